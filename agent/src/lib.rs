@@ -1,0 +1,5 @@
+//! The agent: Kubernetes objects in, Envoy's configuration out, one direction only.
+//! source -> state -> translate -> snapshot -> xds; `ARCHITECTURE.md` has the picture.
+
+pub mod object;
+pub mod source;

@@ -1,0 +1,2 @@
+//! `sealgate`.
+fn main() {}

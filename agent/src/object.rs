@@ -1,0 +1,224 @@
+//! The Kubernetes objects that the agent reads, as both sources hand them over.
+//!
+//! `Gateway` and `VirtualService` specs are the core's types; `Service`, `Endpoints` and `EndpointSlice` are
+//! `k8s-openapi`'s; a Secret has its own type here because it holds a private key (see [`SecretObject`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::api::core::v1::{Endpoints, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use sealgate_core::config::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use zeroize::Zeroizing;
+
+/// What an object is; ordered as the agent lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A Kubernetes Secret.
+    Secret,
+    /// An Istio Gateway.
+    Gateway,
+    /// An Istio VirtualService.
+    VirtualService,
+    /// An Istio DestinationRule.
+    DestinationRule,
+    /// An Istio ServiceEntry.
+    ServiceEntry,
+    /// A Kubernetes Service.
+    Service,
+    /// A Kubernetes EndpointSlice.
+    EndpointSlice,
+    /// Kubernetes Endpoints.
+    Endpoints,
+    /// A file of a directory source: names what could not be read as any object.
+    File,
+}
+
+impl Kind {
+    /// The kind's name as manifests spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "Secret",
+            Self::Gateway => "Gateway",
+            Self::VirtualService => "VirtualService",
+            Self::DestinationRule => "DestinationRule",
+            Self::ServiceEntry => "ServiceEntry",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Endpoints => "Endpoints",
+            Self::File => "File",
+        }
+    }
+}
+
+/// Names one object; prints as `Secret istio-system/a`, the form of every message and finding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// What it is.
+    pub kind: Kind,
+    /// Its namespace; empty for a [`Kind::File`].
+    pub namespace: String,
+    /// Its name; for a [`Kind::File`] the path below the source's root.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// A reference to `namespace/name`.
+    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// A reference to a file of a directory source.
+    pub fn file(path: impl Into<String>) -> Self {
+        Self::new(Kind::File, "", path)
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind.as_str(), self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+        }
+    }
+}
+
+/// The metadata that matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// `metadata.namespace`, never empty.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// `metadata.creationTimestamp` in seconds since 1970; a directory source has none.
+    pub created: Option<i64>,
+}
+
+/// A Kubernetes Secret. Holds private keys: `Debug` shows the names of the keys alone, and the values are
+/// zeroized on drop.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretObject {
+    /// Its metadata.
+    pub meta: Meta,
+    /// `type`, `Opaque` where none is given.
+    pub type_: String,
+    /// `data` (decoded) overlaid with `stringData`.
+    pub data: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+impl fmt::Debug for SecretObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretObject")
+            .field("meta", &self.meta)
+            .field("type_", &self.type_)
+            .field("keys", &self.data.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// One object as a source read it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// A Kubernetes Secret.
+    Secret(SecretObject),
+    /// An Istio Gateway.
+    Gateway(Meta, Box<GatewaySpec>),
+    /// An Istio VirtualService.
+    VirtualService(Meta, Box<VirtualServiceSpec>),
+    /// An Istio DestinationRule.
+    DestinationRule(Meta, Box<DestinationRuleSpec>),
+    /// An Istio ServiceEntry.
+    ServiceEntry(Meta, Box<ServiceEntrySpec>),
+    /// A Kubernetes Service.
+    Service(Meta, Box<Service>),
+    /// A Kubernetes EndpointSlice.
+    EndpointSlice(Meta, Box<EndpointSlice>),
+    /// Kubernetes Endpoints.
+    Endpoints(Meta, Box<Endpoints>),
+}
+
+impl Object {
+    /// Names this object.
+    #[must_use]
+    pub fn object_ref(&self) -> ObjectRef {
+        let meta = self.meta();
+        ObjectRef::new(self.kind(), &meta.namespace, &meta.name)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Secret(_) => Kind::Secret,
+            Self::Gateway(..) => Kind::Gateway,
+            Self::VirtualService(..) => Kind::VirtualService,
+            Self::DestinationRule(..) => Kind::DestinationRule,
+            Self::ServiceEntry(..) => Kind::ServiceEntry,
+            Self::Service(..) => Kind::Service,
+            Self::EndpointSlice(..) => Kind::EndpointSlice,
+            Self::Endpoints(..) => Kind::Endpoints,
+        }
+    }
+
+    /// Its metadata.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Secret(secret) => &secret.meta,
+            Self::Gateway(meta, _)
+            | Self::VirtualService(meta, _)
+            | Self::DestinationRule(meta, _)
+            | Self::ServiceEntry(meta, _)
+            | Self::Service(meta, _)
+            | Self::EndpointSlice(meta, _)
+            | Self::Endpoints(meta, _) => meta,
+        }
+    }
+}
+
+/// How serious a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The object, or a part of it, is not carried out as written.
+    Error,
+    /// It is carried out, and probably not what was meant.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// One thing to say about one object: the form of `check --json`, of the log and of `/api/status`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// How serious it is.
+    pub severity: Severity,
+    /// A stable kebab-case word.
+    pub code: &'static str,
+    /// What it is about.
+    pub object: ObjectRef,
+    /// The place in the object (`spec.http[0].match[1].uri.regex`, `data[tls.key]`), where there is one.
+    pub field: Option<String>,
+    /// For people. Never holds a byte of a private key.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.object)?;
+        if let Some(field) = &self.field {
+            write!(f, "{field}: ")?;
+        }
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}

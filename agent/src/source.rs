@@ -1,0 +1,27 @@
+//! Where objects come from. Every source says the same [`SourceEvent`]s, so that nothing behind it knows which
+//! one is running.
+
+use crate::object::{Finding, Object, ObjectRef};
+
+/// One step of a source. The receiver treats everything that waits in the channel as one change.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// The initial (or repeated) list is complete: these objects and no others exist.
+    Reset(Vec<Entry>),
+    /// One object was added or changed.
+    Apply(Entry),
+    /// One object is gone.
+    Delete(ObjectRef),
+}
+
+/// One object, or why it could not be read. An unreadable one never replaces a good one: the receiver keeps what
+/// it has and records the findings.
+#[derive(Debug)]
+pub struct Entry {
+    /// What was read: a [`crate::object::Kind::File`] when not even its name could be.
+    pub object_ref: ObjectRef,
+    /// The object, unless an error finding says why there is none.
+    pub object: Option<Object>,
+    /// What reading it brought up (unknown fields, duplicates, syntax errors).
+    pub findings: Vec<Finding>,
+}

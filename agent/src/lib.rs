@@ -1,5 +1,6 @@
 //! The agent: Kubernetes objects in, Envoy's configuration out, one direction only.
 //! source -> state -> translate -> snapshot -> xds; `ARCHITECTURE.md` has the picture.
 
+pub mod credential;
 pub mod object;
 pub mod source;

@@ -1,4 +1,16 @@
 //! Decides where a request goes and who its client is. No host, no clock, no IO: the filter, the agent and the
 //! browser run the same code.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 pub mod config;
+pub mod convert;
+pub mod decision;
+pub mod explain;
+pub mod host;
+mod matcher;
+pub mod names;
+mod path;
+mod query;
+mod redirect;
+pub mod table;

@@ -1,0 +1,102 @@
+//! The status as Prometheus text. Gauges are read from the engine at each scrape: there is no second account that
+//! could disagree with `/api/status`.
+
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::status::{CredentialStatus, Status};
+
+type Float = Gauge<f64, AtomicU64>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CredentialLabels {
+    name: String,
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    name: String,
+    state: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    object: String,
+    code: String,
+    severity: String,
+}
+
+pub(super) fn render(status: &Status) -> String {
+    let mut registry = Registry::with_prefix("sealgate");
+    source(&mut registry, status);
+    credentials(&mut registry, &status.credentials);
+    findings(&mut registry, status);
+    let mut text = String::new();
+    if let Err(error) = encode(&mut text, &registry) {
+        text.clear();
+        drop(write!(text, "# {error}\n# EOF\n"));
+    }
+    text
+}
+
+fn source(registry: &mut Registry, status: &Status) {
+    let up: Gauge = Gauge::default();
+    up.set(status.synced.into());
+    registry.register("source_up", "Whether the source's list is complete and followed", up);
+    let publications: Counter = Counter::default();
+    publications.inc_by(status.publications);
+    registry.register("publications", "Changes published to proxies", publications);
+    let proxies: Gauge = Gauge::default();
+    proxies.set(status.proxies.iter().filter(|proxy| proxy.connected).count().try_into().unwrap_or(i64::MAX));
+    registry.register("proxies_connected", "Proxies with an open stream", proxies);
+}
+
+fn credentials(registry: &mut Registry, credentials: &[CredentialStatus]) {
+    let states = Family::<StateLabels, Gauge>::default();
+    let expiries = Family::<CredentialLabels, Float>::default();
+    let rotations = Family::<CredentialLabels, Float>::default();
+    for credential in credentials {
+        let labels = CredentialLabels { name: credential.name.clone(), kind: credential.kind.clone() };
+        let state = StateLabels {
+            name: credential.name.clone(),
+            state: credential.state.clone(),
+            reason: credential.reason.clone().unwrap_or_default(),
+        };
+        states.get_or_create(&state).set(1);
+        if let Some(days) = credential.days_left {
+            expiries.get_or_create(&labels).set(days as f64);
+        }
+        if let Some(ms) = credential.rotation_ms {
+            rotations.get_or_create(&labels).set(ms / 1000.0);
+        }
+    }
+    registry.register("credential_state", "1 for the state that a credential is in", states);
+    registry.register("credential_days_left", "Days until the certificate expires", expiries);
+    registry.register(
+        "credential_rotation_seconds",
+        "From publication to the slowest proxy's confirmation, last rotation",
+        rotations,
+    );
+}
+
+fn findings(registry: &mut Registry, status: &Status) {
+    let family = Family::<FindingLabels, Gauge>::default();
+    for finding in &status.refusals {
+        let labels = FindingLabels {
+            object: finding.object.clone(),
+            code: finding.code.clone(),
+            severity: finding.severity.clone(),
+        };
+        family.get_or_create(&labels).inc();
+    }
+    registry.register("findings", "What is refused or doubtful now", family);
+}

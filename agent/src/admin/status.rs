@@ -1,0 +1,127 @@
+//! What `/api/status`, `sealgate certs` and the metrics say: facts about certificates, never key material.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole status.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Whether the source's first list is complete.
+    pub synced: bool,
+    /// How many times something was published since the start.
+    pub publications: u64,
+    /// The Gateways that this gateway serves.
+    pub gateways: Vec<GatewayStatus>,
+    /// Every credential, referenced or not.
+    pub credentials: Vec<CredentialStatus>,
+    /// Proxies that are or were connected.
+    pub proxies: Vec<ProxyStatus>,
+    /// What was refused or is doubtful, and why.
+    pub refusals: Vec<FindingStatus>,
+}
+
+/// One Gateway.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayStatus {
+    /// `namespace/name`.
+    pub name: String,
+    /// `443 HTTPS *.example.com`, one per server.
+    pub servers: Vec<String>,
+}
+
+/// One credential. Times are RFC 3339.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialStatus {
+    /// `namespace/name`, of a trust bundle `namespace/name-cacert`.
+    pub name: String,
+    /// `ready`, `pending`, `refused` or `ignored`.
+    pub state: String,
+    /// `keyPair` or `trustBundle`.
+    pub kind: String,
+    /// Why it is not ready: a stable word.
+    pub reason: Option<String>,
+    /// The same for people.
+    pub message: Option<String>,
+    /// Whether a good version is being served (also while a newer one is refused).
+    pub served: bool,
+    /// DNS names of the certificate.
+    pub dns_names: Vec<String>,
+    /// Subject, of a bundle one per CA.
+    pub subjects: Vec<String>,
+    /// Issuer.
+    pub issuer: Option<String>,
+    /// Serial number, lower-case hex.
+    pub serial: Option<String>,
+    /// SHA-256 of the certificate, lower-case hex.
+    pub sha256: Option<String>,
+    /// Not before.
+    pub not_before: Option<String>,
+    /// Not after; of a bundle the earliest.
+    pub not_after: Option<String>,
+    /// Whole days until then; negative when it has passed.
+    pub days_left: Option<i64>,
+    /// `ECDSA-P256`.
+    pub key_type: Option<String>,
+    /// Content hash of what is served.
+    pub version: Option<String>,
+    /// When the served version replaced another one (or first came).
+    pub last_rotated: Option<String>,
+    /// How long the slowest proxy took to confirm the served version, in milliseconds.
+    pub rotation_ms: Option<f64>,
+    /// The proxies that hold it.
+    pub proxies: Vec<HeldBy>,
+}
+
+/// A proxy that confirmed a version of a credential.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldBy {
+    /// Its node id.
+    pub node: String,
+    /// The version that it confirmed last.
+    pub version: Option<String>,
+    /// What it said if it refused the last one.
+    pub refused: Option<String>,
+}
+
+/// One proxy.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyStatus {
+    /// Its node id.
+    pub node: String,
+    /// Whether a stream of it is open.
+    pub connected: bool,
+    /// What it confirmed, per type.
+    pub types: Vec<TypeStatus>,
+}
+
+/// What a proxy confirmed of one type.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeStatus {
+    /// `Secret`, `Listener`, ...
+    pub r#type: String,
+    /// Resource name to confirmed version.
+    pub acknowledged: std::collections::BTreeMap<String, String>,
+    /// What it refused last, in its own words.
+    pub refused: Option<String>,
+}
+
+/// One finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingStatus {
+    /// `error`, `warning` or `info`.
+    pub severity: String,
+    /// A stable kebab-case word.
+    pub code: String,
+    /// `Secret istio-system/a`.
+    pub object: String,
+    /// The place in the object.
+    pub field: Option<String>,
+    /// For people.
+    pub message: String,
+}

@@ -1,0 +1,163 @@
+//! The command line as it was typed; `config.rs` makes validated values of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// Certificates, hosts and routes for Envoy, changed while it serves.
+///
+/// Sealgate reads Kubernetes Secrets, Gateways and VirtualServices (from the API or from a directory), checks
+/// them, and feeds them to the Envoys on this machine over one Unix domain socket.
+#[derive(Debug, Parser)]
+#[command(name = "sealgate", version, max_term_width = 110)]
+#[command(after_help = "Exit status: 0 good; 1 the answer is no (an error finding, nothing matched); 2 wrong usage or \
+    unreadable input.\nData goes to standard output, messages to standard error.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch the source and serve the Envoys on this machine until told to stop
+    Run(RunArgs),
+    /// Print an Envoy bootstrap that takes everything from the agent's socket
+    Bootstrap(BootstrapArgs),
+    /// Say everything about a directory of manifests that one would want to know before applying it
+    Check(CheckArgs),
+    /// Say where a request would go, and why
+    Explain(ExplainArgs),
+    /// List the certificates that are served, or would be
+    Certs(CertsArgs),
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Every flag can be set by an environment variable: SEALGATE_ and the flag's name in capitals \
+    (SEALGATE_PORT_MAP).\nSIGTERM and SIGINT stop the agent within a second; Envoy keeps what it has. The log's level is \
+    set by SEALGATE_LOG (info, sealgate_agent=debug).")]
+pub struct RunArgs {
+    /// Where objects come from: `dir:PATH` or `kubernetes`
+    #[arg(long, env = "SEALGATE_SOURCE", value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// The Unix domain socket that Envoy connects to
+    #[arg(long, env = "SEALGATE_SOCKET", default_value = "/run/sealgate/xds.sock", value_hint = ValueHint::FilePath)]
+    pub socket: PathBuf,
+    /// Permissions of the socket, octal
+    #[arg(long, env = "SEALGATE_SOCKET_MODE", default_value = "0600", value_name = "MODE")]
+    pub socket_mode: String,
+    /// Group of the socket, by name or number
+    #[arg(long, env = "SEALGATE_SOCKET_GROUP", value_name = "GROUP")]
+    pub socket_group: Option<String>,
+    /// Address of health, metrics, status and page; `off` for none
+    #[arg(long, env = "SEALGATE_ADMIN", default_value = "127.0.0.1:15080", value_name = "ADDR")]
+    pub admin: String,
+    /// What the gateway serves
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// The address that listeners bind
+    #[arg(long, env = "SEALGATE_LISTEN", default_value = "0.0.0.0", value_name = "ADDR")]
+    pub listen: String,
+    /// Ports to bind in place of a Gateway's: 443=8443,80=8080
+    #[arg(long, env = "SEALGATE_PORT_MAP", value_name = "FROM=TO,...", default_value = "")]
+    pub port_map: String,
+    /// Another build of the filter, in place of the one that the agent carries
+    #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub filter: Option<PathBuf>,
+}
+
+/// Which gateway this is; shared by all that read objects.
+#[derive(Clone, Debug, Args)]
+pub struct GatewayArgs {
+    /// The gateway's own namespace, where credentialName is looked up [default: POD_NAMESPACE, else istio-system]
+    #[arg(long, env = "SEALGATE_NAMESPACE", value_name = "NS")]
+    pub namespace: Option<String>,
+    /// The labels of the gateway, which a Gateway's selector must match
+    #[arg(long, env = "SEALGATE_GATEWAY_LABELS", default_value = "istio=ingressgateway", value_name = "K=V,...")]
+    pub gateway_labels: String,
+    /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
+    #[arg(long, env = "SEALGATE_STRICT_NAMES")]
+    pub strict_names: bool,
+    /// Refuse expired certificates instead of serving them with a warning
+    #[arg(long, env = "SEALGATE_REFUSE_EXPIRED")]
+    pub refuse_expired: bool,
+}
+
+/// Flags of `bootstrap`.
+#[derive(Debug, Args)]
+pub struct BootstrapArgs {
+    /// The agent's socket
+    #[arg(long, default_value = "/run/sealgate/xds.sock", value_hint = ValueHint::FilePath)]
+    pub socket: PathBuf,
+    /// Envoy's node.id, by which the agent names this proxy
+    #[arg(long, default_value = "sealgate")]
+    pub node_id: String,
+    /// Envoy's node.cluster
+    #[arg(long, default_value = "sealgate")]
+    pub node_cluster: String,
+    /// Port of Envoy's own admin interface, on loopback
+    #[arg(long, default_value_t = 15000)]
+    pub admin_port: u16,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status 1 if there is a finding of severity error.")]
+pub struct CheckArgs {
+    /// The directory (or one file)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub dir: PathBuf,
+    /// Which gateway this is
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status 1 if nothing matched. A batch has one JSON object per line:\n  \
+    {\"id\":1,\"port\":443,\"method\":\"GET\",\"authority\":\"a.example\",\"path\":\"/hello\",\"headers\":[[\"x-a\",\"1\"]]}")]
+pub struct ExplainArgs {
+    /// The directory (or one file)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub dir: PathBuf,
+    /// Which gateway this is
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// The request's method
+    #[arg(long, default_value = "GET")]
+    pub method: String,
+    /// A header of the request, `name: value`; may be repeated
+    #[arg(long = "header", value_name = "HEADER")]
+    pub headers: Vec<String>,
+    /// Answer one request per line of this file (`-`: standard input) with one line each
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub batch: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The request's URL
+    #[arg(required_unless_present = "batch")]
+    pub url: Option<String>,
+}
+
+/// Flags of `certs`.
+#[derive(Debug, Args)]
+pub struct CertsArgs {
+    /// The admin address of a running agent
+    #[arg(long, default_value = "127.0.0.1:15080", value_name = "ADDR", conflicts_with = "dir")]
+    pub admin: String,
+    /// A directory instead of a running agent
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub dir: Option<PathBuf>,
+    /// Which gateway this is (with --dir)
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,199 @@
+//! Validated values of the command line: past this point nothing is a string that could be wrong.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::args::{GatewayArgs, RunArgs};
+
+/// Where objects come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A directory or a file.
+    Directory(PathBuf),
+    /// The Kubernetes API.
+    Kubernetes,
+}
+
+/// Which gateway this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its own namespace.
+    pub namespace: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// `--strict-names`.
+    pub strict_names: bool,
+    /// `--refuse-expired`.
+    pub refuse_expired: bool,
+    /// `--port-map`; a port that is not in it is bound as it is.
+    pub port_map: BTreeMap<u16, u16>,
+}
+
+/// `run`, validated.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Where objects come from.
+    pub source: Source,
+    /// The socket.
+    pub socket: PathBuf,
+    /// Its permissions.
+    pub socket_mode: u32,
+    /// Its group.
+    pub socket_group: Option<String>,
+    /// The admin address, unless it is off.
+    pub admin: Option<SocketAddr>,
+    /// Which gateway this is.
+    pub gateway: Gateway,
+    /// The address that listeners bind.
+    pub listen: IpAddr,
+    /// `--filter`.
+    pub filter: Option<PathBuf>,
+}
+
+/// A value that cannot be used.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Outside a cluster there is no default.
+    #[error("--source is required: dir:PATH or kubernetes")]
+    NoSource,
+    /// Neither form.
+    #[error("--source {0}: expected dir:PATH or kubernetes")]
+    Source(String),
+    /// This build has no Kubernetes source.
+    #[error("--source kubernetes: this build reads directories only (dir:PATH)")]
+    NoKubernetes,
+    /// Not octal, or more than permissions.
+    #[error("--socket-mode {0}: expected octal permissions such as 0600")]
+    SocketMode(String),
+    /// Not an address.
+    #[error("--admin {0}: expected ADDRESS:PORT or off")]
+    Admin(String),
+    /// Not an address.
+    #[error("--listen {0}: expected an IP address")]
+    Listen(String),
+    /// Not pairs of ports.
+    #[error("--port-map {0}: expected FROM=TO, ports from 1 to 65535, each FROM and each TO once")]
+    PortMap(String),
+    /// Not pairs.
+    #[error("--gateway-labels {0}: expected KEY=VALUE")]
+    Labels(String),
+}
+
+impl TryFrom<&RunArgs> for Run {
+    type Error = ConfigError;
+
+    fn try_from(args: &RunArgs) -> Result<Self, ConfigError> {
+        let mut gateway = Gateway::try_from(&args.gateway)?;
+        gateway.port_map = port_map(&args.port_map)?;
+        Ok(Self {
+            source: source(args.source.as_deref())?,
+            socket: args.socket.clone(),
+            socket_mode: socket_mode(&args.socket_mode)?,
+            socket_group: args.socket_group.clone(),
+            admin: admin(&args.admin)?,
+            gateway,
+            listen: args.listen.parse().map_err(|_| ConfigError::Listen(args.listen.clone()))?,
+            filter: args.filter.clone(),
+        })
+    }
+}
+
+impl TryFrom<&GatewayArgs> for Gateway {
+    type Error = ConfigError;
+
+    fn try_from(args: &GatewayArgs) -> Result<Self, ConfigError> {
+        let namespace = args.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
+        Ok(Self {
+            namespace: namespace.filter(|name| !name.is_empty()).unwrap_or_else(|| "istio-system".to_owned()),
+            labels: labels(&args.gateway_labels)?,
+            strict_names: args.strict_names,
+            refuse_expired: args.refuse_expired,
+            port_map: BTreeMap::new(),
+        })
+    }
+}
+
+fn source(text: Option<&str>) -> Result<Source, ConfigError> {
+    match text {
+        Some("kubernetes") => Err(ConfigError::NoKubernetes),
+        Some(text) => match text.strip_prefix("dir:") {
+            Some(path) if !path.is_empty() => Ok(Source::Directory(path.into())),
+            _ => Err(ConfigError::Source(text.to_owned())),
+        },
+        None => Err(ConfigError::NoSource),
+    }
+}
+
+fn socket_mode(text: &str) -> Result<u32, ConfigError> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| ConfigError::SocketMode(text.to_owned()))
+}
+
+fn admin(text: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| ConfigError::Admin(text.to_owned()))
+}
+
+fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {
+    let refused = || ConfigError::PortMap(text.to_owned());
+    let mut map = BTreeMap::new();
+    for pair in pairs(text) {
+        let (from, to) = pair.split_once('=').ok_or_else(refused)?;
+        let port = |text: &str| text.trim().parse().ok().filter(|port: &u16| *port > 0);
+        let (from, to) = port(from).zip(port(to)).ok_or_else(refused)?;
+        if map.values().any(|taken| *taken == to) || map.insert(from, to).is_some() {
+            return Err(refused());
+        }
+    }
+    Ok(map)
+}
+
+fn labels(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+    pairs(text)
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Labels(text.to_owned()))?;
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|pair| !pair.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_mapped_once_each() {
+        assert_eq!(port_map("443=8443, 80=8080"), Ok(BTreeMap::from([(443, 8443), (80, 8080)])));
+        assert_eq!(port_map(""), Ok(BTreeMap::new()));
+        for bad in ["443", "443=", "0=1", "1=0", "1=65536", "1=2,1=3", "1=3,2=3", "a=b"] {
+            assert_eq!(port_map(bad), Err(ConfigError::PortMap(bad.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_source_is_a_directory_with_a_path() {
+        assert_eq!(source(Some("dir:/a")), Ok(Source::Directory("/a".into())));
+        assert_eq!(source(None), Err(ConfigError::NoSource));
+        assert_eq!(source(Some("dir:")), Err(ConfigError::Source("dir:".to_owned())));
+        assert_eq!(source(Some("/a")), Err(ConfigError::Source("/a".to_owned())));
+    }
+
+    #[test]
+    fn modes_are_octal_permissions() {
+        assert_eq!(socket_mode("0660"), Ok(0o660));
+        for bad in ["0888", "7777", "rw", "-1"] {
+            assert_eq!(socket_mode(bad), Err(ConfigError::SocketMode(bad.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Secrets as credentials: parsed, checked as strictly as Envoy's TLS library would, and written anew in canonical
+//! form, so that what is served can neither be refused by a proxy nor break its handshakes.
+
+mod bundle;
+mod certificate;
+mod der;
+mod error;
+mod key;
+mod ocsp;
+mod pair;
+mod pem;
+mod shape;
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+pub use certificate::CertificateFacts;
+pub use error::CredentialError;
+pub(crate) use shape::field;
+
+use crate::object::{Finding, ObjectRef, SecretObject};
+
+/// What the name of a trust bundle ends with.
+pub const BUNDLE_SUFFIX: &str = "-cacert";
+
+/// Names a credential: `namespace/name`, of a trust bundle `namespace/name-cacert`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CredentialName {
+    /// The Secret's namespace.
+    pub namespace: String,
+    /// The Secret's name, of a bundle with [`BUNDLE_SUFFIX`].
+    pub name: String,
+}
+
+impl CredentialName {
+    /// The key pair of the Secret `namespace/name`.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The trust bundle that belongs to this key pair.
+    #[must_use]
+    pub fn bundle(&self) -> Self {
+        Self::new(&self.namespace, format!("{}{BUNDLE_SUFFIX}", self.name))
+    }
+
+    /// Whether a trust bundle has this name.
+    #[must_use]
+    pub fn is_bundle(&self) -> bool {
+        self.name.ends_with(BUNDLE_SUFFIX)
+    }
+}
+
+impl fmt::Display for CredentialName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What can be served. There is no certificate without its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A certificate chain with its key.
+    KeyPair(KeyPair),
+    /// Certificates that clients are checked against.
+    TrustBundle(TrustBundle),
+}
+
+/// A certificate chain with its key. `Debug` shows neither, and the key is zeroized on drop.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyPair {
+    chain: String,
+    key: Zeroizing<String>,
+    staple: Option<Vec<u8>>,
+    facts: CertificateFacts,
+}
+
+impl KeyPair {
+    /// Leaf first.
+    #[must_use]
+    pub fn chain_pem(&self) -> &[u8] {
+        self.chain.as_bytes()
+    }
+
+    /// PKCS#8, PKCS#1 or SEC1.
+    #[must_use]
+    pub fn key_pem(&self) -> &[u8] {
+        self.key.as_bytes()
+    }
+
+    /// A valid OCSP response for the leaf.
+    #[must_use]
+    pub fn ocsp_staple(&self) -> Option<&[u8]> {
+        self.staple.as_deref()
+    }
+
+    /// Of the leaf.
+    #[must_use]
+    pub fn facts(&self) -> &CertificateFacts {
+        &self.facts
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// Certificates that clients are checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustBundle {
+    pem: String,
+    crl: Option<String>,
+    facts: Vec<CertificateFacts>,
+}
+
+impl TrustBundle {
+    /// All of them.
+    #[must_use]
+    pub fn pem(&self) -> &[u8] {
+        self.pem.as_bytes()
+    }
+
+    /// Revocation lists.
+    #[must_use]
+    pub fn crl_pem(&self) -> Option<&[u8]> {
+        self.crl.as_deref().map(str::as_bytes)
+    }
+
+    /// Of each certificate.
+    #[must_use]
+    pub fn facts(&self) -> &[CertificateFacts] {
+        &self.facts
+    }
+}
+
+impl Credential {
+    /// A hash of the content: equal across restarts and replicas.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let parts: [&[u8]; 4] = match self {
+            Self::KeyPair(pair) => {
+                [b"pair", pair.chain_pem(), pair.key_pem(), pair.ocsp_staple().unwrap_or_default()]
+            }
+            Self::TrustBundle(bundle) => [b"bundle", bundle.pem(), bundle.crl_pem().unwrap_or_default(), b""],
+        };
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hex(hash.finalize().get(..16).unwrap_or_default())
+    }
+}
+
+/// What a Secret holds, of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It can be served.
+    Ready(Arc<Credential>),
+    /// It is not there yet: a stable word why.
+    Pending(&'static str),
+    /// It is bad.
+    Refused(CredentialError),
+    /// It is never served: a stable word why.
+    Ignored(&'static str),
+}
+
+/// What one Secret holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Of `NAME`.
+    pub key_pair: Option<Outcome>,
+    /// Of `NAME-cacert`.
+    pub trust_bundle: Option<Outcome>,
+    /// What is doubtful about what is served.
+    pub findings: Vec<Finding>,
+}
+
+/// What else is refused, and the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// `--strict-names`.
+    pub strict_names: bool,
+    /// `--refuse-expired`.
+    pub refuse_expired: bool,
+    /// Against which dates are read.
+    pub now: OffsetDateTime,
+}
+
+/// Reads a Secret.
+#[must_use]
+pub fn read(secret: &SecretObject, policy: &Policy) -> Reading {
+    shape::read(secret, policy)
+}
+
+/// Collects warnings about one Secret.
+pub(crate) struct Warnings<'a> {
+    object: ObjectRef,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Warnings<'_> {
+    fn add(&mut self, code: &'static str, field: &str, message: impl Into<String>) {
+        self.findings.push(Finding {
+            severity: crate::object::Severity::Warning,
+            code,
+            object: self.object.clone(),
+            field: Some(format!("data[{field}]")),
+            message: message.into(),
+        });
+    }
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Why a Secret is refused.
+
+use thiserror::Error;
+
+/// Why a Secret is refused. No variant holds a byte of its values.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CredentialError {
+    /// `--strict-names`.
+    #[error("strict names: {0}")]
+    StrictName(&'static str),
+    /// A certificate without a key.
+    #[error("there is a certificate and no key")]
+    NoKey,
+    /// A key without a certificate.
+    #[error("there is a key and no certificate")]
+    NoCertificate,
+    /// The value is not PEM, or a block of it is broken.
+    #[error("not valid PEM: {0}")]
+    BadPem(String),
+    /// Larger than any client takes.
+    #[error("{0} bytes: at most {1} can be served")]
+    TooLarge(usize, usize),
+    /// A key that asks for a password.
+    #[error("the key is encrypted: it must be stored without a password")]
+    EncryptedKey,
+    /// More than one key.
+    #[error("{0} keys: exactly one is needed")]
+    SeveralKeys(usize),
+    /// The key cannot be read.
+    #[error("the key cannot be read: {0}")]
+    BadKey(String),
+    /// The key's algorithm, size or curve.
+    #[error("{0} is not supported by Envoy: RSA of at least 2048 bits, P-256, P-384, P-521 and Ed25519 are")]
+    UnsupportedKey(String),
+    /// The key is another certificate's.
+    #[error("the key does not belong to the certificate")]
+    KeyMismatch,
+    /// A certificate cannot be read.
+    #[error("certificate {0}: {1}")]
+    BadCertificate(usize, String),
+    /// No name that a client could check.
+    #[error("the certificate has neither a DNS, IP or URI name nor a common name")]
+    NoName,
+    /// A common name that Envoy refuses.
+    #[error("the common name {0}")]
+    BadCommonName(&'static str),
+    /// `--refuse-expired`, or a bundle without any valid certificate.
+    #[error("expired on {0}")]
+    Expired(String),
+    /// Handshakes would fail.
+    #[error("the certificate demands an OCSP staple, and {0}")]
+    MustStaple(&'static str),
+    /// A revocation list that would lock every client out.
+    #[error("revocation list: {0}")]
+    BadCrl(String),
+}
+
+impl CredentialError {
+    /// A stable kebab-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::StrictName(_) => "strict-name",
+            Self::NoKey => "no-key",
+            Self::NoCertificate => "no-certificate",
+            Self::BadPem(_) => "bad-pem",
+            Self::TooLarge(..) => "too-large",
+            Self::EncryptedKey => "encrypted-key",
+            Self::SeveralKeys(_) => "several-keys",
+            Self::BadKey(_) => "bad-key",
+            Self::UnsupportedKey(_) => "unsupported-key",
+            Self::KeyMismatch => "key-mismatch",
+            Self::BadCertificate(..) => "bad-certificate",
+            Self::NoName => "no-name",
+            Self::BadCommonName(_) => "bad-common-name",
+            Self::Expired(_) => "expired",
+            Self::MustStaple(_) => "must-staple",
+            Self::BadCrl(_) => "bad-crl",
+        }
+    }
+
+    /// Whether it is the key, and not the certificate or bundle, that is wrong.
+    #[must_use]
+    pub fn is_about_key(&self) -> bool {
+        matches!(
+            self,
+            Self::NoKey | Self::EncryptedKey | Self::SeveralKeys(_) | Self::BadKey(_) | Self::KeyMismatch
+        )
+    }
+}

@@ -1,0 +1,159 @@
+//! The HTTP connection manager: an edge's limits, the native first line against forged headers, the filter by
+//! ECDS (so that a route change never drains a listener), and the one catch-all route.
+
+use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log};
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation as Mutation, header_mutation::Action,
+};
+use envoy_types::pb::envoy::config::core::v3::{
+    ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, SubstitutionFormatString,
+    TypedExtensionConfig, substitution_format_string::Format,
+};
+use envoy_types::pb::envoy::config::route::v3::{
+    RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, route,
+    route_action::ClusterSpecifier, route_match::PathSpecifier,
+};
+use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
+    StdoutAccessLog, stdout_access_log::AccessLogFormat,
+};
+use envoy_types::pb::envoy::extensions::filters::http::{router::v3::Router, wasm::v3::Wasm};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager, HttpFilter,
+    http_connection_manager::{
+        InternalAddressConfig, PathWithEscapedSlashesAction, RouteSpecifier, ServerHeaderTransformation,
+        UpgradeConfig,
+    },
+    http_filter,
+};
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
+use envoy_types::pb::google::protobuf::Duration;
+use prost::Name;
+use sealgate_core::names;
+
+use super::model::{Chain, Port};
+use super::{filter_config, wire};
+
+/// Bounds of Envoy's edge guide; a connection without requests may stay for an hour.
+const CONNECTION_IDLE_S: i64 = 3600;
+const STREAM_IDLE_S: i64 = 300;
+const REQUEST_S: i64 = 300;
+const REQUEST_HEADERS_S: i64 = 60;
+const HTTP2_STREAMS: u32 = 100;
+const HTTP2_STREAM_WINDOW: u32 = 64 * 1024;
+const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// One line per request, without query strings (they carry tokens) and without any certificate content.
+const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(NQ:ORIG)% %PROTOCOL% \
+    %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
+    %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% \
+    %STREAM_ID%\n";
+
+pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
+    HttpConnectionManager {
+        stat_prefix: super::listener::name(port),
+        http_filters: vec![routing_filter(port), router()],
+        common_http_protocol_options: Some(HttpProtocolOptions {
+            idle_timeout: wire::seconds(CONNECTION_IDLE_S),
+            ..Default::default()
+        }),
+        http2_protocol_options: Some(Http2ProtocolOptions {
+            max_concurrent_streams: wire::uint(HTTP2_STREAMS),
+            initial_stream_window_size: wire::uint(HTTP2_STREAM_WINDOW),
+            initial_connection_window_size: wire::uint(HTTP2_CONNECTION_WINDOW),
+            ..Default::default()
+        }),
+        // What the upstream says of itself reaches the client; that there is an Envoy is nobody's business.
+        server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
+        stream_idle_timeout: wire::seconds(STREAM_IDLE_S),
+        request_timeout: if chain.streaming { None } else { wire::seconds(REQUEST_S) },
+        request_headers_timeout: wire::seconds(REQUEST_HEADERS_S),
+        access_log: vec![access_log()],
+        use_remote_address: wire::yes(),
+        // An edge trusts no address: every request is an external one, wherever it comes from.
+        internal_address_config: Some(InternalAddressConfig::default()),
+        early_header_mutation_extensions: vec![remove_forged_headers()],
+        upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".to_owned(), ..Default::default() }],
+        normalize_path: wire::yes(),
+        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect.into(),
+        route_specifier: Some(RouteSpecifier::RouteConfig(catch_all(port))),
+        ..Default::default()
+    }
+}
+
+fn routing_filter(port: &Port) -> HttpFilter {
+    HttpFilter {
+        name: filter_config::name(port),
+        config_type: Some(http_filter::ConfigType::ConfigDiscovery(ExtensionConfigSource {
+            config_source: Some(wire::from_ads(None)),
+            type_urls: vec![Wasm::type_url()],
+            ..Default::default()
+        })),
+        ..Default::default()
+    }
+}
+
+fn router() -> HttpFilter {
+    let router = Router { suppress_envoy_headers: true, ..Default::default() };
+    HttpFilter {
+        name: "envoy.filters.http.router".to_owned(),
+        config_type: Some(http_filter::ConfigType::TypedConfig(wire::any(&router))),
+        ..Default::default()
+    }
+}
+
+/// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
+fn remove_forged_headers() -> TypedExtensionConfig {
+    let mutations = names::never_from_a_client()
+        .map(|name| Mutation { action: Some(Action::Remove(name)) })
+        .collect();
+    wire::extension("envoy.http.early_header_mutation.header_mutation", &HeaderMutation { mutations })
+}
+
+/// The filter names the cluster in a header; without one nothing is routed.
+fn catch_all(port: &Port) -> RouteConfiguration {
+    let action = RouteAction {
+        cluster_specifier: Some(ClusterSpecifier::ClusterHeader(names::CLUSTER.to_owned())),
+        // Off unless the filter sets one for this request (`timeout`).
+        timeout: Some(Duration::default()),
+        // Istio's default; a rule's own `retries` come as headers and win.
+        retry_policy: Some(RetryPolicy {
+            retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes".to_owned(),
+            num_retries: wire::uint(2),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let route = Route {
+        r#match: Some(RouteMatch {
+            path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+            ..Default::default()
+        }),
+        request_headers_to_remove: vec![names::CLUSTER.to_owned()],
+        action: Some(route::Action::Route(action)),
+        ..Default::default()
+    };
+    RouteConfiguration {
+        name: super::listener::name(port),
+        virtual_hosts: vec![VirtualHost {
+            name: "all".to_owned(),
+            domains: vec!["*".to_owned()],
+            routes: vec![route],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+fn access_log() -> AccessLog {
+    let log = StdoutAccessLog {
+        access_log_format: Some(AccessLogFormat::LogFormat(SubstitutionFormatString {
+            format: Some(Format::TextFormat(ACCESS_LOG.to_owned())),
+            ..Default::default()
+        })),
+    };
+    AccessLog {
+        name: "envoy.access_loggers.stdout".to_owned(),
+        config_type: Some(access_log::ConfigType::TypedConfig(wire::any(&log))),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,49 @@
+//! The filter's configuration as an extension of its own (ECDS): a route change replaces it in place.
+
+use std::path::Path;
+
+use envoy_types::pb::envoy::config::core::v3::{
+    AsyncDataSource, DataSource, TypedExtensionConfig, async_data_source, data_source,
+};
+use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::wasm::v3::{
+    FailurePolicy, PluginConfig, VmConfig, plugin_config::Vm,
+};
+use envoy_types::pb::google::protobuf::StringValue;
+
+use super::model::Port;
+use super::wire;
+
+/// The name under which a listener asks for the filter of its port.
+pub fn name(port: &Port) -> String {
+    format!("sealgate-{}", port.number)
+}
+
+/// The filter with the port's routes. `module` is a file that Envoy can read.
+pub fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
+    // A table is plain data with string keys: there is nothing in it that JSON could refuse.
+    let table = serde_json::to_string(&port.table).unwrap_or_default();
+    let plugin = PluginConfig {
+        name: name(port),
+        configuration: Some(wire::any(&StringValue { value: table })),
+        // Never open: with `cluster_header` an open failure would let a client choose the cluster.
+        failure_policy: FailurePolicy::FailReload.into(),
+        vm: Some(Vm::VmConfig(virtual_machine(module))),
+        ..Default::default()
+    };
+    wire::extension(&name(port), &Wasm { config: Some(plugin) })
+}
+
+/// Equal to the byte for every port and every push: Envoy compiles the module once.
+fn virtual_machine(module: &Path) -> VmConfig {
+    let file = DataSource {
+        specifier: Some(data_source::Specifier::Filename(module.to_string_lossy().into_owned())),
+        ..Default::default()
+    };
+    VmConfig {
+        vm_id: "sealgate".to_owned(),
+        runtime: "envoy.wasm.runtime.v8".to_owned(),
+        code: Some(AsyncDataSource { specifier: Some(async_data_source::Specifier::Local(file)) }),
+        ..Default::default()
+    }
+}

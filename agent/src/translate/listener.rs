@@ -1,0 +1,59 @@
+//! One listener per port, one filter chain per TLS policy.
+
+use envoy_types::pb::envoy::config::core::v3::TrafficDirection;
+use envoy_types::pb::envoy::config::listener::v3::{
+    Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter, filter, listener_filter,
+};
+use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
+
+use super::model::{Chain, Port};
+use super::{connection_manager, tls, wire};
+
+/// What a connection may buffer in each direction: Envoy's edge guide.
+const CONNECTION_BUFFER_BYTES: u32 = 32 * 1024;
+/// A client that opens a connection and then says nothing, or stalls its handshake, is let go.
+const HANDSHAKE_TIMEOUT_S: i64 = 15;
+
+/// The listener's name: stable, so that a change of its content is an update and not a new listener.
+pub fn name(port: &Port) -> String {
+    format!("gateway-{}", port.number)
+}
+
+/// The listener of a port.
+pub fn build(port: &Port, listen: &str) -> Listener {
+    let secure = port.chains.iter().any(|chain| chain.tls.is_some());
+    Listener {
+        name: name(port),
+        stat_prefix: name(port),
+        address: Some(wire::tcp(listen, port.bind)),
+        filter_chains: port.chains.iter().map(|chain| filter_chain(port, chain)).collect(),
+        listener_filters: if secure { vec![tls_inspector()] } else { Vec::new() },
+        listener_filters_timeout: wire::seconds(HANDSHAKE_TIMEOUT_S),
+        per_connection_buffer_limit_bytes: wire::uint(CONNECTION_BUFFER_BYTES),
+        traffic_direction: TrafficDirection::Inbound.into(),
+        ..Default::default()
+    }
+}
+
+fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
+    FilterChain {
+        name: chain.name.clone(),
+        filter_chain_match: (!chain.server_names.is_empty())
+            .then(|| FilterChainMatch { server_names: chain.server_names.clone(), ..Default::default() }),
+        filters: vec![Filter {
+            name: "envoy.filters.network.http_connection_manager".to_owned(),
+            config_type: Some(filter::ConfigType::TypedConfig(wire::any(&connection_manager::build(port, chain)))),
+        }],
+        transport_socket: chain.tls.as_ref().map(tls::transport_socket),
+        transport_socket_connect_timeout: chain.tls.as_ref().and_then(|_| wire::seconds(HANDSHAKE_TIMEOUT_S)),
+        ..Default::default()
+    }
+}
+
+fn tls_inspector() -> ListenerFilter {
+    ListenerFilter {
+        name: "envoy.filters.listener.tls_inspector".to_owned(),
+        config_type: Some(listener_filter::ConfigType::TypedConfig(wire::any(&TlsInspector::default()))),
+        ..Default::default()
+    }
+}

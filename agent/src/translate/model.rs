@@ -1,0 +1,111 @@
+//! The gateway as it will be served: what is left of Gateways, VirtualServices and Services once selectors,
+//! hosts, ports and credentials are resolved. The builders beside this file turn it into Envoy's messages.
+
+use sealgate_core::table::TableConfig;
+
+use crate::credential::CredentialName;
+
+/// One port that Envoy listens on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    /// The port's number in the Gateways: names the listener and the filter's configuration.
+    pub number: u32,
+    /// The port that Envoy binds (`--port-map`).
+    pub bind: u16,
+    /// One filter chain per server with TLS; a plain port has exactly one.
+    pub chains: Vec<Chain>,
+    /// The routes of all the port's hosts.
+    pub table: TableConfig,
+}
+
+/// One filter chain: the servers of one TLS policy, or all the plain ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// Unique within the port and stable: it follows the Gateway and the server's place, not the content.
+    pub name: String,
+    /// SNI names; empty takes every connection that no other chain names.
+    pub server_names: Vec<String>,
+    /// How TLS ends here; none on a plain port.
+    pub tls: Option<Tls>,
+    /// A GRPC server: requests may stream for as long as they like.
+    pub streaming: bool,
+}
+
+/// How TLS ends at a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The key pairs, RSA beside ECDSA.
+    pub certificates: Vec<CredentialName>,
+    /// Whether clients show a certificate.
+    pub client: ClientCertificate,
+    /// `minProtocolVersion`, as Envoy numbers it.
+    pub min_version: TlsVersion,
+    /// `maxProtocolVersion`.
+    pub max_version: TlsVersion,
+    /// TLS 1.2 suites; empty is Envoy's own choice.
+    pub cipher_suites: Vec<String>,
+}
+
+/// Whether clients show a certificate, and what it must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// Not asked for.
+    None,
+    /// Checked against the bundle if sent (`OPTIONAL_MUTUAL`) or demanded (`MUTUAL`).
+    Checked {
+        /// No certificate, no connection.
+        required: bool,
+        /// The trust bundle.
+        trust: CredentialName,
+        /// Any of these names must be in the certificate; empty takes all.
+        subject_alt_names: Vec<String>,
+        /// SPKI pins.
+        spki: Vec<String>,
+        /// Certificate pins.
+        hash: Vec<String>,
+    },
+}
+
+/// A bound of the protocol versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.0.
+    V1_0,
+    /// TLS 1.1.
+    V1_1,
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// A destination that some route names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// `outbound|PORT|SUBSET|HOST`.
+    pub name: String,
+    /// HTTP/2 without TLS towards the endpoints.
+    pub http2: bool,
+    /// Where its endpoints come from.
+    pub endpoints: Endpoints,
+}
+
+/// Where the endpoints of an [`Upstream`] come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoints {
+    /// Known addresses, pushed as they change.
+    Known(Vec<Endpoint>),
+    /// Names that Envoy resolves.
+    Dns(Vec<Endpoint>),
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// An IP address, or a name in [`Endpoints::Dns`].
+    pub address: String,
+    /// Its port.
+    pub port: u16,
+    /// Relative share; 1 unless given.
+    pub weight: u32,
+}

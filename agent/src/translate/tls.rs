@@ -1,0 +1,98 @@
+//! The downstream TLS context: certificates by name over SDS, so that a rotation never touches a listener.
+
+use envoy_types::pb::envoy::config::core::v3::TransportSocket;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
+    CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher,
+    TlsParameters,
+    common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
+    subject_alt_name_matcher::SanType,
+    tls_parameters::TlsProtocol,
+};
+use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
+
+use super::model::{ClientCertificate, Tls, TlsVersion};
+use super::wire;
+use crate::credential::CredentialName;
+
+/// How long a new listener waits for its secrets. The translation names only credentials that are there, so this
+/// is reached only if the stream breaks in between; 0 would hold up every other listener.
+const SECRET_TIMEOUT_S: i64 = 10;
+
+pub(super) fn transport_socket(tls: &Tls) -> TransportSocket {
+    let context = DownstreamTlsContext {
+        common_tls_context: Some(common_context(tls)),
+        require_client_certificate: matches!(tls.client, ClientCertificate::Checked { required: true, .. })
+            .then(wire::yes)
+            .flatten(),
+        ..Default::default()
+    };
+    TransportSocket {
+        name: "envoy.transport_sockets.tls".to_owned(),
+        config_type: Some(
+            envoy_types::pb::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig(wire::any(&context)),
+        ),
+    }
+}
+
+fn common_context(tls: &Tls) -> CommonTlsContext {
+    CommonTlsContext {
+        tls_params: Some(TlsParameters {
+            tls_minimum_protocol_version: protocol(tls.min_version).into(),
+            tls_maximum_protocol_version: protocol(tls.max_version).into(),
+            cipher_suites: tls.cipher_suites.clone(),
+            ..Default::default()
+        }),
+        tls_certificate_sds_secret_configs: tls.certificates.iter().map(by_sds).collect(),
+        alpn_protocols: vec!["h2".to_owned(), "http/1.1".to_owned()],
+        validation_context_type: validation(&tls.client),
+        ..Default::default()
+    }
+}
+
+fn protocol(version: TlsVersion) -> TlsProtocol {
+    match version {
+        TlsVersion::V1_0 => TlsProtocol::TlSv10,
+        TlsVersion::V1_1 => TlsProtocol::TlSv11,
+        TlsVersion::V1_2 => TlsProtocol::TlSv12,
+        TlsVersion::V1_3 => TlsProtocol::TlSv13,
+    }
+}
+
+fn by_sds(name: &CredentialName) -> SdsSecretConfig {
+    SdsSecretConfig {
+        name: name.to_string(),
+        sds_config: Some(wire::from_ads(wire::seconds(SECRET_TIMEOUT_S))),
+    }
+}
+
+fn validation(client: &ClientCertificate) -> Option<ValidationContextType> {
+    let ClientCertificate::Checked { trust, subject_alt_names, spki, hash, .. } = client else { return None };
+    if subject_alt_names.is_empty() && spki.is_empty() && hash.is_empty() {
+        return Some(ValidationContextType::ValidationContextSdsSecretConfig(by_sds(trust)));
+    }
+    let demands = CertificateValidationContext {
+        match_typed_subject_alt_names: subject_alt_names.iter().flat_map(|name| any_kind_of_san(name)).collect(),
+        verify_certificate_spki: spki.clone(),
+        verify_certificate_hash: hash.clone(),
+        ..Default::default()
+    };
+    Some(ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
+        default_validation_context: Some(demands),
+        validation_context_sds_secret_config: Some(by_sds(trust)),
+        ..Default::default()
+    }))
+}
+
+/// Istio names no kind, so a name is good as a DNS name, a URI, an email address or an IP address.
+fn any_kind_of_san(name: &str) -> impl Iterator<Item = SubjectAltNameMatcher> {
+    [SanType::Dns, SanType::Uri, SanType::Email, SanType::IpAddress].into_iter().map(move |kind| {
+        SubjectAltNameMatcher {
+            san_type: kind.into(),
+            matcher: Some(StringMatcher {
+                match_pattern: Some(MatchPattern::Exact(name.to_owned())),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    })
+}

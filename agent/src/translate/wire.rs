@@ -1,0 +1,59 @@
+//! Small words for the protobuf types: what every builder in this folder would otherwise spell out.
+
+use envoy_types::pb::envoy::config::core::v3::{
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, SocketAddress, TypedExtensionConfig, address,
+    config_source::ConfigSourceSpecifier, data_source::Specifier, socket_address::PortSpecifier,
+};
+use envoy_types::pb::google::protobuf::{Any, BoolValue, Duration, UInt32Value};
+use prost::{Message, Name};
+
+/// Packs a message with its type URL.
+pub(super) fn any<M: Message + Name>(message: &M) -> Any {
+    Any { type_url: M::type_url(), value: message.encode_to_vec() }
+}
+
+/// An extension named `name` with its configuration.
+pub(super) fn extension<M: Message + Name>(name: &str, message: &M) -> TypedExtensionConfig {
+    TypedExtensionConfig { name: name.to_owned(), typed_config: Some(any(message)) }
+}
+
+/// Everything comes over the one aggregated stream.
+pub(super) fn from_ads(fetch_timeout: Option<Duration>) -> ConfigSource {
+    ConfigSource {
+        initial_fetch_timeout: fetch_timeout,
+        resource_api_version: ApiVersion::V3.into(),
+        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
+        ..Default::default()
+    }
+}
+
+/// A TCP address.
+pub(super) fn tcp(ip: &str, port: u16) -> Address {
+    Address {
+        address: Some(address::Address::SocketAddress(SocketAddress {
+            address: ip.to_owned(),
+            port_specifier: Some(PortSpecifier::PortValue(port.into())),
+            ..Default::default()
+        })),
+    }
+}
+
+/// Bytes that ride in the message itself.
+pub(super) fn inline(bytes: &[u8]) -> DataSource {
+    DataSource { specifier: Some(Specifier::InlineBytes(bytes.to_vec())), ..Default::default() }
+}
+
+/// A wrapped boolean.
+pub(super) fn yes() -> Option<BoolValue> {
+    Some(BoolValue { value: true })
+}
+
+/// A wrapped integer.
+pub(super) fn uint(value: u32) -> Option<UInt32Value> {
+    Some(UInt32Value { value })
+}
+
+/// A duration in whole seconds.
+pub(super) fn seconds(seconds: i64) -> Option<Duration> {
+    Some(Duration { seconds, nanos: 0 })
+}

@@ -1,0 +1,105 @@
+//! A VirtualService's rule as the table's: validated field by field. What Istio refuses is refused, what is not
+//! carried out is said, and nothing is dropped in silence.
+
+mod action;
+mod headers;
+mod matches;
+
+use crate::config::{Destination, HttpRoute};
+use crate::table::{Origin, RuleConfig};
+
+/// What is wrong with, or to be said of, one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The rule cannot be carried out; else it is, but not as one may think.
+    pub refused: bool,
+    /// A stable kebab-case word.
+    pub code: &'static str,
+    /// Within the rule: `match[0].uri.regex`.
+    pub field: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Collects problems while a rule is converted.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(crate) fn refuse(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Problem { refused: true, code, field: field.into(), message: message.into() });
+    }
+
+    pub(crate) fn warn(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Problem { refused: false, code, field: field.into(), message: message.into() });
+    }
+
+    fn not_carried_out(&mut self, field: impl Into<String>, present: bool) {
+        if present {
+            self.warn("not-carried-out", field, "this field is known and not carried out");
+        }
+    }
+}
+
+/// Converts one rule. `kept` are the places of the `match` blocks that apply to the gateway and port at hand; a rule
+/// whose blocks are all gone must not be converted at all. `cluster` names a destination's cluster.
+///
+/// # Errors
+/// All problems of the rule, at least one of which refuses it.
+pub fn rule(
+    origin: Origin,
+    route: &HttpRoute,
+    kept: &[usize],
+    cluster: &mut dyn FnMut(&Destination) -> String,
+) -> Result<(RuleConfig, Vec<Problem>), Vec<Problem>> {
+    let mut problems = Problems::default();
+    let matches = matches::convert(route, kept, &mut problems);
+    let action = action::convert(route, cluster, &mut problems);
+    unsupported(route, &mut problems);
+    match action {
+        Some(action) if !problems.0.iter().any(|problem| problem.refused) => {
+            Ok((RuleConfig { origin, matches, action }, problems.0))
+        }
+        _ => Err(problems.0),
+    }
+}
+
+fn unsupported(route: &HttpRoute, problems: &mut Problems) {
+    problems.not_carried_out("fault", route.fault.is_some());
+    problems.not_carried_out("corsPolicy", route.cors_policy.is_some());
+    problems.not_carried_out("mirror", route.mirror.is_some());
+    problems.not_carried_out("mirrors", !route.mirrors.is_empty());
+    let share = route.mirror_percent.is_some() || route.mirror_percent_snake.is_some();
+    problems.not_carried_out("mirrorPercentage", share || route.mirror_percentage.is_some());
+}
+
+/// A Go duration (`1h30m`, `1.5s`, `300ms`) in milliseconds, rounded down.
+pub(crate) fn milliseconds(text: &str) -> Option<f64> {
+    let mut total = 0.0;
+    let mut rest = text;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let scale = match unit {
+            "h" => 3_600_000.0,
+            "m" => 60_000.0,
+            "s" => 1_000.0,
+            "ms" => 1.0,
+            "us" | "µs" => 1e-3,
+            "ns" => 1e-6,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * scale;
+        rest = tail;
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+#[path = "convert/tests.rs"]
+mod tests;

@@ -1,0 +1,123 @@
+//! `match` blocks.
+
+use std::collections::BTreeMap;
+
+use super::Problems;
+use super::headers::is_name;
+use crate::config::{HttpMatch, HttpRoute, StringMatch};
+use crate::matcher::full_match;
+use crate::table::{MatchConfig, StringMatcher};
+
+pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
+    let blocks = kept.iter().filter_map(|at| Some((*at, route.r#match.get(*at)?)));
+    blocks.map(|(at, block)| Block { at, problems }.convert(block)).collect()
+}
+
+struct Block<'p> {
+    at: usize,
+    problems: &'p mut Problems,
+}
+
+impl Block<'_> {
+    fn convert(&mut self, block: &HttpMatch) -> MatchConfig {
+        if block.stat_prefix.is_some() {
+            let field = self.field("statPrefix");
+            self.problems.not_carried_out(field, true);
+        }
+        let mut headers = Vec::new();
+        let pseudo =
+            [("method", ":method", &block.method), ("scheme", ":scheme", &block.scheme), (
+                "authority",
+                ":authority",
+                &block.authority,
+            )];
+        for (field, name, condition) in pseudo {
+            if let Some(condition) = condition
+                && let Some(matcher) = self.one(field, condition, false)
+            {
+                headers.push((name.to_owned(), matcher));
+            }
+        }
+        headers.extend(self.several("headers", &block.headers, false));
+        MatchConfig {
+            index: self.at,
+            uri: block.uri.as_ref().and_then(|uri| self.one("uri", uri, false)),
+            ignore_uri_case: block.ignore_uri_case,
+            headers,
+            without_headers: self.several("withoutHeaders", &block.without_headers, true),
+            query_params: self.query(&block.query_params),
+        }
+    }
+
+    fn field(&self, name: &str) -> String {
+        format!("match[{}].{name}", self.at)
+    }
+
+    fn several(
+        &mut self,
+        field: &str,
+        conditions: &BTreeMap<String, Option<StringMatch>>,
+        star: bool,
+    ) -> Vec<(String, StringMatcher)> {
+        let mut converted = Vec::with_capacity(conditions.len());
+        for (name, condition) in conditions {
+            let place = format!("{field}[{name}]");
+            let bare = name.strip_prefix(':').unwrap_or(name);
+            if !is_name(bare) {
+                let place = self.field(&place);
+                self.problems.refuse("invalid-header-name", place, "not a header's name");
+                continue;
+            }
+            let matcher = match condition {
+                Some(condition) if *condition != StringMatch::default() => self.one(&place, condition, star),
+                _ => Some(StringMatcher::Present),
+            };
+            converted.extend(matcher.map(|matcher| (name.to_ascii_lowercase(), matcher)));
+        }
+        converted
+    }
+
+    fn query(&mut self, conditions: &BTreeMap<String, Option<StringMatch>>) -> Vec<(String, StringMatcher)> {
+        let mut converted = Vec::with_capacity(conditions.len());
+        for (name, condition) in conditions {
+            let matcher = match condition {
+                Some(condition) if *condition != StringMatch::default() => {
+                    self.one(&format!("queryParams[{name}]"), condition, false)
+                }
+                _ => Some(StringMatcher::Present),
+            };
+            converted.extend(matcher.map(|matcher| (name.clone(), matcher)));
+        }
+        converted
+    }
+
+    /// `star`: the regex `*`, which is none, stands for "anything" in `withoutHeaders` alone, as in Istio.
+    fn one(&mut self, place: &str, condition: &StringMatch, star: bool) -> Option<StringMatcher> {
+        let place = self.field(place);
+        let (matcher, kind) = match (&condition.exact, &condition.prefix, &condition.regex) {
+            (Some(text), None, None) => (StringMatcher::Exact(text.clone()), "exact"),
+            (None, Some(text), None) => (StringMatcher::Prefix(text.clone()), "prefix"),
+            (None, None, Some(text)) if star && text == "*" => return Some(StringMatcher::Present),
+            (None, None, Some(text)) => (StringMatcher::Regex(text.clone()), "regex"),
+            (None, None, None) => {
+                self.problems.refuse("empty-match", place, "one of exact, prefix and regex is needed");
+                return None;
+            }
+            _ => {
+                self.problems.refuse("ambiguous-match", place, "only one of exact, prefix and regex may be given");
+                return None;
+            }
+        };
+        if let StringMatcher::Regex(pattern) = &matcher
+            && let Err(reason) = full_match(pattern)
+        {
+            self.problems.refuse("bad-regex", format!("{place}.{kind}"), format!("`{pattern}` is not a valid regex: {reason}"));
+            return None;
+        }
+        if matches!(&matcher, StringMatcher::Prefix(text) if text.is_empty()) {
+            self.problems.refuse("empty-match", format!("{place}.{kind}"), "an empty prefix matches everything; leave it out");
+            return None;
+        }
+        Some(matcher)
+    }
+}

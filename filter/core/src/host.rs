@@ -1,0 +1,89 @@
+//! Host names: the form in which they are compared, and which of two is within the other.
+
+/// `:authority` as it is compared: lower-case, without port and trailing dot.
+#[must_use]
+pub fn normalize(authority: &[u8]) -> Vec<u8> {
+    let host = without_port(authority);
+    host.strip_suffix(b".").unwrap_or(host).to_ascii_lowercase()
+}
+
+/// `:authority` without its port; an IPv6 address keeps its brackets.
+#[must_use]
+pub fn without_port(authority: &[u8]) -> &[u8] {
+    split_port(authority).0
+}
+
+/// Host and port, as they were written.
+#[must_use]
+pub fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let Some(colon) = authority.iter().rposition(|byte| *byte == b':') else { return (authority, None) };
+    let (host, port) = authority.split_at(colon);
+    let port = port.get(1..).unwrap_or_default();
+    let bracketed = host.first() == Some(&b'[');
+    let complete = if bracketed { host.last() == Some(&b']') } else { !host.contains(&b':') };
+    if complete && port.iter().all(u8::is_ascii_digit) { (host, Some(port)) } else { (authority, None) }
+}
+
+/// Whether `pattern` (`*`, `*.suffix` or a name) takes `host`, both normalized; a wildcard takes at least one
+/// character.
+#[must_use]
+pub fn matches(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+        None => pattern == host,
+    }
+}
+
+/// What two patterns have in common: the more specific of them if it is within the other.
+#[must_use]
+pub fn intersection<'a>(a: &'a str, b: &'a str) -> Option<&'a str> {
+    if within(a, b) {
+        Some(a)
+    } else if within(b, a) {
+        Some(b)
+    } else {
+        None
+    }
+}
+
+fn within(inner: &str, outer: &str) -> bool {
+    inner == outer || matches(outer, inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_lose_case_port_and_dot() {
+        for (authority, host) in [
+            ("A.b:80", "a.b"),
+            ("a.b.", "a.b"),
+            ("a.b.:443", "a.b"),
+            ("[::1]:443", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("::1", "::1"),
+            ("a:", "a"),
+            ("a:x", "a:x"),
+            ("", ""),
+        ] {
+            assert_eq!(normalize(authority.as_bytes()), host.as_bytes(), "{authority}");
+        }
+    }
+
+    #[test]
+    fn the_more_specific_of_a_pair_is_what_they_share() {
+        for (a, b, shared) in [
+            ("*.com", "foo.com", Some("foo.com")),
+            ("foo.com", "*.com", Some("foo.com")),
+            ("*", "*.com", Some("*.com")),
+            ("*.foo.com", "*.com", Some("*.foo.com")),
+            ("*.foo.com", "foo.com", None),
+            ("*.net", "bar.net", Some("bar.net")),
+            ("*.net", "*.com", None),
+            ("*", "*", Some("*")),
+        ] {
+            assert_eq!(intersection(a, b), shared, "{a} {b}");
+        }
+    }
+}

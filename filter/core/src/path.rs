@@ -1,0 +1,61 @@
+//! What the upstream sees as path. The query always stays.
+
+use regex_automata::meta::Regex;
+use regex_automata::util::captures::Captures;
+
+use crate::matcher::Matcher;
+use crate::query;
+use crate::table::{Match, PathRewrite};
+
+pub(crate) fn rewrite(rewrite: &PathRewrite, pattern: Option<&Regex>, block: Option<&Match>, path: &[u8]) -> Vec<u8> {
+    let mut new = match (rewrite, pattern) {
+        (PathRewrite::Matched(text), _) => replace_matched(text, block, query::path_of(path)),
+        (PathRewrite::Regex(_, template), Some(pattern)) => replace_all(pattern, template, query::path_of(path)),
+        (PathRewrite::Regex(..), None) => query::path_of(path).to_vec(),
+    };
+    new.extend_from_slice(query::suffix_of(path));
+    new
+}
+
+/// A prefix match gives up its prefix alone, a missing one counts as the prefix `/`, others the whole path.
+pub(crate) fn replace_matched(text: &str, block: Option<&Match>, path: &[u8]) -> Vec<u8> {
+    let taken = match block.and_then(|block| block.uri.as_ref()) {
+        Some(Matcher::Prefix(prefix)) => prefix.len(),
+        None => 1,
+        Some(_) => path.len(),
+    };
+    let mut new = text.as_bytes().to_vec();
+    new.extend_from_slice(path.get(taken..).unwrap_or_default());
+    new
+}
+
+fn replace_all(pattern: &Regex, template: &str, path: &[u8]) -> Vec<u8> {
+    let mut new = Vec::with_capacity(path.len());
+    let mut done = 0;
+    for captures in pattern.captures_iter(path) {
+        let Some(span) = captures.get_match().map(|found| found.span()) else { continue };
+        new.extend_from_slice(path.get(done..span.start).unwrap_or_default());
+        expand(template, &captures, path, &mut new);
+        done = span.end;
+    }
+    new.extend_from_slice(path.get(done..).unwrap_or_default());
+    new
+}
+
+/// `\0` to `\9` are groups, `\\` is a backslash.
+fn expand(template: &str, captures: &Captures, path: &[u8], new: &mut Vec<u8>) {
+    let mut bytes = template.bytes();
+    while let Some(byte) = bytes.next() {
+        match (byte, byte == b'\\') {
+            (_, true) => match bytes.next() {
+                Some(digit @ b'0'..=b'9') => {
+                    let group = captures.get_group(usize::from(digit - b'0'));
+                    new.extend_from_slice(group.and_then(|span| path.get(span.range())).unwrap_or_default());
+                }
+                Some(other) => new.push(other),
+                None => new.push(b'\\'),
+            },
+            _ => new.push(byte),
+        }
+    }
+}

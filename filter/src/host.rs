@@ -1,0 +1,64 @@
+//! The only file that names `proxy_wasm::hostcalls`: bytes in, `Result` out, never a panic. The SDK's own helpers
+//! unwrap every status, and one header byte above 0x7f would end the VM in its string calls.
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, Bytes, LogLevel, MapType, Status};
+
+/// A value of the request, `:path` and the like too; the first of a repeated header.
+pub(crate) fn request_value(name: &str) -> Result<Option<Bytes>, Status> {
+    hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
+}
+
+/// All headers of the request.
+pub(crate) fn request_headers() -> Result<Vec<(String, Bytes)>, Status> {
+    hostcalls::get_map_bytes(MapType::HttpRequestHeaders)
+}
+
+/// Which headers are changed.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    /// The request's.
+    Request,
+    /// The response's.
+    Response,
+}
+
+impl Side {
+    fn map(self) -> MapType {
+        match self {
+            Self::Request => MapType::HttpRequestHeaders,
+            Self::Response => MapType::HttpResponseHeaders,
+        }
+    }
+}
+
+/// Replaces a header.
+pub(crate) fn set(side: Side, name: &str, value: &[u8]) -> Result<(), Status> {
+    hostcalls::set_map_value_bytes(side.map(), name, Some(value))
+}
+
+/// Appends a header.
+pub(crate) fn add(side: Side, name: &str, value: &[u8]) -> Result<(), Status> {
+    hostcalls::add_map_value_bytes(side.map(), name, value)
+}
+
+/// Takes a header off.
+pub(crate) fn remove(side: Side, name: &str) -> Result<(), Status> {
+    hostcalls::remove_map_value(side.map(), name)
+}
+
+/// Answers the request here.
+pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Status> {
+    hostcalls::send_http_response(status.into(), headers.to_vec(), Some(body))
+}
+
+/// The plugin's configuration.
+pub(crate) fn configuration(size: usize) -> Result<Bytes, Status> {
+    Ok(hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)?.unwrap_or_default())
+}
+
+/// Says something in Envoy's log.
+pub(crate) fn error(message: &str) {
+    // There is nowhere left to say that saying it failed.
+    let _ = hostcalls::log(LogLevel::Error, message);
+}

@@ -39,7 +39,10 @@ pub struct CredentialName {
 impl CredentialName {
     /// The key pair of the Secret `namespace/name`.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// The trust bundle that belongs to this key pair.
@@ -107,7 +110,9 @@ impl KeyPair {
 
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair").field("facts", &self.facts).finish_non_exhaustive()
+        f.debug_struct("KeyPair")
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,9 +149,12 @@ impl Credential {
     #[must_use]
     pub fn version(&self) -> String {
         let parts: [&[u8]; 4] = match self {
-            Self::KeyPair(pair) => {
-                [b"pair", pair.chain_pem(), pair.key_pem(), pair.ocsp_staple().unwrap_or_default()]
-            }
+            Self::KeyPair(pair) => [
+                b"pair",
+                pair.chain_pem(),
+                pair.key_pem(),
+                pair.ocsp_staple().unwrap_or_default(),
+            ],
             Self::TrustBundle(bundle) => [b"bundle", bundle.pem(), bundle.crl_pem().unwrap_or_default(), b""],
         };
         let mut hash = Sha256::new();
@@ -220,11 +228,13 @@ impl Warnings<'_> {
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]

@@ -3,4 +3,6 @@
 
 pub mod credential;
 pub mod object;
+pub mod snapshot;
 pub mod source;
+pub mod xds;

@@ -21,7 +21,10 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(table: Rc<RouteTable>) -> Self {
-        Self { table, response: None }
+        Self {
+            table,
+            response: None,
+        }
     }
 
     fn route(&mut self) -> Result<Action, Status> {
@@ -41,7 +44,11 @@ impl Stream {
                 Ok(Action::Pause)
             }
             Outcome::Direct(direct) => {
-                let text: &[(&str, &str)] = if direct.body.is_empty() { &[] } else { &[("content-type", "text/plain")] };
+                let text: &[(&str, &str)] = if direct.body.is_empty() {
+                    &[]
+                } else {
+                    &[("content-type", "text/plain")]
+                };
                 host::respond(direct.status, text, &direct.body)?;
                 Ok(Action::Pause)
             }
@@ -72,7 +79,9 @@ impl HttpContext for Stream {
         if let Some(mutations) = &self.response
             && let Err(status) = mutate(Side::Response, mutations)
         {
-            host::error(&format!("sealgate: a response's headers cannot be changed: {status:?}"));
+            host::error(&format!(
+                "sealgate: a response's headers cannot be changed: {status:?}"
+            ));
         }
         Action::Continue
     }
@@ -91,10 +100,18 @@ fn forward(route: &Route<'_>) -> Result<(), Status> {
         host::set(Side::Request, names::TIMEOUT_MS, ms.to_string().as_bytes())?;
     }
     if let Some(retries) = route.retries {
-        host::set(Side::Request, names::MAX_RETRIES, retries.attempts.to_string().as_bytes())?;
+        host::set(
+            Side::Request,
+            names::MAX_RETRIES,
+            retries.attempts.to_string().as_bytes(),
+        )?;
         host::set(Side::Request, names::RETRY_ON, retries.retry_on.as_bytes())?;
         if let Some(ms) = retries.per_try_timeout_ms {
-            host::set(Side::Request, names::PER_TRY_TIMEOUT_MS, ms.to_string().as_bytes())?;
+            host::set(
+                Side::Request,
+                names::PER_TRY_TIMEOUT_MS,
+                ms.to_string().as_bytes(),
+            )?;
         }
     }
     // Last: only a request that was changed in full may go anywhere.
@@ -142,7 +159,12 @@ impl Request for HostRequest {
 
     fn header(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
         let name = if name == "host" { ":authority" } else { name };
-        let headers = self.headers.get_or_init(|| host::request_headers().unwrap_or_default());
-        headers.iter().filter(|(own, _)| own == name).for_each(|(_, value)| each(value));
+        let headers = self
+            .headers
+            .get_or_init(|| host::request_headers().unwrap_or_default());
+        headers
+            .iter()
+            .filter(|(own, _)| own == name)
+            .for_each(|(_, value)| each(value));
     }
 }

@@ -1,7 +1,12 @@
 //! The proxy-wasm filter: picks each request's destination inside Envoy. The decisions are `sealgate-core`'s; this
 //! crate reads requests from the host and applies what was decided. No code path may trap: a trap ends the VM and
 //! with it every request that it holds.
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 mod draw;
 mod host;

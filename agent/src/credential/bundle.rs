@@ -35,8 +35,14 @@ pub(super) fn read(
         }
     }
     check_dates(&facts, field, policy, warnings)?;
-    let crl = crl.map(|crl| revocations(crl, &certificates, policy, warnings)).transpose()?;
-    Ok(TrustBundle { pem: text, crl, facts })
+    let crl = crl
+        .map(|crl| revocations(crl, &certificates, policy, warnings))
+        .transpose()?;
+    Ok(TrustBundle {
+        pem: text,
+        crl,
+        facts,
+    })
 }
 
 fn check_dates(
@@ -46,13 +52,21 @@ fn check_dates(
     warnings: &mut Warnings<'_>,
 ) -> Result<(), CredentialError> {
     let expired: Vec<_> = facts.iter().filter(|own| own.not_after < policy.now).collect();
-    let Some(last) = expired.iter().map(|own| own.not_after).max() else { return Ok(()) };
+    let Some(last) = expired.iter().map(|own| own.not_after).max() else {
+        return Ok(());
+    };
     if expired.len() == facts.len() {
         // Envoy would load it, and then refuse every client.
-        return Err(CredentialError::Expired(last.format(&Rfc3339).unwrap_or_default()));
+        return Err(CredentialError::Expired(
+            last.format(&Rfc3339).unwrap_or_default(),
+        ));
     }
     for own in expired {
-        warnings.add("ca-expired", field, format!("{} has expired: its clients are refused", own.subject));
+        warnings.add(
+            "ca-expired",
+            field,
+            format!("{} has expired: its clients are refused", own.subject),
+        );
     }
     Ok(())
 }
@@ -88,19 +102,34 @@ fn revocations(
         if !signed_by_any(&list, authorities) {
             return Err(bad("no certificate of the bundle signed it"));
         }
-        if list.next_update().is_some_and(|next| next.to_datetime() < policy.now) {
-            warnings.add("crl-expired", field, "the revocation list has expired: Envoy refuses every client by it");
+        if list
+            .next_update()
+            .is_some_and(|next| next.to_datetime() < policy.now)
+        {
+            warnings.add(
+                "crl-expired",
+                field,
+                "the revocation list has expired: Envoy refuses every client by it",
+            );
         }
         pem::encode("X509 CRL", der, &mut text);
     }
     if lists.len() < authorities.len() {
-        warnings.add("crl-partial", field, "clients of a certificate authority without a revocation list are refused");
+        warnings.add(
+            "crl-partial",
+            field,
+            "clients of a certificate authority without a revocation list are refused",
+        );
     }
     Ok(text)
 }
 
 fn signed_by_any(list: &CertificateRevocationList<'_>, authorities: &[Vec<u8>]) -> bool {
-    authorities.iter().filter_map(|der| certificate::parse(der, 0).ok()).any(|authority| {
-        authority.subject().as_raw() == list.issuer().as_raw() && list.verify_signature(authority.public_key()).is_ok()
-    })
+    authorities
+        .iter()
+        .filter_map(|der| certificate::parse(der, 0).ok())
+        .any(|authority| {
+            authority.subject().as_raw() == list.issuer().as_raw()
+                && list.verify_signature(authority.public_key()).is_ok()
+        })
 }

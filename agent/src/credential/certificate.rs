@@ -54,7 +54,9 @@ pub(super) fn check_leaf(certificate: &X509Certificate<'_>) -> Result<(), Creden
     key_type(certificate.public_key())?;
     let mut common_name = false;
     for name in certificate.subject().iter_common_name() {
-        let text = name.as_str().map_err(|_| CredentialError::BadCommonName("is not text"))?;
+        let text = name
+            .as_str()
+            .map_err(|_| CredentialError::BadCommonName("is not text"))?;
         if text.is_empty() {
             return Err(CredentialError::BadCommonName("is empty"));
         }
@@ -66,14 +68,20 @@ pub(super) fn check_leaf(certificate: &X509Certificate<'_>) -> Result<(), Creden
     let usage = certificate.key_usage().ok().flatten();
     let is_ec = matches!(certificate.public_key().parsed(), Ok(PublicKey::EC(_)));
     if is_ec && usage.is_some_and(|usage| !usage.value.digital_signature()) {
-        return Err(CredentialError::BadCertificate(0, "its key usage lacks digitalSignature".to_owned()));
+        return Err(CredentialError::BadCertificate(
+            0,
+            "its key usage lacks digitalSignature".to_owned(),
+        ));
     }
     Ok(())
 }
 
 fn has_usable_san(certificate: &X509Certificate<'_>) -> bool {
     let usable = |name: &GeneralName<'_>| {
-        matches!(name, GeneralName::DNSName(_) | GeneralName::URI(_) | GeneralName::IPAddress(_))
+        matches!(
+            name,
+            GeneralName::DNSName(_) | GeneralName::URI(_) | GeneralName::IPAddress(_)
+        )
     };
     let san = certificate.subject_alternative_name().ok().flatten();
     san.is_some_and(|san| san.value.general_names.iter().any(usable))
@@ -82,8 +90,13 @@ fn has_usable_san(certificate: &X509Certificate<'_>) -> bool {
 /// `status_request` of the TLS feature extension (RFC 7633).
 pub(super) fn must_staple(certificate: &X509Certificate<'_>) -> bool {
     const STATUS_REQUEST: &[u8] = &[0x30, 0x03, 0x02, 0x01, 0x05];
-    let features = certificate.extensions().iter().filter(|extension| extension.oid.to_id_string() == "1.3.6.1.5.5.7.1.24");
-    features.into_iter().any(|extension| extension.value == STATUS_REQUEST)
+    let features = certificate
+        .extensions()
+        .iter()
+        .filter(|extension| extension.oid.to_id_string() == "1.3.6.1.5.5.7.1.24");
+    features
+        .into_iter()
+        .any(|extension| extension.value == STATUS_REQUEST)
 }
 
 /// A signature that clients no longer take.
@@ -100,7 +113,10 @@ pub(super) fn facts(certificate: &X509Certificate<'_>, der: &[u8]) -> Certificat
     CertificateFacts {
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
-        serial: hex(serial.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(serial)),
+        serial: hex(serial
+            .strip_prefix(&[0])
+            .filter(|rest| !rest.is_empty())
+            .unwrap_or(serial)),
         sha256: hex(&Sha256::digest(der)),
         not_before: certificate.validity().not_before.to_datetime(),
         not_after: certificate.validity().not_after.to_datetime(),
@@ -110,10 +126,13 @@ pub(super) fn facts(certificate: &X509Certificate<'_>, der: &[u8]) -> Certificat
 }
 
 fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let sans = certificate.extensions().iter().filter_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectAlternativeName(san) => Some(san),
-        _ => None,
-    });
+    let sans = certificate
+        .extensions()
+        .iter()
+        .filter_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(san) => Some(san),
+            _ => None,
+        });
     let names: Vec<String> = sans
         .flat_map(|san| &san.general_names)
         .filter_map(|name| match name {
@@ -122,7 +141,12 @@ fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
         })
         .collect();
     if names.is_empty() {
-        certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok()).map(str::to_owned).collect()
+        certificate
+            .subject()
+            .iter_common_name()
+            .filter_map(|name| name.as_str().ok())
+            .map(str::to_owned)
+            .collect()
     } else {
         names
     }
@@ -140,7 +164,11 @@ fn key_type(info: &SubjectPublicKeyInfo<'_>) -> Result<String, CredentialError> 
             _ => unsupported("a damaged RSA key"),
         },
         "1.2.840.10045.2.1" => {
-            let curve = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+            let curve = info
+                .algorithm
+                .parameters
+                .as_ref()
+                .and_then(|parameters| parameters.as_oid().ok());
             match curve.map(|curve| curve.to_id_string()).as_deref() {
                 Some("1.2.840.10045.3.1.7") => Ok("ECDSA-P256".to_owned()),
                 Some("1.3.132.0.34") => Ok("ECDSA-P384".to_owned()),

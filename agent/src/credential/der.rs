@@ -15,7 +15,10 @@ pub(super) fn value(bytes: &[u8]) -> Option<Value<'_>> {
         0..=0x7f => (usize::from(first), bytes),
         0x81..=0x84 => {
             let (length, bytes) = bytes.split_at_checked(usize::from(first & 0x7f))?;
-            (length.iter().fold(0, |all, byte| all << 8 | usize::from(*byte)), bytes)
+            (
+                length.iter().fold(0, |all, byte| all << 8 | usize::from(*byte)),
+                bytes,
+            )
         }
         _ => return None,
     };
@@ -25,5 +28,7 @@ pub(super) fn value(bytes: &[u8]) -> Option<Value<'_>> {
 
 /// The content of the first value, which must have this tag, and what follows.
 pub(super) fn expect(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    value(bytes).filter(|value| value.tag == tag).map(|value| (value.content, value.rest))
+    value(bytes)
+        .filter(|value| value.tag == tag)
+        .map(|value| (value.content, value.rest))
 }

@@ -19,7 +19,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Key, CredentialError> {
     }
     let keys: Vec<_> = pem::blocks(bytes)?
         .into_iter()
-        .filter(|block| matches!(block, pem::Block::Pkcs1(_) | pem::Block::Sec1(_) | pem::Block::Pkcs8(_)))
+        .filter(|block| {
+            matches!(
+                block,
+                pem::Block::Pkcs1(_) | pem::Block::Sec1(_) | pem::Block::Pkcs8(_)
+            )
+        })
         .collect();
     let [key] = keys.as_slice() else {
         return Err(if keys.is_empty() {
@@ -36,13 +41,22 @@ pub(super) fn read(bytes: &[u8]) -> Result<Key, CredentialError> {
         pem::Block::Certificate(_) | pem::Block::Crl(_) => return Err(CredentialError::NoKey),
     };
     for (label, der) in tried {
-        let Ok(signer) = any_supported_type(der) else { continue };
-        let Some(public) = signer.public_key() else { continue };
+        let Ok(signer) = any_supported_type(der) else {
+            continue;
+        };
+        let Some(public) = signer.public_key() else {
+            continue;
+        };
         let mut text = Zeroizing::new(String::new());
         pem::encode(label, der.secret_der(), &mut text);
-        return Ok(Key { pem: text, public: public.as_ref().to_vec() });
+        return Ok(Key {
+            pem: text,
+            public: public.as_ref().to_vec(),
+        });
     }
-    Err(CredentialError::BadKey("not a key of a supported kind, or damaged".to_owned()))
+    Err(CredentialError::BadKey(
+        "not a key of a supported kind, or damaged".to_owned(),
+    ))
 }
 
 fn pkcs1(der: &[u8]) -> PrivateKeyDer<'_> {

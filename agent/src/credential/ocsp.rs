@@ -24,13 +24,21 @@ pub(super) fn staple(
 ) -> Result<Option<Vec<u8>>, CredentialError> {
     let demanded = certificate::must_staple(leaf);
     let Some((field, bytes)) = staple.filter(|(_, bytes)| !bytes.is_empty()) else {
-        return if demanded { Err(CredentialError::MustStaple("there is none")) } else { Ok(None) };
+        return if demanded {
+            Err(CredentialError::MustStaple("there is none"))
+        } else {
+            Ok(None)
+        };
     };
     match check(bytes, leaf.tbs_certificate.raw_serial(), now) {
         Ok(()) => Ok(Some(bytes.to_vec())),
         Err(reason) if demanded => Err(CredentialError::MustStaple(reason)),
         Err(reason) => {
-            warnings.add("staple-dropped", field, format!("the OCSP staple is not served: {reason}"));
+            warnings.add(
+                "staple-dropped",
+                field,
+                format!("the OCSP staple is not served: {reason}"),
+            );
             Ok(None)
         }
     }
@@ -67,7 +75,11 @@ fn responses(bytes: &[u8]) -> Option<&[u8]> {
     let (basic, _) = der::expect(basic, SEQUENCE)?;
     let (data, _) = der::expect(basic, SEQUENCE)?;
     let version = der::value(data)?;
-    let data = if version.tag == CONTEXT_0 { version.rest } else { data };
+    let data = if version.tag == CONTEXT_0 {
+        version.rest
+    } else {
+        data
+    };
     let responder = der::value(data)?;
     let (_, rest) = der::expect(responder.rest, TIME)?;
     der::expect(rest, SEQUENCE).map(|(responses, _)| responses)
@@ -89,5 +101,7 @@ fn single(response: &[u8]) -> Option<(&[u8], Option<OffsetDateTime>)> {
 fn time(text: &[u8]) -> Option<OffsetDateTime> {
     let format = format_description!("[year][month][day][hour][minute][second]Z");
     let text = std::str::from_utf8(text).ok()?;
-    time::PrimitiveDateTime::parse(text, format).ok().map(time::PrimitiveDateTime::assume_utc)
+    time::PrimitiveDateTime::parse(text, format)
+        .ok()
+        .map(time::PrimitiveDateTime::assume_utc)
 }

@@ -15,7 +15,11 @@ pub(super) struct Parts<'a> {
     pub(super) staple: Option<(&'a str, &'a [u8])>,
 }
 
-pub(super) fn read(parts: &Parts<'_>, policy: &Policy, warnings: &mut Warnings<'_>) -> Result<KeyPair, CredentialError> {
+pub(super) fn read(
+    parts: &Parts<'_>,
+    policy: &Policy,
+    warnings: &mut Warnings<'_>,
+) -> Result<KeyPair, CredentialError> {
     let (field, bytes) = parts.certificate;
     let mut chain = certificates(bytes)?;
     let key = key::read(parts.key)?;
@@ -26,15 +30,26 @@ pub(super) fn read(parts: &Parts<'_>, policy: &Policy, warnings: &mut Warnings<'
     let facts = certificate::facts(&leaf, der);
     check_dates(&facts, field, policy, warnings)?;
     if let Some(algorithm) = certificate::weak_signature(&leaf) {
-        warnings.add("weak-signature", field, format!("signed with {algorithm}, which clients refuse"));
+        warnings.add(
+            "weak-signature",
+            field,
+            format!("signed with {algorithm}, which clients refuse"),
+        );
     }
     let staple = ocsp::staple(&leaf, parts.staple, policy.now, warnings)?;
     let mut text = String::new();
-    chain.iter().for_each(|der| pem::encode("CERTIFICATE", der, &mut text));
+    chain
+        .iter()
+        .for_each(|der| pem::encode("CERTIFICATE", der, &mut text));
     if text.len() > LONGEST_CHAIN {
         return Err(CredentialError::TooLarge(text.len(), LONGEST_CHAIN));
     }
-    Ok(KeyPair { chain: text, key: key.pem, staple, facts })
+    Ok(KeyPair {
+        chain: text,
+        key: key.pem,
+        staple,
+        facts,
+    })
 }
 
 /// All certificates of a value, each of which can be read.
@@ -72,8 +87,15 @@ fn leaf_first(
         return Err(CredentialError::KeyMismatch);
     };
     if at > 0 {
-        chain.get_mut(..=at).into_iter().for_each(|head| head.rotate_right(1));
-        warnings.add("chain-order", field, format!("certificate {at} is the key's own; it is served first"));
+        chain
+            .get_mut(..=at)
+            .into_iter()
+            .for_each(|head| head.rotate_right(1));
+        warnings.add(
+            "chain-order",
+            field,
+            format!("certificate {at} is the key's own; it is served first"),
+        );
     }
     Ok(())
 }
@@ -91,7 +113,11 @@ fn check_dates(
         }
         warnings.add("expired", field, format!("expired on {}", text(facts.not_after)));
     } else if facts.not_before > policy.now {
-        warnings.add("not-yet-valid", field, format!("not valid before {}", text(facts.not_before)));
+        warnings.add(
+            "not-yet-valid",
+            field,
+            format!("not valid before {}", text(facts.not_before)),
+        );
     }
     Ok(())
 }

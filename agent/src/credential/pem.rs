@@ -87,7 +87,11 @@ fn check_markers(text: &[u8]) -> Result<(), CredentialError> {
             _ => return refused("text on a BEGIN or END line"),
         }
     }
-    if open.is_some() { refused("a block has no END line: it is cut off") } else { Ok(()) }
+    if open.is_some() {
+        refused("a block has no END line: it is cut off")
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether there is a key that asks for a password.

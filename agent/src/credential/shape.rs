@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{BUNDLE_SUFFIX, Credential, CredentialError, Outcome, Policy, Reading, Warnings, bundle, pair};
-use crate::object::{ObjectRef, SecretObject};
 use crate::object::Kind;
+use crate::object::{ObjectRef, SecretObject};
 
 /// Holds tokens or whole charts; never served, whatever its keys are called.
 const NEVER_SERVED: [&str; 2] = ["kubernetes.io/service-account-token", "helm.sh/release.v1"];
@@ -18,7 +18,13 @@ struct Shape {
 }
 
 /// Tried first, as Istio does.
-const GENERIC: Shape = Shape { certificate: "cert", key: "key", authority: "cacert", crl: "crl", staple: None };
+const GENERIC: Shape = Shape {
+    certificate: "cert",
+    key: "key",
+    authority: "cacert",
+    crl: "crl",
+    staple: None,
+};
 const TLS: Shape = Shape {
     certificate: "tls.crt",
     key: "tls.key",
@@ -29,13 +35,19 @@ const TLS: Shape = Shape {
 
 pub(super) fn read(secret: &SecretObject, policy: &Policy) -> Reading {
     let mut reading = Reading::default();
-    let ignored = |reason| Reading { key_pair: Some(Outcome::Ignored(reason)), ..Reading::default() };
+    let ignored = |reason| Reading {
+        key_pair: Some(Outcome::Ignored(reason)),
+        ..Reading::default()
+    };
     if NEVER_SERVED.contains(&secret.type_.as_str()) {
         return ignored("never-served-type");
     }
     if let Some(reason) = strict_name(secret).filter(|_| policy.strict_names) {
         let refused = Outcome::Refused(CredentialError::StrictName(reason));
-        return Reading { key_pair: Some(refused), ..Reading::default() };
+        return Reading {
+            key_pair: Some(refused),
+            ..Reading::default()
+        };
     }
     let mut warnings = Warnings {
         object: ObjectRef::new(Kind::Secret, &secret.meta.namespace, &secret.meta.name),
@@ -43,7 +55,9 @@ pub(super) fn read(secret: &SecretObject, policy: &Policy) -> Reading {
     };
     let has = |key: &str| secret.data.contains_key(key);
     let bundle_only = secret.meta.name.ends_with(BUNDLE_SUFFIX);
-    let pair_shape = [&GENERIC, &TLS].into_iter().find(|shape| has(shape.certificate) || has(shape.key));
+    let pair_shape = [&GENERIC, &TLS]
+        .into_iter()
+        .find(|shape| has(shape.certificate) || has(shape.key));
     if let Some(shape) = pair_shape.filter(|_| !bundle_only) {
         reading.key_pair = Some(key_pair(secret, shape, policy, &mut warnings));
     }
@@ -90,11 +104,18 @@ fn key_pair(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings: &mu
     }
 }
 
-fn trust_bundle(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings: &mut Warnings<'_>) -> Outcome {
+fn trust_bundle(
+    secret: &SecretObject,
+    shape: &Shape,
+    policy: &Policy,
+    warnings: &mut Warnings<'_>,
+) -> Outcome {
     let Some(authority) = value(secret, shape.authority).filter(|value| !value.is_empty()) else {
         return Outcome::Pending("empty-values");
     };
-    let crl = value(secret, shape.crl).filter(|value| !value.is_empty()).map(|value| (shape.crl, value));
+    let crl = value(secret, shape.crl)
+        .filter(|value| !value.is_empty())
+        .map(|value| (shape.crl, value));
     match bundle::read((shape.authority, authority), crl, policy, warnings) {
         Ok(bundle) => Outcome::Ready(Arc::new(Credential::TrustBundle(bundle))),
         Err(error) => Outcome::Refused(error),
@@ -104,7 +125,11 @@ fn trust_bundle(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings:
 /// The key of the Secret that an error is about.
 pub(crate) fn field(secret: &SecretObject, error: &CredentialError, bundle: bool) -> Option<String> {
     let has = |key: &str| secret.data.contains_key(key);
-    let shape = if has(GENERIC.certificate) || has(GENERIC.key) || has(GENERIC.authority) { &GENERIC } else { &TLS };
+    let shape = if has(GENERIC.certificate) || has(GENERIC.key) || has(GENERIC.authority) {
+        &GENERIC
+    } else {
+        &TLS
+    };
     let key = match error {
         CredentialError::StrictName(_) => return None,
         CredentialError::BadCrl(_) => shape.crl,

@@ -10,9 +10,9 @@ pub use destination_rule::{DestinationRuleSpec, Subset};
 pub use gateway::{GatewaySpec, Port, Server, ServerTls};
 pub use service_entry::{ServiceEntryPort, ServiceEntrySpec, WorkloadEntry};
 pub use virtual_service::{
-    CorsPolicy, Delegate, Destination, DirectResponse, Fault, FaultAbort, FaultDelay, HeaderOperations, Headers,
-    HttpBody, HttpMatch, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination, Mirror, Percent,
-    PortSelector, RegexRewrite, StringMatch, VirtualServiceSpec,
+    CorsPolicy, Delegate, Destination, DirectResponse, Fault, FaultAbort, FaultDelay, HeaderOperations,
+    Headers, HttpBody, HttpMatch, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination,
+    Mirror, Percent, PortSelector, RegexRewrite, StringMatch, VirtualServiceSpec,
 };
 
 use serde::{Deserialize, Deserializer};

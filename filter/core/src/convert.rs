@@ -26,17 +26,36 @@ pub struct Problem {
 pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(crate) fn refuse(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem { refused: true, code, field: field.into(), message: message.into() });
+    pub(crate) fn refuse(
+        &mut self,
+        code: &'static str,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.0.push(Problem {
+            refused: true,
+            code,
+            field: field.into(),
+            message: message.into(),
+        });
     }
 
     pub(crate) fn warn(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem { refused: false, code, field: field.into(), message: message.into() });
+        self.0.push(Problem {
+            refused: false,
+            code,
+            field: field.into(),
+            message: message.into(),
+        });
     }
 
     fn not_carried_out(&mut self, field: impl Into<String>, present: bool) {
         if present {
-            self.warn("not-carried-out", field, "this field is known and not carried out");
+            self.warn(
+                "not-carried-out",
+                field,
+                "this field is known and not carried out",
+            );
         }
     }
 }
@@ -57,9 +76,14 @@ pub fn rule(
     let action = action::convert(route, cluster, &mut problems);
     unsupported(route, &mut problems);
     match action {
-        Some(action) if !problems.0.iter().any(|problem| problem.refused) => {
-            Ok((RuleConfig { origin, matches, action }, problems.0))
-        }
+        Some(action) if !problems.0.iter().any(|problem| problem.refused) => Ok((
+            RuleConfig {
+                origin,
+                matches,
+                action,
+            },
+            problems.0,
+        )),
         _ => Err(problems.0),
     }
 }

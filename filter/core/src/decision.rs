@@ -77,16 +77,25 @@ impl RouteTable {
     /// Decides. `draw` gives the random number in [0, 1) of a weighted choice, and is called at most once.
     pub fn decide(&self, request: &impl Request, draw: impl FnOnce() -> f64) -> Decision<'_> {
         let Some(host) = self.host(request.authority()) else {
-            return Decision { matched: None, outcome: Outcome::NotFound(NotFound::Host) };
+            return Decision {
+                matched: None,
+                outcome: Outcome::NotFound(NotFound::Host),
+            };
         };
         if host.https_redirect {
-            return Decision { matched: None, outcome: redirect::to_https(request, self.port) };
+            return Decision {
+                matched: None,
+                outcome: redirect::to_https(request, self.port),
+            };
         }
         let found = host
             .candidates(request.path())
             .find(|(_, block)| block.is_none_or(|block| block.failing(request).is_none()));
         let Some((rule, block)) = found else {
-            return Decision { matched: None, outcome: Outcome::NotFound(NotFound::Rule) };
+            return Decision {
+                matched: None,
+                outcome: Outcome::NotFound(NotFound::Rule),
+            };
         };
         let outcome = match &rule.config.action {
             Action::Route(action) => route(rule, action, block, request, draw),
@@ -94,7 +103,10 @@ impl RouteTable {
             Action::Direct(action) => Some(Outcome::Direct(action)),
         };
         Decision {
-            matched: Some(Matched { origin: &rule.config.origin, block: block.map(|block| block.index) }),
+            matched: Some(Matched {
+                origin: &rule.config.origin,
+                block: block.map(|block| block.index),
+            }),
             outcome: outcome.unwrap_or(Outcome::NotFound(NotFound::Rule)),
         }
     }
@@ -107,9 +119,10 @@ fn route<'t>(
     request: &impl Request,
     draw: impl FnOnce() -> f64,
 ) -> Option<Outcome<'t>> {
-    let path = action.path.as_ref().map(|rewrite| {
-        path::rewrite(rewrite, rule.rewrite.as_ref(), block, request.path())
-    });
+    let path = action
+        .path
+        .as_ref()
+        .map(|rewrite| path::rewrite(rewrite, rule.rewrite.as_ref(), block, request.path()));
     Some(Outcome::Route(Route {
         destination: choose(&action.destinations, draw)?,
         destinations: &action.destinations,
@@ -121,11 +134,16 @@ fn route<'t>(
 
 /// Cumulative in declared order.
 fn choose(destinations: &[WeightedCluster], draw: impl FnOnce() -> f64) -> Option<&WeightedCluster> {
-    let [first, rest @ ..] = destinations else { return None };
+    let [first, rest @ ..] = destinations else {
+        return None;
+    };
     if rest.is_empty() {
         return Some(first);
     }
-    let total: f64 = destinations.iter().map(|destination| f64::from(destination.weight)).sum();
+    let total: f64 = destinations
+        .iter()
+        .map(|destination| f64::from(destination.weight))
+        .sum();
     let mut left = draw() * total;
     for destination in destinations {
         left -= f64::from(destination.weight);

@@ -72,7 +72,10 @@ impl Request for Question {
             ":method" => each(self.method.as_bytes()),
             ":scheme" => each(self.scheme.as_bytes()),
             _ => {
-                let values = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+                let values = self
+                    .headers
+                    .iter()
+                    .filter(|(own, _)| own.eq_ignore_ascii_case(name));
                 values.for_each(|(_, value)| each(value.as_bytes()));
             }
         }
@@ -139,7 +142,11 @@ struct HeaderAnswer {
 
 impl From<&HeaderMutations> for HeaderAnswer {
     fn from(mutations: &HeaderMutations) -> Self {
-        Self { set: mutations.set.clone(), add: mutations.add.clone(), remove: mutations.remove.clone() }
+        Self {
+            set: mutations.set.clone(),
+            add: mutations.add.clone(),
+            remove: mutations.remove.clone(),
+        }
     }
 }
 
@@ -148,7 +155,10 @@ impl Answer {
     #[must_use]
     pub fn new(question: &Question, table: Option<&RouteTable>) -> Self {
         let decision = table.map_or(
-            Decision { matched: None, outcome: Outcome::NotFound(NotFound::Host) },
+            Decision {
+                matched: None,
+                outcome: Outcome::NotFound(NotFound::Host),
+            },
             |table| table.decide(question, || question.draw),
         );
         Self {
@@ -174,23 +184,33 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match outcome {
         Outcome::Route(route) => route_answer(question, route),
-        Outcome::Redirect { status, location } => DecisionAnswer::Redirect { status: *status, location: text(location) },
-        Outcome::Direct(direct) => DecisionAnswer::DirectResponse { status: direct.status, body: text(&direct.body) },
+        Outcome::Redirect { status, location } => DecisionAnswer::Redirect {
+            status: *status,
+            location: text(location),
+        },
+        Outcome::Direct(direct) => DecisionAnswer::DirectResponse {
+            status: direct.status,
+            body: text(&direct.body),
+        },
         Outcome::NotFound(NotFound::Host) => DecisionAnswer::NotFound { reason: "host" },
         Outcome::NotFound(NotFound::Rule) => DecisionAnswer::NotFound { reason: "rule" },
     }
 }
 
 fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
-    let destinations = route
-        .destinations
-        .iter()
-        .map(|to| DestinationAnswer { cluster: to.cluster.clone(), weight: to.weight });
+    let destinations = route.destinations.iter().map(|to| DestinationAnswer {
+        cluster: to.cluster.clone(),
+        weight: to.weight,
+    });
     let path = route.path.as_deref().unwrap_or(question.path.as_bytes());
     DecisionAnswer::Route {
         cluster: route.destination.cluster.clone(),
         destinations: destinations.collect(),
-        authority: route.destination.authority.clone().unwrap_or_else(|| question.authority.clone()),
+        authority: route
+            .destination
+            .authority
+            .clone()
+            .unwrap_or_else(|| question.authority.clone()),
         path: String::from_utf8_lossy(path).into_owned(),
         timeout_ms: route.timeout_ms,
         retries: route.retries.cloned().unwrap_or_default(),
@@ -217,10 +237,16 @@ pub struct Trial {
 /// Every block up to the one that matched, and the one condition that each of the others failed.
 #[must_use]
 pub fn trials(question: &Question, table: &RouteTable) -> Vec<Trial> {
-    let Some(host) = table.host(question.authority.as_bytes()) else { return Vec::new() };
+    let Some(host) = table.host(question.authority.as_bytes()) else {
+        return Vec::new();
+    };
     let mut trials = Vec::new();
     for rule in &host.rules {
-        let blocks = rule.matches.iter().map(Some).chain(rule.matches.is_empty().then_some(None));
+        let blocks = rule
+            .matches
+            .iter()
+            .map(Some)
+            .chain(rule.matches.is_empty().then_some(None));
         for block in blocks {
             let failed = block.and_then(|block| block.failing(question));
             let matched = failed.is_none();

@@ -16,12 +16,22 @@ pub fn without_port(authority: &[u8]) -> &[u8] {
 /// Host and port, as they were written.
 #[must_use]
 pub fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some(colon) = authority.iter().rposition(|byte| *byte == b':') else { return (authority, None) };
+    let Some(colon) = authority.iter().rposition(|byte| *byte == b':') else {
+        return (authority, None);
+    };
     let (host, port) = authority.split_at(colon);
     let port = port.get(1..).unwrap_or_default();
     let bracketed = host.first() == Some(&b'[');
-    let complete = if bracketed { host.last() == Some(&b']') } else { !host.contains(&b':') };
-    if complete && port.iter().all(u8::is_ascii_digit) { (host, Some(port)) } else { (authority, None) }
+    let complete = if bracketed {
+        host.last() == Some(&b']')
+    } else {
+        !host.contains(&b':')
+    };
+    if complete && port.iter().all(u8::is_ascii_digit) {
+        (host, Some(port))
+    } else {
+        (authority, None)
+    }
 }
 
 /// Whether `pattern` (`*`, `*.suffix` or a name) takes `host`, both normalized; a wildcard takes at least one

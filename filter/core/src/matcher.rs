@@ -34,7 +34,11 @@ impl Matcher {
             Self::Exact(text) if ignore_case => text.eq_ignore_ascii_case(value),
             Self::Exact(text) => **text == *value,
             Self::Prefix(text) => value.get(..text.len()).is_some_and(|start| {
-                if ignore_case { text.eq_ignore_ascii_case(start) } else { **text == *start }
+                if ignore_case {
+                    text.eq_ignore_ascii_case(start)
+                } else {
+                    **text == *start
+                }
             }),
             Self::Regex(regex) => regex.is_match(Input::new(value)),
         }
@@ -77,12 +81,19 @@ mod tests {
         for bad in ["(", "a)(b", "*", "(?P<", r"\1", "(?=a)"] {
             assert!(full_match(bad).is_err(), "{bad}");
         }
-        assert!(full_match(&format!("(?:a{{1000}}){{1000}}{}", "b")).is_err(), "the size is limited");
+        assert!(
+            full_match(&format!("(?:a{{1000}}){{1000}}{}", "b")).is_err(),
+            "the size is limited"
+        );
     }
 
     #[test]
     fn case_is_ignored_where_it_is_asked_for() {
         let prefix = Matcher::Prefix(b"/Ab".as_slice().into());
-        assert!(prefix.is_match(b"/aBc", true) && !prefix.is_match(b"/aBc", false) && !prefix.is_match(b"/", true));
+        assert!(
+            prefix.is_match(b"/aBc", true)
+                && !prefix.is_match(b"/aBc", false)
+                && !prefix.is_match(b"/", true)
+        );
     }
 }

@@ -61,7 +61,14 @@ const IDENTITY: &[&str] = &[
 
 /// Every header that a client must never get through, in both spellings: CGI-like upstreams fold `-` and `_`.
 pub fn never_from_a_client() -> impl Iterator<Item = String> {
-    let routing = [CLUSTER, TIMEOUT_MS, PER_TRY_TIMEOUT_MS, MAX_RETRIES, RETRY_ON, RETRIABLE_STATUS_CODES];
+    let routing = [
+        CLUSTER,
+        TIMEOUT_MS,
+        PER_TRY_TIMEOUT_MS,
+        MAX_RETRIES,
+        RETRY_ON,
+        RETRIABLE_STATUS_CODES,
+    ];
     routing
         .into_iter()
         .chain(ENVOY_CONTROL.iter().copied())

@@ -7,10 +7,17 @@ use crate::matcher::Matcher;
 use crate::query;
 use crate::table::{Match, PathRewrite};
 
-pub(crate) fn rewrite(rewrite: &PathRewrite, pattern: Option<&Regex>, block: Option<&Match>, path: &[u8]) -> Vec<u8> {
+pub(crate) fn rewrite(
+    rewrite: &PathRewrite,
+    pattern: Option<&Regex>,
+    block: Option<&Match>,
+    path: &[u8],
+) -> Vec<u8> {
     let mut new = match (rewrite, pattern) {
         (PathRewrite::Matched(text), _) => replace_matched(text, block, query::path_of(path)),
-        (PathRewrite::Regex(_, template), Some(pattern)) => replace_all(pattern, template, query::path_of(path)),
+        (PathRewrite::Regex(_, template), Some(pattern)) => {
+            replace_all(pattern, template, query::path_of(path))
+        }
         (PathRewrite::Regex(..), None) => query::path_of(path).to_vec(),
     };
     new.extend_from_slice(query::suffix_of(path));
@@ -33,7 +40,9 @@ fn replace_all(pattern: &Regex, template: &str, path: &[u8]) -> Vec<u8> {
     let mut new = Vec::with_capacity(path.len());
     let mut done = 0;
     for captures in pattern.captures_iter(path) {
-        let Some(span) = captures.get_match().map(|found| found.span()) else { continue };
+        let Some(span) = captures.get_match().map(|found| found.span()) else {
+            continue;
+        };
         new.extend_from_slice(path.get(done..span.start).unwrap_or_default());
         expand(template, &captures, path, &mut new);
         done = span.end;

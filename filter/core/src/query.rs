@@ -2,7 +2,9 @@
 
 /// The path before `?` or `#`.
 pub(crate) fn path_of(path: &[u8]) -> &[u8] {
-    path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
+    path.split(|byte| matches!(byte, b'?' | b'#'))
+        .next()
+        .unwrap_or_default()
 }
 
 /// The query with its `?`, or nothing.
@@ -27,7 +29,13 @@ mod tests {
     #[test]
     fn the_first_value_wins_and_nothing_is_decoded() {
         let path = b"/p?a=1&a=2&b&c=%20&d=x=y#e";
-        for (name, value) in [("a", Some("1")), ("b", Some("")), ("c", Some("%20")), ("d", Some("x=y")), ("e", None)] {
+        for (name, value) in [
+            ("a", Some("1")),
+            ("b", Some("")),
+            ("c", Some("%20")),
+            ("d", Some("x=y")),
+            ("e", None),
+        ] {
             assert_eq!(param(path, name.as_bytes()), value.map(str::as_bytes), "{name}");
         }
         assert_eq!(param(b"/p", b"a"), None);

@@ -8,8 +8,15 @@ use crate::table::{Match, RedirectAction, RedirectPort};
 
 /// `httpsRedirect`: the same request over HTTPS.
 pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Outcome<'t> {
-    let action = RedirectAction { status: 301, scheme: Some("https".to_owned()), ..RedirectAction::default() };
-    Outcome::Redirect { status: 301, location: location(&action, None, request, port) }
+    let action = RedirectAction {
+        status: 301,
+        scheme: Some("https".to_owned()),
+        ..RedirectAction::default()
+    };
+    Outcome::Redirect {
+        status: 301,
+        location: location(&action, None, request, port),
+    }
 }
 
 pub(crate) fn outcome<'t>(
@@ -18,12 +25,18 @@ pub(crate) fn outcome<'t>(
     request: &impl Request,
     port: u16,
 ) -> Outcome<'t> {
-    Outcome::Redirect { status: action.status, location: location(action, block, request, port) }
+    Outcome::Redirect {
+        status: action.status,
+        location: location(action, block, request, port),
+    }
 }
 
 fn location(action: &RedirectAction, block: Option<&Match>, request: &impl Request, port: u16) -> Vec<u8> {
     let own_scheme = scheme_of(request);
-    let scheme = action.scheme.as_ref().map_or(own_scheme.as_slice(), |scheme| scheme.as_bytes());
+    let scheme = action
+        .scheme
+        .as_ref()
+        .map_or(own_scheme.as_slice(), |scheme| scheme.as_bytes());
     let mut url = scheme.to_vec();
     url.extend_from_slice(b"://");
     let from_request = (action.port == RedirectPort::FromRequest).then_some(port);
@@ -50,7 +63,10 @@ fn write_authority(
     let (own_host, own_port) = host::split_port(request.authority());
     let (name, port) = match &action.authority {
         Some(authority) => (authority.as_bytes(), None),
-        None => (own_host, own_port.filter(|port| scheme == own || Some(*port) != default_port(own))),
+        None => (
+            own_host,
+            own_port.filter(|port| scheme == own || Some(*port) != default_port(own)),
+        ),
     };
     url.extend_from_slice(name);
     let chosen = match action.port {

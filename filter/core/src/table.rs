@@ -181,7 +181,8 @@ impl Default for Retries {
         Self {
             attempts: 2,
             per_try_timeout_ms: None,
-            retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes".to_owned(),
+            retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
+                .to_owned(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::headers::{Operations, convert as operations, is_value, merge};
 use super::{Problems, milliseconds};
 use crate::config::{
-    Destination, DirectResponse, Headers, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination,
+    Destination, DirectResponse, Headers, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute,
+    HttpRouteDestination,
 };
 use crate::matcher::search;
 use crate::table::{
@@ -17,19 +18,35 @@ pub(super) fn convert(
 ) -> Option<Action> {
     if let Some(delegate) = &route.delegate {
         let name = delegate.name.as_deref().unwrap_or_default();
-        problems.refuse("not-carried-out", "delegate", format!("delegation to {name} is not carried out"));
+        problems.refuse(
+            "not-carried-out",
+            "delegate",
+            format!("delegation to {name} is not carried out"),
+        );
         return None;
     }
     match (&route.redirect, &route.direct_response, route.route.is_empty()) {
-        (None, None, false) => destinations(route, cluster, problems).map(|route| Action::Route(Box::new(route))),
-        (Some(redirect), None, true) => redirect_action(redirect, problems).map(|to| Action::Redirect(Box::new(to))),
+        (None, None, false) => {
+            destinations(route, cluster, problems).map(|route| Action::Route(Box::new(route)))
+        }
+        (Some(redirect), None, true) => {
+            redirect_action(redirect, problems).map(|to| Action::Redirect(Box::new(to)))
+        }
         (None, Some(direct), true) => direct_action(direct, problems).map(Action::Direct),
         (None, None, true) => {
-            problems.refuse("no-action", "route", "one of route, redirect, directResponse is needed");
+            problems.refuse(
+                "no-action",
+                "route",
+                "one of route, redirect, directResponse is needed",
+            );
             None
         }
         _ => {
-            problems.refuse("ambiguous-action", "route", "only one of route, redirect, directResponse may be given");
+            problems.refuse(
+                "ambiguous-action",
+                "route",
+                "only one of route, redirect, directResponse may be given",
+            );
             None
         }
     }
@@ -48,11 +65,21 @@ fn destinations(
         let weight = weight(to, at, single, problems);
         let (request, response) = both(to.headers.as_ref(), &format!("route[{at}].headers"), problems);
         if to.destination.host.is_empty() {
-            problems.refuse("no-destination", format!("route[{at}].destination.host"), "a destination has a host");
+            problems.refuse(
+                "no-destination",
+                format!("route[{at}].destination.host"),
+                "a destination has a host",
+            );
             continue;
         }
         // The winner where both levels speak of a header: with one destination it, with several the rule.
-        let merged = |of_rule, own| if single { merge(of_rule, own) } else { merge(own, of_rule) };
+        let merged = |of_rule, own| {
+            if single {
+                merge(of_rule, own)
+            } else {
+                merge(own, of_rule)
+            }
+        };
         let request = merged(&rule_request, &request);
         converted.push(WeightedCluster {
             cluster: cluster(&to.destination),
@@ -71,9 +98,18 @@ fn destinations(
     }
     Some(RouteAction {
         destinations: converted,
-        path: route.rewrite.as_ref().and_then(|rewrite| rewrite_path(rewrite, problems)),
-        timeout_ms: route.timeout.as_deref().and_then(|text| duration(text, "timeout", problems)),
-        retries: route.retries.as_ref().and_then(|retries| retry(retries, problems)),
+        path: route
+            .rewrite
+            .as_ref()
+            .and_then(|rewrite| rewrite_path(rewrite, problems)),
+        timeout_ms: route
+            .timeout
+            .as_deref()
+            .and_then(|text| duration(text, "timeout", problems)),
+        retries: route
+            .retries
+            .as_ref()
+            .and_then(|retries| retry(retries, problems)),
     })
 }
 
@@ -89,19 +125,36 @@ fn both(headers: Option<&Headers>, field: &str, problems: &mut Problems) -> (Ope
 fn weight(to: &HttpRouteDestination, at: usize, single: bool, problems: &mut Problems) -> u32 {
     let weight = to.weight.unwrap_or(0);
     if weight < 0 {
-        problems.refuse("bad-weight", format!("route[{at}].weight"), format!("{weight} is negative"));
+        problems.refuse(
+            "bad-weight",
+            format!("route[{at}].weight"),
+            format!("{weight} is negative"),
+        );
     }
-    if single { 100 } else { u32::try_from(weight).unwrap_or(0) }
+    if single {
+        100
+    } else {
+        u32::try_from(weight).unwrap_or(0)
+    }
 }
 
 fn rewrite_authority(route: &HttpRoute, request: &Operations, problems: &mut Problems) -> Option<String> {
-    let authority = route.rewrite.as_ref()?.authority.clone().filter(|authority| !authority.is_empty())?;
+    let authority = route
+        .rewrite
+        .as_ref()?
+        .authority
+        .clone()
+        .filter(|authority| !authority.is_empty())?;
     if request.authority.is_some() {
         let message = "together with a header operation on the host it is not clear which one is meant";
         problems.refuse("ambiguous-authority", "rewrite.authority", message);
     }
     if !is_value(&authority) {
-        problems.refuse("invalid-header-value", "rewrite.authority", "a host holds no control characters");
+        problems.refuse(
+            "invalid-header-value",
+            "rewrite.authority",
+            "a host holds no control characters",
+        );
     }
     Some(authority)
 }
@@ -110,7 +163,11 @@ fn rewrite_path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<PathRe
     let uri = rewrite.uri.clone().filter(|uri| !uri.is_empty());
     match (uri, &rewrite.uri_regex_rewrite) {
         (Some(_), Some(_)) => {
-            problems.refuse("ambiguous-rewrite", "rewrite", "only one of uri and uriRegexRewrite may be given");
+            problems.refuse(
+                "ambiguous-rewrite",
+                "rewrite",
+                "only one of uri and uriRegexRewrite may be given",
+            );
             None
         }
         (Some(uri), None) => {
@@ -131,7 +188,11 @@ fn rewrite_path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<PathRe
 
 fn check_path(path: &str, field: &str, problems: &mut Problems) {
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        problems.refuse("bad-path", field, "a path holds visible ASCII alone; encode the rest as %XX");
+        problems.refuse(
+            "bad-path",
+            field,
+            "a path holds visible ASCII alone; encode the rest as %XX",
+        );
     }
 }
 
@@ -140,30 +201,59 @@ fn duration(text: &str, field: &str, problems: &mut Problems) -> Option<u64> {
         // Beyond a year a float has no business in a header.
         Some(ms) if (1.0..3.2e10).contains(&ms) => Some(ms as u64),
         Some(_) => {
-            problems.refuse("bad-duration", field, format!("{text}: at least 1ms and at most a year"));
+            problems.refuse(
+                "bad-duration",
+                field,
+                format!("{text}: at least 1ms and at most a year"),
+            );
             None
         }
         None => {
-            problems.refuse("bad-duration", field, format!("`{text}` is not a duration such as 1.5s or 300ms"));
+            problems.refuse(
+                "bad-duration",
+                field,
+                format!("`{text}` is not a duration such as 1.5s or 300ms"),
+            );
             None
         }
     }
 }
 
 fn retry(retries: &HttpRetry, problems: &mut Problems) -> Option<Retries> {
-    problems.not_carried_out("retries.retryRemoteLocalities", retries.retry_remote_localities.is_some());
-    problems.not_carried_out("retries.retryIgnorePreviousHosts", retries.retry_ignore_previous_hosts.is_some());
+    problems.not_carried_out(
+        "retries.retryRemoteLocalities",
+        retries.retry_remote_localities.is_some(),
+    );
+    problems.not_carried_out(
+        "retries.retryIgnorePreviousHosts",
+        retries.retry_ignore_previous_hosts.is_some(),
+    );
     problems.not_carried_out("retries.backoff", retries.backoff.is_some());
     let default = Retries::default();
     let attempts = retries.attempts.unwrap_or(0);
     let Ok(attempts) = u32::try_from(attempts) else {
-        problems.refuse("bad-retries", "retries.attempts", format!("{attempts} is not a number of attempts"));
+        problems.refuse(
+            "bad-retries",
+            "retries.attempts",
+            format!("{attempts} is not a number of attempts"),
+        );
         return None;
     };
     let per_try = retries.per_try_timeout.as_deref();
-    let retry_on = retries.retry_on.clone().filter(|on| !on.is_empty()).unwrap_or(default.retry_on);
-    if !retry_on.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-, _".contains(&byte)) {
-        problems.refuse("bad-retries", "retries.retryOn", "a list of conditions and status codes, separated by commas");
+    let retry_on = retries
+        .retry_on
+        .clone()
+        .filter(|on| !on.is_empty())
+        .unwrap_or(default.retry_on);
+    if !retry_on
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-, _".contains(&byte))
+    {
+        problems.refuse(
+            "bad-retries",
+            "retries.retryOn",
+            "a list of conditions and status codes, separated by commas",
+        );
     }
     Some(Retries {
         attempts,
@@ -175,26 +265,54 @@ fn retry(retries: &HttpRetry, problems: &mut Problems) -> Option<Retries> {
 fn redirect_action(redirect: &HttpRedirect, problems: &mut Problems) -> Option<RedirectAction> {
     let status = redirect.redirect_code.unwrap_or(301);
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
-        problems.refuse("bad-redirect", "redirect.redirectCode", format!("{status}: one of 301, 302, 303, 307, 308"));
+        problems.refuse(
+            "bad-redirect",
+            "redirect.redirectCode",
+            format!("{status}: one of 301, 302, 303, 307, 308"),
+        );
     }
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (uri, prefix_rewrite) = (given(&redirect.uri), given(&redirect.prefix_rewrite));
     if uri.is_some() && prefix_rewrite.is_some() {
-        problems.refuse("bad-redirect", "redirect.uri", "only one of uri and prefixRewrite may be given");
+        problems.refuse(
+            "bad-redirect",
+            "redirect.uri",
+            "only one of uri and prefixRewrite may be given",
+        );
     }
-    for (text, field) in [(&uri, "redirect.uri"), (&prefix_rewrite, "redirect.prefixRewrite")] {
+    for (text, field) in [
+        (&uri, "redirect.uri"),
+        (&prefix_rewrite, "redirect.prefixRewrite"),
+    ] {
         text.iter().for_each(|text| check_path(text, field, problems));
     }
     let authority = given(&redirect.authority);
-    if authority.as_deref().is_some_and(|authority| !authority.bytes().all(|byte| byte.is_ascii_graphic())) {
-        problems.refuse("bad-redirect", "redirect.authority", "a host holds visible ASCII alone");
+    if authority
+        .as_deref()
+        .is_some_and(|authority| !authority.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        problems.refuse(
+            "bad-redirect",
+            "redirect.authority",
+            "a host holds visible ASCII alone",
+        );
     }
     let scheme = given(&redirect.scheme);
-    if scheme.as_deref().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+    if scheme
+        .as_deref()
+        .is_some_and(|scheme| !matches!(scheme, "http" | "https"))
+    {
         problems.refuse("bad-redirect", "redirect.scheme", "http or https");
     }
     let port = redirect_port(redirect, problems);
-    Some(RedirectAction { status: u16::try_from(status).ok()?, scheme, authority, port, uri, prefix_rewrite })
+    Some(RedirectAction {
+        status: u16::try_from(status).ok()?,
+        scheme,
+        authority,
+        port,
+        uri,
+        prefix_rewrite,
+    })
 }
 
 fn redirect_port(redirect: &HttpRedirect, problems: &mut Problems) -> RedirectPort {
@@ -202,9 +320,15 @@ fn redirect_port(redirect: &HttpRedirect, problems: &mut Problems) -> RedirectPo
         (None, None) => RedirectPort::Keep,
         (None, Some("FROM_PROTOCOL_DEFAULT")) => RedirectPort::FromProtocol,
         (None, Some("FROM_REQUEST_PORT")) => RedirectPort::FromRequest,
-        (Some(port), None) if (1..=65535).contains(&port) => RedirectPort::Number(u16::try_from(port).unwrap_or(0)),
+        (Some(port), None) if (1..=65535).contains(&port) => {
+            RedirectPort::Number(u16::try_from(port).unwrap_or(0))
+        }
         (port, derive) => {
-            problems.refuse("bad-redirect", "redirect.port", format!("port {port:?} with derivePort {derive:?}"));
+            problems.refuse(
+                "bad-redirect",
+                "redirect.port",
+                format!("port {port:?} with derivePort {derive:?}"),
+            );
             RedirectPort::Keep
         }
     }
@@ -212,7 +336,11 @@ fn redirect_port(redirect: &HttpRedirect, problems: &mut Problems) -> RedirectPo
 
 fn direct_action(direct: &DirectResponse, problems: &mut Problems) -> Option<DirectAction> {
     if !(200..600).contains(&direct.status) {
-        problems.refuse("bad-status", "directResponse.status", format!("{}: from 200 to 599", direct.status));
+        problems.refuse(
+            "bad-status",
+            "directResponse.status",
+            format!("{}: from 200 to 599", direct.status),
+        );
     }
     let body = match direct.body.as_ref().map(|body| (&body.string, &body.bytes)) {
         None | Some((None, None)) => Vec::new(),
@@ -225,11 +353,18 @@ fn direct_action(direct: &DirectResponse, problems: &mut Problems) -> Option<Dir
             }
         },
         Some((Some(_), Some(_))) => {
-            problems.refuse("bad-body", "directResponse.body", "only one of string and bytes may be given");
+            problems.refuse(
+                "bad-body",
+                "directResponse.body",
+                "only one of string and bytes may be given",
+            );
             Vec::new()
         }
     };
-    Some(DirectAction { status: u16::try_from(direct.status).ok()?, body })
+    Some(DirectAction {
+        status: u16::try_from(direct.status).ok()?,
+        body,
+    })
 }
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {

@@ -6,12 +6,17 @@ use crate::table::HeaderMutations;
 
 /// RFC 9110's token.
 pub(super) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// RFC 9110's field value: no CR, LF, NUL or other controls.
 pub(super) fn is_value(value: &str) -> bool {
-    value.bytes().all(|byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
+    value
+        .bytes()
+        .all(|byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
 }
 
 /// Operations and the host rewrite among them.
@@ -29,12 +34,18 @@ pub(super) fn convert(
     problems: &mut Problems,
 ) -> Operations {
     let mut converted = Operations::default();
-    let Some(operations) = operations else { return converted };
+    let Some(operations) = operations else {
+        return converted;
+    };
     for (kind, list) in [("set", &operations.set), ("add", &operations.add)] {
         for (name, value) in list {
             let place = format!("{field}.{kind}[{name}]");
             if !is_value(value) {
-                problems.refuse("invalid-header-value", place, "a header's value holds no control characters");
+                problems.refuse(
+                    "invalid-header-value",
+                    place,
+                    "a header's value holds no control characters",
+                );
                 continue;
             }
             let name = name.to_ascii_lowercase();
@@ -42,10 +53,18 @@ pub(super) fn convert(
                 if request && is_host(&name) {
                     converted.authority = Some(value.clone());
                 } else {
-                    problems.warn("header-dropped", place, "this header cannot be changed here and is left alone");
+                    problems.warn(
+                        "header-dropped",
+                        place,
+                        "this header cannot be changed here and is left alone",
+                    );
                 }
             } else if is_name(&name) {
-                let to = if kind == "set" { &mut converted.mutations.set } else { &mut converted.mutations.add };
+                let to = if kind == "set" {
+                    &mut converted.mutations.set
+                } else {
+                    &mut converted.mutations.add
+                };
                 to.push((name, value.clone()));
             } else {
                 problems.refuse("invalid-header-name", place, "not a header's name");
@@ -55,11 +74,19 @@ pub(super) fn convert(
     for name in &operations.remove {
         let name = name.to_ascii_lowercase();
         if is_host(&name) || name.starts_with(':') {
-            problems.warn("header-dropped", format!("{field}.remove"), format!("{name} cannot be removed and is left alone"));
+            problems.warn(
+                "header-dropped",
+                format!("{field}.remove"),
+                format!("{name} cannot be removed and is left alone"),
+            );
         } else if is_name(&name) {
             converted.mutations.remove.push(name);
         } else {
-            problems.refuse("invalid-header-name", format!("{field}.remove"), format!("{name:?} is not a header's name"));
+            problems.refuse(
+                "invalid-header-name",
+                format!("{field}.remove"),
+                format!("{name:?} is not a header's name"),
+            );
         }
     }
     converted
@@ -74,11 +101,23 @@ pub(super) fn merge(first: &Operations, second: &Operations) -> Operations {
     let (a, b) = (&first.mutations, &second.mutations);
     let spoken_of = |name: &String| b.remove.contains(name) || b.set.iter().any(|(set, _)| set == name);
     let keep = |list: &[(String, String)]| {
-        list.iter().filter(|(name, _)| !spoken_of(name)).cloned().collect::<Vec<_>>()
+        list.iter()
+            .filter(|(name, _)| !spoken_of(name))
+            .cloned()
+            .collect::<Vec<_>>()
     };
-    let mut merged = HeaderMutations { set: keep(&a.set), add: keep(&a.add), remove: a.remove.clone() };
+    let mut merged = HeaderMutations {
+        set: keep(&a.set),
+        add: keep(&a.add),
+        remove: a.remove.clone(),
+    };
     merged.set.extend(b.set.iter().cloned());
     merged.add.extend(b.add.iter().cloned());
-    merged.remove.extend(b.remove.iter().filter(|name| !a.remove.contains(name)).cloned());
-    Operations { mutations: merged, authority: second.authority.clone().or_else(|| first.authority.clone()) }
+    merged
+        .remove
+        .extend(b.remove.iter().filter(|name| !a.remove.contains(name)).cloned());
+    Operations {
+        mutations: merged,
+        authority: second.authority.clone().or_else(|| first.authority.clone()),
+    }
 }

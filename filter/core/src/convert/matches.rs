@@ -10,7 +10,9 @@ use crate::table::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
     let blocks = kept.iter().filter_map(|at| Some((*at, route.r#match.get(*at)?)));
-    blocks.map(|(at, block)| Block { at, problems }.convert(block)).collect()
+    blocks
+        .map(|(at, block)| Block { at, problems }.convert(block))
+        .collect()
 }
 
 struct Block<'p> {
@@ -25,12 +27,11 @@ impl Block<'_> {
             self.problems.not_carried_out(field, true);
         }
         let mut headers = Vec::new();
-        let pseudo =
-            [("method", ":method", &block.method), ("scheme", ":scheme", &block.scheme), (
-                "authority",
-                ":authority",
-                &block.authority,
-            )];
+        let pseudo = [
+            ("method", ":method", &block.method),
+            ("scheme", ":scheme", &block.scheme),
+            ("authority", ":authority", &block.authority),
+        ];
         for (field, name, condition) in pseudo {
             if let Some(condition) = condition
                 && let Some(matcher) = self.one(field, condition, false)
@@ -65,7 +66,8 @@ impl Block<'_> {
             let bare = name.strip_prefix(':').unwrap_or(name);
             if !is_name(bare) {
                 let place = self.field(&place);
-                self.problems.refuse("invalid-header-name", place, "not a header's name");
+                self.problems
+                    .refuse("invalid-header-name", place, "not a header's name");
                 continue;
             }
             let matcher = match condition {
@@ -100,22 +102,35 @@ impl Block<'_> {
             (None, None, Some(text)) if star && text == "*" => return Some(StringMatcher::Present),
             (None, None, Some(text)) => (StringMatcher::Regex(text.clone()), "regex"),
             (None, None, None) => {
-                self.problems.refuse("empty-match", place, "one of exact, prefix and regex is needed");
+                self.problems
+                    .refuse("empty-match", place, "one of exact, prefix and regex is needed");
                 return None;
             }
             _ => {
-                self.problems.refuse("ambiguous-match", place, "only one of exact, prefix and regex may be given");
+                self.problems.refuse(
+                    "ambiguous-match",
+                    place,
+                    "only one of exact, prefix and regex may be given",
+                );
                 return None;
             }
         };
         if let StringMatcher::Regex(pattern) = &matcher
             && let Err(reason) = full_match(pattern)
         {
-            self.problems.refuse("bad-regex", format!("{place}.{kind}"), format!("`{pattern}` is not a valid regex: {reason}"));
+            self.problems.refuse(
+                "bad-regex",
+                format!("{place}.{kind}"),
+                format!("`{pattern}` is not a valid regex: {reason}"),
+            );
             return None;
         }
         if matches!(&matcher, StringMatcher::Prefix(text) if text.is_empty()) {
-            self.problems.refuse("empty-match", format!("{place}.{kind}"), "an empty prefix matches everything; leave it out");
+            self.problems.refuse(
+                "empty-match",
+                format!("{place}.{kind}"),
+                "an empty prefix matches everything; leave it out",
+            );
             return None;
         }
         Some(matcher)

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use regex_automata::meta::Regex;
 use thiserror::Error;
 
-use super::{Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig};
+use super::{
+    Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
+};
 use crate::decision::Request;
 use crate::host;
 use crate::matcher::{Matcher, search};
@@ -72,16 +74,24 @@ impl RouteTable {
     /// # Errors
     /// The first pattern that is not valid, or the first domain that is there twice.
     pub fn compile(config: &TableConfig) -> Result<Self, TableError> {
-        let mut table = Self { port: config.port, ..Self::default() };
+        let mut table = Self {
+            port: config.port,
+            ..Self::default()
+        };
         for (at, virtual_host) in config.virtual_hosts.iter().enumerate() {
             for domain in &virtual_host.domains {
                 if !table.add_domain(domain, at) {
                     let place = format!("virtual_hosts[{at}].domains");
-                    return Err(TableError { place, reason: format!("{domain} is there twice") });
+                    return Err(TableError {
+                        place,
+                        reason: format!("{domain} is there twice"),
+                    });
                 }
             }
-            let host = VirtualHost::compile(virtual_host)
-                .map_err(|error| TableError { place: format!("virtual_hosts[{at}].{}", error.place), ..error })?;
+            let host = VirtualHost::compile(virtual_host).map_err(|error| TableError {
+                place: format!("virtual_hosts[{at}].{}", error.place),
+                ..error
+            })?;
             table.hosts.push(host);
         }
         Ok(table)
@@ -98,7 +108,12 @@ impl RouteTable {
     /// Exact, then the longest wildcard suffix, then `*`.
     pub(crate) fn host(&self, authority: &[u8]) -> Option<&VirtualHost> {
         let name = host::normalize(authority);
-        let at = self.exact.get(name.as_slice()).copied().or_else(|| self.wildcard(&name)).or(self.any)?;
+        let at = self
+            .exact
+            .get(name.as_slice())
+            .copied()
+            .or_else(|| self.wildcard(&name))
+            .or(self.any)?;
         self.hosts.get(at)
     }
 
@@ -108,7 +123,8 @@ impl RouteTable {
         }
         // From the left, so that the longest suffix comes first; never the whole name.
         let dots = name.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'.');
-        dots.filter_map(|(at, _)| name.get(at..)).find_map(|suffix| self.wildcards.get(suffix).copied())
+        dots.filter_map(|(at, _)| name.get(at..))
+            .find_map(|suffix| self.wildcards.get(suffix).copied())
     }
 }
 
@@ -117,17 +133,28 @@ impl VirtualHost {
         let mut rules = Vec::with_capacity(config.rules.len());
         let mut index = PathIndex::default();
         for (at, rule) in config.rules.iter().enumerate() {
-            let rule = Rule::compile(rule)
-                .map_err(|error| TableError { place: format!("rules[{at}].{}", error.place), ..error })?;
+            let rule = Rule::compile(rule).map_err(|error| TableError {
+                place: format!("rules[{at}].{}", error.place),
+                ..error
+            })?;
             index.add(at, &rule);
             rules.push(rule);
         }
-        Ok(Self { https_redirect: config.https_redirect, rules, index })
+        Ok(Self {
+            https_redirect: config.https_redirect,
+            rules,
+            index,
+        })
     }
 
     /// The blocks that may match `path` (with its query), in declared order.
     pub(crate) fn candidates(&self, path: &[u8]) -> impl Iterator<Item = (&Rule, Option<&Match>)> {
-        let exact = self.index.exact.get(query::path_of(path)).map(Vec::as_slice).unwrap_or_default();
+        let exact = self
+            .index
+            .exact
+            .get(query::path_of(path))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         merge(exact, &self.index.others).filter_map(|(rule, block)| {
             let rule = self.rules.get(rule)?;
             Some((rule, block.and_then(|block| rule.matches.get(block))))
@@ -143,7 +170,10 @@ impl PathIndex {
         for (block, condition) in rule.matches.iter().enumerate() {
             match &condition.uri {
                 Some(Matcher::Exact(path)) if !condition.ignore_case => {
-                    self.exact.entry(path.clone()).or_default().push((at, Some(block)));
+                    self.exact
+                        .entry(path.clone())
+                        .or_default()
+                        .push((at, Some(block)));
                 }
                 _ => self.others.push((at, Some(block))),
             }
@@ -164,24 +194,35 @@ fn merge<'a>(a: &'a [Candidate], b: &'a [Candidate]) -> impl Iterator<Item = Can
 impl Rule {
     fn compile(config: &RuleConfig) -> Result<Self, TableError> {
         let matches = config.matches.iter().enumerate().map(|(at, block)| {
-            Match::compile(block).map_err(|error| TableError { place: format!("matches[{at}].{}", error.place), ..error })
+            Match::compile(block).map_err(|error| TableError {
+                place: format!("matches[{at}].{}", error.place),
+                ..error
+            })
         });
         let rewrite = match &config.action {
             Action::Route(route) => rewrite_pattern(route)?,
             _ => None,
         };
-        Ok(Self { config: config.clone(), matches: matches.collect::<Result<_, _>>()?, rewrite })
+        Ok(Self {
+            config: config.clone(),
+            matches: matches.collect::<Result<_, _>>()?,
+            rewrite,
+        })
     }
 }
 
 fn rewrite_pattern(route: &RouteAction) -> Result<Option<Regex>, TableError> {
     if route.destinations.is_empty() {
-        return Err(TableError { place: "action.destinations".to_owned(), reason: "there is none".to_owned() });
+        return Err(TableError {
+            place: "action.destinations".to_owned(),
+            reason: "there is none".to_owned(),
+        });
     }
     match &route.path {
-        Some(PathRewrite::Regex(pattern, _)) => {
-            search(pattern).map(Some).map_err(|reason| TableError { place: "action.path".to_owned(), reason })
-        }
+        Some(PathRewrite::Regex(pattern, _)) => search(pattern).map(Some).map_err(|reason| TableError {
+            place: "action.path".to_owned(),
+            reason,
+        }),
         _ => Ok(None),
     }
 }
@@ -189,7 +230,10 @@ fn rewrite_pattern(route: &RouteAction) -> Result<Option<Regex>, TableError> {
 impl Match {
     fn compile(config: &MatchConfig) -> Result<Self, TableError> {
         let one = |place: &str, matcher: &StringMatcher| {
-            Matcher::compile(matcher).map_err(|reason| TableError { place: place.to_owned(), reason })
+            Matcher::compile(matcher).map_err(|reason| TableError {
+                place: place.to_owned(),
+                reason,
+            })
         };
         let several = |place: &str, list: &[(String, StringMatcher)]| {
             list.iter()
@@ -209,7 +253,11 @@ impl Match {
     /// The first condition that fails; none if all hold. The cheap ones come first.
     pub(crate) fn failing(&self, request: &impl Request) -> Option<String> {
         let path = request.path();
-        if self.uri.as_ref().is_some_and(|uri| !uri.is_match(query::path_of(path), self.ignore_case)) {
+        if self
+            .uri
+            .as_ref()
+            .is_some_and(|uri| !uri.is_match(query::path_of(path), self.ignore_case))
+        {
             return Some("uri".to_owned());
         }
         let param = self.query.iter().find(|(name, matcher)| {
@@ -218,11 +266,20 @@ impl Match {
         if let Some((name, _)) = param {
             return Some(format!("queryParams[{name}]"));
         }
-        let header = self.headers.iter().find(|(name, matcher)| !any_value(request, name, matcher));
+        let header = self
+            .headers
+            .iter()
+            .find(|(name, matcher)| !any_value(request, name, matcher));
         if let Some((name, _)) = header {
-            return Some(name.strip_prefix(':').map_or_else(|| format!("headers[{name}]"), str::to_owned));
+            return Some(
+                name.strip_prefix(':')
+                    .map_or_else(|| format!("headers[{name}]"), str::to_owned),
+            );
         }
-        let without = self.without.iter().find(|(name, matcher)| inverted_fails(request, name, matcher));
+        let without = self
+            .without
+            .iter()
+            .find(|(name, matcher)| inverted_fails(request, name, matcher));
         without.map(|(name, _)| format!("withoutHeaders[{name}]"))
     }
 }
@@ -241,5 +298,9 @@ fn inverted_fails(request: &impl Request, name: &str, matcher: &Matcher) -> bool
         present = true;
         matched |= matcher.is_match(value, false);
     });
-    if present { matched } else { !matches!(matcher, Matcher::Present) && matcher.is_match(b"", false) }
+    if present {
+        matched
+    } else {
+        !matches!(matcher, Matcher::Present) && matcher.is_match(b"", false)
+    }
 }

@@ -1,0 +1,286 @@
+//! What is served now. One [`Publisher`] makes [`Snapshot`]s, readers hold a `watch::Receiver`. The maps are
+//! persistent: a snapshot shares everything with the one before it but what changed, and the difference of two is
+//! found without looking at what they share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// The kinds of resources, in the order in which a proxy must get them: what is referred to comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TypeUrl {
+    /// CDS.
+    Cluster,
+    /// EDS.
+    Endpoint,
+    /// SDS.
+    Secret,
+    /// ECDS: the filter's configuration.
+    ExtensionConfig,
+    /// LDS.
+    Listener,
+}
+
+impl TypeUrl {
+    /// All, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Cluster,
+        Self::Endpoint,
+        Self::Secret,
+        Self::ExtensionConfig,
+        Self::Listener,
+    ];
+
+    /// As it is on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cluster => "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+            Self::Endpoint => "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+            Self::Secret => "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            Self::ExtensionConfig => "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            Self::Listener => "type.googleapis.com/envoy.config.listener.v3.Listener",
+        }
+    }
+
+    /// The kind of this URL, if it is one that is served.
+    #[must_use]
+    pub fn parse(url: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == url)
+    }
+
+    /// A short name for people.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Cluster => "Cluster",
+            Self::Endpoint => "ClusterLoadAssignment",
+            Self::Secret => "Secret",
+            Self::ExtensionConfig => "TypedExtensionConfig",
+            Self::Listener => "Listener",
+        }
+    }
+
+    /// Whether a proxy may go on naming a resource for a while after it is gone.
+    fn lingers(self) -> bool {
+        matches!(self, Self::Cluster | Self::Endpoint)
+    }
+}
+
+/// A hash of the content.
+pub type Version = Arc<str>;
+
+/// One resource: its encoded message. It may hold a private key: `Debug` elides it, and it is zeroized on drop.
+#[derive(PartialEq, Eq)]
+pub struct Resource {
+    version: Version,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Resource {
+    /// A resource of this content.
+    #[must_use]
+    pub fn new(body: Vec<u8>) -> Self {
+        let hash = Sha256::digest(&body);
+        let version = crate::credential::hex(hash.get(..16).unwrap_or_default());
+        Self {
+            version: version.into(),
+            body: body.into(),
+        }
+    }
+
+    /// The content's hash.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The encoded message; a Secret's is without its name.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+type Resources = OrdMap<Arc<str>, Arc<Resource>>;
+
+/// Everything that is served, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    generation: u64,
+    types: [Resources; TypeUrl::ALL.len()],
+}
+
+impl Snapshot {
+    /// Counts publications.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// One resource.
+    #[must_use]
+    pub fn get(&self, kind: TypeUrl, name: &str) -> Option<&Arc<Resource>> {
+        self.of(kind).get(name)
+    }
+
+    /// The names of a kind, in order.
+    pub fn names(&self, kind: TypeUrl) -> impl Iterator<Item = &Arc<str>> {
+        self.of(kind).keys()
+    }
+
+    /// The names of a kind whose resources differ between `before` and this.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self, kind: TypeUrl) -> Vec<Arc<str>> {
+        let changes = before.of(kind).diff(self.of(kind));
+        changes
+            .map(|item| match item {
+                DiffItem::Add(name, _) | DiffItem::Remove(name, _) => Arc::clone(name),
+                DiffItem::Update { new: (name, _), .. } => Arc::clone(name),
+            })
+            .collect()
+    }
+
+    fn of(&self, kind: TypeUrl) -> &Resources {
+        &self.types[kind as usize]
+    }
+}
+
+/// The only maker of snapshots.
+#[derive(Debug)]
+pub struct Publisher {
+    sender: watch::Sender<Arc<Snapshot>>,
+    grace: Duration,
+    /// Resources that are gone and still served, until when.
+    retired: BTreeMap<(TypeUrl, Arc<str>), Instant>,
+}
+
+impl Publisher {
+    /// A publisher of nothing yet. Clusters and endpoints that vanish are served for `grace` longer: make before
+    /// break, since requests in flight and other workers may still name them.
+    #[must_use]
+    pub fn new(grace: Duration) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+        let (sender, receiver) = watch::channel(Arc::default());
+        (
+            Self {
+                sender,
+                grace,
+                retired: BTreeMap::new(),
+            },
+            receiver,
+        )
+    }
+
+    /// Makes changes, and publishes them at once if something moved. Says whether it did.
+    pub fn update(&mut self, now: Instant, change: impl FnOnce(&mut Draft<'_>)) -> bool {
+        let mut snapshot = Snapshot::clone(&self.sender.borrow());
+        let mut draft = Draft {
+            snapshot: &mut snapshot,
+            retired: &mut self.retired,
+            until: now + self.grace,
+            moved: false,
+        };
+        change(&mut draft);
+        draft.retire(now);
+        let moved = draft.moved;
+        if moved {
+            snapshot.generation += 1;
+            self.sender.send_replace(Arc::new(snapshot));
+        }
+        moved
+    }
+
+    /// When the next retired resource is to be taken off.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.retired.values().min().copied()
+    }
+
+    /// How many times something was published.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.sender.borrow().generation
+    }
+}
+
+/// Changes that are being made.
+#[derive(Debug)]
+pub struct Draft<'p> {
+    snapshot: &'p mut Snapshot,
+    retired: &'p mut BTreeMap<(TypeUrl, Arc<str>), Instant>,
+    until: Instant,
+    moved: bool,
+}
+
+impl Draft<'_> {
+    /// Adds or replaces a resource; equal content changes nothing.
+    pub fn set(&mut self, kind: TypeUrl, name: &str, body: Vec<u8>) {
+        let name: Arc<str> = name.into();
+        self.retired.remove(&(kind, Arc::clone(&name)));
+        let resource = Resource::new(body);
+        if self
+            .snapshot
+            .get(kind, &name)
+            .is_some_and(|old| old.version == resource.version)
+        {
+            return;
+        }
+        self.moved = true;
+        self.snapshot.types[kind as usize].insert(name, Arc::new(resource));
+    }
+
+    /// Removes a resource, now or after the grace.
+    pub fn remove(&mut self, kind: TypeUrl, name: &str) {
+        let Some((name, _)) = self.snapshot.of(kind).get_key_value(name) else {
+            return;
+        };
+        let name = Arc::clone(name);
+        if kind.lingers() {
+            self.retired.entry((kind, name)).or_insert(self.until);
+        } else {
+            self.moved = true;
+            self.snapshot.types[kind as usize].remove(&name);
+        }
+    }
+
+    /// Makes these the only resources of a kind.
+    pub fn replace(&mut self, kind: TypeUrl, resources: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let mut gone: Vec<Arc<str>> = self.snapshot.names(kind).cloned().collect();
+        for (name, body) in resources {
+            gone.retain(|old| **old != *name);
+            self.set(kind, &name, body);
+        }
+        gone.iter().for_each(|name| self.remove(kind, name));
+    }
+
+    fn retire(&mut self, now: Instant) {
+        let due: Vec<_> = self
+            .retired
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (kind, name) in due {
+            self.moved |= self.snapshot.types[kind as usize].remove(&name).is_some();
+            self.retired.remove(&(kind, name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! xDS over the socket: SotW and Delta, aggregated and per type. It knows snapshots and nothing of where they come
+//! from.
+
+mod connection;
+mod delta;
+mod names;
+mod ordering;
+pub mod proxies;
+mod service;
+pub mod socket;
+mod sotw;
+
+pub use service::{Options, serve};
+
+use std::sync::Arc;
+
+use crate::snapshot::{Snapshot, TypeUrl, Version};
+
+/// What a proxy said about a response: the names that it held, with their versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Wire name and version; none for a removal.
+    pub resources: Vec<(Arc<str>, Option<Version>)>,
+    /// Why it was refused; none if it was taken.
+    pub refused: Option<String>,
+}
+
+/// One type of one stream, as a pure state machine: messages and changes in, responses out.
+pub(crate) trait Machine {
+    /// What the proxy says.
+    type Request;
+    /// What it is told.
+    type Response;
+
+    /// A machine that nobody has spoken to yet. Secrets without a namespace are looked up in `namespace`.
+    fn new(kind: TypeUrl, namespace: Arc<str>) -> Self;
+
+    /// Takes a request: what it says about an earlier response, and the answer to what it asks for.
+    fn on_request(
+        &mut self,
+        request: &Self::Request,
+        snapshot: &Snapshot,
+    ) -> (Option<Acknowledgement>, Option<Self::Response>);
+
+    /// Takes the names (the snapshot's) whose resources changed.
+    fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Self::Response>;
+
+    /// Whether some response was neither taken nor refused yet.
+    fn is_waiting(&self) -> bool;
+
+    /// Whether the proxy was sent this version of a name.
+    fn has(&self, name: &str, version: &Version) -> bool;
+}

@@ -1,0 +1,219 @@
+//! One type of one Delta stream, as a pure state machine: messages and changes in, responses out.
+//!
+//! Follows the xDS protocol's incremental variant: every subscribed name is answered, also when it is subscribed
+//! again; what was sent is not sent again until it changes, whether it was taken or refused.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::{Acknowledgement, Machine, names};
+use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
+
+/// More than this many responses are never open: the oldest is forgotten.
+const OPEN_RESPONSES: usize = 64;
+
+/// A request, without what does not matter here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) subscribe: Vec<String>,
+    pub(crate) unsubscribe: Vec<String>,
+    pub(crate) initial_versions: BTreeMap<String, String>,
+    pub(crate) nonce: String,
+    pub(crate) error: Option<String>,
+}
+
+/// A response. A resource without a body does not exist here: that would be a heartbeat.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Response {
+    pub(crate) nonce: String,
+    pub(crate) resources: Vec<(Arc<str>, Arc<Resource>)>,
+    pub(crate) removed: Vec<Arc<str>>,
+}
+
+/// The state of one type.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    kind: TypeUrl,
+    namespace: Arc<str>,
+    started: bool,
+    wildcard: bool,
+    /// Explicitly subscribed wire names, by the snapshot's name.
+    asked: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// What the proxy has, by wire name.
+    sent: HashMap<Arc<str>, Version>,
+    open: BTreeMap<u64, Vec<(Arc<str>, Option<Version>)>>,
+    next_nonce: u64,
+}
+
+impl Machine for Subscription {
+    type Request = Request;
+    type Response = Response;
+
+    fn new(kind: TypeUrl, namespace: Arc<str>) -> Self {
+        Self {
+            kind,
+            namespace,
+            started: false,
+            wildcard: false,
+            asked: BTreeMap::new(),
+            sent: HashMap::new(),
+            open: BTreeMap::new(),
+            next_nonce: 1,
+        }
+    }
+
+    /// Whether some response was neither taken nor refused yet.
+    fn is_waiting(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Whether the proxy was sent this name's current version.
+    fn has(&self, name: &str, version: &Version) -> bool {
+        self.sent.get(name) == Some(version)
+    }
+
+    /// Takes a request: what it says about an earlier response, and the answer to what it asks for.
+    fn on_request(
+        &mut self,
+        request: &Request,
+        snapshot: &Snapshot,
+    ) -> (Option<Acknowledgement>, Option<Response>) {
+        let acknowledgement = self.acknowledge(request);
+        let first = !std::mem::replace(&mut self.started, true);
+        let mut answer = BTreeSet::new();
+        // Listeners and clusters may be asked for by not naming any; a Secret never.
+        let implicit = first && request.subscribe.is_empty() && self.is_collection();
+        if first {
+            answer.extend(self.remember(request, snapshot));
+        }
+        for name in &request.unsubscribe {
+            self.unsubscribe(name);
+        }
+        for name in &request.subscribe {
+            answer.extend(self.subscribe(name, snapshot));
+        }
+        if implicit {
+            answer.extend(self.subscribe("*", snapshot));
+        }
+        (acknowledgement, self.respond(answer, snapshot))
+    }
+
+    /// Takes the names (the snapshot's) whose resources changed.
+    fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Response> {
+        let mut answer = BTreeSet::new();
+        for name in changed {
+            let version = snapshot.get(self.kind, name).map(|resource| resource.version());
+            for wire in self.wire_names(name) {
+                if self.sent.get(&wire) != version {
+                    answer.insert(wire);
+                }
+            }
+        }
+        self.respond(answer, snapshot)
+    }
+}
+
+impl Subscription {
+    fn is_collection(&self) -> bool {
+        matches!(self.kind, TypeUrl::Cluster | TypeUrl::Listener)
+    }
+
+    fn acknowledge(&mut self, request: &Request) -> Option<Acknowledgement> {
+        let nonce = request.nonce.parse().ok()?;
+        let resources = self.open.remove(&nonce)?;
+        Some(Acknowledgement {
+            resources,
+            refused: request.error.clone(),
+        })
+    }
+
+    /// What the proxy brings along from an earlier stream: only what vanished meanwhile is told, everything else
+    /// is answered as if it were new.
+    fn remember(&mut self, request: &Request, snapshot: &Snapshot) -> Vec<Arc<str>> {
+        let brought = request
+            .initial_versions
+            .keys()
+            .map(|wire| Arc::<str>::from(wire.as_str()));
+        brought
+            .filter(|wire| snapshot.get(self.kind, &self.canonical(wire)).is_none())
+            .collect()
+    }
+
+    fn subscribe(&mut self, wire: &str, snapshot: &Snapshot) -> Vec<Arc<str>> {
+        if wire == "*" && self.kind != TypeUrl::Secret {
+            self.wildcard = true;
+            let all: Vec<_> = snapshot.names(self.kind).cloned().collect();
+            all.iter().for_each(|name| drop(self.sent.remove(name)));
+            return all;
+        }
+        let name: Arc<str> = self.canonical(wire).into();
+        let wire: Arc<str> = wire.into();
+        self.sent.remove(&wire);
+        self.asked.entry(name).or_default().insert(Arc::clone(&wire));
+        vec![wire]
+    }
+
+    fn unsubscribe(&mut self, wire: &str) {
+        if wire == "*" {
+            self.wildcard = false;
+            let asked: BTreeSet<_> = self.asked.values().flatten().cloned().collect();
+            self.sent.retain(|name, _| asked.contains(name));
+            return;
+        }
+        let name = self.canonical(wire);
+        if let Some(wires) = self.asked.get_mut(name.as_str()) {
+            wires.remove(wire);
+            if wires.is_empty() {
+                self.asked.remove(name.as_str());
+            }
+        }
+        if !self.wildcard {
+            self.sent.remove(wire);
+        }
+    }
+
+    fn wire_names(&self, name: &Arc<str>) -> Vec<Arc<str>> {
+        let asked = self.asked.get(name).into_iter().flatten().cloned();
+        asked.chain(self.wildcard.then(|| Arc::clone(name))).collect()
+    }
+
+    fn respond(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Option<Response> {
+        if answer.is_empty() {
+            return None;
+        }
+        let nonce = self.next_nonce;
+        self.next_nonce += 1;
+        let mut response = Response {
+            nonce: nonce.to_string(),
+            ..Response::default()
+        };
+        let mut told = Vec::with_capacity(answer.len());
+        for wire in answer {
+            if let Some(resource) = snapshot.get(self.kind, &self.canonical(&wire)) {
+                self.sent
+                    .insert(Arc::clone(&wire), Arc::clone(resource.version()));
+                told.push((Arc::clone(&wire), Some(Arc::clone(resource.version()))));
+                response.resources.push((wire, Arc::clone(resource)));
+            } else {
+                self.sent.remove(&wire);
+                told.push((Arc::clone(&wire), None));
+                response.removed.push(wire);
+            }
+        }
+        self.open.insert(nonce, told);
+        while self.open.len() > OPEN_RESPONSES {
+            self.open.pop_first();
+        }
+        Some(response)
+    }
+
+    fn canonical(&self, wire: &str) -> String {
+        match self.kind {
+            TypeUrl::Secret => names::canonical(wire, &self.namespace).into_owned(),
+            _ => wire.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

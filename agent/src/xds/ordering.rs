@@ -1,0 +1,55 @@
+//! Make before break on an aggregated stream: what makes workers use new clusters waits until the proxy has taken
+//! the clusters and their endpoints. Secrets never wait.
+
+use std::time::{Duration, Instant};
+
+use crate::snapshot::TypeUrl;
+
+/// A proxy that does not answer must not keep its routes for ever.
+const LONGEST_HOLD: Duration = Duration::from_secs(2);
+
+/// Since when something has been held.
+#[derive(Debug, Default)]
+pub(crate) struct Hold {
+    since: Option<Instant>,
+}
+
+impl Hold {
+    /// Whether a change of `kind` waits, given whether clusters or endpoints are on their way.
+    pub(crate) fn holds(&mut self, kind: TypeUrl, settling: bool, now: Instant) -> bool {
+        if !matches!(kind, TypeUrl::ExtensionConfig | TypeUrl::Listener) {
+            return false;
+        }
+        if !settling {
+            self.since = None;
+            return false;
+        }
+        now < *self.since.get_or_insert(now) + LONGEST_HOLD
+    }
+
+    /// When a hold ends at the latest.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.since.map(|since| since + LONGEST_HOLD)
+    }
+
+    /// Nothing is held.
+    pub(crate) fn release(&mut self) {
+        self.since = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_wait_for_clusters_but_not_for_ever_and_secrets_never() {
+        let start = Instant::now();
+        let mut hold = Hold::default();
+        assert!(!hold.holds(TypeUrl::Secret, true, start) && hold.deadline().is_none());
+        assert!(hold.holds(TypeUrl::ExtensionConfig, true, start));
+        assert!(hold.holds(TypeUrl::Listener, true, start + Duration::from_secs(1)));
+        assert!(!hold.holds(TypeUrl::Listener, true, start + LONGEST_HOLD));
+        assert!(!hold.holds(TypeUrl::Listener, false, start) && hold.deadline().is_none());
+    }
+}

@@ -1,0 +1,165 @@
+//! What proxies acknowledged. Only `admin` reads it: nothing flows back into what is served.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::Acknowledgement;
+use crate::snapshot::{TypeUrl, Version};
+
+/// Proxies that went are remembered up to this number.
+const REMEMBERED: usize = 64;
+/// A proxy's own words are cut here.
+const LONGEST_MESSAGE: usize = 2048;
+
+/// The registry; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies {
+    nodes: Arc<Mutex<BTreeMap<String, Proxy>>>,
+}
+
+/// One proxy, by its node id.
+#[derive(Clone, Debug, Default)]
+pub struct Proxy {
+    /// How many streams of it are open.
+    pub streams: usize,
+    /// What it holds, by type and wire name.
+    pub held: BTreeMap<TypeUrl, BTreeMap<Arc<str>, Held>>,
+    /// What it refused last, by type, until it takes something of that type again.
+    pub refused: BTreeMap<TypeUrl, String>,
+    /// When its last stream ended.
+    gone: Option<Instant>,
+}
+
+/// A resource that a proxy holds.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The version that it confirmed last.
+    pub version: Version,
+    /// When it did.
+    pub since: Instant,
+    /// Why it refused a later one.
+    pub refused: Option<String>,
+}
+
+impl Proxies {
+    /// A copy of the registry as it stands.
+    #[must_use]
+    pub fn list(&self) -> BTreeMap<String, Proxy> {
+        self.lock().clone()
+    }
+
+    /// Notes a new stream; it counts until the returned value is dropped.
+    pub(crate) fn connect(&self, node: &str) -> Stream {
+        let mut nodes = self.lock();
+        let proxy = nodes.entry(node.to_owned()).or_default();
+        proxy.streams += 1;
+        proxy.gone = None;
+        Stream {
+            proxies: self.clone(),
+            node: node.to_owned(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Proxy>> {
+        // A panic while it was held can at worst have left one entry out of date.
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One open stream of a proxy.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    proxies: Proxies,
+    node: String,
+}
+
+impl Stream {
+    pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement) {
+        let refused = acknowledgement.refused.as_deref().map(shortened);
+        match &refused {
+            Some(reason) => tracing::error!(
+                node = self.node,
+                kind = kind.short(),
+                reason,
+                "a proxy refused an update"
+            ),
+            None => tracing::debug!(
+                node = self.node,
+                kind = kind.short(),
+                "a proxy confirmed an update"
+            ),
+        }
+        let now = Instant::now();
+        let mut nodes = self.proxies.lock();
+        let Some(proxy) = nodes.get_mut(&self.node) else {
+            return;
+        };
+        match &refused {
+            Some(reason) => drop(proxy.refused.insert(kind, reason.clone())),
+            None => drop(proxy.refused.remove(&kind)),
+        }
+        let held = proxy.held.entry(kind).or_default();
+        for (name, version) in &acknowledgement.resources {
+            match (version, &refused) {
+                (Some(version), None) => {
+                    let entry = Held {
+                        version: Arc::clone(version),
+                        since: now,
+                        refused: None,
+                    };
+                    // The same version again is no later confirmation of it.
+                    if held
+                        .get(name)
+                        .is_none_or(|old| old.version != *version || old.refused.is_some())
+                    {
+                        held.insert(Arc::clone(name), entry);
+                    }
+                }
+                (_, Some(_)) => {
+                    if let Some(old) = held.get_mut(name) {
+                        old.refused.clone_from(&refused);
+                    }
+                }
+                // Envoy confirms a Secret's removal and serves the old one on.
+                (None, None) if kind == TypeUrl::Secret => {}
+                (None, None) => drop(held.remove(name)),
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let mut nodes = self.proxies.lock();
+        if let Some(proxy) = nodes.get_mut(&self.node) {
+            proxy.streams = proxy.streams.saturating_sub(1);
+            if proxy.streams == 0 {
+                proxy.gone = Some(Instant::now());
+            }
+        }
+        let oldest = |nodes: &BTreeMap<String, Proxy>| {
+            let gone = nodes
+                .iter()
+                .filter_map(|(node, proxy)| Some((proxy.gone?, node.clone())));
+            let gone: Vec<_> = gone.collect();
+            if gone.len() > REMEMBERED {
+                gone.into_iter().min()
+            } else {
+                None
+            }
+        };
+        while let Some((_, node)) = oldest(&nodes) {
+            nodes.remove(&node);
+        }
+    }
+}
+
+fn shortened(message: &str) -> String {
+    let end = message
+        .char_indices()
+        .map(|(at, _)| at)
+        .find(|at| *at >= LONGEST_MESSAGE)
+        .unwrap_or(message.len());
+    message.get(..end).unwrap_or_default().to_owned()
+}

@@ -5,4 +5,6 @@ pub mod credential;
 pub mod object;
 pub mod snapshot;
 pub mod source;
+pub mod state;
+pub mod validate;
 pub mod xds;

@@ -1,6 +1,9 @@
 //! Where objects come from. Every source says the same [`SourceEvent`]s, so that nothing behind it knows which
 //! one is running.
 
+pub mod directory;
+pub mod manifest;
+
 use crate::object::{Finding, Object, ObjectRef};
 
 /// One step of a source. The receiver treats everything that waits in the channel as one change.
@@ -16,7 +19,7 @@ pub enum SourceEvent {
 
 /// One object, or why it could not be read. An unreadable one never replaces a good one: the receiver keeps what
 /// it has and records the findings.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// What was read: a [`crate::object::Kind::File`] when not even its name could be.
     pub object_ref: ObjectRef,

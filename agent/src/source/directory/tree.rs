@@ -1,0 +1,223 @@
+//! The files as they lie: which are manifests, which folders hold PEM files, where links lead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::super::Entry;
+use super::super::manifest::{self, Namespaces, is_name, refused};
+use crate::object::{Kind, Meta, Object, ObjectRef, SecretObject};
+
+const LARGEST_MANIFEST: u64 = 8 * 1024 * 1024;
+const LARGEST_PEM: u64 = 1024 * 1024;
+/// Deeper than any real tree, and what ends a loop of links that the visited list did not.
+const DEEPEST: usize = 32;
+const PEM_FILES: [&str; 9] =
+    ["tls.crt", "tls.key", "ca.crt", "ca.crl", "tls.ocsp-staple", "cert", "key", "cacert", "crl"];
+
+/// What is read as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// A file of manifests.
+    Manifest,
+    /// A folder that is a Secret.
+    Pem,
+}
+
+/// A file's identity and state; a change of it is a change of the file.
+type Stamp = (u64, u64, i64, i64, u64);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tree {
+    root: PathBuf,
+    pub(super) units: BTreeMap<PathBuf, Unit>,
+    /// Every real folder in which a change matters, those of link targets too.
+    pub(super) folders: BTreeSet<PathBuf>,
+    pub(super) findings: Vec<Entry>,
+    stamps: BTreeMap<PathBuf, BTreeMap<PathBuf, Stamp>>,
+    /// Real files to the unit that reads them.
+    files: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Tree {
+    pub(super) fn scan(root: &Path) -> io::Result<Self> {
+        let root = std::path::absolute(root)?;
+        let metadata = fs::metadata(&root)?;
+        let mut tree = Self { root: root.clone(), ..Self::default() };
+        if metadata.is_dir() {
+            // An unreadable root is an error; an unreadable folder in it is a finding.
+            fs::read_dir(&root)?;
+            tree.folder(&root, &mut Vec::new());
+        } else {
+            File::open(&root)?;
+            tree.manifest(&root);
+        }
+        Ok(tree)
+    }
+
+    /// The unit that reads this file, if it is a known file's content that moved.
+    pub(super) fn unit_of(&self, path: &Path) -> Option<&Path> {
+        self.files.get(path).map(PathBuf::as_path)
+    }
+
+    /// Units whose files differ from `before`, or that read one of `touched`.
+    pub(super) fn changed_since(&self, before: &Self, touched: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        let moved = self.stamps.iter().filter(|(unit, stamps)| before.stamps.get(*unit) != Some(*stamps));
+        let hit = touched.iter().filter_map(|path| self.files.get(path));
+        moved.map(|(unit, _)| unit).chain(hit).cloned().collect()
+    }
+
+    fn folder(&mut self, path: &Path, above: &mut Vec<PathBuf>) {
+        let Ok(real) = fs::canonicalize(path) else { return };
+        if above.contains(&real) || above.len() > DEEPEST {
+            self.finding(path, "link-loop", "the links lead in a circle");
+            return;
+        }
+        self.folders.insert(real.clone());
+        self.folders.insert(path.to_owned());
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) => return self.finding(path, "unreadable", &error.to_string()),
+        };
+        let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        names.sort();
+        let is_pem = |name: &PathBuf| file_name(name).is_some_and(|name| PEM_FILES.contains(&name));
+        if path != self.root && names.iter().any(is_pem) {
+            self.pem(path, names.iter().filter(|name| is_pem(name)));
+        }
+        above.push(real);
+        for name in names.iter().filter(|name| !is_pem(name)) {
+            self.visit(name, above);
+        }
+        above.pop();
+    }
+
+    fn visit(&mut self, path: &Path, above: &mut Vec<PathBuf>) {
+        // Hidden ones are other tools' (Kubernetes' `..data`): they are reached through the links that lead there.
+        if file_name(path).is_none_or(|name| name.starts_with('.')) {
+            return;
+        }
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.folder(path, above),
+            Ok(_) if !is_manifest(path) => {}
+            Ok(_) => self.manifest(path),
+            Err(error) if is_loop(&error) => {
+                self.finding(path, "link-loop", "the links lead in a circle");
+            }
+            Err(error) if is_manifest(path) => self.finding(path, "unreadable", &error.to_string()),
+            Err(_) => {}
+        }
+    }
+
+    fn manifest(&mut self, path: &Path) {
+        self.units.insert(path.to_owned(), Unit::Manifest);
+        self.follow(path, path);
+    }
+
+    fn pem<'p>(&mut self, folder: &Path, files: impl Iterator<Item = &'p PathBuf>) {
+        self.units.insert(folder.to_owned(), Unit::Pem);
+        self.stamps.entry(folder.to_owned()).or_default();
+        files.for_each(|file| self.follow(file, folder));
+    }
+
+    /// Notes a file of a unit and every link on the way to it: a change of any of them is a change of the file.
+    fn follow(&mut self, path: &Path, unit: &Path) {
+        self.files.insert(path.to_owned(), unit.to_owned());
+        let stamp = fs::metadata(path).map(|metadata| {
+            (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), metadata.size())
+        });
+        let stamps = self.stamps.entry(unit.to_owned()).or_default();
+        stamps.insert(path.to_owned(), stamp.unwrap_or_default());
+        let mut at = path.to_owned();
+        for _ in 0..DEEPEST {
+            let Ok(target) = fs::read_link(&at) else { break };
+            at = at.parent().map(|folder| folder.join(&target)).unwrap_or(target);
+            if let Some(Ok(folder)) = at.parent().map(fs::canonicalize) {
+                self.folders.insert(folder);
+            }
+        }
+        if let Ok(real) = fs::canonicalize(path) {
+            self.folders.extend(real.parent().map(Path::to_owned));
+            self.files.insert(real, unit.to_owned());
+        }
+        self.folders.extend(path.parent().map(Path::to_owned));
+    }
+
+    fn finding(&mut self, path: &Path, code: &'static str, message: &str) {
+        self.findings.push(refused(self.file_ref(path), code, None, message.to_owned()));
+    }
+
+    fn file_ref(&self, path: &Path) -> ObjectRef {
+        let below = path.strip_prefix(&self.root).ok().filter(|below| !below.as_os_str().is_empty());
+        ObjectRef::file(below.unwrap_or(path).display().to_string())
+    }
+
+    pub(super) fn read(&self, path: &Path, namespaces: &Namespaces) -> Vec<Entry> {
+        match self.units.get(path) {
+            Some(Unit::Manifest) => match read_file(path, LARGEST_MANIFEST) {
+                Ok(bytes) => manifest::read(&self.file_ref(path).name, &bytes, namespaces),
+                Err((code, message)) => vec![refused(self.file_ref(path), code, None, message)],
+            },
+            Some(Unit::Pem) => vec![self.read_pem(path, &namespaces.gateway)],
+            None => Vec::new(),
+        }
+    }
+
+    fn read_pem(&self, folder: &Path, namespace: &str) -> Entry {
+        let name = file_name(folder).unwrap_or_default().to_owned();
+        if !is_name(&name) {
+            let message = format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
+            return refused(self.file_ref(folder), "invalid-object", None, message);
+        }
+        let object_ref = ObjectRef::new(Kind::Secret, namespace, &name);
+        let meta = Meta { namespace: namespace.to_owned(), name, ..Meta::default() };
+        let mut secret = SecretObject { meta, type_: "Opaque".to_owned(), data: BTreeMap::new() };
+        for key in PEM_FILES {
+            match read_file(&folder.join(key), LARGEST_PEM) {
+                Ok(bytes) => drop(secret.data.insert(key.to_owned(), bytes)),
+                Err(("missing", _)) => {}
+                Err((code, message)) => {
+                    return refused(object_ref, code, Some(&format!("data[{key}]")), message);
+                }
+            }
+        }
+        Entry { object_ref, object: Some(Object::Secret(secret)), findings: Vec::new() }
+    }
+}
+
+fn file_name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+fn is_manifest(path: &Path) -> bool {
+    matches!(path.extension().and_then(|extension| extension.to_str()), Some("yaml" | "yml" | "json"))
+}
+
+/// Never waits (a FIFO without a writer), never reads more than it may.
+fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, (&'static str, String)> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => ("missing", "it is not there".to_owned()),
+        _ if is_loop(&error) => ("link-loop", "the links lead in a circle".to_owned()),
+        _ => ("unreadable", error.to_string()),
+    };
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(("not-a-file", "neither a file nor a folder".to_owned()));
+    }
+    if metadata.len() > limit {
+        return Err(("file-too-large", format!("{} bytes: at most {limit}", metadata.len())));
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}

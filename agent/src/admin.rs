@@ -20,18 +20,28 @@ use crate::engine::Shared;
 
 const PAGE: &str = include_str!("admin/page.html");
 
+/// Binds the address.
+///
+/// # Errors
+/// It cannot be bound.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    tracing::info!(address = %listener.local_addr()?, "admin interface");
+    Ok(listener)
+}
+
 /// Serves until `shutdown`.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// The listener broke.
 pub async fn serve(
-    address: SocketAddr,
+    listener: TcpListener,
     engine: Shared,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    tracing::info!(address = %listener.local_addr()?, "admin interface listens");
-    axum::serve(listener, router(engine)).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router(engine))
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 fn router(engine: Shared) -> Router {
@@ -48,13 +58,22 @@ async fn ready(State(engine): State<Arc<Shared>>) -> (StatusCode, &'static str) 
     if engine.is_ready() {
         (StatusCode::OK, "ready\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the first list is not complete, or the socket does not accept yet\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the first list is not complete, or the socket does not accept yet\n",
+        )
     }
 }
 
 async fn metrics_text(State(engine): State<Arc<Shared>>) -> impl IntoResponse {
     let text = metrics::render(&engine.status());
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+    (
+        [(
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        text,
+    )
 }
 
 async fn status_json(State(engine): State<Arc<Shared>>) -> impl IntoResponse {

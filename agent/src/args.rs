@@ -10,8 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 /// them, and feeds them to the Envoys on this machine over one Unix domain socket.
 #[derive(Debug, Parser)]
 #[command(name = "sealgate", version, max_term_width = 110)]
-#[command(after_help = "Exit status: 0 good; 1 the answer is no (an error finding, nothing matched); 2 wrong usage or \
-    unreadable input.\nData goes to standard output, messages to standard error.")]
+#[command(
+    after_help = "Exit status: 0 good; 1 the answer is no (an error finding, nothing matched); 2 wrong usage or \
+    unreadable input.\nData goes to standard output, messages to standard error."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -35,9 +37,11 @@ pub enum Command {
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
-#[command(after_help = "Every flag can be set by an environment variable: SEALGATE_ and the flag's name in capitals \
+#[command(
+    after_help = "Every flag can be set by an environment variable: SEALGATE_ and the flag's name in capitals \
     (SEALGATE_PORT_MAP).\nSIGTERM and SIGINT stop the agent within a second; Envoy keeps what it has. The log's level is \
-    set by SEALGATE_LOG (info, sealgate_agent=debug).")]
+    set by SEALGATE_LOG (info, sealgate_agent=debug)."
+)]
 pub struct RunArgs {
     /// Where objects come from: `dir:PATH` or `kubernetes`
     #[arg(long, env = "SEALGATE_SOURCE", value_name = "SOURCE")]
@@ -46,13 +50,23 @@ pub struct RunArgs {
     #[arg(long, env = "SEALGATE_SOCKET", default_value = "/run/sealgate/xds.sock", value_hint = ValueHint::FilePath)]
     pub socket: PathBuf,
     /// Permissions of the socket, octal
-    #[arg(long, env = "SEALGATE_SOCKET_MODE", default_value = "0600", value_name = "MODE")]
+    #[arg(
+        long,
+        env = "SEALGATE_SOCKET_MODE",
+        default_value = "0600",
+        value_name = "MODE"
+    )]
     pub socket_mode: String,
     /// Group of the socket, by name or number
     #[arg(long, env = "SEALGATE_SOCKET_GROUP", value_name = "GROUP")]
     pub socket_group: Option<String>,
     /// Address of health, metrics, status and page; `off` for none
-    #[arg(long, env = "SEALGATE_ADMIN", default_value = "127.0.0.1:15080", value_name = "ADDR")]
+    #[arg(
+        long,
+        env = "SEALGATE_ADMIN",
+        default_value = "127.0.0.1:15080",
+        value_name = "ADDR"
+    )]
     pub admin: String,
     /// What the gateway serves
     #[command(flatten)]
@@ -61,7 +75,12 @@ pub struct RunArgs {
     #[arg(long, env = "SEALGATE_LISTEN", default_value = "0.0.0.0", value_name = "ADDR")]
     pub listen: String,
     /// Ports to bind in place of a Gateway's: 443=8443,80=8080
-    #[arg(long, env = "SEALGATE_PORT_MAP", value_name = "FROM=TO,...", default_value = "")]
+    #[arg(
+        long,
+        env = "SEALGATE_PORT_MAP",
+        value_name = "FROM=TO,...",
+        default_value = ""
+    )]
     pub port_map: String,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
@@ -75,7 +94,12 @@ pub struct GatewayArgs {
     #[arg(long, env = "SEALGATE_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
     /// The labels of the gateway, which a Gateway's selector must match
-    #[arg(long, env = "SEALGATE_GATEWAY_LABELS", default_value = "istio=ingressgateway", value_name = "K=V,...")]
+    #[arg(
+        long,
+        env = "SEALGATE_GATEWAY_LABELS",
+        default_value = "istio=ingressgateway",
+        value_name = "K=V,..."
+    )]
     pub gateway_labels: String,
     /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
     #[arg(long, env = "SEALGATE_STRICT_NAMES")]
@@ -119,8 +143,10 @@ pub struct CheckArgs {
 
 /// Flags of `explain`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status 1 if nothing matched. A batch has one JSON object per line:\n  \
-    {\"id\":1,\"port\":443,\"method\":\"GET\",\"authority\":\"a.example\",\"path\":\"/hello\",\"headers\":[[\"x-a\",\"1\"]]}")]
+#[command(
+    after_help = "Exit status 1 if nothing matched. A batch has one JSON object per line:\n  \
+    {\"id\":1,\"port\":443,\"method\":\"GET\",\"authority\":\"a.example\",\"path\":\"/hello\",\"headers\":[[\"x-a\",\"1\"]]}"
+)]
 pub struct ExplainArgs {
     /// The directory (or one file)
     #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
@@ -149,7 +175,12 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 pub struct CertsArgs {
     /// The admin address of a running agent
-    #[arg(long, default_value = "127.0.0.1:15080", value_name = "ADDR", conflicts_with = "dir")]
+    #[arg(
+        long,
+        default_value = "127.0.0.1:15080",
+        value_name = "ADDR",
+        conflicts_with = "dir"
+    )]
     pub admin: String,
     /// A directory instead of a running agent
     #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]

@@ -95,7 +95,10 @@ impl TryFrom<&RunArgs> for Run {
             socket_group: args.socket_group.clone(),
             admin: admin(&args.admin)?,
             gateway,
-            listen: args.listen.parse().map_err(|_| ConfigError::Listen(args.listen.clone()))?,
+            listen: args
+                .listen
+                .parse()
+                .map_err(|_| ConfigError::Listen(args.listen.clone()))?,
             filter: args.filter.clone(),
         })
     }
@@ -105,9 +108,14 @@ impl TryFrom<&GatewayArgs> for Gateway {
     type Error = ConfigError;
 
     fn try_from(args: &GatewayArgs) -> Result<Self, ConfigError> {
-        let namespace = args.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
+        let namespace = args
+            .namespace
+            .clone()
+            .or_else(|| std::env::var("POD_NAMESPACE").ok());
         Ok(Self {
-            namespace: namespace.filter(|name| !name.is_empty()).unwrap_or_else(|| "istio-system".to_owned()),
+            namespace: namespace
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| "istio-system".to_owned()),
             labels: labels(&args.gateway_labels)?,
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
@@ -138,7 +146,9 @@ fn admin(text: &str) -> Result<Option<SocketAddr>, ConfigError> {
     if text == "off" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| ConfigError::Admin(text.to_owned()))
+    text.parse()
+        .map(Some)
+        .map_err(|_| ConfigError::Admin(text.to_owned()))
 }
 
 fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {
@@ -158,7 +168,9 @@ fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {
 fn labels(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
     pairs(text)
         .map(|pair| {
-            let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Labels(text.to_owned()))?;
+            let (key, value) = pair
+                .split_once('=')
+                .ok_or_else(|| ConfigError::Labels(text.to_owned()))?;
             Ok((key.trim().to_owned(), value.trim().to_owned()))
         })
         .collect()
@@ -174,9 +186,14 @@ mod tests {
 
     #[test]
     fn ports_are_mapped_once_each() {
-        assert_eq!(port_map("443=8443, 80=8080"), Ok(BTreeMap::from([(443, 8443), (80, 8080)])));
+        assert_eq!(
+            port_map("443=8443, 80=8080"),
+            Ok(BTreeMap::from([(443, 8443), (80, 8080)]))
+        );
         assert_eq!(port_map(""), Ok(BTreeMap::new()));
-        for bad in ["443", "443=", "0=1", "1=0", "1=65536", "1=2,1=3", "1=3,2=3", "a=b"] {
+        for bad in [
+            "443", "443=", "0=1", "1=0", "1=65536", "1=2,1=3", "1=3,2=3", "a=b",
+        ] {
             assert_eq!(port_map(bad), Err(ConfigError::PortMap(bad.to_owned())));
         }
     }

@@ -34,7 +34,10 @@ impl CredentialRecord {
     /// What the Secrets say now; none if there is no such Secret any more.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
-        let ready = [&self.own, &self.base].into_iter().flatten().find(|outcome| matches!(outcome, Outcome::Ready(_)));
+        let ready = [&self.own, &self.base]
+            .into_iter()
+            .flatten()
+            .find(|outcome| matches!(outcome, Outcome::Ready(_)));
         ready.or(self.own.as_ref()).or(self.base.as_ref())
     }
 }
@@ -77,14 +80,21 @@ impl State {
     /// Whether there is a good version of a credential.
     #[must_use]
     pub fn is_served(&self, name: &CredentialName) -> bool {
-        self.credentials.get(name).is_some_and(|record| record.good.is_some())
+        self.credentials
+            .get(name)
+            .is_some_and(|record| record.good.is_some())
     }
 
     /// What is wrong or doubtful, object by object, that of credentials included.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let own = self.findings.values().flatten().cloned();
-        own.chain(self.credentials.iter().filter_map(|(name, record)| refusal(name, record))).collect()
+        own.chain(
+            self.credentials
+                .iter()
+                .filter_map(|(name, record)| refusal(name, record)),
+        )
+        .collect()
     }
 
     /// Takes an event.
@@ -95,10 +105,14 @@ impl State {
                 let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
                 let known: BTreeSet<_> = self.objects.keys().chain(self.findings.keys()).cloned().collect();
                 let secrets = self.credentials.iter().filter(|(_, record)| record.own.is_some());
-                let secrets = secrets.map(|(name, _)| ObjectRef::new(Kind::Secret, &name.namespace, &name.name));
+                let secrets =
+                    secrets.map(|(name, _)| ObjectRef::new(Kind::Secret, &name.namespace, &name.name));
                 let gone: BTreeSet<_> = known.into_iter().chain(secrets).collect();
-                gone.difference(&listed).for_each(|name| self.delete(name, &mut changes));
-                entries.into_iter().for_each(|entry| self.set(entry, &mut changes));
+                gone.difference(&listed)
+                    .for_each(|name| self.delete(name, &mut changes));
+                entries
+                    .into_iter()
+                    .for_each(|entry| self.set(entry, &mut changes));
             }
             SourceEvent::Apply(entry) => self.set(entry, &mut changes),
             SourceEvent::Delete(name) => self.delete(&name, &mut changes),
@@ -107,7 +121,11 @@ impl State {
     }
 
     fn set(&mut self, entry: Entry, changes: &mut Changes) {
-        let Entry { object_ref, object, mut findings } = entry;
+        let Entry {
+            object_ref,
+            object,
+            mut findings,
+        } = entry;
         match object {
             Some(Object::Secret(secret)) => {
                 findings.extend(self.set_secret(&secret, changes));
@@ -136,7 +154,11 @@ impl State {
 
     /// Says a refusal once, when it comes up, and that it is over.
     fn note(&mut self, object_ref: ObjectRef, findings: Vec<Finding>) {
-        let old = self.findings.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
+        let old = self
+            .findings
+            .get(&object_ref)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         for finding in findings.iter().filter(|finding| !old.contains(finding)) {
             match finding.severity {
                 Severity::Error => tracing::error!(code = finding.code, "{finding}"),
@@ -168,15 +190,28 @@ impl State {
     }
 
     fn set_secret(&mut self, secret: &SecretObject, changes: &mut Changes) -> Vec<Finding> {
-        let policy = Policy { now: time::OffsetDateTime::now_utc(), ..self.policy };
+        let policy = Policy {
+            now: time::OffsetDateTime::now_utc(),
+            ..self.policy
+        };
         let reading = credential::read(secret, &policy);
         let field = |outcome: &Option<Outcome>, bundle| match outcome {
             Some(Outcome::Refused(error)) => credential::field(secret, error, bundle),
             _ => None,
         };
         let name = ObjectRef::new(Kind::Secret, &secret.meta.namespace, &secret.meta.name);
-        let fields = (field(&reading.key_pair, false), field(&reading.trust_bundle, true));
-        self.set_outcomes(&name, reading.key_pair, reading.trust_bundle, fields.0, fields.1, changes);
+        let fields = (
+            field(&reading.key_pair, false),
+            field(&reading.trust_bundle, true),
+        );
+        self.set_outcomes(
+            &name,
+            reading.key_pair,
+            reading.trust_bundle,
+            fields.0,
+            fields.1,
+            changes,
+        );
         reading.findings
     }
 
@@ -199,7 +234,9 @@ impl State {
             });
         } else {
             let bundle_name = name.bundle();
-            self.record(name, changes, |record| (record.own, record.field) = (pair, pair_field));
+            self.record(name, changes, |record| {
+                (record.own, record.field) = (pair, pair_field)
+            });
             self.record(bundle_name, changes, |record| {
                 record.base = bundle;
                 record.field = bundle_field.or(record.field.take());
@@ -207,7 +244,12 @@ impl State {
         }
     }
 
-    fn record(&mut self, name: CredentialName, changes: &mut Changes, set: impl FnOnce(&mut CredentialRecord)) {
+    fn record(
+        &mut self,
+        name: CredentialName,
+        changes: &mut Changes,
+        set: impl FnOnce(&mut CredentialRecord),
+    ) {
         let record = self.credentials.entry(name.clone()).or_default();
         let before = (record.outcome().cloned(), record.good.clone());
         set(record);
@@ -239,40 +281,60 @@ impl State {
 
     /// Whoever has a host keeps it: a Gateway that asks for one that is another's is refused as a whole.
     fn collision(&self, object: &Object) -> Option<Finding> {
-        let Object::Gateway(meta, spec) = object else { return None };
+        let Object::Gateway(meta, spec) = object else {
+            return None;
+        };
         let name = object.object_ref();
         let others = self.objects.values().filter(|other| other.object_ref() != name);
-        others.filter_map(|other| match other {
-            Object::Gateway(other_meta, other_spec) => Some((other_meta, other_spec)),
-            _ => None,
-        })
-        .filter(|(_, other)| validate::selectors_overlap(&spec.selector, &other.selector))
-        .find_map(|(other_meta, other)| {
-            let (field, host) = validate::shared_tls_host(spec, other)?;
-            let message = format!("{host} is served by Gateway {}/{}, which stays", other_meta.namespace, other_meta.name);
-            Some(Finding {
-                severity: Severity::Error,
-                code: "host-collision",
-                object: ObjectRef::new(Kind::Gateway, &meta.namespace, &meta.name),
-                field: Some(field),
-                message,
+        others
+            .filter_map(|other| match other {
+                Object::Gateway(other_meta, other_spec) => Some((other_meta, other_spec)),
+                _ => None,
             })
-        })
+            .filter(|(_, other)| validate::selectors_overlap(&spec.selector, &other.selector))
+            .find_map(|(other_meta, other)| {
+                let (field, host) = validate::shared_tls_host(spec, other)?;
+                let message = format!(
+                    "{host} is served by Gateway {}/{}, which stays",
+                    other_meta.namespace, other_meta.name
+                );
+                Some(Finding {
+                    severity: Severity::Error,
+                    code: "host-collision",
+                    object: ObjectRef::new(Kind::Gateway, &meta.namespace, &meta.name),
+                    field: Some(field),
+                    message,
+                })
+            })
     }
 
     /// A Gateway moved: others may be free to come in now.
     fn retry(&mut self, changes: &mut Changes) {
         for (name, object) in std::mem::take(&mut self.waiting) {
             let findings = self.findings.remove(&name).unwrap_or_default();
-            let findings = findings.into_iter().filter(|finding| finding.code != "host-collision").collect();
-            self.set(Entry { object_ref: name, object: Some(object), findings }, changes);
+            let findings = findings
+                .into_iter()
+                .filter(|finding| finding.code != "host-collision")
+                .collect();
+            self.set(
+                Entry {
+                    object_ref: name,
+                    object: Some(object),
+                    findings,
+                },
+                changes,
+            );
         }
     }
 }
 
 /// What is to be said of a credential that its Secrets do not, or do no longer, provide.
 fn refusal(name: &CredentialName, record: &CredentialRecord) -> Option<Finding> {
-    let served = if record.good.is_some() { "; the last good version is served on" } else { "" };
+    let served = if record.good.is_some() {
+        "; the last good version is served on"
+    } else {
+        ""
+    };
     let (code, message) = match record.outcome() {
         Some(Outcome::Refused(error)) => (error.code(), format!("{error}{served}")),
         None if record.good.is_some() => ("deleted", format!("the Secret is gone{served}")),

@@ -51,12 +51,24 @@ pub(super) fn render(status: &Status) -> String {
 fn source(registry: &mut Registry, status: &Status) {
     let up: Gauge = Gauge::default();
     up.set(status.synced.into());
-    registry.register("source_up", "Whether the source's list is complete and followed", up);
+    registry.register(
+        "source_up",
+        "Whether the source's list is complete and followed",
+        up,
+    );
     let publications: Counter = Counter::default();
     publications.inc_by(status.publications);
     registry.register("publications", "Changes published to proxies", publications);
     let proxies: Gauge = Gauge::default();
-    proxies.set(status.proxies.iter().filter(|proxy| proxy.connected).count().try_into().unwrap_or(i64::MAX));
+    proxies.set(
+        status
+            .proxies
+            .iter()
+            .filter(|proxy| proxy.connected)
+            .count()
+            .try_into()
+            .unwrap_or(i64::MAX),
+    );
     registry.register("proxies_connected", "Proxies with an open stream", proxies);
 }
 
@@ -65,7 +77,10 @@ fn credentials(registry: &mut Registry, credentials: &[CredentialStatus]) {
     let expiries = Family::<CredentialLabels, Float>::default();
     let rotations = Family::<CredentialLabels, Float>::default();
     for credential in credentials {
-        let labels = CredentialLabels { name: credential.name.clone(), kind: credential.kind.clone() };
+        let labels = CredentialLabels {
+            name: credential.name.clone(),
+            kind: credential.kind.clone(),
+        };
         let state = StateLabels {
             name: credential.name.clone(),
             state: credential.state.clone(),
@@ -79,8 +94,16 @@ fn credentials(registry: &mut Registry, credentials: &[CredentialStatus]) {
             rotations.get_or_create(&labels).set(ms / 1000.0);
         }
     }
-    registry.register("credential_state", "1 for the state that a credential is in", states);
-    registry.register("credential_days_left", "Days until the certificate expires", expiries);
+    registry.register(
+        "credential_state",
+        "1 for the state that a credential is in",
+        states,
+    );
+    registry.register(
+        "credential_days_left",
+        "Days until the certificate expires",
+        expiries,
+    );
     registry.register(
         "credential_rotation_seconds",
         "From publication to the slowest proxy's confirmation, last rotation",

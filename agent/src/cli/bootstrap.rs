@@ -15,7 +15,9 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// # Errors
 /// A socket path that Envoy could not connect to, or that is not text.
 pub fn render(args: &BootstrapArgs) -> Result<String> {
-    let Some(socket) = args.socket.to_str() else { bail!("--socket {}: not UTF-8", args.socket.display()) };
+    let Some(socket) = args.socket.to_str() else {
+        bail!("--socket {}: not UTF-8", args.socket.display())
+    };
     ensure!(
         socket.len() <= LONGEST_SOCKET_PATH,
         "--socket {socket}: {} bytes, and a Unix socket's path has at most {LONGEST_SOCKET_PATH}",
@@ -47,14 +49,22 @@ mod tests {
     use super::*;
 
     fn args(socket: &str) -> BootstrapArgs {
-        BootstrapArgs { socket: socket.into(), node_id: "a\"b".into(), node_cluster: "c".into(), admin_port: 15001 }
+        BootstrapArgs {
+            socket: socket.into(),
+            node_id: "a\"b".into(),
+            node_cluster: "c".into(),
+            admin_port: 15001,
+        }
     }
 
     #[test]
     fn every_placeholder_is_filled_and_quoted() {
         let text = render(&args("/run/a b.sock")).unwrap_or_default();
         assert!(text.contains(r#"path: "/run/a b.sock""#), "{text}");
-        assert!(text.contains(r#"id: "a\"b""#) && text.contains("port_value: 15001"), "{text}");
+        assert!(
+            text.contains(r#"id: "a\"b""#) && text.contains("port_value: 15001"),
+            "{text}"
+        );
         assert!(!text.replace("the ${...} ones", "").contains("${"), "{text}");
     }
 

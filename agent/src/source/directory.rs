@@ -64,9 +64,14 @@ impl DirectorySource {
     /// # Errors
     /// The root cannot be read.
     pub fn read_once(&self) -> Result<Vec<Entry>, DirectoryError> {
-        let mut state = State { tree: self.scan()?, units: BTreeMap::new() };
+        let mut state = State {
+            tree: self.scan()?,
+            units: BTreeMap::new(),
+        };
         for path in state.tree.units.keys() {
-            state.units.insert(path.clone(), self.read_unit(&state.tree, path));
+            state
+                .units
+                .insert(path.clone(), self.read_unit(&state.tree, path));
         }
         Ok(state.current().into_values().collect())
     }
@@ -79,22 +84,32 @@ impl DirectorySource {
         let (events, receiver) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(events)
             .map_err(|error| DirectoryError::Watch(self.root.clone(), error))?;
-        let mut state = State { tree: self.scan()?, units: BTreeMap::new() };
+        let mut state = State {
+            tree: self.scan()?,
+            units: BTreeMap::new(),
+        };
         let mut watched = BTreeSet::new();
         watch(&mut watcher, &state.tree, &mut watched);
         // Again: what was put there before the watch began would be missed.
         state.tree = self.scan()?;
         for path in state.tree.units.keys() {
-            state.units.insert(path.clone(), self.read_unit(&state.tree, path));
+            state
+                .units
+                .insert(path.clone(), self.read_unit(&state.tree, path));
         }
         let mut told = state.current();
-        if sender.send(SourceEvent::Reset(told.values().cloned().collect())).is_err() {
+        if sender
+            .send(SourceEvent::Reset(told.values().cloned().collect()))
+            .is_err()
+        {
             return Ok(());
         }
         let body = move || {
             let mut poll = Instant::now() + POLL;
             while !sender.is_closed() {
-                let Some(touched) = gather(&receiver, poll) else { return };
+                let Some(touched) = gather(&receiver, poll) else {
+                    return;
+                };
                 if Instant::now() >= poll || touched.rescan {
                     poll = Instant::now() + POLL;
                 }
@@ -121,7 +136,13 @@ impl DirectorySource {
     /// Reads what was touched. The tree itself is walked only if something else than a known file's content moved.
     fn refresh(&self, state: &mut State, touched: &Touched) {
         let known: Option<BTreeSet<PathBuf>> = (!touched.rescan)
-            .then(|| touched.paths.iter().map(|path| state.tree.unit_of(path).map(Path::to_owned)).collect())
+            .then(|| {
+                touched
+                    .paths
+                    .iter()
+                    .map(|path| state.tree.unit_of(path).map(Path::to_owned))
+                    .collect()
+            })
             .flatten();
         let dirty = match known {
             Some(dirty) => dirty,
@@ -155,7 +176,10 @@ impl DirectorySource {
             let torn = entries.iter().any(|entry| match &entry.object {
                 Some(Object::Secret(secret)) => !(self.settled)(secret),
                 Some(_) => false,
-                None => entry.findings.iter().any(|finding| finding.code == "invalid-yaml"),
+                None => entry
+                    .findings
+                    .iter()
+                    .any(|finding| finding.code == "invalid-yaml"),
             });
             if !torn || Instant::now() >= deadline {
                 return entries;
@@ -173,11 +197,17 @@ struct State {
 impl State {
     /// A file that cannot be read as a whole keeps the objects that it had.
     fn keep(&mut self, path: PathBuf, mut entries: Vec<Entry>) {
-        let broken = entries.iter().any(|entry| entry.object_ref.kind == Kind::File && entry.is_error());
+        let broken = entries
+            .iter()
+            .any(|entry| entry.object_ref.kind == Kind::File && entry.is_error());
         if broken {
             let named: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
             let former = self.units.get(&path).into_iter().flatten();
-            entries.extend(former.filter(|old| old.object.is_some() && !named.contains(&old.object_ref)).cloned());
+            entries.extend(
+                former
+                    .filter(|old| old.object.is_some() && !named.contains(&old.object_ref))
+                    .cloned(),
+            );
         }
         self.units.insert(path, entries);
     }
@@ -199,8 +229,16 @@ impl State {
                     Some(owner) if entry.object_ref.kind != Kind::File => {
                         let message = format!("the same object is in {}, which stands", owner.display());
                         let file = ObjectRef::file(path.display().to_string());
-                        let mut duplicate = refused(file, "duplicate-object", None, format!("{}: {message}", entry.object_ref));
-                        duplicate.findings.iter_mut().for_each(|finding| finding.object = entry.object_ref.clone());
+                        let mut duplicate = refused(
+                            file,
+                            "duplicate-object",
+                            None,
+                            format!("{}: {message}", entry.object_ref),
+                        );
+                        duplicate
+                            .findings
+                            .iter_mut()
+                            .for_each(|finding| finding.object = entry.object_ref.clone());
                         add(duplicate);
                     }
                     _ => {
@@ -216,14 +254,21 @@ impl State {
 
 impl Entry {
     fn is_error(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == crate::object::Severity::Error)
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == crate::object::Severity::Error)
     }
 }
 
 fn difference(old: &BTreeMap<ObjectRef, Entry>, new: &BTreeMap<ObjectRef, Entry>) -> Vec<SourceEvent> {
-    let gone = old.keys().filter(|name| !new.contains_key(*name)).cloned().map(SourceEvent::Delete);
+    let gone = old
+        .keys()
+        .filter(|name| !new.contains_key(*name))
+        .cloned()
+        .map(SourceEvent::Delete);
     let moved = new.iter().filter(|(name, entry)| old.get(*name) != Some(*entry));
-    gone.chain(moved.map(|(_, entry)| SourceEvent::Apply(entry.clone()))).collect()
+    gone.chain(moved.map(|(_, entry)| SourceEvent::Apply(entry.clone())))
+        .collect()
 }
 
 #[derive(Default)]
@@ -242,7 +287,10 @@ fn gather(receiver: &mpsc::Receiver<notify::Result<notify::Event>>, poll: Instan
         match receiver.recv_timeout(wait) {
             Ok(Ok(event)) if is_noise(event.kind) => {}
             Ok(Ok(event)) => {
-                open = matches!(event.kind, EventKind::Modify(notify::event::ModifyKind::Data(_)) | EventKind::Create(_));
+                open = matches!(
+                    event.kind,
+                    EventKind::Modify(notify::event::ModifyKind::Data(_)) | EventKind::Create(_)
+                );
                 touched.rescan |= event.need_rescan();
                 touched.paths.extend(event.paths);
             }

@@ -59,17 +59,29 @@ fn documents(text: &str) -> Vec<(usize, String)> {
             document.push('\n');
         }
     }
-    documents.retain(|(_, document)| document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')));
+    documents.retain(|(_, document)| {
+        document
+            .lines()
+            .any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+    });
     documents
 }
 
 fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mut Vec<Entry>) {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (kind, version) = (text("kind"), text("apiVersion"));
     if kind.ends_with("List")
         && let Some(items) = value.get("items").and_then(Value::as_array)
     {
-        items.iter().for_each(|item| objects(file, item.clone(), namespaces, entries));
+        items
+            .iter()
+            .for_each(|item| objects(file, item.clone(), namespaces, entries));
         return;
     }
     let Some(kind) = known(&kind, &version) else {
@@ -77,13 +89,21 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
         entries.push(Entry {
             object_ref: file.clone(),
             object: None,
-            findings: vec![finding(file.clone(), Severity::Info, "skipped-kind", None, message)],
+            findings: vec![finding(
+                file.clone(),
+                Severity::Info,
+                "skipped-kind",
+                None,
+                message,
+            )],
         });
         return;
     };
     let meta = match meta(&value, kind, namespaces) {
         Ok(meta) => meta,
-        Err(message) => return entries.push(refused(file.clone(), "invalid-object", Some("metadata"), message)),
+        Err(message) => {
+            return entries.push(refused(file.clone(), "invalid-object", Some("metadata"), message));
+        }
     };
     let object_ref = ObjectRef::new(kind, &meta.namespace, &meta.name);
     let mut findings = Vec::new();
@@ -94,7 +114,11 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
             None
         }
     };
-    entries.push(Entry { object_ref, object, findings });
+    entries.push(Entry {
+        object_ref,
+        object,
+        findings,
+    });
 }
 
 fn known(kind: &str, version: &str) -> Option<Kind> {
@@ -117,19 +141,36 @@ fn known(kind: &str, version: &str) -> Option<Kind> {
 
 fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, String> {
     let metadata = value.get("metadata").ok_or("there is none")?;
-    let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |key: &str| {
+        metadata
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let name = text("name");
     if !is_name(&name) {
-        return Err(format!("name {name:?}: lower-case letters, digits, `-` and `.`, at most 253"));
+        return Err(format!(
+            "name {name:?}: lower-case letters, digits, `-` and `.`, at most 253"
+        ));
     }
-    let default = if matches!(kind, Kind::Secret | Kind::Gateway) { &namespaces.gateway } else { namespaces.other };
-    let namespace = Some(text("namespace")).filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
+    let default = if matches!(kind, Kind::Secret | Kind::Gateway) {
+        &namespaces.gateway
+    } else {
+        namespaces.other
+    };
+    let namespace = Some(text("namespace"))
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| default.to_owned());
     if !is_name(&namespace) {
-        return Err(format!("namespace {namespace:?}: lower-case letters, digits and `-`"));
+        return Err(format!(
+            "namespace {namespace:?}: lower-case letters, digits and `-`"
+        ));
     }
     let strings = |key: &str| {
         let map = metadata.get(key).and_then(Value::as_object).into_iter().flatten();
-        map.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        map.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect()
     };
     let created = time::OffsetDateTime::parse(
         &text("creationTimestamp"),
@@ -146,12 +187,15 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
 
 /// RFC 1123's subdomain.
 pub(crate) fn is_name(name: &str) -> bool {
-    let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let edge =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let bytes = name.as_bytes();
     name.len() <= 253
         && edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(byte))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(byte))
 }
 
 fn object(
@@ -161,12 +205,23 @@ fn object(
     object_ref: &ObjectRef,
     findings: &mut Vec<Finding>,
 ) -> Result<Object, Finding> {
-    let spec = |value: &mut Value| value.get_mut("spec").map(Value::take).unwrap_or(Value::Object(Default::default()));
+    let spec = |value: &mut Value| {
+        value
+            .get_mut("spec")
+            .map(Value::take)
+            .unwrap_or(Value::Object(Default::default()))
+    };
     Ok(match kind {
         Kind::Gateway => Object::Gateway(meta, typed(spec(&mut value), "spec", object_ref, findings)?),
-        Kind::VirtualService => Object::VirtualService(meta, typed(spec(&mut value), "spec", object_ref, findings)?),
-        Kind::DestinationRule => Object::DestinationRule(meta, typed(spec(&mut value), "spec", object_ref, findings)?),
-        Kind::ServiceEntry => Object::ServiceEntry(meta, typed(spec(&mut value), "spec", object_ref, findings)?),
+        Kind::VirtualService => {
+            Object::VirtualService(meta, typed(spec(&mut value), "spec", object_ref, findings)?)
+        }
+        Kind::DestinationRule => {
+            Object::DestinationRule(meta, typed(spec(&mut value), "spec", object_ref, findings)?)
+        }
+        Kind::ServiceEntry => {
+            Object::ServiceEntry(meta, typed(spec(&mut value), "spec", object_ref, findings)?)
+        }
         Kind::Service => Object::Service(meta, typed(value, "", object_ref, findings)?),
         Kind::EndpointSlice => Object::EndpointSlice(meta, typed(value, "", object_ref, findings)?),
         Kind::Endpoints => Object::Endpoints(meta, typed(value, "", object_ref, findings)?),
@@ -181,7 +236,13 @@ fn typed<T: DeserializeOwned>(
     object_ref: &ObjectRef,
     findings: &mut Vec<Finding>,
 ) -> Result<Box<T>, Finding> {
-    let place = |path: String| if prefix.is_empty() { path } else { format!("{prefix}.{path}") };
+    let place = |path: String| {
+        if prefix.is_empty() {
+            path
+        } else {
+            format!("{prefix}.{path}")
+        }
+    };
     let mut unknown = Vec::new();
     let mut ignored = |path: serde_ignored::Path<'_>| unknown.push(place(path.to_string()));
     let mut track = serde_path_to_error::Track::new();
@@ -189,48 +250,110 @@ fn typed<T: DeserializeOwned>(
     let result = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut ignored));
     let decoded = result.map_err(|error| {
         let field = place(track.path().to_string());
-        finding(object_ref.clone(), Severity::Error, "invalid-object", Some(field), error.to_string())
+        finding(
+            object_ref.clone(),
+            Severity::Error,
+            "invalid-object",
+            Some(field),
+            error.to_string(),
+        )
     })?;
     // The API machinery's own fields are known, just not to every type here.
-    for field in unknown.into_iter().filter(|field| !matches!(field.as_str(), "apiVersion" | "kind" | "status")) {
+    for field in unknown
+        .into_iter()
+        .filter(|field| !matches!(field.as_str(), "apiVersion" | "kind" | "status"))
+    {
         let message = "this field is not known and does nothing".to_owned();
-        findings.push(finding(object_ref.clone(), Severity::Warning, "unknown-field", Some(field), message));
+        findings.push(finding(
+            object_ref.clone(),
+            Severity::Warning,
+            "unknown-field",
+            Some(field),
+            message,
+        ));
     }
     Ok(Box::new(decoded))
 }
 
 fn secret(meta: Meta, value: &Value, object_ref: &ObjectRef) -> Result<SecretObject, Finding> {
     let bad = |field: String, message: &str| {
-        finding(object_ref.clone(), Severity::Error, "invalid-object", Some(field), message.to_owned())
+        finding(
+            object_ref.clone(),
+            Severity::Error,
+            "invalid-object",
+            Some(field),
+            message.to_owned(),
+        )
     };
     let mut data = BTreeMap::new();
     for (section, encoded) in [("data", true), ("stringData", false)] {
-        let Some(section_value) = value.get(section).filter(|value| !value.is_null()) else { continue };
-        let map = section_value.as_object().ok_or_else(|| bad(section.to_owned(), "not a map"))?;
+        let Some(section_value) = value.get(section).filter(|value| !value.is_null()) else {
+            continue;
+        };
+        let map = section_value
+            .as_object()
+            .ok_or_else(|| bad(section.to_owned(), "not a map"))?;
         for (key, value) in map {
             let place = format!("{section}[{key}]");
             let text = value.as_str().ok_or_else(|| bad(place.clone(), "not a string"))?;
             let bytes = if encoded {
                 // Folded base64 holds line breaks.
                 let packed = Zeroizing::new(text.split_ascii_whitespace().collect::<String>());
-                STANDARD.decode(packed.as_bytes()).map_err(|_| bad(place, "not base64"))?
+                STANDARD
+                    .decode(packed.as_bytes())
+                    .map_err(|_| bad(place, "not base64"))?
             } else {
                 text.as_bytes().to_vec()
             };
             data.insert(key.clone(), Zeroizing::new(bytes));
         }
     }
-    let type_ = value.get("type").and_then(Value::as_str).filter(|type_| !type_.is_empty()).unwrap_or("Opaque");
-    Ok(SecretObject { meta, type_: type_.to_owned(), data })
+    let type_ = value
+        .get("type")
+        .and_then(Value::as_str)
+        .filter(|type_| !type_.is_empty())
+        .unwrap_or("Opaque");
+    Ok(SecretObject {
+        meta,
+        type_: type_.to_owned(),
+        data,
+    })
 }
 
-pub(super) fn refused(object_ref: ObjectRef, code: &'static str, field: Option<&str>, message: String) -> Entry {
-    let finding = finding(object_ref.clone(), Severity::Error, code, field.map(str::to_owned), message);
-    Entry { object_ref, object: None, findings: vec![finding] }
+pub(super) fn refused(
+    object_ref: ObjectRef,
+    code: &'static str,
+    field: Option<&str>,
+    message: String,
+) -> Entry {
+    let finding = finding(
+        object_ref.clone(),
+        Severity::Error,
+        code,
+        field.map(str::to_owned),
+        message,
+    );
+    Entry {
+        object_ref,
+        object: None,
+        findings: vec![finding],
+    }
 }
 
-fn finding(object: ObjectRef, severity: Severity, code: &'static str, field: Option<String>, message: String) -> Finding {
-    Finding { severity, code, object, field, message }
+fn finding(
+    object: ObjectRef,
+    severity: Severity,
+    code: &'static str,
+    field: Option<String>,
+    message: String,
+) -> Finding {
+    Finding {
+        severity,
+        code,
+        object,
+        field,
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -238,7 +361,14 @@ mod tests {
     use super::*;
 
     fn entries(text: &str) -> Vec<Entry> {
-        read("f.yaml", text.as_bytes(), &Namespaces { gateway: "gw".to_owned(), other: "default" })
+        read(
+            "f.yaml",
+            text.as_bytes(),
+            &Namespaces {
+                gateway: "gw".to_owned(),
+                other: "default",
+            },
+        )
     }
 
     #[test]
@@ -247,7 +377,11 @@ mod tests {
             "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {tls.crt: x}\n---\na: [\n---\n\
              apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: b}\nspec: {hosts: [x], typo: 1}\n",
         );
-        let codes: Vec<_> = entries.iter().flat_map(|entry| &entry.findings).map(|finding| finding.code).collect();
+        let codes: Vec<_> = entries
+            .iter()
+            .flat_map(|entry| &entry.findings)
+            .map(|finding| finding.code)
+            .collect();
         assert_eq!(codes, ["invalid-yaml", "unknown-field"]);
         assert_eq!(entries[0].object_ref.to_string(), "Secret gw/a");
         assert_eq!(entries[2].object_ref.to_string(), "VirtualService default/b");
@@ -259,24 +393,42 @@ mod tests {
         let entries = entries(
             "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: a}\nspec: {servers: [{port: {number: x}}]}",
         );
-        assert_eq!(entries[0].findings[0].field.as_deref(), Some("spec.servers[0].port.number"));
+        assert_eq!(
+            entries[0].findings[0].field.as_deref(),
+            Some("spec.servers[0].port.number")
+        );
     }
 
     #[test]
     fn bombs_duplicates_and_bad_bytes_are_errors() {
         let bomb = (0..12).fold("a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned(), |text, at| {
             let alias = format!("*a{at},");
-            format!("{text}a{}: &a{} [{}]\n", at + 1, at + 1, alias.repeat(9).trim_end_matches(','))
+            format!(
+                "{text}a{}: &a{} [{}]\n",
+                at + 1,
+                at + 1,
+                alias.repeat(9).trim_end_matches(',')
+            )
         });
         assert_eq!(entries(&bomb)[0].findings[0].code, "invalid-yaml");
-        assert_eq!(entries("kind: Secret\nkind: Secret\n")[0].findings[0].code, "invalid-yaml");
-        let namespaces = Namespaces { gateway: "gw".to_owned(), other: "default" };
-        assert_eq!(read("f", b"\xff", &namespaces)[0].findings[0].code, "invalid-utf8");
+        assert_eq!(
+            entries("kind: Secret\nkind: Secret\n")[0].findings[0].code,
+            "invalid-yaml"
+        );
+        let namespaces = Namespaces {
+            gateway: "gw".to_owned(),
+            other: "default",
+        };
+        assert_eq!(
+            read("f", b"\xff", &namespaces)[0].findings[0].code,
+            "invalid-utf8"
+        );
     }
 
     #[test]
     fn a_bad_value_of_a_secret_is_named_and_not_shown() {
-        let entries = entries("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {tls.key: '!hush!'}\n");
+        let entries =
+            entries("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {tls.key: '!hush!'}\n");
         let text = format!("{entries:?}");
         assert!(text.contains("data[tls.key]") && !text.contains("hush"), "{text}");
     }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use envoy_types::pb::envoy::config::cluster::v3::{
-    CircuitBreakers, Cluster, circuit_breakers::Thresholds,
+    CircuitBreakers, Cluster,
+    circuit_breakers::Thresholds,
     cluster::{ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbPolicy},
 };
 use envoy_types::pb::envoy::config::core::v3::{
@@ -15,7 +16,6 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
         ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
     },
 };
-use prost::Name;
 
 use super::model::{Endpoints, Upstream};
 use super::{endpoint, wire};
@@ -40,7 +40,6 @@ pub fn build(upstream: &Upstream) -> Cluster {
         )]),
         ..Default::default()
     };
-    debug_assert!(HttpProtocolOptions::type_url().ends_with("v3.HttpProtocolOptions"));
     match &upstream.endpoints {
         Endpoints::Known(_) => Cluster {
             cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
@@ -53,7 +52,6 @@ pub fn build(upstream: &Upstream) -> Cluster {
         Endpoints::Dns(endpoints) => Cluster {
             cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::StrictDns.into())),
             dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
-            respect_dns_ttl: true,
             load_assignment: Some(endpoint::assignment(&upstream.name, endpoints)),
             ..cluster
         },
@@ -68,7 +66,10 @@ fn breakers() -> CircuitBreakers {
         max_retries: wire::uint(RETRY_BREAKER),
         ..Default::default()
     };
-    CircuitBreakers { thresholds: vec![thresholds], ..Default::default() }
+    CircuitBreakers {
+        thresholds: vec![thresholds],
+        ..Default::default()
+    }
 }
 
 fn protocol(http2: bool) -> HttpProtocolOptions {
@@ -78,7 +79,10 @@ fn protocol(http2: bool) -> HttpProtocolOptions {
         ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default())
     };
     HttpProtocolOptions {
-        common_http_protocol_options: Some(CommonOptions { idle_timeout: wire::seconds(IDLE_S), ..Default::default() }),
+        common_http_protocol_options: Some(CommonOptions {
+            idle_timeout: wire::seconds(IDLE_S),
+            ..Default::default()
+        }),
         upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
             protocol_config: Some(config),
         })),

@@ -65,14 +65,21 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
         // What the upstream says of itself reaches the client; that there is an Envoy is nobody's business.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
         stream_idle_timeout: wire::seconds(STREAM_IDLE_S),
-        request_timeout: if chain.streaming { None } else { wire::seconds(REQUEST_S) },
+        request_timeout: if chain.streaming {
+            None
+        } else {
+            wire::seconds(REQUEST_S)
+        },
         request_headers_timeout: wire::seconds(REQUEST_HEADERS_S),
         access_log: vec![access_log()],
         use_remote_address: wire::yes(),
         // An edge trusts no address: every request is an external one, wherever it comes from.
         internal_address_config: Some(InternalAddressConfig::default()),
         early_header_mutation_extensions: vec![remove_forged_headers()],
-        upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".to_owned(), ..Default::default() }],
+        upgrade_configs: vec![UpgradeConfig {
+            upgrade_type: "websocket".to_owned(),
+            ..Default::default()
+        }],
         normalize_path: wire::yes(),
         path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect.into(),
         route_specifier: Some(RouteSpecifier::RouteConfig(catch_all(port))),
@@ -93,7 +100,10 @@ fn routing_filter(port: &Port) -> HttpFilter {
 }
 
 fn router() -> HttpFilter {
-    let router = Router { suppress_envoy_headers: true, ..Default::default() };
+    let router = Router {
+        suppress_envoy_headers: true,
+        ..Default::default()
+    };
     HttpFilter {
         name: "envoy.filters.http.router".to_owned(),
         config_type: Some(http_filter::ConfigType::TypedConfig(wire::any(&router))),
@@ -104,9 +114,14 @@ fn router() -> HttpFilter {
 /// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
 fn remove_forged_headers() -> TypedExtensionConfig {
     let mutations = names::never_from_a_client()
-        .map(|name| Mutation { action: Some(Action::Remove(name)) })
+        .map(|name| Mutation {
+            action: Some(Action::Remove(name)),
+        })
         .collect();
-    wire::extension("envoy.http.early_header_mutation.header_mutation", &HeaderMutation { mutations })
+    wire::extension(
+        "envoy.http.early_header_mutation.header_mutation",
+        &HeaderMutation { mutations },
+    )
 }
 
 /// The filter names the cluster in a header; without one nothing is routed.
@@ -117,7 +132,8 @@ fn catch_all(port: &Port) -> RouteConfiguration {
         timeout: Some(Duration::default()),
         // Istio's default; a rule's own `retries` come as headers and win.
         retry_policy: Some(RetryPolicy {
-            retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes".to_owned(),
+            retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
+                .to_owned(),
             num_retries: wire::uint(2),
             ..Default::default()
         }),
@@ -147,7 +163,7 @@ fn catch_all(port: &Port) -> RouteConfiguration {
 fn access_log() -> AccessLog {
     let log = StdoutAccessLog {
         access_log_format: Some(AccessLogFormat::LogFormat(SubstitutionFormatString {
-            format: Some(Format::TextFormat(ACCESS_LOG.to_owned())),
+            format: Some(Format::TextFormatSource(wire::inline(ACCESS_LOG.as_bytes()))),
             ..Default::default()
         })),
     };

@@ -1,7 +1,8 @@
 //! Endpoints as Envoy's ClusterLoadAssignment.
 
 use envoy_types::pb::envoy::config::endpoint::v3::{
-    ClusterLoadAssignment, Endpoint as EnvoyEndpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint::HostIdentifier,
+    ClusterLoadAssignment, Endpoint as EnvoyEndpoint, LbEndpoint, LocalityLbEndpoints,
+    lb_endpoint::HostIdentifier,
 };
 
 use super::model::Endpoint;
@@ -15,7 +16,11 @@ pub fn assignment(name: &str, endpoints: &[Endpoint]) -> ClusterLoadAssignment {
     };
     ClusterLoadAssignment {
         cluster_name: name.to_owned(),
-        endpoints: if endpoints.is_empty() { Vec::new() } else { vec![locality] },
+        endpoints: if endpoints.is_empty() {
+            Vec::new()
+        } else {
+            vec![locality]
+        },
         ..Default::default()
     }
 }

@@ -37,13 +37,17 @@ pub fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
 /// Equal to the byte for every port and every push: Envoy compiles the module once.
 fn virtual_machine(module: &Path) -> VmConfig {
     let file = DataSource {
-        specifier: Some(data_source::Specifier::Filename(module.to_string_lossy().into_owned())),
+        specifier: Some(data_source::Specifier::Filename(
+            module.to_string_lossy().into_owned(),
+        )),
         ..Default::default()
     };
     VmConfig {
         vm_id: "sealgate".to_owned(),
         runtime: "envoy.wasm.runtime.v8".to_owned(),
-        code: Some(AsyncDataSource { specifier: Some(async_data_source::Specifier::Local(file)) }),
+        code: Some(AsyncDataSource {
+            specifier: Some(async_data_source::Specifier::Local(file)),
+        }),
         ..Default::default()
     }
 }

@@ -26,7 +26,11 @@ pub fn build(port: &Port, listen: &str) -> Listener {
         name: name(port),
         stat_prefix: name(port),
         address: Some(wire::tcp(listen, port.bind)),
-        filter_chains: port.chains.iter().map(|chain| filter_chain(port, chain)).collect(),
+        filter_chains: port
+            .chains
+            .iter()
+            .map(|chain| filter_chain(port, chain))
+            .collect(),
         listener_filters: if secure { vec![tls_inspector()] } else { Vec::new() },
         listener_filters_timeout: wire::seconds(HANDSHAKE_TIMEOUT_S),
         per_connection_buffer_limit_bytes: wire::uint(CONNECTION_BUFFER_BYTES),
@@ -38,14 +42,21 @@ pub fn build(port: &Port, listen: &str) -> Listener {
 fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
     FilterChain {
         name: chain.name.clone(),
-        filter_chain_match: (!chain.server_names.is_empty())
-            .then(|| FilterChainMatch { server_names: chain.server_names.clone(), ..Default::default() }),
+        filter_chain_match: (!chain.server_names.is_empty()).then(|| FilterChainMatch {
+            server_names: chain.server_names.clone(),
+            ..Default::default()
+        }),
         filters: vec![Filter {
             name: "envoy.filters.network.http_connection_manager".to_owned(),
-            config_type: Some(filter::ConfigType::TypedConfig(wire::any(&connection_manager::build(port, chain)))),
+            config_type: Some(filter::ConfigType::TypedConfig(wire::any(
+                &connection_manager::build(port, chain),
+            ))),
         }],
         transport_socket: chain.tls.as_ref().map(tls::transport_socket),
-        transport_socket_connect_timeout: chain.tls.as_ref().and_then(|_| wire::seconds(HANDSHAKE_TIMEOUT_S)),
+        transport_socket_connect_timeout: chain
+            .tls
+            .as_ref()
+            .and_then(|_| wire::seconds(HANDSHAKE_TIMEOUT_S)),
         ..Default::default()
     }
 }
@@ -53,7 +64,9 @@ fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
 fn tls_inspector() -> ListenerFilter {
     ListenerFilter {
         name: "envoy.filters.listener.tls_inspector".to_owned(),
-        config_type: Some(listener_filter::ConfigType::TypedConfig(wire::any(&TlsInspector::default()))),
+        config_type: Some(listener_filter::ConfigType::TypedConfig(wire::any(
+            &TlsInspector::default(),
+        ))),
         ..Default::default()
     }
 }

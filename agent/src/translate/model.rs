@@ -9,7 +9,7 @@ use crate::credential::CredentialName;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Port {
     /// The port's number in the Gateways: names the listener and the filter's configuration.
-    pub number: u32,
+    pub number: u16,
     /// The port that Envoy binds (`--port-map`).
     pub bind: u16,
     /// One filter chain per server with TLS; a plain port has exactly one.
@@ -44,6 +44,17 @@ pub struct Tls {
     pub max_version: TlsVersion,
     /// TLS 1.2 suites; empty is Envoy's own choice.
     pub cipher_suites: Vec<String>,
+}
+
+impl Tls {
+    /// Every credential that it names.
+    pub fn credentials(&self) -> impl Iterator<Item = CredentialName> {
+        let trust = match &self.client {
+            ClientCertificate::Checked { trust, .. } => Some(trust),
+            ClientCertificate::None => None,
+        };
+        self.certificates.iter().chain(trust).cloned()
+    }
 }
 
 /// Whether clients show a certificate, and what it must hold.

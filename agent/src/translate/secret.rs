@@ -22,5 +22,8 @@ pub fn build(credential: &Credential) -> Secret {
             ..Default::default()
         }),
     };
-    Secret { name: String::new(), r#type: Some(body) }
+    Secret {
+        name: String::new(),
+        r#type: Some(body),
+    }
 }

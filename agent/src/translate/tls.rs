@@ -2,8 +2,8 @@
 
 use envoy_types::pb::envoy::config::core::v3::TransportSocket;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher,
-    TlsParameters,
+    CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig,
+    SubjectAltNameMatcher, TlsParameters,
     common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
     subject_alt_name_matcher::SanType,
     tls_parameters::TlsProtocol,
@@ -29,7 +29,9 @@ pub(super) fn transport_socket(tls: &Tls) -> TransportSocket {
     TransportSocket {
         name: "envoy.transport_sockets.tls".to_owned(),
         config_type: Some(
-            envoy_types::pb::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig(wire::any(&context)),
+            envoy_types::pb::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig(wire::any(
+                &context,
+            )),
         ),
     }
 }
@@ -66,33 +68,49 @@ fn by_sds(name: &CredentialName) -> SdsSecretConfig {
 }
 
 fn validation(client: &ClientCertificate) -> Option<ValidationContextType> {
-    let ClientCertificate::Checked { trust, subject_alt_names, spki, hash, .. } = client else { return None };
+    let ClientCertificate::Checked {
+        trust,
+        subject_alt_names,
+        spki,
+        hash,
+        ..
+    } = client
+    else {
+        return None;
+    };
     if subject_alt_names.is_empty() && spki.is_empty() && hash.is_empty() {
-        return Some(ValidationContextType::ValidationContextSdsSecretConfig(by_sds(trust)));
+        return Some(ValidationContextType::ValidationContextSdsSecretConfig(by_sds(
+            trust,
+        )));
     }
     let demands = CertificateValidationContext {
-        match_typed_subject_alt_names: subject_alt_names.iter().flat_map(|name| any_kind_of_san(name)).collect(),
+        match_typed_subject_alt_names: subject_alt_names
+            .iter()
+            .flat_map(|name| any_kind_of_san(name))
+            .collect(),
         verify_certificate_spki: spki.clone(),
         verify_certificate_hash: hash.clone(),
         ..Default::default()
     };
-    Some(ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
-        default_validation_context: Some(demands),
-        validation_context_sds_secret_config: Some(by_sds(trust)),
-        ..Default::default()
-    }))
+    Some(ValidationContextType::CombinedValidationContext(
+        CombinedCertificateValidationContext {
+            default_validation_context: Some(demands),
+            validation_context_sds_secret_config: Some(by_sds(trust)),
+            ..Default::default()
+        },
+    ))
 }
 
 /// Istio names no kind, so a name is good as a DNS name, a URI, an email address or an IP address.
 fn any_kind_of_san(name: &str) -> impl Iterator<Item = SubjectAltNameMatcher> {
-    [SanType::Dns, SanType::Uri, SanType::Email, SanType::IpAddress].into_iter().map(move |kind| {
-        SubjectAltNameMatcher {
+    [SanType::Dns, SanType::Uri, SanType::Email, SanType::IpAddress]
+        .into_iter()
+        .map(move |kind| SubjectAltNameMatcher {
             san_type: kind.into(),
             matcher: Some(StringMatcher {
                 match_pattern: Some(MatchPattern::Exact(name.to_owned())),
                 ..Default::default()
             }),
             ..Default::default()
-        }
-    })
+        })
 }

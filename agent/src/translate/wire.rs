@@ -1,20 +1,27 @@
 //! Small words for the protobuf types: what every builder in this folder would otherwise spell out.
 
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, SocketAddress, TypedExtensionConfig, address,
-    config_source::ConfigSourceSpecifier, data_source::Specifier, socket_address::PortSpecifier,
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, SocketAddress,
+    TypedExtensionConfig, address, config_source::ConfigSourceSpecifier, data_source::Specifier,
+    socket_address::PortSpecifier,
 };
 use envoy_types::pb::google::protobuf::{Any, BoolValue, Duration, UInt32Value};
 use prost::{Message, Name};
 
 /// Packs a message with its type URL.
 pub(super) fn any<M: Message + Name>(message: &M) -> Any {
-    Any { type_url: M::type_url(), value: message.encode_to_vec() }
+    Any {
+        type_url: M::type_url(),
+        value: message.encode_to_vec(),
+    }
 }
 
 /// An extension named `name` with its configuration.
 pub(super) fn extension<M: Message + Name>(name: &str, message: &M) -> TypedExtensionConfig {
-    TypedExtensionConfig { name: name.to_owned(), typed_config: Some(any(message)) }
+    TypedExtensionConfig {
+        name: name.to_owned(),
+        typed_config: Some(any(message)),
+    }
 }
 
 /// Everything comes over the one aggregated stream.
@@ -40,7 +47,10 @@ pub(super) fn tcp(ip: &str, port: u16) -> Address {
 
 /// Bytes that ride in the message itself.
 pub(super) fn inline(bytes: &[u8]) -> DataSource {
-    DataSource { specifier: Some(Specifier::InlineBytes(bytes.to_vec())), ..Default::default() }
+    DataSource {
+        specifier: Some(Specifier::InlineBytes(bytes.to_vec())),
+        ..Default::default()
+    }
 }
 
 /// A wrapped boolean.

@@ -16,8 +16,17 @@ const LARGEST_MANIFEST: u64 = 8 * 1024 * 1024;
 const LARGEST_PEM: u64 = 1024 * 1024;
 /// Deeper than any real tree, and what ends a loop of links that the visited list did not.
 const DEEPEST: usize = 32;
-const PEM_FILES: [&str; 9] =
-    ["tls.crt", "tls.key", "ca.crt", "ca.crl", "tls.ocsp-staple", "cert", "key", "cacert", "crl"];
+const PEM_FILES: [&str; 9] = [
+    "tls.crt",
+    "tls.key",
+    "ca.crt",
+    "ca.crl",
+    "tls.ocsp-staple",
+    "cert",
+    "key",
+    "cacert",
+    "crl",
+];
 
 /// What is read as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +56,10 @@ impl Tree {
     pub(super) fn scan(root: &Path) -> io::Result<Self> {
         let root = std::path::absolute(root)?;
         let metadata = fs::metadata(&root)?;
-        let mut tree = Self { root: root.clone(), ..Self::default() };
+        let mut tree = Self {
+            root: root.clone(),
+            ..Self::default()
+        };
         if metadata.is_dir() {
             // An unreadable root is an error; an unreadable folder in it is a finding.
             fs::read_dir(&root)?;
@@ -66,7 +78,10 @@ impl Tree {
 
     /// Units whose files differ from `before`, or that read one of `touched`.
     pub(super) fn changed_since(&self, before: &Self, touched: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-        let moved = self.stamps.iter().filter(|(unit, stamps)| before.stamps.get(*unit) != Some(*stamps));
+        let moved = self
+            .stamps
+            .iter()
+            .filter(|(unit, stamps)| before.stamps.get(*unit) != Some(*stamps));
         let hit = touched.iter().filter_map(|path| self.files.get(path));
         moved.map(|(unit, _)| unit).chain(hit).cloned().collect()
     }
@@ -128,7 +143,13 @@ impl Tree {
     fn follow(&mut self, path: &Path, unit: &Path) {
         self.files.insert(path.to_owned(), unit.to_owned());
         let stamp = fs::metadata(path).map(|metadata| {
-            (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), metadata.size())
+            (
+                metadata.dev(),
+                metadata.ino(),
+                metadata.mtime(),
+                metadata.mtime_nsec(),
+                metadata.size(),
+            )
         });
         let stamps = self.stamps.entry(unit.to_owned()).or_default();
         stamps.insert(path.to_owned(), stamp.unwrap_or_default());
@@ -148,11 +169,15 @@ impl Tree {
     }
 
     fn finding(&mut self, path: &Path, code: &'static str, message: &str) {
-        self.findings.push(refused(self.file_ref(path), code, None, message.to_owned()));
+        self.findings
+            .push(refused(self.file_ref(path), code, None, message.to_owned()));
     }
 
     fn file_ref(&self, path: &Path) -> ObjectRef {
-        let below = path.strip_prefix(&self.root).ok().filter(|below| !below.as_os_str().is_empty());
+        let below = path
+            .strip_prefix(&self.root)
+            .ok()
+            .filter(|below| !below.as_os_str().is_empty());
         ObjectRef::file(below.unwrap_or(path).display().to_string())
     }
 
@@ -170,12 +195,21 @@ impl Tree {
     fn read_pem(&self, folder: &Path, namespace: &str) -> Entry {
         let name = file_name(folder).unwrap_or_default().to_owned();
         if !is_name(&name) {
-            let message = format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
+            let message =
+                format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
             return refused(self.file_ref(folder), "invalid-object", None, message);
         }
         let object_ref = ObjectRef::new(Kind::Secret, namespace, &name);
-        let meta = Meta { namespace: namespace.to_owned(), name, ..Meta::default() };
-        let mut secret = SecretObject { meta, type_: "Opaque".to_owned(), data: BTreeMap::new() };
+        let meta = Meta {
+            namespace: namespace.to_owned(),
+            name,
+            ..Meta::default()
+        };
+        let mut secret = SecretObject {
+            meta,
+            type_: "Opaque".to_owned(),
+            data: BTreeMap::new(),
+        };
         for key in PEM_FILES {
             match read_file(&folder.join(key), LARGEST_PEM) {
                 Ok(bytes) => drop(secret.data.insert(key.to_owned(), bytes)),
@@ -185,7 +219,11 @@ impl Tree {
                 }
             }
         }
-        Entry { object_ref, object: Some(Object::Secret(secret)), findings: Vec::new() }
+        Entry {
+            object_ref,
+            object: Some(Object::Secret(secret)),
+            findings: Vec::new(),
+        }
     }
 }
 
@@ -198,7 +236,10 @@ fn is_loop(error: &io::Error) -> bool {
 }
 
 fn is_manifest(path: &Path) -> bool {
-    matches!(path.extension().and_then(|extension| extension.to_str()), Some("yaml" | "yml" | "json"))
+    matches!(
+        path.extension().and_then(|extension| extension.to_str()),
+        Some("yaml" | "yml" | "json")
+    )
 }
 
 /// Never waits (a FIFO without a writer), never reads more than it may.
@@ -209,15 +250,24 @@ fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, (&'static st
         _ => ("unreadable", error.to_string()),
     };
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)
+        .map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
         return Err(("not-a-file", "neither a file nor a folder".to_owned()));
     }
     if metadata.len() > limit {
-        return Err(("file-too-large", format!("{} bytes: at most {limit}", metadata.len())));
+        return Err((
+            "file-too-large",
+            format!("{} bytes: at most {limit}", metadata.len()),
+        ));
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(metadata.len()).unwrap_or(0) + 1,
+    ));
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }

@@ -1,0 +1,58 @@
+//! The subcommands. Each returns the exit status that `sealgate --help` promises.
+
+mod bootstrap;
+mod certs;
+mod check;
+mod explain;
+mod folder;
+mod run;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::{Cli, Command};
+
+/// The answer of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Exit 0.
+    Good,
+    /// Exit 1.
+    No,
+    /// Exit 2, and everything was said already.
+    Bad,
+}
+
+/// Runs a command.
+#[must_use]
+pub fn main(cli: &Cli) -> ExitCode {
+    let answer = match &cli.command {
+        Command::Run(args) => run::main(args),
+        Command::Bootstrap(args) => bootstrap::render(args)
+            .and_then(|text| print(&text))
+            .map(|()| Answer::Good),
+        Command::Check(args) => check::main(args),
+        Command::Explain(args) => explain::main(args),
+        Command::Certs(args) => certs::main(args),
+    };
+    match answer {
+        Ok(Answer::Good) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::Bad) => ExitCode::from(2),
+        Err(error) => {
+            // If standard error is closed there is nobody to tell.
+            let _ = writeln!(io::stderr(), "sealgate: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes data to standard output. A reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

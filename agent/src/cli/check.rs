@@ -1,0 +1,68 @@
+//! `sealgate check`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{Answer, folder, print};
+use crate::admin::status::{CredentialStatus, FindingStatus};
+use crate::args::CheckArgs;
+use crate::object::Severity;
+use crate::report;
+
+#[derive(Serialize)]
+struct Report {
+    findings: Vec<FindingStatus>,
+    credentials: Vec<CredentialStatus>,
+}
+
+pub(super) fn main(args: &CheckArgs) -> Result<Answer> {
+    let engine = folder::load(&args.dir, &args.gateway)?;
+    let findings = engine.findings();
+    let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let report = Report {
+        findings: findings.iter().map(report::finding).collect(),
+        credentials: report::credentials(&engine, &BTreeMap::new()),
+    };
+    if args.json {
+        print(&(serde_json::to_string(&report)? + "\n"))?;
+    } else {
+        print(&text(&report)?)?;
+    }
+    Ok(if bad { Answer::No } else { Answer::Good })
+}
+
+fn text(report: &Report) -> Result<String> {
+    let mut text = String::new();
+    for finding in &report.findings {
+        write!(text, "{}: {}: ", finding.severity, finding.object)?;
+        if let Some(field) = &finding.field {
+            write!(text, "{field}: ")?;
+        }
+        writeln!(text, "{} [{}]", finding.message, finding.code)?;
+    }
+    for credential in &report.credentials {
+        let reason = credential
+            .reason
+            .as_ref()
+            .map(|reason| format!(" ({reason})"))
+            .unwrap_or_default();
+        let names = credential.dns_names.join(" ");
+        writeln!(
+            text,
+            "{} {}: {}{reason} {names}",
+            credential.kind, credential.name, credential.state
+        )?;
+    }
+    let count = |severity: &str| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
+    writeln!(text, "{} errors, {} warnings", count("error"), count("warning"))?;
+    Ok(text)
+}

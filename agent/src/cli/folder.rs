@@ -1,0 +1,36 @@
+//! A directory read once, as `check`, `explain` and `certs --dir` see it.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::args::GatewayArgs;
+use crate::config::Gateway;
+use crate::engine::Engine;
+use crate::source::directory::DirectorySource;
+use crate::source::manifest::Namespaces;
+use crate::source::{Entry, SourceEvent};
+use crate::translate::Settings;
+
+/// The engine after this directory, and what the source said.
+pub(crate) fn load(path: &Path, args: &GatewayArgs) -> Result<Engine> {
+    let gateway = Gateway::try_from(args)?;
+    let source = DirectorySource {
+        root: path.to_owned(),
+        namespaces: Namespaces {
+            gateway: gateway.namespace.clone(),
+            other: "default",
+        },
+        settled: |_| true,
+    };
+    let entries: Vec<Entry> = source.read_once()?;
+    let settings = Settings {
+        gateway,
+        listen: "0.0.0.0".to_owned(),
+        module: PathBuf::new(),
+    };
+    let (mut engine, _) = Engine::new(settings);
+    engine.apply([SourceEvent::Reset(entries)], Instant::now());
+    Ok(engine)
+}

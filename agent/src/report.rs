@@ -1,0 +1,182 @@
+//! The engine's state as `/api/status`, `certs` and `check` say it.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::admin::status::{
+    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, ProxyStatus, Status, TypeStatus,
+};
+use crate::credential::{CertificateFacts, Credential, CredentialName, Outcome};
+use crate::engine::Engine;
+use crate::object::{Finding, Severity};
+use crate::snapshot::TypeUrl;
+use crate::state::CredentialRecord;
+use crate::xds::proxies::Proxy;
+
+type Nodes = BTreeMap<String, Proxy>;
+
+/// Everything.
+#[must_use]
+pub fn status(engine: &Engine, proxies: &Nodes) -> Status {
+    Status {
+        synced: engine.is_synced(),
+        publications: engine.publications(),
+        gateways: engine
+            .bound()
+            .gateways
+            .iter()
+            .map(|(name, servers)| GatewayStatus {
+                name: format!("{}/{}", name.namespace, name.name),
+                servers: servers.clone(),
+            })
+            .collect(),
+        credentials: credentials(engine, proxies),
+        proxies: proxies
+            .iter()
+            .map(|(node, proxy)| proxy_status(node, proxy))
+            .collect(),
+        refusals: engine
+            .findings()
+            .iter()
+            .filter(|found| found.severity != Severity::Info)
+            .map(finding)
+            .collect(),
+    }
+}
+
+/// Every credential.
+#[must_use]
+pub fn credentials(engine: &Engine, proxies: &Nodes) -> Vec<CredentialStatus> {
+    let records = engine.state().credentials().iter();
+    records
+        .map(|(name, record)| credential(engine, name, record, proxies))
+        .collect()
+}
+
+/// One finding.
+#[must_use]
+pub fn finding(finding: &Finding) -> FindingStatus {
+    let severity = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    };
+    FindingStatus {
+        severity: severity.to_owned(),
+        code: finding.code.to_owned(),
+        object: finding.object.to_string(),
+        field: finding.field.clone(),
+        message: finding.message.clone(),
+    }
+}
+
+fn credential(
+    engine: &Engine,
+    name: &CredentialName,
+    record: &CredentialRecord,
+    proxies: &Nodes,
+) -> CredentialStatus {
+    let (state, reason, message) = match record.outcome() {
+        Some(Outcome::Ready(_)) => ("ready", None, None),
+        Some(Outcome::Pending(reason)) => ("pending", Some(*reason), None),
+        Some(Outcome::Refused(error)) => ("refused", Some(error.code()), Some(error.to_string())),
+        Some(Outcome::Ignored(reason)) => ("ignored", Some(*reason), None),
+        None => ("pending", Some("deleted"), None),
+    };
+    let mut status = CredentialStatus {
+        name: name.to_string(),
+        state: state.to_owned(),
+        kind: if name.is_bundle() {
+            "trustBundle"
+        } else {
+            "keyPair"
+        }
+        .to_owned(),
+        reason: reason.map(str::to_owned),
+        message,
+        served: record.good.is_some(),
+        ..CredentialStatus::default()
+    };
+    if let Some(good) = &record.good {
+        describe(good, &mut status);
+        confirm(engine, name, proxies, &mut status);
+    }
+    status
+}
+
+fn describe(good: &Credential, status: &mut CredentialStatus) {
+    let facts: &[CertificateFacts] = match good {
+        Credential::KeyPair(pair) => std::slice::from_ref(pair.facts()),
+        Credential::TrustBundle(bundle) => bundle.facts(),
+    };
+    status.subjects = facts.iter().map(|own| own.subject.clone()).collect();
+    status.version = Some(good.version());
+    let Some(soonest) = facts.iter().min_by_key(|own| own.not_after) else {
+        return;
+    };
+    status.dns_names.clone_from(&soonest.dns_names);
+    status.issuer = Some(soonest.issuer.clone());
+    status.serial = Some(soonest.serial.clone());
+    status.sha256 = Some(soonest.sha256.clone());
+    status.not_before = soonest.not_before.format(&Rfc3339).ok();
+    status.not_after = soonest.not_after.format(&Rfc3339).ok();
+    status.days_left = Some((soonest.not_after - OffsetDateTime::now_utc()).whole_days());
+    status.key_type = Some(soonest.key_type.clone());
+}
+
+/// Which proxies hold it, and how long the slowest connected one took. The wire's version is the resource's own.
+fn confirm(engine: &Engine, name: &CredentialName, proxies: &Nodes, status: &mut CredentialStatus) {
+    let Some(rotation) = engine.rotation(name) else {
+        return;
+    };
+    status.last_rotated = rotation.time.format(&Rfc3339).ok();
+    let canonical = name.to_string();
+    let mut slowest = None;
+    for (node, proxy) in proxies {
+        let Some(held) = proxy
+            .held
+            .get(&TypeUrl::Secret)
+            .and_then(|held| held.get(canonical.as_str()))
+        else {
+            continue;
+        };
+        status.proxies.push(HeldBy {
+            node: node.clone(),
+            version: Some(held.version.to_string()),
+            refused: held.refused.clone(),
+        });
+        if let Some(took) = held
+            .since
+            .checked_duration_since(rotation.at)
+            .filter(|_| proxy.streams > 0)
+        {
+            slowest = slowest.max(Some(took));
+        }
+    }
+    status.rotation_ms = slowest.map(|took| took.as_secs_f64() * 1000.0);
+}
+
+fn proxy_status(node: &str, proxy: &Proxy) -> ProxyStatus {
+    let types = TypeUrl::ALL
+        .into_iter()
+        .filter(|kind| proxy.held.contains_key(kind) || proxy.refused.contains_key(kind));
+    ProxyStatus {
+        node: node.to_owned(),
+        connected: proxy.streams > 0,
+        types: types
+            .map(|kind| TypeStatus {
+                r#type: kind.short().to_owned(),
+                acknowledged: proxy
+                    .held
+                    .get(&kind)
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, held)| (name.to_string(), held.version.to_string()))
+                    .collect(),
+                refused: proxy.refused.get(&kind).cloned(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,92 @@
+//! State to xDS resources: pure, and equal input gives equal bytes.
+
+mod bind;
+mod cluster;
+mod connection_manager;
+mod destination;
+mod endpoint;
+mod filter_config;
+mod listener;
+pub mod model;
+mod secret;
+mod tls;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use prost::Message;
+
+pub use bind::{Bound, bind};
+
+use self::model::Endpoints;
+use crate::credential::{Credential, CredentialName};
+use crate::snapshot::{Draft, TypeUrl};
+
+/// What the translation needs besides the objects.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which gateway this is.
+    pub gateway: crate::config::Gateway,
+    /// The address that listeners bind.
+    pub listen: String,
+    /// The filter's module, as Envoy can read it.
+    pub module: PathBuf,
+}
+
+/// Puts a credential into the snapshot.
+pub fn publish_credential(draft: &mut Draft<'_>, name: &CredentialName, credential: Option<&Credential>) {
+    match credential {
+        Some(credential) => draft.set(
+            TypeUrl::Secret,
+            &name.to_string(),
+            secret::build(credential).encode_to_vec(),
+        ),
+        None => draft.remove(TypeUrl::Secret, &name.to_string()),
+    }
+}
+
+/// Puts everything else into the snapshot.
+pub fn publish(draft: &mut Draft<'_>, bound: &Bound, settings: &Settings) {
+    let clusters = bound
+        .upstreams
+        .iter()
+        .map(|upstream| (upstream.name.clone(), cluster::build(upstream).encode_to_vec()));
+    draft.replace(TypeUrl::Cluster, clusters);
+    let endpoints = bound
+        .upstreams
+        .iter()
+        .filter_map(|upstream| match &upstream.endpoints {
+            Endpoints::Known(endpoints) => Some((
+                upstream.name.clone(),
+                endpoint::assignment(&upstream.name, endpoints).encode_to_vec(),
+            )),
+            Endpoints::Dns(_) => None,
+        });
+    draft.replace(TypeUrl::Endpoint, endpoints);
+    let filters = bound.ports.iter().map(|port| {
+        (
+            filter_config::name(port),
+            filter_config::build(port, &settings.module).encode_to_vec(),
+        )
+    });
+    draft.replace(TypeUrl::ExtensionConfig, filters);
+    let listeners = bound.ports.iter().map(|port| {
+        (
+            listener::name(port),
+            listener::build(port, &settings.listen).encode_to_vec(),
+        )
+    });
+    draft.replace(TypeUrl::Listener, listeners);
+}
+
+/// The credentials that the served chains name.
+#[must_use]
+pub fn referenced(bound: &Bound) -> BTreeSet<CredentialName> {
+    let tls = bound
+        .ports
+        .iter()
+        .flat_map(|port| &port.chains)
+        .filter_map(|chain| chain.tls.as_ref());
+    tls.flat_map(model::Tls::credentials).collect()
+}

@@ -1,0 +1,400 @@
+//! Destinations as upstreams: which service a host names, which of its ports, where its endpoints are.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Endpoints as CoreEndpoints, Service, ServicePort};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntryPort, ServiceEntrySpec};
+
+use super::model::{Endpoint, Endpoints, Upstream};
+use crate::object::{Finding, Meta, Object, ObjectRef, Severity};
+use crate::state::State;
+
+const SERVICE_SUFFIX: &str = "svc.cluster.local";
+const SLICE_LABEL: &str = "kubernetes.io/service-name";
+
+/// Collects the upstreams while routes are made.
+pub(super) struct Destinations<'a> {
+    state: &'a State,
+    upstreams: BTreeMap<String, Upstream>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Destinations<'a> {
+    pub(super) fn new(state: &'a State) -> Self {
+        Self {
+            state,
+            upstreams: BTreeMap::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Upstream>, Vec<Finding>) {
+        (self.upstreams.into_values().collect(), self.findings)
+    }
+
+    /// The cluster of a destination that an object of `namespace` names.
+    pub(super) fn cluster(
+        &mut self,
+        to: &Destination,
+        place: &ObjectRef,
+        namespace: &str,
+        listener: u16,
+    ) -> String {
+        let host = full_name(&to.host, namespace);
+        let subset = to.subset.as_deref().unwrap_or_default();
+        let port = match &to.port {
+            Some(port) => port.number,
+            None => self.default_port(&host, place, listener),
+        };
+        let name = format!("outbound|{port}|{subset}|{host}");
+        if !self.upstreams.contains_key(&name) {
+            let upstream = self.upstream(&name, &host, port, subset, place);
+            self.upstreams.insert(name.clone(), upstream);
+        }
+        name
+    }
+
+    fn say(&mut self, place: &ObjectRef, code: &'static str, message: String) {
+        let finding = Finding {
+            severity: Severity::Warning,
+            code,
+            object: place.clone(),
+            field: None,
+            message,
+        };
+        self.findings.push(finding);
+    }
+
+    /// The service's only port; of several the listener's.
+    fn default_port(&mut self, host: &str, place: &ObjectRef, listener: u16) -> u32 {
+        let ports: Vec<u32> = match (self.entry(host), self.service(host)) {
+            (Some(entry), _) => entry.ports.iter().map(|port| port.number).collect(),
+            (None, Some((_, service))) => ports(service)
+                .iter()
+                .filter_map(|port| u32::try_from(port.port).ok())
+                .collect(),
+            (None, None) => Vec::new(),
+        };
+        if let [only] = ports.as_slice() {
+            return *only;
+        }
+        if !ports.is_empty() {
+            self.say(
+                place,
+                "ambiguous-port",
+                format!("{host} has several ports and the destination names none: {listener} is taken"),
+            );
+        }
+        listener.into()
+    }
+
+    fn entry(&self, host: &str) -> Option<&'a ServiceEntrySpec> {
+        self.state.objects().find_map(|object| match object {
+            Object::ServiceEntry(_, spec) if spec.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) => {
+                Some(&**spec)
+            }
+            _ => None,
+        })
+    }
+
+    fn service(&self, host: &str) -> Option<(&'a Meta, &'a Service)> {
+        let (name, namespace) = host
+            .strip_suffix(SERVICE_SUFFIX)?
+            .strip_suffix('.')?
+            .split_once('.')?;
+        self.state.objects().find_map(|object| match object {
+            Object::Service(meta, service) if meta.name == name && meta.namespace == namespace => {
+                Some((meta, &**service))
+            }
+            _ => None,
+        })
+    }
+
+    fn upstream(&mut self, name: &str, host: &str, port: u32, subset: &str, place: &ObjectRef) -> Upstream {
+        let labels = self.subset(host, subset, place);
+        if let Some(entry) = self.entry(host) {
+            return from_entry(name, entry, host, port, &labels, self, place);
+        }
+        if let Some((meta, service)) = self.service(host) {
+            if !labels.is_empty() {
+                self.say(
+                    place,
+                    "subset-not-carried-out",
+                    format!(
+                        "{host}: subsets select endpoints of a ServiceEntry alone; all endpoints are used"
+                    ),
+                );
+            }
+            return self.from_service(name, (meta, service), host, port, place);
+        }
+        self.say(
+            place,
+            "unknown-destination",
+            format!("there is no Service or ServiceEntry {host}: its requests are answered with 503"),
+        );
+        Upstream {
+            name: name.to_owned(),
+            http2: false,
+            endpoints: Endpoints::Known(Vec::new()),
+        }
+    }
+
+    fn subset(&mut self, host: &str, subset: &str, place: &ObjectRef) -> BTreeMap<String, String> {
+        if subset.is_empty() {
+            return BTreeMap::new();
+        }
+        let rule = |object: &'a Object| match object {
+            Object::DestinationRule(meta, spec) if full_name(&spec.host, &meta.namespace) == host => {
+                Some(&**spec)
+            }
+            _ => None,
+        };
+        let of_rule = |spec: &'a DestinationRuleSpec| spec.subsets.iter().find(|own| own.name == subset);
+        match self.state.objects().filter_map(rule).find_map(of_rule) {
+            Some(found) => found.labels.clone(),
+            None => {
+                self.say(
+                    place,
+                    "unknown-subset",
+                    format!("no DestinationRule has a subset {subset} of {host}: all endpoints are used"),
+                );
+                BTreeMap::new()
+            }
+        }
+    }
+
+    fn from_service(
+        &mut self,
+        name: &str,
+        (meta, service): (&Meta, &Service),
+        host: &str,
+        port: u32,
+        place: &ObjectRef,
+    ) -> Upstream {
+        let upstream = |http2, endpoints| Upstream {
+            name: name.to_owned(),
+            http2,
+            endpoints,
+        };
+        let Some(own) = ports(service)
+            .iter()
+            .find(|own| u32::try_from(own.port) == Ok(port))
+        else {
+            self.say(
+                place,
+                "unknown-port",
+                format!("Service {}/{} has no port {port}", meta.namespace, meta.name),
+            );
+            return upstream(false, Endpoints::Known(Vec::new()));
+        };
+        let protocol = own
+            .app_protocol
+            .as_deref()
+            .or(own.name.as_deref())
+            .unwrap_or_default();
+        let http2 = is_http2(protocol);
+        let of_slice = |object: &'a Object| match object {
+            Object::EndpointSlice(own, slice)
+                if own.namespace == meta.namespace && own.labels.get(SLICE_LABEL) == Some(&meta.name) =>
+            {
+                Some(&**slice)
+            }
+            _ => None,
+        };
+        let slices: Vec<&EndpointSlice> = self.state.objects().filter_map(of_slice).collect();
+        if !slices.is_empty() {
+            return upstream(
+                http2,
+                known(
+                    slices
+                        .into_iter()
+                        .flat_map(|slice| from_slice(slice, own))
+                        .collect(),
+                ),
+            );
+        }
+        let of_endpoints = |object: &'a Object| match object {
+            Object::Endpoints(own, endpoints) if own.namespace == meta.namespace && own.name == meta.name => {
+                Some(&**endpoints)
+            }
+            _ => None,
+        };
+        if let Some(endpoints) = self.state.objects().find_map(of_endpoints) {
+            return upstream(http2, known(from_endpoints(endpoints, own)));
+        }
+        let external = service.spec.as_ref().and_then(|spec| spec.external_name.clone());
+        let address = external.unwrap_or_else(|| host.to_owned());
+        let endpoint = port_number(port).map(|port| Endpoint {
+            address,
+            port,
+            weight: 1,
+        });
+        upstream(http2, Endpoints::Dns(endpoint.into_iter().collect()))
+    }
+}
+
+/// A name without a dot is a Service of the object's own namespace, as in Istio.
+fn full_name(host: &str, namespace: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    if host.contains('.') {
+        host
+    } else {
+        format!("{host}.{namespace}.{SERVICE_SUFFIX}")
+    }
+}
+
+fn is_http2(protocol: &str) -> bool {
+    let protocol = protocol.to_ascii_lowercase();
+    protocol == "kubernetes.io/h2c" || protocol.starts_with("http2") || protocol.starts_with("grpc")
+}
+
+fn port_number(port: u32) -> Option<u16> {
+    u16::try_from(port).ok().filter(|port| *port > 0)
+}
+
+fn known(mut endpoints: Vec<Endpoint>) -> Endpoints {
+    endpoints.sort();
+    endpoints.dedup();
+    Endpoints::Known(endpoints)
+}
+
+fn ports(service: &Service) -> &[ServicePort] {
+    service
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.ports.as_deref())
+        .unwrap_or_default()
+}
+
+fn from_slice(slice: &EndpointSlice, own: &ServicePort) -> Vec<Endpoint> {
+    let ports = slice.ports.as_deref().unwrap_or_default();
+    let name = own.name.as_deref().unwrap_or_default();
+    let named = ports
+        .iter()
+        .find(|port| port.name.as_deref().unwrap_or_default() == name);
+    let Some(port) = named
+        .and_then(|port| port.port)
+        .and_then(|port| u16::try_from(port).ok())
+    else {
+        return Vec::new();
+    };
+    let ready = slice
+        .endpoints
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter(|endpoint| {
+            endpoint
+                .conditions
+                .as_ref()
+                .and_then(|conditions| conditions.ready)
+                .unwrap_or(true)
+        });
+    ready
+        .flat_map(|endpoint| &endpoint.addresses)
+        .filter(|address| address.parse::<std::net::IpAddr>().is_ok())
+        .map(|address| Endpoint {
+            address: address.clone(),
+            port,
+            weight: 1,
+        })
+        .collect()
+}
+
+fn from_endpoints(endpoints: &CoreEndpoints, own: &ServicePort) -> Vec<Endpoint> {
+    let mut all = Vec::new();
+    for subset in endpoints.subsets.iter().flatten() {
+        let name = own.name.as_deref().unwrap_or_default();
+        let named = subset
+            .ports
+            .iter()
+            .flatten()
+            .find(|port| port.name.as_deref().unwrap_or_default() == name);
+        let target = match &own.target_port {
+            Some(IntOrString::Int(port)) => Some(*port),
+            _ => None,
+        };
+        let Some(port) = named
+            .map(|port| port.port)
+            .or(target)
+            .and_then(|port| u16::try_from(port).ok())
+        else {
+            continue;
+        };
+        let addresses = subset.addresses.iter().flatten();
+        all.extend(addresses.map(|address| Endpoint {
+            address: address.ip.clone(),
+            port,
+            weight: 1,
+        }));
+    }
+    all
+}
+
+fn from_entry(
+    name: &str,
+    entry: &ServiceEntrySpec,
+    host: &str,
+    port: u32,
+    labels: &BTreeMap<String, String>,
+    destinations: &mut Destinations<'_>,
+    place: &ObjectRef,
+) -> Upstream {
+    let Some(own) = entry.ports.iter().find(|own| own.number == port) else {
+        destinations.say(
+            place,
+            "unknown-port",
+            format!("ServiceEntry {host} has no port {port}"),
+        );
+        return Upstream {
+            name: name.to_owned(),
+            http2: false,
+            endpoints: Endpoints::Known(Vec::new()),
+        };
+    };
+    let selected = entry.endpoints.iter().filter(|endpoint| {
+        labels
+            .iter()
+            .all(|(key, value)| endpoint.labels.get(key) == Some(value))
+    });
+    let mut endpoints: Vec<Endpoint> = selected
+        .filter_map(|endpoint| {
+            Some(Endpoint {
+                address: endpoint.address.clone(),
+                port: port_number(
+                    endpoint
+                        .ports
+                        .get(&own.name)
+                        .copied()
+                        .unwrap_or_else(|| target(own)),
+                )?,
+                weight: endpoint.weight.unwrap_or(1),
+            })
+        })
+        .collect();
+    let addresses = endpoints
+        .iter()
+        .all(|endpoint| endpoint.address.parse::<std::net::IpAddr>().is_ok());
+    let is_static = entry.resolution.as_deref() == Some("STATIC") && addresses;
+    if !is_static && endpoints.is_empty() {
+        endpoints.extend(port_number(target(own)).map(|port| Endpoint {
+            address: host.to_owned(),
+            port,
+            weight: 1,
+        }));
+    }
+    Upstream {
+        name: name.to_owned(),
+        http2: is_http2(&own.protocol),
+        endpoints: if is_static {
+            known(endpoints)
+        } else {
+            Endpoints::Dns(endpoints)
+        },
+    }
+}
+
+fn target(port: &ServiceEntryPort) -> u32 {
+    port.target_port.unwrap_or(port.number)
+}

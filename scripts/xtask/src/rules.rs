@@ -1,0 +1,116 @@
+//! The rules of ARCHITECTURE.md that a machine can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+/// Words that only some files may hold.
+struct Rule {
+    name: &'static str,
+    word: &'static str,
+    /// Where it is looked for.
+    within: &'static str,
+    /// Who may hold it, by the start of the path.
+    allowed: &'static [&'static str],
+}
+
+const RULES: [Rule; 6] = [
+    Rule {
+        name: "only host.rs calls the host",
+        word: "hostcalls",
+        within: "filter/src",
+        allowed: &["filter/src/host.rs"],
+    },
+    Rule {
+        name: "only pem.rs names rustls_pemfile",
+        word: "rustls_pemfile",
+        within: "agent/src",
+        allowed: &["agent/src/credential/pem.rs"],
+    },
+    Rule {
+        name: "only the Kubernetes source names kube",
+        word: "kube::",
+        within: "agent/src",
+        allowed: &["agent/src/source/kubernetes"],
+    },
+    Rule { name: "xds never imports source", word: "crate::source", within: "agent/src/xds", allowed: &[] },
+    Rule { name: "source never imports xds", word: "crate::xds", within: "agent/src/source", allowed: &[] },
+    Rule {
+        name: "only snapshot.rs makes a Snapshot",
+        word: "Snapshot {",
+        within: "agent/src",
+        allowed: &["agent/src/snapshot"],
+    },
+];
+
+/// What the core must stay free of, to run in the filter and the browser.
+const NOT_IN_CORE: [&str; 4] = ["tokio", "proxy-wasm", "wasm-bindgen", "getrandom"];
+
+pub(crate) fn check() -> Result<()> {
+    let mut broken = Vec::new();
+    for rule in &RULES {
+        for path in sources(Path::new(rule.within))? {
+            broken.extend(violations(rule, &path.to_string_lossy(), &fs::read_to_string(&path)?));
+        }
+    }
+    let tree = Command::new("cargo")
+        .args(["tree", "--package", "sealgate-core", "--edges", "normal", "--prefix", "none"])
+        .output()?;
+    ensure!(tree.status.success(), "cargo tree: {}", String::from_utf8_lossy(&tree.stderr));
+    broken.extend(strangers(&String::from_utf8_lossy(&tree.stdout)));
+    ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    Ok(())
+}
+
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn violations(rule: &Rule, path: &str, text: &str) -> Vec<String> {
+    if rule.allowed.iter().any(|allowed| path.starts_with(allowed)) {
+        return Vec::new();
+    }
+    let code = |line: &str| line.split("//").next().unwrap_or_default().contains(rule.word);
+    let hits = text.lines().enumerate().filter(|(_, line)| code(line));
+    hits.map(|(at, _)| format!("{path}:{}: {}", at + 1, rule.name)).collect()
+}
+
+fn strangers(tree: &str) -> Vec<String> {
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    let found = names.filter(|name| NOT_IN_CORE.contains(name));
+    found.map(|name| format!("sealgate-core depends on {name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_finds_its_breach() {
+        for rule in &RULES {
+            let path = format!("{}/elsewhere.rs", rule.within);
+            let text = format!("fn a() {{}}\nlet b = {} c;\n", rule.word);
+            assert_eq!(violations(rule, &path, &text).len(), 1, "{}", rule.name);
+            assert!(violations(rule, &path, &format!("// {}\n", rule.word)).is_empty());
+            for allowed in rule.allowed {
+                assert!(violations(rule, allowed, &text).is_empty(), "{}", rule.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stranger_in_the_core_is_found() {
+        assert_eq!(strangers("sealgate-core v0.1.0 (x)\nserde v1.0.0\ntokio v1.48.0\n").len(), 1);
+    }
+}

@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The harness: the real Envoy, the agent, certificates, upstreams and load. Processes and folders end with the
+//! value that holds them.
+
+pub mod client;
+pub mod load;
+pub mod manifests;
+pub mod pki;
+pub mod site;
+pub mod upstream;
+pub mod walkthrough;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// Tries until it succeeds; the last failure is the error.
+///
+/// # Errors
+/// It did not succeed within `limit`.
+pub async fn eventually<T, F: Future<Output = Result<T>>>(what: &str, limit: Duration, mut attempt: impl FnMut() -> F) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(error) if Instant::now() > deadline => bail!("{what}: not within {limit:?}: {error:#}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+    }
+}

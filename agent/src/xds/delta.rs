@@ -95,7 +95,10 @@ impl Machine for Subscription {
         if implicit {
             answer.extend(self.subscribe("*", snapshot));
         }
-        (acknowledgement, self.respond(answer, snapshot))
+        // Envoy does not start before it knows that there is nothing.
+        let empty = answer.is_empty() && (implicit || request.subscribe.iter().any(|name| name == "*"));
+        let response = if empty { Some(self.send(answer, snapshot)) } else { self.respond(answer, snapshot) };
+        (acknowledgement, response)
     }
 
     /// Takes the names (the snapshot's) whose resources changed.
@@ -178,9 +181,10 @@ impl Subscription {
     }
 
     fn respond(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Option<Response> {
-        if answer.is_empty() {
-            return None;
-        }
+        (!answer.is_empty()).then(|| self.send(answer, snapshot))
+    }
+
+    fn send(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Response {
         let nonce = self.next_nonce;
         self.next_nonce += 1;
         let mut response = Response {
@@ -204,7 +208,7 @@ impl Subscription {
         while self.open.len() > OPEN_RESPONSES {
             self.open.pop_first();
         }
-        Some(response)
+        response
     }
 
     fn canonical(&self, wire: &str) -> String {

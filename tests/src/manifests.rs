@@ -1,0 +1,85 @@
+//! The walkthrough's objects.
+
+/// The Gateway, with more servers if given (YAML list items, indented by two).
+#[must_use]
+pub fn gateway(credential: &str, more: &str) -> String {
+    format!(
+        r#"apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: gateway, namespace: istio-system}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+  - port: {{number: 443, name: https, protocol: HTTPS}}
+    hosts: ["*.aliyun.com"]
+    tls: {{mode: SIMPLE, credentialName: {credential}}}
+  - port: {{number: 80, name: http, protocol: HTTP}}
+    hosts: ["*.aliyun.com"]
+{more}"#
+    )
+}
+
+/// Another HTTPS server for [`gateway`].
+#[must_use]
+pub fn server(host: &str, mode: &str, credential: &str) -> String {
+    format!(
+        r#"  - port: {{number: 443, name: https, protocol: HTTPS}}
+    hosts: ["{host}"]
+    tls: {{mode: {mode}, credentialName: {credential}}}
+"#
+    )
+}
+
+/// A VirtualService of `hosts` with these rules (YAML list items).
+#[must_use]
+pub fn virtual_service(name: &str, hosts: &str, rules: &str) -> String {
+    format!(
+        r"apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: {name}}}
+spec:
+  hosts: [{hosts}]
+  gateways: [istio-system/gateway]
+  http:
+{rules}"
+    )
+}
+
+/// `/hello` to the welcome.
+pub const HELLO: &str = "  - match: [{uri: {exact: /hello}}]
+    route: [{destination: {host: welcome.local, port: {number: 80}}}]
+";
+
+/// `/status` and `/delay` to httpbin.
+pub const HTTPBIN: &str = "  - match: [{uri: {prefix: /status}}, {uri: {prefix: /delay}}]
+    route: [{destination: {host: httpbin, port: {number: 8000}}}]
+";
+
+/// The services of both: a ServiceEntry, and a Service with its EndpointSlice.
+#[must_use]
+pub fn services(welcome: u16, httpbin: u16) -> String {
+    format!(
+        r"apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: welcome}}
+spec:
+  hosts: [welcome.local]
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {welcome}}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: httpbin}}
+spec:
+  ports: [{{name: http, port: 8000, targetPort: {httpbin}}}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: httpbin-1, labels: {{kubernetes.io/service-name: httpbin}}}}
+addressType: IPv4
+ports: [{{name: http, port: {httpbin}}}]
+endpoints: [{{addresses: [127.0.0.1]}}]
+"
+    )
+}

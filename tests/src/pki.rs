@@ -1,0 +1,79 @@
+//! Certificates for tests.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Result;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SerialNumber};
+
+static SERIAL: AtomicU64 = AtomicU64::new(0x1000_0001);
+
+/// A certificate with its key.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// PEM.
+    pub certificate: String,
+    /// PEM.
+    pub key: String,
+    /// What a handshake shows.
+    pub der: Vec<u8>,
+    /// Lower-case hex.
+    pub serial: String,
+}
+
+/// A certificate authority.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// PEM.
+    pub certificate: String,
+}
+
+impl Authority {
+    /// A new one.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn new(name: &str) -> Result<Self> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// A leaf with a new key.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn leaf(&self, names: &[&str]) -> Result<Leaf> {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, *names.first().unwrap_or(&"leaf"));
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Leaf {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().to_vec(),
+            serial: format!("{serial:x}"),
+        })
+    }
+}
+
+impl Leaf {
+    /// Writes the folder of a Secret, in place.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("tls.crt"), &self.certificate)?;
+        fs::write(folder.join("tls.key"), &self.key)?;
+        Ok(())
+    }
+}

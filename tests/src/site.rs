@@ -1,0 +1,210 @@
+//! One machine: a directory source, the agent, the real Envoy and the upstreams.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{client, eventually, upstream};
+
+const START: Duration = Duration::from_secs(20);
+
+/// A process that ends with this value.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Site {
+    folder: TempDir,
+    agent: Option<Running>,
+    envoy: Option<Running>,
+    /// Where HTTPS is served.
+    pub https: u16,
+    /// Where HTTP is served.
+    pub http: u16,
+    /// The agent's admin port.
+    pub admin: u16,
+    /// Envoy's admin port.
+    pub envoy_admin: u16,
+    /// The upstreams.
+    pub welcome: u16,
+    /// The upstreams.
+    pub httpbin: u16,
+}
+
+fn program(variable: &str) -> Result<PathBuf> {
+    let path = std::env::var_os(variable).with_context(|| format!("{variable} is not set: run scripts/test or scripts/demo"))?;
+    Ok(path.into())
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Site {
+    /// An empty directory, the agent on it, Envoy beside.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub async fn start() -> Result<Self> {
+        let mut site = Self {
+            folder: tempfile::Builder::new().prefix("sealgate").tempdir()?,
+            agent: None,
+            envoy: None,
+            https: free_port()?,
+            http: free_port()?,
+            admin: free_port()?,
+            envoy_admin: free_port()?,
+            welcome: upstream::start().await?,
+            httpbin: upstream::start().await?,
+        };
+        fs::create_dir(site.dir())?;
+        site.start_agent().await?;
+        site.start_envoy().await?;
+        Ok(site)
+    }
+
+    /// The directory source.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.folder.path().join("objects")
+    }
+
+    /// The agent's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("xds.sock")
+    }
+
+    /// Writes a file of the directory source, in place.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.dir().join(name);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+        Ok(fs::write(path, text)?)
+    }
+
+    /// Starts the agent.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub async fn start_agent(&mut self) -> Result<()> {
+        let log = File::options().create(true).append(true).open(self.agent_log())?;
+        let child = Command::new(program("SEALGATE_BIN")?)
+            .arg("run")
+            .arg(format!("--source=dir:{}", self.dir().display()))
+            .arg("--socket")
+            .arg(self.socket())
+            .arg(format!("--admin=127.0.0.1:{}", self.admin))
+            .arg("--listen=127.0.0.1")
+            .arg(format!("--port-map=443={},80={}", self.https, self.http))
+            .env("SEALGATE_LOG", "info,sealgate_agent=debug")
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.agent = Some(Running(child));
+        let admin = self.admin;
+        let ready = eventually("the agent gets ready", START, || async move {
+            let answer = client::fetch_plain(admin, "localhost", "/readyz").await?;
+            ensure!(answer.status == 200, "{}", answer.body);
+            Ok(())
+        });
+        ready.await.with_context(|| fs::read_to_string(self.agent_log()).unwrap_or_default())
+    }
+
+    /// Kills the agent (SIGKILL).
+    pub fn kill_agent(&mut self) {
+        self.agent = None;
+    }
+
+    async fn start_envoy(&mut self) -> Result<()> {
+        let bootstrap = self.sealgate(&[
+            "bootstrap",
+            "--socket",
+            &self.socket().display().to_string(),
+            "--admin-port",
+            &self.envoy_admin.to_string(),
+            "--node-id",
+            "edge-1",
+        ])?;
+        ensure!(bootstrap.status.success(), "bootstrap: {}", String::from_utf8_lossy(&bootstrap.stderr));
+        let path = self.folder.path().join("bootstrap.yaml");
+        fs::write(&path, bootstrap.stdout)?;
+        let log = File::create(self.envoy_log())?;
+        let child = Command::new(program("ENVOY_BIN")?)
+            .arg("-c")
+            .arg(path)
+            .args(["--concurrency", "1", "--use-dynamic-base-id", "--drain-time-s", "5", "--log-level", "warning"])
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.envoy = Some(Running(child));
+        let admin = self.envoy_admin;
+        let ready = eventually("Envoy gets ready", START, || async move {
+            let answer = client::fetch_plain(admin, "localhost", "/ready").await?;
+            ensure!(answer.status == 200, "{}", answer.body);
+            Ok(())
+        });
+        ready.await.with_context(|| fs::read_to_string(self.envoy_log()).unwrap_or_default())
+    }
+
+    /// Runs `sealgate` to its end.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn sealgate(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(Command::new(program("SEALGATE_BIN")?).args(arguments).output()?)
+    }
+
+    /// `sealgate check --json` on the directory.
+    ///
+    /// # Errors
+    /// It says nothing that is JSON.
+    pub fn check(&self) -> Result<(Option<i32>, Value)> {
+        let output = self.sealgate(&["check", "--json", "--dir", &self.dir().display().to_string()])?;
+        Ok((output.status.code(), serde_json::from_slice(&output.stdout)?))
+    }
+
+    /// `/api/status`.
+    ///
+    /// # Errors
+    /// It does not answer with JSON.
+    pub async fn status(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&client::fetch_plain(self.admin, "localhost", "/api/status").await?.body)?)
+    }
+
+    /// A page of Envoy's admin interface.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn envoy_page(&self, path: &str) -> Result<String> {
+        Ok(client::fetch_plain(self.envoy_admin, "localhost", path).await?.body)
+    }
+
+    /// The agent's log.
+    #[must_use]
+    pub fn agent_log(&self) -> PathBuf {
+        self.folder.path().join("agent.log")
+    }
+
+    /// Envoy's log.
+    #[must_use]
+    pub fn envoy_log(&self) -> PathBuf {
+        self.folder.path().join("envoy.log")
+    }
+}

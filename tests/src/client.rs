@@ -100,7 +100,10 @@ impl Tls {
             Version::H1 => b"http/1.1".to_vec(),
             Version::H2 => b"h2".to_vec(),
         }];
-        Ok(Self { config: Arc::new(config), version })
+        Ok(Self {
+            config: Arc::new(config),
+            version,
+        })
     }
 }
 
@@ -135,16 +138,24 @@ impl Connection {
     /// # Errors
     /// Either failed, or took too long.
     pub async fn open(port: u16, name: &str, tls: &Tls) -> Result<Self> {
-        tokio::time::timeout(LIMIT, Self::open_unbounded(port, name, tls)).await.context("a handshake takes too long")?
+        tokio::time::timeout(LIMIT, Self::open_unbounded(port, name, tls))
+            .await
+            .context("a handshake takes too long")?
     }
 
     async fn open_unbounded(port: u16, name: &str, tls: &Tls) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(name.to_owned())?;
-        let stream = TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream).await.context("handshake")?;
+        let stream = TlsConnector::from(Arc::clone(&tls.config))
+            .connect(name, stream)
+            .await
+            .context("handshake")?;
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let leaf = certificates.first().map(|leaf| leaf.to_vec()).context("no certificate was shown")?;
+        let leaf = certificates
+            .first()
+            .map(|leaf| leaf.to_vec())
+            .context("no certificate was shown")?;
         let io = TokioIo::new(stream);
         let sender = match tls.version {
             Version::H1 => {
@@ -181,7 +192,9 @@ impl Connection {
                     if sender.ready().await.is_err() {
                         return Ok(None);
                     }
-                    sender.send_request(Request::get(path).header("host", host).body(Empty::new())?).await
+                    sender
+                        .send_request(Request::get(path).header("host", host).body(Empty::new())?)
+                        .await
                 }
                 Sender::H2(sender) => {
                     if sender.ready().await.is_err() {
@@ -196,14 +209,20 @@ impl Connection {
                 other => answer(other?).await.map(Some),
             }
         };
-        tokio::time::timeout(LIMIT, exchange).await.context("an answer takes too long")?
+        tokio::time::timeout(LIMIT, exchange)
+            .await
+            .context("an answer takes too long")?
     }
 }
 
 async fn answer(response: Response<Incoming>) -> Result<Answer> {
     let (parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
-    Ok(Answer { status: parts.status.as_u16(), body: String::from_utf8_lossy(&body).into_owned(), headers: parts.headers })
+    Ok(Answer {
+        status: parts.status.as_u16(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        headers: parts.headers,
+    })
 }
 
 /// One request on a connection of its own, and the certificate that it was shown.
@@ -212,7 +231,10 @@ async fn answer(response: Response<Incoming>) -> Result<Answer> {
 /// It failed.
 pub async fn fetch(port: u16, host: &str, path: &str, tls: &Tls) -> Result<(Answer, Vec<u8>)> {
     let mut connection = Connection::open(port, host, tls).await?;
-    let answer = connection.get(host, path).await?.context("the connection ended before the request")?;
+    let answer = connection
+        .get(host, path)
+        .await?
+        .context("the connection ended before the request")?;
     Ok((answer, connection.leaf))
 }
 
@@ -224,7 +246,9 @@ pub async fn fetch_plain(port: u16, host: &str, path: &str) -> Result<Answer> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::get(path).header("host", host).body(Empty::<Bytes>::new())?;
+    let request = Request::get(path)
+        .header("host", host)
+        .body(Empty::<Bytes>::new())?;
     let response = tokio::time::timeout(LIMIT, sender.send_request(request)).await??;
     answer(response).await
 }

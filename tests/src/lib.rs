@@ -18,7 +18,11 @@ use anyhow::{Result, bail};
 ///
 /// # Errors
 /// It did not succeed within `limit`.
-pub async fn eventually<T, F: Future<Output = Result<T>>>(what: &str, limit: Duration, mut attempt: impl FnMut() -> F) -> Result<T> {
+pub async fn eventually<T, F: Future<Output = Result<T>>>(
+    what: &str,
+    limit: Duration,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
         match attempt().await {

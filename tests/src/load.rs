@@ -63,7 +63,11 @@ impl Load {
     pub fn start(port: u16, leaf: &Leaf) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut tasks = JoinSet::new();
-        let mut load = Self { shared, tasks: JoinSet::new(), start: Instant::now() };
+        let mut load = Self {
+            shared,
+            tasks: JoinSet::new(),
+            start: Instant::now(),
+        };
         load.allow(leaf);
         for at in 0..KEPT_CONNECTIONS {
             let tls = Tls::new(if at % 2 == 0 { Version::H1 } else { Version::H2 }, None)?;
@@ -116,11 +120,22 @@ impl Totals {
     /// # Errors
     /// It says what was not so.
     pub fn check(&self) -> Result<()> {
-        ensure!(self.failed == 0, "{} failed, the first: {:#?}", self.failed, self.failures);
+        ensure!(
+            self.failed == 0,
+            "{} failed, the first: {:#?}",
+            self.failed,
+            self.failures
+        );
         let requests = self.requests as f64 / self.seconds;
         let handshakes = self.handshakes as f64 / self.seconds;
-        ensure!(requests >= REQUESTS_PER_SECOND, "only {requests:.0} requests a second");
-        ensure!(handshakes >= HANDSHAKES_PER_SECOND, "only {handshakes:.0} handshakes a second");
+        ensure!(
+            requests >= REQUESTS_PER_SECOND,
+            "only {requests:.0} requests a second"
+        );
+        ensure!(
+            handshakes >= HANDSHAKES_PER_SECOND,
+            "only {handshakes:.0} handshakes a second"
+        );
         Ok(())
     }
 }
@@ -146,7 +161,9 @@ impl Shared {
         // What was allowed when the handshake began is allowed: it may have been decided then.
         let before = lock(&self.allowed).clone();
         match Connection::open(port, host, tls).await {
-            Ok(connection) if before.contains(&connection.leaf) || lock(&self.allowed).contains(&connection.leaf) => {
+            Ok(connection)
+                if before.contains(&connection.leaf) || lock(&self.allowed).contains(&connection.leaf) =>
+            {
                 self.handshakes.fetch_add(1, Ordering::Relaxed);
                 Some(connection)
             }
@@ -165,7 +182,10 @@ impl Shared {
         match answer {
             Ok(Some(answer)) if answer.status == status && answer.body == body => {
                 self.requests.fetch_add(1, Ordering::Relaxed);
-                answer.headers.get("connection").is_none_or(|value| value != "close")
+                answer
+                    .headers
+                    .get("connection")
+                    .is_none_or(|value| value != "close")
             }
             Ok(Some(answer)) => {
                 self.fail(format!("{host}: {} {:?}", answer.status, answer.body));

@@ -41,7 +41,10 @@ impl Authority {
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?.pem();
-        Ok(Self { issuer: Issuer::new(params, key), certificate })
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
     }
 
     /// A leaf with a new key.
@@ -53,7 +56,9 @@ impl Authority {
         let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         params.serial_number = Some(SerialNumber::from(serial));
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(rcgen::DnType::CommonName, *names.first().unwrap_or(&"leaf"));
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, *names.first().unwrap_or(&"leaf"));
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Leaf {

@@ -46,7 +46,8 @@ pub struct Site {
 }
 
 fn program(variable: &str) -> Result<PathBuf> {
-    let path = std::env::var_os(variable).with_context(|| format!("{variable} is not set: run scripts/test or scripts/demo"))?;
+    let path = std::env::var_os(variable)
+        .with_context(|| format!("{variable} is not set: run scripts/test or scripts/demo"))?;
     Ok(path.into())
 }
 
@@ -124,7 +125,9 @@ impl Site {
             ensure!(answer.status == 200, "{}", answer.body);
             Ok(())
         });
-        ready.await.with_context(|| fs::read_to_string(self.agent_log()).unwrap_or_default())
+        ready
+            .await
+            .with_context(|| fs::read_to_string(self.agent_log()).unwrap_or_default())
     }
 
     /// Kills the agent (SIGKILL).
@@ -142,14 +145,26 @@ impl Site {
             "--node-id",
             "edge-1",
         ])?;
-        ensure!(bootstrap.status.success(), "bootstrap: {}", String::from_utf8_lossy(&bootstrap.stderr));
+        ensure!(
+            bootstrap.status.success(),
+            "bootstrap: {}",
+            String::from_utf8_lossy(&bootstrap.stderr)
+        );
         let path = self.folder.path().join("bootstrap.yaml");
         fs::write(&path, bootstrap.stdout)?;
         let log = File::create(self.envoy_log())?;
         let child = Command::new(program("ENVOY_BIN")?)
             .arg("-c")
             .arg(path)
-            .args(["--concurrency", "1", "--use-dynamic-base-id", "--drain-time-s", "5", "--log-level", "warning"])
+            .args([
+                "--concurrency",
+                "1",
+                "--use-dynamic-base-id",
+                "--drain-time-s",
+                "5",
+                "--log-level",
+                "warning",
+            ])
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
@@ -160,7 +175,9 @@ impl Site {
             ensure!(answer.status == 200, "{}", answer.body);
             Ok(())
         });
-        ready.await.with_context(|| fs::read_to_string(self.envoy_log()).unwrap_or_default())
+        ready
+            .await
+            .with_context(|| fs::read_to_string(self.envoy_log()).unwrap_or_default())
     }
 
     /// Runs `sealgate` to its end.
@@ -185,7 +202,11 @@ impl Site {
     /// # Errors
     /// It does not answer with JSON.
     pub async fn status(&self) -> Result<Value> {
-        Ok(serde_json::from_str(&client::fetch_plain(self.admin, "localhost", "/api/status").await?.body)?)
+        Ok(serde_json::from_str(
+            &client::fetch_plain(self.admin, "localhost", "/api/status")
+                .await?
+                .body,
+        )?)
     }
 
     /// A page of Envoy's admin interface.
@@ -193,7 +214,9 @@ impl Site {
     /// # Errors
     /// It does not answer.
     pub async fn envoy_page(&self, path: &str) -> Result<String> {
-        Ok(client::fetch_plain(self.envoy_admin, "localhost", path).await?.body)
+        Ok(client::fetch_plain(self.envoy_admin, "localhost", path)
+            .await?
+            .body)
     }
 
     /// The agent's log.

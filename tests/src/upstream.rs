@@ -32,7 +32,10 @@ pub async fn start() -> Result<u16> {
 
 async fn status(Path(code): Path<u16>) -> (StatusCode, &'static str) {
     let text = if code == 418 { TEAPOT } else { "" };
-    (StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST), text)
+    (
+        StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST),
+        text,
+    )
 }
 
 async fn delay(Path(seconds): Path<f64>) -> &'static str {
@@ -42,6 +45,8 @@ async fn delay(Path(seconds): Path<f64>) -> &'static str {
 
 /// What the upstream saw, one line per header.
 async fn echo(uri: Uri, headers: HeaderMap) -> String {
-    let lines = headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     format!("{uri}\n{}", lines.collect::<String>())
 }

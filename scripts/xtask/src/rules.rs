@@ -35,8 +35,18 @@ const RULES: [Rule; 6] = [
         within: "agent/src",
         allowed: &["agent/src/source/kubernetes"],
     },
-    Rule { name: "xds never imports source", word: "crate::source", within: "agent/src/xds", allowed: &[] },
-    Rule { name: "source never imports xds", word: "crate::xds", within: "agent/src/source", allowed: &[] },
+    Rule {
+        name: "xds never imports source",
+        word: "crate::source",
+        within: "agent/src/xds",
+        allowed: &[],
+    },
+    Rule {
+        name: "source never imports xds",
+        word: "crate::xds",
+        within: "agent/src/source",
+        allowed: &[],
+    },
     Rule {
         name: "only snapshot.rs makes a Snapshot",
         word: "Snapshot {",
@@ -52,13 +62,29 @@ pub(crate) fn check() -> Result<()> {
     let mut broken = Vec::new();
     for rule in &RULES {
         for path in sources(Path::new(rule.within))? {
-            broken.extend(violations(rule, &path.to_string_lossy(), &fs::read_to_string(&path)?));
+            broken.extend(violations(
+                rule,
+                &path.to_string_lossy(),
+                &fs::read_to_string(&path)?,
+            ));
         }
     }
     let tree = Command::new("cargo")
-        .args(["tree", "--package", "sealgate-core", "--edges", "normal", "--prefix", "none"])
+        .args([
+            "tree",
+            "--package",
+            "sealgate-core",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ])
         .output()?;
-    ensure!(tree.status.success(), "cargo tree: {}", String::from_utf8_lossy(&tree.stderr));
+    ensure!(
+        tree.status.success(),
+        "cargo tree: {}",
+        String::from_utf8_lossy(&tree.stderr)
+    );
     broken.extend(strangers(&String::from_utf8_lossy(&tree.stdout)));
     ensure!(broken.is_empty(), "{}", broken.join("\n"));
     Ok(())
@@ -83,13 +109,16 @@ fn violations(rule: &Rule, path: &str, text: &str) -> Vec<String> {
     }
     let code = |line: &str| line.split("//").next().unwrap_or_default().contains(rule.word);
     let hits = text.lines().enumerate().filter(|(_, line)| code(line));
-    hits.map(|(at, _)| format!("{path}:{}: {}", at + 1, rule.name)).collect()
+    hits.map(|(at, _)| format!("{path}:{}: {}", at + 1, rule.name))
+        .collect()
 }
 
 fn strangers(tree: &str) -> Vec<String> {
     let names = tree.lines().filter_map(|line| line.split(' ').next());
     let found = names.filter(|name| NOT_IN_CORE.contains(name));
-    found.map(|name| format!("sealgate-core depends on {name}")).collect()
+    found
+        .map(|name| format!("sealgate-core depends on {name}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -111,6 +140,9 @@ mod tests {
 
     #[test]
     fn a_stranger_in_the_core_is_found() {
-        assert_eq!(strangers("sealgate-core v0.1.0 (x)\nserde v1.0.0\ntokio v1.48.0\n").len(), 1);
+        assert_eq!(
+            strangers("sealgate-core v0.1.0 (x)\nserde v1.0.0\ntokio v1.48.0\n").len(),
+            1
+        );
     }
 }

@@ -17,15 +17,23 @@ impl Walkthrough {
         for _ in 0..trials {
             self.bad_then_good().await?;
         }
-        Ok(format!("   each refused by log, status and check, and good again when repaired; {trials} of {trials} good ones arrived 10 ms after a bad one"))
+        Ok(format!(
+            "   each refused by log, status and check, and good again when repaired; {trials} of {trials} good ones arrived 10 ms after a bad one"
+        ))
     }
 
     async fn bad_secrets(&mut self) -> Result<()> {
         let secret = format!("Secret istio-system/{}", self.credential);
         let stranger = self.issue(&["*.aliyun.com"])?;
-        let mismatched = Leaf { key: stranger.key.clone(), ..self.leaf.clone() };
+        let mismatched = Leaf {
+            key: stranger.key.clone(),
+            ..self.leaf.clone()
+        };
         let cut = self.leaf.certificate.get(..200).unwrap_or_default().to_owned();
-        let truncated = Leaf { certificate: cut, ..self.leaf.clone() };
+        let truncated = Leaf {
+            certificate: cut,
+            ..self.leaf.clone()
+        };
         for (bad, code) in [(mismatched, "key-mismatch"), (truncated, "bad-pem")] {
             self.write_leaf(&self.credential, &bad)?;
             self.seen_everywhere(&secret, code).await?;
@@ -38,23 +46,30 @@ impl Walkthrough {
 
     async fn bad_objects(&self) -> Result<()> {
         let regex = HTTPBIN.replace("prefix: /delay", "regex: '('");
-        self.site.write("b.yaml", &virtual_service("b", "b.aliyun.com", &regex))?;
-        self.seen_everywhere("VirtualService default/b", "bad-regex").await?;
+        self.site
+            .write("b.yaml", &virtual_service("b", "b.aliyun.com", &regex))?;
+        self.seen_everywhere("VirtualService default/b", "bad-regex")
+            .await?;
         self.answered("b.aliyun.com", "/status/418", 418).await?;
-        self.site.write("b.yaml", &virtual_service("b", "b.aliyun.com", HTTPBIN))?;
-        self.refused("VirtualService default/b", "bad-regex", false).await?;
+        self.site
+            .write("b.yaml", &virtual_service("b", "b.aliyun.com", HTTPBIN))?;
+        self.refused("VirtualService default/b", "bad-regex", false)
+            .await?;
 
         let thief = crate::manifests::gateway("example-org", "").replace("name: gateway", "name: a-thief");
         self.site.write("z-thief.yaml", &thief)?;
-        self.refused("Gateway istio-system/a-thief", "host-collision", true).await?;
+        self.refused("Gateway istio-system/a-thief", "host-collision", true)
+            .await?;
         self.shown("a.aliyun.com", &self.leaf, Instant::now()).await?;
         fs::remove_file(self.site.dir().join("z-thief.yaml"))?;
-        self.refused("Gateway istio-system/a-thief", "host-collision", false).await?;
+        self.refused("Gateway istio-system/a-thief", "host-collision", false)
+            .await?;
 
         self.site.write("a.yaml", "apiVersion: [\n")?;
         self.seen_everywhere("File a.yaml", "invalid-yaml").await?;
         self.answered("a.aliyun.com", "/hello", 200).await?;
-        self.site.write("a.yaml", &virtual_service("a", "a.aliyun.com", HELLO))?;
+        self.site
+            .write("a.yaml", &virtual_service("a", "a.aliyun.com", HELLO))?;
         self.refused("File a.yaml", "invalid-yaml", false).await
     }
 
@@ -62,18 +77,30 @@ impl Walkthrough {
     async fn seen_everywhere(&self, object: &str, code: &str) -> Result<()> {
         self.refused(object, code, true).await?;
         let log = fs::read_to_string(self.site.agent_log())?;
-        ensure!(log.lines().any(|line| line.contains(object) && line.contains(code)), "the log says nothing of {object}");
+        ensure!(
+            log.lines()
+                .any(|line| line.contains(object) && line.contains(code)),
+            "the log says nothing of {object}"
+        );
         let (status, report) = self.site.check()?;
         let findings = report["findings"].as_array().context("findings")?;
-        let found = findings.iter().any(|finding| finding["object"] == object && finding["code"] == code);
-        ensure!(status == Some(1) && found, "check of {object}: {status:?} {report}");
+        let found = findings
+            .iter()
+            .any(|finding| finding["object"] == object && finding["code"] == code);
+        ensure!(
+            status == Some(1) && found,
+            "check of {object}: {status:?} {report}"
+        );
         Ok(())
     }
 
     async fn bad_then_good(&mut self) -> Result<()> {
         let next = self.issue(&["*.aliyun.com"])?;
         self.load()?.allow(&next);
-        let bad = Leaf { certificate: "-----BEGIN CERTIFICATE-----\n!\n".to_owned(), ..self.leaf.clone() };
+        let bad = Leaf {
+            certificate: "-----BEGIN CERTIFICATE-----\n!\n".to_owned(),
+            ..self.leaf.clone()
+        };
         self.write_leaf(&self.credential, &bad)?;
         tokio::time::sleep(Duration::from_millis(10)).await;
         self.write_leaf(&self.credential, &next)?;

@@ -23,7 +23,12 @@ impl Walkthrough {
             self.leaf = next;
         }
         times.sort();
-        let at = |share: f64| times.get(((times.len() - 1) as f64 * share).round() as usize).copied().unwrap_or_default();
+        let at = |share: f64| {
+            times
+                .get(((times.len() - 1) as f64 * share).round() as usize)
+                .copied()
+                .unwrap_or_default()
+        };
         Ok(format!(
             "   {} rotations, file written to handshake seen: p50 {:.1?}, p99 {:.1?}, maximum {:.1?}; the proxy confirmed each",
             times.len(),
@@ -37,9 +42,18 @@ impl Walkthrough {
     pub(super) async fn confirmed(&self, name: &str, serial: &str) -> Result<()> {
         let attempt = || async {
             let status = self.site.status().await?;
-            let known = status["credentials"].as_array().into_iter().flatten().find(|own| own["name"] == name);
-            let Some(known) = known else { anyhow::bail!("{name} is not in the status") };
-            ensure!(known["serial"] == serial && known["rotationMs"].is_number(), "{known}");
+            let known = status["credentials"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|own| own["name"] == name);
+            let Some(known) = known else {
+                anyhow::bail!("{name} is not in the status")
+            };
+            ensure!(
+                known["serial"] == serial && known["rotationMs"].is_number(),
+                "{known}"
+            );
             Ok(())
         };
         eventually(&format!("{name}: serial {serial} confirmed"), SOON, attempt).await
@@ -63,16 +77,19 @@ impl Walkthrough {
     pub(super) async fn second_server(&mut self) -> Result<String> {
         let other = self.issue(&["*.example.org"])?;
         self.write_leaf("example-org", &other)?;
-        self.servers.push_str(&server("*.example.org", "SIMPLE", "example-org"));
+        self.servers
+            .push_str(&server("*.example.org", "SIMPLE", "example-org"));
         self.write_gateway()?;
         self.shown("www.example.org", &other, Instant::now()).await?;
         self.shown("a.aliyun.com", &self.leaf, Instant::now()).await?;
         fs::remove_dir_all(self.site.dir().join("example-org"))?;
-        self.refused("Secret istio-system/example-org", "deleted", true).await?;
+        self.refused("Secret istio-system/example-org", "deleted", true)
+            .await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
         self.shown("www.example.org", &other, Instant::now()).await?;
         self.write_leaf("example-org", &other)?;
-        self.refused("Secret istio-system/example-org", "deleted", false).await?;
+        self.refused("Secret istio-system/example-org", "deleted", false)
+            .await?;
         Ok("   both certificates by SNI; after the deletion the last good one is served on, and that is said".to_owned())
     }
 }

@@ -21,15 +21,24 @@ impl Walkthrough {
         let front = "  - match: [{uri: {prefix: /new}}]
     directResponse: {status: 203, body: {string: new}}
 ";
-        self.site.write("a.yaml", &virtual_service("a", "a.aliyun.com", &format!("{front}{HELLO}")))?;
+        self.site.write(
+            "a.yaml",
+            &virtual_service("a", "a.aliyun.com", &format!("{front}{HELLO}")),
+        )?;
         self.answered("a.aliyun.com", "/new/rule", 203).await?;
-        self.site.write("a.yaml", &virtual_service("a", "a.aliyun.com, d.aliyun.com", &format!("{front}{HELLO}")))?;
+        self.site.write(
+            "a.yaml",
+            &virtual_service("a", "a.aliyun.com, d.aliyun.com", &format!("{front}{HELLO}")),
+        )?;
         self.answered("d.aliyun.com", "/hello", 200).await?;
-        self.site.write("b.yaml", &virtual_service("b", "b.aliyun.com", &weighted(100, 0)))?;
+        self.site
+            .write("b.yaml", &virtual_service("b", "b.aliyun.com", &weighted(100, 0)))?;
         self.answered("b.aliyun.com", "/status/204", 204).await?;
-        self.site.write("b.yaml", &virtual_service("b", "b.aliyun.com", &weighted(0, 100)))?;
+        self.site
+            .write("b.yaml", &virtual_service("b", "b.aliyun.com", &weighted(0, 100)))?;
         self.answered("b.aliyun.com", "/status/204", 503).await?;
-        self.site.write("b.yaml", &virtual_service("b", "b.aliyun.com", HTTPBIN))?;
+        self.site
+            .write("b.yaml", &virtual_service("b", "b.aliyun.com", HTTPBIN))?;
         self.answered("b.aliyun.com", "/status/204", 204).await?;
         Ok("   a rule in front, a host more, a weight from 100/0 to 0/100".to_owned())
     }

@@ -16,11 +16,14 @@ use std::sync::Arc;
 
 use crate::snapshot::{Snapshot, TypeUrl, Version};
 
+/// A wire name, and the version that was sent under it; none for a removal.
+pub type Told = (Arc<str>, Option<Version>);
+
 /// What a proxy said about a response: the names that it held, with their versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// Wire name and version; none for a removal.
-    pub resources: Vec<(Arc<str>, Option<Version>)>,
+    /// What the response held.
+    pub resources: Vec<Told>,
     /// Why it was refused; none if it was taken.
     pub refused: Option<String>,
 }

@@ -43,7 +43,8 @@ pub(super) fn render(status: &Status) -> String {
     let mut text = String::new();
     if let Err(error) = encode(&mut text, &registry) {
         text.clear();
-        drop(write!(text, "# {error}\n# EOF\n"));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "# {error}\n# EOF\n");
     }
     text
 }

@@ -14,7 +14,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 ///
 /// # Errors
 /// A socket path that Envoy could not connect to, or that is not text.
-pub fn render(args: &BootstrapArgs) -> Result<String> {
+pub(super) fn render(args: &BootstrapArgs) -> Result<String> {
     let Some(socket) = args.socket.to_str() else {
         bail!("--socket {}: not UTF-8", args.socket.display())
     };
@@ -36,7 +36,10 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c if c.is_control() => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
             c => out.push(c),
         }
     }

@@ -1,1 +1,244 @@
+use std::collections::BTreeMap;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+use super::*;
+use crate::object::Meta;
+
+struct Made {
+    pem: String,
+    key: String,
+}
+
+fn made(change: impl FnOnce(&mut CertificateParams)) -> Made {
+    let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    Made {
+        pem: params.self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+fn secret(name: &str, data: &[(&str, &str)]) -> SecretObject {
+    SecretObject {
+        meta: Meta {
+            namespace: "ns".to_owned(),
+            name: name.to_owned(),
+            ..Meta::default()
+        },
+        type_: "Opaque".to_owned(),
+        data: data
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Zeroizing::new(value.as_bytes().to_vec())))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        strict_names: false,
+        refuse_expired: false,
+        now: OffsetDateTime::now_utc(),
+    }
+}
+
+fn pair_of(certificate: &str, key: &str) -> Outcome {
+    read(
+        &secret("a", &[("tls.crt", certificate), ("tls.key", key)]),
+        &policy(),
+    )
+    .key_pair
+    .unwrap()
+}
+
+fn code(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ready(_) => "ready",
+        Outcome::Refused(error) => error.code(),
+        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason,
+    }
+}
+
+#[test]
+fn a_pair_is_served_whatever_its_text_looks_like() {
+    let good = made(|_| ());
+    let crlf = good.pem.replace('\n', "\r\n");
+    let indented = good
+        .pem
+        .lines()
+        .map(|line| format!("   {line}\n"))
+        .collect::<String>();
+    let plain = pair_of(&good.pem, &good.key);
+    for text in [
+        format!("\u{feff}{}", good.pem),
+        crlf,
+        indented,
+        format!("a comment\n{}\ntrailing", good.pem),
+    ] {
+        assert_eq!(pair_of(&text, &good.key), plain, "the canonical form is the same");
+    }
+}
+
+#[test]
+fn what_envoy_refuses_never_gets_there() {
+    let (good, other) = (made(|_| ()), made(|_| ()));
+    let cut = good.pem.get(..good.pem.len() / 2).unwrap();
+    let unnamed = made(|params| {
+        params.subject_alt_names.clear();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+    });
+    let empty_name = made(|params| params.distinguished_name.push(rcgen::DnType::CommonName, ""));
+    let no_signature = made(|params| params.key_usages = vec![KeyUsagePurpose::KeyAgreement]);
+    let bad_later = format!(
+        "{}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        good.pem
+    );
+    let joined = good.pem.replace(
+        "-----END CERTIFICATE-----\n",
+        "-----END CERTIFICATE----------BEGIN CERTIFICATE-----\n",
+    );
+    for (certificate, key, expected) in [
+        (good.pem.as_str(), good.key.as_str(), "ready"),
+        (&good.pem, &other.key, "key-mismatch"),
+        (cut, &good.key, "bad-pem"),
+        (&bad_later, &good.key, "bad-certificate"),
+        (&joined, &good.key, "bad-pem"),
+        ("nothing", &good.key, "bad-pem"),
+        (&good.pem, "nothing", "bad-key"),
+        (
+            &good.pem,
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "encrypted-key",
+        ),
+        (&unnamed.pem, &unnamed.key, "no-name"),
+        (&empty_name.pem, &empty_name.key, "bad-common-name"),
+        (&no_signature.pem, &no_signature.key, "bad-certificate"),
+        ("", "", "empty-values"),
+    ] {
+        assert_eq!(code(&pair_of(certificate, key)), expected);
+    }
+}
+
+#[test]
+fn the_keys_own_certificate_is_served_first() {
+    let authority = CertificateParams::new(Vec::new()).map(|mut params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "CA");
+        params
+    });
+    let authority_key = KeyPair::generate().unwrap();
+    let authority_pem = authority
+        .as_ref()
+        .unwrap()
+        .self_signed(&authority_key)
+        .unwrap()
+        .pem();
+    let issuer = Issuer::new(authority.unwrap(), authority_key);
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec!["a.example".to_owned()])
+        .unwrap()
+        .signed_by(&key, &issuer)
+        .unwrap()
+        .pem();
+    let wrong_order = secret(
+        "a",
+        &[
+            ("tls.crt", &format!("{authority_pem}{leaf}")),
+            ("tls.key", &key.serialize_pem()),
+        ],
+    );
+    let reading = read(&wrong_order, &policy());
+    let Some(Outcome::Ready(credential)) = reading.key_pair else {
+        panic!("refused")
+    };
+    let Credential::KeyPair(pair) = &*credential else {
+        panic!("a bundle")
+    };
+    assert_eq!(pair.facts().dns_names, ["a.example"]);
+    assert_eq!(
+        reading
+            .findings
+            .iter()
+            .map(|finding| finding.code)
+            .collect::<Vec<_>>(),
+        ["chain-order"]
+    );
+}
+
+#[test]
+fn dates_warn_or_refuse() {
+    let old = made(|params| params.not_after = OffsetDateTime::now_utc() - time::Duration::days(1));
+    let both = secret(
+        "a",
+        &[("tls.crt", &old.pem), ("tls.key", &old.key), ("ca.crt", &old.pem)],
+    );
+    let reading = read(&both, &policy());
+    assert_eq!(code(&reading.key_pair.unwrap()), "ready");
+    assert_eq!(reading.findings[0].code, "expired");
+    assert_eq!(code(&reading.trust_bundle.unwrap()), "expired");
+    let strict = Policy {
+        refuse_expired: true,
+        ..policy()
+    };
+    assert_eq!(code(&read(&both, &strict).key_pair.unwrap()), "expired");
+}
+
+#[test]
+fn shapes_and_names() {
+    let good = made(|_| ());
+    let generic = secret(
+        "a",
+        &[("cert", &good.pem), ("key", &good.key), ("cacert", &good.pem)],
+    );
+    let reading = read(&generic, &policy());
+    assert_eq!(
+        (
+            code(&reading.key_pair.unwrap()),
+            code(&reading.trust_bundle.unwrap())
+        ),
+        ("ready", "ready")
+    );
+    let bundle = read(&secret("a-cacert", &[("ca.crt", &good.pem)]), &policy());
+    assert!(bundle.key_pair.is_none() && code(&bundle.trust_bundle.unwrap()) == "ready");
+    let keyless = read(&secret("a", &[("tls.crt", &good.pem)]), &policy());
+    assert_eq!(code(&keyless.key_pair.unwrap()), "no-key");
+    assert_eq!(
+        code(&read(&secret("a", &[("user", "x")]), &policy()).key_pair.unwrap()),
+        "no-certificate-keys"
+    );
+    let token = SecretObject {
+        type_: "kubernetes.io/service-account-token".to_owned(),
+        ..generic
+    };
+    assert_eq!(
+        code(&read(&token, &policy()).key_pair.unwrap()),
+        "never-served-type"
+    );
+    let strict = Policy {
+        strict_names: true,
+        ..policy()
+    };
+    let named = secret("istio-a", &[("tls.crt", &good.pem), ("tls.key", &good.key)]);
+    assert_eq!(code(&read(&named, &strict).key_pair.unwrap()), "strict-name");
+}
+
+#[test]
+fn a_revocation_list_must_be_one_and_the_bundles_own() {
+    let good = made(|_| ());
+    for (crl, expected) in [("garbage", "bad-crl"), (good.pem.as_str(), "bad-crl")] {
+        let reading = read(
+            &secret("a-cacert", &[("ca.crt", &good.pem), ("ca.crl", crl)]),
+            &policy(),
+        );
+        assert_eq!(code(&reading.trust_bundle.unwrap()), expected);
+    }
+}
+
+#[test]
+fn nothing_shows_a_key() {
+    let good = made(|_| ());
+    let secret = secret("a", &[("tls.crt", &good.pem), ("tls.key", &good.key)]);
+    let line = good.key.lines().nth(1).unwrap();
+    assert!(!format!("{secret:?} {:?}", read(&secret, &policy())).contains(line));
+}

@@ -110,7 +110,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
     let object = match object(kind, meta, value, &object_ref, &mut findings) {
         Ok(object) => Some(object),
         Err(refusal) => {
-            findings.push(refusal);
+            findings.push(*refusal);
             None
         }
     };
@@ -204,7 +204,7 @@ fn object(
     mut value: Value,
     object_ref: &ObjectRef,
     findings: &mut Vec<Finding>,
-) -> Result<Object, Finding> {
+) -> Result<Object, Box<Finding>> {
     let spec = |value: &mut Value| {
         value
             .get_mut("spec")
@@ -235,7 +235,7 @@ fn typed<T: DeserializeOwned>(
     prefix: &str,
     object_ref: &ObjectRef,
     findings: &mut Vec<Finding>,
-) -> Result<Box<T>, Finding> {
+) -> Result<Box<T>, Box<Finding>> {
     let place = |path: String| {
         if prefix.is_empty() {
             path
@@ -250,13 +250,13 @@ fn typed<T: DeserializeOwned>(
     let result = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut ignored));
     let decoded = result.map_err(|error| {
         let field = place(track.path().to_string());
-        finding(
+        Box::new(finding(
             object_ref.clone(),
             Severity::Error,
             "invalid-object",
             Some(field),
             error.to_string(),
-        )
+        ))
     })?;
     // The API machinery's own fields are known, just not to every type here.
     for field in unknown
@@ -275,15 +275,15 @@ fn typed<T: DeserializeOwned>(
     Ok(Box::new(decoded))
 }
 
-fn secret(meta: Meta, value: &Value, object_ref: &ObjectRef) -> Result<SecretObject, Finding> {
+fn secret(meta: Meta, value: &Value, object_ref: &ObjectRef) -> Result<SecretObject, Box<Finding>> {
     let bad = |field: String, message: &str| {
-        finding(
+        Box::new(finding(
             object_ref.clone(),
             Severity::Error,
             "invalid-object",
             Some(field),
             message.to_owned(),
-        )
+        ))
     };
     let mut data = BTreeMap::new();
     for (section, encoded) in [("data", true), ("stringData", false)] {

@@ -28,7 +28,7 @@ const BREAKER: u32 = 65_536;
 const RETRY_BREAKER: u32 = 1_024;
 
 /// The cluster of an upstream.
-pub fn build(upstream: &Upstream) -> Cluster {
+pub(super) fn build(upstream: &Upstream) -> Cluster {
     let cluster = Cluster {
         name: upstream.name.clone(),
         connect_timeout: wire::seconds(CONNECT_TIMEOUT_S),

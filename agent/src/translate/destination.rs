@@ -127,7 +127,7 @@ impl<'a> Destinations<'a> {
                     ),
                 );
             }
-            return self.from_service(name, (meta, service), host, port, place);
+            return self.of_service(name, (meta, service), host, port, place);
         }
         self.say(
             place,
@@ -165,7 +165,7 @@ impl<'a> Destinations<'a> {
         }
     }
 
-    fn from_service(
+    fn of_service(
         &mut self,
         name: &str,
         (meta, service): (&Meta, &Service),

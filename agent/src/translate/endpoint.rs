@@ -9,7 +9,7 @@ use super::model::Endpoint;
 use super::wire;
 
 /// The assignment of the cluster `name`; none at all is said too, so that its requests fail at once with 503.
-pub fn assignment(name: &str, endpoints: &[Endpoint]) -> ClusterLoadAssignment {
+pub(super) fn assignment(name: &str, endpoints: &[Endpoint]) -> ClusterLoadAssignment {
     let locality = LocalityLbEndpoints {
         lb_endpoints: endpoints.iter().map(lb_endpoint).collect(),
         ..Default::default()

@@ -15,12 +15,12 @@ use super::model::Port;
 use super::wire;
 
 /// The name under which a listener asks for the filter of its port.
-pub fn name(port: &Port) -> String {
+pub(super) fn name(port: &Port) -> String {
     format!("sealgate-{}", port.number)
 }
 
 /// The filter with the port's routes. `module` is a file that Envoy can read.
-pub fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
+pub(super) fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
     // A table is plain data with string keys: there is nothing in it that JSON could refuse.
     let table = serde_json::to_string(&port.table).unwrap_or_default();
     let plugin = PluginConfig {

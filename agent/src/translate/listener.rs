@@ -15,12 +15,12 @@ const CONNECTION_BUFFER_BYTES: u32 = 32 * 1024;
 const HANDSHAKE_TIMEOUT_S: i64 = 15;
 
 /// The listener's name: stable, so that a change of its content is an update and not a new listener.
-pub fn name(port: &Port) -> String {
+pub(super) fn name(port: &Port) -> String {
     format!("gateway-{}", port.number)
 }
 
 /// The listener of a port.
-pub fn build(port: &Port, listen: &str) -> Listener {
+pub(super) fn build(port: &Port, listen: &str) -> Listener {
     let secure = port.chains.iter().any(|chain| chain.tls.is_some());
     Listener {
         name: name(port),

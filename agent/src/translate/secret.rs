@@ -8,7 +8,7 @@ use super::wire::inline;
 use crate::credential::Credential;
 
 /// The Secret of a credential; the caller's `name` field stays empty.
-pub fn build(credential: &Credential) -> Secret {
+pub(super) fn build(credential: &Credential) -> Secret {
     let body = match credential {
         Credential::KeyPair(pair) => Type::TlsCertificate(TlsCertificate {
             certificate_chain: Some(inline(pair.chain_pem())),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Acknowledgement, Machine, names};
+use super::{Acknowledgement, Machine, Told, names};
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
 /// More than this many responses are never open: the oldest is forgotten.
@@ -41,7 +41,7 @@ pub(crate) struct Subscription {
     asked: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
-    open: BTreeMap<u64, Vec<(Arc<str>, Option<Version>)>>,
+    open: BTreeMap<u64, Vec<Told>>,
     next_nonce: u64,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Acknowledgement, Machine, names};
+use super::{Acknowledgement, Machine, Told, names};
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
 /// A request, without what does not matter here.
@@ -31,7 +31,7 @@ pub(crate) struct Subscription {
     names: BTreeSet<Arc<str>>,
     sent: HashMap<Arc<str>, Version>,
     /// The last response, until it is taken or refused.
-    open: Option<Vec<(Arc<str>, Option<Version>)>>,
+    open: Option<Vec<Told>>,
     nonce: u64,
 }
 

@@ -102,28 +102,24 @@ struct MatchedAnswer {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum DecisionAnswer {
-    Route {
-        cluster: String,
-        destinations: Vec<DestinationAnswer>,
-        authority: String,
-        path: String,
-        timeout_ms: Option<u64>,
-        retries: Retries,
-        mirrors: Vec<Value>,
-        request_headers: HeaderAnswer,
-        response_headers: HeaderAnswer,
-    },
-    Redirect {
-        status: u16,
-        location: String,
-    },
-    DirectResponse {
-        status: u16,
-        body: String,
-    },
-    NotFound {
-        reason: &'static str,
-    },
+    Route(Box<RouteAnswer>),
+    Redirect { status: u16, location: String },
+    DirectResponse { status: u16, body: String },
+    NotFound { reason: &'static str },
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RouteAnswer {
+    cluster: String,
+    destinations: Vec<DestinationAnswer>,
+    authority: String,
+    path: String,
+    timeout_ms: Option<u64>,
+    retries: Retries,
+    mirrors: Vec<Value>,
+    request_headers: HeaderAnswer,
+    response_headers: HeaderAnswer,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -203,7 +199,7 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
         weight: to.weight,
     });
     let path = route.path.as_deref().unwrap_or(question.path.as_bytes());
-    DecisionAnswer::Route {
+    DecisionAnswer::Route(Box::new(RouteAnswer {
         cluster: route.destination.cluster.clone(),
         destinations: destinations.collect(),
         authority: route
@@ -217,7 +213,7 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
         mirrors: Vec::new(),
         request_headers: (&route.destination.request).into(),
         response_headers: (&route.destination.response).into(),
-    }
+    }))
 }
 
 /// One block that was tried, in declared order.

@@ -1,1 +1,234 @@
+use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::snapshot::Publisher;
+
+const NAMES: [&str; 3] = ["ns/a", "ns/b", "ns/c"];
+
+fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
+    let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
+    publisher.update(Instant::now(), |draft| {
+        for (name, body) in resources {
+            draft.set(TypeUrl::Secret, name, body.as_bytes().to_vec());
+            draft.set(TypeUrl::Listener, name, body.as_bytes().to_vec());
+        }
+    });
+    let snapshot = receiver.borrow().clone();
+    snapshot
+}
+
+fn machine(kind: TypeUrl) -> Subscription {
+    Subscription::new(kind, "ns".into())
+}
+
+fn subscribe(names: &[&str]) -> Request {
+    Request {
+        subscribe: names.iter().map(ToString::to_string).collect(),
+        ..Request::default()
+    }
+}
+
+fn names(response: Option<&Response>) -> (Vec<String>, Vec<String>) {
+    let text = |name: &Arc<str>| name.to_string();
+    response.map_or_else(Default::default, |response| {
+        (
+            response.resources.iter().map(|(name, _)| text(name)).collect(),
+            response.removed.iter().map(text).collect(),
+        )
+    })
+}
+
+fn strings(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_secret_is_answered_under_the_name_that_was_asked_for() {
+    let now = snapshot(&[("ns/a", "1")]);
+    let (_, response) = machine(TypeUrl::Secret).on_request(&subscribe(&["kubernetes://a"]), &now);
+    assert_eq!(names(response.as_ref()), (strings(&["kubernetes://a"]), vec![]));
+}
+
+#[test]
+fn a_first_request_without_names_asks_for_no_secret_and_for_every_listener() {
+    let now = snapshot(&[("ns/a", "1")]);
+    assert!(
+        machine(TypeUrl::Secret)
+            .on_request(&Request::default(), &now)
+            .1
+            .is_none()
+    );
+    let (_, response) = machine(TypeUrl::Listener).on_request(&Request::default(), &now);
+    assert_eq!(names(response.as_ref()).0, strings(&["ns/a"]));
+}
+
+#[test]
+fn an_empty_collection_is_answered() {
+    let (_, response) = machine(TypeUrl::Listener).on_request(&Request::default(), &snapshot(&[]));
+    assert_eq!(names(response.as_ref()), (vec![], vec![]));
+    assert!(response.is_some());
+}
+
+#[test]
+fn an_unknown_name_is_told_absent_and_pushed_when_it_comes() {
+    let mut machine = machine(TypeUrl::Secret);
+    let (_, response) = machine.on_request(&subscribe(&["ns/a"]), &snapshot(&[]));
+    assert_eq!(names(response.as_ref()), (vec![], strings(&["ns/a"])));
+    let pushed = machine.on_change(&["ns/a".into()], &snapshot(&[("ns/a", "1")]));
+    assert_eq!(names(pushed.as_ref()).0, strings(&["ns/a"]));
+}
+
+#[test]
+fn a_nack_is_told_and_the_same_bytes_are_not_sent_again() {
+    let now = snapshot(&[("ns/a", "1")]);
+    let mut machine = machine(TypeUrl::Secret);
+    let nonce = machine
+        .on_request(&subscribe(&["ns/a"]), &now)
+        .1
+        .map(|response| response.nonce)
+        .unwrap_or_default();
+    assert!(machine.is_waiting());
+    let nack = Request {
+        nonce,
+        error: Some("bad".to_owned()),
+        ..Request::default()
+    };
+    let (said, response) = machine.on_request(&nack, &now);
+    assert_eq!(said.and_then(|said| said.refused).as_deref(), Some("bad"));
+    assert!(response.is_none() && !machine.is_waiting());
+    assert!(machine.on_change(&["ns/a".into()], &now).is_none());
+    assert!(
+        machine
+            .on_change(&["ns/a".into()], &snapshot(&[("ns/a", "2")]))
+            .is_some()
+    );
+}
+
+#[test]
+fn a_stale_nonce_says_nothing() {
+    let now = snapshot(&[("ns/a", "1")]);
+    let mut machine = machine(TypeUrl::Secret);
+    machine.on_request(&subscribe(&["ns/a"]), &now);
+    let stale = Request {
+        nonce: "99".to_owned(),
+        ..Request::default()
+    };
+    assert_eq!(machine.on_request(&stale, &now).0, None);
+    assert!(machine.is_waiting());
+}
+
+#[test]
+fn what_is_subscribed_again_is_answered_again() {
+    let now = snapshot(&[("ns/a", "1")]);
+    let mut machine = machine(TypeUrl::Secret);
+    for _ in 0..2 {
+        assert_eq!(
+            names(machine.on_request(&subscribe(&["ns/a"]), &now).1.as_ref()).0,
+            strings(&["ns/a"])
+        );
+    }
+}
+
+#[test]
+fn a_reconnect_is_answered_in_full_and_told_what_vanished() {
+    let mut request = subscribe(&["ns/a"]);
+    request.initial_versions = [("ns/a", "x"), ("ns/b", "y")]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into();
+    let (_, response) = machine(TypeUrl::Secret).on_request(&request, &snapshot(&[("ns/a", "1")]));
+    assert_eq!(names(response.as_ref()), (strings(&["ns/a"]), strings(&["ns/b"])));
+}
+
+#[test]
+fn an_unsubscribed_name_is_not_pushed() {
+    let mut machine = machine(TypeUrl::Secret);
+    machine.on_request(&subscribe(&["ns/a"]), &snapshot(&[("ns/a", "1")]));
+    machine.on_request(
+        &Request {
+            unsubscribe: strings(&["ns/a"]),
+            ..Request::default()
+        },
+        &snapshot(&[]),
+    );
+    assert!(
+        machine
+            .on_change(&["ns/a".into()], &snapshot(&[("ns/a", "2")]))
+            .is_none()
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Subscribe(usize),
+    Unsubscribe(usize),
+    Change(usize, u8),
+    Remove(usize),
+    Acknowledge(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let name = 0..NAMES.len();
+    prop_oneof![
+        name.clone().prop_map(Step::Subscribe),
+        name.clone().prop_map(Step::Unsubscribe),
+        (name.clone(), 0..4_u8).prop_map(|(name, body)| Step::Change(name, body)),
+        name.prop_map(Step::Remove),
+        any::<bool>().prop_map(Step::Acknowledge),
+    ]
+}
+
+proptest! {
+    /// Whatever is said in whatever order: what changes is sent once, and a subscriber has what there is.
+    #[test]
+    fn nobody_is_left_without_what_he_asked_for(steps in proptest::collection::vec(step(), 0..60)) {
+        let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
+        let mut machine = machine(TypeUrl::Secret);
+        let mut asked = BTreeSet::new();
+        let mut has: BTreeMap<String, Version> = BTreeMap::new();
+        let mut open = Vec::new();
+        for step in steps {
+            let before = receiver.borrow().clone();
+            let mut again = None;
+            let response = match &step {
+                Step::Subscribe(at) => {
+                    asked.insert(NAMES[*at]);
+                    again = Some(NAMES[*at]);
+                    machine.on_request(&subscribe(&[NAMES[*at]]), &before).1
+                }
+                Step::Unsubscribe(at) => {
+                    asked.remove(NAMES[*at]);
+                    has.remove(NAMES[*at]);
+                    machine.on_request(&Request { unsubscribe: strings(&[NAMES[*at]]), ..Request::default() }, &before).1
+                }
+                Step::Change(..) | Step::Remove(_) => {
+                    publisher.update(Instant::now(), |draft| match &step {
+                        Step::Change(at, body) => draft.set(TypeUrl::Secret, NAMES[*at], vec![*body]),
+                        Step::Remove(at) => draft.remove(TypeUrl::Secret, NAMES[*at]),
+                        _ => {}
+                    });
+                    let after = receiver.borrow().clone();
+                    machine.on_change(&after.changed_since(&before, TypeUrl::Secret), &after)
+                }
+                Step::Acknowledge(good) => {
+                    let nonce: String = open.pop().unwrap_or_default();
+                    let error = (!good).then(|| "bad".to_owned());
+                    machine.on_request(&Request { nonce, error, ..Request::default() }, &before).1
+                }
+            };
+            if let Some(response) = response {
+                for (name, resource) in &response.resources {
+                    let old = has.insert(name.to_string(), Arc::clone(resource.version()));
+                    prop_assert!(old.as_ref() != Some(resource.version()) || again == Some(&**name), "{name} was sent twice");
+                }
+                response.removed.iter().for_each(|name| drop(has.remove(&**name)));
+                open.push(response.nonce);
+            }
+            let now = receiver.borrow().clone();
+            for name in &asked {
+                prop_assert_eq!(has.get(*name), now.get(TypeUrl::Secret, name).map(|resource| resource.version()));
+            }
+        }
+    }
+}

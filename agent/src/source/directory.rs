@@ -8,6 +8,7 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,7 +57,8 @@ pub struct DirectorySource {
     pub settled: fn(&SecretObject) -> bool,
 }
 
-type Objects = BTreeMap<PathBuf, Vec<Entry>>;
+/// Shared, so that a change costs what changed: the rest is compared by address.
+type Objects = BTreeMap<PathBuf, Vec<Arc<Entry>>>;
 
 impl DirectorySource {
     /// Everything, once.
@@ -68,12 +70,8 @@ impl DirectorySource {
             tree: self.scan()?,
             units: BTreeMap::new(),
         };
-        for path in state.tree.units.keys() {
-            state
-                .units
-                .insert(path.clone(), self.read_unit(&state.tree, path));
-        }
-        Ok(state.current().into_values().collect())
+        state.fill(&self.namespaces);
+        Ok(state.current().into_values().map(Arc::unwrap_or_clone).collect())
     }
 
     /// Follows the directory until the receiver is gone.
@@ -92,14 +90,12 @@ impl DirectorySource {
         watch(&mut watcher, &state.tree, &mut watched);
         // Again: what was put there before the watch began would be missed.
         state.tree = self.scan()?;
-        for path in state.tree.units.keys() {
-            state
-                .units
-                .insert(path.clone(), self.read_unit(&state.tree, path));
-        }
+        state.fill(&self.namespaces);
         let mut told = state.current();
         if sender
-            .send(SourceEvent::Reset(told.values().cloned().collect()))
+            .send(SourceEvent::Reset(
+                told.values().map(|entry| Entry::clone(entry)).collect(),
+            ))
             .is_err()
         {
             return Ok(());
@@ -140,7 +136,7 @@ impl DirectorySource {
                 touched
                     .paths
                     .iter()
-                    .map(|path| state.tree.unit_of(path).map(Path::to_owned))
+                    .map(|path| known_unit(&state.tree, path))
                     .collect()
             })
             .flatten();
@@ -189,14 +185,32 @@ impl DirectorySource {
     }
 }
 
+/// The unit of a file whose content alone moved. What is gone, new or a link may have changed the tree itself.
+fn known_unit(tree: &Tree, path: &Path) -> Option<PathBuf> {
+    let unit = tree.unit_of(path)?;
+    std::fs::symlink_metadata(path)
+        .is_ok_and(|metadata| metadata.is_file())
+        .then(|| unit.to_owned())
+}
+
 struct State {
     tree: Tree,
     units: Objects,
 }
 
 impl State {
+    /// Reads everything, as it lies.
+    fn fill(&mut self, namespaces: &Namespaces) {
+        for path in self.tree.units.keys() {
+            let entries = self.tree.read(path, namespaces);
+            self.units
+                .insert(path.clone(), entries.into_iter().map(Arc::new).collect());
+        }
+    }
+
     /// A file that cannot be read as a whole keeps the objects that it had.
-    fn keep(&mut self, path: PathBuf, mut entries: Vec<Entry>) {
+    fn keep(&mut self, path: PathBuf, entries: Vec<Entry>) {
+        let mut entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
         let broken = entries
             .iter()
             .any(|entry| entry.object_ref.kind == Kind::File && entry.is_error());
@@ -213,15 +227,17 @@ impl State {
     }
 
     /// Every object once: the first in path order stands, another of the same name is an error of its file.
-    fn current(&self) -> BTreeMap<ObjectRef, Entry> {
+    fn current(&self) -> BTreeMap<ObjectRef, Arc<Entry>> {
         let mut owners: BTreeMap<ObjectRef, &Path> = BTreeMap::new();
-        let mut all: BTreeMap<ObjectRef, Entry> = BTreeMap::new();
-        let mut add = |entry: Entry| match all.get_mut(&entry.object_ref) {
-            Some(known) => known.findings.extend(entry.findings),
+        let mut all: BTreeMap<ObjectRef, Arc<Entry>> = BTreeMap::new();
+        let mut add = |entry: Arc<Entry>| match all.get_mut(&entry.object_ref) {
+            Some(known) => Arc::make_mut(known)
+                .findings
+                .extend(entry.findings.iter().cloned()),
             None => drop(all.insert(entry.object_ref.clone(), entry)),
         };
         for finding in &self.tree.findings {
-            add(finding.clone());
+            add(Arc::new(finding.clone()));
         }
         for (path, entries) in &self.units {
             for entry in entries {
@@ -239,11 +255,11 @@ impl State {
                             .findings
                             .iter_mut()
                             .for_each(|finding| finding.object = entry.object_ref.clone());
-                        add(duplicate);
+                        add(Arc::new(duplicate));
                     }
                     _ => {
                         owners.insert(entry.object_ref.clone(), path);
-                        add(entry.clone());
+                        add(Arc::clone(entry));
                     }
                 }
             }
@@ -260,14 +276,20 @@ impl Entry {
     }
 }
 
-fn difference(old: &BTreeMap<ObjectRef, Entry>, new: &BTreeMap<ObjectRef, Entry>) -> Vec<SourceEvent> {
+fn difference(
+    old: &BTreeMap<ObjectRef, Arc<Entry>>,
+    new: &BTreeMap<ObjectRef, Arc<Entry>>,
+) -> Vec<SourceEvent> {
     let gone = old
         .keys()
         .filter(|name| !new.contains_key(*name))
         .cloned()
         .map(SourceEvent::Delete);
-    let moved = new.iter().filter(|(name, entry)| old.get(*name) != Some(*entry));
-    gone.chain(moved.map(|(_, entry)| SourceEvent::Apply(entry.clone())))
+    let same = |a: &Arc<Entry>, b: &Arc<Entry>| Arc::ptr_eq(a, b) || a == b;
+    let moved = new
+        .iter()
+        .filter(|(name, entry)| !old.get(*name).is_some_and(|old| same(old, entry)));
+    gone.chain(moved.map(|(_, entry)| SourceEvent::Apply(Entry::clone(entry))))
         .collect()
 }
 

@@ -1,0 +1,127 @@
+//! The command line as scripts see it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn sealgate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sealgate"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+const SITE: &str = r#"
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gateway, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*.example"]}
+  - {port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*.example"], tls: {httpsRedirect: true}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec:
+  hosts: [a.example]
+  gateways: [istio-system/gateway]
+  http:
+  - match: [{uri: {exact: /hello}}]
+    route: [{destination: {host: nginx, port: {number: 80}}}]
+"#;
+
+fn site() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("site.yaml"), SITE).unwrap();
+    folder
+}
+
+#[test]
+fn usage_errors_are_2_and_help_is_0() {
+    assert_eq!(sealgate(&["--help"]).status.code(), Some(0));
+    for command in ["run", "bootstrap", "check", "explain", "certs"] {
+        assert_eq!(sealgate(&[command, "--help"]).status.code(), Some(0), "{command}");
+    }
+    for bad in [
+        &["nonsense"][..],
+        &["run"],
+        &[
+            "run",
+            "--source",
+            "dir:/no/such/folder",
+            "--socket",
+            "/tmp/sealgate-test.sock",
+        ],
+        &["run", "--source", "dir:/tmp", "--port-map", "x"],
+        &["check", "--dir", "/no/such/folder"],
+        &["certs", "--admin", "127.0.0.1:1"],
+    ] {
+        let output = sealgate(bad);
+        assert_eq!(output.status.code(), Some(2), "{bad:?}");
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_batch_is_answered_line_by_line() {
+    let folder = site();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sealgate"))
+        .args(["explain", "--batch", "-", "--dir"])
+        .arg(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = b"{\"id\":1,\"scheme\":\"http\",\"authority\":\"a.example\",\"path\":\"/hello\"}\nnonsense\n\
+        {\"id\":2,\"port\":8080,\"scheme\":\"http\",\"authority\":\"a.example:8080\",\"path\":\"/x\"}\n\
+        {\"id\":3,\"authority\":\"a.example\"}\n";
+    child.stdin.take().unwrap().write_all(lines).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let answers: Vec<Value> = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect();
+    assert_eq!(answers.len(), 4);
+    assert_eq!(
+        answers[0]["decision"]["cluster"],
+        "outbound|80||nginx.default.svc.cluster.local"
+    );
+    assert!(answers[1]["error"].is_string() && answers[1]["id"].is_null());
+    assert_eq!(answers[2]["decision"]["location"], "https://a.example:8080/x");
+    assert_eq!(answers[3]["decision"]["reason"], "host");
+}
+
+#[test]
+fn check_says_what_is_wrong_and_how_much() {
+    let folder = site();
+    let dir = folder.path().display().to_string();
+    assert_eq!(sealgate(&["check", "--dir", &dir]).status.code(), Some(0));
+    fs::create_dir(folder.path().join("keyless")).unwrap();
+    fs::write(folder.path().join("keyless/tls.crt"), "x").unwrap();
+    let output = sealgate(&["check", "--json", "--dir", &dir]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let finding = findings
+        .iter()
+        .find(|finding| finding["code"] == "no-key")
+        .unwrap();
+    assert_eq!(
+        (&finding["object"], &finding["field"]),
+        (&"Secret istio-system/keyless".into(), &"data[tls.key]".into())
+    );
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding["code"] == "unknown-destination")
+    );
+    assert_eq!(report["credentials"][0]["state"], "refused");
+}

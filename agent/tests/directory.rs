@@ -1,0 +1,189 @@
+//! The directory source on a real file system.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use sealgate_agent::object::{Object, SecretObject};
+use sealgate_agent::source::directory::DirectorySource;
+use sealgate_agent::source::manifest::Namespaces;
+use sealgate_agent::source::{Entry, SourceEvent};
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+fn source(root: &Path) -> DirectorySource {
+    let namespaces = Namespaces {
+        gateway: "gw".to_owned(),
+        other: "default",
+    };
+    // Whole is what has equal halves: a stand-in for a certificate and its key.
+    let settled = |secret: &SecretObject| secret.data.get("tls.crt") == secret.data.get("tls.key");
+    DirectorySource {
+        root: root.to_owned(),
+        namespaces,
+        settled,
+    }
+}
+
+fn follow(root: &Path) -> UnboundedReceiver<SourceEvent> {
+    let (sender, receiver) = unbounded_channel();
+    source(root).spawn(sender).unwrap();
+    receiver
+}
+
+async fn next(receiver: &mut UnboundedReceiver<SourceEvent>) -> SourceEvent {
+    tokio::time::timeout(Duration::from_secs(5), receiver.recv())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+async fn applied(receiver: &mut UnboundedReceiver<SourceEvent>) -> Entry {
+    match next(receiver).await {
+        SourceEvent::Apply(entry) => entry,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn pair(folder: &Path, text: &str) {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("tls.crt"), text).unwrap();
+    fs::write(folder.join("tls.key"), text).unwrap();
+}
+
+fn text_of(entry: &Entry) -> String {
+    let Some(Object::Secret(secret)) = &entry.object else {
+        panic!("{entry:?}")
+    };
+    String::from_utf8(secret.data["tls.key"].to_vec()).unwrap()
+}
+
+const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
+
+#[tokio::test]
+async fn a_pair_that_changes_in_place_arrives_whole() {
+    let folder = TempDir::new().unwrap();
+    pair(&folder.path().join("a"), "old");
+    let mut events = follow(folder.path());
+    assert!(matches!(next(&mut events).await, SourceEvent::Reset(entries) if entries.len() == 1));
+    fs::write(folder.path().join("a/tls.crt"), "new").unwrap();
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    fs::write(folder.path().join("a/tls.key"), "new").unwrap();
+    assert_eq!(text_of(&applied(&mut events).await), "new");
+}
+
+#[tokio::test]
+async fn a_mounted_secret_is_swapped_as_kubernetes_does() {
+    let folder = TempDir::new().unwrap();
+    let mount = folder.path().join("a");
+    pair(&mount.join("..1"), "old");
+    symlink("..1", mount.join("..data")).unwrap();
+    for key in ["tls.crt", "tls.key"] {
+        symlink(format!("..data/{key}"), mount.join(key)).unwrap();
+    }
+    let mut events = follow(folder.path());
+    assert!(matches!(next(&mut events).await, SourceEvent::Reset(entries) if text_of(&entries[0]) == "old"));
+    pair(&mount.join("..2"), "new");
+    symlink("..2", mount.join("..tmp")).unwrap();
+    fs::rename(mount.join("..tmp"), mount.join("..data")).unwrap();
+    assert_eq!(text_of(&applied(&mut events).await), "new");
+}
+
+#[tokio::test]
+async fn files_come_and_go() {
+    let folder = TempDir::new().unwrap();
+    let mut events = follow(folder.path());
+    assert!(matches!(next(&mut events).await, SourceEvent::Reset(entries) if entries.is_empty()));
+    fs::write(folder.path().join("s.yaml"), SERVICE).unwrap();
+    assert!(applied(&mut events).await.object.is_some());
+    fs::write(folder.path().join("new"), SERVICE.replace("80", "81")).unwrap();
+    fs::rename(folder.path().join("new"), folder.path().join("s.yaml")).unwrap();
+    assert!(applied(&mut events).await.object.is_some());
+    fs::remove_file(folder.path().join("s.yaml")).unwrap();
+    assert!(
+        matches!(next(&mut events).await, SourceEvent::Delete(name) if name.to_string() == "Service default/a")
+    );
+}
+
+#[tokio::test]
+async fn a_broken_file_keeps_its_objects() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("s.yaml"), SERVICE).unwrap();
+    let mut events = follow(folder.path());
+    next(&mut events).await;
+    fs::write(folder.path().join("s.yaml"), "a: [").unwrap();
+    let broken = applied(&mut events).await;
+    assert_eq!(
+        (broken.object_ref.to_string().as_str(), broken.findings[0].code),
+        ("File s.yaml", "invalid-yaml")
+    );
+    fs::write(folder.path().join("s.yaml"), SERVICE).unwrap();
+    assert!(
+        matches!(next(&mut events).await, SourceEvent::Delete(name) if name.to_string() == "File s.yaml")
+    );
+}
+
+#[test]
+fn bad_files_are_named_and_stop_nothing() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("good.yaml"), SERVICE).unwrap();
+    fs::write(path("twice.yaml"), SERVICE).unwrap();
+    fs::write(path("bytes.yaml"), b"\xff").unwrap();
+    fs::File::create(path("large.yaml"))
+        .unwrap()
+        .set_len(100 * 1024 * 1024)
+        .unwrap();
+    symlink("loop.yaml", path("loop.yaml")).unwrap();
+    fs::create_dir(path("round")).unwrap();
+    symlink("..", path("round/and-round")).unwrap();
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(path("fifo.yaml"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let entries = source(folder.path()).read_once().unwrap();
+    let mut found: Vec<String> = entries
+        .iter()
+        .flat_map(|entry| &entry.findings)
+        .map(|finding| format!("{} {}", finding.object, finding.code))
+        .collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "File bytes.yaml invalid-utf8",
+            "File fifo.yaml not-a-file",
+            "File large.yaml file-too-large",
+            "File loop.yaml link-loop",
+            "File round/and-round link-loop",
+            "Service default/a duplicate-object",
+        ]
+    );
+    assert!(entries.iter().any(|entry| entry.object.is_some()));
+    assert!(source(&path("missing")).read_once().is_err());
+}
+
+#[tokio::test]
+async fn reading_does_not_wake_it() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("s.yaml"), SERVICE).unwrap();
+    let mut events = follow(folder.path());
+    next(&mut events).await;
+    for _ in 0..20 {
+        fs::read(folder.path().join("s.yaml")).unwrap();
+    }
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), events.recv())
+            .await
+            .is_err()
+    );
+}

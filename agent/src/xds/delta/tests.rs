@@ -15,8 +15,7 @@ fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
             draft.set(TypeUrl::Listener, name, body.as_bytes().to_vec());
         }
     });
-    let snapshot = receiver.borrow().clone();
-    snapshot
+    Arc::clone(&receiver.borrow())
 }
 
 fn machine(kind: TypeUrl) -> Subscription {

@@ -11,8 +11,7 @@ fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
             draft.set(TypeUrl::Cluster, name, body.as_bytes().to_vec());
         }
     });
-    let snapshot = receiver.borrow().clone();
-    snapshot
+    Arc::clone(&receiver.borrow())
 }
 
 fn machine(kind: TypeUrl) -> Subscription {

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::{client, eventually, upstream};
 
+const ENVOY_LOG: &str = "envoy.log";
 const START: Duration = Duration::from_secs(20);
 
 /// A process that ends with this value.
@@ -25,12 +26,53 @@ impl Drop for Running {
     }
 }
 
+/// A running Envoy.
+#[derive(Debug)]
+pub struct Envoy(#[expect(dead_code, reason = "held for its drop")] Running);
+
+impl Envoy {
+    /// Starts it from this bootstrap; its files are in `folder`.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub async fn start(folder: &Path, bootstrap: &str, admin: u16) -> Result<Self> {
+        let path = folder.join("bootstrap.yaml");
+        fs::write(&path, bootstrap)?;
+        let log = File::create(folder.join(ENVOY_LOG))?;
+        let child = Command::new(program("ENVOY_BIN")?)
+            .arg("-c")
+            .arg(path)
+            .args([
+                "--concurrency",
+                "1",
+                "--use-dynamic-base-id",
+                "--drain-time-s",
+                "5",
+                "--log-level",
+                "warning",
+            ])
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let envoy = Self(Running(child));
+        let ready = eventually("Envoy gets ready", START, || async move {
+            let answer = client::fetch_plain(admin, "localhost", "/ready").await?;
+            ensure!(answer.status == 200, "{}", answer.body);
+            Ok(())
+        });
+        ready
+            .await
+            .with_context(|| fs::read_to_string(folder.join(ENVOY_LOG)).unwrap_or_default())?;
+        Ok(envoy)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
     agent: Option<Running>,
-    envoy: Option<Running>,
+    envoy: Option<Envoy>,
     /// Where HTTPS is served.
     pub https: u16,
     /// Where HTTP is served.
@@ -51,7 +93,11 @@ fn program(variable: &str) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-fn free_port() -> Result<u16> {
+/// A port of loopback that nobody has.
+///
+/// # Errors
+/// There is none.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
@@ -150,34 +196,33 @@ impl Site {
             "bootstrap: {}",
             String::from_utf8_lossy(&bootstrap.stderr)
         );
-        let path = self.folder.path().join("bootstrap.yaml");
-        fs::write(&path, bootstrap.stdout)?;
-        let log = File::create(self.envoy_log())?;
-        let child = Command::new(program("ENVOY_BIN")?)
-            .arg("-c")
-            .arg(path)
-            .args([
-                "--concurrency",
-                "1",
-                "--use-dynamic-base-id",
-                "--drain-time-s",
-                "5",
-                "--log-level",
-                "warning",
-            ])
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        self.envoy = Some(Running(child));
-        let admin = self.envoy_admin;
-        let ready = eventually("Envoy gets ready", START, || async move {
-            let answer = client::fetch_plain(admin, "localhost", "/ready").await?;
-            ensure!(answer.status == 200, "{}", answer.body);
-            Ok(())
-        });
-        ready
-            .await
-            .with_context(|| fs::read_to_string(self.envoy_log()).unwrap_or_default())
+        let text = String::from_utf8(bootstrap.stdout)?;
+        self.envoy = Some(Envoy::start(self.folder.path(), &text, self.envoy_admin).await?);
+        Ok(())
+    }
+
+    /// How much memory the agent holds, in bytes, and how much processor time it has taken.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn agent_usage(&self) -> Result<(u64, Duration)> {
+        let agent = self.agent.as_ref().context("the agent does not run")?.0.id();
+        let status = fs::read_to_string(format!("/proc/{agent}/status"))?;
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("VmRSS")?;
+        let kilobytes: u64 = resident.trim().trim_end_matches(" kB").parse()?;
+        let stat = fs::read_to_string(format!("/proc/{agent}/stat"))?;
+        let after_name = stat.rsplit(')').next().context("stat")?;
+        let ticks: u64 = after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum();
+        // USER_HZ is 100 wherever Linux runs.
+        Ok((kilobytes * 1024, Duration::from_millis(ticks * 10)))
     }
 
     /// Runs `sealgate` to its end.
@@ -228,6 +273,6 @@ impl Site {
     /// Envoy's log.
     #[must_use]
     pub fn envoy_log(&self) -> PathBuf {
-        self.folder.path().join("envoy.log")
+        self.folder.path().join(ENVOY_LOG)
     }
 }

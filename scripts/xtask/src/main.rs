@@ -39,6 +39,14 @@ enum Task {
     },
     /// Play the walkthrough with the real Envoy, under load
     Demo,
+    /// Measure, side by side with others: rotation
+    Bench {
+        /// What
+        name: String,
+        /// Fewer rounds
+        #[arg(long)]
+        quick: bool,
+    },
     /// Formatting and clippy
     Lint,
     /// Check the rules that ARCHITECTURE.md names
@@ -51,7 +59,8 @@ fn main() -> Result<()> {
         Task::Setup => setup(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
-        Task::Demo => demo(),
+        Task::Demo => program("walkthrough", &[]),
+        Task::Bench { name, quick } => bench(&name, quick),
         Task::Lint => lint(),
         Task::Rules => rules::check(),
     }
@@ -170,7 +179,13 @@ fn test(rest: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn demo() -> Result<()> {
+fn bench(name: &str, quick: bool) -> Result<()> {
+    ensure!(name == "rotation", "bench {name}: there is only rotation");
+    program("bench-rotation", if quick { &["--quick"] } else { &[] })
+}
+
+/// Runs a program of the harness on the release build.
+fn program(name: &str, arguments: &[&str]) -> Result<()> {
     setup()?;
     let agent = build(false)?;
     let mut command = cargo(&[
@@ -180,9 +195,13 @@ fn demo() -> Result<()> {
         "--package",
         "sealgate-tests",
         "--bin",
-        "walkthrough",
+        name,
+        "--",
     ]);
-    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))
+    run(command
+        .args(arguments)
+        .env("SEALGATE_BIN", agent)
+        .env("ENVOY_BIN", envoy()?))
 }
 
 fn lint() -> Result<()> {

@@ -187,3 +187,17 @@ async fn reading_does_not_wake_it() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn a_file_that_is_empty_for_a_moment_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("s.yaml");
+    fs::write(&path, SERVICE).unwrap();
+    let mut events = follow(folder.path());
+    next(&mut events).await;
+    let mut file = fs::File::create(&path).unwrap();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    std::io::Write::write_all(&mut file, SERVICE.replace("80", "81").as_bytes()).unwrap();
+    drop(file);
+    assert!(applied(&mut events).await.object.is_some());
+}

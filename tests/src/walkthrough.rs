@@ -38,6 +38,11 @@ pub struct Walkthrough {
     rotations: usize,
 }
 
+/// Whether a line of Envoy's log is not of the access log.
+fn is_noteworthy(line: &str) -> bool {
+    !line.contains("] GET ")
+}
+
 impl Walkthrough {
     /// Plays all steps.
     ///
@@ -68,8 +73,24 @@ impl Walkthrough {
             totals.requests, totals.handshakes, totals.seconds, totals.failed
         );
         say(&shown);
-        result.with_context(|| format!("{shown}\nfailures: {:#?}", totals.failures))?;
-        totals.check()?;
+        result.and_then(|()| totals.check()).with_context(|| {
+            let log = std::fs::read_to_string(walk.site.envoy_log()).unwrap_or_default();
+            let said: Vec<&str> = log.lines().filter(|line| is_noteworthy(line)).collect();
+            let last = said
+                .get(said.len().saturating_sub(30)..)
+                .unwrap_or_default()
+                .join("\n");
+            let agent = std::fs::read_to_string(walk.site.agent_log()).unwrap_or_default();
+            let agent: Vec<&str> = agent.lines().collect();
+            let agent = agent
+                .get(agent.len().saturating_sub(40)..)
+                .unwrap_or_default()
+                .join("\n");
+            format!(
+                "{shown}\nfailures: {:#?}\nEnvoy: {last}\nagent: {agent}",
+                totals.failures
+            )
+        })?;
         Ok(totals)
     }
 

@@ -177,6 +177,8 @@ impl DirectorySource {
                     .iter()
                     .any(|finding| finding.code == "invalid-yaml"),
             });
+            // A file that is being written in place is empty for a moment: its objects are not gone.
+            let torn = torn || entries.is_empty();
             if !torn || Instant::now() >= deadline {
                 return entries;
             }

@@ -1,37 +1,35 @@
 //! A directory of manifests and PEM folders, followed as it changes.
 //!
 //! A thread of its own waits for the file system's events (not the runtime's timers, which are a millisecond coarse),
-//! lets a burst settle for half a millisecond, reads only the units that were touched, and sends what differs. A
-//! unit is a manifest file or a PEM folder. A slow poll backs the watcher up.
+//! reads only the units that were touched, and sends what differs. A unit is a manifest file or a PEM folder. One
+//! that is half written waits for its other half, and nothing waits with it. A slow poll backs the watcher up.
 
+mod burst;
+mod index;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::burst::Burst;
+use self::index::Index;
 use self::tree::Tree;
-use super::manifest::{Namespaces, refused};
+use super::manifest::Namespaces;
 use super::{Entry, SourceEvent};
-use crate::object::{Kind, Object, ObjectRef, SecretObject};
+use crate::object::{Object, SecretObject};
 
-/// A burst is over when nothing came for this long.
-const QUIET: Duration = Duration::from_micros(500);
-/// A burst that does not end is looked at all the same.
-const LONGEST_BURST: Duration = Duration::from_millis(20);
-/// A written file that was not closed yet is given this long.
-const OPEN_FILE: Duration = Duration::from_millis(5);
-/// A pair that does not match, or a file that is cut off, may be half of a change: it is read again for this long.
+/// A pair that does not match, a file that is cut off or not closed yet, may be half of a change: it is judged when
+/// it is whole, or after this long.
 const TORN: Duration = Duration::from_millis(150);
-const TORN_PAUSE: Duration = Duration::from_millis(2);
 /// How often everything is looked at, whatever the watcher says.
 const POLL: Duration = Duration::from_secs(10);
 
@@ -57,21 +55,18 @@ pub struct DirectorySource {
     pub settled: fn(&SecretObject) -> bool,
 }
 
-/// Shared, so that a change costs what changed: the rest is compared by address.
-type Objects = BTreeMap<PathBuf, Vec<Arc<Entry>>>;
-
 impl DirectorySource {
     /// Everything, once.
     ///
     /// # Errors
     /// The root cannot be read.
     pub fn read_once(&self) -> Result<Vec<Entry>, DirectoryError> {
-        let mut state = State {
-            tree: self.scan()?,
-            units: BTreeMap::new(),
-        };
-        state.fill(&self.namespaces);
-        Ok(state.current().into_values().map(Arc::unwrap_or_clone).collect())
+        let tree = self.scan()?;
+        let mut index = Index::default();
+        for path in tree.units.keys() {
+            index.set(path, tree.file_ref(path), tree.read(path, &self.namespaces));
+        }
+        Ok(index.all())
     }
 
     /// Follows the directory until the receiver is gone.
@@ -80,48 +75,26 @@ impl DirectorySource {
     /// The root cannot be read or watched.
     pub fn spawn(self, sender: UnboundedSender<SourceEvent>) -> Result<(), DirectoryError> {
         let (events, receiver) = mpsc::channel();
-        let mut watcher = notify::recommended_watcher(events)
+        let watcher = notify::recommended_watcher(events)
             .map_err(|error| DirectoryError::Watch(self.root.clone(), error))?;
-        let mut state = State {
-            tree: self.scan()?,
-            units: BTreeMap::new(),
+        let mut follower = Follower {
+            tree: Tree::default(),
+            source: self,
+            index: Index::default(),
+            watcher,
+            watched: BTreeMap::new(),
+            writers: BTreeSet::new(),
+            waiting: BTreeMap::new(),
         };
-        let mut watched = BTreeSet::new();
-        watch(&mut watcher, &state.tree, &mut watched);
-        // Again: what was put there before the watch began would be missed.
-        state.tree = self.scan()?;
-        state.fill(&self.namespaces);
-        let mut told = state.current();
-        if sender
-            .send(SourceEvent::Reset(
-                told.values().map(|entry| Entry::clone(entry)).collect(),
-            ))
-            .is_err()
-        {
-            return Ok(());
+        follower.scan()?;
+        let units: BTreeSet<PathBuf> = follower.tree.units.keys().cloned().collect();
+        // As they lie: whoever starts now has nothing better.
+        units.iter().for_each(|unit| follower.judge(unit));
+        if sender.send(SourceEvent::Reset(follower.index.all())).is_ok() {
+            // The name is for people who look at threads; a system that cannot make one ends here anyway.
+            let body = move || follower.run(&receiver, &sender);
+            drop(thread::Builder::new().name("directory".to_owned()).spawn(body));
         }
-        let body = move || {
-            let mut poll = Instant::now() + POLL;
-            while !sender.is_closed() {
-                let Some(touched) = gather(&receiver, poll) else {
-                    return;
-                };
-                if Instant::now() >= poll || touched.rescan {
-                    poll = Instant::now() + POLL;
-                }
-                self.refresh(&mut state, &touched);
-                watch(&mut watcher, &state.tree, &mut watched);
-                let now = state.current();
-                for event in difference(&told, &now) {
-                    if sender.send(event).is_err() {
-                        return;
-                    }
-                }
-                told = now;
-            }
-        };
-        // The name is for people who look at threads; a system that cannot make one ends here anyway.
-        drop(thread::Builder::new().name("directory".to_owned()).spawn(body));
         Ok(())
     }
 
@@ -129,229 +102,158 @@ impl DirectorySource {
         Tree::scan(&self.root).map_err(|error| DirectoryError::Unreadable(self.root.clone(), error))
     }
 
-    /// Reads what was touched. The tree itself is walked only if something else than a known file's content moved.
-    fn refresh(&self, state: &mut State, touched: &Touched) {
-        let known: Option<BTreeSet<PathBuf>> = (!touched.rescan)
-            .then(|| {
-                touched
-                    .paths
-                    .iter()
-                    .map(|path| known_unit(&state.tree, path))
-                    .collect()
-            })
-            .flatten();
-        let dirty = match known {
-            Some(dirty) => dirty,
-            None => match self.scan() {
-                Ok(tree) => {
-                    let dirty = tree.changed_since(&state.tree, &touched.paths);
-                    state.tree = tree;
-                    dirty
-                }
-                Err(error) => {
-                    // The root is gone for now: everything is held until it comes back.
-                    tracing::error!(%error, "the directory cannot be read; what is known is served on");
+    /// Whether this may be half of a change.
+    fn is_torn(&self, entries: &[Entry]) -> bool {
+        let is_half = |entry: &Entry| match &entry.object {
+            Some(Object::Secret(secret)) => !(self.settled)(secret),
+            Some(_) => false,
+            None => entry
+                .findings
+                .iter()
+                .any(|finding| finding.code == "invalid-yaml"),
+        };
+        // A file that is being written in place is empty for a moment: its objects are not gone.
+        entries.is_empty() || entries.iter().any(is_half)
+    }
+}
+
+/// A directory on its way through time.
+struct Follower {
+    source: DirectorySource,
+    tree: Tree,
+    index: Index,
+    watcher: RecommendedWatcher,
+    /// By device and inode: a folder that was replaced lost its watch.
+    watched: BTreeMap<PathBuf, (u64, u64)>,
+    /// Files that were written to and not closed yet.
+    writers: BTreeSet<PathBuf>,
+    /// Units that are not whole, and when they are judged all the same.
+    waiting: BTreeMap<PathBuf, Instant>,
+}
+
+impl Follower {
+    fn run(
+        mut self,
+        events: &mpsc::Receiver<notify::Result<notify::Event>>,
+        sender: &UnboundedSender<SourceEvent>,
+    ) {
+        let mut poll = Instant::now() + POLL;
+        while !sender.is_closed() {
+            let until = self.waiting.values().min().map_or(poll, |first| poll.min(*first));
+            let Some(burst) = Burst::gather(events, until) else {
+                return;
+            };
+            let now = Instant::now();
+            let polled = now >= poll;
+            if polled {
+                poll = now + POLL;
+            }
+            self.take(&burst, polled);
+            self.settle(now);
+            for event in self.index.changes() {
+                if sender.send(event).is_err() {
                     return;
                 }
-            },
-        };
-        state.units.retain(|path, _| state.tree.units.contains_key(path));
-        for path in dirty {
-            if state.tree.units.contains_key(&path) {
-                let entries = self.read_unit(&state.tree, &path);
-                state.keep(path, entries);
             }
         }
     }
 
-    /// Reads a unit, again for a moment if it looks torn.
-    fn read_unit(&self, tree: &Tree, path: &Path) -> Vec<Entry> {
-        let deadline = Instant::now() + TORN;
-        loop {
-            let entries = tree.read(path, &self.namespaces);
-            let torn = entries.iter().any(|entry| match &entry.object {
-                Some(Object::Secret(secret)) => !(self.settled)(secret),
-                Some(_) => false,
-                None => entry
-                    .findings
-                    .iter()
-                    .any(|finding| finding.code == "invalid-yaml"),
-            });
-            // A file that is being written in place is empty for a moment: its objects are not gone.
-            let torn = torn || entries.is_empty();
-            if !torn || Instant::now() >= deadline {
-                return entries;
+    /// Reads what was touched. The tree itself is walked only if something else than a known file's content moved.
+    fn take(&mut self, burst: &Burst, polled: bool) {
+        for (path, open) in &burst.paths {
+            if *open {
+                self.writers.insert(path.clone());
+            } else {
+                self.writers.remove(path);
             }
-            thread::sleep(TORN_PAUSE);
         }
-    }
-}
-
-/// The unit of a file whose content alone moved. What is gone, new or a link may have changed the tree itself.
-fn known_unit(tree: &Tree, path: &Path) -> Option<PathBuf> {
-    let unit = tree.unit_of(path)?;
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|metadata| metadata.is_file())
-        .then(|| unit.to_owned())
-}
-
-struct State {
-    tree: Tree,
-    units: Objects,
-}
-
-impl State {
-    /// Reads everything, as it lies.
-    fn fill(&mut self, namespaces: &Namespaces) {
-        for path in self.tree.units.keys() {
-            let entries = self.tree.read(path, namespaces);
-            self.units
-                .insert(path.clone(), entries.into_iter().map(Arc::new).collect());
-        }
-    }
-
-    /// A file that cannot be read as a whole keeps the objects that it had.
-    fn keep(&mut self, path: PathBuf, entries: Vec<Entry>) {
-        let mut entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
-        let broken = entries
-            .iter()
-            .any(|entry| entry.object_ref.kind == Kind::File && entry.is_error());
-        if broken {
-            let named: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
-            let former = self.units.get(&path).into_iter().flatten();
-            entries.extend(
-                former
-                    .filter(|old| old.object.is_some() && !named.contains(&old.object_ref))
-                    .cloned(),
-            );
-        }
-        self.units.insert(path, entries);
-    }
-
-    /// Every object once: the first in path order stands, another of the same name is an error of its file.
-    fn current(&self) -> BTreeMap<ObjectRef, Arc<Entry>> {
-        let mut owners: BTreeMap<ObjectRef, &Path> = BTreeMap::new();
-        let mut all: BTreeMap<ObjectRef, Arc<Entry>> = BTreeMap::new();
-        let mut add = |entry: Arc<Entry>| match all.get_mut(&entry.object_ref) {
-            Some(known) => Arc::make_mut(known)
-                .findings
-                .extend(entry.findings.iter().cloned()),
-            None => drop(all.insert(entry.object_ref.clone(), entry)),
-        };
-        for finding in &self.tree.findings {
-            add(Arc::new(finding.clone()));
-        }
-        for (path, entries) in &self.units {
-            for entry in entries {
-                match owners.get(&entry.object_ref) {
-                    Some(owner) if entry.object_ref.kind != Kind::File => {
-                        let message = format!("the same object is in {}, which stands", owner.display());
-                        let file = ObjectRef::file(path.display().to_string());
-                        let mut duplicate = refused(
-                            file,
-                            "duplicate-object",
-                            None,
-                            format!("{}: {message}", entry.object_ref),
-                        );
-                        duplicate
-                            .findings
-                            .iter_mut()
-                            .for_each(|finding| finding.object = entry.object_ref.clone());
-                        add(Arc::new(duplicate));
-                    }
-                    _ => {
-                        owners.insert(entry.object_ref.clone(), path);
-                        add(Arc::clone(entry));
-                    }
+        let mut dirty = BTreeSet::new();
+        if polled || burst.lost || !burst.paths.keys().all(|path| self.tree.stands(path)) {
+            match self.scan() {
+                Ok(changed) => dirty = changed,
+                // The root is gone for now: everything is held until it comes back.
+                Err(error) => {
+                    return tracing::error!(%error, "the directory cannot be read; what is known is served on");
                 }
             }
         }
-        all
+        let touched = burst.paths.keys().filter_map(|path| self.tree.unit_of(path));
+        dirty.extend(touched.map(Path::to_owned));
+        dirty.iter().for_each(|unit| self.look(unit));
     }
-}
 
-impl Entry {
-    fn is_error(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.severity == crate::object::Severity::Error)
-    }
-}
-
-fn difference(
-    old: &BTreeMap<ObjectRef, Arc<Entry>>,
-    new: &BTreeMap<ObjectRef, Arc<Entry>>,
-) -> Vec<SourceEvent> {
-    let gone = old
-        .keys()
-        .filter(|name| !new.contains_key(*name))
-        .cloned()
-        .map(SourceEvent::Delete);
-    let same = |a: &Arc<Entry>, b: &Arc<Entry>| Arc::ptr_eq(a, b) || a == b;
-    let moved = new
-        .iter()
-        .filter(|(name, entry)| !old.get(*name).is_some_and(|old| same(old, entry)));
-    gone.chain(moved.map(|(_, entry)| SourceEvent::Apply(Entry::clone(entry))))
-        .collect()
-}
-
-#[derive(Default)]
-struct Touched {
-    paths: BTreeSet<PathBuf>,
-    rescan: bool,
-}
-
-/// Waits for a burst and its end, or for the poll. None if the watcher is gone.
-fn gather(receiver: &mpsc::Receiver<notify::Result<notify::Event>>, poll: Instant) -> Option<Touched> {
-    let mut touched = Touched::default();
-    let mut wait = poll.saturating_duration_since(Instant::now());
-    let mut burst = None;
-    let mut open = false;
-    loop {
-        match receiver.recv_timeout(wait) {
-            Ok(Ok(event)) if is_noise(event.kind) => {}
-            Ok(Ok(event)) => {
-                open = matches!(
-                    event.kind,
-                    EventKind::Modify(notify::event::ModifyKind::Data(_)) | EventKind::Create(_)
-                );
-                touched.rescan |= event.need_rescan();
-                touched.paths.extend(event.paths);
-            }
-            Ok(Err(_)) => touched.rescan = true,
-            Err(RecvTimeoutError::Timeout) => {
-                touched.rescan |= touched.paths.is_empty();
-                return Some(touched);
-            }
-            Err(RecvTimeoutError::Disconnected) => return None,
+    /// Walks the tree, and says which units are new or moved. Units that are gone are forgotten.
+    fn scan(&mut self) -> Result<BTreeSet<PathBuf>, DirectoryError> {
+        let mut tree = self.source.scan()?;
+        // What was put into a new folder before its watch began would be missed.
+        while self.watch(&tree) {
+            tree = self.source.scan()?;
         }
-        if touched.paths.is_empty() && !touched.rescan {
-            wait = poll.saturating_duration_since(Instant::now());
-            continue;
+        let is_gone = |unit: &&PathBuf| !tree.units.contains_key(*unit) && !tree.hides(unit);
+        let gone: Vec<PathBuf> = self.index.units().filter(is_gone).cloned().collect();
+        for unit in &gone {
+            self.index.remove(unit);
+            self.waiting.remove(unit);
         }
-        let end = *burst.get_or_insert_with(|| Instant::now() + LONGEST_BURST);
-        wait = if open { OPEN_FILE } else { QUIET }.min(end.saturating_duration_since(Instant::now()));
+        let changed = tree.changed_since(&self.tree);
+        self.tree = tree;
+        Ok(changed)
     }
-}
 
-/// Reading a file must not wake us: opening and closing for reading are events too.
-fn is_noise(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-        EventKind::Access(_) => true,
-        _ => false,
-    }
-}
-
-fn watch(watcher: &mut impl Watcher, tree: &Tree, watched: &mut BTreeSet<PathBuf>) {
-    for path in tree.folders.difference(&watched.clone()) {
-        match watcher.watch(path, RecursiveMode::NonRecursive) {
-            Ok(()) => drop(watched.insert(path.clone())),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "cannot be watched; changes are seen by polling");
+    /// Whether a folder was watched that was not before.
+    fn watch(&mut self, tree: &Tree) -> bool {
+        self.watched.retain(|path, _| tree.folders.contains(path));
+        let mut more = false;
+        for path in &tree.folders {
+            let Ok(metadata) = fs::metadata(path) else {
+                continue;
+            };
+            let id = (metadata.dev(), metadata.ino());
+            if self.watched.insert(path.clone(), id) == Some(id) {
+                continue;
+            }
+            match self.watcher.watch(path, RecursiveMode::NonRecursive) {
+                Ok(()) => more = true,
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "cannot be watched; changes are seen by polling");
+                }
             }
         }
+        more
     }
-    // A folder that is gone took its watch with it.
-    watched.retain(|path| tree.folders.contains(path));
+
+    /// Judges a unit if it is whole, and else lets it wait for its other half.
+    fn look(&mut self, unit: &Path) {
+        let is_written = |path: &PathBuf| self.tree.unit_of(path) == Some(unit);
+        if !self.writers.iter().any(is_written) {
+            let entries = self.tree.read(unit, &self.source.namespaces);
+            if !self.source.is_torn(&entries) {
+                return self.tell(unit, entries);
+            }
+        }
+        self.waiting
+            .entry(unit.to_owned())
+            .or_insert_with(|| Instant::now() + TORN);
+    }
+
+    /// Judges those that waited long enough.
+    fn settle(&mut self, now: Instant) {
+        let due = |(unit, until): (&PathBuf, &Instant)| (*until <= now).then(|| unit.clone());
+        let due: Vec<PathBuf> = self.waiting.iter().filter_map(due).collect();
+        due.iter().for_each(|unit| self.judge(unit));
+    }
+
+    /// Takes a unit as it lies.
+    fn judge(&mut self, unit: &Path) {
+        let tree = &self.tree;
+        self.writers
+            .retain(|path| tree.unit_of(path).is_some_and(|other| other != unit));
+        let entries = self.tree.read(unit, &self.source.namespaces);
+        self.tell(unit, entries);
+    }
+
+    fn tell(&mut self, unit: &Path, entries: Vec<Entry>) {
+        self.waiting.remove(unit);
+        self.index.set(unit, self.tree.file_ref(unit), entries);
+    }
 }

@@ -35,6 +35,8 @@ pub(super) enum Unit {
     Manifest,
     /// A folder that is a Secret.
     Pem,
+    /// Something that cannot even be looked into: the code and the reason.
+    Broken(&'static str, String),
 }
 
 /// A file's identity and state; a change of it is a change of the file.
@@ -46,7 +48,6 @@ pub(super) struct Tree {
     pub(super) units: BTreeMap<PathBuf, Unit>,
     /// Every real folder in which a change matters, those of link targets too.
     pub(super) folders: BTreeSet<PathBuf>,
-    pub(super) findings: Vec<Entry>,
     stamps: BTreeMap<PathBuf, BTreeMap<PathBuf, Stamp>>,
     /// Real files to the unit that reads them.
     files: BTreeMap<PathBuf, PathBuf>,
@@ -71,41 +72,58 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The unit that reads this file, if it is a known file's content that moved.
+    /// The unit that reads this file.
     pub(super) fn unit_of(&self, path: &Path) -> Option<&Path> {
         self.files.get(path).map(PathBuf::as_path)
     }
 
-    /// Units whose files differ from `before`, or that read one of `touched`.
-    pub(super) fn changed_since(&self, before: &Self, touched: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-        let moved = self
-            .stamps
-            .iter()
-            .filter(|(unit, stamps)| before.stamps.get(*unit) != Some(*stamps));
-        let hit = touched.iter().filter_map(|path| self.files.get(path));
-        moved.map(|(unit, _)| unit).chain(hit).cloned().collect()
+    /// Whether a change here moves nothing but the content of known files, or nothing at all.
+    pub(super) fn stands(&self, path: &Path) -> bool {
+        let known = self.files.contains_key(path);
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_file() => known || !(is_pem(path) || is_manifest(path)),
+            Ok(_) => false,
+            // Came and went: the new version of a file, under its temporary name.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => !known && !self.folders.contains(path),
+            Err(_) => false,
+        }
+    }
+
+    /// Units that are new or whose files differ from `before`.
+    pub(super) fn changed_since(&self, before: &Self) -> BTreeSet<PathBuf> {
+        let same = |path: &PathBuf, unit: &Unit| {
+            before.units.get(path) == Some(unit) && before.stamps.get(path) == self.stamps.get(path)
+        };
+        let moved = self.units.iter().filter(|(path, unit)| !same(path, unit));
+        moved.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Whether a unit that is not seen any more may still be there, behind a folder that cannot be read.
+    pub(super) fn hides(&self, path: &Path) -> bool {
+        path.ancestors()
+            .any(|above| matches!(self.units.get(above), Some(Unit::Broken(..))))
     }
 
     fn folder(&mut self, path: &Path, above: &mut Vec<PathBuf>) {
         let Ok(real) = fs::canonicalize(path) else { return };
         if above.contains(&real) || above.len() > DEEPEST {
-            self.finding(path, "link-loop", "the links lead in a circle");
-            return;
+            return self.broken(path, "link-loop", "the links lead in a circle");
         }
         self.folders.insert(real.clone());
         self.folders.insert(path.to_owned());
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) => return self.finding(path, "unreadable", &error.to_string()),
+            Err(error) => return self.broken(path, "unreadable", &error.to_string()),
         };
         let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         names.sort();
-        let is_pem = |name: &PathBuf| file_name(name).is_some_and(|name| PEM_FILES.contains(&name));
-        if path != self.root && names.iter().any(is_pem) {
-            self.pem(path, names.iter().filter(|name| is_pem(name)));
+        let (pem, others): (Vec<PathBuf>, Vec<PathBuf>) = names.into_iter().partition(|name| is_pem(name));
+        if path != self.root && !pem.is_empty() {
+            self.units.insert(path.to_owned(), Unit::Pem);
+            pem.iter().for_each(|file| self.follow(file, path));
         }
         above.push(real);
-        for name in names.iter().filter(|name| !is_pem(name)) {
+        for name in &others {
             self.visit(name, above);
         }
         above.pop();
@@ -121,9 +139,9 @@ impl Tree {
             Ok(_) if !is_manifest(path) => {}
             Ok(_) => self.manifest(path),
             Err(error) if is_loop(&error) => {
-                self.finding(path, "link-loop", "the links lead in a circle");
+                self.broken(path, "link-loop", "the links lead in a circle");
             }
-            Err(error) if is_manifest(path) => self.finding(path, "unreadable", &error.to_string()),
+            Err(error) if is_manifest(path) => self.broken(path, "unreadable", &error.to_string()),
             Err(_) => {}
         }
     }
@@ -131,12 +149,6 @@ impl Tree {
     fn manifest(&mut self, path: &Path) {
         self.units.insert(path.to_owned(), Unit::Manifest);
         self.follow(path, path);
-    }
-
-    fn pem<'p>(&mut self, folder: &Path, files: impl Iterator<Item = &'p PathBuf>) {
-        self.units.insert(folder.to_owned(), Unit::Pem);
-        self.stamps.entry(folder.to_owned()).or_default();
-        files.for_each(|file| self.follow(file, folder));
     }
 
     /// Notes a file of a unit and every link on the way to it: a change of any of them is a change of the file.
@@ -157,7 +169,8 @@ impl Tree {
         for _ in 0..DEEPEST {
             let Ok(target) = fs::read_link(&at) else { break };
             at = at.parent().map(|folder| folder.join(&target)).unwrap_or(target);
-            if let Some(Ok(folder)) = at.parent().map(fs::canonicalize) {
+            if let (Some(Ok(folder)), Some(name)) = (at.parent().map(fs::canonicalize), at.file_name()) {
+                self.files.insert(folder.join(name), unit.to_owned());
                 self.folders.insert(folder);
             }
         }
@@ -168,12 +181,15 @@ impl Tree {
         self.folders.extend(path.parent().map(Path::to_owned));
     }
 
-    fn finding(&mut self, path: &Path, code: &'static str, message: &str) {
-        self.findings
-            .push(refused(self.file_ref(path), code, None, message.to_owned()));
+    fn broken(&mut self, path: &Path, code: &'static str, message: &str) {
+        self.units
+            .insert(path.to_owned(), Unit::Broken(code, message.to_owned()));
+        // A link that leads nowhere may lead somewhere once its target comes.
+        self.follow(path, path);
     }
 
-    fn file_ref(&self, path: &Path) -> ObjectRef {
+    /// Names a unit in findings.
+    pub(super) fn file_ref(&self, path: &Path) -> ObjectRef {
         let below = path
             .strip_prefix(&self.root)
             .ok()
@@ -188,6 +204,9 @@ impl Tree {
                 Err((code, message)) => vec![refused(self.file_ref(path), code, None, message)],
             },
             Some(Unit::Pem) => vec![self.read_pem(path, &namespaces.gateway)],
+            Some(Unit::Broken(code, message)) => {
+                vec![refused(self.file_ref(path), code, None, message.clone())]
+            }
             None => Vec::new(),
         }
     }
@@ -233,6 +252,10 @@ fn file_name(path: &Path) -> Option<&str> {
 
 fn is_loop(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+fn is_pem(path: &Path) -> bool {
+    file_name(path).is_some_and(|name| PEM_FILES.contains(&name))
 }
 
 fn is_manifest(path: &Path) -> bool {

@@ -36,6 +36,8 @@ pub struct Engine {
     settings: Settings,
     state: State,
     bound: Bound,
+    /// The credentials that `bound` names.
+    referenced: BTreeSet<CredentialName>,
     publisher: Publisher,
     rotations: BTreeMap<CredentialName, Rotation>,
     synced: bool,
@@ -55,6 +57,7 @@ impl Engine {
             settings,
             state: State::new(policy),
             bound: Bound::default(),
+            referenced: BTreeSet::new(),
             publisher,
             rotations: BTreeMap::new(),
             synced: false,
@@ -72,14 +75,20 @@ impl Engine {
             credentials.extend(changes.credentials);
             objects |= changes.objects;
         }
-        let appeared = credentials
-            .iter()
-            .any(|name| !self.rotations.contains_key(name) || !self.state.is_served(name));
-        if objects || appeared {
+        // What is said of a server follows whether its credential is there.
+        let is_moved = |name: &CredentialName| {
+            self.referenced.contains(name) && self.rotations.contains_key(name) != self.state.is_served(name)
+        };
+        let rebound = objects || credentials.iter().any(is_moved);
+        if rebound {
             self.bind();
-            credentials.extend(self.state.forget(&translate::referenced(&self.bound)));
         }
-        let rebound = objects || appeared;
+        let forgotten = if objects {
+            self.state.forget(&self.state.unclaimed(), &self.referenced)
+        } else {
+            self.state.forget(&credentials, &self.referenced)
+        };
+        credentials.extend(forgotten);
         let Self {
             publisher,
             state,
@@ -112,7 +121,7 @@ impl Engine {
     }
 
     fn bind(&mut self) {
-        let bound = translate::bind(&self.state, &self.settings.gateway, &self.bound);
+        let bound = translate::bind(&self.state, &self.settings.gateway);
         for finding in bound
             .findings
             .iter()
@@ -123,6 +132,7 @@ impl Engine {
                 _ => tracing::warn!(code = finding.code, "{finding}"),
             }
         }
+        self.referenced = translate::referenced(&bound);
         self.bound = bound;
     }
 

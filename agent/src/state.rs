@@ -269,12 +269,28 @@ impl State {
         changes.credentials.insert(name);
     }
 
-    /// Lets go of what was held for nobody: a credential without a Secret that no Gateway names.
-    pub fn forget(&mut self, referenced: &BTreeSet<CredentialName>) -> Vec<CredentialName> {
-        let dead = |(name, record): (&CredentialName, &CredentialRecord)| {
-            (record.outcome().is_none() && !referenced.contains(name)).then(|| name.clone())
+    /// Credentials that are held without a Secret.
+    #[must_use]
+    pub fn unclaimed(&self) -> BTreeSet<CredentialName> {
+        let held = self
+            .credentials
+            .iter()
+            .filter(|(_, record)| record.outcome().is_none());
+        held.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Lets go of those of `names` that are held for nobody: without a Secret, and no Gateway names them.
+    pub fn forget(
+        &mut self,
+        names: &BTreeSet<CredentialName>,
+        referenced: &BTreeSet<CredentialName>,
+    ) -> Vec<CredentialName> {
+        let is_held = |name: &&CredentialName| {
+            self.credentials
+                .get(*name)
+                .is_some_and(|record| record.outcome().is_none())
         };
-        let dead: Vec<_> = self.credentials.iter().filter_map(dead).collect();
+        let dead: Vec<_> = names.difference(referenced).filter(is_held).cloned().collect();
         dead.iter().for_each(|name| drop(self.credentials.remove(name)));
         dead
     }

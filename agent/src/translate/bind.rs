@@ -31,14 +31,12 @@ pub struct Bound {
 type GatewayRef<'a> = (&'a Meta, &'a GatewaySpec);
 type ServiceRef<'a> = (&'a Meta, &'a VirtualServiceSpec);
 
-/// Resolves everything. `before` is what was served until now: a chain whose credential is not there keeps the one
-/// that it had.
+/// Resolves everything.
 #[must_use]
-pub fn bind(state: &State, settings: &Settings, before: &Bound) -> Bound {
+pub fn bind(state: &State, settings: &Settings) -> Bound {
     let mut binder = Binder {
         state,
         settings,
-        before,
         gateways: of_age(state.objects().filter_map(|object| match object {
             Object::Gateway(meta, spec) if is_selected(spec, settings) => Some((meta, &**spec)),
             _ => None,
@@ -81,7 +79,6 @@ pub fn bind(state: &State, settings: &Settings, before: &Bound) -> Bound {
 struct Binder<'a> {
     state: &'a State,
     settings: &'a Settings,
-    before: &'a Bound,
     gateways: Vec<GatewayRef<'a>>,
     services: Vec<ServiceRef<'a>>,
     destinations: Destinations<'a>,
@@ -145,7 +142,7 @@ impl<'a> Binder<'a> {
                     continue;
                 }
                 if secure {
-                    let Some(chain) = self.chain(meta, at, server, &chains, number) else {
+                    let Some(chain) = self.chain(meta, at, server, &chains) else {
                         continue;
                     };
                     chains.push(chain);
@@ -187,14 +184,9 @@ impl<'a> Binder<'a> {
         });
     }
 
-    fn chain(
-        &mut self,
-        meta: &Meta,
-        at: usize,
-        server: &Server,
-        taken: &[Chain],
-        number: u16,
-    ) -> Option<Chain> {
+    /// The chain is there even if its credential is not: nothing else takes its hosts, a proxy that still holds the
+    /// credential serves on, and a proxy that does not gets it without a change of the listener.
+    fn chain(&mut self, meta: &Meta, at: usize, server: &Server, taken: &[Chain]) -> Option<Chain> {
         let mut names: Vec<String> = server.hosts.iter().map(|name| split_host(name).1).collect();
         names.sort();
         names.dedup();
@@ -219,36 +211,12 @@ impl<'a> Binder<'a> {
         }
         let name = format!("{}/{}/{at}", meta.namespace, meta.name);
         let tls = self.tls(server)?;
-        let missing = tls
-            .credentials()
-            .find(|credential| !self.state.is_served(credential));
-        let tls = match missing {
-            None => tls,
-            Some(missing) => {
-                let field = format!("spec.servers[{at}].tls.credentialName");
-                let before = self
-                    .before
-                    .ports
-                    .iter()
-                    .filter(|port| port.number == number)
-                    .flat_map(|port| &port.chains);
-                let held = before
-                    .filter(|chain| chain.name == name)
-                    .find_map(|chain| chain.tls.clone());
-                let effect = if held.is_some() {
-                    "the former one is served on"
-                } else {
-                    "its hosts are not served yet"
-                };
-                self.say(
-                    meta,
-                    "credential-not-ready",
-                    field,
-                    format!("there is no good Secret {missing}: {effect}"),
-                );
-                held?
-            }
-        };
+        for missing in tls.credentials().filter(|name| !self.state.is_served(name)) {
+            let field = format!("spec.servers[{at}].tls.credentialName");
+            let message =
+                format!("there is no good Secret {missing} yet: a proxy that has none refuses connections");
+            self.say(meta, "credential-not-ready", field, message);
+        }
         Some(Chain {
             name,
             server_names: names,

@@ -14,8 +14,9 @@ use super::model::{ClientCertificate, Tls, TlsVersion};
 use super::wire;
 use crate::credential::CredentialName;
 
-/// How long a new listener waits for its secrets. The translation names only credentials that are there, so this
-/// is reached only if the stream breaks in between; 0 would hold up every other listener.
+/// How long a new listener waits for its secrets. One that is not there is said at once, so this is reached only if
+/// the stream breaks in between, and by state-of-the-world proxies, which cannot be told; 0 would hold up every other
+/// listener.
 const SECRET_TIMEOUT_S: i64 = 10;
 
 pub(super) fn transport_socket(tls: &Tls) -> TransportSocket {

@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
+mod codes;
 mod rules;
 
 use std::env;
@@ -62,7 +63,7 @@ fn main() -> Result<()> {
         Task::Demo => program("walkthrough", &[]),
         Task::Bench { name, quick } => bench(&name, quick),
         Task::Lint => lint(),
-        Task::Rules => rules::check(),
+        Task::Rules => rules::check().and_then(|()| codes::check()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use super::Walkthrough;
-use crate::manifests::{HELLO, HTTPBIN, virtual_service};
+use crate::manifests::{HELLO, HTTPBIN, gateway, virtual_service};
 use crate::pki::Leaf;
 
 impl Walkthrough {
@@ -56,14 +56,7 @@ impl Walkthrough {
         self.refused("VirtualService default/b", "bad-regex", false)
             .await?;
 
-        let thief = crate::manifests::gateway("example-org", "").replace("name: gateway", "name: a-thief");
-        self.site.write("z-thief.yaml", &thief)?;
-        self.refused("Gateway istio-system/a-thief", "host-collision", true)
-            .await?;
-        self.shown("a.aliyun.com", &self.leaf, Instant::now()).await?;
-        fs::remove_file(self.site.dir().join("z-thief.yaml"))?;
-        self.refused("Gateway istio-system/a-thief", "host-collision", false)
-            .await?;
+        self.thief().await?;
 
         self.site.write("a.yaml", "apiVersion: [\n")?;
         self.seen_everywhere("File a.yaml", "invalid-yaml").await?;
@@ -71,6 +64,25 @@ impl Walkthrough {
         self.site
             .write("a.yaml", &virtual_service("a", "a.aliyun.com", HELLO))?;
         self.refused("File a.yaml", "invalid-yaml", false).await
+    }
+
+    /// A Gateway that asks for a host of another one, and then for one of its own.
+    async fn thief(&self) -> Result<()> {
+        let object = "Gateway istio-system/a-thief";
+        let thief = gateway("example-org", "").replace("name: gateway", "name: a-thief");
+        self.site.write("z-thief.yaml", &thief)?;
+        self.seen_everywhere(object, "host-collision").await?;
+        self.shown("a.aliyun.com", &self.leaf, Instant::now()).await?;
+        let honest = self.authority.leaf(&["*.example.edu"])?;
+        self.write_leaf("example-edu", &honest)?;
+        let repaired = thief
+            .replace("*.aliyun.com", "*.example.edu")
+            .replace("example-org", "example-edu");
+        self.site.write("z-thief.yaml", &repaired)?;
+        self.refused(object, "host-collision", false).await?;
+        self.shown("www.example.edu", &honest, Instant::now()).await?;
+        fs::remove_file(self.site.dir().join("z-thief.yaml"))?;
+        Ok(())
     }
 
     /// In the log, the status, and what `check` says of the folder.

@@ -43,9 +43,12 @@ pub enum Command {
     set by SEALGATE_LOG (info, sealgate_agent=debug)."
 )]
 pub struct RunArgs {
-    /// Where objects come from: `dir:PATH` or `kubernetes`
+    /// Where objects come from: `dir:PATH` or `kubernetes` [default: kubernetes inside a cluster]
     #[arg(long, env = "SEALGATE_SOURCE", value_name = "SOURCE")]
     pub source: Option<String>,
+    /// How the Kubernetes API is followed
+    #[command(flatten)]
+    pub kubernetes: KubernetesArgs,
     /// The Unix domain socket that Envoy connects to
     #[arg(long, env = "SEALGATE_SOCKET", default_value = "/run/sealgate/xds.sock", value_hint = ValueHint::FilePath)]
     pub socket: PathBuf,
@@ -85,6 +88,31 @@ pub struct RunArgs {
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,
+}
+
+/// How the Kubernetes API is followed.
+#[derive(Debug, Args)]
+pub struct KubernetesArgs {
+    /// Context of the kubeconfig [default: the pod's service account, or the kubeconfig's current context]
+    #[arg(long, env = "SEALGATE_KUBE_CONTEXT", value_name = "NAME")]
+    pub kube_context: Option<String>,
+    /// How Secrets are watched: each by `name`, by `namespace` at once, or `auto`: by name up to 100
+    #[arg(
+        long,
+        env = "SEALGATE_SECRET_WATCH",
+        default_value = "auto",
+        value_name = "HOW"
+    )]
+    pub secret_watch: String,
+    /// Seconds after which a watch is begun anew; one that stays silent a little longer is given up
+    #[arg(
+        long,
+        env = "SEALGATE_WATCH_TIMEOUT",
+        default_value_t = 60,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..=3600)
+    )]
+    pub watch_timeout: u32,
 }
 
 /// Which gateway this is; shared by all that read objects.

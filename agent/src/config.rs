@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+#[cfg(feature = "kubernetes")]
+use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::args::{GatewayArgs, RunArgs};
+use crate::args::{GatewayArgs, KubernetesArgs, RunArgs};
+#[cfg(feature = "kubernetes")]
+use crate::source::kubernetes::SecretWatch;
 
 /// Where objects come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +18,20 @@ pub enum Source {
     /// A directory or a file.
     Directory(PathBuf),
     /// The Kubernetes API.
-    Kubernetes,
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(Kubernetes),
+}
+
+/// How the Kubernetes API is followed.
+#[cfg(feature = "kubernetes")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kubernetes {
+    /// `--kube-context`.
+    pub context: Option<String>,
+    /// `--secret-watch`.
+    pub secrets: SecretWatch,
+    /// `--watch-timeout`.
+    pub watch_timeout: Duration,
 }
 
 /// Which gateway this is.
@@ -65,6 +82,9 @@ pub enum ConfigError {
     /// This build has no Kubernetes source.
     #[error("--source kubernetes: this build reads directories only (dir:PATH)")]
     NoKubernetes,
+    /// None of the three.
+    #[error("--secret-watch {0}: expected auto, name or namespace")]
+    SecretWatch(String),
     /// Not octal, or more than permissions.
     #[error("--socket-mode {0}: expected octal permissions such as 0600")]
     SocketMode(String),
@@ -89,7 +109,7 @@ impl TryFrom<&RunArgs> for Run {
         let mut gateway = Gateway::try_from(&args.gateway)?;
         gateway.port_map = port_map(&args.port_map)?;
         Ok(Self {
-            source: source(args.source.as_deref())?,
+            source: source(args.source.as_deref(), &args.kubernetes)?,
             socket: args.socket.clone(),
             socket_mode: socket_mode(&args.socket_mode)?,
             socket_group: args.socket_group.clone(),
@@ -124,15 +144,36 @@ impl TryFrom<&GatewayArgs> for Gateway {
     }
 }
 
-fn source(text: Option<&str>) -> Result<Source, ConfigError> {
+fn source(text: Option<&str>, kubernetes: &KubernetesArgs) -> Result<Source, ConfigError> {
     match text {
-        Some("kubernetes") => Err(ConfigError::NoKubernetes),
+        Some("kubernetes") => api(kubernetes),
         Some(text) => match text.strip_prefix("dir:") {
             Some(path) if !path.is_empty() => Ok(Source::Directory(path.into())),
             _ => Err(ConfigError::Source(text.to_owned())),
         },
+        None if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => api(kubernetes),
         None => Err(ConfigError::NoSource),
     }
+}
+
+#[cfg(feature = "kubernetes")]
+fn api(args: &KubernetesArgs) -> Result<Source, ConfigError> {
+    let secrets = match args.secret_watch.as_str() {
+        "auto" => SecretWatch::Auto,
+        "name" => SecretWatch::Name,
+        "namespace" => SecretWatch::Namespace,
+        other => return Err(ConfigError::SecretWatch(other.to_owned())),
+    };
+    Ok(Source::Kubernetes(Kubernetes {
+        context: args.kube_context.clone(),
+        secrets,
+        watch_timeout: Duration::from_secs(args.watch_timeout.into()),
+    }))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn api(_: &KubernetesArgs) -> Result<Source, ConfigError> {
+    Err(ConfigError::NoKubernetes)
 }
 
 fn socket_mode(text: &str) -> Result<u32, ConfigError> {
@@ -198,12 +239,29 @@ mod tests {
         }
     }
 
+    fn kubernetes(secret_watch: &str) -> KubernetesArgs {
+        KubernetesArgs {
+            kube_context: None,
+            secret_watch: secret_watch.to_owned(),
+            watch_timeout: 60,
+        }
+    }
+
     #[test]
     fn a_source_is_a_directory_with_a_path() {
+        let source = |text| source(text, &kubernetes("auto"));
         assert_eq!(source(Some("dir:/a")), Ok(Source::Directory("/a".into())));
         assert_eq!(source(None), Err(ConfigError::NoSource));
         assert_eq!(source(Some("dir:")), Err(ConfigError::Source("dir:".to_owned())));
         assert_eq!(source(Some("/a")), Err(ConfigError::Source("/a".to_owned())));
+    }
+
+    #[cfg(feature = "kubernetes")]
+    #[test]
+    fn or_it_is_kubernetes() {
+        let source = |how| source(Some("kubernetes"), &kubernetes(how));
+        assert!(matches!(source("name"), Ok(Source::Kubernetes(own)) if own.secrets == SecretWatch::Name));
+        assert_eq!(source("all"), Err(ConfigError::SecretWatch("all".to_owned())));
     }
 
     #[test]

@@ -10,11 +10,14 @@ use tokio::sync::watch;
 
 use crate::admin::status::Status;
 use crate::credential::{CredentialName, Policy};
-use crate::object::{Finding, Severity};
+use crate::news::{self, News};
+use crate::object::Finding;
 use crate::report;
 use crate::snapshot::{Publisher, Snapshot};
 use crate::source::SourceEvent;
-use crate::state::State;
+use crate::source::demand::Demand;
+use crate::source::health::Health;
+use crate::state::{Changes, State};
 use crate::translate::{self, Bound, Settings};
 use crate::xds::proxies::Proxies;
 
@@ -37,7 +40,7 @@ pub struct Engine {
     state: State,
     bound: Bound,
     /// The credentials that `bound` names.
-    referenced: BTreeSet<CredentialName>,
+    referenced: Demand,
     publisher: Publisher,
     rotations: BTreeMap<CredentialName, Rotation>,
     synced: bool,
@@ -57,7 +60,7 @@ impl Engine {
             settings,
             state: State::new(policy),
             bound: Bound::default(),
-            referenced: BTreeSet::new(),
+            referenced: Demand::default(),
             publisher,
             rotations: BTreeMap::new(),
             synced: false,
@@ -65,75 +68,79 @@ impl Engine {
         (engine, snapshots)
     }
 
-    /// Takes everything that waits as one change, and publishes what moved.
-    pub fn apply(&mut self, events: impl IntoIterator<Item = SourceEvent>, now: Instant) {
-        let mut credentials = BTreeSet::new();
-        let mut objects = false;
+    /// Takes everything that waits as one change, and publishes what moved. What there is to say of it is logged, and
+    /// returned for whoever else wants to know.
+    pub fn apply(&mut self, events: impl IntoIterator<Item = SourceEvent>, now: Instant) -> Vec<News> {
+        let mut changes = Changes::default();
         for event in events {
-            self.synced |= matches!(event, SourceEvent::Reset(_));
-            let changes = self.state.apply(event);
-            credentials.extend(changes.credentials);
-            objects |= changes.objects;
+            self.state.apply(event, &mut changes);
         }
         // What is said of a server follows whether its credential is there.
-        let is_moved = |name: &CredentialName| {
-            self.referenced.contains(name) && self.rotations.contains_key(name) != self.state.is_served(name)
-        };
-        let rebound = objects || credentials.iter().any(is_moved);
+        let rebound = changes.objects || changes.credentials.iter().any(|name| self.came_or_went(name));
         if rebound {
-            self.bind();
+            changes.news.extend(self.bind());
         }
-        let forgotten = if objects {
+        let forgotten = if changes.objects {
             self.state.forget(&self.state.unclaimed(), &self.referenced)
         } else {
-            self.state.forget(&credentials, &self.referenced)
+            self.state.forget(&changes.credentials, &self.referenced)
         };
-        credentials.extend(forgotten);
-        let Self {
-            publisher,
-            state,
-            bound,
-            settings,
-            ..
-        } = self;
-        publisher.update(now, |draft| {
-            for name in &credentials {
-                let record = state.credentials().get(name);
-                translate::publish_credential(draft, name, record.and_then(|record| record.good.as_deref()));
+        changes.credentials.extend(forgotten);
+        self.publish(&changes.credentials, rebound, now);
+        changes.news.iter().for_each(News::log);
+        changes.news
+    }
+
+    /// Whether a credential that a server names is there now and was not before, or the other way round.
+    fn came_or_went(&self, name: &CredentialName) -> bool {
+        self.referenced.contains(name) && self.rotations.contains_key(name) != self.state.is_served(name)
+    }
+
+    fn publish(&mut self, credentials: &BTreeSet<CredentialName>, rebound: bool, now: Instant) {
+        let mut moved = Vec::new();
+        self.publisher.update(now, |draft| {
+            for name in credentials {
+                let good = self
+                    .state
+                    .credentials()
+                    .get(name)
+                    .and_then(|record| record.good.as_deref());
+                if translate::publish_credential(draft, name, good) {
+                    moved.push(name);
+                }
             }
             if rebound {
-                translate::publish(draft, bound, settings);
+                translate::publish(draft, &self.bound, &self.settings);
             }
         });
-        for name in credentials {
-            if self.state.is_served(&name) {
-                self.rotations.insert(
-                    name,
-                    Rotation {
-                        at: now,
-                        time: OffsetDateTime::now_utc(),
-                    },
-                );
+        let rotation = Rotation {
+            at: now,
+            time: OffsetDateTime::now_utc(),
+        };
+        for name in moved {
+            if self.state.is_served(name) {
+                self.rotations.insert(name.clone(), rotation);
             } else {
-                self.rotations.remove(&name);
+                self.rotations.remove(name);
             }
         }
     }
 
-    fn bind(&mut self) {
+    /// The credentials that Gateways name: the same value for as long as they are the same.
+    #[must_use]
+    pub fn referenced(&self) -> &Demand {
+        &self.referenced
+    }
+
+    fn bind(&mut self) -> Vec<News> {
         let bound = translate::bind(&self.state, &self.settings.gateway);
-        for finding in bound
-            .findings
-            .iter()
-            .filter(|finding| !self.bound.findings.contains(finding))
-        {
-            match finding.severity {
-                Severity::Error => tracing::error!(code = finding.code, "{finding}"),
-                _ => tracing::warn!(code = finding.code, "{finding}"),
-            }
+        let news = news::of_all(&self.bound.findings, &bound.findings);
+        let referenced = translate::referenced(&bound);
+        if referenced != *self.referenced {
+            self.referenced = referenced.into();
         }
-        self.referenced = translate::referenced(&bound);
         self.bound = bound;
+        news
     }
 
     /// Takes off what lingered long enough.
@@ -181,7 +188,12 @@ impl Engine {
         self.publisher.generation()
     }
 
-    /// Whether the source's first list was complete.
+    /// The source's first lists are complete.
+    pub fn set_synced(&mut self) {
+        self.synced = true;
+    }
+
+    /// Whether the source's first lists are complete.
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.synced
@@ -193,16 +205,18 @@ impl Engine {
 pub struct Shared {
     engine: Arc<Mutex<Engine>>,
     proxies: Proxies,
+    health: Health,
     accepts: Arc<AtomicBool>,
 }
 
 impl Shared {
     /// Shares an engine.
     #[must_use]
-    pub fn new(engine: Engine, proxies: Proxies) -> Self {
+    pub fn new(engine: Engine, proxies: Proxies, health: Health) -> Self {
         Self {
             engine: Arc::new(Mutex::new(engine)),
             proxies,
+            health,
             accepts: Arc::default(),
         }
     }
@@ -227,6 +241,6 @@ impl Shared {
     #[must_use]
     pub fn status(&self) -> Status {
         let proxies = self.proxies.list();
-        self.with(|engine| report::status(engine, &proxies))
+        self.with(|engine| report::status(engine, &proxies, &self.health))
     }
 }

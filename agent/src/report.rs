@@ -6,12 +6,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::admin::status::{
-    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, ProxyStatus, Status, TypeStatus,
+    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, ProxyStatus, SourceStatus, Status, TypeStatus,
+    WatchStatus,
 };
 use crate::credential::{CertificateFacts, Credential, CredentialName, Outcome};
 use crate::engine::Engine;
 use crate::object::{Finding, Severity};
 use crate::snapshot::TypeUrl;
+use crate::source::health::{Health, Watch};
 use crate::state::CredentialRecord;
 use crate::xds::proxies::Proxy;
 
@@ -19,9 +21,10 @@ type Nodes = BTreeMap<String, Proxy>;
 
 /// Everything.
 #[must_use]
-pub fn status(engine: &Engine, proxies: &Nodes) -> Status {
+pub fn status(engine: &Engine, proxies: &Nodes, health: &Health) -> Status {
     Status {
         synced: engine.is_synced(),
+        source: source(health),
         publications: engine.publications(),
         gateways: engine
             .bound()
@@ -43,6 +46,18 @@ pub fn status(engine: &Engine, proxies: &Nodes) -> Status {
             .filter(|found| found.severity != Severity::Info)
             .map(finding)
             .collect(),
+    }
+}
+
+fn source(health: &Health) -> SourceStatus {
+    let watch = |(name, watch): (String, Watch)| WatchStatus {
+        name,
+        state: watch.state.as_str().to_owned(),
+        message: watch.message,
+    };
+    SourceStatus {
+        up: health.is_up(),
+        watches: health.watches().into_iter().map(watch).collect(),
     }
 }
 

@@ -228,6 +228,13 @@ pub struct Draft<'p> {
 }
 
 impl Draft<'_> {
+    /// The version of a resource as it stands in the draft.
+    #[must_use]
+    pub fn version(&self, kind: TypeUrl, name: &str) -> Option<Version> {
+        let resource = self.snapshot.get(kind, name)?;
+        Some(Arc::clone(&resource.version))
+    }
+
     /// Adds or replaces a resource; equal content changes nothing.
     pub fn set(&mut self, kind: TypeUrl, name: &str, body: Vec<u8>) {
         let name: Arc<str> = name.into();

@@ -1,7 +1,11 @@
 //! Where objects come from. Every source says the same [`SourceEvent`]s, so that nothing behind it knows which
 //! one is running.
 
+pub mod demand;
 pub mod directory;
+pub mod health;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod manifest;
 
 use crate::object::{Finding, Object, ObjectRef};

@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::credential::{self, BUNDLE_SUFFIX, Credential, CredentialName, Outcome, Policy};
+use crate::news::{self, News};
 use crate::object::{Finding, Kind, Object, ObjectRef, SecretObject, Severity};
 use crate::source::{Entry, SourceEvent};
 use crate::validate;
 
 /// What an event changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// Credentials whose state moved.
     pub credentials: BTreeSet<CredentialName>,
     /// Whether any other object moved.
     pub objects: bool,
+    /// What there is to say.
+    pub news: Vec<News>,
 }
 
 /// One credential as it stands.
@@ -97,9 +100,8 @@ impl State {
         .collect()
     }
 
-    /// Takes an event.
-    pub fn apply(&mut self, event: SourceEvent) -> Changes {
-        let mut changes = Changes::default();
+    /// Takes an event, and notes what it changed.
+    pub fn apply(&mut self, event: SourceEvent, changes: &mut Changes) {
         match event {
             SourceEvent::Reset(entries) => {
                 let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
@@ -109,15 +111,12 @@ impl State {
                     secrets.map(|(name, _)| ObjectRef::new(Kind::Secret, &name.namespace, &name.name));
                 let gone: BTreeSet<_> = known.into_iter().chain(secrets).collect();
                 gone.difference(&listed)
-                    .for_each(|name| self.delete(name, &mut changes));
-                entries
-                    .into_iter()
-                    .for_each(|entry| self.set(entry, &mut changes));
+                    .for_each(|name| self.delete(name, changes));
+                entries.into_iter().for_each(|entry| self.set(entry, changes));
             }
-            SourceEvent::Apply(entry) => self.set(entry, &mut changes),
-            SourceEvent::Delete(name) => self.delete(&name, &mut changes),
+            SourceEvent::Apply(entry) => self.set(entry, changes),
+            SourceEvent::Delete(name) => self.delete(&name, changes),
         }
-        changes
     }
 
     fn set(&mut self, entry: Entry, changes: &mut Changes) {
@@ -149,31 +148,19 @@ impl State {
             }
             None => {}
         }
-        self.note(object_ref, findings);
+        self.note(object_ref, findings, changes);
     }
 
-    /// Says a refusal once, when it comes up, and that it is over.
-    fn note(&mut self, object_ref: ObjectRef, findings: Vec<Finding>) {
-        let old = self
-            .findings
-            .get(&object_ref)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        for finding in findings.iter().filter(|finding| !old.contains(finding)) {
-            match finding.severity {
-                Severity::Error => tracing::error!(code = finding.code, "{finding}"),
-                Severity::Warning => tracing::warn!(code = finding.code, "{finding}"),
-                Severity::Info => tracing::info!(code = finding.code, "{finding}"),
-            }
-        }
-        if !old.is_empty() && findings.is_empty() {
-            tracing::info!("{object_ref}: good again");
-        }
-        if findings.is_empty() {
-            self.findings.remove(&object_ref);
+    /// Keeps what is to be said of an object, and says what is new.
+    fn note(&mut self, object_ref: ObjectRef, findings: Vec<Finding>, changes: &mut Changes) {
+        let old = if findings.is_empty() {
+            self.findings.remove(&object_ref)
         } else {
-            self.findings.insert(object_ref, findings);
-        }
+            self.findings.insert(object_ref.clone(), findings.clone())
+        };
+        changes
+            .news
+            .extend(news::of_object(&object_ref, &old.unwrap_or_default(), &findings));
     }
 
     fn delete(&mut self, name: &ObjectRef, changes: &mut Changes) {
@@ -262,9 +249,13 @@ impl State {
             }
             return;
         }
-        let finding = refusal(&name, record);
-        if let Some(finding) = finding.filter(|_| record.outcome() != before.0.as_ref()) {
-            tracing::error!(code = finding.code, served = record.good.is_some(), "{finding}");
+        if record.outcome() != before.0.as_ref() {
+            let was_bad =
+                matches!(before.0, Some(Outcome::Refused(_))) || before.1.is_some() && before.0.is_none();
+            let good = || was_bad.then(|| News::Good(secret_of(&name, record)));
+            changes
+                .news
+                .extend(refusal(&name, record).map(News::Found).or_else(good));
         }
         changes.credentials.insert(name);
     }
@@ -356,15 +347,20 @@ fn refusal(name: &CredentialName, record: &CredentialRecord) -> Option<Finding> 
         None if record.good.is_some() => ("deleted", format!("the Secret is gone{served}")),
         _ => return None,
     };
+    Some(Finding {
+        severity: Severity::Error,
+        code,
+        object: secret_of(name, record),
+        field: record.field.clone(),
+        message,
+    })
+}
+
+/// The Secret that speaks for a credential.
+fn secret_of(name: &CredentialName, record: &CredentialRecord) -> ObjectRef {
     let secret = match (&record.own, name.name.strip_suffix(BUNDLE_SUFFIX)) {
         (None, Some(base)) => base,
         _ => &name.name,
     };
-    Some(Finding {
-        severity: Severity::Error,
-        code,
-        object: ObjectRef::new(Kind::Secret, &name.namespace, secret),
-        field: record.field.clone(),
-        message,
-    })
+    ObjectRef::new(Kind::Secret, &name.namespace, secret)
 }

@@ -34,16 +34,19 @@ pub struct Settings {
     pub module: PathBuf,
 }
 
-/// Puts a credential into the snapshot.
-pub fn publish_credential(draft: &mut Draft<'_>, name: &CredentialName, credential: Option<&Credential>) {
+/// Puts a credential into the snapshot; says whether that moved it.
+pub fn publish_credential(
+    draft: &mut Draft<'_>,
+    name: &CredentialName,
+    credential: Option<&Credential>,
+) -> bool {
+    let name = name.to_string();
+    let before = draft.version(TypeUrl::Secret, &name);
     match credential {
-        Some(credential) => draft.set(
-            TypeUrl::Secret,
-            &name.to_string(),
-            secret::build(credential).encode_to_vec(),
-        ),
-        None => draft.remove(TypeUrl::Secret, &name.to_string()),
+        Some(credential) => draft.set(TypeUrl::Secret, &name, secret::build(credential).encode_to_vec()),
+        None => draft.remove(TypeUrl::Secret, &name),
     }
+    draft.version(TypeUrl::Secret, &name) != before
 }
 
 /// Puts everything else into the snapshot.

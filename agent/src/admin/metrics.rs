@@ -29,6 +29,11 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabels {
+    state: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FindingLabels {
     object: String,
     code: String,
@@ -51,11 +56,24 @@ pub(super) fn render(status: &Status) -> String {
 
 fn source(registry: &mut Registry, status: &Status) {
     let up: Gauge = Gauge::default();
-    up.set(status.synced.into());
+    up.set(status.source.up.into());
     registry.register(
         "source_up",
         "Whether the source's list is complete and followed",
         up,
+    );
+    let watches = Family::<WatchLabels, Gauge>::default();
+    for watch in &status.source.watches {
+        watches
+            .get_or_create(&WatchLabels {
+                state: watch.state.clone(),
+            })
+            .inc();
+    }
+    registry.register(
+        "source_watches",
+        "Watches of the Kubernetes API, by state",
+        watches,
     );
     let publications: Counter = Counter::default();
     publications.inc_by(status.publications);

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Status {
     /// Whether the source's first list is complete.
     pub synced: bool,
+    /// How the source is doing.
+    pub source: SourceStatus,
     /// How many times something was published since the start.
     pub publications: u64,
     /// The Gateways that this gateway serves.
@@ -18,6 +20,28 @@ pub struct Status {
     pub proxies: Vec<ProxyStatus>,
     /// What was refused or is doubtful, and why.
     pub refusals: Vec<FindingStatus>,
+}
+
+/// How the source is doing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// Whether its first lists were complete, and everything is followed since.
+    pub up: bool,
+    /// What is followed, of a Kubernetes source.
+    pub watches: Vec<WatchStatus>,
+}
+
+/// One watch of a Kubernetes source.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchStatus {
+    /// The kind, or the Secret.
+    pub name: String,
+    /// `listing`, `following`, `failed` or `missing`.
+    pub state: String,
+    /// Why, where that is not good.
+    pub message: Option<String>,
 }
 
 /// One Gateway.

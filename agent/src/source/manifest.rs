@@ -105,6 +105,12 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
             return entries.push(refused(file.clone(), "invalid-object", Some("metadata"), message));
         }
     };
+    entries.push(decode(kind, meta, value));
+}
+
+/// One object whose metadata is known; `value` holds the rest.
+#[must_use]
+pub fn decode(kind: Kind, meta: Meta, value: Value) -> Entry {
     let object_ref = ObjectRef::new(kind, &meta.namespace, &meta.name);
     let mut findings = Vec::new();
     let object = match object(kind, meta, value, &object_ref, &mut findings) {
@@ -114,11 +120,11 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
             None
         }
     };
-    entries.push(Entry {
+    Entry {
         object_ref,
         object,
         findings,
-    });
+    }
 }
 
 fn known(kind: &str, version: &str) -> Option<Kind> {

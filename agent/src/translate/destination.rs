@@ -1,6 +1,6 @@
 //! Destinations as upstreams: which service a host names, which of its ports, where its endpoints are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::{Endpoints as CoreEndpoints, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -14,19 +14,58 @@ use crate::state::State;
 const SERVICE_SUFFIX: &str = "svc.cluster.local";
 const SLICE_LABEL: &str = "kubernetes.io/service-name";
 
+/// Namespace and name.
+type Key<'a> = (&'a str, &'a str);
+
 /// Collects the upstreams while routes are made.
+#[derive(Default)]
 pub(super) struct Destinations<'a> {
-    state: &'a State,
+    /// By host, lower-case; of several the first in order stands.
+    entries: HashMap<String, &'a ServiceEntrySpec>,
+    services: HashMap<Key<'a>, (&'a Meta, &'a Service)>,
+    /// By their Service.
+    slices: HashMap<Key<'a>, Vec<&'a EndpointSlice>>,
+    endpoints: HashMap<Key<'a>, &'a CoreEndpoints>,
+    /// By host.
+    rules: HashMap<String, Vec<&'a DestinationRuleSpec>>,
     upstreams: BTreeMap<String, Upstream>,
     findings: Vec<Finding>,
 }
 
 impl<'a> Destinations<'a> {
     pub(super) fn new(state: &'a State) -> Self {
-        Self {
-            state,
-            upstreams: BTreeMap::new(),
-            findings: Vec::new(),
+        let mut destinations = Self::default();
+        state.objects().for_each(|object| destinations.add(object));
+        destinations
+    }
+
+    fn add(&mut self, object: &'a Object) {
+        match object {
+            Object::ServiceEntry(_, spec) => {
+                for host in &spec.hosts {
+                    self.entries.entry(host.to_ascii_lowercase()).or_insert(spec);
+                }
+            }
+            Object::Service(meta, service) => {
+                self.services
+                    .insert((&meta.namespace, &meta.name), (meta, service));
+            }
+            Object::EndpointSlice(meta, slice) => {
+                if let Some(service) = meta.labels.get(SLICE_LABEL) {
+                    self.slices
+                        .entry((&meta.namespace, service))
+                        .or_default()
+                        .push(slice);
+                }
+            }
+            Object::Endpoints(meta, endpoints) => {
+                self.endpoints.insert((&meta.namespace, &meta.name), endpoints);
+            }
+            Object::DestinationRule(meta, spec) => {
+                let host = full_name(&spec.host, &meta.namespace);
+                self.rules.entry(host).or_default().push(spec);
+            }
+            Object::Secret(_) | Object::Gateway(..) | Object::VirtualService(..) => {}
         }
     }
 
@@ -91,12 +130,7 @@ impl<'a> Destinations<'a> {
     }
 
     fn entry(&self, host: &str) -> Option<&'a ServiceEntrySpec> {
-        self.state.objects().find_map(|object| match object {
-            Object::ServiceEntry(_, spec) if spec.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) => {
-                Some(&**spec)
-            }
-            _ => None,
-        })
+        self.entries.get(host).copied()
     }
 
     fn service(&self, host: &str) -> Option<(&'a Meta, &'a Service)> {
@@ -104,12 +138,7 @@ impl<'a> Destinations<'a> {
             .strip_suffix(SERVICE_SUFFIX)?
             .strip_suffix('.')?
             .split_once('.')?;
-        self.state.objects().find_map(|object| match object {
-            Object::Service(meta, service) if meta.name == name && meta.namespace == namespace => {
-                Some((meta, &**service))
-            }
-            _ => None,
-        })
+        self.services.get(&(namespace, name)).copied()
     }
 
     fn upstream(&mut self, name: &str, host: &str, port: u32, subset: &str, place: &ObjectRef) -> Upstream {
@@ -145,14 +174,11 @@ impl<'a> Destinations<'a> {
         if subset.is_empty() {
             return BTreeMap::new();
         }
-        let rule = |object: &'a Object| match object {
-            Object::DestinationRule(meta, spec) if full_name(&spec.host, &meta.namespace) == host => {
-                Some(&**spec)
-            }
-            _ => None,
-        };
-        let of_rule = |spec: &'a DestinationRuleSpec| spec.subsets.iter().find(|own| own.name == subset);
-        match self.state.objects().filter_map(rule).find_map(of_rule) {
+        let rules = self.rules.get(host).into_iter().flatten();
+        let found = rules
+            .flat_map(|rule| &rule.subsets)
+            .find(|own| own.name == subset);
+        match found {
             Some(found) => found.labels.clone(),
             None => {
                 self.say(
@@ -195,33 +221,12 @@ impl<'a> Destinations<'a> {
             .or(own.name.as_deref())
             .unwrap_or_default();
         let http2 = is_http2(protocol);
-        let of_slice = |object: &'a Object| match object {
-            Object::EndpointSlice(own, slice)
-                if own.namespace == meta.namespace && own.labels.get(SLICE_LABEL) == Some(&meta.name) =>
-            {
-                Some(&**slice)
-            }
-            _ => None,
-        };
-        let slices: Vec<&EndpointSlice> = self.state.objects().filter_map(of_slice).collect();
-        if !slices.is_empty() {
-            return upstream(
-                http2,
-                known(
-                    slices
-                        .into_iter()
-                        .flat_map(|slice| from_slice(slice, own))
-                        .collect(),
-                ),
-            );
+        let key = (meta.namespace.as_str(), meta.name.as_str());
+        if let Some(slices) = self.slices.get(&key) {
+            let endpoints = slices.iter().flat_map(|slice| from_slice(slice, own));
+            return upstream(http2, known(endpoints.collect()));
         }
-        let of_endpoints = |object: &'a Object| match object {
-            Object::Endpoints(own, endpoints) if own.namespace == meta.namespace && own.name == meta.name => {
-                Some(&**endpoints)
-            }
-            _ => None,
-        };
-        if let Some(endpoints) = self.state.objects().find_map(of_endpoints) {
+        if let Some(endpoints) = self.endpoints.get(&key) {
             return upstream(http2, known(from_endpoints(endpoints, own)));
         }
         let external = service.spec.as_ref().and_then(|spec| spec.external_name.clone());

@@ -1,0 +1,74 @@
+//! Starts the source that was asked for.
+
+use std::path::Path;
+
+use anyhow::Result;
+use tokio::sync::{mpsc, watch};
+
+use crate::config::{Run, Source};
+use crate::credential::{self, Outcome, Policy};
+use crate::news::News;
+use crate::object::SecretObject;
+use crate::source::SourceEvent;
+use crate::source::demand::Demand;
+use crate::source::directory::DirectorySource;
+use crate::source::health::Health;
+use crate::source::manifest::Namespaces;
+
+/// Tells whoever wrote an object what became of it, where the source has a way to.
+pub(super) type Tell = Box<dyn Fn(&News) + Send>;
+
+pub(super) async fn start(
+    run: &Run,
+    sender: mpsc::UnboundedSender<SourceEvent>,
+    demand: watch::Receiver<Option<Demand>>,
+    health: &Health,
+) -> Result<Tell> {
+    match &run.source {
+        Source::Directory(root) => {
+            // Whoever reads files reads them all.
+            drop(demand);
+            directory(root, &run.gateway.namespace).spawn(sender)?;
+            // The first list was sent by that.
+            health.set_listed();
+            Ok(Box::new(|_| ()))
+        }
+        #[cfg(feature = "kubernetes")]
+        Source::Kubernetes(api) => {
+            use crate::source::kubernetes::{KubernetesSource, connect};
+            let source = KubernetesSource {
+                client: connect(api.context.as_deref(), api.watch_timeout).await?,
+                namespace: run.gateway.namespace.clone(),
+                secrets: api.secrets,
+                watch_timeout: api.watch_timeout,
+            };
+            let reporter = source.spawn(sender, demand, health.clone());
+            Ok(Box::new(move |news| reporter.report(news)))
+        }
+    }
+}
+
+fn directory(root: &Path, namespace: &str) -> DirectorySource {
+    DirectorySource {
+        root: root.to_owned(),
+        namespaces: Namespaces {
+            gateway: namespace.to_owned(),
+            other: "default",
+        },
+        settled: is_whole,
+    }
+}
+
+/// Whether a Secret looks whole: what is half written, or new beside old, is read again before it is judged.
+fn is_whole(secret: &SecretObject) -> bool {
+    let policy = Policy {
+        strict_names: false,
+        refuse_expired: false,
+        now: time::OffsetDateTime::now_utc(),
+    };
+    let reading = credential::read(secret, &policy);
+    [reading.key_pair, reading.trust_bundle]
+        .iter()
+        .flatten()
+        .all(|outcome| matches!(outcome, Outcome::Ready(_) | Outcome::Ignored(_)))
+}

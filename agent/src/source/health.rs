@@ -1,0 +1,181 @@
+//! How a source is doing: written by the source, read by `admin` and by whoever waits for the first list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// The state of one watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchState {
+    /// Its first list is on its way.
+    Listing,
+    /// It is followed.
+    Following,
+    /// It cannot be read for now; what is known of it is held.
+    Failed,
+    /// The API server does not serve this kind.
+    Missing,
+}
+
+impl WatchState {
+    /// The word of `/api/status`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Listing => "listing",
+            Self::Following => "following",
+            Self::Failed => "failed",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// One watch as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Where it stands.
+    pub state: WatchState,
+    /// Why it stands there, where that is not good.
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    listed: bool,
+    watches: BTreeMap<String, Watch>,
+}
+
+/// The registry; clones share it.
+#[derive(Clone, Debug)]
+pub struct Health(Arc<watch::Sender<Inner>>);
+
+impl Default for Health {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Inner::default())))
+    }
+}
+
+impl Health {
+    /// The first lists are complete.
+    pub fn set_listed(&self) {
+        self.0.send_modify(|inner| inner.listed = true);
+    }
+
+    /// Whether the first lists are complete.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.0.borrow().listed
+    }
+
+    /// Waits until the first lists are complete.
+    pub async fn listed(&self) {
+        // The sender lives in `self`.
+        let _ = self.0.subscribe().wait_for(|inner| inner.listed).await;
+    }
+
+    /// Whether the first lists are complete, and everything is followed since.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        let inner = self.0.borrow();
+        inner.listed
+            && inner
+                .watches
+                .values()
+                .all(|watch| watch.state != WatchState::Failed)
+    }
+
+    /// Every watch, by name.
+    #[must_use]
+    pub fn watches(&self) -> BTreeMap<String, Watch> {
+        self.0.borrow().watches.clone()
+    }
+
+    /// A watch of this name, for as long as the returned value lives.
+    #[must_use]
+    pub fn watch(&self, name: impl Into<String>) -> Watched {
+        Watched {
+            name: name.into(),
+            health: self.clone(),
+        }
+    }
+
+    fn set(&self, name: &str, state: WatchState, message: Option<String>) {
+        let watch = Watch { state, message };
+        let mut before = None;
+        let moved = self.0.send_if_modified(|inner| {
+            before = inner.watches.get(name).map(|watch| watch.state);
+            let moved = inner.watches.get(name) != Some(&watch);
+            if moved {
+                inner.watches.insert(name.to_owned(), watch.clone());
+            }
+            moved
+        });
+        if moved {
+            say(name, before, &watch);
+        }
+    }
+
+    fn remove(&self, name: &str) {
+        self.0
+            .send_if_modified(|inner| inner.watches.remove(name).is_some());
+    }
+}
+
+/// A watch that is listed while this lives.
+#[derive(Debug)]
+pub struct Watched {
+    name: String,
+    health: Health,
+}
+
+impl Watched {
+    /// Notes where it stands, and says it in the log if it is new.
+    pub fn set(&self, state: WatchState, message: Option<String>) {
+        self.health.set(&self.name, state, message);
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.health.remove(&self.name);
+    }
+}
+
+fn say(name: &str, before: Option<WatchState>, watch: &Watch) {
+    let message = watch.message.as_deref().unwrap_or_default();
+    match watch.state {
+        WatchState::Failed => tracing::error!(
+            watch = name,
+            "cannot be followed, what is known is held: {message}"
+        ),
+        WatchState::Missing => tracing::warn!(watch = name, "{message}"),
+        WatchState::Following if before == Some(WatchState::Failed) => {
+            tracing::info!(watch = name, "followed again")
+        }
+        WatchState::Following | WatchState::Listing => {
+            tracing::debug!(watch = name, state = watch.state.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_source_is_up_once_listed_and_while_nothing_fails() {
+        let health = Health::default();
+        let (gateway, entry) = (health.watch("Gateway"), health.watch("ServiceEntry"));
+        gateway.set(WatchState::Following, None);
+        assert!(!health.is_up());
+        health.set_listed();
+        health.listed().await;
+        entry.set(WatchState::Missing, Some("no such kind".to_owned()));
+        assert!(health.is_up());
+        gateway.set(WatchState::Failed, Some("403".to_owned()));
+        assert!(!health.is_up() && health.is_listed());
+        drop(gateway);
+        assert!(health.is_up());
+    }
+}

@@ -1,0 +1,72 @@
+//! The Kubernetes API, followed by watches. Gateways, VirtualServices and what they route to are watched everywhere;
+//! of Secrets only those that somebody asked for, in the gateway's own namespace.
+//!
+//! Nothing here is ever lost by a failure: what was told stands until the API server itself says otherwise.
+
+mod client;
+mod collection;
+mod events;
+mod follow;
+mod objects;
+mod pace;
+mod secret;
+mod secrets;
+
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+
+pub use self::client::{ClientError, connect};
+pub use self::events::Reporter;
+pub use self::secrets::SecretWatch;
+
+use self::collection::COLLECTIONS;
+use self::events::Seen;
+use self::objects::Objects;
+use self::secrets::Secrets;
+use super::SourceEvent;
+use super::demand::Demand;
+use super::health::Health;
+
+/// Where objects come from, and how they are followed.
+#[derive(Clone)]
+pub struct KubernetesSource {
+    /// The API.
+    pub client: Client,
+    /// The gateway's own namespace.
+    pub namespace: String,
+    /// How Secrets are watched.
+    pub secrets: SecretWatch,
+    /// After how long a watch is begun anew, and an idle one is given up.
+    pub watch_timeout: Duration,
+}
+
+impl KubernetesSource {
+    /// Follows the API until the receiver is gone. `demand` says which Secrets are wanted. The returned reporter
+    /// writes Events.
+    pub fn spawn(
+        self,
+        sender: mpsc::UnboundedSender<SourceEvent>,
+        demand: watch::Receiver<Option<Demand>>,
+        health: Health,
+    ) -> Reporter {
+        let seen = Seen::default();
+        let reporter = Reporter::spawn(self.client.clone(), seen.clone());
+        let (told, messages) = mpsc::unbounded_channel();
+        for collection in &COLLECTIONS {
+            tokio::spawn(collection.follow(self.clone(), told.clone(), health.clone(), seen.clone()));
+        }
+        tokio::spawn(Objects::new(sender.clone()).run(messages));
+        let (secrets, news) = Secrets::new(self, sender, health, seen);
+        tokio::spawn(secrets.run(news, demand));
+        reporter
+    }
+
+    /// As the watch call wants it: whole seconds.
+    fn watch_seconds(&self) -> u32 {
+        u32::try_from(self.watch_timeout.as_secs())
+            .unwrap_or(u32::MAX)
+            .max(1)
+    }
+}

@@ -1,0 +1,177 @@
+//! Kubernetes Events on the objects that are refused, and on those that are good again: what `kubectl describe` shows
+//! to whoever applied them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter as Author};
+use tokio::sync::mpsc;
+
+use super::follow::explain;
+use crate::news::News;
+use crate::object::{Finding, ObjectRef, Severity};
+
+/// News that wait for the API server; more than that is dropped, the log and the status have it all.
+const WAITING: usize = 256;
+/// Not more often than this, whatever happens.
+const PACE: Duration = Duration::from_millis(100);
+/// The API's limit is 1 kB.
+const LONGEST_NOTE: usize = 1000;
+
+/// What an Event needs to know of an object besides its name.
+#[derive(Clone, Debug)]
+struct Identity {
+    api_version: String,
+    uid: Option<String>,
+}
+
+/// The objects that were seen; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(Arc<Mutex<BTreeMap<ObjectRef, Identity>>>);
+
+impl Seen {
+    pub(super) fn note(&self, object: &ObjectRef, api_version: &str, uid: Option<String>) {
+        let identity = Identity {
+            api_version: api_version.to_owned(),
+            uid,
+        };
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(object.clone(), identity);
+    }
+
+    pub(super) fn forget(&self, object: &ObjectRef) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(object);
+    }
+
+    fn reference(&self, object: &ObjectRef) -> Option<ObjectReference> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = seen.get(object)?.clone();
+        Some(ObjectReference {
+            api_version: Some(identity.api_version),
+            kind: Some(object.kind.as_str().to_owned()),
+            namespace: Some(object.namespace.clone()),
+            name: Some(object.name.clone()),
+            uid: identity.uid,
+            ..ObjectReference::default()
+        })
+    }
+}
+
+/// Takes news for the API server; never waits.
+#[derive(Clone, Debug)]
+pub struct Reporter(mpsc::Sender<News>);
+
+impl Reporter {
+    pub(super) fn spawn(client: Client, seen: Seen) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(publish(client, seen, receiver));
+        Self(sender)
+    }
+
+    /// Hands over what concerns an object of the API. Warnings are for whoever reads the status.
+    pub fn report(&self, news: &News) {
+        let matters = match news {
+            News::Found(finding) => finding.severity == Severity::Error,
+            News::Good(_) => true,
+        };
+        if matters {
+            // Full: a flood of refusals is not worth the memory.
+            let _ = self.0.try_send(news.clone());
+        }
+    }
+}
+
+async fn publish(client: Client, seen: Seen, mut news: mpsc::Receiver<News>) {
+    let recorder = Recorder::new(client, Author::from("sealgate"));
+    let mut failing = false;
+    while let Some(news) = news.recv().await {
+        let object = match &news {
+            News::Found(finding) => &finding.object,
+            News::Good(object) => object,
+        };
+        let Some(reference) = seen.reference(object) else {
+            continue;
+        };
+        match recorder.publish(&event(&news), &reference).await {
+            Ok(()) => failing = false,
+            Err(error) if failing => tracing::debug!("Events cannot be written: {}", explain(&error)),
+            Err(error) => {
+                failing = true;
+                tracing::warn!("Events cannot be written: {}", explain(&error));
+            }
+        }
+        tokio::time::sleep(PACE).await;
+    }
+}
+
+fn event(news: &News) -> Event {
+    let (type_, reason, note) = match news {
+        News::Found(finding) => (EventType::Warning, reason(finding), note(finding)),
+        News::Good(_) => (EventType::Normal, "Accepted".to_owned(), "good again".to_owned()),
+    };
+    Event {
+        type_,
+        reason,
+        note: Some(note),
+        action: "Check".to_owned(),
+        secondary: None,
+    }
+}
+
+/// The code as Events spell reasons: `key-mismatch` is `KeyMismatch`.
+fn reason(finding: &Finding) -> String {
+    let parts = finding.code.split('-').map(|part| {
+        let mut letters = part.chars();
+        letters
+            .next()
+            .map(|first| first.to_ascii_uppercase())
+            .into_iter()
+            .chain(letters)
+            .collect::<String>()
+    });
+    parts.collect()
+}
+
+fn note(finding: &Finding) -> String {
+    let field = finding
+        .field
+        .as_ref()
+        .map(|field| format!("{field}: "))
+        .unwrap_or_default();
+    let text = format!("{field}{}", finding.message);
+    let end = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .find(|at| *at >= LONGEST_NOTE)
+        .unwrap_or(text.len());
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::Kind;
+
+    #[test]
+    fn an_event_says_what_the_finding_says() {
+        let finding = Finding {
+            severity: Severity::Error,
+            code: "key-mismatch",
+            object: ObjectRef::new(Kind::Secret, "gw", "a"),
+            field: Some("data[tls.key]".to_owned()),
+            message: "é".repeat(2000),
+        };
+        let event = event(&News::Found(finding));
+        assert_eq!(event.reason, "KeyMismatch");
+        let note = event.note.unwrap_or_default();
+        assert!(note.starts_with("data[tls.key]: é") && note.len() <= LONGEST_NOTE + 1);
+    }
+}

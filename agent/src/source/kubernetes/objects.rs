@@ -1,0 +1,213 @@
+//! All collections as one: nothing is told before every first list is complete, and a list that comes again is told
+//! as what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::Instant;
+
+use super::collection::COLLECTIONS;
+use super::follow::Told;
+use crate::object::{Kind, Meta, ObjectRef};
+use crate::source::manifest;
+use crate::source::{Entry, SourceEvent};
+
+/// Whoever may not read a kind that it could do without is served without it after this long. A restarted agent whose
+/// rights are being changed must not take away at once what its proxies have.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a collection says.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) kind: Kind,
+    pub(super) news: News,
+}
+
+/// See [`Told`].
+#[derive(Debug)]
+pub(super) enum News {
+    Told(Told<Entry>),
+    /// There is no such kind.
+    Missing,
+}
+
+impl From<Told<Entry>> for News {
+    fn from(told: Told<Entry>) -> Self {
+        Self::Told(told)
+    }
+}
+
+impl Message {
+    pub(super) fn missing(kind: Kind) -> Self {
+        Self {
+            kind,
+            news: News::Missing,
+        }
+    }
+}
+
+/// An object of the API as an entry of the source.
+pub(super) fn entry(kind: Kind, object: DynamicObject) -> Entry {
+    let meta = Meta {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        labels: object.labels().clone(),
+        annotations: object.annotations().clone(),
+        created: object
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0.as_second()),
+    };
+    let value = match object.data {
+        Value::Object(fields) => Value::Object(fields),
+        _ => Value::Object(serde_json::Map::new()),
+    };
+    manifest::decode(kind, meta, value)
+}
+
+/// See the module.
+pub(super) struct Objects {
+    sender: UnboundedSender<SourceEvent>,
+    /// Kinds whose first list is not complete; none of them once everything was told.
+    pending: BTreeSet<Kind>,
+    /// What the first lists hold, until they are told.
+    first: BTreeMap<ObjectRef, Entry>,
+    known: BTreeSet<ObjectRef>,
+    /// When kinds that may not be read are given up.
+    patience: BTreeMap<Kind, Instant>,
+    /// Whether the first list was told.
+    told: bool,
+}
+
+impl Objects {
+    pub(super) fn new(sender: UnboundedSender<SourceEvent>) -> Self {
+        Self {
+            sender,
+            pending: COLLECTIONS.iter().map(|collection| collection.kind).collect(),
+            first: BTreeMap::new(),
+            known: BTreeSet::new(),
+            patience: BTreeMap::new(),
+            told: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut messages: UnboundedReceiver<Message>) {
+        loop {
+            let deadline = self.patience.values().min().copied();
+            let events = tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                () = async { tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)).await }, if deadline.is_some() => {
+                    self.lose_patience(Instant::now())
+                }
+            };
+            for event in events {
+                if self.sender.send(event).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, Message { kind, news }: Message) -> Vec<SourceEvent> {
+        let events = match news {
+            News::Told(Told::Listed(entries)) => {
+                self.settle(kind);
+                self.list(kind, entries)
+            }
+            News::Told(Told::Applied(entry)) => vec![SourceEvent::Apply(entry)],
+            News::Told(Told::Deleted(entry)) => vec![SourceEvent::Delete(entry.object_ref)],
+            News::Told(Told::Forbidden) => {
+                self.be_patient(kind);
+                Vec::new()
+            }
+            // What was known of it is held: a definition that is being replaced is gone for a moment.
+            News::Missing => {
+                self.settle(kind);
+                Vec::new()
+            }
+        };
+        for event in &events {
+            match event {
+                SourceEvent::Apply(entry) => drop(self.known.insert(entry.object_ref.clone())),
+                SourceEvent::Delete(name) => drop(self.known.remove(name)),
+                SourceEvent::Reset(_) => {}
+            }
+        }
+        self.tell(events)
+    }
+
+    /// A complete list: what is not in it is gone.
+    fn list(&self, kind: Kind, entries: Vec<Entry>) -> Vec<SourceEvent> {
+        let listed: BTreeSet<&ObjectRef> = entries.iter().map(|entry| &entry.object_ref).collect();
+        let known = self.known.iter().filter(|name| name.kind == kind);
+        let gone: Vec<SourceEvent> = known
+            .filter(|name| !listed.contains(name))
+            .cloned()
+            .map(SourceEvent::Delete)
+            .collect();
+        gone.into_iter()
+            .chain(entries.into_iter().map(SourceEvent::Apply))
+            .collect()
+    }
+
+    fn settle(&mut self, kind: Kind) {
+        self.pending.remove(&kind);
+        self.patience.remove(&kind);
+    }
+
+    fn be_patient(&mut self, kind: Kind) {
+        let is_vital = COLLECTIONS
+            .iter()
+            .any(|collection| collection.kind == kind && collection.is_vital());
+        if self.pending.contains(&kind) && !is_vital {
+            self.patience
+                .entry(kind)
+                .or_insert_with(|| Instant::now() + PATIENCE);
+        }
+    }
+
+    fn lose_patience(&mut self, now: Instant) -> Vec<SourceEvent> {
+        let due: Vec<Kind> = self
+            .patience
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(kind, _)| *kind)
+            .collect();
+        due.iter().for_each(|kind| self.settle(*kind));
+        self.tell(Vec::new())
+    }
+
+    /// Events as they may go out: collected into the one first list until that is complete.
+    fn tell(&mut self, events: Vec<SourceEvent>) -> Vec<SourceEvent> {
+        if self.told {
+            return events;
+        }
+        for event in events {
+            match event {
+                SourceEvent::Apply(entry) => drop(self.first.insert(entry.object_ref.clone(), entry)),
+                SourceEvent::Delete(name) => drop(self.first.remove(&name)),
+                SourceEvent::Reset(_) => {}
+            }
+        }
+        if !self.pending.is_empty() {
+            return Vec::new();
+        }
+        self.told = true;
+        vec![SourceEvent::Reset(of_age(std::mem::take(&mut self.first)))]
+    }
+}
+
+/// The oldest first: of two that are at odds it stands.
+fn of_age(entries: BTreeMap<ObjectRef, Entry>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = entries.into_values().collect();
+    entries.sort_by_key(|entry| entry.object.as_ref().map(|object| object.meta().created));
+    entries
+}

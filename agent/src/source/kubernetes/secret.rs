@@ -1,0 +1,42 @@
+//! A Secret of the API as the agent's own, which does not print its values and wipes them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use zeroize::Zeroizing;
+
+use crate::object::{Kind, Meta, Object, ObjectRef, SecretObject};
+use crate::source::Entry;
+
+/// The Secret as an entry of the source. Its values are moved, not copied.
+pub(super) fn entry(secret: Secret) -> Entry {
+    let meta = Meta {
+        namespace: secret.namespace().unwrap_or_default(),
+        name: secret.name_any(),
+        labels: secret.labels().clone(),
+        annotations: BTreeMap::new(),
+        created: secret
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0.as_second()),
+    };
+    let values = secret.data.unwrap_or_default();
+    let object = SecretObject {
+        type_: secret
+            .type_
+            .filter(|type_| !type_.is_empty())
+            .unwrap_or_else(|| "Opaque".to_owned()),
+        data: values
+            .into_iter()
+            .map(|(key, value)| (key, Zeroizing::new(value.0)))
+            .collect(),
+        meta,
+    };
+    Entry {
+        object_ref: ObjectRef::new(Kind::Secret, &object.meta.namespace, &object.meta.name),
+        object: Some(Object::Secret(object)),
+        findings: Vec::new(),
+    }
+}

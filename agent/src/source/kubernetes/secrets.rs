@@ -1,0 +1,335 @@
+//! The Secrets that somebody asked for, and no others: each by a watch of its own, or, where there are many, all by one
+//! watch of the namespace's metadata, and then by name.
+
+mod by_name;
+mod by_namespace;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::watcher;
+use kube::{Api, Resource};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::events::Seen;
+use super::{KubernetesSource, secret};
+use crate::credential::BUNDLE_SUFFIX;
+use crate::object::{Kind, ObjectRef};
+use crate::source::demand::Demand;
+use crate::source::health::Health;
+use crate::source::{Entry, SourceEvent};
+
+/// With more Secrets than this, one watch of the namespace takes the place of one watch each.
+pub(super) const MANY: usize = 100;
+/// With fewer than this, each has a watch of its own again.
+const FEW: usize = 50;
+/// A Secret that nobody asks for any more is followed a little longer: proxies and Gateways come back.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// How Secrets are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretWatch {
+    /// Each by name, and by namespace above 100.
+    Auto,
+    /// Each by name: works with `resourceNames` in the Role.
+    Name,
+    /// All by one watch of the namespace's metadata, bodies by name: needs `list` and `watch` for the namespace.
+    Namespace,
+}
+
+/// What is known of a Secret now; none if there is none.
+#[derive(Debug)]
+pub(super) enum News {
+    Is(String, Option<Box<Entry>>),
+    /// It may not be read for now.
+    Forbidden(String),
+    /// Whether the namespace can be watched as a whole.
+    AtOnce(bool),
+}
+
+/// A task that ends with this value.
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The names as the tasks see them while they change.
+type Wanted = Arc<BTreeSet<String>>;
+
+/// What every watch needs.
+#[derive(Clone)]
+struct Context {
+    source: KubernetesSource,
+    health: Health,
+    seen: Seen,
+    news: mpsc::UnboundedSender<News>,
+}
+
+impl Context {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.source.client.clone(), &self.source.namespace)
+    }
+
+    fn config(&self) -> watcher::Config {
+        watcher::Config::default().timeout(self.source.watch_seconds())
+    }
+
+    /// A Secret as it was read.
+    fn entry(&self, secret: Secret) -> Entry {
+        let uid = secret.metadata.uid.clone();
+        let entry = secret::entry(secret);
+        self.seen.note(&entry.object_ref, "v1", uid);
+        entry
+    }
+
+    /// False once nobody listens.
+    fn tell(&self, news: News) -> bool {
+        self.news.send(news).is_ok()
+    }
+}
+
+/// See the module.
+pub(super) struct Secrets {
+    context: Context,
+    sender: mpsc::UnboundedSender<SourceEvent>,
+    wanted: watch::Sender<Wanted>,
+    /// Those that nobody wants any more, and until when they are followed all the same.
+    leaving: BTreeMap<String, Instant>,
+    /// Those of the first demand that were not heard of yet; none before there was one.
+    first: Option<BTreeSet<String>>,
+    known: BTreeSet<String>,
+    by_name: BTreeMap<String, Task>,
+    by_namespace: Option<Task>,
+    /// Whether the namespace may be watched as a whole, as far as is known.
+    may_list: bool,
+}
+
+impl Secrets {
+    pub(super) fn new(
+        source: KubernetesSource,
+        sender: mpsc::UnboundedSender<SourceEvent>,
+        health: Health,
+        seen: Seen,
+    ) -> (Self, mpsc::UnboundedReceiver<News>) {
+        let (news, receiver) = mpsc::unbounded_channel();
+        let secrets = Self {
+            context: Context {
+                source,
+                health,
+                seen,
+                news,
+            },
+            sender,
+            wanted: watch::Sender::new(Wanted::default()),
+            leaving: BTreeMap::new(),
+            first: None,
+            known: BTreeSet::new(),
+            by_name: BTreeMap::new(),
+            by_namespace: None,
+            may_list: true,
+        };
+        (secrets, receiver)
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut receiver: mpsc::UnboundedReceiver<News>,
+        mut demand: watch::Receiver<Option<Demand>>,
+    ) {
+        loop {
+            let deadline = self.leaving.values().min().copied();
+            tokio::select! {
+                changed = demand.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let now = demand.borrow_and_update().clone();
+                    if let Some(now) = now {
+                        self.want(&now);
+                    }
+                }
+                Some(news) = receiver.recv() => {
+                    if !self.take(news) {
+                        return;
+                    }
+                }
+                () = async { tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)).await }, if deadline.is_some() => {
+                    self.let_go(Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Takes what is asked for now.
+    fn want(&mut self, demand: &Demand) {
+        let asked = names(demand, &self.context.source.namespace);
+        let until = Instant::now() + LINGER;
+        let before = Arc::clone(&self.wanted.borrow());
+        for name in before.difference(&asked) {
+            self.leaving.entry(name.clone()).or_insert(until);
+        }
+        self.leaving.retain(|name, _| !asked.contains(name));
+        if self.first.is_none() {
+            self.first = Some(asked.clone());
+        }
+        self.set_wanted(&asked);
+        self.heard_of_all();
+    }
+
+    fn let_go(&mut self, now: Instant) {
+        let due: BTreeSet<String> = self
+            .leaving
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.leaving.retain(|name, _| !due.contains(name));
+        let kept: BTreeSet<String> = self.wanted.borrow().difference(&due).cloned().collect();
+        for name in &due {
+            if self.known.remove(name) {
+                let _ = self.sender.send(SourceEvent::Delete(self.object_ref(name)));
+            }
+        }
+        self.wanted.send_replace(Arc::new(kept));
+        self.watch();
+    }
+
+    fn set_wanted(&mut self, asked: &BTreeSet<String>) {
+        let all: BTreeSet<String> = asked.iter().chain(self.leaving.keys()).cloned().collect();
+        self.wanted.send_replace(Arc::new(all));
+        self.watch();
+    }
+
+    /// Makes the watches fit what is wanted.
+    fn watch(&mut self) {
+        let wanted = Arc::clone(&self.wanted.borrow());
+        self.by_name.retain(|name, _| wanted.contains(name));
+        if self.watches_at_once(wanted.len()) {
+            if self.by_namespace.is_none() {
+                let task = by_namespace::follow(self.context.clone(), self.wanted.subscribe());
+                self.by_namespace = Some(Task(tokio::spawn(task)));
+            }
+            return;
+        }
+        self.by_namespace = None;
+        for name in wanted
+            .iter()
+            .filter(|name| !self.by_name.contains_key(*name))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            let task = by_name::follow(self.context.clone(), name.clone());
+            self.by_name.insert(name, Task(tokio::spawn(task)));
+        }
+    }
+
+    fn watches_at_once(&self, count: usize) -> bool {
+        match self.context.source.secrets {
+            SecretWatch::Name => false,
+            SecretWatch::Namespace => true,
+            SecretWatch::Auto => {
+                self.may_list && count > if self.by_namespace.is_some() { FEW } else { MANY }
+            }
+        }
+    }
+
+    /// The watches of single Secrets end once that of the namespace stands; without the right to it they go on.
+    fn set_may_list(&mut self, may_list: bool) {
+        if may_list {
+            self.by_name.clear();
+        } else if self.may_list && self.context.source.secrets == SecretWatch::Auto {
+            tracing::warn!(
+                namespace = self.context.source.namespace,
+                "Secrets may not be listed here: each is watched by its name, however many there are"
+            );
+            self.may_list = false;
+            self.watch();
+        }
+    }
+
+    /// Tells what came in; false once nobody listens.
+    fn take(&mut self, news: News) -> bool {
+        let (name, event) = match news {
+            News::Is(name, Some(entry)) if self.wanted.borrow().contains(&name) => {
+                self.known.insert(name.clone());
+                (name, Some(SourceEvent::Apply(*entry)))
+            }
+            // It came on its way out.
+            News::Is(name, Some(_)) => (name, None),
+            News::Is(name, None) => {
+                let gone = self
+                    .known
+                    .remove(&name)
+                    .then(|| SourceEvent::Delete(self.object_ref(&name)));
+                self.context.seen.forget(&self.object_ref(&name));
+                (name, gone)
+            }
+            News::Forbidden(name) => (name, None),
+            News::AtOnce(may_list) => {
+                self.set_may_list(may_list);
+                return true;
+            }
+        };
+        if let Some(first) = &mut self.first {
+            first.remove(&name);
+        }
+        let listens = event.is_none_or(|event| self.sender.send(event).is_ok());
+        self.heard_of_all();
+        listens
+    }
+
+    /// The first lists are complete once each Secret of the first demand was heard of.
+    fn heard_of_all(&self) {
+        if self.first.as_ref().is_some_and(BTreeSet::is_empty) && !self.context.health.is_listed() {
+            self.context.health.set_listed();
+        }
+    }
+
+    fn object_ref(&self, name: &str) -> ObjectRef {
+        ObjectRef::new(Kind::Secret, &self.context.source.namespace, name)
+    }
+}
+
+/// The Secrets that these credentials may come from. Those of other namespaces are nobody's business here.
+fn names(demand: &Demand, namespace: &str) -> BTreeSet<String> {
+    let own = demand
+        .iter()
+        .filter(|credential| credential.namespace == namespace);
+    own.flat_map(|credential| {
+        let base = credential.name.strip_suffix(BUNDLE_SUFFIX).map(str::to_owned);
+        [Some(credential.name.clone()), base].into_iter().flatten()
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::CredentialName;
+
+    #[test]
+    fn a_bundle_may_come_from_two_secrets_and_nothing_from_elsewhere() {
+        let demand = Demand::new(
+            [
+                CredentialName::new("gw", "a"),
+                CredentialName::new("gw", "b-cacert"),
+                CredentialName::new("other", "c"),
+            ]
+            .into(),
+        );
+        let expected: BTreeSet<String> = ["a", "b", "b-cacert"].map(str::to_owned).into();
+        assert_eq!(names(&demand, "gw"), expected);
+    }
+}

@@ -4,6 +4,7 @@
 mod connection;
 mod delta;
 mod names;
+mod open;
 mod ordering;
 pub mod proxies;
 mod service;
@@ -15,6 +16,9 @@ pub use service::{Options, serve};
 use std::sync::Arc;
 
 use crate::snapshot::{Snapshot, TypeUrl, Version};
+
+/// Asks for everything there is of a type.
+const WILDCARD: &str = "*";
 
 /// A wire name, and the version that was sent under it; none for a removal.
 pub type Told = (Arc<str>, Option<Version>);
@@ -53,4 +57,7 @@ pub(crate) trait Machine {
 
     /// Whether the proxy was sent this version of a name.
     fn has(&self, name: &str, version: &Version) -> bool;
+
+    /// How many names are asked for.
+    fn asked(&self) -> usize;
 }

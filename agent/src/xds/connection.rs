@@ -59,6 +59,13 @@ impl<M: Machine> Connection<M> {
         self.flush(now)
     }
 
+    /// How many names of a kind are asked for.
+    pub(crate) fn asked(&self, kind: TypeUrl) -> usize {
+        self.machines
+            .get(&kind)
+            .map_or(0, |followed| followed.machine.asked())
+    }
+
     /// When something that is held goes out at the latest: call [`Self::flush`] then.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.hold.deadline()
@@ -69,15 +76,21 @@ impl<M: Machine> Connection<M> {
         let mut responses = Vec::new();
         let mut held = false;
         for kind in TypeUrl::ALL {
-            let settling = matches!(kind, TypeUrl::ExtensionConfig | TypeUrl::Listener) && self.settling();
-            let Some(followed) = self.machines.get_mut(&kind) else {
+            let Some(followed) = self.machines.get(&kind) else {
                 continue;
             };
             let changed = self.snapshot.changed_since(&followed.seen, kind);
-            if !changed.is_empty() && self.hold.holds(kind, settling, now) {
-                held = true;
-                continue;
+            // Whether clusters settle is a look at all of them: only a change is worth it.
+            if !changed.is_empty() && Hold::concerns(kind) {
+                let settling = self.settling();
+                if self.hold.holds(settling, now) {
+                    held = true;
+                    continue;
+                }
             }
+            let Some(followed) = self.machines.get_mut(&kind) else {
+                continue;
+            };
             followed.seen = Arc::clone(&self.snapshot);
             let response = followed.machine.on_change(&changed, &self.snapshot);
             responses.extend(response.map(|response| (kind, response)));

@@ -85,7 +85,10 @@ impl Machine for Subscription {
         if first {
             answer.extend(self.remember(request, snapshot));
         }
-        for name in &request.unsubscribe {
+        // Everything first: who gives up a name along with it waits for no word about the name.
+        let (everything, names): (Vec<_>, Vec<_>) =
+            request.unsubscribe.iter().partition(|name| *name == WILDCARD);
+        for name in everything.into_iter().chain(names) {
             answer.extend(self.unsubscribe(name));
         }
         for name in &request.subscribe {

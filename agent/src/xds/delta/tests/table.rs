@@ -130,6 +130,16 @@ const EXCHANGES: &[Exchange] = &[
         ],
     ),
     (
+        "giving up everything and a name in one message is answered with nothing",
+        TypeUrl::Cluster,
+        &[
+            (Set("a", "1"), SILENCE),
+            (Ask(&["*", "a"], &[]), "a=1"),
+            (Ask(&[], &["a", "*"]), SILENCE),
+            (Set("a", "2"), SILENCE),
+        ],
+    ),
+    (
         "everything is answered also if it is nothing",
         TypeUrl::Cluster,
         &[

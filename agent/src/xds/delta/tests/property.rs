@@ -20,8 +20,8 @@ enum Step {
     Ask(u8, u8, usize),
     /// Takes or refuses the nth open response.
     Acknowledge(usize, bool),
-    /// A new stream.
-    Reconnect,
+    /// A new stream; meanwhile something has vanished.
+    Reconnect(usize),
     Change(usize, u8),
     Remove(usize),
 }
@@ -32,7 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (names.clone(), names, 0..4_usize).prop_map(|(on, off, nonce)| Step::Ask(on, off & !(on & 3), nonce)),
         3 => (0..4_usize, any::<bool>()).prop_map(|(at, good)| Step::Acknowledge(at, good)),
-        1 => Just(Step::Reconnect),
+        1 => name.clone().prop_map(Step::Reconnect),
         4 => (name.clone(), 0..3_u8).prop_map(|(name, body)| Step::Change(name, body)),
         2 => name.prop_map(Step::Remove),
     ]
@@ -174,6 +174,9 @@ proptest! {
         let mut machine = machine(kind);
         let mut proxy = Proxy { kind: Some(kind), ..Proxy::default() };
         for step in steps {
+            if let Step::Reconnect(at) = step {
+                publisher.update(Instant::now(), |draft| draft.remove(kind, stored(kind, at)));
+            }
             let before = receiver.borrow().clone();
             let request = match &step {
                 Step::Ask(on, off, at) => {
@@ -184,7 +187,7 @@ proptest! {
                     let nonce = proxy.take(*at);
                     Some(proxy.say(&[], &[], nonce, (!good).then(|| "no".to_owned())))
                 }
-                Step::Reconnect => {
+                Step::Reconnect(_) => {
                     machine = super::machine(kind);
                     proxy.reconnect()
                 }
@@ -200,7 +203,9 @@ proptest! {
                     _ => {}
                 });
                 let after = receiver.borrow().clone();
-                machine.on_change(&after.changed_since(&before, kind), &after)
+                let every: Vec<_> = (0..NAMES.len()).map(|at| stored(kind, at).into()).collect();
+                // More names than have changed do no harm.
+                machine.on_change(&every, &after)
             };
             proxy.receive(response)?;
             let now = receiver.borrow().clone();

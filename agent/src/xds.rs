@@ -52,6 +52,9 @@ pub(crate) trait Machine {
     /// Takes the names (the snapshot's) whose resources changed.
     fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Self::Response>;
 
+    /// Forgets that these names (the snapshot's) were sent: the next change that has them sends them again.
+    fn forget(&mut self, names: &[Arc<str>]);
+
     /// Whether some response was neither taken nor refused yet.
     fn is_waiting(&self) -> bool;
 

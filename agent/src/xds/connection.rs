@@ -75,11 +75,15 @@ impl<M: Machine> Connection<M> {
     pub(crate) fn flush(&mut self, now: Instant) -> Vec<(TypeUrl, M::Response)> {
         let mut responses = Vec::new();
         let mut held = false;
+        let mut warming = Vec::new();
         for kind in TypeUrl::ALL {
             let Some(followed) = self.machines.get(&kind) else {
                 continue;
             };
-            let changed = self.snapshot.changed_since(&followed.seen, kind);
+            let mut changed = self.snapshot.changed_since(&followed.seen, kind);
+            if kind == TypeUrl::Cluster {
+                warming = self.with_endpoints(&changed);
+            }
             // Whether clusters settle is a look at all of them: only a change is worth it.
             if !changed.is_empty() && Hold::concerns(kind) {
                 let settling = self.settling();
@@ -91,6 +95,10 @@ impl<M: Machine> Connection<M> {
             let Some(followed) = self.machines.get_mut(&kind) else {
                 continue;
             };
+            if kind == TypeUrl::Endpoint {
+                followed.machine.forget(&warming);
+                changed.append(&mut warming);
+            }
             followed.seen = Arc::clone(&self.snapshot);
             let response = followed.machine.on_change(&changed, &self.snapshot);
             responses.extend(response.map(|response| (kind, response)));
@@ -99,6 +107,17 @@ impl<M: Machine> Connection<M> {
             self.hold.release();
         }
         responses
+    }
+
+    /// Those of the clusters that have endpoints. A cluster that changes is a new one to Envoy, and warms until it is
+    /// given endpoints; on an aggregated stream it does not ask, for it has asked already.
+    fn with_endpoints(&self, clusters: &[Arc<str>]) -> Vec<Arc<str>> {
+        let have = |name: &&Arc<str>| {
+            [TypeUrl::Cluster, TypeUrl::Endpoint]
+                .iter()
+                .all(|kind| self.snapshot.get(*kind, name).is_some())
+        };
+        clusters.iter().filter(have).cloned().collect()
     }
 
     /// Whether clusters or endpoints that the proxy was sent, or is about to ask for, are on their way.
@@ -121,3 +140,6 @@ impl<M: Machine> Connection<M> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,10 @@ impl Machine for Subscription {
         }
     }
 
+    fn forget(&mut self, names: &[Arc<str>]) {
+        names.iter().for_each(|name| drop(self.sent.remove(name)));
+    }
+
     fn is_waiting(&self) -> bool {
         !self.open.is_empty()
     }

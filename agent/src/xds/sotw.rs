@@ -60,6 +60,10 @@ impl Machine for Subscription {
         }
     }
 
+    fn forget(&mut self, names: &[Arc<str>]) {
+        names.iter().for_each(|name| drop(self.sent.remove(name)));
+    }
+
     fn is_waiting(&self) -> bool {
         !self.open.is_empty()
     }
@@ -86,7 +90,7 @@ impl Machine for Subscription {
         if stale && !first {
             // What it asks for it will say again, once it has seen the response that is on its way. What it no
             // longer names is gone there all the same, and is to be answered when it is named again.
-            self.forget(&given);
+            self.narrow(&given);
             return (acknowledgement, None);
         }
         let new = self.ask(given);
@@ -136,7 +140,7 @@ impl Subscription {
 
     /// Takes the list of names, and says which of them were not asked for before.
     fn ask(&mut self, given: BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
-        let everything = self.forget(&given);
+        let everything = self.narrow(&given);
         let mut new: BTreeSet<_> = given.difference(&self.names).cloned().collect();
         if everything && !self.wildcard {
             new.insert(WILDCARD.into());
@@ -147,7 +151,7 @@ impl Subscription {
     }
 
     /// Forgets what the list does not name any more, and says whether the list asks for everything.
-    fn forget(&mut self, given: &BTreeSet<Arc<str>>) -> bool {
+    fn narrow(&mut self, given: &BTreeSet<Arc<str>>) -> bool {
         self.named |= !given.is_empty();
         let everything = self.is_collection() && (given.contains(WILDCARD) || !self.named);
         self.wildcard &= everything;

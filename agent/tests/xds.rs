@@ -241,7 +241,11 @@ async fn garbage_disturbs_nobody() {
 
 #[tokio::test]
 async fn a_stop_ends_every_stream_within_a_second() {
-    let server = Server::start();
+    let mut server = Server::start();
+    server.set_body(TypeUrl::Secret, "ns/big", vec![0; 4 << 20]);
+    // More than fits into all buffers, for a proxy that reads nothing; it confirms nothing either.
+    let stuck = server.delta(&paths("Delta")[2].1).await;
+    (0..30).for_each(|_| stuck.say(subscribe(TypeUrl::Secret, &["big"])));
     let mut sotw = server.sotw(&paths("Stream")[2].1).await;
     sotw.say(ask(TypeUrl::Secret, &["a"], ""));
     sotw.next().await;

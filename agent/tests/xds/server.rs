@@ -91,7 +91,10 @@ impl Server {
     /// A new version of a resource: an empty message but for one field that none of them has.
     pub(crate) fn set(&mut self, kind: TypeUrl, name: &str) {
         let counter = u8::try_from(self.publisher.generation()).unwrap() & 0x7f;
-        let body = vec![0xf8, 0x7f, counter];
+        self.set_body(kind, name, vec![0xf8, 0x7f, counter]);
+    }
+
+    pub(crate) fn set_body(&mut self, kind: TypeUrl, name: &str, body: Vec<u8>) {
         self.publisher
             .update(Instant::now(), |draft| draft.set(kind, name, body));
     }

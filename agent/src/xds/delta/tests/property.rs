@@ -149,9 +149,11 @@ impl Proxy {
     }
 
     fn take(&mut self, at: usize) -> String {
-        (at < self.open.len())
-            .then(|| self.open.remove(at))
-            .unwrap_or_default()
+        if at < self.open.len() {
+            self.open.remove(at)
+        } else {
+            String::new()
+        }
     }
 }
 
@@ -209,11 +211,10 @@ proptest! {
             };
             proxy.receive(response)?;
             let now = receiver.borrow().clone();
-            for at in 0..NAMES.len() {
-                let wire = NAMES[at].0;
+            for (at, (wire, _)) in NAMES.iter().enumerate() {
                 let wanted = proxy.spoke && (proxy.everything || proxy.wants.contains(wire));
                 let there = now.get(kind, stored(kind, at)).filter(|_| wanted);
-                prop_assert_eq!(proxy.has.get(wire), there.map(|resource| resource.version()), "{}", wire);
+                prop_assert_eq!(proxy.has.get(*wire), there.map(|resource| resource.version()), "{}", wire);
             }
         }
     }

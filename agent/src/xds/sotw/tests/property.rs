@@ -175,12 +175,12 @@ proptest! {
         if first {
             return Ok(());
         }
-        for at in 0..NAMES.len() {
-            let (wire, name) = (NAMES[at].0, stored(collection, at));
+        for (at, (wire, _)) in NAMES.iter().enumerate() {
+            let name = stored(collection, at);
             let wanted = everything || proxy.wants.contains(wire);
             let there = now.get(kind, name).map(|resource| resource.body().to_vec());
             if wanted && (there.is_some() || collection) {
-                prop_assert_eq!(proxy.has.get(wire).cloned(), there, "{}", wire);
+                prop_assert_eq!(proxy.has.get(*wire).cloned(), there, "{}", wire);
             }
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod flavour;
+pub mod kube;
 pub mod load;
 pub mod manifests;
 pub mod pki;

@@ -1,6 +1,8 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
 mod codes;
+mod crds;
+mod kube;
 mod rules;
 
 use std::env;
@@ -26,6 +28,10 @@ struct Args {
 enum Task {
     /// Get what the other tasks need: wasm targets and Envoy, under .tools
     Setup,
+    /// Get kube-apiserver and etcd for the Kubernetes tests, under .tools/kube
+    SetupKube,
+    /// Write envoy/kubernetes/crds.yaml from the types that the agent reads objects with
+    Crds,
     /// Build the filter, and the agent that carries it (target/release)
     Build {
         /// The debug profile (target/debug)
@@ -58,6 +64,8 @@ fn main() -> Result<()> {
     env::set_current_dir(root()?)?;
     match Args::parse().task {
         Task::Setup => setup(),
+        Task::SetupKube => kube::setup().map(drop),
+        Task::Crds => crds::write(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
         Task::Demo => program("walkthrough", &[]),
@@ -167,6 +175,7 @@ fn test(rest: &[String]) -> Result<()> {
     let module = agent.with_file_name("sealgate_filter.wasm");
     let mut command = cargo(&["test", "--workspace", "--exclude", "sealgate-filter"]);
     command.args(rest).env("SEALGATE_FILTER_WASM", module);
+    command.env(kube::ASSETS, kube::setup()?);
     run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))?;
     for target in WASM {
         run(&mut cargo(&[

@@ -8,6 +8,7 @@ use super::null_as_default;
 
 /// `spec` of a DestinationRule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct DestinationRuleSpec {
     /// The service.
@@ -29,6 +30,7 @@ pub struct DestinationRuleSpec {
 
 /// A named part of a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Subset {
     /// Its name.

@@ -8,6 +8,7 @@ use super::null_as_default;
 
 /// `spec` of a Gateway.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewaySpec {
     /// What the gateway listens for.
@@ -20,6 +21,7 @@ pub struct GatewaySpec {
 
 /// One port with its hosts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Server {
     /// The port.
@@ -43,6 +45,7 @@ pub struct Server {
 
 /// A server's port.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Port {
     /// Its number.
@@ -60,6 +63,7 @@ pub struct Port {
 
 /// A server's `tls`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServerTls {
     /// Answer plain HTTP with a redirect.

@@ -8,6 +8,7 @@ use super::null_as_default;
 
 /// `spec` of a ServiceEntry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceEntrySpec {
     /// Its names.
@@ -41,6 +42,7 @@ pub struct ServiceEntrySpec {
 
 /// A port of a ServiceEntry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceEntryPort {
     /// Its number.
@@ -58,6 +60,7 @@ pub struct ServiceEntryPort {
 
 /// An endpoint of a ServiceEntry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadEntry {
     /// An address or name.

@@ -1,0 +1,171 @@
+//! `envoy/kubernetes/crds.yaml`: the CustomResourceDefinitions of `networking.istio.io`, from the serde types that the
+//! agent reads the objects with. For clusters and tests without Istio, whose own definitions are as good.
+
+mod structural;
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use schemars::{JsonSchema, Schema};
+use sealgate_core::config::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use serde_json::{Value, json};
+
+const GROUP: &str = "networking.istio.io";
+/// All served, with one schema, as Istio does; the first is the one that is stored.
+const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
+const FILE: &str = "envoy/kubernetes/crds.yaml";
+const HEAD: &str = "# Written by `cargo xtask crds` from filter/core/src/config: change the types, not this file.\n\
+                    # For clusters without Istio; Istio's own definitions serve as well.\n";
+
+/// One kind: its names, and what `kubectl get` shows.
+struct Kind {
+    kind: &'static str,
+    plural: &'static str,
+    short: &'static str,
+    /// Title, JSON path, what it is.
+    columns: &'static [(&'static str, &'static str, &'static str)],
+    schema: fn() -> Schema,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        kind: "Gateway",
+        plural: "gateways",
+        short: "gw",
+        columns: &[],
+        schema: schema::<GatewaySpec>,
+    },
+    Kind {
+        kind: "VirtualService",
+        plural: "virtualservices",
+        short: "vs",
+        columns: &[
+            ("Gateways", ".spec.gateways", "The Gateways that it is bound to"),
+            ("Hosts", ".spec.hosts", "The hosts that it speaks for"),
+        ],
+        schema: schema::<VirtualServiceSpec>,
+    },
+    Kind {
+        kind: "DestinationRule",
+        plural: "destinationrules",
+        short: "dr",
+        columns: &[("Host", ".spec.host", "The service")],
+        schema: schema::<DestinationRuleSpec>,
+    },
+    Kind {
+        kind: "ServiceEntry",
+        plural: "serviceentries",
+        short: "se",
+        columns: &[
+            ("Hosts", ".spec.hosts", "Its names"),
+            ("Resolution", ".spec.resolution", "How its endpoints are found"),
+        ],
+        schema: schema::<ServiceEntrySpec>,
+    },
+];
+
+/// Writes the file; left alone if equal.
+pub(crate) fn write() -> Result<()> {
+    let text = text()?;
+    if fs::read_to_string(FILE).ok().as_ref() != Some(&text) {
+        fs::write(FILE, text)?;
+    }
+    Ok(())
+}
+
+fn text() -> Result<String> {
+    let mut text = HEAD.to_owned();
+    for kind in &KINDS {
+        text.push_str("---\n");
+        text.push_str(&serde_saphyr::to_string(&definition(kind)?)?);
+    }
+    Ok(text)
+}
+
+/// A schema without references: a structural one has none.
+fn schema<T: JsonSchema>() -> Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    let mut generator = settings
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator();
+    generator.root_schema_for::<T>()
+}
+
+fn definition(kind: &Kind) -> Result<Value> {
+    let spec = structural::from(&(kind.schema)().to_value()).context(kind.kind)?;
+    let versions: Vec<Value> = VERSIONS.iter().map(|name| version(name, kind, &spec)).collect();
+    Ok(json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("{}.{GROUP}", kind.plural) },
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind.kind,
+                "listKind": format!("{}List", kind.kind),
+                "plural": kind.plural,
+                "singular": kind.kind.to_lowercase(),
+                "shortNames": [kind.short],
+                "categories": ["istio-io", "networking-istio-io"],
+            },
+            "versions": versions,
+        },
+    }))
+}
+
+/// `status` is not ours: whatever is written there is kept.
+fn version(name: &str, kind: &Kind, spec: &Value) -> Value {
+    let mut columns: Vec<Value> = Vec::new();
+    for (title, path, description) in kind.columns {
+        columns.push(json!({
+            "name": title, "jsonPath": path, "type": "string", "description": description,
+        }));
+    }
+    columns.push(json!({ "name": "Age", "jsonPath": ".metadata.creationTimestamp", "type": "date" }));
+    json!({
+        "name": name,
+        "served": true,
+        "storage": name == VERSIONS[0],
+        "subresources": { "status": {} },
+        "additionalPrinterColumns": columns,
+        "schema": { "openAPIV3Schema": {
+            "type": "object",
+            "properties": {
+                "spec": spec,
+                "status": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+            },
+        } },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_file_is_what_the_types_say() {
+        let path = crate::root().unwrap().join(FILE);
+        let committed = fs::read_to_string(path).unwrap();
+        assert!(
+            committed == text().unwrap(),
+            "{FILE} is old: run `cargo xtask crds`"
+        );
+    }
+
+    #[test]
+    fn exactly_one_version_is_stored() {
+        for kind in &KINDS {
+            let definition = definition(kind).unwrap();
+            let versions = definition["spec"]["versions"].as_array().unwrap();
+            assert_eq!(versions.len(), VERSIONS.len());
+            assert_eq!(
+                versions
+                    .iter()
+                    .filter(|version| version["storage"] == true)
+                    .count(),
+                1
+            );
+        }
+    }
+}

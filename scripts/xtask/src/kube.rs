@@ -1,0 +1,150 @@
+//! The kube-apiserver and etcd that the tests run. Nobody serves them as binaries that a package manager knows, so
+//! they are built from their Go modules, pinned in `tests/kube`, once.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::run;
+
+/// What other projects' developers set, for the same two programs.
+pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
+const MODULE: &str = "tests/kube";
+const TOOLS: &str = ".tools/kube";
+/// A program and the package that makes it. The small one first: what is wrong with Go shows at once.
+const PROGRAMS: [(&str, &str); 2] = [("etcd", "./etcd"), ("kube-apiserver", "./apiserver")];
+/// What decides about the programs: another text in one of these is another build.
+const SOURCES: [&str; 4] = ["go.mod", "go.sum", "etcd/main.go", "apiserver/main.go"];
+const HOW: &str = "the Kubernetes tests run kube-apiserver and etcd: install Go 1.26 or later (https://go.dev/dl) \
+                   to have them built, or set KUBEBUILDER_ASSETS to a folder that holds both";
+
+/// The folder of both programs.
+pub(crate) fn setup() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(ASSETS).map(PathBuf::from) {
+        ensure!(
+            complete(&folder),
+            "{ASSETS}={} lacks kube-apiserver or etcd",
+            folder.display()
+        );
+        return Ok(folder);
+    }
+    let tools = Path::new(TOOLS);
+    let stamp = tools.join("sealgate-stamp");
+    let wanted = sources(Path::new(MODULE))?;
+    if !complete(tools) || fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
+        build(tools)?;
+        fs::write(stamp, wanted)?;
+    }
+    Ok(fs::canonicalize(tools)?)
+}
+
+fn complete(folder: &Path) -> bool {
+    PROGRAMS.iter().all(|(name, _)| folder.join(name).is_file())
+}
+
+fn sources(module: &Path) -> Result<String> {
+    let texts = SOURCES
+        .iter()
+        .map(|name| fs::read_to_string(module.join(name)).context(*name));
+    texts.collect()
+}
+
+/// Builds into a folder of this process, and moves the programs out of it: another setup at the same time, or a
+/// build that is cut short, leaves no half of a program.
+#[expect(
+    clippy::print_stderr,
+    reason = "Go is silent for minutes: say what is going on"
+)]
+fn build(tools: &Path) -> Result<()> {
+    ensure!(Command::new("go").arg("version").output().is_ok(), HOW);
+    eprintln!("building kube-apiserver and etcd into {TOOLS}, once: some minutes");
+    fs::create_dir_all(tools)?;
+    let scratch = fs::canonicalize(tools)?.join(format!("build-{}", std::process::id()));
+    let flags = linker_flags(&fs::read_to_string(Path::new(MODULE).join("go.mod"))?)?;
+    let built = PROGRAMS.iter().try_for_each(|(name, package)| {
+        run(&mut go_build(&scratch, name, package, &flags)).context(HOW)?;
+        Ok(fs::rename(scratch.join(name), tools.join(name))?)
+    });
+    let _ = fs::remove_dir_all(&scratch);
+    built
+}
+
+/// Without symbols, and with the version that the API server says it is: only its own scripts would set that.
+fn linker_flags(module: &str) -> Result<String> {
+    let lines = module.lines().map(str::trim);
+    let version = lines
+        .filter_map(|line| line.strip_prefix("k8s.io/kubernetes v"))
+        .next();
+    let version = version.context("go.mod requires no k8s.io/kubernetes")?;
+    let (major, rest) = version.split_once('.').context("no minor version")?;
+    let minor = rest.split('.').next().unwrap_or_default();
+    let set = "-X k8s.io/component-base/version.git";
+    Ok(format!(
+        "-s -w {set}Version=v{version} {set}Major={major} {set}Minor={minor}"
+    ))
+}
+
+/// Go's cache of this build is larger than all else here and of no use afterwards, so it lies in the scratch folder
+/// and ends with it. What go.sum does not hold, or needs another Go, is refused rather than fetched.
+fn go_build(scratch: &Path, name: &str, package: &str, flags: &str) -> Command {
+    let mut command = Command::new("go");
+    command
+        .args([
+            "build",
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+            "-ldflags",
+            flags,
+            "-o",
+        ])
+        .arg(scratch.join(name))
+        .arg(package)
+        .current_dir(MODULE)
+        .env("GOCACHE", scratch.join("cache"))
+        .env("GOTOOLCHAIN", "local")
+        .env("CGO_ENABLED", "0");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_has_what_the_stamp_reads() {
+        let root = crate::root().unwrap();
+        let text = sources(&root.join(MODULE)).unwrap();
+        for wanted in [
+            "k8s.io/kubernetes v1.",
+            "go.etcd.io/etcd/server/v3 v3.",
+            "package main",
+        ] {
+            assert!(text.contains(wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn the_api_server_knows_its_version() {
+        let flags = linker_flags("module a\n\nrequire (\n\tk8s.io/kubernetes v1.37.2\n)\n").unwrap();
+        assert!(
+            flags.contains("gitVersion=v1.37.2 ") && flags.ends_with("gitMinor=37"),
+            "{flags}"
+        );
+    }
+
+    #[test]
+    fn a_folder_needs_both_programs() {
+        let folder = env::temp_dir().join(format!("sealgate-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for (name, _) in PROGRAMS {
+            assert!(!complete(&folder), "without {name}");
+            fs::write(folder.join(name), "").unwrap();
+        }
+        assert!(complete(&folder));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,115 @@
+//! A process that can be ended, started again, and stopped for a while.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// How long a clean stop may take.
+const STOP: Duration = Duration::from_secs(30);
+
+/// A command line, and the process of it in a group of its own. It ends with the value.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<String>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Daemon {
+    /// Not started yet; its log is in `folder`.
+    pub(super) fn new(name: &'static str, program: PathBuf, arguments: Vec<String>, folder: &Path) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        Self {
+            name,
+            program,
+            arguments,
+            log,
+            child: None,
+        }
+    }
+
+    pub(super) fn start(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "{} runs already", self.name);
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let child = Command::new(&self.program)
+            .args(&self.arguments)
+            .process_group(0)
+            .stdin(std::process::Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| self.program.display().to_string())?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        let _ = self.signal(Signal::KILL);
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to end, and waits.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        let deadline = Instant::now() + STOP;
+        while let Some(child) = &mut self.child {
+            if child.try_wait()?.is_some() {
+                self.child = None;
+            } else {
+                ensure!(
+                    Instant::now() < deadline,
+                    "{} does not end within {STOP:?}",
+                    self.name
+                );
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let group = self
+            .group()
+            .with_context(|| format!("{} does not run", self.name))?;
+        Ok(kill_process_group(group, signal)?)
+    }
+
+    pub(super) fn group(&self) -> Option<Pid> {
+        self.child.as_ref().map(Pid::from_child)
+    }
+
+    /// In bytes.
+    pub(super) fn resident(&self) -> Result<u64> {
+        let process = self
+            .group()
+            .with_context(|| format!("{} does not run", self.name))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes: u64 = line.context("VmRSS")?.trim().trim_end_matches(" kB").parse()?;
+        Ok(kilobytes * 1024)
+    }
+
+    /// The last lines that it said, for a failure.
+    pub(super) fn log_end(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(15)..).unwrap_or_default();
+        format!("{}:\n{}\n", self.name, last.join("\n"))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

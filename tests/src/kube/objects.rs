@@ -1,0 +1,163 @@
+//! Objects of one namespace from YAML text, as an operator writes them with kubectl.
+
+use anyhow::{Context as _, Result};
+use kube::Client;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+};
+use serde_json::Value;
+
+use crate::eventually;
+
+/// Kinds without a namespace that the tests use.
+const CLUSTER_WIDE: [&str; 4] = [
+    "Namespace",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+];
+/// Who the API server notes as the writer.
+const MANAGER: &str = "sealgate-tests";
+
+/// A namespace, seen by one client.
+#[derive(Clone)]
+pub struct Objects {
+    /// Speaks for whoever made this.
+    pub client: Client,
+    /// Where objects go that name none.
+    pub namespace: String,
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Objects {
+    /// A namespace that is there, or that will be applied.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    /// Server-side apply of each document; unknown fields are an error. Gives what the API server made of them.
+    ///
+    /// # Errors
+    /// It refuses one of them.
+    pub async fn apply(&self, text: &str) -> Result<Vec<DynamicObject>> {
+        let parameters = PatchParams::apply(MANAGER).force().validation_strict();
+        let mut applied = Vec::new();
+        for (api, name, object) in self.read(text)? {
+            let answer = api.patch(&name, &parameters, &Patch::Apply(&object)).await;
+            applied.push(answer.with_context(|| format!("apply {name}"))?);
+        }
+        Ok(applied)
+    }
+
+    /// Creates each document.
+    ///
+    /// # Errors
+    /// One is there already, or is refused.
+    pub async fn create(&self, text: &str) -> Result<()> {
+        for (api, name, object) in self.read(text)? {
+            let answer = api.create(&PostParams::default(), &object).await;
+            answer.with_context(|| format!("create {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Puts each document in the place of what is there.
+    ///
+    /// # Errors
+    /// One is not there, or is refused.
+    pub async fn replace(&self, text: &str) -> Result<()> {
+        for (api, name, mut object) in self.read(text)? {
+            object.metadata.resource_version = api.get(&name).await?.metadata.resource_version;
+            let answer = api.replace(&name, &PostParams::default(), &object).await;
+            answer.with_context(|| format!("replace {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the object of each document.
+    ///
+    /// # Errors
+    /// One is not there, or the right is missing.
+    pub async fn delete(&self, text: &str) -> Result<()> {
+        for (api, name, _) in self.read(text)? {
+            let answer = api.delete(&name, &DeleteParams::default()).await;
+            answer.with_context(|| format!("delete {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the object of each document back.
+    ///
+    /// # Errors
+    /// One is not there, or the right is missing.
+    pub async fn get(&self, text: &str) -> Result<Vec<DynamicObject>> {
+        let mut found = Vec::new();
+        for (api, name, _) in self.read(text)? {
+            found.push(api.get(&name).await.with_context(|| format!("get {name}"))?);
+        }
+        Ok(found)
+    }
+
+    /// Applies CustomResourceDefinitions and waits until the API server serves them.
+    ///
+    /// # Errors
+    /// It refuses one, or does not establish it.
+    pub async fn define(&self, text: &str) -> Result<()> {
+        self.apply(text).await?;
+        let attempt = || async {
+            for definition in self.get(text).await? {
+                let name = definition.metadata.name.unwrap_or_default();
+                is_established(&definition.data)
+                    .then_some(())
+                    .with_context(|| format!("{name} is not established"))?;
+            }
+            Ok(())
+        };
+        eventually(
+            "the definitions are served",
+            std::time::Duration::from_secs(20),
+            attempt,
+        )
+        .await
+    }
+
+    fn read(&self, text: &str) -> Result<Vec<(Api<DynamicObject>, String, DynamicObject)>> {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(text).context("not YAML")?;
+        documents
+            .into_iter()
+            .map(|document| self.resolve(document))
+            .collect()
+    }
+
+    fn resolve(&self, document: Value) -> Result<(Api<DynamicObject>, String, DynamicObject)> {
+        let object: DynamicObject = serde_json::from_value(document)?;
+        let types = object.types.clone().context("an object without kind")?;
+        let kind = GroupVersionKind::try_from(&types)?;
+        let resource = ApiResource::from_gvk(&kind);
+        let name = object.metadata.name.clone().context("an object without name")?;
+        let api = if CLUSTER_WIDE.contains(&types.kind.as_str()) {
+            Api::all_with(self.client.clone(), &resource)
+        } else {
+            let namespace = object.metadata.namespace.as_ref().unwrap_or(&self.namespace);
+            Api::namespaced_with(self.client.clone(), namespace, &resource)
+        };
+        Ok((api, name, object))
+    }
+}
+
+fn is_established(definition: &Value) -> bool {
+    let conditions = definition["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+}

@@ -1,0 +1,317 @@
+//! What lies in `envoy/kubernetes`, on the real API server.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{Api, ListParams, WatchParams};
+use kube::{Client, Resource};
+use sealgate_tests::eventually;
+use sealgate_tests::kube::{ControlPlane, Objects};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+const CRDS: &str = include_str!("../../envoy/kubernetes/crds.yaml");
+const RBAC: &str = include_str!("../../envoy/kubernetes/rbac.yaml");
+/// Every field that the routing semantics name, of every kind.
+const EVERY_FIELD: &str = include_str!("data/every-field.yaml");
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_field_survives_the_api_server() -> Result<()> {
+    let plane = ControlPlane::shared().await?;
+    let objects = plane.namespace("crds").await?;
+    objects.define(CRDS).await?;
+    for version in ["v1", "v1beta1", "v1alpha3"] {
+        let text = EVERY_FIELD.replace(
+            "networking.istio.io/v1",
+            &format!("networking.istio.io/{version}"),
+        );
+        let written: Vec<Value> = serde_saphyr::from_multiple(&text)?;
+        // With the fields of one version still served by the next: stored once, read as each.
+        objects.apply(&text).await?;
+        let read = objects.get(&text).await?;
+        ensure!(
+            written.len() == read.len(),
+            "{} objects of {}",
+            read.len(),
+            written.len()
+        );
+        for (written, read) in written.iter().zip(read) {
+            assert_eq!(
+                written["spec"], read.data["spec"],
+                "{version} {}",
+                written["kind"]
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The fields of a schema, or those of a value that the schema describes: `.http[].match[].headers{}.exact`.
+fn fields(schema: &Value, value: Option<&Value>, path: &str, found: &mut BTreeSet<String>) {
+    let present = |value: &Value| !value.is_null();
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let within = value.map(|value| &value[name]);
+        if within.is_none_or(present) {
+            let path = format!("{path}.{name}");
+            fields(schema, within, &path, found);
+            found.insert(path);
+        }
+    }
+    for (keyword, suffix) in [("items", "[]"), ("additionalProperties", "{}")] {
+        let Some(schema) = schema.get(keyword) else {
+            continue;
+        };
+        let path = format!("{path}{suffix}");
+        match value {
+            None => fields(schema, None, &path, found),
+            Some(Value::Array(list)) => list
+                .iter()
+                .for_each(|value| fields(schema, Some(value), &path, found)),
+            Some(Value::Object(map)) => map
+                .values()
+                .for_each(|value| fields(schema, Some(value), &path, found)),
+            Some(_) => {}
+        }
+    }
+}
+
+#[test]
+fn the_objects_have_every_field_of_the_definitions() -> Result<()> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(EVERY_FIELD)?;
+    let definitions: Vec<Value> = serde_saphyr::from_multiple(CRDS)?;
+    assert_eq!(definitions.len(), 4);
+    for definition in definitions {
+        let kind = &definition["spec"]["names"]["kind"];
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let (mut known, mut written) = (BTreeSet::new(), BTreeSet::new());
+        fields(schema, None, "", &mut known);
+        for object in objects.iter().filter(|object| object["kind"] == *kind) {
+            fields(schema, Some(&object["spec"]), "", &mut written);
+        }
+        let missing: Vec<&String> = known.difference(&written).collect();
+        ensure!(!known.is_empty() && missing.is_empty(), "{kind}: {missing:#?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_of_another_type_is_refused_by_its_path() -> Result<()> {
+    let plane = ControlPlane::shared().await?;
+    let objects = plane.namespace("types").await?;
+    objects.define(CRDS).await?;
+    let cases = [
+        (
+            "Gateway",
+            "servers: [{ port: { number: https } }]",
+            "spec.servers[0].port.number",
+        ),
+        ("VirtualService", "http: [{ timeout: 5 }]", "spec.http[0].timeout"),
+        ("VirtualService", "http: [{ mach: [] }]", "spec.http[0].mach"),
+        ("ServiceEntry", "ports: [{ number: -1 }]", "spec.ports[0].number"),
+        ("DestinationRule", "host: [a]", "spec.host"),
+    ];
+    for (kind, spec, path) in cases {
+        let text = format!(
+            "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{ name: a }}\nspec: {{ {spec} }}\n"
+        );
+        let error = objects
+            .apply(&text)
+            .await
+            .err()
+            .with_context(|| format!("{spec} was taken"))?;
+        ensure!(format!("{error:#}").contains(path), "{path}: {error:#}");
+    }
+    Ok(())
+}
+
+/// One thing that somebody tries, and whether it may be.
+#[derive(Clone, Copy, Debug)]
+enum Attempt {
+    Get(&'static str),
+    /// With a field selector of this name, or without.
+    List(Option<&'static str>),
+    Watch(Option<&'static str>),
+}
+
+/// The manifests for a namespace of the test, with the names of Secrets that an operator fills in.
+fn rbac(namespace: &str, secrets: Option<&str>) -> String {
+    let text = RBAC
+        .replace("istio-system", namespace)
+        .replace("name: sealgate", &format!("name: {namespace}"));
+    match secrets {
+        None => text,
+        Some(names) => text.replace(
+            "resources: [secrets]\n",
+            &format!("resources: [secrets]\n    resourceNames: [{names}]\n"),
+        ),
+    }
+}
+
+fn permitted<T>(answer: kube::Result<T>) -> Result<bool> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn attempt<K>(api: &Api<K>, attempt: Attempt) -> Result<bool>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let selector = |name: Option<&str>| {
+        name.map(|name| format!("metadata.name={name}"))
+            .unwrap_or_default()
+    };
+    match attempt {
+        Attempt::Get(name) => permitted(api.get_opt(name).await),
+        Attempt::List(name) => permitted(api.list(&ListParams::default().fields(&selector(name))).await),
+        Attempt::Watch(name) => {
+            let parameters = WatchParams::default().fields(&selector(name)).timeout(1);
+            let stream = match api.watch(&parameters, "0").await {
+                Ok(stream) => stream,
+                Err(error) => return permitted::<()>(Err(error)),
+            };
+            let mut stream = std::pin::pin!(stream);
+            while let Some(event) = stream.next().await {
+                if !permitted(event)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// Tries all; the rights need a moment to reach the API server's own memory.
+async fn check<K>(api: &Api<K>, cases: &[(Attempt, bool)]) -> Result<()>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    for (what, expected) in cases {
+        let tried = || async {
+            let may = attempt(api, *what).await?;
+            ensure!(
+                may == *expected,
+                "{} {what:?}: allowed is {may}",
+                api.resource_url()
+            );
+            Ok(())
+        };
+        eventually("the rights are as written", SOON, tried).await?;
+    }
+    Ok(())
+}
+
+/// Applies the manifests; gives a client with exactly those rights.
+async fn agent(plane: &ControlPlane, objects: &Objects, secrets: Option<&str>) -> Result<Client> {
+    objects.apply(&rbac(&objects.namespace, secrets)).await?;
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: { name: NAME }\nstringData: { a: b }\n";
+    for name in ["wanted", "other"] {
+        objects.apply(&text.replace("NAME", name)).await?;
+    }
+    plane
+        .service_account(&objects.namespace, &objects.namespace)
+        .await?
+        .client()
+        .await
+}
+
+async fn reads_everywhere<K>(client: &Client) -> Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let everywhere: Api<K> = Api::all(client.clone());
+    check(
+        &everywhere,
+        &[(Attempt::List(None), true), (Attempt::Watch(None), true)],
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_end_at_the_gateways_namespace() -> Result<()> {
+    let plane = ControlPlane::shared().await?;
+    let (objects, foreign) = (
+        plane.namespace("rights").await?,
+        plane.namespace("foreign").await?,
+    );
+    let client = agent(plane, &objects, None).await?;
+    let own: Api<Secret> = Api::namespaced(client.clone(), &objects.namespace);
+    check(
+        &own,
+        &[
+            (Attempt::Get("other"), true),
+            (Attempt::List(None), true),
+            (Attempt::Watch(None), true),
+        ],
+    )
+    .await?;
+    let refused = [
+        (Attempt::Get("other"), false),
+        (Attempt::List(None), false),
+        (Attempt::List(Some("other")), false),
+        (Attempt::Watch(None), false),
+    ];
+    check(
+        &Api::<Secret>::namespaced(client.clone(), &foreign.namespace),
+        &refused,
+    )
+    .await?;
+    check(&Api::<Secret>::all(client.clone()), &refused[1..]).await?;
+    reads_everywhere::<Service>(&client).await?;
+    reads_everywhere::<EndpointSlice>(&client).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_secrets_are_read_by_their_field_selector_alone() -> Result<()> {
+    let plane = ControlPlane::shared().await?;
+    let objects = plane.namespace("names").await?;
+    let client = agent(plane, &objects, Some("wanted, not-there-yet")).await?;
+    let own: Api<Secret> = Api::namespaced(client, &objects.namespace);
+    let cases = [
+        (Attempt::Get("wanted"), true),
+        (Attempt::List(Some("wanted")), true),
+        (Attempt::Watch(Some("wanted")), true),
+        (Attempt::Watch(Some("not-there-yet")), true),
+        (Attempt::Get("other"), false),
+        (Attempt::List(Some("other")), false),
+        (Attempt::Watch(Some("other")), false),
+        (Attempt::List(None), false),
+        (Attempt::Watch(None), false),
+    ];
+    check(&own, &cases).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_may_be_written_in_the_gateways_namespace_alone() -> Result<()> {
+    let plane = ControlPlane::shared().await?;
+    let (objects, foreign) = (
+        plane.namespace("events").await?,
+        plane.namespace("foreign").await?,
+    );
+    let client = agent(plane, &objects, None).await?;
+    let event = |namespace: &str| {
+        format!(
+            "apiVersion: v1\nkind: Event\nmetadata: {{ name: a }}\ntype: Warning\nreason: Refused\nmessage: bad\n\
+             involvedObject: {{ apiVersion: v1, kind: Secret, name: other, namespace: {namespace} }}\n"
+        )
+    };
+    let write = |namespace: String| {
+        let agent = Objects::new(client.clone(), &namespace);
+        let text = event(&namespace);
+        async move { agent.apply(&text).await }
+    };
+    eventually("an Event is taken", SOON, || write(objects.namespace.clone())).await?;
+    let error = write(foreign.namespace)
+        .await
+        .err()
+        .context("an Event elsewhere was taken")?;
+    ensure!(format!("{error:#}").contains("forbidden"), "{error:#}");
+    Ok(())
+}

@@ -4,6 +4,7 @@
 mod connection;
 mod delta;
 mod names;
+mod open;
 mod ordering;
 pub mod proxies;
 mod service;
@@ -15,6 +16,9 @@ pub use service::{Options, serve};
 use std::sync::Arc;
 
 use crate::snapshot::{Snapshot, TypeUrl, Version};
+
+/// Asks for everything there is of a type.
+const WILDCARD: &str = "*";
 
 /// A wire name, and the version that was sent under it; none for a removal.
 pub type Told = (Arc<str>, Option<Version>);
@@ -48,9 +52,15 @@ pub(crate) trait Machine {
     /// Takes the names (the snapshot's) whose resources changed.
     fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Self::Response>;
 
+    /// Forgets that these names (the snapshot's) were sent: the next change that has them sends them again.
+    fn forget(&mut self, names: &[Arc<str>]);
+
     /// Whether some response was neither taken nor refused yet.
     fn is_waiting(&self) -> bool;
 
     /// Whether the proxy was sent this version of a name.
     fn has(&self, name: &str, version: &Version) -> bool;
+
+    /// How many names are asked for.
+    fn asked(&self) -> usize;
 }

@@ -2,6 +2,7 @@
 //! value that holds them.
 
 pub mod client;
+pub mod flavour;
 pub mod load;
 pub mod manifests;
 pub mod pki;

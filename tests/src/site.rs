@@ -107,7 +107,18 @@ impl Site {
     /// # Errors
     /// One of them does not start.
     pub async fn start() -> Result<Self> {
-        let mut site = Self {
+        let mut site = Self::prepare().await?;
+        site.start_agent().await?;
+        site.start_envoy(|bootstrap, _| bootstrap).await?;
+        Ok(site)
+    }
+
+    /// An empty directory, and the upstreams; nothing else is started.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub async fn prepare() -> Result<Self> {
+        let site = Self {
             folder: tempfile::Builder::new().prefix("sealgate").tempdir()?,
             agent: None,
             envoy: None,
@@ -119,8 +130,6 @@ impl Site {
             httpbin: upstream::start().await?,
         };
         fs::create_dir(site.dir())?;
-        site.start_agent().await?;
-        site.start_envoy().await?;
         Ok(site)
     }
 
@@ -181,7 +190,11 @@ impl Site {
         self.agent = None;
     }
 
-    async fn start_envoy(&mut self) -> Result<()> {
+    /// Starts Envoy, from what `sealgate bootstrap` prints and `edit` makes of it.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub async fn start_envoy(&mut self, edit: impl FnOnce(String, &Self) -> String) -> Result<()> {
         let bootstrap = self.sealgate(&[
             "bootstrap",
             "--socket",
@@ -196,7 +209,7 @@ impl Site {
             "bootstrap: {}",
             String::from_utf8_lossy(&bootstrap.stderr)
         );
-        let text = String::from_utf8(bootstrap.stdout)?;
+        let text = edit(String::from_utf8(bootstrap.stdout)?, self);
         self.envoy = Some(Envoy::start(self.folder.path(), &text, self.envoy_admin).await?);
         Ok(())
     }

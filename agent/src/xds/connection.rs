@@ -59,6 +59,13 @@ impl<M: Machine> Connection<M> {
         self.flush(now)
     }
 
+    /// How many names of a kind are asked for.
+    pub(crate) fn asked(&self, kind: TypeUrl) -> usize {
+        self.machines
+            .get(&kind)
+            .map_or(0, |followed| followed.machine.asked())
+    }
+
     /// When something that is held goes out at the latest: call [`Self::flush`] then.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.hold.deadline()
@@ -68,15 +75,29 @@ impl<M: Machine> Connection<M> {
     pub(crate) fn flush(&mut self, now: Instant) -> Vec<(TypeUrl, M::Response)> {
         let mut responses = Vec::new();
         let mut held = false;
+        let mut warming = Vec::new();
         for kind in TypeUrl::ALL {
-            let settling = matches!(kind, TypeUrl::ExtensionConfig | TypeUrl::Listener) && self.settling();
+            let Some(followed) = self.machines.get(&kind) else {
+                continue;
+            };
+            let mut changed = self.snapshot.changed_since(&followed.seen, kind);
+            if kind == TypeUrl::Cluster {
+                warming = self.with_endpoints(&changed);
+            }
+            // Whether clusters settle is a look at all of them: only a change is worth it.
+            if !changed.is_empty() && Hold::concerns(kind) {
+                let settling = self.settling();
+                if self.hold.holds(settling, now) {
+                    held = true;
+                    continue;
+                }
+            }
             let Some(followed) = self.machines.get_mut(&kind) else {
                 continue;
             };
-            let changed = self.snapshot.changed_since(&followed.seen, kind);
-            if !changed.is_empty() && self.hold.holds(kind, settling, now) {
-                held = true;
-                continue;
+            if kind == TypeUrl::Endpoint {
+                followed.machine.forget(&warming);
+                changed.append(&mut warming);
             }
             followed.seen = Arc::clone(&self.snapshot);
             let response = followed.machine.on_change(&changed, &self.snapshot);
@@ -86,6 +107,17 @@ impl<M: Machine> Connection<M> {
             self.hold.release();
         }
         responses
+    }
+
+    /// Those of the clusters that have endpoints. A cluster that changes is a new one to Envoy, and warms until it is
+    /// given endpoints; on an aggregated stream it does not ask, for it has asked already.
+    fn with_endpoints(&self, clusters: &[Arc<str>]) -> Vec<Arc<str>> {
+        let have = |name: &&Arc<str>| {
+            [TypeUrl::Cluster, TypeUrl::Endpoint]
+                .iter()
+                .all(|kind| self.snapshot.get(*kind, name).is_some())
+        };
+        clusters.iter().filter(have).cloned().collect()
     }
 
     /// Whether clusters or endpoints that the proxy was sent, or is about to ask for, are on their way.
@@ -108,3 +140,6 @@ impl<M: Machine> Connection<M> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

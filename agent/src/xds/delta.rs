@@ -6,11 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Acknowledgement, Machine, Told, names};
+use super::open::Open;
+use super::{Acknowledgement, Machine, WILDCARD, names};
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
-
-/// More than this many responses are never open: the oldest is forgotten.
-const OPEN_RESPONSES: usize = 64;
 
 /// A request, without what does not matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub(crate) struct Subscription {
     asked: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
-    open: BTreeMap<u64, Vec<Told>>,
+    open: Open,
     next_nonce: u64,
 }
 
@@ -57,22 +55,27 @@ impl Machine for Subscription {
             wildcard: false,
             asked: BTreeMap::new(),
             sent: HashMap::new(),
-            open: BTreeMap::new(),
+            open: Open::default(),
             next_nonce: 1,
         }
     }
 
-    /// Whether some response was neither taken nor refused yet.
+    fn forget(&mut self, names: &[Arc<str>]) {
+        names.iter().for_each(|name| drop(self.sent.remove(name)));
+    }
+
     fn is_waiting(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Whether the proxy was sent this name's current version.
     fn has(&self, name: &str, version: &Version) -> bool {
         self.sent.get(name) == Some(version)
     }
 
-    /// Takes a request: what it says about an earlier response, and the answer to what it asks for.
+    fn asked(&self) -> usize {
+        self.asked.len()
+    }
+
     fn on_request(
         &mut self,
         request: &Request,
@@ -86,17 +89,21 @@ impl Machine for Subscription {
         if first {
             answer.extend(self.remember(request, snapshot));
         }
-        for name in &request.unsubscribe {
-            self.unsubscribe(name);
+        // Everything first: who gives up a name along with it waits for no word about the name.
+        let (everything, names): (Vec<_>, Vec<_>) =
+            request.unsubscribe.iter().partition(|name| *name == WILDCARD);
+        for name in everything.into_iter().chain(names) {
+            answer.extend(self.unsubscribe(name));
         }
         for name in &request.subscribe {
             answer.extend(self.subscribe(name, snapshot));
         }
         if implicit {
-            answer.extend(self.subscribe("*", snapshot));
+            answer.extend(self.subscribe(WILDCARD, snapshot));
         }
         // Envoy does not start before it knows that there is nothing.
-        let empty = answer.is_empty() && (implicit || request.subscribe.iter().any(|name| name == "*"));
+        let everything = implicit || request.subscribe.iter().any(|name| name == WILDCARD);
+        let empty = answer.is_empty() && everything && self.wildcard;
         let response = if empty {
             Some(self.send(answer, snapshot))
         } else {
@@ -105,7 +112,6 @@ impl Machine for Subscription {
         (acknowledgement, response)
     }
 
-    /// Takes the names (the snapshot's) whose resources changed.
     fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Response> {
         let mut answer = BTreeSet::new();
         for name in changed {
@@ -126,10 +132,8 @@ impl Subscription {
     }
 
     fn acknowledge(&mut self, request: &Request) -> Option<Acknowledgement> {
-        let nonce = request.nonce.parse().ok()?;
-        let resources = self.open.remove(&nonce)?;
         Some(Acknowledgement {
-            resources,
+            resources: self.open.take(&request.nonce)?,
             refused: request.error.clone(),
         })
     }
@@ -147,9 +151,11 @@ impl Subscription {
     }
 
     fn subscribe(&mut self, wire: &str, snapshot: &Snapshot) -> Vec<Arc<str>> {
-        if wire == "*" && self.kind != TypeUrl::Secret {
-            self.wildcard = true;
-            let all: Vec<_> = snapshot.names(self.kind).cloned().collect();
+        if wire == WILDCARD {
+            // Nobody is told which Secrets there are.
+            self.wildcard = self.kind != TypeUrl::Secret;
+            let all = snapshot.names(self.kind).filter(|_| self.wildcard);
+            let all: Vec<_> = all.cloned().collect();
             all.iter().for_each(|name| drop(self.sent.remove(name)));
             return all;
         }
@@ -160,23 +166,23 @@ impl Subscription {
         vec![wire]
     }
 
-    fn unsubscribe(&mut self, wire: &str) {
-        if wire == "*" {
+    /// Gives the name back if it is to be answered: who named a resource and still asks for everything cannot know
+    /// whether the resource is part of that.
+    fn unsubscribe(&mut self, wire: &str) -> Option<Arc<str>> {
+        if wire == WILDCARD {
             self.wildcard = false;
             let asked: BTreeSet<_> = self.asked.values().flatten().cloned().collect();
             self.sent.retain(|name, _| asked.contains(name));
-            return;
+            return None;
         }
         let name = self.canonical(wire);
-        if let Some(wires) = self.asked.get_mut(name.as_str()) {
-            wires.remove(wire);
-            if wires.is_empty() {
-                self.asked.remove(name.as_str());
-            }
+        let wires = self.asked.get_mut(name.as_str())?;
+        let asked = wires.take(wire)?;
+        if wires.is_empty() {
+            self.asked.remove(name.as_str());
         }
-        if !self.wildcard {
-            self.sent.remove(wire);
-        }
+        self.sent.remove(wire);
+        self.wildcard.then_some(asked)
     }
 
     fn wire_names(&self, name: &Arc<str>) -> Vec<Arc<str>> {
@@ -209,9 +215,6 @@ impl Subscription {
             }
         }
         self.open.insert(nonce, told);
-        while self.open.len() > OPEN_RESPONSES {
-            self.open.pop_first();
-        }
         response
     }
 

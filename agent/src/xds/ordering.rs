@@ -15,11 +15,13 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Whether a change of `kind` waits, given whether clusters or endpoints are on their way.
-    pub(crate) fn holds(&mut self, kind: TypeUrl, settling: bool, now: Instant) -> bool {
-        if !matches!(kind, TypeUrl::ExtensionConfig | TypeUrl::Listener) {
-            return false;
-        }
+    /// Whether changes of `kind` wait for clusters and endpoints.
+    pub(crate) fn concerns(kind: TypeUrl) -> bool {
+        matches!(kind, TypeUrl::ExtensionConfig | TypeUrl::Listener)
+    }
+
+    /// Whether such a change waits, given whether clusters or endpoints are on their way.
+    pub(crate) fn holds(&mut self, settling: bool, now: Instant) -> bool {
         if !settling {
             self.since = None;
             return false;
@@ -46,10 +48,15 @@ mod tests {
     fn routes_wait_for_clusters_but_not_for_ever_and_secrets_never() {
         let start = Instant::now();
         let mut hold = Hold::default();
-        assert!(!hold.holds(TypeUrl::Secret, true, start) && hold.deadline().is_none());
-        assert!(hold.holds(TypeUrl::ExtensionConfig, true, start));
-        assert!(hold.holds(TypeUrl::Listener, true, start + Duration::from_secs(1)));
-        assert!(!hold.holds(TypeUrl::Listener, true, start + LONGEST_HOLD));
-        assert!(!hold.holds(TypeUrl::Listener, false, start) && hold.deadline().is_none());
+        let concerned: Vec<_> = TypeUrl::ALL
+            .into_iter()
+            .filter(|kind| Hold::concerns(*kind))
+            .collect();
+        assert_eq!(concerned, [TypeUrl::ExtensionConfig, TypeUrl::Listener]);
+        assert!(hold.deadline().is_none());
+        assert!(hold.holds(true, start));
+        assert!(hold.holds(true, start + Duration::from_secs(1)));
+        assert!(!hold.holds(true, start + LONGEST_HOLD));
+        assert!(!hold.holds(false, start) && hold.deadline().is_none());
     }
 }

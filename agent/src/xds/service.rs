@@ -49,6 +49,8 @@ const STREAMS: u32 = 100_000;
 const QUEUED: usize = 16;
 /// A first subscription may name ten thousand secrets.
 const LARGEST_REQUEST: usize = 64 * 1024 * 1024;
+/// More names of one type on one stream are nobody's configuration.
+const MOST_NAMES: usize = 100_000;
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -57,6 +59,13 @@ pub struct Options {
     pub namespace: String,
     /// How long streams may take to end.
     pub drain: Duration,
+}
+
+/// A service that takes requests up to the limit.
+macro_rules! limited {
+    ($server:ident, $service:ident) => {
+        $server::new($service.clone()).max_decoding_message_size(LARGEST_REQUEST)
+    };
 }
 
 /// Serves until `shutdown`, then ends all streams.
@@ -80,11 +89,10 @@ pub async fn serve(
     let socket = Arc::new(socket);
     let admitted = Arc::clone(&socket);
     let connections = UnixListenerStream::new(listener).filter(move |connection| {
-        let peer = connection
-            .as_ref()
-            .ok()
-            .and_then(|connection| connection.peer_cred().ok());
-        let admits = peer.is_none_or(|peer| admitted.admits(peer.uid(), peer.gid()));
+        // A failure to accept is the server's to deal with.
+        let Ok(connection) = connection else { return true };
+        let peer = connection.peer_cred().ok();
+        let admits = peer.is_some_and(|peer| admitted.admits(peer.uid(), peer.gid()));
         if !admits {
             tracing::warn!(
                 ?peer,
@@ -95,14 +103,12 @@ pub async fn serve(
     });
     let router = tonic::transport::Server::builder()
         .max_concurrent_streams(STREAMS)
-        .add_service(
-            AggregatedDiscoveryServiceServer::new(service.clone()).max_decoding_message_size(LARGEST_REQUEST),
-        )
-        .add_service(SecretDiscoveryServiceServer::new(service.clone()))
-        .add_service(ClusterDiscoveryServiceServer::new(service.clone()))
-        .add_service(EndpointDiscoveryServiceServer::new(service.clone()))
-        .add_service(ListenerDiscoveryServiceServer::new(service.clone()))
-        .add_service(ExtensionConfigDiscoveryServiceServer::new(service));
+        .add_service(limited!(AggregatedDiscoveryServiceServer, service))
+        .add_service(limited!(SecretDiscoveryServiceServer, service))
+        .add_service(limited!(ClusterDiscoveryServiceServer, service))
+        .add_service(limited!(EndpointDiscoveryServiceServer, service))
+        .add_service(limited!(ListenerDiscoveryServiceServer, service))
+        .add_service(limited!(ExtensionConfigDiscoveryServiceServer, service));
     let signal = async {
         shutdown.await;
         stop.send_replace(true);
@@ -177,15 +183,12 @@ impl Discovery {
                 message = requests.message() => {
                     let Some(message) = message? else { return Ok(()) };
                     let stream = proxy.get_or_insert_with(|| self.proxies.connect(M::node(&message)));
-                    let Some(kind) = only.or_else(|| TypeUrl::parse(M::type_url(&message))) else {
-                        tracing::debug!(kind = M::type_url(&message), "a proxy asks for a type that is not served");
-                        continue;
-                    };
-                    if let Some(reason) = M::malformed(&message) {
-                        return Err(Status::invalid_argument(reason));
-                    }
+                    let Some(kind) = kind_of::<M>(&message, only)? else { continue };
                     let (acknowledgement, responses) =
                         connection.on_request(kind, &M::request(message), Instant::now());
+                    if connection.asked(kind) > MOST_NAMES {
+                        return Err(Status::resource_exhausted(format!("more than {MOST_NAMES} names")));
+                    }
                     if let Some(acknowledgement) = acknowledgement {
                         stream.acknowledge(kind, &acknowledgement);
                     }
@@ -208,6 +211,31 @@ impl Discovery {
                     return Ok(());
                 }
             }
+        }
+    }
+}
+
+/// What a message is about; none if it is a type that is not served. A per-type stream may leave it out.
+fn kind_of<M: Flavour>(message: &M::Message, only: Option<TypeUrl>) -> Result<Option<TypeUrl>, Status> {
+    if let Some(reason) = M::malformed(message) {
+        return Err(Status::invalid_argument(reason));
+    }
+    let url = M::type_url(message);
+    match only {
+        Some(kind) if url.is_empty() || url == kind.as_str() => Ok(only),
+        Some(kind) => Err(Status::invalid_argument(format!(
+            "this stream is of {}",
+            kind.as_str()
+        ))),
+        None if url.is_empty() => Err(Status::invalid_argument(
+            "an aggregated stream needs a type_url in each request",
+        )),
+        None => {
+            let kind = TypeUrl::parse(url);
+            if kind.is_none() {
+                tracing::debug!(kind = url, "a proxy asks for a type that is not served");
+            }
+            Ok(kind)
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Acknowledgement, Machine, Told, names};
+use super::open::Open;
+use super::{Acknowledgement, Machine, WILDCARD, names};
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
 /// A request, without what does not matter here.
@@ -28,10 +29,16 @@ pub(crate) struct Subscription {
     kind: TypeUrl,
     namespace: Arc<str>,
     started: bool,
+    /// The wire names that are asked for.
     names: BTreeSet<Arc<str>>,
+    /// Whether everything is asked for.
+    wildcard: bool,
+    /// Whether a name was ever given: an empty list means everything only before that.
+    named: bool,
+    /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
-    /// The last response, until it is taken or refused.
-    open: Option<Vec<Told>>,
+    open: Open,
+    /// Of the last response.
     nonce: u64,
 }
 
@@ -45,98 +52,121 @@ impl Machine for Subscription {
             namespace,
             started: false,
             names: BTreeSet::new(),
+            wildcard: false,
+            named: false,
             sent: HashMap::new(),
-            open: None,
+            open: Open::default(),
             nonce: 0,
         }
     }
 
-    /// Whether the last response was neither taken nor refused yet.
-    fn is_waiting(&self) -> bool {
-        self.open.is_some()
+    fn forget(&mut self, names: &[Arc<str>]) {
+        names.iter().for_each(|name| drop(self.sent.remove(name)));
     }
 
-    /// Whether the proxy was sent this name's current version.
+    fn is_waiting(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     fn has(&self, name: &str, version: &Version) -> bool {
         self.sent.get(name) == Some(version)
     }
 
-    /// Takes a request: what it says about the last response, and the answer to what it asks for. The version that
-    /// it names plays no part: the nonce says which response is meant, `error_detail` alone whether it was refused.
+    fn asked(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The version that a request names plays no part: the nonce says which response is meant, `error_detail` alone
+    /// whether it was refused.
     fn on_request(
         &mut self,
         request: &Request,
         snapshot: &Snapshot,
     ) -> (Option<Acknowledgement>, Option<Response>) {
         let first = !std::mem::replace(&mut self.started, true);
-        let current = self.nonce.to_string();
-        if !first && !request.nonce.is_empty() && request.nonce != current {
-            return (None, None);
+        let acknowledgement = self.acknowledge(request);
+        let given: BTreeSet<Arc<str>> = request.names.iter().map(|name| name.as_str().into()).collect();
+        let stale = !request.nonce.is_empty() && request.nonce != self.nonce.to_string();
+        if stale && !first {
+            // What it asks for it will say again, once it has seen the response that is on its way. What it no
+            // longer names is gone there all the same, and is to be answered when it is named again.
+            self.narrow(&given);
+            return (acknowledgement, None);
         }
-        let acknowledgement = (!request.nonce.is_empty() && request.nonce == current)
-            .then(|| self.open.take())
-            .flatten()
-            .map(|resources| Acknowledgement {
-                resources,
-                refused: request.error.clone(),
-            });
-        let asked: BTreeSet<Arc<str>> = request.names.iter().map(|name| name.as_str().into()).collect();
-        let restarted = first || request.nonce.is_empty();
-        let new = asked
-            .iter()
-            .filter(|name| restarted || !self.names.contains(*name))
-            .cloned()
-            .collect();
-        let changed = restarted || asked != self.names;
-        self.sent
-            .retain(|name, _| asked.is_empty() || asked.contains(name));
-        self.names = asked;
-        let response = if !changed {
-            None
-        } else if self.is_collection() {
-            self.all(snapshot)
+        let new = self.ask(given);
+        let response = if self.is_collection() {
+            (first || !new.is_empty()).then(|| self.send(self.all(snapshot)))
         } else {
             self.respond(new, snapshot)
         };
         (acknowledgement, response)
     }
 
-    /// Takes the names (the snapshot's) whose resources changed.
     fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Response> {
         if !self.started || changed.is_empty() {
             return None;
         }
         if self.is_collection() {
-            return self.all(snapshot);
+            let all = self.all(snapshot);
+            let known = |(name, resource): &(Arc<str>, Arc<Resource>)| self.has(name, resource.version());
+            let same = all.len() == self.sent.len() && all.iter().all(known);
+            return (!same).then(|| self.send(all));
         }
         let changed: BTreeSet<&str> = changed.iter().map(AsRef::as_ref).collect();
-        let of_interest = |wire: &&Arc<str>| {
+        let is_news = |wire: &&Arc<str>| {
             let name = self.canonical(wire);
             changed.contains(name.as_str())
                 && snapshot
                     .get(self.kind, &name)
                     .is_some_and(|resource| !self.has(wire, resource.version()))
         };
-        let answer = self.names.iter().filter(of_interest).cloned().collect();
-        self.respond(answer, snapshot)
+        let news = self.names.iter().filter(is_news).cloned().collect();
+        self.respond(news, snapshot)
     }
 }
 
 impl Subscription {
+    /// Clusters and listeners: a response holds all of them, and what is not in it is gone.
     fn is_collection(&self) -> bool {
         matches!(self.kind, TypeUrl::Cluster | TypeUrl::Listener)
     }
 
-    /// The state of the world: what is not in it is gone.
-    fn all(&mut self, snapshot: &Snapshot) -> Option<Response> {
-        let all = snapshot
+    fn acknowledge(&mut self, request: &Request) -> Option<Acknowledgement> {
+        Some(Acknowledgement {
+            resources: self.open.take_last(&request.nonce)?,
+            refused: request.error.clone(),
+        })
+    }
+
+    /// Takes the list of names, and says which of them were not asked for before.
+    fn ask(&mut self, given: BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
+        let everything = self.narrow(&given);
+        let mut new: BTreeSet<_> = given.difference(&self.names).cloned().collect();
+        if everything && !self.wildcard {
+            new.insert(WILDCARD.into());
+        }
+        self.wildcard = everything;
+        self.names = given;
+        new
+    }
+
+    /// Forgets what the list does not name any more, and says whether the list asks for everything.
+    fn narrow(&mut self, given: &BTreeSet<Arc<str>>) -> bool {
+        self.named |= !given.is_empty();
+        let everything = self.is_collection() && (given.contains(WILDCARD) || !self.named);
+        self.wildcard &= everything;
+        self.names.retain(|name| given.contains(name));
+        self.sent.retain(|name, _| everything || given.contains(name));
+        everything
+    }
+
+    /// The state of the world, as far as it is asked for.
+    fn all(&self, snapshot: &Snapshot) -> Vec<(Arc<str>, Arc<Resource>)> {
+        snapshot
             .names(self.kind)
-            .filter(|name| self.names.is_empty() || self.names.contains(*name));
-        let resources: Vec<_> = all
+            .filter(|name| self.wildcard || self.names.contains(*name))
             .filter_map(|name| Some((Arc::clone(name), Arc::clone(snapshot.get(self.kind, name)?))))
-            .collect();
-        self.sent.clear();
-        Some(self.send(resources))
+            .collect()
     }
 
     /// Those of the names that exist. Absence cannot be said here: without any there is no response at all.
@@ -153,11 +183,17 @@ impl Subscription {
 
     fn send(&mut self, resources: Vec<(Arc<str>, Arc<Resource>)>) -> Response {
         self.nonce += 1;
+        if self.is_collection() {
+            self.sent.clear();
+        }
         let told = resources
             .iter()
             .map(|(wire, resource)| (Arc::clone(wire), Arc::clone(resource.version())));
         self.sent.extend(told.clone());
-        self.open = Some(told.map(|(wire, version)| (wire, Some(version))).collect());
+        self.open.insert(
+            self.nonce,
+            told.map(|(wire, version)| (wire, Some(version))).collect(),
+        );
         Response {
             nonce: self.nonce.to_string(),
             version: version(&resources),

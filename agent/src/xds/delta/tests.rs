@@ -1,11 +1,7 @@
 use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::snapshot::Publisher;
-
-const NAMES: [&str; 3] = ["ns/a", "ns/b", "ns/c"];
 
 fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
     let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
@@ -158,76 +154,5 @@ fn an_unsubscribed_name_is_not_pushed() {
     );
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Subscribe(usize),
-    Unsubscribe(usize),
-    Change(usize, u8),
-    Remove(usize),
-    Acknowledge(bool),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let name = 0..NAMES.len();
-    prop_oneof![
-        name.clone().prop_map(Step::Subscribe),
-        name.clone().prop_map(Step::Unsubscribe),
-        (name.clone(), 0..4_u8).prop_map(|(name, body)| Step::Change(name, body)),
-        name.prop_map(Step::Remove),
-        any::<bool>().prop_map(Step::Acknowledge),
-    ]
-}
-
-proptest! {
-    /// Whatever is said in whatever order: what changes is sent once, and a subscriber has what there is.
-    #[test]
-    fn nobody_is_left_without_what_he_asked_for(steps in proptest::collection::vec(step(), 0..60)) {
-        let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
-        let mut machine = machine(TypeUrl::Secret);
-        let mut asked = BTreeSet::new();
-        let mut has: BTreeMap<String, Version> = BTreeMap::new();
-        let mut open = Vec::new();
-        for step in steps {
-            let before = receiver.borrow().clone();
-            let mut again = None;
-            let response = match &step {
-                Step::Subscribe(at) => {
-                    asked.insert(NAMES[*at]);
-                    again = Some(NAMES[*at]);
-                    machine.on_request(&subscribe(&[NAMES[*at]]), &before).1
-                }
-                Step::Unsubscribe(at) => {
-                    asked.remove(NAMES[*at]);
-                    has.remove(NAMES[*at]);
-                    machine.on_request(&Request { unsubscribe: strings(&[NAMES[*at]]), ..Request::default() }, &before).1
-                }
-                Step::Change(..) | Step::Remove(_) => {
-                    publisher.update(Instant::now(), |draft| match &step {
-                        Step::Change(at, body) => draft.set(TypeUrl::Secret, NAMES[*at], vec![*body]),
-                        Step::Remove(at) => draft.remove(TypeUrl::Secret, NAMES[*at]),
-                        _ => {}
-                    });
-                    let after = receiver.borrow().clone();
-                    machine.on_change(&after.changed_since(&before, TypeUrl::Secret), &after)
-                }
-                Step::Acknowledge(good) => {
-                    let nonce: String = open.pop().unwrap_or_default();
-                    let error = (!good).then(|| "bad".to_owned());
-                    machine.on_request(&Request { nonce, error, ..Request::default() }, &before).1
-                }
-            };
-            if let Some(response) = response {
-                for (name, resource) in &response.resources {
-                    let old = has.insert(name.to_string(), Arc::clone(resource.version()));
-                    prop_assert!(old.as_ref() != Some(resource.version()) || again == Some(&**name), "{name} was sent twice");
-                }
-                response.removed.iter().for_each(|name| drop(has.remove(&**name)));
-                open.push(response.nonce);
-            }
-            let now = receiver.borrow().clone();
-            for name in &asked {
-                prop_assert_eq!(has.get(*name), now.get(TypeUrl::Secret, name).map(|resource| resource.version()));
-            }
-        }
-    }
-}
+mod property;
+mod table;

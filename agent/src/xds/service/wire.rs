@@ -15,6 +15,8 @@ use crate::snapshot::{Resource, TypeUrl};
 
 /// Longer names are nobody's.
 const LONGEST_NAME: usize = 4096;
+/// Longer node ids neither.
+const LONGEST_NODE: usize = 1024;
 const NO_NODE: &str = "unnamed";
 
 /// A variant of the protocol.
@@ -42,7 +44,7 @@ impl Flavour for delta::Subscription {
     }
 
     fn malformed(message: &Self::Message) -> Option<&'static str> {
-        too_long(&message.resource_names_subscribe)
+        malformed(message.node.as_ref(), &message.resource_names_subscribe)
     }
 
     fn request(message: Self::Message) -> Self::Request {
@@ -85,7 +87,7 @@ impl Flavour for sotw::Subscription {
     }
 
     fn malformed(message: &Self::Message) -> Option<&'static str> {
-        too_long(&message.resource_names)
+        malformed(message.node.as_ref(), &message.resource_names)
     }
 
     fn request(message: Self::Message) -> Self::Request {
@@ -117,7 +119,10 @@ fn node_id(node: Option<&Node>) -> &str {
         .unwrap_or(NO_NODE)
 }
 
-fn too_long(names: &[String]) -> Option<&'static str> {
+fn malformed(node: Option<&Node>, names: &[String]) -> Option<&'static str> {
+    if node.is_some_and(|node| node.id.len() > LONGEST_NODE) {
+        return Some("a node's id is longer than any can be");
+    }
     names
         .iter()
         .any(|name| name.len() > LONGEST_NAME)

@@ -96,3 +96,6 @@ fn clusters_are_the_state_of_the_world() {
     let pushed = machine.on_change(&["b".into()], &snapshot(&[("a", "1"), ("b", "1")]));
     assert_eq!(names(pushed.as_ref()), Some(vec!["a", "b"]));
 }
+
+mod property;
+mod table;

@@ -1,0 +1,89 @@
+//! Responses that a proxy has neither taken nor refused yet. A proxy that never says anything costs no more than the
+//! bounds here.
+
+use std::collections::BTreeMap;
+
+use super::Told;
+
+/// More responses than this are never remembered.
+const RESPONSES: usize = 64;
+/// Nor more names than this in all of them together, but for the last.
+const NAMES: usize = 200_000;
+
+/// What the open responses held, by nonce.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    responses: BTreeMap<u64, Vec<Told>>,
+    names: usize,
+}
+
+impl Open {
+    /// Whether everything has been taken or refused.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.responses.is_empty()
+    }
+
+    /// Remembers the newest response; the oldest ones are forgotten for it.
+    pub(crate) fn insert(&mut self, nonce: u64, told: Vec<Told>) {
+        self.names += told.len();
+        self.responses.insert(nonce, told);
+        while self.responses.len() > RESPONSES || (self.names > NAMES && self.responses.len() > 1) {
+            self.forget_first();
+        }
+    }
+
+    /// Takes the response of this nonce out, if it is one that is open.
+    pub(crate) fn take(&mut self, nonce: &str) -> Option<Vec<Told>> {
+        let told = self.responses.remove(&nonce.parse().ok()?)?;
+        self.names -= told.len();
+        Some(told)
+    }
+
+    /// Takes the response of this nonce out, and forgets those before it: where a proxy may say one word for several
+    /// responses, the word is about the last.
+    pub(crate) fn take_last(&mut self, nonce: &str) -> Option<Vec<Told>> {
+        let told = self.take(nonce)?;
+        let nonce = nonce.parse().unwrap_or(0);
+        while self.responses.keys().next().is_some_and(|first| *first < nonce) {
+            self.forget_first();
+        }
+        Some(told)
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((_, told)) = self.responses.pop_first() {
+            self.names -= told.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(count: usize) -> Vec<Told> {
+        vec![("a".into(), None); count]
+    }
+
+    #[test]
+    fn who_never_answers_is_remembered_within_bounds() {
+        let mut open = Open::default();
+        for nonce in 1..=1000 {
+            open.insert(nonce, told(10));
+        }
+        assert_eq!((open.responses.len(), open.names), (RESPONSES, RESPONSES * 10));
+        open.insert(1001, told(NAMES + 1));
+        assert_eq!((open.responses.len(), open.names), (1, NAMES + 1));
+        assert!(open.take("1000").is_none() && open.take("no number").is_none());
+        assert!(open.take("1001").is_some() && open.is_empty() && open.names == 0);
+    }
+
+    #[test]
+    fn one_word_may_be_for_several_responses() {
+        let mut open = Open::default();
+        (1..=3).for_each(|nonce| open.insert(nonce, told(nonce as usize)));
+        assert_eq!(open.take_last("2").map(|told| told.len()), Some(2));
+        assert!(open.take("1").is_none());
+        assert_eq!(open.take("3").map(|told| told.len()), Some(3));
+    }
+}

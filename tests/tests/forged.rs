@@ -108,7 +108,12 @@ fn arrived_clean(answer: &RawAnswer) -> Result<()> {
         "a forged header chose: {}",
         answer.body
     );
-    let forged: Vec<&str> = answer.body.lines().filter(|line| line.contains(FORGED)).collect();
+    // Nor is a client on a private network trusted: Envoy would say so in `x-envoy-internal`.
+    let forged: Vec<&str> = answer
+        .body
+        .lines()
+        .filter(|line| line.contains(FORGED) || line.starts_with("x-envoy-internal"))
+        .collect();
     ensure!(forged.is_empty(), "the upstream has seen {forged:?}");
     Ok(())
 }
@@ -170,8 +175,9 @@ async fn a_client_cannot_choose_a_cluster() -> Result<()> {
     Ok(())
 }
 
-/// A gateway whose filter is `module` answers nothing but errors, whatever a client asks for.
-async fn fails_closed(module: &[u8]) -> Result<()> {
+/// A gateway whose filter is `module` answers nothing but errors, whatever a client asks for; gives
+/// Envoy's log.
+async fn fails_closed(module: &[u8]) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("broken.wasm");
     fs::write(&path, module)?;
@@ -193,7 +199,7 @@ async fn fails_closed(module: &[u8]) -> Result<()> {
         .filter(|line| line.starts_with("cluster.outbound") && !line.ends_with(": 0"))
         .collect();
     ensure!(reached.is_empty(), "upstreams were reached: {reached:?}");
-    Ok(())
+    Ok(fs::read_to_string(edge.site.envoy_log())?)
 }
 
 /// The answer, once the listener is there to give one.
@@ -210,10 +216,15 @@ async fn refused(edge: &Edge, request: &RawRequest, way: Way) -> Result<RawAnswe
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_filter_nothing_is_routed() -> Result<()> {
-    fails_closed(module::EMPTY).await
+    fails_closed(module::EMPTY).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_filter_that_traps_nothing_is_routed() -> Result<()> {
-    fails_closed(&module::trapping()).await
+    let log = fails_closed(&module::trapping()).await?;
+    ensure!(
+        log.contains("proxy_on_request_headers failed"),
+        "it has not trapped: {log}"
+    );
+    Ok(())
 }

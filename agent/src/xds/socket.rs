@@ -18,20 +18,20 @@ const LONGEST_PATH: usize = 107;
 pub enum SocketError {
     /// The kernel's limit.
     #[error(
-        "socket {0}: {1} bytes, and a Unix socket's path has at most {LONGEST_PATH} (with 4 to spare for the agent)"
+        "--socket {0}: {1} bytes, and a Unix socket's path has at most {LONGEST_PATH} (with 4 to spare for the agent)"
     )]
     TooLong(PathBuf, usize),
     /// Something else is there.
-    #[error("socket {0}: there is something at this path, and it is not a socket")]
+    #[error("--socket {0}: there is something at this path, and it is not a socket")]
     NotASocket(PathBuf),
     /// Another agent.
-    #[error("socket {0}: another agent serves it")]
+    #[error("--socket {0}: another agent serves it")]
     Taken(PathBuf),
     /// No such group.
-    #[error("socket group {0}: there is no such group")]
+    #[error("--socket-group {0}: there is no such group")]
     Group(String),
     /// The operating system's refusal.
-    #[error("socket {0}: {1}: {2}")]
+    #[error("--socket {0}: {1}: {2}")]
     Io(PathBuf, &'static str, io::Error),
 }
 

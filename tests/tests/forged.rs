@@ -199,6 +199,8 @@ async fn fails_closed(module: &[u8]) -> Result<String> {
         .filter(|line| line.starts_with("cluster.outbound") && !line.ends_with(": 0"))
         .collect();
     ensure!(reached.is_empty(), "upstreams were reached: {reached:?}");
+    // What other tests rely on to notice a filter that has failed does notice it.
+    ensure!(edge.filter_is_well().await.is_err(), "Envoy finds nothing wrong");
     Ok(fs::read_to_string(edge.site.envoy_log())?)
 }
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -59,7 +59,8 @@ async fn serve(run: Run) -> Result<()> {
         },
         settled: is_whole,
     }
-    .spawn(sender)?;
+    .spawn(sender)
+    .map_err(|error| anyhow!("--source dir:{error}"))?;
     let config = socket::SocketConfig {
         path: std::path::absolute(&run.socket)?,
         mode: run.socket_mode,
@@ -167,7 +168,8 @@ fn filter_module(given: Option<&Path>, socket: &Path) -> Result<PathBuf> {
     );
     ensure!(
         bytes.starts_with(b"\0asm"),
-        "the filter is not a WebAssembly module"
+        "--filter {}: not a WebAssembly module",
+        given.unwrap_or(Path::new("(carried)")).display()
     );
     let hash = credential::hex(Sha256::digest(&bytes).get(..8).unwrap_or_default());
     let folder = socket.parent().unwrap_or(Path::new("/"));

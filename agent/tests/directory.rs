@@ -229,3 +229,14 @@ async fn a_file_that_is_cut_off_and_still_yaml_loses_nothing() {
         );
     }
 }
+
+#[test]
+fn the_first_list_is_in_the_order_of_the_paths() {
+    let folder = TempDir::new().unwrap();
+    for (path, name) in [("1.yaml", "name: z"), ("2.yaml", "name: a")] {
+        fs::write(folder.path().join(path), SERVICE.replace("name: a", name)).unwrap();
+    }
+    let entries = source(folder.path()).read_once().unwrap();
+    let names: Vec<String> = entries.iter().map(|entry| entry.object_ref.to_string()).collect();
+    assert_eq!(names, ["Service default/z", "Service default/a"]);
+}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 /// Certificates, hosts and routes for Envoy, changed while it serves.
@@ -130,10 +131,10 @@ pub struct GatewayArgs {
     )]
     pub gateway_labels: String,
     /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
-    #[arg(long, env = "SEALGATE_STRICT_NAMES")]
+    #[arg(long, env = "SEALGATE_STRICT_NAMES", value_parser = BoolishValueParser::new())]
     pub strict_names: bool,
     /// Refuse expired certificates instead of serving them with a warning
-    #[arg(long, env = "SEALGATE_REFUSE_EXPIRED")]
+    #[arg(long, env = "SEALGATE_REFUSE_EXPIRED", value_parser = BoolishValueParser::new())]
     pub refuse_expired: bool,
 }
 
@@ -144,10 +145,10 @@ pub struct BootstrapArgs {
     #[arg(long, default_value = "/run/sealgate/xds.sock", value_hint = ValueHint::FilePath)]
     pub socket: PathBuf,
     /// Envoy's node.id, by which the agent names this proxy
-    #[arg(long, default_value = "sealgate")]
+    #[arg(long, default_value = "sealgate", value_parser = NonEmptyStringValueParser::new())]
     pub node_id: String,
     /// Envoy's node.cluster
-    #[arg(long, default_value = "sealgate")]
+    #[arg(long, default_value = "sealgate", value_parser = NonEmptyStringValueParser::new())]
     pub node_cluster: String,
     /// Port of Envoy's own admin interface, on loopback
     #[arg(long, default_value_t = 15000)]

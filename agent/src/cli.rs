@@ -32,7 +32,7 @@ pub fn main(cli: &Cli) -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Bootstrap(args) => bootstrap::render(args)
             .and_then(|text| print(&text))
-            .map(|()| Answer::Good),
+            .map(|_| Answer::Good),
         Command::Check(args) => check::main(args),
         Command::Explain(args) => explain::main(args),
         Command::Certs(args) => certs::main(args),
@@ -49,10 +49,11 @@ pub fn main(cli: &Cli) -> ExitCode {
     }
 }
 
-/// Writes data to standard output. A reader that went away (`| head`) is no error.
-fn print(text: &str) -> Result<()> {
+/// Writes data to standard output, and says whether anybody still reads: one that went away (`| head`) is no error.
+fn print(text: &str) -> Result<bool> {
     match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }

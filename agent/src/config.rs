@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::args::{GatewayArgs, KubernetesArgs, RunArgs};
 #[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
+use crate::source::manifest::is_name;
 
 /// Where objects come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +98,11 @@ pub enum ConfigError {
     /// Not pairs of ports.
     #[error("--port-map {0}: expected FROM=TO, ports from 1 to 65535, each FROM and each TO once")]
     PortMap(String),
+    /// No object could be in it.
+    #[error("--namespace {0}: expected lower-case letters, digits and `-`")]
+    Namespace(String),
     /// Not pairs.
-    #[error("--gateway-labels {0}: expected KEY=VALUE")]
+    #[error("--gateway-labels {0}: expected KEY=VALUE,..., each KEY once")]
     Labels(String),
 }
 
@@ -131,11 +135,14 @@ impl TryFrom<&GatewayArgs> for Gateway {
         let namespace = args
             .namespace
             .clone()
-            .or_else(|| std::env::var("POD_NAMESPACE").ok());
+            .or_else(|| std::env::var("POD_NAMESPACE").ok())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "istio-system".to_owned());
+        if !is_name(&namespace) {
+            return Err(ConfigError::Namespace(namespace));
+        }
         Ok(Self {
-            namespace: namespace
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| "istio-system".to_owned()),
+            namespace,
             labels: labels(&args.gateway_labels)?,
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
@@ -207,14 +214,16 @@ fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {
 }
 
 fn labels(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
-    pairs(text)
-        .map(|pair| {
-            let (key, value) = pair
-                .split_once('=')
-                .ok_or_else(|| ConfigError::Labels(text.to_owned()))?;
-            Ok((key.trim().to_owned(), value.trim().to_owned()))
-        })
-        .collect()
+    let refused = || ConfigError::Labels(text.to_owned());
+    let mut labels = BTreeMap::new();
+    for pair in pairs(text) {
+        let (key, value) = pair.split_once('=').ok_or_else(refused)?;
+        let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
+        if key.is_empty() || labels.insert(key, value).is_some() {
+            return Err(refused());
+        }
+    }
+    Ok(labels)
 }
 
 fn pairs(text: &str) -> impl Iterator<Item = &str> {

@@ -103,7 +103,9 @@ impl State {
     /// Takes an event, and notes what it changed.
     pub fn apply(&mut self, event: SourceEvent, changes: &mut Changes) {
         match event {
-            SourceEvent::Reset(entries) => {
+            SourceEvent::Reset(mut entries) => {
+                // Of two that are at odds the older stands, and else the one that the source names first.
+                entries.sort_by_key(|entry| entry.object.as_ref().and_then(|object| object.meta().created));
                 let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
                 let known: BTreeSet<_> = self.objects.keys().chain(self.findings.keys()).cloned().collect();
                 let secrets = self.credentials.iter().filter(|(_, record)| record.own.is_some());

@@ -143,6 +143,10 @@ fn bad_files_are_named_and_stop_nothing() {
     symlink("loop.yaml", path("loop.yaml")).unwrap();
     fs::create_dir(path("round")).unwrap();
     symlink("..", path("round/and-round")).unwrap();
+    // As root nothing is unreadable by its permissions; what leads nowhere is.
+    symlink("nowhere.yaml", path("dangling.yaml")).unwrap();
+    symlink("/dev/zero", path("endless.yaml")).unwrap();
+    fs::create_dir_all(path("folder/tls.crt")).unwrap();
     assert!(
         std::process::Command::new("mkfifo")
             .arg(path("fifo.yaml"))
@@ -161,10 +165,13 @@ fn bad_files_are_named_and_stop_nothing() {
         found,
         [
             "File bytes.yaml invalid-utf8",
+            "File dangling.yaml unreadable",
+            "File endless.yaml not-a-file",
             "File fifo.yaml not-a-file",
             "File large.yaml file-too-large",
             "File loop.yaml link-loop",
             "File round/and-round link-loop",
+            "Secret gw/folder not-a-file",
             "Service default/a duplicate-object",
         ]
     );
@@ -200,4 +207,36 @@ async fn a_file_that_is_empty_for_a_moment_loses_nothing() {
     std::io::Write::write_all(&mut file, SERVICE.replace("80", "81").as_bytes()).unwrap();
     drop(file);
     assert!(applied(&mut events).await.object.is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_off_and_still_yaml_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("s.yaml");
+    fs::write(&path, SERVICE).unwrap();
+    let mut events = follow(folder.path());
+    next(&mut events).await;
+    for half in ["apiVer", "apiVersion: v1\n"] {
+        fs::write(&path, half).unwrap();
+        let broken = applied(&mut events).await;
+        assert_eq!(
+            (broken.object_ref.to_string().as_str(), broken.findings[0].code),
+            ("File s.yaml", "not-an-object")
+        );
+        fs::write(&path, SERVICE).unwrap();
+        assert!(
+            matches!(next(&mut events).await, SourceEvent::Delete(name) if name.to_string() == "File s.yaml")
+        );
+    }
+}
+
+#[test]
+fn the_first_list_is_in_the_order_of_the_paths() {
+    let folder = TempDir::new().unwrap();
+    for (path, name) in [("1.yaml", "name: z"), ("2.yaml", "name: a")] {
+        fs::write(folder.path().join(path), SERVICE.replace("name: a", name)).unwrap();
+    }
+    let entries = source(folder.path()).read_once().unwrap();
+    let names: Vec<String> = entries.iter().map(|entry| entry.object_ref.to_string()).collect();
+    assert_eq!(names, ["Service default/z", "Service default/a"]);
 }

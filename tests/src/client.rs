@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::pki::Leaf;
 
@@ -105,6 +106,20 @@ impl Tls {
             version,
         })
     }
+
+    /// Connects and shakes hands; `name` is the SNI.
+    ///
+    /// # Errors
+    /// Either failed.
+    pub async fn connect(&self, port: u16, name: &str) -> Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from(name.to_owned())?;
+        TlsConnector::from(Arc::clone(&self.config))
+            .connect(name, stream)
+            .await
+            .context("handshake")
+    }
 }
 
 /// One open connection.
@@ -144,13 +159,7 @@ impl Connection {
     }
 
     async fn open_unbounded(port: u16, name: &str, tls: &Tls) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
-        stream.set_nodelay(true)?;
-        let name = ServerName::try_from(name.to_owned())?;
-        let stream = TlsConnector::from(Arc::clone(&tls.config))
-            .connect(name, stream)
-            .await
-            .context("handshake")?;
+        let stream = tls.connect(port, name).await?;
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let leaf = certificates
             .first()

@@ -2,11 +2,15 @@
 //! value that holds them.
 
 pub mod client;
+pub mod echo;
+pub mod edge;
 pub mod flavour;
 pub mod kube;
 pub mod load;
 pub mod manifests;
+pub mod module;
 pub mod pki;
+pub mod raw;
 pub mod site;
 pub mod upstream;
 pub mod walkthrough;

@@ -71,6 +71,8 @@ impl Envoy {
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
+    /// More flags of the agent.
+    flags: Vec<String>,
     agent: Option<Running>,
     envoy: Option<Envoy>,
     /// Where HTTPS is served.
@@ -107,7 +109,16 @@ impl Site {
     /// # Errors
     /// One of them does not start.
     pub async fn start() -> Result<Self> {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// The same, with more flags of the agent.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub async fn start_with(flags: Vec<String>) -> Result<Self> {
         let mut site = Self::prepare().await?;
+        site.flags = flags;
         site.start_agent().await?;
         site.start_envoy(|bootstrap, _| bootstrap).await?;
         Ok(site)
@@ -120,6 +131,7 @@ impl Site {
     pub async fn prepare() -> Result<Self> {
         let site = Self {
             folder: tempfile::Builder::new().prefix("sealgate").tempdir()?,
+            flags: Vec::new(),
             agent: None,
             envoy: None,
             https: free_port()?,
@@ -169,6 +181,7 @@ impl Site {
             .arg(format!("--admin=127.0.0.1:{}", self.admin))
             .arg("--listen=127.0.0.1")
             .arg(format!("--port-map=443={},80={}", self.https, self.http))
+            .args(&self.flags)
             .env("SEALGATE_LOG", "info,sealgate_agent=debug")
             .stdout(log.try_clone()?)
             .stderr(log)

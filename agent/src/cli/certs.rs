@@ -38,7 +38,7 @@ pub(super) fn main(args: &CertsArgs) -> Result<Answer> {
 }
 
 async fn ask(admin: &str) -> Result<Status> {
-    let doing = || format!("the agent's admin interface at {admin}");
+    let doing = || format!("--admin {admin}: the agent cannot be asked");
     let stream = TcpStream::connect(admin).await.with_context(doing)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 use anyhow::{Context as _, Result, bail};
-use http::Uri;
+use http::{HeaderName, Method, Uri};
 use sealgate_core::explain::{Answer as Explained, Question, Trial, trials};
 use sealgate_core::table::RouteTable;
+use serde::de::Error as _;
 use serde_json::json;
 
 use super::{Answer, folder, print};
@@ -24,8 +25,9 @@ pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
     match &args.batch {
         Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &tables),
         Some(path) => {
-            let file = File::open(path).with_context(|| path.display().to_string())?;
-            batch(BufReader::new(file), &tables)
+            let place = || format!("--batch {}", path.display());
+            let file = File::open(path).with_context(place)?;
+            batch(BufReader::new(file), &tables).with_context(place)
         }
         None => single(args, &tables),
     }
@@ -38,7 +40,7 @@ fn batch(lines: impl BufRead, tables: &Tables) -> Result<Answer> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let text = match serde_json::from_slice::<Question>(&line) {
+        let text = match read(&line) {
             Ok(question) if (0.0..1.0).contains(&question.draw) => {
                 serde_json::to_string(&Explained::new(&question, tables.get(&question.listener_port())))?
             }
@@ -51,9 +53,20 @@ fn batch(lines: impl BufRead, tables: &Tables) -> Result<Answer> {
                 json!({"id": null, "error": error.to_string()}).to_string()
             }
         };
-        print(&(text + "\n"))?;
+        // Standard input may never end; without a reader there is nothing left to do.
+        if !print(&(text + "\n"))? {
+            break;
+        }
     }
     Ok(answer)
+}
+
+/// A question is an object; serde alone would take a list of its fields too.
+fn read(line: &[u8]) -> serde_json::Result<Question> {
+    if line.trim_ascii_start().starts_with(b"[") {
+        return Err(serde_json::Error::custom("expected an object, not a list"));
+    }
+    serde_json::from_slice(line)
 }
 
 fn single(args: &ExplainArgs, tables: &Tables) -> Result<Answer> {
@@ -91,16 +104,20 @@ fn describe(trial: &Trial) -> String {
 }
 
 fn question(args: &ExplainArgs) -> Result<Question> {
+    Method::from_bytes(args.method.as_bytes())
+        .with_context(|| format!("--method {}: not a method", args.method))?;
     let text = args.url.as_deref().unwrap_or_default();
-    let url: Uri = text.parse().with_context(|| format!("{text}: not a URL"))?;
+    let url: Uri = text.parse().with_context(|| format!("URL {text}: not a URL"))?;
     let (Some(scheme), Some(authority)) = (url.scheme_str(), url.authority()) else {
-        bail!("{text}: a URL has a scheme and a host, such as https://a.example/path");
+        bail!("URL {text}: a URL has a scheme and a host, such as https://a.example/path");
     };
     let mut headers = Vec::new();
     for header in &args.headers {
         let Some((name, value)) = header.split_once(':') else {
             bail!("--header {header}: expected name: value")
         };
+        HeaderName::from_bytes(name.trim().as_bytes())
+            .with_context(|| format!("--header {header}: {name:?} is not a header's name"))?;
         headers.push((name.trim().to_owned(), value.trim().to_owned()));
     }
     Ok(Question {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::args::GatewayArgs;
 use crate::config::Gateway;
@@ -24,7 +24,7 @@ pub(crate) fn load(path: &Path, args: &GatewayArgs) -> Result<Engine> {
         },
         settled: |_| true,
     };
-    let entries: Vec<Entry> = source.read_once()?;
+    let entries: Vec<Entry> = source.read_once().map_err(|error| anyhow!("--dir {error}"))?;
     let settings = Settings {
         gateway,
         listen: "0.0.0.0".to_owned(),

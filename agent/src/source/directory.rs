@@ -110,7 +110,7 @@ impl DirectorySource {
             None => entry
                 .findings
                 .iter()
-                .any(|finding| finding.code == "invalid-yaml"),
+                .any(|finding| matches!(finding.code, "invalid-yaml" | "not-an-object")),
         };
         // A file that is being written in place is empty for a moment: its objects are not gone.
         entries.is_empty() || entries.iter().any(is_half)

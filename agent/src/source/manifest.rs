@@ -1,5 +1,7 @@
 //! YAML and JSON text as objects.
 
+mod strict;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -8,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use self::strict::Strict;
 use super::Entry;
 use crate::object::{Finding, Kind, Meta, Object, ObjectRef, SecretObject, Severity};
 
@@ -76,6 +79,12 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
             .to_owned()
     };
     let (kind, version) = (text("kind"), text("apiVersion"));
+    if kind.is_empty() || version.is_empty() {
+        // An error, not a note: what is cut off in the middle of a write may look like this, and a note would mean
+        // that the objects of the file are gone.
+        let message = "a document that is not an object: it has no kind or no apiVersion".to_owned();
+        return entries.push(refused(file.clone(), "not-an-object", None, message));
+    }
     if kind.ends_with("List")
         && let Some(items) = value.get("items").and_then(Value::as_array)
     {
@@ -84,8 +93,14 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
             .for_each(|item| objects(file, item.clone(), namespaces, entries));
         return;
     }
+    if kind == "List" {
+        let message = "not a list".to_owned();
+        return entries.push(refused(file.clone(), "invalid-object", Some("items"), message));
+    }
     let Some(kind) = known(&kind, &version) else {
-        let message = format!("{version} {kind} is not read here");
+        let name = value.pointer("/metadata/name").and_then(Value::as_str);
+        let name = name.filter(|name| is_name(name)).unwrap_or_default();
+        let message = format!("{version} {kind} {name:?} is not read here");
         entries.push(Entry {
             object_ref: file.clone(),
             object: None,
@@ -242,17 +257,16 @@ fn typed<T: DeserializeOwned>(
     object_ref: &ObjectRef,
     findings: &mut Vec<Finding>,
 ) -> Result<Box<T>, Box<Finding>> {
-    let place = |path: String| {
-        if prefix.is_empty() {
-            path
-        } else {
-            format!("{prefix}.{path}")
-        }
+    let place = |path: String| match (prefix, path.as_str()) {
+        ("", _) => path,
+        // The value itself.
+        (_, ".") => prefix.to_owned(),
+        _ => format!("{prefix}.{path}"),
     };
     let mut unknown = Vec::new();
     let mut ignored = |path: serde_ignored::Path<'_>| unknown.push(place(path.to_string()));
     let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    let tracked = serde_path_to_error::Deserializer::new(Strict(value), &mut track);
     let result = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut ignored));
     let decoded = result.map_err(|error| {
         let field = place(track.path().to_string());

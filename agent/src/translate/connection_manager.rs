@@ -3,10 +3,11 @@
 
 use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log};
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
-    HeaderMutation as Mutation, header_mutation::Action,
+    HeaderMutation as Mutation,
+    header_mutation::{Action, RemoveOnMatch},
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, SubstitutionFormatString,
+    CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, SubstitutionFormatString,
     TypedExtensionConfig, substitution_format_string::Format,
 };
 use envoy_types::pb::envoy::config::route::v3::{
@@ -26,6 +27,9 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     http_filter,
 };
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
+use envoy_types::pb::envoy::r#type::matcher::v3::{
+    RegexMatcher, StringMatcher, string_matcher::MatchPattern,
+};
 use envoy_types::pb::google::protobuf::Duration;
 use prost::Name;
 use sealgate_core::names;
@@ -73,8 +77,7 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
         request_headers_timeout: wire::seconds(REQUEST_HEADERS_S),
         access_log: vec![access_log()],
         use_remote_address: wire::yes(),
-        // An edge trusts no address: every request is an external one, wherever it comes from.
-        internal_address_config: Some(InternalAddressConfig::default()),
+        internal_address_config: Some(nobody()),
         early_header_mutation_extensions: vec![remove_forged_headers()],
         upgrade_configs: vec![UpgradeConfig {
             upgrade_type: "websocket".to_owned(),
@@ -113,15 +116,38 @@ fn router() -> HttpFilter {
 
 /// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
 fn remove_forged_headers() -> TypedExtensionConfig {
-    let mutations = names::never_from_a_client()
-        .map(|name| Mutation {
-            action: Some(Action::Remove(name)),
-        })
-        .collect();
+    let remove = |regex| {
+        let pattern = RegexMatcher {
+            regex,
+            ..Default::default()
+        };
+        let key_matcher = StringMatcher {
+            match_pattern: Some(MatchPattern::SafeRegex(pattern)),
+            ..Default::default()
+        };
+        Mutation {
+            action: Some(Action::RemoveOnMatch(RemoveOnMatch {
+                key_matcher: Some(key_matcher),
+            })),
+        }
+    };
+    let mutations = names::forged().map(remove).collect();
     wire::extension(
         "envoy.http.early_header_mutation.header_mutation",
         &HeaderMutation { mutations },
     )
+}
+
+/// An edge trusts no address: every request is an external one, wherever it comes from. An empty list would mean
+/// the private networks (RFC 1918) to Envoy, so it names the one address that no client has.
+fn nobody() -> InternalAddressConfig {
+    InternalAddressConfig {
+        cidr_ranges: vec![CidrRange {
+            address_prefix: "255.255.255.255".to_owned(),
+            prefix_len: wire::uint(32),
+        }],
+        ..Default::default()
+    }
 }
 
 /// The filter names the cluster in a header; without one nothing is routed.

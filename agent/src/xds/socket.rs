@@ -22,19 +22,19 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug, Error)]
 pub enum SocketError {
     /// The kernel's limit.
-    #[error("socket {0}: {1} bytes, and a Unix socket's path has at most {LONGEST_PATH}")]
+    #[error("--socket {0}: {1} bytes, and a Unix socket's path has at most {LONGEST_PATH}")]
     TooLong(PathBuf, usize),
     /// Something else is there.
-    #[error("socket {0}: there is something at this path, and it is not a socket")]
+    #[error("--socket {0}: there is something at this path, and it is not a socket")]
     NotASocket(PathBuf),
     /// Another agent.
-    #[error("socket {0}: another agent serves it")]
+    #[error("--socket {0}: another agent serves it")]
     Taken(PathBuf),
     /// No such group.
-    #[error("socket group {0}: there is no such group")]
+    #[error("--socket-group {0}: there is no such group")]
     Group(String),
     /// The operating system's refusal.
-    #[error("socket {0}: {1}: {2}")]
+    #[error("--socket {0}: {1}: {2}")]
     Io(PathBuf, &'static str, io::Error),
 }
 

@@ -59,8 +59,11 @@ const IDENTITY: &[&str] = &[
     "x-tls-version",
 ];
 
-/// Every header that a client must never get through, in both spellings: CGI-like upstreams fold `-` and `_`.
-pub fn never_from_a_client() -> impl Iterator<Item = String> {
+/// Whatever looks so is the gateway's or Envoy's own, be there such a header today or not.
+const FAMILIES: &str = "x-(?:envoy|sealgate|client-cert|tls)-.*";
+
+/// Every header that a client must never get through, spelled with `-`.
+pub fn never_from_a_client() -> impl Iterator<Item = &'static str> {
     let routing = [
         CLUSTER,
         TIMEOUT_MS,
@@ -73,5 +76,49 @@ pub fn never_from_a_client() -> impl Iterator<Item = String> {
         .into_iter()
         .chain(ENVOY_CONTROL.iter().copied())
         .chain(IDENTITY.iter().copied())
-        .flat_map(|name| [name.to_owned(), name.replace('-', "_")])
+}
+
+/// All of them in every spelling, as patterns (RE2) of whole names: CGI-like upstreams fold `-` and `_`, also if only
+/// some of a name's are `_`. Several, because Envoy refuses a pattern whose program is larger than 100.
+pub fn forged() -> impl Iterator<Item = String> {
+    let is_covered = |name: &&str| {
+        let mut families = ["x-envoy-", "x-sealgate-", "x-client-cert-", "x-tls-"].into_iter();
+        families.any(|family| name.starts_with(family))
+    };
+    let others = never_from_a_client().filter(move |name| !is_covered(name));
+    [FAMILIES]
+        .into_iter()
+        .chain(others)
+        .map(|name| name.replace('-', "[-_]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matcher::full_match;
+
+    #[test]
+    fn every_spelling_of_every_name_is_taken_off_and_no_other_is() {
+        let patterns: Vec<_> = forged().map(|pattern| full_match(&pattern).unwrap()).collect();
+        let is_taken = |name: &str| patterns.iter().any(|pattern| pattern.is_match(name.as_bytes()));
+        for name in never_from_a_client() {
+            for spelling in [
+                name.to_owned(),
+                name.replace('-', "_"),
+                name.replacen('-', "_", 1),
+            ] {
+                assert!(is_taken(&spelling), "{spelling}");
+            }
+        }
+        for other in [
+            "x-client",
+            "x-envoyage",
+            "client-certificate",
+            "x-tls",
+            "my-x-envoy-internal",
+            "x_tlsa",
+        ] {
+            assert!(!is_taken(other), "{other}");
+        }
+    }
 }

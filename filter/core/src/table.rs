@@ -1,5 +1,7 @@
 //! The routes of one port. [`TableConfig`] is what the agent sends and the filter reads (JSON); [`RouteTable`] is
 //! what runs: the first rule in declared order that matches wins, and an index narrows the rules that are tried.
+//!
+//! A field that the filter does not know is refused: a condition that is overlooked would let requests through.
 
 mod compiled;
 
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// A table as data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TableConfig {
     /// The Gateway's port number.
     pub port: u16,
@@ -20,6 +23,7 @@ pub struct TableConfig {
 
 /// Hosts with the same rules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VirtualHostConfig {
     /// `name`, `*.suffix` or `*`, lower-case.
     pub domains: Vec<String>,
@@ -33,6 +37,7 @@ pub struct VirtualHostConfig {
 
 /// Where a rule was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Origin {
     /// `namespace/name`.
     pub virtual_service: String,
@@ -45,6 +50,7 @@ pub struct Origin {
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RuleConfig {
     /// Where it was written.
     pub origin: Origin,
@@ -57,6 +63,7 @@ pub struct RuleConfig {
 
 /// All of its conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MatchConfig {
     /// Its place in the rule's `match`.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -106,6 +113,7 @@ pub enum Action {
 
 /// `route` with everything that goes with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RouteAction {
     /// Never empty; weights are relative.
     pub destinations: Vec<WeightedCluster>,
@@ -122,6 +130,7 @@ pub struct RouteAction {
 
 /// A destination and its share, with the header operations of both levels already merged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WeightedCluster {
     /// `outbound|PORT|SUBSET|HOST`.
     pub cluster: String,
@@ -140,6 +149,7 @@ pub struct WeightedCluster {
 
 /// Remove first, then set, then add. Names are lower-case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HeaderMutations {
     /// Replace.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -164,7 +174,7 @@ pub enum PathRewrite {
 
 /// When to try again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retries {
     /// How many more times.
     pub attempts: u32,
@@ -189,6 +199,7 @@ impl Default for Retries {
 
 /// `redirect`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RedirectAction {
     /// 301, 302, 303, 307 or 308.
     pub status: u16,
@@ -226,6 +237,7 @@ pub enum RedirectPort {
 
 /// `directResponse`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DirectAction {
     /// The status.
     pub status: u16,

@@ -24,7 +24,8 @@ pub(super) fn install(given: Option<&Path>, socket: &Path) -> Result<PathBuf> {
     );
     ensure!(
         bytes.starts_with(b"\0asm"),
-        "the filter is not a WebAssembly module"
+        "--filter {}: not a WebAssembly module",
+        given.unwrap_or(Path::new("(carried)")).display()
     );
     let hash = credential::hex(Sha256::digest(&bytes).get(..8).unwrap_or_default());
     let folder = socket.parent().unwrap_or(Path::new("/"));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{Run, Source};
@@ -28,7 +28,9 @@ pub(super) async fn start(
         Source::Directory(root) => {
             // Whoever reads files reads them all.
             drop(demand);
-            directory(root, &run.gateway.namespace).spawn(sender)?;
+            directory(root, &run.gateway.namespace)
+                .spawn(sender)
+                .map_err(|error| anyhow!("--source dir:{error}"))?;
             // The first list was sent by that.
             health.set_listed();
             Ok(Box::new(|_| ()))
@@ -37,7 +39,9 @@ pub(super) async fn start(
         Source::Kubernetes(api) => {
             use crate::source::kubernetes::{KubernetesSource, connect};
             let source = KubernetesSource {
-                client: connect(api.context.as_deref(), api.watch_timeout).await?,
+                client: connect(api.context.as_deref(), api.watch_timeout)
+                    .await
+                    .context("--source kubernetes")?,
                 namespace: run.gateway.namespace.clone(),
                 secrets: api.secrets,
                 watch_timeout: api.watch_timeout,

@@ -138,7 +138,7 @@ impl Index {
         events
     }
 
-    /// Everything, as if nothing had been told yet.
+    /// Everything, as if nothing had been told yet, in the order of the paths.
     pub(super) fn all(&mut self) -> Vec<Entry> {
         self.told.clear();
         self.touched = self.claims.keys().cloned().collect();
@@ -146,7 +146,9 @@ impl Index {
             SourceEvent::Apply(entry) => Some(entry),
             SourceEvent::Reset(_) | SourceEvent::Delete(_) => None,
         };
-        self.changes().into_iter().filter_map(told).collect()
+        let mut entries: Vec<Entry> = self.changes().into_iter().filter_map(told).collect();
+        entries.sort_by_cached_key(|entry| self.claims.get(&entry.object_ref)?.first().cloned());
+        entries
     }
 
     /// What is to be told of an object or a file.

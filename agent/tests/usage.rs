@@ -1,0 +1,309 @@
+//! Wrong values of flags and variables: exit 2, with the flag and the value named, and nothing done.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What comes before the flag in question, with `DIR` for a folder that is fine. The admin address is one that nobody
+/// has: a value that is wrongly taken for good ends the agent too, but without its flag being named.
+const RUN: &str = "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm --admin 192.0.2.1:1";
+
+/// The flags that are fine, the flag that is not, and its value.
+const WRONG: [(&str, &str, &str); 41] = [
+    ("run", "--source", "nonsense"),
+    ("run", "--source", "dir:"),
+    ("run", "--source", "dir:/no/such/folder"),
+    ("run", "--source", "kubernetes:x"),
+    (RUN, "--socket-mode", "0888"),
+    (RUN, "--socket-mode", "7777"),
+    (RUN, "--socket-group", "no-such-group"),
+    (RUN, "--namespace", "Not a name"),
+    (RUN, "--gateway-labels", "istio"),
+    (RUN, "--gateway-labels", "=x"),
+    (RUN, "--gateway-labels", "a=1,a=2"),
+    (RUN, "--listen", "localhost"),
+    (RUN, "--listen", "0.0.0.0:80"),
+    (RUN, "--port-map", "443"),
+    (RUN, "--port-map", "443=0"),
+    (RUN, "--port-map", "443=65536"),
+    (RUN, "--port-map", "1=3,2=3"),
+    (
+        "run --source dir:DIR --socket DIR/xds.sock",
+        "--filter",
+        "/no/such/module",
+    ),
+    (
+        "run --source dir:DIR --socket DIR/xds.sock",
+        "--filter",
+        "/etc/passwd",
+    ),
+    (
+        "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm",
+        "--admin",
+        "nonsense",
+    ),
+    (
+        "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm",
+        "--admin",
+        "127.0.0.1",
+    ),
+    (
+        "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm",
+        "--admin",
+        "192.0.2.1:1",
+    ),
+    (
+        "run --source dir:DIR --filter DIR/filter.wasm",
+        "--socket",
+        "/etc/passwd",
+    ),
+    (
+        "run --source dir:DIR --filter DIR/filter.wasm",
+        "--socket",
+        "/etc/passwd/x",
+    ),
+    ("bootstrap", "--admin-port", "65536"),
+    ("bootstrap", "--admin-port", "x"),
+    ("bootstrap", "--node-id", ""),
+    ("bootstrap", "--node-cluster", ""),
+    ("check", "--dir", "/no/such/folder"),
+    ("check --dir DIR", "--namespace", "Not a name"),
+    ("check --dir DIR", "--gateway-labels", "istio"),
+    ("explain http://a.example/", "--dir", "/no/such/folder"),
+    ("explain --dir DIR http://a.example/", "--method", "G T"),
+    ("explain --dir DIR http://a.example/", "--header", "no colon"),
+    ("explain --dir DIR http://a.example/", "--header", ": no name"),
+    ("explain --dir DIR http://a.example/", "--header", "a b: c"),
+    ("explain --dir DIR", "--batch", "/no/such/file"),
+    ("explain --dir DIR", "--batch", "/etc"),
+    ("certs", "--admin", "nonsense"),
+    ("certs", "--admin", "127.0.0.1:1"),
+    ("certs", "--dir", "/no/such/folder"),
+];
+
+struct Site(TempDir);
+
+impl Site {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("filter.wasm"), b"\0asm").unwrap();
+        Self(folder)
+    }
+
+    /// `sealgate` with these words, with `DIR` for the folder.
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealgate"));
+        let dir = self.0.path().display().to_string();
+        command.args(words.split(' ').map(|word| word.replace("DIR", &dir)));
+        command.env_remove("POD_NAMESPACE");
+        command
+    }
+}
+
+/// Runs it to its end, which must come.
+fn output(command: &mut Command) -> Output {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + LIMIT;
+    while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Too late is no exit status.
+    let _ = child.kill();
+    child.wait_with_output().unwrap()
+}
+
+fn is_refused(output: &Output, flag: &str, value: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{flag} {value}: {stderr}");
+    assert!(output.stdout.is_empty(), "{flag} {value}: {output:?}");
+    assert!(
+        stderr.contains(flag) && stderr.contains(value),
+        "{flag} {value}: {stderr}"
+    );
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn every_wrong_value_is_named_with_its_flag() {
+    let site = Site::new();
+    for (words, flag, value) in WRONG {
+        is_refused(&output(site.command(words).args([flag, value])), flag, value);
+    }
+}
+
+#[test]
+fn every_flag_of_run_has_a_variable() {
+    let site = Site::new();
+    let values = [
+        ("--source", "nonsense"),
+        ("--socket", "/etc/passwd"),
+        ("--socket-mode", "0888"),
+        ("--socket-group", "no-such-group"),
+        ("--admin", "nonsense"),
+        ("--namespace", "Not a name"),
+        ("--gateway-labels", "istio"),
+        ("--listen", "localhost"),
+        ("--port-map", "443"),
+        ("--filter", "/no/such/module"),
+        ("--strict-names", "perhaps"),
+        ("--refuse-expired", "perhaps"),
+    ];
+    let help = String::from_utf8(output(&mut site.command("run --help")).stdout).unwrap();
+    let flags = help.lines().filter(|line| line.trim_start().starts_with("--"));
+    assert_eq!(flags.count(), values.len(), "a flag without a case here: {help}");
+    for (flag, value) in values {
+        // The flag in question comes from the environment alone.
+        let rest = [
+            ("--source", "dir:DIR"),
+            ("--socket", "DIR/xds.sock"),
+            ("--filter", "DIR/filter.wasm"),
+        ];
+        let words: Vec<String> = rest
+            .iter()
+            .filter(|(other, _)| *other != flag)
+            .map(|(other, value)| format!("{other}={value}"))
+            .collect();
+        let name = flag
+            .trim_start_matches('-')
+            .replace('-', "_")
+            .to_ascii_uppercase();
+        let mut command = site.command(&format!("run {}", words.join(" ")));
+        is_refused(
+            &output(command.env(format!("SEALGATE_{name}"), value)),
+            flag,
+            value,
+        );
+    }
+}
+
+#[test]
+fn a_variable_says_yes_as_people_do() {
+    let site = Site::new();
+    for (value, code) in [
+        ("1", 0),
+        ("true", 0),
+        ("yes", 0),
+        ("on", 0),
+        ("0", 0),
+        ("false", 0),
+        ("no", 0),
+        ("2", 2),
+    ] {
+        let mut command = site.command("check --dir DIR");
+        let output = output(command.env("SEALGATE_STRICT_NAMES", value));
+        assert_eq!(output.status.code(), Some(code), "{value}: {output:?}");
+    }
+}
+
+#[test]
+fn a_batch_without_a_reader_ends() {
+    let site = Site::new();
+    let mut command = site.command("explain --batch - --dir DIR");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || {
+        let deadline = Instant::now() + LIMIT;
+        while stdin.write_all(b"{\"authority\":\"a.example\"}\n").is_ok() {
+            assert!(Instant::now() < deadline, "it reads on without a reader");
+        }
+    });
+    let mut line = String::new();
+    // The reader is dropped at once, as `head -1` would be.
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(line.contains("notFound"), "{line}");
+    writer.join().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+}
+
+#[test]
+fn no_reader_is_no_error() {
+    let site = Site::new();
+    for words in [
+        "check --dir DIR",
+        "check --json --dir DIR",
+        "bootstrap",
+        "--help",
+        "run --help",
+    ] {
+        let mut child = site
+            .command(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), stderr.as_ref()), (Some(0), ""), "{words}");
+    }
+}
+
+#[test]
+fn each_bad_line_of_a_batch_is_answered_and_the_rest_goes_on() {
+    let site = Site::new();
+    let long = format!("{{\"authority\":\"{}\"}}", "a".repeat(5 << 20));
+    let bad: [&[u8]; 13] = [
+        b"nonsense",
+        b"\xff\xfe",
+        b"{\"authority\":\"\xff\"}",
+        b"{\"id\":1}",
+        b"null",
+        b"[]",
+        b"[1,443,\"http\",\"GET\",\"a.example\",\"/\",[],0.5]",
+        &[b'['; 100_000],
+        b"{\"authority\":5}",
+        b"{\"authority\":\"a\",\"port\":65536}",
+        b"{\"authority\":\"a\",\"draw\":1}",
+        b"{\"authority\":\"a\",\"draw\":-0.1}",
+        b"{\"authority\":\"a\",\"unknown\":1}",
+    ];
+    let good: [&[u8]; 3] = [
+        long.as_bytes(),
+        b"{\"authority\":\"\"}",
+        b"{\"id\":9,\"authority\":\"a\\u0000b\"}",
+    ];
+    let lines: Vec<&[u8]> = bad.into_iter().chain(good).collect();
+    fs::write(site.0.path().join("batch"), lines.join(&b'\n')).unwrap();
+    let output = output(&mut site.command("explain --dir DIR --batch DIR/batch"));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(answers.len(), lines.len());
+    for (line, answer) in bad.iter().zip(&answers) {
+        let line = String::from_utf8_lossy(line.get(..line.len().min(80)).unwrap_or_default());
+        assert!(
+            answer["error"].is_string() && answer["id"].is_null(),
+            "{line}: {answer}"
+        );
+    }
+    for answer in answers.iter().skip(bad.len()) {
+        assert_eq!(answer["decision"]["reason"], "host", "{answer}");
+    }
+    assert_eq!(answers.last().unwrap()["id"], 9);
+}

@@ -1,0 +1,130 @@
+//! Requests as bytes: what no HTTP library would send, over HTTP/1.1 and HTTP/2, with and without TLS.
+
+mod frames;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::client::{Tls, Version};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A request whose every byte is the caller's.
+#[derive(Clone, Debug, Default)]
+pub struct RawRequest {
+    /// `GET`.
+    pub method: Vec<u8>,
+    /// `:path`, or the second word of the request line.
+    pub target: Vec<u8>,
+    /// `:authority`, or `host`; none is left out.
+    pub host: Option<Vec<u8>>,
+    /// In this order.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawAnswer {
+    /// None: the stream or the connection was ended without an answer.
+    pub status: Option<u16>,
+    /// The headers as they came (HTTP/1.1 only).
+    pub head: String,
+    /// The body.
+    pub body: String,
+}
+
+/// A connection of either kind.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+impl RawRequest {
+    /// `GET target` of `host`.
+    #[must_use]
+    pub fn get(host: &str, target: &str) -> Self {
+        Self {
+            method: b"GET".to_vec(),
+            target: target.into(),
+            host: Some(host.into()),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Sends it on a connection of its own, with TLS if given (the SNI is `app.example`).
+    ///
+    /// # Errors
+    /// There was no connection, or the answer takes too long.
+    pub async fn send(&self, port: u16, tls: Option<&Tls>, version: Version) -> Result<RawAnswer> {
+        let exchange = async {
+            let mut wire: Box<dyn Wire> = match tls {
+                Some(tls) => Box::new(tls.connect(port, "app.example").await?),
+                None => Box::new(TcpStream::connect(("127.0.0.1", port)).await?),
+            };
+            match version {
+                Version::H1 => {
+                    // Whoever refuses a request may close before it has read it all.
+                    let _ = wire.write_all(&self.as_text()).await;
+                    read_text(&mut wire).await
+                }
+                Version::H2 => {
+                    let _ = wire.write_all(&frames::request(self)).await;
+                    frames::read(&mut wire).await
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, exchange)
+            .await
+            .context("an answer takes too long")?
+    }
+
+    fn as_text(&self) -> Vec<u8> {
+        let mut text = [&self.method[..], b" ", &self.target, b" HTTP/1.1\r\n"].concat();
+        let host = self.host.iter().map(|host| (&b"host"[..], &host[..]));
+        let others = self.headers.iter().map(|(name, value)| (&name[..], &value[..]));
+        for (name, value) in host.chain(others) {
+            text.extend([name, b": ", value, b"\r\n"].concat());
+        }
+        text.extend(b"\r\n");
+        text
+    }
+}
+
+/// Reads one answer: as much as its `content-length` says, and all that comes after an upgrade.
+async fn read_text(wire: &mut Box<dyn Wire>) -> Result<RawAnswer> {
+    let mut bytes = Vec::new();
+    let head = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break String::from_utf8_lossy(&bytes.drain(..end + 4).collect::<Vec<u8>>()).into_owned();
+        }
+        if !more(wire, &mut bytes).await {
+            return Ok(RawAnswer::default());
+        }
+    };
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    let length = lines.find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse()
+            .ok()
+    });
+    let length = if status == Some(101) {
+        usize::MAX
+    } else {
+        length.unwrap_or(0)
+    };
+    while bytes.len() < length && more(wire, &mut bytes).await {}
+    Ok(RawAnswer {
+        status,
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+        head,
+    })
+}
+
+/// Whether more came; a reset is an end too.
+async fn more(wire: &mut Box<dyn Wire>, bytes: &mut Vec<u8>) -> bool {
+    wire.read_buf(bytes).await.is_ok_and(|count| count > 0)
+}

@@ -71,6 +71,21 @@ impl Authority {
 }
 
 impl Leaf {
+    /// The Secret as a manifest.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> String {
+        let block = |text: &str| {
+            text.lines()
+                .map(|line| format!("    {line}\n"))
+                .collect::<String>()
+        };
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\nstringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
+            block(&self.certificate),
+            block(&self.key)
+        )
+    }
+
     /// Writes the folder of a Secret, in place.
     ///
     /// # Errors

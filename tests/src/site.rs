@@ -67,12 +67,51 @@ impl Envoy {
     }
 }
 
+/// Where the agent of a [`Site`] gets its objects from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// [`Site::dir`].
+    Directory,
+    /// An API server.
+    Kubernetes {
+        /// How to reach it, and as whom.
+        kubeconfig: PathBuf,
+        /// The gateway's namespace.
+        namespace: String,
+    },
+}
+
+impl Source {
+    fn flags(&self, dir: &Path) -> Vec<String> {
+        match self {
+            Self::Directory => vec![format!("--source=dir:{}", dir.display())],
+            Self::Kubernetes { namespace, .. } => {
+                vec![
+                    "--source=kubernetes".to_owned(),
+                    format!("--namespace={namespace}"),
+                ]
+            }
+        }
+    }
+
+    fn kubeconfig(&self) -> Option<&Path> {
+        match self {
+            Self::Directory => None,
+            Self::Kubernetes { kubeconfig, .. } => Some(kubeconfig),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
+    /// Where the agent gets its objects from; set it before the agent starts.
+    pub source: Source,
     /// More flags of the agent.
-    flags: Vec<String>,
+    pub flags: Vec<String>,
+    /// What the agent logs (`SEALGATE_LOG`).
+    pub log_level: String,
     agent: Option<Running>,
     envoy: Option<Envoy>,
     /// Where HTTPS is served.
@@ -131,7 +170,9 @@ impl Site {
     pub async fn prepare() -> Result<Self> {
         let site = Self {
             folder: tempfile::Builder::new().prefix("sealgate").tempdir()?,
+            source: Source::Directory,
             flags: Vec::new(),
+            log_level: "info,sealgate_agent=debug".to_owned(),
             agent: None,
             envoy: None,
             https: free_port()?,
@@ -175,14 +216,15 @@ impl Site {
         let log = File::options().create(true).append(true).open(self.agent_log())?;
         let child = Command::new(program("SEALGATE_BIN")?)
             .arg("run")
-            .arg(format!("--source=dir:{}", self.dir().display()))
+            .args(self.source.flags(&self.dir()))
             .arg("--socket")
             .arg(self.socket())
             .arg(format!("--admin=127.0.0.1:{}", self.admin))
             .arg("--listen=127.0.0.1")
             .arg(format!("--port-map=443={},80={}", self.https, self.http))
             .args(&self.flags)
-            .env("SEALGATE_LOG", "info,sealgate_agent=debug")
+            .env("SEALGATE_LOG", &self.log_level)
+            .envs(self.source.kubeconfig().map(|path| ("KUBECONFIG", path)))
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;

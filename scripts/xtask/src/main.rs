@@ -46,9 +46,9 @@ enum Task {
     },
     /// Play the walkthrough with the real Envoy, under load
     Demo,
-    /// Measure, side by side with others: rotation
+    /// Measure, side by side with others or with a floor
     Bench {
-        /// What
+        /// rotation or kubernetes
         name: String,
         /// Fewer rounds
         #[arg(long)]
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
         Task::Crds => crds::write(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
-        Task::Demo => program("walkthrough", &[]),
+        Task::Demo => program("walkthrough", &[], None),
         Task::Bench { name, quick } => bench(&name, quick),
         Task::Lint => lint(),
         Task::Rules => rules::check().and_then(|()| codes::check()),
@@ -190,12 +190,16 @@ fn test(rest: &[String]) -> Result<()> {
 }
 
 fn bench(name: &str, quick: bool) -> Result<()> {
-    ensure!(name == "rotation", "bench {name}: there is only rotation");
-    program("bench-rotation", if quick { &["--quick"] } else { &[] })
+    let arguments: &[&str] = if quick { &["--quick"] } else { &[] };
+    match name {
+        "rotation" => program("bench-rotation", arguments, None),
+        "kubernetes" => program("bench-kubernetes", arguments, Some(kube::setup()?)),
+        other => bail!("bench {other}: there are rotation and kubernetes"),
+    }
 }
 
-/// Runs a program of the harness on the release build.
-fn program(name: &str, arguments: &[&str]) -> Result<()> {
+/// Runs a program of the harness on the release build, with the folder of a control plane's programs if it needs one.
+fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Result<()> {
     setup()?;
     let agent = build(false)?;
     let mut command = cargo(&[
@@ -210,6 +214,7 @@ fn program(name: &str, arguments: &[&str]) -> Result<()> {
     ]);
     run(command
         .args(arguments)
+        .envs(control_plane.map(|folder| (kube::ASSETS, folder)))
         .env("SEALGATE_BIN", agent)
         .env("ENVOY_BIN", envoy()?))
 }

@@ -2,10 +2,15 @@
 //! value that holds them.
 
 pub mod client;
+pub mod corpus;
+pub mod exhibition;
 pub mod load;
 pub mod manifests;
+pub mod mutation;
 pub mod pki;
+pub mod sds;
 pub mod site;
+pub mod spki_client;
 pub mod upstream;
 pub mod walkthrough;
 

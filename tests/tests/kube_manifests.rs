@@ -196,11 +196,7 @@ where
     for (what, expected) in cases {
         let tried = || async {
             let may = attempt(api, *what).await?;
-            ensure!(
-                may == *expected,
-                "{} {what:?}: allowed is {may}",
-                api.resource_url()
-            );
+            ensure!(may == *expected, "{what:?}: allowed is {may}");
             Ok(())
         };
         eventually("the rights are as written", SOON, tried).await?;

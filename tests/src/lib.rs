@@ -3,16 +3,21 @@
 
 pub mod bench;
 pub mod client;
+pub mod corpus;
 pub mod echo;
 pub mod edge;
+pub mod exhibition;
 pub mod flavour;
 pub mod kube;
 pub mod load;
 pub mod manifests;
 pub mod module;
+pub mod mutation;
 pub mod pki;
 pub mod raw;
+pub mod sds;
 pub mod site;
+pub mod spki_client;
 pub mod upstream;
 pub mod walkthrough;
 

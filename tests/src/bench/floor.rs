@@ -11,6 +11,7 @@ use sealgate_agent::source::SourceEvent;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_agent::source::manifest::Namespaces;
 use sealgate_agent::translate::Settings;
+use sealgate_agent::xds::wanted::Wanted;
 use sealgate_agent::xds::{self, proxies::Proxies, socket};
 use tempfile::TempDir;
 
@@ -63,6 +64,7 @@ impl Floor {
         })?;
         let options = xds::Options {
             namespace: NAMESPACE.to_owned(),
+            wanted: Wanted::default(),
             drain: Duration::ZERO,
         };
         let stop = std::future::pending();

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use crate::{client, eventually, upstream};
 
 const ENVOY_LOG: &str = "envoy.log";
-const START: Duration = Duration::from_secs(20);
+/// Ten thousand certificates take a debug build their time.
+const START: Duration = Duration::from_secs(60);
 
 /// A process that ends with this value.
 #[derive(Debug)]

@@ -76,7 +76,7 @@ impl Namespace {
         };
         site.flags = vec![format!("--gateway-labels=istio={label}")];
         site.flags.extend(flags.iter().map(ToString::to_string));
-        "info".clone_into(&mut site.log_level);
+        "warn".clone_into(&mut site.log_level);
         site.start_agent().await?;
         Ok(site)
     }

@@ -95,7 +95,8 @@ async fn idle(plane: &ControlPlane, large: &Namespace, leaves: &[Leaf], seconds:
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (start, before) = (Instant::now(), site.agent_processor_time()?);
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    noise.switch(true)?;
+    // Had it failed, nothing would have been measured.
+    noise.switch(false)?;
     let spent = site.agent_processor_time()? - before;
     Ok(spent.as_secs_f64() / start.elapsed().as_secs_f64())
 }

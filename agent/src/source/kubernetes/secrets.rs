@@ -109,6 +109,9 @@ pub(super) struct Secrets {
     leaving: BTreeMap<String, Instant>,
     /// Those of the first demand that were not heard of yet; none before there was one.
     first: Option<BTreeSet<String>>,
+    /// What came in before that: told at once, because one change of thousands is little work and thousands of changes
+    /// are not.
+    held: Vec<SourceEvent>,
     known: BTreeSet<String>,
     by_name: BTreeMap<String, Task>,
     by_namespace: Option<Task>,
@@ -135,6 +138,7 @@ impl Secrets {
             wanted: watch::Sender::new(Wanted::default()),
             leaving: BTreeMap::new(),
             first: None,
+            held: Vec::new(),
             known: BTreeSet::new(),
             by_name: BTreeMap::new(),
             by_namespace: None,
@@ -199,9 +203,13 @@ impl Secrets {
         let kept: BTreeSet<String> = self.wanted.borrow().difference(&due).cloned().collect();
         for name in &due {
             if self.known.remove(name) {
-                let _ = self.sender.send(SourceEvent::Delete(self.object_ref(name)));
+                self.held.push(SourceEvent::Delete(self.object_ref(name)));
             }
         }
+        if let Some(first) = &mut self.first {
+            first.retain(|name| kept.contains(name));
+        }
+        self.heard_of_all();
         self.wanted.send_replace(Arc::new(kept));
         self.watch();
     }
@@ -285,14 +293,20 @@ impl Secrets {
         if let Some(first) = &mut self.first {
             first.remove(&name);
         }
-        let listens = event.is_none_or(|event| self.sender.send(event).is_ok());
+        self.held.extend(event);
         self.heard_of_all();
-        listens
+        !self.sender.is_closed()
     }
 
     /// The first lists are complete once each Secret of the first demand was heard of.
-    fn heard_of_all(&self) {
-        if self.first.as_ref().is_some_and(BTreeSet::is_empty) && !self.context.health.is_listed() {
+    fn heard_of_all(&mut self) {
+        if !self.first.as_ref().is_some_and(BTreeSet::is_empty) {
+            return;
+        }
+        for event in self.held.drain(..) {
+            let _ = self.sender.send(event);
+        }
+        if !self.context.health.is_listed() {
             self.context.health.set_listed();
         }
     }

@@ -277,7 +277,11 @@ impl Site {
     pub fn agent_memory(&self) -> Result<u64> {
         let status = fs::read_to_string(self.agent_proc()?.join("status"))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes: u64 = resident.context("VmRSS")?.trim().trim_end_matches(" kB").parse()?;
+        let kilobytes: u64 = resident
+            .context("VmRSS")?
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()?;
         Ok(kilobytes * 1024)
     }
 

@@ -181,7 +181,9 @@ async fn make_noise(
     let mut tick = tokio::time::interval(period);
     for turn in 0usize.. {
         tick.tick().await;
-        let Some(leaf) = leaves.get(turn % leaves.len()) else { break };
+        let Some(leaf) = leaves.get(turn % leaves.len()) else {
+            break;
+        };
         if !on.load(Ordering::Relaxed) {
             continue;
         }

@@ -81,7 +81,8 @@ fn memory(served: usize, agent: u64, bytes: u64) -> f64 {
 
 fn bytes(leaves: &[Leaf], served: usize) -> u64 {
     let all = leaves.iter().cycle().take(served);
-    all.map(|leaf| (leaf.certificate.len() + leaf.key.len()) as u64).sum()
+    all.map(|leaf| (leaf.certificate.len() + leaf.key.len()) as u64)
+        .sum()
 }
 
 /// The share of a core that an agent takes which watches one Secret among 10,000, of which others change ten times a

@@ -13,7 +13,8 @@ use anyhow::{Result, bail};
 use crate::client::{Connection, Tls};
 use crate::pki::Leaf;
 
-const LIMIT: Duration = Duration::from_secs(10);
+/// Envoy takes its time for ten thousand certificates.
+const LIMIT: Duration = Duration::from_secs(40);
 
 /// Says a line of the report.
 pub fn say(line: &str) {

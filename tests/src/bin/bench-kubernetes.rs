@@ -147,6 +147,8 @@ async fn main() -> Result<()> {
     }
     drop((noise, bench));
     let idle = idle(&plane, &large, &leaves, idle_seconds).await?;
+    // The rounds have put another there.
+    large.secrets.put(&secret(0), &first).await?;
     large.serve("all", 0..ALL).await?;
     let all = Served::start(&plane, &large, "all", &first, &Tls::new(Version::H2, None)?).await;
     let all = all.context("10,000 served")?;

@@ -17,6 +17,7 @@ pub mod raw;
 pub mod sds;
 pub mod site;
 pub mod spki_client;
+pub mod store;
 pub mod upstream;
 pub mod walkthrough;
 

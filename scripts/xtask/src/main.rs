@@ -45,7 +45,11 @@ enum Task {
         rest: Vec<String>,
     },
     /// Play the walkthrough with the real Envoy, under load
-    Demo,
+    Demo {
+        /// With objects of the real API server instead of files
+        #[arg(long)]
+        kubernetes: bool,
+    },
     /// Measure, side by side with others: rotation
     Bench {
         /// What
@@ -68,7 +72,7 @@ fn main() -> Result<()> {
         Task::Crds => crds::write(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
-        Task::Demo => program("walkthrough", &[]),
+        Task::Demo { kubernetes } => demo(kubernetes),
         Task::Bench { name, quick } => bench(&name, quick),
         Task::Lint => lint(),
         Task::Rules => rules::check().and_then(|()| codes::check()),
@@ -194,8 +198,22 @@ fn bench(name: &str, quick: bool) -> Result<()> {
     program("bench-rotation", if quick { &["--quick"] } else { &[] })
 }
 
+fn demo(kubernetes: bool) -> Result<()> {
+    if !kubernetes {
+        return program("walkthrough", &[]);
+    }
+    // First, because it is what a machine may lack.
+    let assets = kube::setup()?;
+    run(harness("walkthrough", &["--kubernetes"])?.env(kube::ASSETS, assets))
+}
+
 /// Runs a program of the harness on the release build.
 fn program(name: &str, arguments: &[&str]) -> Result<()> {
+    run(&mut harness(name, arguments)?)
+}
+
+/// A program of the harness, and what it runs on the release build.
+fn harness(name: &str, arguments: &[&str]) -> Result<Command> {
     setup()?;
     let agent = build(false)?;
     let mut command = cargo(&[
@@ -208,10 +226,11 @@ fn program(name: &str, arguments: &[&str]) -> Result<()> {
         name,
         "--",
     ]);
-    run(command
+    command
         .args(arguments)
         .env("SEALGATE_BIN", agent)
-        .env("ENVOY_BIN", envoy()?))
+        .env("ENVOY_BIN", envoy()?);
+    Ok(command)
 }
 
 fn lint() -> Result<()> {

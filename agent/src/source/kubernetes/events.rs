@@ -17,7 +17,7 @@ use crate::object::{Finding, ObjectRef, Severity};
 /// News that wait for the API server; more than that is dropped, the log and the status have it all.
 const WAITING: usize = 256;
 /// Not more often than this, whatever happens.
-const PACE: Duration = Duration::from_millis(100);
+const PACE: Duration = Duration::from_millis(25);
 /// The API's limit is 1 kB.
 const LONGEST_NOTE: usize = 1000;
 

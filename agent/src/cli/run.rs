@@ -100,8 +100,10 @@ async fn serve(run: Run) -> Result<()> {
         tracing::info!(socket = %config.path.display(), "ready");
         xds::serve(socket, snapshots, proxies, options, until(stopped)).await
     });
+    // On a worker: it wakes the streams' tasks, which run where it did, without a detour over another thread.
+    let following = tokio::spawn(follower.run());
     tokio::select! {
-        () = follower.run() => tracing::error!("the source has ended"),
+        _ = following => tracing::error!("the source has ended"),
         () = interrupted() => tracing::info!("stopping"),
         ended = &mut serving => return Ok(ended??),
     }

@@ -2,8 +2,10 @@
 //! value that holds them.
 
 pub mod client;
+pub mod cluster;
 pub mod echo;
 pub mod edge;
+pub mod fake_api;
 pub mod flavour;
 pub mod kube;
 pub mod load;
@@ -14,6 +16,7 @@ pub mod raw;
 pub mod site;
 pub mod upstream;
 pub mod walkthrough;
+pub mod wire;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -102,7 +102,8 @@ pub struct KubernetesArgs {
         long,
         env = "SEALGATE_SECRET_WATCH",
         default_value = "auto",
-        value_name = "HOW"
+        value_name = "HOW",
+        value_parser = ["auto", "name", "namespace"]
     )]
     pub secret_watch: String,
     /// Seconds after which a watch is begun anew; one that stays silent a little longer is given up

@@ -10,6 +10,7 @@ mod ocsp;
 mod pair;
 mod pem;
 mod shape;
+mod strict;
 
 use std::fmt;
 use std::sync::Arc;

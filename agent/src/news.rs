@@ -70,9 +70,9 @@ mod tests {
         let both = [a.clone(), b.clone()];
         assert_eq!(of_object(&object, &[], &both), both.clone().map(News::Found));
         assert_eq!(of_object(&object, &both, &both), []);
-        assert_eq!(of_object(&object, &both, &[a.clone()]), []);
+        assert_eq!(of_object(&object, &both, std::slice::from_ref(&a)), []);
         assert_eq!(of_object(&object, &[a], &[]), [News::Good(object.clone())]);
         assert_eq!(of_all(&both, &[]), [News::Good(object.clone())]);
-        assert_eq!(of_all(&[b.clone()], &[b]), []);
+        assert_eq!(of_all(std::slice::from_ref(&b), std::slice::from_ref(&b)), []);
     }
 }

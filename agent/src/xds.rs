@@ -10,9 +10,11 @@ pub mod proxies;
 mod service;
 pub mod socket;
 mod sotw;
+pub mod wanted;
 
 pub use service::{Options, serve};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::snapshot::{Snapshot, TypeUrl, Version};
@@ -63,4 +65,10 @@ pub(crate) trait Machine {
 
     /// How many names are asked for.
     fn asked(&self) -> usize;
+
+    /// The names that are asked for, as the snapshot knows them.
+    fn names(&self) -> BTreeSet<Arc<str>>;
+
+    /// Grows whenever these may have changed.
+    fn revision(&self) -> u64;
 }

@@ -148,6 +148,9 @@ fn every_flag_of_run_has_a_variable() {
     let site = Site::new();
     let values = [
         ("--source", "nonsense"),
+        ("--kube-context", "no-such-context"),
+        ("--secret-watch", "nonsense"),
+        ("--watch-timeout", "0"),
         ("--socket", "/etc/passwd"),
         ("--socket-mode", "0888"),
         ("--socket-group", "no-such-group"),
@@ -166,7 +169,15 @@ fn every_flag_of_run_has_a_variable() {
     for (flag, value) in values {
         // The flag in question comes from the environment alone.
         let rest = [
-            ("--source", "dir:DIR"),
+            // A context matters to the API alone.
+            (
+                "--source",
+                if flag == "--kube-context" {
+                    "kubernetes"
+                } else {
+                    "dir:DIR"
+                },
+            ),
             ("--socket", "DIR/xds.sock"),
             ("--filter", "DIR/filter.wasm"),
         ];

@@ -3,17 +3,22 @@
 
 pub mod client;
 pub mod cluster;
+pub mod corpus;
 pub mod echo;
 pub mod edge;
+pub mod exhibition;
 pub mod fake_api;
 pub mod flavour;
 pub mod kube;
 pub mod load;
 pub mod manifests;
 pub mod module;
+pub mod mutation;
 pub mod pki;
 pub mod raw;
+pub mod sds;
 pub mod site;
+pub mod spki_client;
 pub mod upstream;
 pub mod walkthrough;
 pub mod wire;

@@ -20,6 +20,7 @@ use crate::engine::{Engine, Shared};
 use crate::source::health::Health;
 use crate::translate::Settings;
 use crate::xds::proxies::Proxies;
+use crate::xds::wanted::Wanted;
 use crate::xds::{self, socket};
 
 /// Streams and requests get this long to end.
@@ -77,17 +78,20 @@ async fn serve(run: Run) -> Result<()> {
         tokio::spawn(admin::serve(serving, shared.clone(), until(stopped.clone())));
     }
     let (synced, first) = oneshot::channel();
-    let options = xds::Options {
-        namespace: run.gateway.namespace,
-        drain: DRAIN,
-    };
+    let wanted = Wanted::default();
     let follower = Follower {
         shared: shared.clone(),
         events,
+        asked: wanted.follow(),
         demand,
         health,
         tell,
         synced: Some(synced),
+    };
+    let options = xds::Options {
+        namespace: run.gateway.namespace,
+        wanted,
+        drain: DRAIN,
     };
     let mut serving = tokio::spawn(async move {
         // The first list before the first proxy: whoever connects finds everything, and nobody is told that what it

@@ -2,13 +2,15 @@
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use x509_parser::asn1_rs::{Oid, Tag};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::{OID_X509_EXT_KEY_USAGE, OID_X509_EXT_SUBJECT_ALT_NAME};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
-use x509_parser::x509::{SubjectPublicKeyInfo, X509Version};
+use x509_parser::x509::{AttributeTypeAndValue, SubjectPublicKeyInfo, X509Version};
 
-use super::{CredentialError, hex};
+use super::{CredentialError, hex, strict};
 
 /// What people ask about a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,33 +43,30 @@ pub(super) fn parse(der: &[u8], place: usize) -> Result<X509Certificate<'_>, Cre
     if certificate.version() != X509Version::V3 && !certificate.extensions().is_empty() {
         return Err(bad("extensions in a certificate that is not version 3"));
     }
-    if let [0, next, ..] = certificate.tbs_certificate.raw_serial()
-        && *next < 0x80
-    {
-        return Err(bad("the serial number is not minimally encoded"));
+    let is_text = |name: &AttributeTypeAndValue<'_>| {
+        let value = name.attr_value();
+        strict::is_text(value.tag().0, value.data)
+    };
+    if !certificate.subject().iter_common_name().all(is_text) {
+        return Err(CredentialError::BadCommonName("is not text"));
     }
+    strict::check(der).map_err(bad)?;
     Ok(certificate)
 }
 
 /// The demands on a leaf alone.
 pub(super) fn check_leaf(certificate: &X509Certificate<'_>) -> Result<(), CredentialError> {
     key_type(certificate.public_key())?;
-    let mut common_name = false;
-    for name in certificate.subject().iter_common_name() {
-        let text = name
-            .as_str()
-            .map_err(|_| CredentialError::BadCommonName("is not text"))?;
-        if text.is_empty() {
-            return Err(CredentialError::BadCommonName("is empty"));
-        }
-        common_name = true;
+    // Envoy looks at the first alone.
+    let common_name = certificate.subject().iter_common_name().next();
+    match common_name.map(|name| name.attr_value()) {
+        Some(name) if name.data.is_empty() => return Err(CredentialError::BadCommonName("is empty")),
+        None if !has_usable_san(certificate) => return Err(CredentialError::NoName),
+        _ => {}
     }
-    if !common_name && !has_usable_san(certificate) {
-        return Err(CredentialError::NoName);
-    }
-    let usage = certificate.key_usage().ok().flatten();
     let is_ec = matches!(certificate.public_key().parsed(), Ok(PublicKey::EC(_)));
-    if is_ec && usage.is_some_and(|usage| !usage.value.digital_signature()) {
+    let usage = extension(certificate, &OID_X509_EXT_KEY_USAGE);
+    if is_ec && usage.is_some_and(|usage| !strict::may_sign(usage)) {
         return Err(CredentialError::BadCertificate(
             0,
             "its key usage lacks digitalSignature".to_owned(),
@@ -76,15 +75,28 @@ pub(super) fn check_leaf(certificate: &X509Certificate<'_>) -> Result<(), Creden
     Ok(())
 }
 
+/// The value of the first extension of this kind.
+fn extension<'a>(certificate: &X509Certificate<'a>, kind: &Oid<'_>) -> Option<&'a [u8]> {
+    let mut extensions = certificate.extensions().iter();
+    extensions
+        .find(|extension| extension.oid == *kind)
+        .map(|extension| extension.value)
+}
+
+/// One that is not text (`Invalid`, of the same tags) is enough for Envoy too.
 fn has_usable_san(certificate: &X509Certificate<'_>) -> bool {
     let usable = |name: &GeneralName<'_>| {
         matches!(
             name,
-            GeneralName::DNSName(_) | GeneralName::URI(_) | GeneralName::IPAddress(_)
+            GeneralName::DNSName(_)
+                | GeneralName::URI(_)
+                | GeneralName::IPAddress(_)
+                | GeneralName::Invalid(Tag(2 | 6 | 7), _)
         )
     };
     let san = certificate.subject_alternative_name().ok().flatten();
-    san.is_some_and(|san| san.value.general_names.iter().any(usable))
+    let raw = extension(certificate, &OID_X509_EXT_SUBJECT_ALT_NAME);
+    san.is_some_and(|san| san.value.general_names.iter().any(usable)) && raw.is_some_and(strict::is_sequence)
 }
 
 /// `status_request` of the TLS feature extension (RFC 7633).
@@ -153,7 +165,7 @@ fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
 }
 
 /// `RSA-2048`, `ECDSA-P256`, `Ed25519`; others are refused.
-fn key_type(info: &SubjectPublicKeyInfo<'_>) -> Result<String, CredentialError> {
+pub(super) fn key_type(info: &SubjectPublicKeyInfo<'_>) -> Result<String, CredentialError> {
     let unsupported = |what: &str| Err(CredentialError::UnsupportedKey(what.to_owned()));
     match info.algorithm.algorithm.to_id_string().as_str() {
         "1.2.840.113549.1.1.1" => match info.parsed() {

@@ -1,13 +1,24 @@
-//! Private keys: read in every encoding that Envoy reads, and asked for their public half.
+//! Private keys: read in every encoding that Envoy reads, written in one, and asked for their public half.
 
-use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
+};
 use zeroize::Zeroizing;
 
 use super::{CredentialError, pem};
 
+const CURVES: [&EcdsaSigningAlgorithm; 3] = [
+    &ECDSA_P256_SHA256_ASN1_SIGNING,
+    &ECDSA_P384_SHA384_ASN1_SIGNING,
+    &ECDSA_P521_SHA512_ASN1_SIGNING,
+];
+
 /// A key in canonical form, and its public half.
 pub(super) struct Key {
+    /// PKCS#8, version 1: the form that Envoy reads for every kind of key.
     pub(super) pem: Zeroizing<String>,
     /// SubjectPublicKeyInfo.
     pub(super) public: Vec<u8>,
@@ -34,39 +45,59 @@ pub(super) fn read(bytes: &[u8]) -> Result<Key, CredentialError> {
         });
     };
     // OpenSSL looks at the content, not the label: PKCS#8 is good under RSA and EC labels, and only so.
-    let tried: &[(&str, PrivateKeyDer<'_>)] = &match key {
-        pem::Block::Pkcs1(der) => [("RSA PRIVATE KEY", pkcs1(der)), ("PRIVATE KEY", pkcs8(der))],
-        pem::Block::Sec1(der) => [("EC PRIVATE KEY", sec1(der)), ("PRIVATE KEY", pkcs8(der))],
-        pem::Block::Pkcs8(der) => [("PRIVATE KEY", pkcs8(der)), ("PRIVATE KEY", pkcs8(der))],
+    let read = match key {
+        pem::Block::Pkcs1(der) => pkcs1(der).or_else(|| pkcs8(der)),
+        pem::Block::Sec1(der) => sec1(der).or_else(|| pkcs8(der)),
+        pem::Block::Pkcs8(der) => pkcs8(der),
         pem::Block::Certificate(_) | pem::Block::Crl(_) => return Err(CredentialError::NoKey),
     };
-    for (label, der) in tried {
-        let Ok(signer) = any_supported_type(der) else {
-            continue;
-        };
-        let Some(public) = signer.public_key() else {
-            continue;
-        };
-        let mut text = Zeroizing::new(String::new());
-        pem::encode(label, der.secret_der(), &mut text);
-        return Ok(Key {
-            pem: text,
-            public: public.as_ref().to_vec(),
-        });
-    }
-    Err(CredentialError::BadKey(
-        "not a key of a supported kind, or damaged".to_owned(),
-    ))
+    read.ok_or_else(|| CredentialError::BadKey("not a key of a supported kind, or damaged".to_owned()))
 }
 
-fn pkcs1(der: &[u8]) -> PrivateKeyDer<'_> {
-    PrivatePkcs1KeyDer::from(der).into()
+fn pkcs1(der: &[u8]) -> Option<Key> {
+    rsa(&RsaKeyPair::from_der(der).ok()?)
 }
 
-fn pkcs8(der: &[u8]) -> PrivateKeyDer<'_> {
-    PrivatePkcs8KeyDer::from(der).into()
+fn sec1(der: &[u8]) -> Option<Key> {
+    CURVES
+        .into_iter()
+        .find_map(|curve| ec(curve, &EcdsaKeyPair::from_private_key_der(curve, der).ok()?))
 }
 
-fn sec1(der: &[u8]) -> PrivateKeyDer<'_> {
-    PrivateSec1KeyDer::from(der).into()
+fn pkcs8(der: &[u8]) -> Option<Key> {
+    let rsa = || rsa(&RsaKeyPair::from_pkcs8(der).ok()?);
+    let ec = || {
+        CURVES
+            .into_iter()
+            .find_map(|curve| ec(curve, &EcdsaKeyPair::from_pkcs8(curve, der).ok()?))
+    };
+    rsa()
+        .or_else(ec)
+        .or_else(|| ed25519(&Ed25519KeyPair::from_pkcs8(der).ok()?))
+}
+
+fn rsa(pair: &RsaKeyPair) -> Option<Key> {
+    let private: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+    canonical(private.as_ref(), pair.public_key().as_der())
+}
+
+/// From its numbers: a key that was read remembers in which form its point was written.
+fn ec(curve: &'static EcdsaSigningAlgorithm, pair: &EcdsaKeyPair) -> Option<Key> {
+    let private: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().ok()?;
+    let public = pair.public_key().as_ref();
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(curve, private.as_ref(), public).ok()?;
+    canonical(pair.to_pkcs8v1().ok()?.as_ref(), pair.public_key().as_der())
+}
+
+fn ed25519(pair: &Ed25519KeyPair) -> Option<Key> {
+    canonical(pair.to_pkcs8v1().ok()?.as_ref(), pair.public_key().as_der())
+}
+
+fn canonical(private: &[u8], public: Result<PublicKeyX509Der<'_>, Unspecified>) -> Option<Key> {
+    let mut text = Zeroizing::new(String::new());
+    pem::encode("PRIVATE KEY", private, &mut text);
+    Some(Key {
+        pem: text,
+        public: public.ok()?.as_ref().to_vec(),
+    })
 }

@@ -14,6 +14,12 @@ const ENUMERATED: u8 = 0x0a;
 const OBJECT_ID: u8 = 0x06;
 const TIME: u8 = 0x18;
 const CONTEXT_0: u8 = 0xa0;
+/// By name and by key.
+const RESPONDERS: [u8; 2] = [0xa1, 0xa2];
+/// Good, revoked and unknown.
+const STATES: [u8; 3] = [0x80, 0xa1, 0x82];
+/// `id-pkix-ocsp-basic`, 1.3.6.1.5.5.7.48.1.1.
+const BASIC: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1];
 
 /// The staple to serve. A bad one is left out with a warning, unless the certificate demands one.
 pub(super) fn staple(
@@ -46,42 +52,43 @@ pub(super) fn staple(
 
 fn check(bytes: &[u8], serial: &[u8], now: OffsetDateTime) -> Result<(), &'static str> {
     let responses = responses(bytes).ok_or("it is not a successful OCSP response")?;
-    let mut rest = responses;
-    while let Some((response, next)) = der::expect(rest, SEQUENCE) {
-        if let Some((own, next_update)) = single(response)
-            && own == serial
-        {
-            return match next_update {
-                Some(until) if until < now => Err("it has expired"),
-                _ => Ok(()),
-            };
-        }
-        rest = next;
+    let (response, rest) = der::expect(responses, SEQUENCE).ok_or("it answers for no certificate")?;
+    if !rest.is_empty() {
+        return Err("it answers for several certificates");
     }
-    Err("it is another certificate's")
+    let (own, until) = single(response).ok_or("its answer cannot be read")?;
+    if own != serial {
+        return Err("it is another certificate's");
+    }
+    match until {
+        Some(until) if until > now => Ok(()),
+        Some(_) => Err("it has expired"),
+        None => Err("it does not say until when it is good"),
+    }
 }
 
 /// The `responses` of a `BasicOCSPResponse`.
 fn responses(bytes: &[u8]) -> Option<&[u8]> {
-    let (response, _) = der::expect(bytes, SEQUENCE)?;
+    let (response, []) = der::expect(bytes, SEQUENCE)? else {
+        return None;
+    };
     let (status, rest) = der::expect(response, ENUMERATED)?;
     if status != [0] {
         return None;
     }
     let (wrapper, _) = der::expect(rest, CONTEXT_0)?;
     let (typed, _) = der::expect(wrapper, SEQUENCE)?;
-    let (_, basic) = der::expect(typed, OBJECT_ID)?;
+    let (kind, basic) = der::expect(typed, OBJECT_ID)?;
+    if kind != BASIC {
+        return None;
+    }
     let (basic, _) = der::expect(basic, OCTET_STRING)?;
     let (basic, _) = der::expect(basic, SEQUENCE)?;
     let (data, _) = der::expect(basic, SEQUENCE)?;
-    let version = der::value(data)?;
-    let data = if version.tag == CONTEXT_0 {
-        version.rest
-    } else {
-        data
-    };
-    let responder = der::value(data)?;
-    let (_, rest) = der::expect(responder.rest, TIME)?;
+    // A version would come first; Envoy takes none.
+    let responder = der::value(data).filter(|first| RESPONDERS.contains(&first.tag))?;
+    let (produced, rest) = der::expect(responder.rest, TIME)?;
+    time(produced)?;
     der::expect(rest, SEQUENCE).map(|(responses, _)| responses)
 }
 
@@ -92,10 +99,14 @@ fn single(response: &[u8]) -> Option<(&[u8], Option<OffsetDateTime>)> {
     let (_, id) = der::expect(id, OCTET_STRING)?;
     let (_, id) = der::expect(id, OCTET_STRING)?;
     let (serial, _) = der::expect(id, INTEGER)?;
-    let status = der::value(rest)?;
-    let (_, rest) = der::expect(status.rest, TIME)?;
-    let next_update = der::expect(rest, CONTEXT_0).and_then(|(wrapper, _)| der::expect(wrapper, TIME));
-    Some((serial, next_update.and_then(|(text, _)| time(text))))
+    let status = der::value(rest).filter(|status| STATES.contains(&status.tag))?;
+    let (since, rest) = der::expect(status.rest, TIME)?;
+    time(since)?;
+    let Some((wrapper, _)) = der::expect(rest, CONTEXT_0) else {
+        return Some((serial, None));
+    };
+    let (until, _) = der::expect(wrapper, TIME)?;
+    Some((serial, Some(time(until)?)))
 }
 
 fn time(text: &[u8]) -> Option<OffsetDateTime> {

@@ -22,7 +22,7 @@ pub(super) fn read(
 ) -> Result<KeyPair, CredentialError> {
     let (field, bytes) = parts.certificate;
     let mut chain = certificates(bytes)?;
-    let key = key::read(parts.key)?;
+    let key = key::read(parts.key).map_err(|error| unsupported(&chain).unwrap_or(error))?;
     leaf_first(&mut chain, &key.public, field, warnings)?;
     let der = chain.first().ok_or(CredentialError::NoCertificate)?;
     let leaf = certificate::parse(der, 0)?;
@@ -68,6 +68,12 @@ pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError
         certificate::parse(der, place)?;
     }
     Ok(chain)
+}
+
+/// Of a key that cannot be read, its certificate may say that it is of a kind that Envoy does not take.
+fn unsupported(chain: &[Vec<u8>]) -> Option<CredentialError> {
+    let leaf = certificate::parse(chain.first()?, 0).ok()?;
+    certificate::key_type(leaf.public_key()).err()
 }
 
 /// The key says which certificate is the leaf; Envoy wants it first.

@@ -51,18 +51,37 @@ fn describe(error: &std::io::Error) -> String {
     }
 }
 
-/// Takes off what editors and other systems add and Envoy refuses: a byte order mark, CR and indentation.
+/// Takes off what editors and other systems add and Envoy refuses: byte order marks (also within, where files were
+/// joined), CR and indentation. What ends a line is as little looked at as by Envoy, NULs included.
 fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
     for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
-        let line = line.trim_ascii();
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let length = line
+            .iter()
+            .rposition(|byte| *byte > b' ')
+            .map_or(0, |last| last + 1);
+        let line = line.get(..length).unwrap_or_default().trim_ascii_start();
+        let line = known_as(line).unwrap_or(line);
         if !line.is_empty() {
             text.extend_from_slice(line);
             text.push(b'\n');
         }
     }
     text
+}
+
+/// OpenSSL's other names for a certificate, which Envoy knows too.
+fn known_as(line: &[u8]) -> Option<&'static [u8]> {
+    match line {
+        b"-----BEGIN X509 CERTIFICATE-----" | b"-----BEGIN TRUSTED CERTIFICATE-----" => {
+            Some(b"-----BEGIN CERTIFICATE-----")
+        }
+        b"-----END X509 CERTIFICATE-----" | b"-----END TRUSTED CERTIFICATE-----" => {
+            Some(b"-----END CERTIFICATE-----")
+        }
+        _ => None,
+    }
 }
 
 /// Every marker stands alone on its line, and every block ends under its own label: a reader that is less strict
@@ -96,8 +115,9 @@ fn check_markers(text: &[u8]) -> Result<(), CredentialError> {
 
 /// Whether there is a key that asks for a password.
 pub(super) fn has_encrypted_key(bytes: &[u8]) -> bool {
-    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
-    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
+    clean(bytes).split(|byte| *byte == b'\n').any(|line| {
+        line.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY") || line.starts_with(b"Proc-Type: 4,ENCRYPTED")
+    })
 }
 
 /// Appends a block in canonical form.

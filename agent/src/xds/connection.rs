@@ -1,6 +1,6 @@
 //! One stream: a state machine per type, fed with the proxy's messages and with snapshots. Still no IO.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -57,6 +57,12 @@ impl<M: Machine> Connection<M> {
     ) -> Vec<(TypeUrl, M::Response)> {
         self.snapshot = snapshot;
         self.flush(now)
+    }
+
+    /// The Secrets that are asked for, if they changed since that revision.
+    pub(crate) fn secrets_since(&self, revision: u64) -> Option<(u64, BTreeSet<Arc<str>>)> {
+        let machine = &self.machines.get(&TypeUrl::Secret)?.machine;
+        (machine.revision() != revision).then(|| (machine.revision(), machine.names()))
     }
 
     /// How many names of a kind are asked for.

@@ -37,6 +37,8 @@ pub(crate) struct Subscription {
     wildcard: bool,
     /// Explicitly subscribed wire names, by the snapshot's name.
     asked: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Of `asked`.
+    revision: u64,
     /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
     open: Open,
@@ -54,6 +56,7 @@ impl Machine for Subscription {
             started: false,
             wildcard: false,
             asked: BTreeMap::new(),
+            revision: 0,
             sent: HashMap::new(),
             open: Open::default(),
             next_nonce: 1,
@@ -74,6 +77,14 @@ impl Machine for Subscription {
 
     fn asked(&self) -> usize {
         self.asked.len()
+    }
+
+    fn names(&self) -> BTreeSet<Arc<str>> {
+        self.asked.keys().cloned().collect()
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
     }
 
     fn on_request(
@@ -162,6 +173,7 @@ impl Subscription {
         let name: Arc<str> = self.canonical(wire).into();
         let wire: Arc<str> = wire.into();
         self.sent.remove(&wire);
+        self.revision += 1;
         self.asked.entry(name).or_default().insert(Arc::clone(&wire));
         vec![wire]
     }
@@ -176,6 +188,7 @@ impl Subscription {
             return None;
         }
         let name = self.canonical(wire);
+        self.revision += 1;
         let wires = self.asked.get_mut(name.as_str())?;
         let asked = wires.take(wire)?;
         if wires.is_empty() {

@@ -40,6 +40,7 @@ use self::wire::Flavour;
 use super::connection::Connection;
 use super::proxies::Proxies;
 use super::socket::Socket;
+use super::wanted::Wanted;
 use super::{delta, sotw};
 use crate::snapshot::{Snapshot, TypeUrl};
 
@@ -57,6 +58,8 @@ const MOST_NAMES: usize = 100_000;
 pub struct Options {
     /// Where Secrets without a namespace are looked up.
     pub namespace: String,
+    /// Where it is noted which Secrets proxies ask for.
+    pub wanted: Wanted,
     /// How long streams may take to end.
     pub drain: Duration,
 }
@@ -83,6 +86,7 @@ pub async fn serve(
     let service = Discovery {
         snapshots,
         proxies,
+        wanted: options.wanted,
         namespace: options.namespace.into(),
         stopped,
     };
@@ -135,6 +139,7 @@ pub async fn serve(
 struct Discovery {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     proxies: Proxies,
+    wanted: Wanted,
     namespace: Arc<str>,
     stopped: watch::Receiver<bool>,
 }
@@ -177,6 +182,7 @@ impl Discovery {
             self.snapshots.borrow_and_update().clone(),
         );
         let mut proxy = None;
+        let mut share = self.wanted.share();
         loop {
             let deadline = connection.deadline();
             let responses = tokio::select! {
@@ -188,6 +194,10 @@ impl Discovery {
                         connection.on_request(kind, &M::request(message), Instant::now());
                     if connection.asked(kind) > MOST_NAMES {
                         return Err(Status::resource_exhausted(format!("more than {MOST_NAMES} names")));
+                    }
+                    if let Some((revision, names)) = connection.secrets_since(share.revision) {
+                        share.revision = revision;
+                        share.set(names);
                     }
                     if let Some(acknowledgement) = acknowledgement {
                         stream.acknowledge(kind, &acknowledgement);

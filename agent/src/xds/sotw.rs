@@ -31,6 +31,8 @@ pub(crate) struct Subscription {
     started: bool,
     /// The wire names that are asked for.
     names: BTreeSet<Arc<str>>,
+    /// Of `names`.
+    revision: u64,
     /// Whether everything is asked for.
     wildcard: bool,
     /// Whether a name was ever given: an empty list means everything only before that.
@@ -52,6 +54,7 @@ impl Machine for Subscription {
             namespace,
             started: false,
             names: BTreeSet::new(),
+            revision: 0,
             wildcard: false,
             named: false,
             sent: HashMap::new(),
@@ -74,6 +77,15 @@ impl Machine for Subscription {
 
     fn asked(&self) -> usize {
         self.names.len()
+    }
+
+    fn names(&self) -> BTreeSet<Arc<str>> {
+        let names = self.names.iter().map(|wire| self.canonical(wire).into());
+        names.collect()
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The version that a request names plays no part: the nonce says which response is meant, `error_detail` alone
@@ -142,6 +154,7 @@ impl Subscription {
     fn ask(&mut self, given: BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
         let everything = self.narrow(&given);
         let mut new: BTreeSet<_> = given.difference(&self.names).cloned().collect();
+        self.revision += u64::from(!new.is_empty());
         if everything && !self.wildcard {
             new.insert(WILDCARD.into());
         }
@@ -155,7 +168,9 @@ impl Subscription {
         self.named |= !given.is_empty();
         let everything = self.is_collection() && (given.contains(WILDCARD) || !self.named);
         self.wildcard &= everything;
+        let before = self.names.len();
         self.names.retain(|name| given.contains(name));
+        self.revision += u64::from(self.names.len() != before);
         self.sent.retain(|name, _| everything || given.contains(name));
         everything
     }

@@ -216,6 +216,16 @@ fn program(name: &str, arguments: &[&str]) -> Result<()> {
 
 fn lint() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    // The agent stands without Kubernetes too.
+    run(&mut cargo(&[
+        "clippy",
+        "--package",
+        "sealgate-agent",
+        "--no-default-features",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
     run(&mut cargo(&[
         "clippy",
         "--workspace",

@@ -13,7 +13,7 @@ use sealgate_agent::source::SourceEvent;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_agent::source::manifest::Namespaces;
 use sealgate_agent::translate::Settings;
-use sealgate_agent::xds::{self, proxies::Proxies, socket};
+use sealgate_agent::xds::{self, proxies::Proxies, socket, wanted::Wanted};
 use sealgate_tests::client::{Connection, Tls, Version};
 use sealgate_tests::manifests::gateway;
 use sealgate_tests::pki::{Authority, Leaf};
@@ -79,6 +79,7 @@ impl Floor {
         })?;
         let options = xds::Options {
             namespace: "istio-system".to_owned(),
+            wanted: Wanted::default(),
             drain: Duration::ZERO,
         };
         tokio::spawn(xds::serve(

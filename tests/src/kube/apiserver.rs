@@ -19,6 +19,9 @@ const ADMIN_TOKEN: &str = "the-tests-own-administrator";
 /// Who issues the tokens of ServiceAccounts, and whom they are for.
 const ISSUER: &str = "https://kubernetes.default.svc";
 
+/// How long the API server believes a token beyond its date: ours are dated that much earlier.
+const LEEWAY: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(super) struct Apiserver {
     pub(super) daemon: Daemon,
@@ -88,9 +91,9 @@ impl Apiserver {
             "iss": ISSUER,
             "aud": [ISSUER],
             "sub": format!("system:serviceaccount:{namespace}:{name}"),
-            "iat": now.as_secs(),
-            "nbf": now.as_secs(),
-            "exp": (now + lifetime).as_secs(),
+            "iat": (now - 2 * LEEWAY).as_secs(),
+            "nbf": (now - 2 * LEEWAY).as_secs(),
+            "exp": (now + lifetime - LEEWAY).as_secs(),
             "kubernetes.io": { "namespace": namespace, "serviceaccount": { "name": name, "uid": uid } },
         });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

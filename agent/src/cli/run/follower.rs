@@ -6,15 +6,19 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::source::Tell;
+use crate::credential::CredentialName;
 use crate::engine::Shared;
 use crate::source::SourceEvent;
 use crate::source::demand::Demand;
 use crate::source::health::Health;
+use crate::xds::wanted::Names;
 
 /// See the module.
 pub(super) struct Follower {
     pub(super) shared: Shared,
     pub(super) events: mpsc::UnboundedReceiver<SourceEvent>,
+    /// The Secrets that proxies ask for.
+    pub(super) asked: watch::Receiver<Names>,
     pub(super) demand: watch::Sender<Option<Demand>>,
     pub(super) health: Health,
     pub(super) tell: Tell,
@@ -44,6 +48,10 @@ impl Follower {
                     self.shared.with(|engine| engine.set_synced());
                     self.synced.take().map(|synced| synced.send(()));
                 }
+                Ok(()) = self.asked.changed(), if self.synced.is_none() => {
+                    let referenced = self.shared.with(|engine| Arc::clone(engine.referenced()));
+                    self.demand_what_is_wanted(&referenced);
+                }
                 () = async { tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into()).await }, if deadline.is_some() => {
                     self.shared.with(|engine| engine.expire(Instant::now()));
                 }
@@ -52,17 +60,25 @@ impl Follower {
     }
 
     fn apply(&mut self, batch: &mut Vec<SourceEvent>) {
-        let (news, wanted) = self.shared.with(|engine| {
-            (
-                engine.apply(batch.drain(..), Instant::now()),
-                Arc::clone(engine.referenced()),
-            )
-        });
+        let before = self.shared.with(|engine| Arc::clone(engine.referenced()));
+        let news = self
+            .shared
+            .with(|engine| engine.apply(batch.drain(..), Instant::now()));
         news.iter().for_each(|news| (self.tell)(news));
-        self.demand.send_if_modified(|demand| {
-            let moved = !demand.as_ref().is_some_and(|demand| Arc::ptr_eq(demand, &wanted));
-            *demand = Some(wanted);
-            moved
+        let after = self.shared.with(|engine| Arc::clone(engine.referenced()));
+        if self.demand.borrow().is_none() || !Arc::ptr_eq(&before, &after) {
+            self.demand_what_is_wanted(&after);
+        }
+    }
+
+    /// What Gateways name and what proxies ask for.
+    fn demand_what_is_wanted(&mut self, referenced: &Demand) {
+        let asked = self.asked.borrow_and_update();
+        let asked = asked.keys().filter_map(|name| {
+            let (namespace, name) = name.split_once('/')?;
+            Some(CredentialName::new(namespace, name))
         });
+        let wanted = referenced.iter().cloned().chain(asked).collect();
+        self.demand.send_replace(Some(Arc::new(wanted)));
     }
 }

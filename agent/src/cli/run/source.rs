@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{Run, Source};
@@ -37,6 +37,8 @@ pub(super) async fn start(
         }
         #[cfg(feature = "kubernetes")]
         Source::Kubernetes(api) => {
+            use anyhow::Context as _;
+
             use crate::source::kubernetes::{KubernetesSource, connect};
             let source = KubernetesSource {
                 client: connect(api.context.as_deref(), api.watch_timeout)

@@ -24,7 +24,7 @@ pub enum ClientError {
         in_cluster: InClusterError,
     },
     /// A context was asked for.
-    #[error("kubeconfig context {0}: {1}")]
+    #[error("--kube-context {0}: {1}")]
     Context(String, KubeconfigError),
     /// A kubeconfig was named, and cannot be used.
     #[error("KUBECONFIG: {0}")]

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::KubernetesSource;
 use super::events::Seen;
-use super::follow::{Delays, Told, code, explain, follow};
+use super::follow::{Delays, code, explain, follow};
 use super::objects::{Message, entry};
 use crate::object::Kind;
 use crate::source::health::{Health, WatchState};
@@ -73,23 +73,24 @@ impl Collection {
     pub(super) async fn follow(
         &self,
         source: KubernetesSource,
-        told: UnboundedSender<Message>,
+        sender: UnboundedSender<Message>,
         health: Health,
         seen: Seen,
     ) {
         let watched = health.watch(self.kind.as_str());
         let mut delays = Delays::new();
-        while !told.is_closed() {
+        while !sender.is_closed() {
             match self.resource(&source.client).await {
                 Ok(Some(resource)) => {
                     let api = Api::<DynamicObject>::all_with(source.client.clone(), &resource);
                     let config = watcher::Config::default().timeout(source.watch_seconds());
-                    let tell = |news: Told<_>| {
-                        told.send(Message {
-                            kind: self.kind,
-                            news: news.into(),
-                        })
-                        .is_ok()
+                    let tell = |told| {
+                        sender
+                            .send(Message {
+                                kind: self.kind,
+                                told: Some(told),
+                            })
+                            .is_ok()
                     };
                     let read = |object: DynamicObject| {
                         let uid = object.metadata.uid.clone();
@@ -108,7 +109,10 @@ impl Collection {
                         self.path()
                     );
                     watched.set(WatchState::Missing, Some(message));
-                    let _ = told.send(Message::missing(self.kind));
+                    let _ = sender.send(Message {
+                        kind: self.kind,
+                        told: None,
+                    });
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 Err(error) => {

@@ -25,30 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) kind: Kind,
-    pub(super) news: News,
-}
-
-/// See [`Told`].
-#[derive(Debug)]
-pub(super) enum News {
-    Told(Told<Entry>),
-    /// There is no such kind.
-    Missing,
-}
-
-impl From<Told<Entry>> for News {
-    fn from(told: Told<Entry>) -> Self {
-        Self::Told(told)
-    }
-}
-
-impl Message {
-    pub(super) fn missing(kind: Kind) -> Self {
-        Self {
-            kind,
-            news: News::Missing,
-        }
-    }
+    /// None: there is no such kind.
+    pub(super) told: Option<Told<Entry>>,
 }
 
 /// An object of the API as an entry of the source.
@@ -119,20 +97,20 @@ impl Objects {
         }
     }
 
-    fn take(&mut self, Message { kind, news }: Message) -> Vec<SourceEvent> {
-        let events = match news {
-            News::Told(Told::Listed(entries)) => {
+    fn take(&mut self, Message { kind, told }: Message) -> Vec<SourceEvent> {
+        let events = match told {
+            Some(Told::Listed(entries)) => {
                 self.settle(kind);
                 self.list(kind, entries)
             }
-            News::Told(Told::Applied(entry)) => vec![SourceEvent::Apply(entry)],
-            News::Told(Told::Deleted(entry)) => vec![SourceEvent::Delete(entry.object_ref)],
-            News::Told(Told::Forbidden) => {
+            Some(Told::Applied(entry)) => vec![SourceEvent::Apply(entry)],
+            Some(Told::Deleted(entry)) => vec![SourceEvent::Delete(entry.object_ref)],
+            Some(Told::Forbidden) => {
                 self.be_patient(kind);
                 Vec::new()
             }
             // What was known of it is held: a definition that is being replaced is gone for a moment.
-            News::Missing => {
+            None => {
                 self.settle(kind);
                 Vec::new()
             }

@@ -85,6 +85,9 @@ impl Cluster {
         let namespace = &self.objects.namespace;
         text.replace("istio-system", namespace)
             .replace("istio: ingressgateway", &format!("istio: {namespace}"))
+            // A ServiceEntry counts for every namespace.
+            .replace("host: welcome.local", &format!("host: welcome.{namespace}.local"))
+            .replace("host: httpbin,", &format!("host: httpbin.{namespace}.local,"))
     }
 
     /// Applies the Gateway of `*.aliyun.com`, with more servers if given.
@@ -103,6 +106,28 @@ impl Cluster {
     pub async fn virtual_service(&self, name: &str, host: &str, rules: &str) -> Result<()> {
         let text = self.own(&virtual_service(name, host, rules));
         self.objects.apply(&text).await.map(drop)
+    }
+
+    /// Applies what the routes of the walkthrough lead to. The API server takes no EndpointSlice on loopback: both are
+    /// ServiceEntries.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn upstreams(&self) -> Result<()> {
+        let namespace = &self.objects.namespace;
+        for (name, number, port) in [
+            ("welcome", 80, self.site.welcome),
+            ("httpbin", 8000, self.site.httpbin),
+        ] {
+            let text = format!(
+                "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}}}\nspec:\n  \
+                 hosts: [{name}.{namespace}.local]\n  resolution: STATIC\n  \
+                 ports: [{{number: {number}, name: http, protocol: HTTP}}]\n  \
+                 endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]\n"
+            );
+            self.objects.apply(&text).await?;
+        }
+        Ok(())
     }
 
     /// A new certificate for these names, applied as this Secret.

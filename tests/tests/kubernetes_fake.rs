@@ -12,7 +12,7 @@ use sealgate_tests::site::{Site, Source};
 use serde_json::Value;
 
 /// For how long requests are counted.
-const WHILE: Duration = Duration::from_secs(3);
+const WHILE: Duration = Duration::from_secs(2);
 /// Six collections, and the Secret.
 const WATCHES: usize = 7;
 

@@ -111,10 +111,10 @@ async fn says_nothing(plane: &mut ControlPlane, how: &str) -> Result<()> {
     let mut cluster = Cluster::prepare(plane, &[&format!("--secret-watch={how}")]).await?;
     cluster.site.log_level = "trace".to_owned();
     let (servers, mut secret) = material(&cluster).await?;
-    cluster.gateway("good", &servers).await?;
+    cluster.gateway("aliyun-com", &servers).await?;
     cluster.site.start_agent().await?;
     cluster.site.start_envoy(|bootstrap, _| bootstrap).await?;
-    let next = cluster.rotate("good", &["*.aliyun.com"]).await?;
+    let next = cluster.rotate("aliyun-com", &["*.aliyun.com"]).await?;
     cluster.shown("a.aliyun.com", &next).await?;
     cluster
         .until("the bad ones are refused", |status| {
@@ -126,7 +126,7 @@ async fn says_nothing(plane: &mut ControlPlane, how: &str) -> Result<()> {
     // And all of it again, after an outage.
     plane.kill(Part::Apiserver)?;
     plane.start_again(Part::Apiserver).await?;
-    let last = cluster.rotate("good", &["*.aliyun.com"]).await?;
+    let last = cluster.rotate("aliyun-com", &["*.aliyun.com"]).await?;
     cluster.shown("a.aliyun.com", &last).await?;
     secret.extend([
         next.key,

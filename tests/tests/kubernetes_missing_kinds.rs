@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use sealgate_tests::cluster::{Cluster, DEFINITIONS, watch};
 use sealgate_tests::kube::ControlPlane;
-use sealgate_tests::manifests::{HELLO, services};
+use sealgate_tests::manifests::HELLO;
 
 /// The definitions as documents.
 fn definitions() -> Vec<&'static str> {
@@ -56,10 +56,7 @@ async fn a_kind_that_is_missing_is_said_and_looked_for_again() -> Result<()> {
     );
 
     cluster.objects.define(definition_of("serviceentries")).await?;
-    cluster
-        .objects
-        .apply(&services(cluster.site.welcome, cluster.site.httpbin))
-        .await?;
+    cluster.upstreams().await?;
     cluster.answered("a.aliyun.com", "/hello", 200).await
 }
 

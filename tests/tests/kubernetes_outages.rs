@@ -9,7 +9,7 @@ use sealgate_tests::cluster::{Cluster, SOON, credential};
 use sealgate_tests::eventually;
 use sealgate_tests::kube::{ControlPlane, Part};
 use sealgate_tests::load::Load;
-use sealgate_tests::manifests::{HELLO, HTTPBIN, server, services};
+use sealgate_tests::manifests::{HELLO, HTTPBIN, server};
 use sealgate_tests::site::Site;
 
 const KILLS: usize = 20;
@@ -24,14 +24,9 @@ fn is_up(status: &serde_json::Value) -> bool {
 
 /// The two hosts of [`Load`], served.
 async fn serve(cluster: &Cluster) -> Result<sealgate_tests::pki::Leaf> {
-    let objects = &cluster.objects;
-    objects
-        .apply(&services(cluster.site.welcome, cluster.site.httpbin))
-        .await?;
+    cluster.upstreams().await?;
     cluster.virtual_service("a", "a.aliyun.com", HELLO).await?;
-    let httpbin = format!("httpbin.{}.svc.cluster.local", objects.namespace);
-    let httpbin = HTTPBIN.replace("host: httpbin", &format!("host: {httpbin}"));
-    cluster.virtual_service("b", "b.aliyun.com", &httpbin).await?;
+    cluster.virtual_service("b", "b.aliyun.com", HTTPBIN).await?;
     let leaf = cluster.rotate("aliyun-com", &["*.aliyun.com"]).await?;
     cluster.shown("a.aliyun.com", &leaf).await?;
     cluster.answered("a.aliyun.com", "/hello", 200).await?;

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use sealgate_tests::cluster::{Cluster, credential, rights, watch};
 use sealgate_tests::kube::{Access, ControlPlane};
-use sealgate_tests::manifests::{HELLO, server, services};
+use sealgate_tests::manifests::{HELLO, server};
 
 const ALL_SECRETS: &str = "    resources: [secrets]\n    verbs: [get, list, watch]\n";
 
@@ -36,10 +36,7 @@ async fn the_rights_that_are_documented_are_enough_and_no_more() -> Result<()> {
     elsewhere
         .apply(&cluster.authority.leaf(&["a.example"])?.secret("aliyun-com"))
         .await?;
-    cluster
-        .objects
-        .apply(&services(cluster.site.welcome, cluster.site.httpbin))
-        .await?;
+    cluster.upstreams().await?;
     cluster.gateway("aliyun-com", "").await?;
     cluster.virtual_service("a", "a.aliyun.com", HELLO).await?;
     let leaf = cluster.rotate("aliyun-com", &["*.aliyun.com"]).await?;
@@ -108,10 +105,7 @@ async fn a_missing_right_is_one_message_and_the_rest_works() -> Result<()> {
         .await?;
     cluster.gateway("aliyun-com", "").await?;
     let leaf = cluster.rotate("aliyun-com", &["*.aliyun.com"]).await?;
-    cluster
-        .objects
-        .apply(&services(cluster.site.welcome, cluster.site.httpbin))
-        .await?;
+    cluster.upstreams().await?;
     cluster.virtual_service("a", "a.aliyun.com", HELLO).await?;
     cluster.site.start_agent().await?;
     cluster.site.start_envoy(|bootstrap, _| bootstrap).await?;

@@ -1,12 +1,11 @@
-//! What lies between the agent and the API server fails: connections are cut, fall silent or are refused, and a token
-//! ends.
+//! What the API server lives by fails: connections are cut, fall silent or are refused, etcd restarts, and a token ends.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use sealgate_tests::cluster::{Cluster, credential, watch};
+use sealgate_tests::cluster::{Cluster, SOON, credential, watch};
 use sealgate_tests::eventually;
-use sealgate_tests::kube::ControlPlane;
+use sealgate_tests::kube::{ControlPlane, Part};
 use sealgate_tests::manifests::HELLO;
 use sealgate_tests::site::Source;
 use sealgate_tests::wire::{Mood, Wire};
@@ -92,6 +91,36 @@ async fn silence(plane: &ControlPlane, how: &str) -> Result<()> {
     cluster.shown("a.aliyun.com", &last).await?;
     cluster.until("all is followed again", is_up).await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn etcd_restarts_and_a_stopped_server_holds_up_nobody() -> Result<()> {
+    let mut plane = ControlPlane::start().await?;
+    let cluster = Cluster::start(&plane, &["--watch-timeout=1"]).await?;
+    cluster.gateway("aliyun-com", "").await?;
+    let leaf = cluster.rotate("aliyun-com", &["*.aliyun.com"]).await?;
+    cluster.shown("a.aliyun.com", &leaf).await?;
+
+    plane.kill(Part::Etcd)?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cluster.shown("a.aliyun.com", &leaf).await?;
+    plane.start_again(Part::Etcd).await?;
+    let write = || cluster.rotate("aliyun-com", &["*.aliyun.com"]);
+    let next = eventually("etcd takes the next one", SOON, write).await?;
+    cluster.shown("a.aliyun.com", &next).await?;
+    cluster.until("all is followed", is_up).await?;
+
+    // Frozen: every connection stays, and nothing comes.
+    plane.freeze(Part::Apiserver)?;
+    cluster
+        .until("the silence is said", |status| !is_up(status))
+        .await?;
+    cluster.shown("a.aliyun.com", &next).await?;
+    plane.thaw(Part::Apiserver)?;
+    let write = || cluster.rotate("aliyun-com", &["*.aliyun.com"]);
+    let last = eventually("the API server takes the next one", SOON, write).await?;
+    cluster.shown("a.aliyun.com", &last).await?;
+    cluster.until("all is followed", is_up).await.map(drop)
 }
 
 /// The library reads a token file again after 50 s.

@@ -1,12 +1,11 @@
-//! The API server and etcd end and come back under a gateway that serves. The real ones.
+//! The API server ends and comes back under a gateway that serves. The real one.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_tests::client::fetch_plain;
-use sealgate_tests::cluster::{Cluster, SOON, credential};
-use sealgate_tests::eventually;
+use sealgate_tests::cluster::{Cluster, credential};
 use sealgate_tests::kube::{ControlPlane, Part};
 use sealgate_tests::load::Load;
 use sealgate_tests::manifests::{HELLO, HTTPBIN, server};
@@ -162,36 +161,6 @@ async fn second_gateway(cluster: &Cluster, host: &str) -> Result<()> {
         })
         .await
         .map(drop)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn etcd_restarts_and_a_stopped_server_holds_up_nobody() -> Result<()> {
-    let mut plane = ControlPlane::start().await?;
-    let cluster = Cluster::start(&plane, &["--watch-timeout=1"]).await?;
-    cluster.gateway("aliyun-com", "").await?;
-    let leaf = cluster.rotate("aliyun-com", &["*.aliyun.com"]).await?;
-    cluster.shown("a.aliyun.com", &leaf).await?;
-
-    plane.kill(Part::Etcd)?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    cluster.shown("a.aliyun.com", &leaf).await?;
-    plane.start_again(Part::Etcd).await?;
-    let write = || cluster.rotate("aliyun-com", &["*.aliyun.com"]);
-    let next = eventually("etcd takes the next one", SOON, write).await?;
-    cluster.shown("a.aliyun.com", &next).await?;
-    cluster.until("all is followed", is_up).await?;
-
-    // Frozen: every connection stays, and nothing comes.
-    plane.freeze(Part::Apiserver)?;
-    cluster
-        .until("the silence is said", |status| !is_up(status))
-        .await?;
-    cluster.shown("a.aliyun.com", &next).await?;
-    plane.thaw(Part::Apiserver)?;
-    let write = || cluster.rotate("aliyun-com", &["*.aliyun.com"]);
-    let last = eventually("the API server takes the next one", SOON, write).await?;
-    cluster.shown("a.aliyun.com", &last).await?;
-    cluster.until("all is followed", is_up).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use sealgate_tests::cluster::{Cluster, credential};
 use sealgate_tests::kube::{ControlPlane, Part};
 use sealgate_tests::load::Load;
 use sealgate_tests::manifests::{HELLO, HTTPBIN, server};
+use sealgate_tests::pki::Leaf;
 use sealgate_tests::site::Site;
 
 const KILLS: usize = 20;
@@ -22,7 +23,7 @@ fn is_up(status: &serde_json::Value) -> bool {
 }
 
 /// The two hosts of [`Load`], served.
-async fn serve(cluster: &Cluster) -> Result<sealgate_tests::pki::Leaf> {
+async fn serve(cluster: &Cluster) -> Result<Leaf> {
     cluster.upstreams().await?;
     cluster.virtual_service("a", "a.aliyun.com", HELLO).await?;
     cluster.virtual_service("b", "b.aliyun.com", HTTPBIN).await?;
@@ -100,53 +101,90 @@ async fn outage_is_said(site: &Site) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_ends_while_nobody_watches_is_gone_afterwards() -> Result<()> {
     let mut plane = ControlPlane::start().await?;
-    let mut cluster = Cluster::start(&plane, &[]).await?;
-    cluster
-        .gateway("aliyun-com", &server("other.example", "SIMPLE", "other"))
-        .await?;
-    let other = cluster.rotate("other", &["other.example"]).await?;
-    serve(&cluster).await?;
-    cluster.shown("other.example", &other).await?;
-    second_gateway(&cluster, "third.example").await?;
-
-    // A proxy that comes during the outage gets everything; the agent is deaf and blind meanwhile.
+    let mut gateways = Vec::new();
+    for how in ["name", "namespace"] {
+        gateways.push(Doomed::start(&plane, how).await?);
+    }
     plane.kill(Part::Apiserver)?;
-    cluster
-        .until("the outage is said", |status| !is_up(status))
-        .await?;
-    cluster.site.start_envoy(|bootstrap, _| bootstrap).await?;
-    cluster.shown("other.example", &other).await?;
-    cluster.answered("a.aliyun.com", "/hello", 200).await?;
-
-    let agent = cluster.site.pause_agent()?;
+    for own in &mut gateways {
+        own.serves_a_new_proxy().await?;
+    }
+    // Nobody watches while this happens, and it is forgotten that it did.
+    let paused: Vec<_> = gateways
+        .iter()
+        .map(|own| own.cluster.site.pause_agent())
+        .collect::<Result<_>>()?;
     plane.start_again(Part::Apiserver).await?;
-    let name = |kind: &str, api: &str, name: &str| {
-        format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: {name}}}\n")
-    };
-    let istio = "networking.istio.io/v1";
-    cluster.objects.delete(&name("Secret", "v1", "other")).await?;
-    cluster
-        .objects
-        .delete(&name("VirtualService", istio, "b"))
-        .await?;
-    cluster.objects.delete(&name("Gateway", istio, "third")).await?;
+    for own in &gateways {
+        own.ends().await?;
+    }
     plane.compact().await?;
     plane.kill(Part::Apiserver)?;
     plane.start_again(Part::Apiserver).await?;
-    drop(agent);
+    drop(paused);
+    for own in &gateways {
+        own.is_gone().await?;
+    }
+    Ok(())
+}
 
-    cluster.answered("b.aliyun.com", "/status/418", 404).await?;
-    let status = cluster
-        .until("the deletions are known, and all is followed", |status| {
-            is_up(status) && credential(status, "other")["reason"] == "deleted"
-        })
-        .await?;
-    let held = credential(&status, "other");
-    ensure!(held["state"] != "ready" && held["served"] == true, "{held}");
-    let gateways = status["gateways"].to_string();
-    ensure!(!gateways.contains("third"), "{gateways}");
-    cluster.shown("other.example", &other).await?;
-    cluster.answered("a.aliyun.com", "/hello", 200).await
+/// A gateway of which a Secret, a VirtualService and a Gateway will be deleted.
+struct Doomed {
+    cluster: Cluster,
+    other: Leaf,
+}
+
+impl Doomed {
+    async fn start(plane: &ControlPlane, how: &str) -> Result<Self> {
+        let cluster = Cluster::start(plane, &[&format!("--secret-watch={how}")]).await?;
+        cluster
+            .gateway("aliyun-com", &server("other.example", "SIMPLE", "other"))
+            .await?;
+        let other = cluster.rotate("other", &["other.example"]).await?;
+        serve(&cluster).await?;
+        cluster.shown("other.example", &other).await?;
+        second_gateway(&cluster, "third.example").await?;
+        Ok(Self { cluster, other })
+    }
+
+    /// During the outage.
+    async fn serves_a_new_proxy(&mut self) -> Result<()> {
+        self.cluster
+            .until("the outage is said", |status| !is_up(status))
+            .await?;
+        self.cluster.site.start_envoy(|bootstrap, _| bootstrap).await?;
+        self.cluster.shown("other.example", &self.other).await?;
+        self.cluster.answered("a.aliyun.com", "/hello", 200).await
+    }
+
+    async fn ends(&self) -> Result<()> {
+        let istio = "networking.istio.io/v1";
+        for (kind, api, name) in [
+            ("Secret", "v1", "other"),
+            ("VirtualService", istio, "b"),
+            ("Gateway", istio, "third"),
+        ] {
+            let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: {name}}}\n");
+            self.cluster.objects.delete(&text).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_gone(&self) -> Result<()> {
+        let cluster = &self.cluster;
+        cluster.answered("b.aliyun.com", "/status/418", 404).await?;
+        let status = cluster
+            .until("the deletions are known, and all is followed", |status| {
+                is_up(status) && credential(status, "other")["reason"] == "deleted"
+            })
+            .await?;
+        let held = credential(&status, "other");
+        ensure!(held["state"] != "ready" && held["served"] == true, "{held}");
+        let gateways = status["gateways"].to_string();
+        ensure!(!gateways.contains("third"), "{gateways}");
+        cluster.shown("other.example", &self.other).await?;
+        cluster.answered("a.aliyun.com", "/hello", 200).await
+    }
 }
 
 async fn second_gateway(cluster: &Cluster, host: &str) -> Result<()> {

@@ -2,10 +2,12 @@
 //! value that holds them.
 
 pub mod client;
+pub mod cluster;
 pub mod corpus;
 pub mod echo;
 pub mod edge;
 pub mod exhibition;
+pub mod fake_api;
 pub mod flavour;
 pub mod kube;
 pub mod load;
@@ -20,6 +22,7 @@ pub mod spki_client;
 pub mod store;
 pub mod upstream;
 pub mod walkthrough;
+pub mod wire;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -198,6 +198,7 @@ impl Secrets {
         self.leaving.retain(|name, _| !due.contains(name));
         let kept: BTreeSet<String> = self.wanted.borrow().difference(&due).cloned().collect();
         for name in &due {
+            self.context.seen.forget(&self.object_ref(name));
             if self.known.remove(name) {
                 let _ = self.sender.send(SourceEvent::Delete(self.object_ref(name)));
             }

@@ -133,11 +133,10 @@ impl Engine {
     }
 
     fn bind(&mut self) -> Vec<News> {
-        let bound = translate::bind(&self.state, &self.settings.gateway);
+        let bound = translate::bind(&self.state, &self.settings.gateway, &self.bound);
         let news = news::of_all(&self.bound.findings, &bound.findings);
-        let referenced = translate::referenced(&bound);
-        if referenced != *self.referenced {
-            self.referenced = referenced.into();
+        if bound.wanted != *self.referenced {
+            self.referenced = bound.wanted.clone().into();
         }
         self.bound = bound;
         news

@@ -319,20 +319,17 @@ impl State {
 
     /// A Gateway moved: others may be free to come in now.
     fn retry(&mut self, changes: &mut Changes) {
-        for (name, object) in std::mem::take(&mut self.waiting) {
-            let findings = self.findings.remove(&name).unwrap_or_default();
-            let findings = findings
-                .into_iter()
-                .filter(|finding| finding.code != "host-collision")
-                .collect();
-            self.set(
-                Entry {
-                    object_ref: name,
-                    object: Some(object),
-                    findings,
-                },
-                changes,
-            );
+        for (object_ref, object) in std::mem::take(&mut self.waiting) {
+            let said = self.findings.get(&object_ref).into_iter().flatten();
+            // What was said of the object by itself is said again by `set`; the rest came with reading it.
+            let own = validate::object(&object);
+            let kept = said.filter(|finding| finding.code != "host-collision" && !own.contains(finding));
+            let entry = Entry {
+                findings: kept.cloned().collect(),
+                object: Some(object),
+                object_ref,
+            };
+            self.set(entry, changes);
         }
     }
 }

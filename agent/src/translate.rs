@@ -12,7 +12,6 @@ mod secret;
 mod tls;
 mod wire;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use prost::Message;
@@ -81,15 +80,4 @@ pub fn publish(draft: &mut Draft<'_>, bound: &Bound, settings: &Settings) {
         )
     });
     draft.replace(TypeUrl::Listener, listeners);
-}
-
-/// The credentials that the served chains name.
-#[must_use]
-pub fn referenced(bound: &Bound) -> BTreeSet<CredentialName> {
-    let tls = bound
-        .ports
-        .iter()
-        .flat_map(|port| &port.chains)
-        .filter_map(|chain| chain.tls.as_ref());
-    tls.flat_map(model::Tls::credentials).collect()
 }

@@ -3,10 +3,12 @@
 
 pub mod bench;
 pub mod client;
+pub mod cluster;
 pub mod corpus;
 pub mod echo;
 pub mod edge;
 pub mod exhibition;
+pub mod fake_api;
 pub mod flavour;
 pub mod kube;
 pub mod load;
@@ -18,8 +20,10 @@ pub mod raw;
 pub mod sds;
 pub mod site;
 pub mod spki_client;
+pub mod store;
 pub mod upstream;
 pub mod walkthrough;
+pub mod wire;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

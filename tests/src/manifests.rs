@@ -55,19 +55,26 @@ pub const HTTPBIN: &str = "  - match: [{uri: {prefix: /status}}, {uri: {prefix: 
     route: [{destination: {host: httpbin, port: {number: 8000}}}]
 ";
 
+/// A ServiceEntry of one port on loopback.
+fn entry(name: &str, host: &str, number: u16, port: u16) -> String {
+    format!(
+        r"apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: {name}}}
+spec:
+  hosts: [{host}]
+  resolution: STATIC
+  ports: [{{number: {number}, name: http, protocol: HTTP}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]
+"
+    )
+}
+
 /// The services of both: a ServiceEntry, and a Service with its EndpointSlice.
 #[must_use]
 pub fn services(welcome: u16, httpbin: u16) -> String {
     format!(
-        r"apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: welcome}}
-spec:
-  hosts: [welcome.local]
-  resolution: STATIC
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {welcome}}}}}]
----
+        r"{}---
 apiVersion: v1
 kind: Service
 metadata: {{name: httpbin}}
@@ -80,6 +87,14 @@ metadata: {{name: httpbin-1, labels: {{kubernetes.io/service-name: httpbin}}}}
 addressType: IPv4
 ports: [{{name: http, port: {httpbin}}}]
 endpoints: [{{addresses: [127.0.0.1]}}]
-"
+",
+        entry("welcome", "welcome.local", 80, welcome)
     )
+}
+
+/// The same for an API server, which refuses an EndpointSlice on loopback: both by ServiceEntry.
+#[must_use]
+pub fn services_of_cluster(welcome: u16, httpbin: u16) -> String {
+    let httpbin = entry("httpbin", "httpbin.default.svc.cluster.local", 8000, httpbin);
+    format!("{}---\n{httpbin}", entry("welcome", "welcome.local", 80, welcome))
 }

@@ -47,6 +47,24 @@ impl Authority {
         })
     }
 
+    /// The trust bundle as a Secret's manifest.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData:\n  ca.crt: |\n{}",
+            block(&self.certificate)
+        )
+    }
+
+    /// Writes the folder of the trust bundle's Secret, in place.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        Ok(fs::write(folder.join("ca.crt"), &self.certificate)?)
+    }
+
     /// A leaf with a new key.
     ///
     /// # Errors
@@ -74,11 +92,6 @@ impl Leaf {
     /// The Secret as a manifest.
     #[must_use]
     pub fn secret(&self, name: &str) -> String {
-        let block = |text: &str| {
-            text.lines()
-                .map(|line| format!("    {line}\n"))
-                .collect::<String>()
-        };
         format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\nstringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
             block(&self.certificate),
@@ -96,4 +109,9 @@ impl Leaf {
         fs::write(folder.join("tls.key"), &self.key)?;
         Ok(())
     }
+}
+
+/// The lines of a YAML block scalar of a Secret's key.
+fn block(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
 }

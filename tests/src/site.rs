@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -24,6 +25,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A process that stands still until this value ends.
+#[derive(Debug)]
+pub struct Paused(Pid);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::CONT);
     }
 }
 
@@ -214,6 +225,15 @@ impl Site {
     /// # Errors
     /// It does not get ready.
     pub async fn start_agent(&mut self) -> Result<()> {
+        self.spawn_agent()?;
+        self.agent_ready().await
+    }
+
+    /// Starts the agent, without waiting for it.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn spawn_agent(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.agent_log())?;
         let child = Command::new(program("SEALGATE_BIN")?)
             .arg("run")
@@ -230,6 +250,14 @@ impl Site {
             .stderr(log)
             .spawn()?;
         self.agent = Some(Running(child));
+        Ok(())
+    }
+
+    /// Waits until the agent is ready.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub async fn agent_ready(&self) -> Result<()> {
         let admin = self.admin;
         let ready = eventually("the agent gets ready", START, || async move {
             let answer = client::fetch_plain(admin, "localhost", "/readyz").await?;
@@ -239,6 +267,16 @@ impl Site {
         ready
             .await
             .with_context(|| fs::read_to_string(self.agent_log()).unwrap_or_default())
+    }
+
+    /// Lets the agent stand still (SIGSTOP) for as long as the value lives.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause_agent(&self) -> Result<Paused> {
+        let agent = Pid::from_child(&self.agent.as_ref().context("the agent does not run")?.0);
+        kill_process(agent, Signal::STOP)?;
+        Ok(Paused(agent))
     }
 
     /// Kills the agent (SIGKILL).

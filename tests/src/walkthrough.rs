@@ -1,9 +1,12 @@
-//! The walkthrough: one machine, from an empty folder to mutual TLS, each step checked under load.
+//! The walkthrough: one machine, from nothing to mutual TLS, each step checked under load. The steps are the same
+//! whether the objects are files or of an API server: what they write goes through the [`Store`].
 
 mod begin;
+mod killed;
 mod refuse;
 mod rotate;
 mod route;
+mod seen;
 mod trust;
 
 use std::time::{Duration, Instant};
@@ -16,6 +19,7 @@ use crate::load::{Load, Totals};
 use crate::manifests::gateway;
 use crate::pki::{Authority, Leaf};
 use crate::site::Site;
+use crate::store::{Kind, Store};
 
 const SOON: Duration = Duration::from_secs(8);
 
@@ -24,6 +28,8 @@ const SOON: Duration = Duration::from_secs(8);
 pub struct Walkthrough {
     /// The machine.
     pub site: Site,
+    /// After the machine: what reads from it ends first.
+    store: Store,
     authority: Authority,
     load: Option<Load>,
     h1: Tls,
@@ -35,6 +41,8 @@ pub struct Walkthrough {
     /// More servers of the Gateway.
     servers: String,
     keys: Vec<String>,
+    /// What the agent refused, and by which code.
+    refusals: Vec<(String, &'static str)>,
     rotations: usize,
 }
 
@@ -44,15 +52,18 @@ fn is_noteworthy(line: &str) -> bool {
 }
 
 impl Walkthrough {
-    /// Plays all steps.
-    ///
-    /// # Errors
-    /// The first thing that was not as it should be.
-    pub async fn play(rotations: usize, say: fn(&str)) -> Result<Totals> {
+    /// The agent and Envoy, with nothing to serve.
+    async fn prepare(kind: Kind, rotations: usize) -> Result<Self> {
         let authority = Authority::new("Walkthrough CA")?;
         let leaf = authority.leaf(&["*.aliyun.com"])?;
-        let mut walk = Self {
-            site: Site::start().await?,
+        let mut site = Site::prepare().await?;
+        let store = Store::start(kind, &site.dir()).await?;
+        site.source = store.source();
+        site.start_agent().await?;
+        site.start_envoy(|bootstrap, _| bootstrap).await?;
+        Ok(Self {
+            site,
+            store,
             authority,
             load: None,
             h1: Tls::new(Version::H1, None)?,
@@ -61,8 +72,17 @@ impl Walkthrough {
             credential: "aliyun-com".to_owned(),
             servers: String::new(),
             keys: Vec::new(),
+            refusals: Vec::new(),
             rotations,
-        };
+        })
+    }
+
+    /// Plays all steps.
+    ///
+    /// # Errors
+    /// The first thing that was not as it should be.
+    pub async fn play(kind: Kind, rotations: usize, say: fn(&str)) -> Result<Totals> {
+        let mut walk = Self::prepare(kind, rotations).await?;
         let result = walk.steps(say).await;
         let totals = match walk.load.take() {
             Some(load) => load.stop().await,
@@ -95,7 +115,7 @@ impl Walkthrough {
     }
 
     async fn steps(&mut self, say: fn(&str)) -> Result<()> {
-        say(" 1 an empty folder, then the objects");
+        say(&format!(" 1 {}, then the objects", self.store.words().empty));
         say(&self.begin().await.context("step 1")?);
         say(" 2 load begins");
         self.load = Some(Load::start(self.site.https, &self.leaf)?);
@@ -112,7 +132,7 @@ impl Walkthrough {
         say(&self.routes().await.context("step 7")?);
         say(" 8 mutual TLS");
         say(&self.mutual().await.context("step 8")?);
-        say(" 9 the agent is killed");
+        say(" 9 what feeds Envoy is killed");
         say(&self.killed().await.context("step 9")?);
         say("10 what can be seen");
         say(&self.seen().await.context("step 10")?);
@@ -123,9 +143,9 @@ impl Walkthrough {
         self.load.as_ref().context("the load has not begun")
     }
 
-    fn write_gateway(&self) -> Result<()> {
-        self.site
-            .write("gateway.yaml", &gateway(&self.credential, &self.servers))
+    async fn write_gateway(&self) -> Result<()> {
+        let text = gateway(&self.credential, &self.servers);
+        self.store.write("gateway.yaml", &text).await
     }
 
     /// A new leaf, whose key will be looked for everywhere at the end.
@@ -135,18 +155,36 @@ impl Walkthrough {
         Ok(leaf)
     }
 
-    fn write_leaf(&self, secret: &str, leaf: &Leaf) -> Result<()> {
-        leaf.write(&self.site.dir().join(secret))
+    /// Replaces the Secret of the first server in place; gives the time until a new handshake shows it.
+    async fn renew(&mut self, limit: Duration) -> Result<Duration> {
+        let next = self.issue(&["*.aliyun.com"])?;
+        self.load()?.allow(&next);
+        let start = Instant::now();
+        self.store.write_leaf(&self.credential, &next).await?;
+        let took = self.shown_within("a.aliyun.com", &next, start, limit).await?;
+        self.load()?.only(&next);
+        self.leaf = next;
+        Ok(took)
     }
 
     /// Waits until a new handshake for `host` shows this leaf; gives the time since `start`.
     async fn shown(&self, host: &str, leaf: &Leaf, start: Instant) -> Result<Duration> {
+        self.shown_within(host, leaf, start, SOON).await
+    }
+
+    async fn shown_within(
+        &self,
+        host: &str,
+        leaf: &Leaf,
+        start: Instant,
+        limit: Duration,
+    ) -> Result<Duration> {
         let attempt = || async {
             let open = crate::client::Connection::open(self.site.https, host, &self.h1).await?;
             ensure!(open.leaf == leaf.der, "an older certificate is shown");
             Ok(start.elapsed())
         };
-        eventually(&format!("{host} shows serial {}", leaf.serial), SOON, attempt).await
+        eventually(&format!("{host} shows serial {}", leaf.serial), limit, attempt).await
     }
 
     /// Waits until `path` of `host` is answered with this status, over both protocol versions.

@@ -288,29 +288,27 @@ async fn named_secrets_are_read_by_their_field_selector_alone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_may_be_written_in_the_gateways_namespace_alone() -> Result<()> {
+async fn events_may_be_written_where_the_object_is_and_nothing_else_done_with_them() -> Result<()> {
     let plane = ControlPlane::shared().await?;
     let (objects, foreign) = (
         plane.namespace("events").await?,
         plane.namespace("foreign").await?,
     );
     let client = agent(plane, &objects, None).await?;
-    let event = |namespace: &str| {
-        format!(
-            "apiVersion: v1\nkind: Event\nmetadata: {{ name: a }}\ntype: Warning\nreason: Refused\nmessage: bad\n\
-             involvedObject: {{ apiVersion: v1, kind: Secret, name: other, namespace: {namespace} }}\n"
-        )
-    };
-    let write = |namespace: String| {
-        let agent = Objects::new(client.clone(), &namespace);
-        let text = event(&namespace);
-        async move { agent.apply(&text).await }
-    };
-    eventually("an Event is taken", SOON, || write(objects.namespace.clone())).await?;
-    let error = write(foreign.namespace)
-        .await
-        .err()
-        .context("an Event elsewhere was taken")?;
-    ensure!(format!("{error:#}").contains("forbidden"), "{error:#}");
+    for namespace in [&objects.namespace, &foreign.namespace] {
+        let agent = Objects::new(client.clone(), namespace);
+        let event = format!(
+            "apiVersion: events.k8s.io/v1\nkind: Event\nmetadata: {{ name: a }}\ntype: Warning\nreason: BadRegex\n\
+             action: Check\neventTime: '2026-01-01T00:00:00.000000Z'\nreportingController: sealgate\n\
+             reportingInstance: sealgate\nregarding: {{ apiVersion: networking.istio.io/v1, kind: VirtualService, \
+             name: a, namespace: {namespace} }}\n"
+        );
+        eventually("an Event is taken", SOON, || agent.apply(&event)).await?;
+        let errors = [agent.get(&event).await.err(), agent.delete(&event).await.err()];
+        for error in errors {
+            let error = error.context("an Event was read or deleted")?;
+            ensure!(format!("{error:#}").contains("forbidden"), "{error:#}");
+        }
+    }
     Ok(())
 }

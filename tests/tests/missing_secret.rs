@@ -30,6 +30,21 @@ async fn listener_updates(site: &Site) -> Result<u64> {
     Ok(counts.sum())
 }
 
+/// Waits until the only missing credential is this one.
+async fn says(site: &Site, missing: &str) -> Result<()> {
+    let attempt = || async {
+        let status = site.status().await?;
+        let refusals = status["refusals"].to_string();
+        let named = |name: &str| refusals.contains(&format!("no good Secret {name} yet"));
+        ensure!(
+            named(missing) && (missing.ends_with("late") != named("istio-system/other")),
+            "{refusals}"
+        );
+        Ok(())
+    };
+    eventually(missing, SOON, attempt).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_not_there_concerns_its_server_alone() -> Result<()> {
     let mut site = Site::start().await?;
@@ -54,6 +69,19 @@ async fn a_secret_that_is_not_there_concerns_its_server_alone() -> Result<()> {
     );
     let refused = shows(&site, "www.example.org", &late).await;
     ensure!(refused.is_err(), "a connection without a certificate was taken");
+
+    // Whoever has a certificate keeps it until the other one is there.
+    let [changed, other] =
+        ["present", "other"].map(|name| gateway(name, &server("*.example.org", "SIMPLE", "late")));
+    site.write("gateway.yaml", &other)?;
+    says(&site, "istio-system/other").await?;
+    for _ in 0..20 {
+        shows(&site, "a.aliyun.com", &present)
+            .await
+            .context("another credentialName, without its Secret")?;
+    }
+    site.write("gateway.yaml", &changed)?;
+    says(&site, "istio-system/late").await?;
 
     let before = listener_updates(&site).await?;
     late.write(&site.dir().join("late"))?;

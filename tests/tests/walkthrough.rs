@@ -1,8 +1,9 @@
 //! The walkthrough in short form, with the real Envoy.
 
+use sealgate_tests::store::Kind;
 use sealgate_tests::walkthrough::Walkthrough;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_walkthrough_holds() -> anyhow::Result<()> {
-    Walkthrough::play(3, |_| ()).await.map(drop)
+    Walkthrough::play(Kind::Directory, 3, |_| ()).await.map(drop)
 }

@@ -25,14 +25,18 @@ use crate::xds::{self, socket};
 
 /// Streams and requests get this long to end.
 const DRAIN: Duration = Duration::from_millis(800);
-/// The Kubernetes client quotes what it cannot parse, which may be a Secret: these words are never logged.
-const NEVER_LOGGED: &str = "kube_client::client=error";
+/// The Kubernetes client quotes what it cannot parse, which may be a Secret: these words are never logged. What failed,
+/// the agent says itself, once.
+const NEVER_LOGGED: [&str; 2] = ["kube_client::client=off", "kube_runtime::watcher=off"];
 
 pub(super) fn main(args: &RunArgs) -> Result<Answer> {
     let run = Run::try_from(args)?;
-    let filter = EnvFilter::try_from_env("SEALGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_from_env("SEALGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    for directive in NEVER_LOGGED {
+        filter = filter.add_directive(directive.parse()?);
+    }
     tracing_subscriber::fmt()
-        .with_env_filter(filter.add_directive(NEVER_LOGGED.parse()?))
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
@@ -100,8 +104,10 @@ async fn serve(run: Run) -> Result<()> {
         tracing::info!(socket = %config.path.display(), "ready");
         xds::serve(socket, snapshots, proxies, options, until(stopped)).await
     });
+    // On a worker: it wakes the streams' tasks, which run where it did, without a detour over another thread.
+    let following = tokio::spawn(follower.run());
     tokio::select! {
-        () = follower.run() => tracing::error!("the source has ended"),
+        _ = following => tracing::error!("the source has ended"),
         () = interrupted() => tracing::info!("stopping"),
         ended = &mut serving => return Ok(ended??),
     }

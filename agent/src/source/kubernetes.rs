@@ -57,7 +57,7 @@ impl KubernetesSource {
         for collection in &COLLECTIONS {
             tokio::spawn(collection.follow(self.clone(), told.clone(), health.clone(), seen.clone()));
         }
-        tokio::spawn(Objects::new(sender.clone()).run(messages));
+        tokio::spawn(Objects::new(sender.clone(), seen.clone()).run(messages));
         let (secrets, news) = Secrets::new(self, sender, health, seen);
         tokio::spawn(secrets.run(news, demand));
         reporter

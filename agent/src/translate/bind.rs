@@ -24,6 +24,8 @@ pub struct Bound {
     pub upstreams: Vec<Upstream>,
     /// The Gateways and their servers, for people.
     pub gateways: Vec<(ObjectRef, Vec<String>)>,
+    /// The credentials that Gateways name, and those that are served in their place.
+    pub wanted: BTreeSet<CredentialName>,
     /// What is missing or doubtful.
     pub findings: Vec<Finding>,
 }
@@ -31,12 +33,14 @@ pub struct Bound {
 type GatewayRef<'a> = (&'a Meta, &'a GatewaySpec);
 type ServiceRef<'a> = (&'a Meta, &'a VirtualServiceSpec);
 
-/// Resolves everything.
+/// Resolves everything. `before` is what was served until now.
 #[must_use]
-pub fn bind(state: &State, settings: &Settings) -> Bound {
+pub fn bind(state: &State, settings: &Settings, before: &Bound) -> Bound {
     let mut binder = Binder {
         state,
         settings,
+        before,
+        wanted: BTreeSet::new(),
         gateways: of_age(state.objects().filter_map(|object| match object {
             Object::Gateway(meta, spec) if is_selected(spec, settings) => Some((meta, &**spec)),
             _ => None,
@@ -72,6 +76,7 @@ pub fn bind(state: &State, settings: &Settings) -> Bound {
         ports,
         upstreams,
         gateways,
+        wanted: binder.wanted,
         findings,
     }
 }
@@ -79,6 +84,8 @@ pub fn bind(state: &State, settings: &Settings) -> Bound {
 struct Binder<'a> {
     state: &'a State,
     settings: &'a Settings,
+    before: &'a Bound,
+    wanted: BTreeSet<CredentialName>,
     gateways: Vec<GatewayRef<'a>>,
     services: Vec<ServiceRef<'a>>,
     destinations: Destinations<'a>,
@@ -142,7 +149,7 @@ impl<'a> Binder<'a> {
                     continue;
                 }
                 if secure {
-                    let Some(chain) = self.chain(meta, at, server, &chains) else {
+                    let Some(chain) = self.chain(meta, at, server, &chains, number) else {
                         continue;
                     };
                     chains.push(chain);
@@ -184,9 +191,17 @@ impl<'a> Binder<'a> {
         });
     }
 
-    /// The chain is there even if its credential is not: nothing else takes its hosts, a proxy that still holds the
-    /// credential serves on, and a proxy that does not gets it without a change of the listener.
-    fn chain(&mut self, meta: &Meta, at: usize, server: &Server, taken: &[Chain]) -> Option<Chain> {
+    /// A chain whose credential is not there keeps the one that its hosts had. Without a former one it is there all the same:
+    /// nothing else takes its hosts, a proxy that still holds the credential serves on, and a proxy that does not gets
+    /// it without a change of the listener.
+    fn chain(
+        &mut self,
+        meta: &Meta,
+        at: usize,
+        server: &Server,
+        taken: &[Chain],
+        number: u16,
+    ) -> Option<Chain> {
         let mut names: Vec<String> = server.hosts.iter().map(|name| split_host(name).1).collect();
         names.sort();
         names.dedup();
@@ -211,18 +226,46 @@ impl<'a> Binder<'a> {
         }
         let name = format!("{}/{}/{at}", meta.namespace, meta.name);
         let tls = self.tls(server)?;
-        for missing in tls.credentials().filter(|name| !self.state.is_served(name)) {
+        self.wanted.extend(tls.credentials());
+        let tls = self.or_held(number, &names, tls, |binder, missing, effect| {
             let field = format!("spec.servers[{at}].tls.credentialName");
-            let message =
-                format!("there is no good Secret {missing} yet: a proxy that has none refuses connections");
-            self.say(meta, "credential-not-ready", field, message);
-        }
+            let message = format!("there is no good Secret {missing} yet: {effect}");
+            binder.say(meta, "credential-not-ready", field, message);
+        });
         Some(Chain {
             name,
             server_names: names,
             tls: Some(tls),
             streaming: server.port.protocol == "GRPC",
         })
+    }
+
+    /// What these hosts were served with until now, if something of what is asked for is not there.
+    fn or_held(
+        &mut self,
+        number: u16,
+        names: &[String],
+        tls: Tls,
+        mut say: impl FnMut(&mut Self, &CredentialName, &str),
+    ) -> Tls {
+        let is_missing = |credential: &CredentialName| !self.state.is_served(credential);
+        let missing: Vec<_> = tls.credentials().filter(is_missing).collect();
+        if missing.is_empty() {
+            return tls;
+        }
+        let ports = self.before.ports.iter().filter(|port| port.number == number);
+        let before = ports
+            .flat_map(|port| &port.chains)
+            .find(|chain| chain.server_names == names);
+        let is_whole = |held: &Tls| !held.credentials().any(|credential| is_missing(&credential));
+        let held = before.and_then(|chain| chain.tls.clone()).filter(is_whole);
+        let effect = match held {
+            Some(_) => "the former one is served on",
+            None => "a proxy that has none refuses connections",
+        };
+        missing.iter().for_each(|missing| say(self, missing, effect));
+        self.wanted.extend(held.iter().flat_map(Tls::credentials));
+        held.unwrap_or(tls)
     }
 
     fn tls(&self, server: &Server) -> Option<Tls> {

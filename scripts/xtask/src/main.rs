@@ -45,7 +45,11 @@ enum Task {
         rest: Vec<String>,
     },
     /// Play the walkthrough with the real Envoy, under load
-    Demo,
+    Demo {
+        /// With objects of the real API server instead of files
+        #[arg(long)]
+        kubernetes: bool,
+    },
     /// Measure, side by side with others or with a floor
     Bench {
         /// rotation or kubernetes
@@ -68,7 +72,7 @@ fn main() -> Result<()> {
         Task::Crds => crds::write(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
-        Task::Demo => program("walkthrough", &[], None),
+        Task::Demo { kubernetes } => demo(kubernetes),
         Task::Bench { name, quick } => bench(&name, quick),
         Task::Lint => lint(),
         Task::Rules => rules::check().and_then(|()| codes::check()),
@@ -198,6 +202,14 @@ fn bench(name: &str, quick: bool) -> Result<()> {
     }
 }
 
+fn demo(kubernetes: bool) -> Result<()> {
+    if kubernetes {
+        program("walkthrough", &["--kubernetes"], Some(kube::setup()?))
+    } else {
+        program("walkthrough", &[], None)
+    }
+}
+
 /// Runs a program of the harness on the release build, with the folder of a control plane's programs if it needs one.
 fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Result<()> {
     setup()?;
@@ -212,11 +224,12 @@ fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Re
         name,
         "--",
     ]);
-    run(command
+    command
         .args(arguments)
-        .envs(control_plane.map(|folder| (kube::ASSETS, folder)))
         .env("SEALGATE_BIN", agent)
-        .env("ENVOY_BIN", envoy()?))
+        .env("ENVOY_BIN", envoy()?)
+        .envs(control_plane.map(|folder| (kube::ASSETS, folder)));
+    run(&mut command)
 }
 
 fn lint() -> Result<()> {

@@ -64,6 +64,31 @@ impl Access {
         Self::write(folder, &file, &self.server, &self.authority, namespace, token)
     }
 
+    /// The same by another port of loopback.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn through(&self, port: u16) -> Result<Self> {
+        let text = fs::read_to_string(&self.kubeconfig)?;
+        let server = format!("https://127.0.0.1:{port}");
+        let access = Self {
+            kubeconfig: self.kubeconfig.with_extension(format!("{port}.kubeconfig")),
+            server: server.clone(),
+            ..self.clone()
+        };
+        fs::write(&access.kubeconfig, text.replace(&self.server, &server))?;
+        Ok(access)
+    }
+
+    /// The port of loopback that the server listens on.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn port(&self) -> Result<u16> {
+        let port = self.server.rsplit(':').next().context("a server without port")?;
+        Ok(port.parse()?)
+    }
+
     /// A client that hides nothing: it tries nothing twice.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Objects of one namespace from YAML text, as an operator writes them with kubectl.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use kube::Client;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
@@ -83,6 +83,40 @@ impl Objects {
             answer.with_context(|| format!("replace {name}"))?;
         }
         Ok(())
+    }
+
+    /// One PUT for each document, whatever is there; creates what is not. For kinds that may be replaced without
+    /// naming a version, as Secrets may.
+    ///
+    /// # Errors
+    /// One is refused.
+    pub async fn put(&self, text: &str) -> Result<()> {
+        for (api, name, object) in self.read(text)? {
+            let answer = match api.replace(&name, &PostParams::default(), &object).await {
+                Err(kube::Error::Api(status)) if status.is_not_found() => {
+                    api.create(&PostParams::default(), &object).await
+                }
+                answer => answer,
+            };
+            answer.with_context(|| format!("put {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Sends text that is not YAML in the place of one object, as it is.
+    ///
+    /// # Errors
+    /// The API server does not refuse it as a bad request.
+    pub async fn apply_raw(&self, present: &str, text: &str) -> Result<()> {
+        let (api, name, _) = self.read(present)?.pop().context("no object")?;
+        let uri = format!("{}/{name}?fieldManager={MANAGER}&force=true", api.resource_url());
+        let request = http::Request::patch(uri)
+            .header("content-type", "application/apply-patch+yaml")
+            .body(text.as_bytes().to_vec())?;
+        match self.client.request_text(request).await {
+            Err(kube::Error::Api(status)) if status.code == 400 => Ok(()),
+            answer => bail!("{name}: not refused as a bad request: {answer:?}"),
+        }
     }
 
     /// Deletes the object of each document.

@@ -7,21 +7,19 @@ use anyhow::{Result, ensure};
 use super::Walkthrough;
 use crate::client::{fetch, fetch_plain};
 use crate::eventually;
-use crate::manifests::{HELLO, HTTPBIN, services, virtual_service};
+use crate::manifests::{HELLO, HTTPBIN};
 use crate::upstream::{TEAPOT, WELCOME};
 
 impl Walkthrough {
     pub(super) async fn begin(&mut self) -> Result<String> {
         let start = Instant::now();
         self.keys.push(self.leaf.key.clone());
-        self.site
-            .write("services.yaml", &services(self.site.welcome, self.site.httpbin))?;
-        self.site
-            .write("a.yaml", &virtual_service("a", "a.aliyun.com", HELLO))?;
-        self.site
-            .write("b.yaml", &virtual_service("b", "b.aliyun.com", HTTPBIN))?;
-        self.write_gateway()?;
-        self.write_leaf("aliyun-com", &self.leaf)?;
+        let services = self.store.services(self.site.welcome, self.site.httpbin);
+        self.store.write("services.yaml", &services).await?;
+        self.write_route("a", "a.aliyun.com", HELLO).await?;
+        self.write_route("b", "b.aliyun.com", HTTPBIN).await?;
+        self.write_gateway().await?;
+        self.store.write_leaf("aliyun-com", &self.leaf).await?;
         let took = self.shown("a.aliyun.com", &self.leaf, start).await?;
         self.answered("a.aliyun.com", "/hello", 200).await?;
         for tls in [&self.h1, &self.h2] {
@@ -45,7 +43,8 @@ impl Walkthrough {
         };
         eventually("plain HTTP answers", super::SOON, plain).await?;
         Ok(format!(
-            "   both hosts answer over HTTP/1.1 and HTTP/2, {took:.1?} after the first file; all else is 404"
+            "   both hosts answer over HTTP/1.1 and HTTP/2, {took:.1?} after {}; all else is 404",
+            self.store.words().first
         ))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use super::Walkthrough;
-use crate::manifests::{HELLO, HTTPBIN, gateway, virtual_service};
+use crate::manifests::{HELLO, HTTPBIN, gateway};
 use crate::pki::Leaf;
 
 impl Walkthrough {
@@ -16,6 +16,10 @@ impl Walkthrough {
         let trials = self.rotations.min(20);
         for _ in 0..trials {
             self.bad_then_good().await?;
+        }
+        // Now: the agent that wrote them will be killed.
+        if let Some(cluster) = self.store.cluster() {
+            self.told(cluster).await?;
         }
         Ok(format!(
             "   each refused by log, status and check, and good again when repaired; {trials} of {trials} good ones arrived 10 ms after a bad one"
@@ -35,58 +39,62 @@ impl Walkthrough {
             ..self.leaf.clone()
         };
         for (bad, code) in [(mismatched, "key-mismatch"), (truncated, "bad-pem")] {
-            self.write_leaf(&self.credential, &bad)?;
+            self.store.write_leaf(&self.credential, &bad).await?;
             self.seen_everywhere(&secret, code).await?;
             self.shown("a.aliyun.com", &self.leaf, Instant::now()).await?;
-            self.write_leaf(&self.credential, &self.leaf)?;
+            self.store.write_leaf(&self.credential, &self.leaf).await?;
             self.refused(&secret, code, false).await?;
         }
         Ok(())
     }
 
-    async fn bad_objects(&self) -> Result<()> {
+    async fn bad_objects(&mut self) -> Result<()> {
+        let object = "VirtualService default/b";
         let regex = HTTPBIN.replace("prefix: /delay", "regex: '('");
-        self.site
-            .write("b.yaml", &virtual_service("b", "b.aliyun.com", &regex))?;
-        self.seen_everywhere("VirtualService default/b", "bad-regex")
-            .await?;
+        self.write_route("b", "b.aliyun.com", &regex).await?;
+        self.seen_everywhere(object, "bad-regex").await?;
         self.answered("b.aliyun.com", "/status/418", 418).await?;
-        self.site
-            .write("b.yaml", &virtual_service("b", "b.aliyun.com", HTTPBIN))?;
-        self.refused("VirtualService default/b", "bad-regex", false)
-            .await?;
-
+        self.write_route("b", "b.aliyun.com", HTTPBIN).await?;
+        self.refused(object, "bad-regex", false).await?;
         self.thief().await?;
+        self.broken_yaml().await
+    }
 
-        self.site.write("a.yaml", "apiVersion: [\n")?;
-        self.seen_everywhere("File a.yaml", "invalid-yaml").await?;
+    /// Who refuses what is no YAML: the agent, or the API server before any agent hears of it.
+    async fn broken_yaml(&mut self) -> Result<()> {
+        let (object, code) = ("File a.yaml", "invalid-yaml");
+        self.store.write_broken("a.yaml", "apiVersion: [\n").await?;
+        if self.store.cluster().is_some() {
+            self.seen_by_check(object, code)?;
+        } else {
+            self.seen_everywhere(object, code).await?;
+        }
         self.answered("a.aliyun.com", "/hello", 200).await?;
-        self.site
-            .write("a.yaml", &virtual_service("a", "a.aliyun.com", HELLO))?;
-        self.refused("File a.yaml", "invalid-yaml", false).await
+        self.write_route("a", "a.aliyun.com", HELLO).await?;
+        self.refused(object, code, false).await
     }
 
     /// A Gateway that asks for a host of another one, and then for one of its own.
-    async fn thief(&self) -> Result<()> {
+    async fn thief(&mut self) -> Result<()> {
         let object = "Gateway istio-system/a-thief";
         let thief = gateway("example-org", "").replace("name: gateway", "name: a-thief");
-        self.site.write("z-thief.yaml", &thief)?;
+        self.store.write("z-thief.yaml", &thief).await?;
         self.seen_everywhere(object, "host-collision").await?;
         self.shown("a.aliyun.com", &self.leaf, Instant::now()).await?;
         let honest = self.authority.leaf(&["*.example.edu"])?;
-        self.write_leaf("example-edu", &honest)?;
+        self.store.write_leaf("example-edu", &honest).await?;
         let repaired = thief
             .replace("*.aliyun.com", "*.example.edu")
             .replace("example-org", "example-edu");
-        self.site.write("z-thief.yaml", &repaired)?;
+        self.store.write("z-thief.yaml", &repaired).await?;
         self.refused(object, "host-collision", false).await?;
         self.shown("www.example.edu", &honest, Instant::now()).await?;
-        fs::remove_file(self.site.dir().join("z-thief.yaml"))?;
-        Ok(())
+        self.store.remove("z-thief.yaml").await
     }
 
     /// In the log, the status, and what `check` says of the folder.
-    async fn seen_everywhere(&self, object: &str, code: &str) -> Result<()> {
+    async fn seen_everywhere(&mut self, object: &str, code: &'static str) -> Result<()> {
+        self.refusals.push((object.to_owned(), code));
         self.refused(object, code, true).await?;
         let log = fs::read_to_string(self.site.agent_log())?;
         ensure!(
@@ -94,6 +102,10 @@ impl Walkthrough {
                 .any(|line| line.contains(object) && line.contains(code)),
             "the log says nothing of {object}"
         );
+        self.seen_by_check(object, code)
+    }
+
+    fn seen_by_check(&self, object: &str, code: &str) -> Result<()> {
         let (status, report) = self.site.check()?;
         let findings = report["findings"].as_array().context("findings")?;
         let found = findings
@@ -113,9 +125,9 @@ impl Walkthrough {
             certificate: "-----BEGIN CERTIFICATE-----\n!\n".to_owned(),
             ..self.leaf.clone()
         };
-        self.write_leaf(&self.credential, &bad)?;
+        self.store.write_leaf(&self.credential, &bad).await?;
         tokio::time::sleep(Duration::from_millis(10)).await;
-        self.write_leaf(&self.credential, &next)?;
+        self.store.write_leaf(&self.credential, &next).await?;
         self.shown("a.aliyun.com", &next, Instant::now()).await?;
         self.load()?.only(&next);
         self.leaf = next;

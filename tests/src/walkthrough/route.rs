@@ -21,25 +21,26 @@ impl Walkthrough {
         let front = "  - match: [{uri: {prefix: /new}}]
     directResponse: {status: 203, body: {string: new}}
 ";
-        self.site.write(
-            "a.yaml",
-            &virtual_service("a", "a.aliyun.com", &format!("{front}{HELLO}")),
-        )?;
+        let ruled = format!("{front}{HELLO}");
+        self.write_route("a", "a.aliyun.com", &ruled).await?;
         self.answered("a.aliyun.com", "/new/rule", 203).await?;
-        self.site.write(
-            "a.yaml",
-            &virtual_service("a", "a.aliyun.com, d.aliyun.com", &format!("{front}{HELLO}")),
-        )?;
+        self.write_route("a", "a.aliyun.com, d.aliyun.com", &ruled)
+            .await?;
         self.answered("d.aliyun.com", "/hello", 200).await?;
-        self.site
-            .write("b.yaml", &virtual_service("b", "b.aliyun.com", &weighted(100, 0)))?;
-        self.answered("b.aliyun.com", "/status/204", 204).await?;
-        self.site
-            .write("b.yaml", &virtual_service("b", "b.aliyun.com", &weighted(0, 100)))?;
-        self.answered("b.aliyun.com", "/status/204", 503).await?;
-        self.site
-            .write("b.yaml", &virtual_service("b", "b.aliyun.com", HTTPBIN))?;
-        self.answered("b.aliyun.com", "/status/204", 204).await?;
+        for (rules, status) in [
+            (weighted(100, 0), 204),
+            (weighted(0, 100), 503),
+            (HTTPBIN.to_owned(), 204),
+        ] {
+            self.write_route("b", "b.aliyun.com", &rules).await?;
+            self.answered("b.aliyun.com", "/status/204", status).await?;
+        }
         Ok("   a rule in front, a host more, a weight from 100/0 to 0/100".to_owned())
+    }
+
+    /// The VirtualService of this name, in the file of this name.
+    pub(super) async fn write_route(&self, name: &str, hosts: &str, rules: &str) -> Result<()> {
+        let text = virtual_service(name, hosts, rules);
+        self.store.write(&format!("{name}.yaml"), &text).await
     }
 }

@@ -42,6 +42,12 @@ pub enum ClientError {
 pub async fn connect(context: Option<&str>, watch_timeout: Duration) -> Result<Client, ClientError> {
     let mut config = config(context).await?;
     config.read_timeout = Some(watch_timeout + MARGIN);
+    // The library's half a minute is long for a route that swallows everything.
+    config.connect_timeout = Some(MARGIN);
+    // For the answer that is waited for, not for the time that the connection was idle before.
+    config.reset_reader_on_write = true;
+    // The library would try again for minutes, and nobody would know that nothing is followed.
+    config.default_retry = false;
     Ok(ClientBuilder::try_from(config)?
         .with_layer(&Pace::default())
         .build())

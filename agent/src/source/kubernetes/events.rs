@@ -17,7 +17,7 @@ use crate::object::{Finding, ObjectRef, Severity};
 /// News that wait for the API server; more than that is dropped, the log and the status have it all.
 const WAITING: usize = 256;
 /// Not more often than this, whatever happens.
-const PACE: Duration = Duration::from_millis(100);
+const PACE: Duration = Duration::from_millis(25);
 /// The API's limit is 1 kB.
 const LONGEST_NOTE: usize = 1000;
 
@@ -67,39 +67,37 @@ impl Seen {
 
 /// Takes news for the API server; never waits.
 #[derive(Clone, Debug)]
-pub struct Reporter(mpsc::Sender<News>);
+pub struct Reporter {
+    seen: Seen,
+    sender: mpsc::Sender<(News, ObjectReference)>,
+}
 
 impl Reporter {
     pub(super) fn spawn(client: Client, seen: Seen) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(publish(client, seen, receiver));
-        Self(sender)
+        tokio::spawn(publish(client, receiver));
+        Self { seen, sender }
     }
 
     /// Hands over what concerns an object of the API. Warnings are for whoever reads the status.
     pub fn report(&self, news: &News) {
-        let matters = match news {
-            News::Found(finding) => finding.severity == Severity::Error,
-            News::Good(_) => true,
+        let object = match news {
+            News::Found(finding) if finding.severity != Severity::Error => return,
+            News::Found(finding) => &finding.object,
+            News::Good(object) => object,
         };
-        if matters {
+        // Looked up now: the object may be gone by the time that it is its turn.
+        if let Some(reference) = self.seen.reference(object) {
             // Full: a flood of refusals is not worth the memory.
-            let _ = self.0.try_send(news.clone());
+            let _ = self.sender.try_send((news.clone(), reference));
         }
     }
 }
 
-async fn publish(client: Client, seen: Seen, mut news: mpsc::Receiver<News>) {
+async fn publish(client: Client, mut news: mpsc::Receiver<(News, ObjectReference)>) {
     let recorder = Recorder::new(client, Author::from("sealgate"));
     let mut failing = false;
-    while let Some(news) = news.recv().await {
-        let object = match &news {
-            News::Found(finding) => &finding.object,
-            News::Good(object) => object,
-        };
-        let Some(reference) = seen.reference(object) else {
-            continue;
-        };
+    while let Some((news, reference)) = news.recv().await {
         match recorder.publish(&event(&news), &reference).await {
             Ok(()) => failing = false,
             Err(error) if failing => tracing::debug!("Events cannot be written: {}", explain(&error)),

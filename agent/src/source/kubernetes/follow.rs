@@ -2,20 +2,23 @@
 
 use std::fmt::Debug;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::super::health::{WatchState, Watched};
 
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
-/// A watch that stood this long has nothing to do with the failures before it.
-const STEADY: Duration = Duration::from_secs(30);
+/// A watch that stood this long, and longer than it was waited for, has nothing to do with the failures before it.
+const STEADY: Duration = Duration::from_secs(2);
+/// What stands in place of the API server may answer with whole pages.
+const LONGEST_MESSAGE: usize = 500;
 
 /// What a watch says.
 #[derive(Debug)]
@@ -33,7 +36,8 @@ pub(super) enum Told<T> {
 /// Delays that grow with each failure, each a bit different from anyone else's.
 pub(super) struct Delays {
     delays: ExponentialBackoff,
-    last: Option<Instant>,
+    /// The last one, and when it was over.
+    last: Option<(Duration, Instant)>,
 }
 
 impl Delays {
@@ -46,21 +50,21 @@ impl Delays {
 
     /// Waits after a failure.
     pub(super) async fn wait(&mut self) {
-        if self
-            .last
-            .is_some_and(|last| last.elapsed() > STEADY + LONGEST_DELAY)
-        {
+        let stood = self.last.map(|(delay, over)| (delay, over.elapsed()));
+        if stood.is_some_and(|(delay, stood)| stood > delay.max(STEADY)) {
             self.delays = fresh();
         }
-        self.last = Some(Instant::now());
-        tokio::time::sleep(self.delays.next().unwrap_or(LONGEST_DELAY)).await;
+        let delay = self.delays.next().unwrap_or(LONGEST_DELAY);
+        tokio::time::sleep(delay).await;
+        self.last = Some((delay, Instant::now()));
     }
 }
 
 fn fresh() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(SHORTEST_DELAY)
-        .with_max_delay(LONGEST_DELAY)
+        // The jitter adds as much again at most.
+        .with_max_delay(LONGEST_DELAY / 2)
         .with_jitter()
         .without_max_times()
         .build()
@@ -68,6 +72,9 @@ fn fresh() -> ExponentialBackoff {
 
 /// Follows until the API server says that there is no such kind. `read` says what matters of an object, if it
 /// matters at all; `tell` is not called any more once it answers that nobody listens.
+///
+/// Whatever failed begins anew with a list: the library does not say when a watch goes on, so that only a list shows that
+/// all is well again; and what failed may be the very version that the watch would go on from.
 pub(super) async fn follow<K, T>(
     api: Api<K>,
     config: watcher::Config,
@@ -78,10 +85,35 @@ pub(super) async fn follow<K, T>(
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     watched.set(WatchState::Listing, None);
-    let mut stream = pin!(watcher(api, config));
-    let mut listing = Vec::new();
     let mut delays = Delays::new();
-    while let Some(event) = stream.next().await {
+    loop {
+        let events = watcher(api.clone(), config.clone());
+        let Some(error) = until_failure(events, watched, &read, &mut tell).await else {
+            return;
+        };
+        match status(&error) {
+            Some(404) => return,
+            // The version was compacted away: the next list says what there is.
+            Some(410) => watched.set(WatchState::Listing, None),
+            _ => watched.set(WatchState::Failed, Some(describe(&error))),
+        }
+        if status(&error) == Some(403) && !tell(Told::Forbidden) {
+            return;
+        }
+        delays.wait().await;
+    }
+}
+
+/// Tells what comes; none once nobody listens.
+async fn until_failure<K, T>(
+    events: impl Stream<Item = watcher::Result<Event<K>>>,
+    watched: &Watched,
+    read: impl Fn(K) -> Option<T>,
+    mut tell: impl FnMut(Told<T>) -> bool,
+) -> Option<watcher::Error> {
+    let mut events = pin!(events);
+    let mut listing = Vec::new();
+    while let Some(event) = events.next().await {
         let listens = match event {
             Ok(Event::Init) => {
                 listing.clear();
@@ -95,29 +127,15 @@ pub(super) async fn follow<K, T>(
                 watched.set(WatchState::Following, None);
                 tell(Told::Listed(std::mem::take(&mut listing)))
             }
-            Ok(Event::Apply(object)) => {
-                watched.set(WatchState::Following, None);
-                read(object).is_none_or(|object| tell(Told::Applied(object)))
-            }
-            Ok(Event::Delete(object)) => {
-                watched.set(WatchState::Following, None);
-                read(object).is_none_or(|object| tell(Told::Deleted(object)))
-            }
-            Err(error) if status(&error) == Some(404) => return,
-            Err(error) => {
-                // The version was compacted away: the next list says what there is.
-                if status(&error) != Some(410) {
-                    watched.set(WatchState::Failed, Some(describe(&error)));
-                }
-                let listens = status(&error) != Some(403) || tell(Told::Forbidden);
-                delays.wait().await;
-                listens
-            }
+            Ok(Event::Apply(object)) => read(object).is_none_or(|object| tell(Told::Applied(object))),
+            Ok(Event::Delete(object)) => read(object).is_none_or(|object| tell(Told::Deleted(object))),
+            Err(error) => return Some(error),
         };
         if !listens {
-            return;
+            return None;
         }
     }
+    None
 }
 
 /// The API server's status code, where it is the API server that spoke.
@@ -144,14 +162,20 @@ fn describe(error: &watcher::Error) -> String {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
         | watcher::Error::WatchFailed(error) => explain(error),
-        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::WatchError(status) => shorten(&status.message),
         watcher::Error::NoResourceVersion => error.to_string(),
     }
 }
 
 pub(super) fn explain(error: &kube::Error) -> String {
-    if let kube::Error::Api(status) = error {
-        return status.message.clone();
+    match error {
+        kube::Error::Api(status) => return shorten(&status.message),
+        // The library quotes what it cannot read, which may be a Secret.
+        kube::Error::SerdeError(error) => {
+            let (line, column) = (error.line(), error.column());
+            return format!("the API server's answer cannot be read (line {line}, column {column})");
+        }
+        _ => {}
     }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -162,5 +186,42 @@ pub(super) fn explain(error: &kube::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    shorten(&text)
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_quoted() {
+        let error = serde_json::from_str::<Vec<u8>>("\"c2VjcmV0\"").unwrap_err();
+        let text = explain(&kube::Error::SerdeError(error));
+        assert!(!text.contains("c2VjcmV0") && text.contains("column"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn delays_grow_to_a_limit_and_begin_anew_after_a_steady_time() {
+        let mut delays = Delays::new();
+        let mut waited = Vec::new();
+        for _ in 0..12 {
+            let before = Instant::now();
+            delays.wait().await;
+            waited.push(before.elapsed());
+        }
+        let (first, last) = (waited.first().unwrap(), waited.last().unwrap());
+        assert!(*first <= 3 * SHORTEST_DELAY, "{first:?}");
+        assert!(
+            *last >= LONGEST_DELAY / 2 && *last <= LONGEST_DELAY + SHORTEST_DELAY,
+            "{last:?}"
+        );
+        tokio::time::advance(2 * LONGEST_DELAY).await;
+        let before = Instant::now();
+        delays.wait().await;
+        assert!(before.elapsed() <= 3 * SHORTEST_DELAY);
+    }
 }

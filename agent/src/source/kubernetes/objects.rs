@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
 use super::collection::COLLECTIONS;
+use super::events::Seen;
 use super::follow::Told;
 use crate::object::{Kind, Meta, ObjectRef};
 use crate::source::manifest;
@@ -51,6 +52,7 @@ pub(super) fn entry(kind: Kind, object: DynamicObject) -> Entry {
 /// See the module.
 pub(super) struct Objects {
     sender: UnboundedSender<SourceEvent>,
+    seen: Seen,
     /// Kinds whose first list is not complete; none of them once everything was told.
     pending: BTreeSet<Kind>,
     /// What the first lists hold, until they are told.
@@ -63,9 +65,10 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    pub(super) fn new(sender: UnboundedSender<SourceEvent>) -> Self {
+    pub(super) fn new(sender: UnboundedSender<SourceEvent>, seen: Seen) -> Self {
         Self {
             sender,
+            seen,
             pending: COLLECTIONS.iter().map(|collection| collection.kind).collect(),
             first: BTreeMap::new(),
             known: BTreeSet::new(),
@@ -115,7 +118,10 @@ impl Objects {
         for event in &events {
             match event {
                 SourceEvent::Apply(entry) => drop(self.known.insert(entry.object_ref.clone())),
-                SourceEvent::Delete(name) => drop(self.known.remove(name)),
+                SourceEvent::Delete(name) => {
+                    self.known.remove(name);
+                    self.seen.forget(name);
+                }
                 SourceEvent::Reset(_) => {}
             }
         }

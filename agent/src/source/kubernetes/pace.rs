@@ -1,5 +1,6 @@
 //! A watch that ends as soon as it began is begun again at once by the library; between an API server and a proxy
-//! that cuts every watch this would be a hot loop. Here the same watch starts only so often.
+//! that cuts every watch this would be a hot loop. Here the same watch starts only so often. And whoever is told by the
+//! API server to come back later does.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -7,49 +8,82 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
+use http::header::RETRY_AFTER;
+use http::{Request, Response};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
 /// The same watch does not start more often.
 const SHORTEST: Duration = Duration::from_millis(250);
-/// More watches than any agent has are forgotten together.
+/// Nobody is sent away for longer: who knows what stands in place of the API server.
+const LONGEST: Duration = Duration::from_secs(10);
+/// More requests than any agent has are forgotten together.
 const REMEMBERED: usize = 4096;
 
-/// The layer; services made from it share what they know.
+/// The layer; services made from it share what they know: when a request may start again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pace(Arc<Mutex<HashMap<String, Instant>>>);
 
 impl Pace {
     /// When this request may start; noted as if it will.
-    fn start_of<B>(&self, request: &Request<B>) -> Instant {
+    fn start_of(&self, request: &Named) -> Instant {
         let now = Instant::now();
-        let Some(watch) = watch_of(request) else {
-            return now;
-        };
         let mut starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if starts.len() >= REMEMBERED {
-            starts.clear();
+        let start = starts
+            .get(&request.name)
+            .map_or(now, |earliest| now.max(*earliest));
+        if request.is_watch {
+            remember(&mut starts, request.name.clone(), start + SHORTEST);
         }
-        let start = starts.get(&watch).map_or(now, |last| now.max(*last + SHORTEST));
-        starts.insert(watch, start);
         start
+    }
+
+    /// Takes the API server at its word.
+    fn heed<B>(&self, request: Named, answer: &Response<B>) {
+        let after = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(|seconds| Duration::from_secs(seconds).min(LONGEST));
+        if let Some(after) = after.filter(|_| !answer.status().is_success()) {
+            let mut starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            remember(&mut starts, request.name, Instant::now() + after);
+        }
     }
 }
 
-/// Names a watch, wherever it begins.
-fn watch_of<B>(request: &Request<B>) -> Option<String> {
-    let query = request.uri().query()?;
-    let (watches, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| *pair == "watch=true");
-    let others = others
-        .into_iter()
-        .filter(|pair| !pair.starts_with("resourceVersion="));
-    let name = format!(
-        "{}?{}",
-        request.uri().path(),
-        others.collect::<Vec<_>>().join("&")
-    );
-    (!watches.is_empty()).then_some(name)
+fn remember(starts: &mut HashMap<String, Instant>, name: String, start: Instant) {
+    if starts.len() >= REMEMBERED {
+        starts.clear();
+    }
+    starts.insert(name, start);
+}
+
+/// A request by what it asks for, wherever a watch begins.
+#[derive(Clone, Debug)]
+struct Named {
+    name: String,
+    is_watch: bool,
+}
+
+impl Named {
+    fn new<B>(request: &Request<B>) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        let (watches, others): (Vec<&str>, Vec<&str>) =
+            query.split('&').partition(|pair| *pair == "watch=true");
+        let others = others
+            .into_iter()
+            .filter(|pair| !pair.starts_with("resourceVersion="));
+        let name = format!(
+            "{}?{}",
+            request.uri().path(),
+            others.collect::<Vec<_>>().join("&")
+        );
+        Self {
+            name,
+            is_watch: !watches.is_empty(),
+        }
+    }
 }
 
 impl<S> Layer<S> for Pace {
@@ -70,9 +104,9 @@ pub(super) struct Paced<S> {
     pace: Pace,
 }
 
-impl<S, B> Service<Request<B>> for Paced<S>
+impl<S, B, R> Service<Request<B>> for Paced<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
     type Response = S::Response;
@@ -84,12 +118,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let start = self.pace.start_of(&request);
+        let (named, pace) = (Named::new(&request), self.pace.clone());
+        let start = pace.start_of(&named);
         // The library's service does nothing before its future is polled.
         let call = self.inner.call(request);
         Box::pin(async move {
             tokio::time::sleep_until(start).await;
-            call.await
+            let answer = call.await?;
+            pace.heed(named, &answer);
+            Ok(answer)
         })
     }
 }
@@ -98,10 +135,10 @@ where
 mod tests {
     use super::*;
 
-    fn request(uri: &str) -> Request<()> {
+    fn request(uri: &str) -> Named {
         let mut request = Request::new(());
         *request.uri_mut() = uri.parse().unwrap();
-        request
+        Named::new(&request)
     }
 
     #[tokio::test(start_paused = true)]
@@ -119,7 +156,24 @@ mod tests {
         );
         assert_eq!(pace.start_of(&request("/b?watch=true&resourceVersion=2")), now);
         assert_eq!(pace.start_of(&request("/a?limit=500")), now);
+        assert_eq!(pace.start_of(&request("/a?limit=500")), now);
         tokio::time::advance(3 * SHORTEST).await;
         assert_eq!(pace.start_of(&request("/a?watch=true")), Instant::now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_told_to_come_back_later_does_within_reason() {
+        let pace = Pace::default();
+        for (status, after, expected) in [
+            (429, "3", Duration::from_secs(3)),
+            (503, "3600", LONGEST),
+            (429, "soon", Duration::ZERO),
+            (200, "3", Duration::ZERO),
+        ] {
+            let (list, now) = (format!("/{status}/{after}?limit=500"), Instant::now());
+            let answer = Response::builder().status(status).header(RETRY_AFTER, after);
+            pace.heed(request(&list), &answer.body(()).unwrap());
+            assert_eq!(pace.start_of(&request(&list)), now + expected, "{list}");
+        }
     }
 }

@@ -202,6 +202,7 @@ impl Secrets {
         self.leaving.retain(|name, _| !due.contains(name));
         let kept: BTreeSet<String> = self.wanted.borrow().difference(&due).cloned().collect();
         for name in &due {
+            self.context.seen.forget(&self.object_ref(name));
             if self.known.remove(name) {
                 self.held.push(SourceEvent::Delete(self.object_ref(name)));
             }

@@ -119,8 +119,7 @@ impl Reader {
         let (context, wanted) = (self.context.clone(), self.wanted.clone());
         let (permits, name) = (Arc::clone(&self.permits), name.to_owned());
         self.reads.spawn(async move {
-            let _permit = permits.acquire().await;
-            read(&context, &name, &wanted).await;
+            read(&context, &name, &wanted, &permits).await;
             name
         });
     }
@@ -132,14 +131,18 @@ impl Reader {
     }
 }
 
-/// Reads one Secret, as often as it takes while it is wanted.
-async fn read(context: &Context, name: &str, wanted: &watch::Receiver<Wanted>) {
+/// Reads one Secret, as often as it takes while it is wanted. One that cannot be read holds up no other: it waits without
+/// a permit.
+async fn read(context: &Context, name: &str, wanted: &watch::Receiver<Wanted>, permits: &Semaphore) {
     let watched = context
         .health
         .watch(format!("reading Secret {}/{name}", context.source.namespace));
     let mut delays = Delays::new();
     while wanted.borrow().contains(name) {
-        match context.api::<Secret>().get_opt(name).await {
+        let permit = permits.acquire().await;
+        let answer = context.api::<Secret>().get_opt(name).await;
+        drop(permit);
+        match answer {
             Ok(secret) => {
                 let entry = secret.map(|secret| Box::new(context.entry(secret)));
                 context.tell(News::Is(name.to_owned(), entry));

@@ -1,0 +1,138 @@
+//! Step 10: what can be seen, and what nowhere.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::events::v1::Event;
+use serde_json::Value;
+
+use super::{SOON, Walkthrough};
+use crate::client::fetch_plain;
+use crate::eventually;
+use crate::store::Cluster;
+
+impl Walkthrough {
+    pub(super) async fn seen(&mut self) -> Result<String> {
+        let name = format!("istio-system/{}", self.credential);
+        self.confirmed(&name, &self.leaf.serial).await?;
+        let mut places = self.envoy_shows(&name).await?;
+        places.extend(self.agent_shows().await?);
+        let mut told = format!("   serial {} everywhere", self.leaf.serial);
+        if let Some(cluster) = self.store.cluster() {
+            let events = cluster.events().await?;
+            told.push_str(&format!(
+                ", {} Events on what was refused and is good again",
+                events.len()
+            ));
+            places.push(("the Events", serde_json::to_string(&events)?));
+        }
+        for key in &self.keys {
+            has_no_key(&places, key)?;
+        }
+        Ok(format!("{told}, {} private keys nowhere", self.keys.len()))
+    }
+
+    /// Envoy's own pages have the present certificate.
+    async fn envoy_shows(&self, name: &str) -> Result<Vec<(&'static str, String)>> {
+        let dump = self.site.envoy_page("/config_dump").await?;
+        let certificates = self.site.envoy_page("/certs").await?;
+        ensure!(
+            certificates.contains(&self.leaf.serial),
+            "Envoy's /certs has no serial {}",
+            self.leaf.serial
+        );
+        let dumped = dumped_leaf(&dump, name).context("the certificate in config_dump")?;
+        ensure!(
+            dumped.trim() == self.leaf.certificate.replace("\r\n", "\n").trim(),
+            "config_dump has another certificate"
+        );
+        let log = fs::read_to_string(self.site.envoy_log())?;
+        Ok(vec![
+            ("config_dump", dump),
+            ("/certs", certificates),
+            ("Envoy's log", log),
+        ])
+    }
+
+    /// So does the agent.
+    async fn agent_shows(&self) -> Result<Vec<(&'static str, String)>> {
+        let admin = format!("127.0.0.1:{}", self.site.admin);
+        let certs = self.site.sealgate(&["certs", "--json", "--admin", &admin])?;
+        let certs = String::from_utf8(certs.stdout)?;
+        ensure!(
+            certs.contains(&self.leaf.serial),
+            "sealgate certs has no serial {}",
+            self.leaf.serial
+        );
+        let metrics = fetch_plain(self.site.admin, "localhost", "/metrics").await?;
+        Ok(vec![
+            ("sealgate certs", certs),
+            ("/api/status", self.site.status().await?.to_string()),
+            ("/metrics", metrics.body),
+            ("the agent's log", fs::read_to_string(self.site.agent_log())?),
+        ])
+    }
+
+    /// Waits until each refused object has an Event that says why, and one that says that it is good again.
+    pub(super) async fn told(&self, cluster: &Cluster) -> Result<()> {
+        let attempt = || async {
+            let events = cluster.events().await?;
+            for (object, code) in &self.refusals {
+                for reason in [reason(code), "Accepted".to_owned()] {
+                    ensure!(
+                        events.iter().any(|event| is_about(event, object, &reason)),
+                        "no Event {reason} on {object}"
+                    );
+                }
+            }
+            Ok(())
+        };
+        eventually("Events on what was refused", SOON, attempt).await
+    }
+}
+
+/// As Events spell codes: `key-mismatch` is `KeyMismatch`.
+fn reason(code: &str) -> String {
+    let words = code.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    });
+    words.collect()
+}
+
+fn is_about(event: &Event, object: &str, reason: &str) -> bool {
+    let Some(regarding) = &event.regarding else {
+        return false;
+    };
+    let [kind, namespace, name] = [&regarding.kind, &regarding.namespace, &regarding.name]
+        .map(|part| part.as_deref().unwrap_or_default());
+    format!("{kind} {namespace}/{name}") == object && event.reason.as_deref() == Some(reason)
+}
+
+/// Neither as PEM, nor as the `data` of a Secret.
+fn has_no_key(places: &[(&str, String)], key: &str) -> Result<()> {
+    let encoded = STANDARD.encode(key);
+    let forms = [
+        key.lines().nth(1).context("a key has lines")?,
+        encoded.get(40..120).context("a key is longer")?,
+    ];
+    for (place, text) in places {
+        let leak = forms.iter().any(|form| text.contains(form));
+        ensure!(!leak, "a private key is in {place}");
+    }
+    Ok(())
+}
+
+/// The chain of a dynamic secret in Envoy's dump.
+fn dumped_leaf(dump: &str, name: &str) -> Option<String> {
+    let dump: Value = serde_json::from_str(dump).ok()?;
+    let secrets = dump["configs"]
+        .as_array()?
+        .iter()
+        .filter_map(|config| config["dynamic_active_secrets"].as_array());
+    let secret = secrets.flatten().find(|secret| secret["name"] == name)?;
+    let chain = secret["secret"]["tls_certificate"]["certificate_chain"]["inline_bytes"].as_str()?;
+    String::from_utf8(STANDARD.decode(chain).ok()?).ok()
+}

@@ -21,6 +21,7 @@ impl Walkthrough {
         places.extend(self.agent_shows().await?);
         let mut told = format!("   serial {} everywhere", self.leaf.serial);
         if let Some(cluster) = self.store.cluster() {
+            self.told(cluster).await?;
             let events = cluster.events().await?;
             told.push_str(&format!(
                 ", {} Events on what was refused and is good again",

@@ -104,7 +104,7 @@ impl Engine {
                     .state
                     .credentials()
                     .get(name)
-                    .and_then(|record| record.good.as_deref());
+                    .and_then(|record| record.good.as_ref());
                 if translate::publish_credential(draft, name, good) {
                     moved.push(name);
                 }

@@ -77,22 +77,39 @@ impl TypeUrl {
 /// A hash of the content.
 pub type Version = Arc<str>;
 
-/// One resource: its encoded message. It may hold a private key: `Debug` elides it, and it is zeroized on drop.
-#[derive(PartialEq, Eq)]
+/// What encodes itself whenever it is sent, so that its content is held once.
+pub trait Body: Send + Sync {
+    /// Appends the encoded message.
+    fn append_to(&self, message: &mut Vec<u8>);
+}
+
+impl Body for Zeroizing<Vec<u8>> {
+    fn append_to(&self, message: &mut Vec<u8>) {
+        message.extend_from_slice(self);
+    }
+}
+
+/// One resource. It may hold a private key: `Debug` elides it, and what it is made of is zeroized on drop.
 pub struct Resource {
     version: Version,
-    body: Zeroizing<Vec<u8>>,
+    body: Arc<dyn Body>,
 }
 
 impl Resource {
-    /// A resource of this content.
+    /// A resource of this content, encoded.
     #[must_use]
     pub fn new(body: Vec<u8>) -> Self {
         let hash = Sha256::digest(&body);
         let version = crate::credential::hex(hash.get(..16).unwrap_or_default());
+        Self::of(version, Arc::new(Zeroizing::new(body)))
+    }
+
+    /// A resource of this content, whose hash is `version`.
+    #[must_use]
+    pub fn of(version: String, body: Arc<dyn Body>) -> Self {
         Self {
             version: version.into(),
-            body: body.into(),
+            body,
         }
     }
 
@@ -102,12 +119,28 @@ impl Resource {
         &self.version
     }
 
-    /// The encoded message; a Secret's is without its name.
+    /// Appends the encoded message; a Secret's is without its name.
+    pub fn append_to(&self, message: &mut Vec<u8>) {
+        self.body.append_to(message);
+    }
+
+    /// The encoded message.
     #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
+    pub fn body(&self) -> Vec<u8> {
+        let mut message = Vec::new();
+        self.append_to(&mut message);
+        message
     }
 }
+
+/// The hash of the content stands for it.
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+    }
+}
+
+impl Eq for Resource {}
 
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,14 +270,15 @@ impl Draft<'_> {
 
     /// Adds or replaces a resource; equal content changes nothing.
     pub fn set(&mut self, kind: TypeUrl, name: &str, body: Vec<u8>) {
+        self.put(kind, name, Resource::new(body));
+    }
+
+    /// The same, with a resource that was made already.
+    pub fn put(&mut self, kind: TypeUrl, name: &str, resource: Resource) {
         let name: Arc<str> = name.into();
         self.retired.remove(&(kind, Arc::clone(&name)));
-        let resource = Resource::new(body);
-        if self
-            .snapshot
-            .get(kind, &name)
-            .is_some_and(|old| old.version == resource.version)
-        {
+        let known = self.snapshot.get(kind, &name);
+        if known.is_some_and(|old| old.version == resource.version) {
             return;
         }
         self.moved = true;

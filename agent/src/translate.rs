@@ -13,6 +13,7 @@ mod tls;
 mod wire;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use prost::Message;
 
@@ -37,12 +38,12 @@ pub struct Settings {
 pub fn publish_credential(
     draft: &mut Draft<'_>,
     name: &CredentialName,
-    credential: Option<&Credential>,
+    credential: Option<&Arc<Credential>>,
 ) -> bool {
     let name = name.to_string();
     let before = draft.version(TypeUrl::Secret, &name);
     match credential {
-        Some(credential) => draft.set(TypeUrl::Secret, &name, secret::build(credential).encode_to_vec()),
+        Some(credential) => draft.put(TypeUrl::Secret, &name, secret::resource(credential)),
         None => draft.remove(TypeUrl::Secret, &name),
     }
     draft.version(TypeUrl::Secret, &name) != before

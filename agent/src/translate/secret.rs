@@ -1,14 +1,30 @@
 //! A credential as Envoy's Secret, without its name: each proxy gets it under the name that it asked for.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, Secret, TlsCertificate, secret::Type,
 };
 
+use prost::Message as _;
+
 use super::wire::inline;
 use crate::credential::Credential;
+use crate::snapshot::{Body, Resource};
 
-/// The Secret of a credential; the caller's `name` field stays empty.
-pub(super) fn build(credential: &Credential) -> Secret {
+/// The Secret of a credential: its content is held by the credential alone, and encoded when it is sent.
+pub(super) fn resource(credential: &Arc<Credential>) -> Resource {
+    Resource::of(credential.version(), Arc::<Credential>::clone(credential))
+}
+
+impl Body for Credential {
+    fn append_to(&self, message: &mut Vec<u8>) {
+        message.extend_from_slice(&build(self).encode_to_vec());
+    }
+}
+
+/// The `name` stays empty.
+fn build(credential: &Credential) -> Secret {
     let body = match credential {
         Credential::KeyPair(pair) => Type::TlsCertificate(TlsCertificate {
             certificate_chain: Some(inline(pair.chain_pem())),

@@ -135,11 +135,11 @@ fn reason(status: RpcStatus) -> String {
 
 /// A Secret gets its name here, as it was asked for: parts of a message that follow each other are one message.
 fn any(kind: TypeUrl, name: &str, resource: &Resource) -> Any {
-    let mut value = Vec::with_capacity(name.len() + resource.body().len() + 8);
+    let mut value = Vec::new();
     if kind == TypeUrl::Secret {
         prost::encoding::string::encode(1, &name.to_owned(), &mut value);
     }
-    value.extend_from_slice(resource.body());
+    resource.append_to(&mut value);
     Any {
         type_url: kind.as_str().to_owned(),
         value,

@@ -156,7 +156,7 @@ fn shown(response: Option<&Response>) -> String {
         let resources = response
             .resources
             .iter()
-            .map(|(name, resource)| format!("{name}={}", String::from_utf8_lossy(resource.body())));
+            .map(|(name, resource)| format!("{name}={}", String::from_utf8_lossy(&resource.body())));
         let removed = response.removed.iter().map(|name| format!("-{name}"));
         resources.chain(removed).collect::<Vec<_>>().join(" ")
     })

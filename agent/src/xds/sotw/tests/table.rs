@@ -180,7 +180,7 @@ const EXCHANGES: &[Exchange] = &[
 fn shown(response: Option<&Response>) -> String {
     response.map_or(SILENCE.to_owned(), |response| {
         let one = |(name, resource): &(Arc<str>, Arc<Resource>)| {
-            format!("{name}={}", String::from_utf8_lossy(resource.body()))
+            format!("{name}={}", String::from_utf8_lossy(&resource.body()))
         };
         response.resources.iter().map(one).collect::<Vec<_>>().join(" ")
     })

@@ -74,11 +74,9 @@ pub fn publish(draft: &mut Draft<'_>, bound: &Bound, settings: &Settings) {
         )
     });
     draft.replace(TypeUrl::ExtensionConfig, filters);
-    let listeners = bound.ports.iter().map(|port| {
-        (
-            listener::name(port),
-            listener::build(port, &settings.listen).encode_to_vec(),
-        )
-    });
+    let listeners = bound
+        .ports
+        .iter()
+        .map(|port| (listener::name(port), listener::encode(port, &settings.listen)));
     draft.replace(TypeUrl::Listener, listeners);
 }

@@ -6,6 +6,8 @@ use envoy_types::pb::envoy::config::listener::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
+use prost::Message as _;
+
 use super::model::{Chain, Port};
 use super::{connection_manager, tls, wire};
 
@@ -19,18 +21,26 @@ pub(super) fn name(port: &Port) -> String {
     format!("gateway-{}", port.number)
 }
 
-/// The listener of a port.
-pub(super) fn build(port: &Port, listen: &str) -> Listener {
+/// `Listener.filter_chains`.
+const FILTER_CHAINS: u32 = 3;
+
+/// The listener of a port, encoded. Its chains are written one after the other (parts of a message that follow each
+/// other are one message): thousands of them as messages at once would be most of the agent's memory.
+pub(super) fn encode(port: &Port, listen: &str) -> Vec<u8> {
+    let mut message = build(port, listen).encode_to_vec();
+    for chain in &port.chains {
+        prost::encoding::message::encode(FILTER_CHAINS, &filter_chain(port, chain), &mut message);
+    }
+    message
+}
+
+/// All but the chains.
+fn build(port: &Port, listen: &str) -> Listener {
     let secure = port.chains.iter().any(|chain| chain.tls.is_some());
     Listener {
         name: name(port),
         stat_prefix: name(port),
         address: Some(wire::tcp(listen, port.bind)),
-        filter_chains: port
-            .chains
-            .iter()
-            .map(|chain| filter_chain(port, chain))
-            .collect(),
         listener_filters: if secure { vec![tls_inspector()] } else { Vec::new() },
         listener_filters_timeout: wire::seconds(HANDSHAKE_TIMEOUT_S),
         per_connection_buffer_limit_bytes: wire::uint(CONNECTION_BUFFER_BYTES),
@@ -68,5 +78,39 @@ fn tls_inspector() -> ListenerFilter {
             &TlsInspector::default(),
         ))),
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sealgate_core::table::TableConfig;
+
+    use super::*;
+
+    #[test]
+    fn the_parts_are_one_message() {
+        let chain = |name: &str| Chain {
+            name: name.to_owned(),
+            server_names: Vec::new(),
+            tls: None,
+            streaming: false,
+        };
+        let port = Port {
+            number: 80,
+            bind: 8080,
+            chains: vec![chain("a"), chain("b")],
+            table: TableConfig {
+                port: 80,
+                virtual_hosts: Vec::new(),
+            },
+        };
+        let mut whole = build(&port, "127.0.0.1");
+        whole.filter_chains = port
+            .chains
+            .iter()
+            .map(|chain| filter_chain(&port, chain))
+            .collect();
+        let encoded = encode(&port, "127.0.0.1");
+        assert_eq!(Listener::decode(encoded.as_slice()), Ok(whole));
     }
 }

@@ -89,7 +89,10 @@ impl Subject {
     /// # Errors
     /// A request fails.
     pub async fn round(&mut self, requests: u32) -> Result<()> {
-        let warm = self.times.first().map_or_else(String::new, |(spot, _)| spot.path());
+        let warm = self
+            .times
+            .first()
+            .map_or_else(String::new, |(spot, _)| spot.path());
         self.load.run(&warm, requests / 4).await?;
         for (spot, times) in &mut self.times {
             let before = self.envoy.processor_time()?;
@@ -114,9 +117,7 @@ impl Subject {
     /// The median of a path's rounds, in microseconds; 0 without such a path.
     #[must_use]
     pub fn micros(&self, at: usize) -> f64 {
-        self.times
-            .get(at)
-            .map_or(0.0, |(_, times)| times.p50() * 1000.0)
+        self.times.get(at).map_or(0.0, |(_, times)| times.p50() * 1000.0)
     }
 
     /// Envoy's memory, in bytes.
@@ -141,7 +142,8 @@ impl Subject {
 /// # Errors
 /// The environment does not name the agent.
 pub fn filter() -> Result<PathBuf> {
-    let agent = std::env::var_os("SEALGATE_BIN").context("SEALGATE_BIN is not set: run cargo xtask bench filter")?;
+    let agent =
+        std::env::var_os("SEALGATE_BIN").context("SEALGATE_BIN is not set: run cargo xtask bench filter")?;
     Ok(PathBuf::from(agent).with_file_name("sealgate_filter.wasm"))
 }
 

@@ -14,7 +14,9 @@ const COUNTS: [usize; 3] = [10, 1_000, 10_000];
 fn spots(routes: usize) -> Vec<Spot> {
     // Two of each: half of the routes are exact, half are prefixes.
     let middle = routes / 2;
-    [0, 1, middle, middle + 1, routes - 2, routes - 1].map(Spot).to_vec()
+    [0, 1, middle, middle + 1, routes - 2, routes - 1]
+        .map(Spot)
+        .to_vec()
 }
 
 /// Envoy's own are prefixes alone.
@@ -81,7 +83,10 @@ async fn main() -> Result<()> {
 }
 
 fn find<'s>(subjects: &'s [Subject], name: &str) -> Result<&'s Subject> {
-    subjects.iter().find(|subject| subject.name == name).context(name.to_owned())
+    subjects
+        .iter()
+        .find(|subject| subject.name == name)
+        .context(name.to_owned())
 }
 
 fn micros(subjects: &[Subject], name: &str) -> Result<f64> {
@@ -109,7 +114,9 @@ fn rows(subjects: &[Subject]) -> Value {
 
 /// Added over Envoy alone, ours over theirs. Of the native routes the last one: that is what their number costs.
 fn ratios(subjects: &[Subject], alone: f64) -> Result<Value> {
-    let ours = |routes: usize| Ok::<_, anyhow::Error>(micros(subjects, &format!("Sealgate, {routes} routes"))? - alone);
+    let ours = |routes: usize| {
+        Ok::<_, anyhow::Error>(micros(subjects, &format!("Sealgate, {routes} routes"))? - alone)
+    };
     let native = |routes: usize| {
         let subject = find(subjects, &format!("native, {routes} prefix routes"))?;
         Ok::<_, anyhow::Error>(subject.micros(2) - alone)
@@ -151,8 +158,10 @@ async fn loads(quick: bool) -> Result<Vec<Value>> {
             memory as f64 / 1e6,
             native.as_secs_f64() * 1e3
         ));
-        all.push(json!({"routes": routes, "json_bytes": text.len(), "cpu_ms": time.as_secs_f64() * 1e3,
-            "memory_bytes": memory, "native_ms": native.as_secs_f64() * 1e3}));
+        all.push(
+            json!({"routes": routes, "json_bytes": text.len(), "cpu_ms": time.as_secs_f64() * 1e3,
+            "memory_bytes": memory, "native_ms": native.as_secs_f64() * 1e3}),
+        );
     }
     Ok(all)
 }

@@ -112,7 +112,12 @@ pub(super) fn wasm(module: &Path, table: Option<&TableConfig>) -> Value {
 pub(super) fn lua(routes: usize) -> Value {
     let mut code = "local clusters = {}\n".to_owned();
     for at in 0..routes {
-        let _ = writeln!(code, "clusters[\"{}\"] = \"service-{}\"", Spot(at).path(), at % 100);
+        let _ = writeln!(
+            code,
+            "clusters[\"{}\"] = \"service-{}\"",
+            Spot(at).path(),
+            at % 100
+        );
     }
     code += "function envoy_on_request(handle)\n  local headers = handle:headers()\n  \
         headers:replace(\"x-sealgate-cluster\", clusters[headers:get(\":path\")] or \"none\")\nend\n";

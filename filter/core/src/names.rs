@@ -95,7 +95,7 @@ pub fn forged() -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matcher::Pattern;
+    use crate::regex::Pattern;
 
     #[test]
     fn every_spelling_of_every_name_is_taken_off_and_no_other_is() {

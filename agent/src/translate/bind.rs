@@ -412,6 +412,7 @@ impl<'a> Binder<'a> {
                     virtual_service: format!("{}/{}", meta.namespace, meta.name),
                     rule: at,
                     name: route.name.clone(),
+                    root: None,
                 };
                 let place = ObjectRef::new(Kind::VirtualService, &meta.namespace, &meta.name);
                 let destinations = &mut self.destinations;

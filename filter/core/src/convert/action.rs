@@ -8,7 +8,8 @@ use crate::config::{
 };
 use crate::matcher::search;
 use crate::table::{
-    Action, DirectAction, PathRewrite, RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
+    Action, DirectAction, HeaderMutations, PathRewrite, RedirectAction, RedirectPort, Retries, RouteAction,
+    WeightedCluster,
 };
 
 pub(super) fn convert(
@@ -110,6 +111,7 @@ fn destinations(
             .retries
             .as_ref()
             .and_then(|retries| retry(retries, problems)),
+        ..RouteAction::default()
     })
 }
 
@@ -259,6 +261,7 @@ fn retry(retries: &HttpRetry, problems: &mut Problems) -> Option<Retries> {
         attempts,
         per_try_timeout_ms: per_try.and_then(|text| duration(text, "retries.perTryTimeout", problems)),
         retry_on,
+        status_codes: String::new(),
     })
 }
 
@@ -312,6 +315,7 @@ fn redirect_action(redirect: &HttpRedirect, problems: &mut Problems) -> Option<R
         port,
         uri,
         prefix_rewrite,
+        response: HeaderMutations::default(),
     })
 }
 
@@ -364,6 +368,7 @@ fn direct_action(direct: &DirectResponse, problems: &mut Problems) -> Option<Dir
     Some(DirectAction {
         status: u16::try_from(direct.status).ok()?,
         body,
+        response: HeaderMutations::default(),
     })
 }
 

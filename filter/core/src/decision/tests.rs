@@ -16,6 +16,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
                 virtual_service: "ns/vs".to_owned(),
                 rule: at,
                 name: route.name.clone(),
+                root: None,
             };
             let kept: Vec<usize> = (0..route.r#match.len()).collect();
             convert::rule(origin, route, &kept, &mut |to| to.host.clone())

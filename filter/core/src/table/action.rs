@@ -95,6 +95,9 @@ pub struct Retries {
     pub per_try_timeout_ms: Option<u64>,
     /// Envoy's conditions.
     pub retry_on: String,
+    /// Those of them that speak of a gRPC answer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub grpc_on: String,
     /// Status codes that are tried again, with commas between.
     #[serde(default, skip_serializing_if = "is_default")]
     pub status_codes: String,
@@ -108,6 +111,7 @@ impl Default for Retries {
             per_try_timeout_ms: None,
             retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
                 .to_owned(),
+            grpc_on: "unavailable,cancelled".to_owned(),
             status_codes: String::new(),
         }
     }

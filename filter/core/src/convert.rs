@@ -79,12 +79,13 @@ pub fn rule(
     cluster: &mut dyn FnMut(&Destination) -> String,
 ) -> Result<(RuleConfig, Vec<Problem>), Vec<Problem>> {
     let mut problems = Problems::default();
+    if route.delegate.is_some() {
+        let message = "the rules of a delegate cannot delegate further";
+        problems.refuse("bad-delegate", "delegate", message);
+        return Err(problems.0);
+    }
     let matches = matches::convert(route, kept, &mut problems);
     let action = action::convert(route, cluster, &mut problems);
-    if route.delegate.is_some() {
-        let message = "a delegate's rules cannot delegate further";
-        problems.refuse("bad-delegate", "delegate", message);
-    }
     match action {
         Some(action) if !problems.0.iter().any(|problem| problem.refused) => Ok((
             RuleConfig {

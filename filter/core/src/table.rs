@@ -5,6 +5,7 @@
 
 mod action;
 mod compiled;
+mod extras;
 
 pub(crate) use compiled::{Match, Rule};
 
@@ -13,6 +14,7 @@ pub use action::{
     RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
 };
 pub use compiled::{RouteTable, TableError};
+pub use extras::mirrors_key;
 
 use serde::{Deserialize, Serialize};
 

@@ -90,27 +90,7 @@ pub fn check_root(root: &HttpRoute) -> Vec<Problem> {
     let others = match rule(Origin::default(), &probe, &blocks, &mut |_| String::new()) {
         Ok((_, problems)) | Err(problems) => problems,
     };
-    problems
-        .0
-        .into_iter()
-        .chain(others)
-        .chain(check_blocks(root))
-        .collect()
-}
-
-/// What the blocks of a root's or a delegate's rule cannot hold: whether one regex is within another nobody knows.
-#[must_use]
-pub fn check_blocks(route: &HttpRoute) -> Vec<Problem> {
-    let mut problems = Problems::default();
-    for (at, block) in route.r#match.iter().enumerate() {
-        for (field, condition) in conditions(block) {
-            if condition.is_some_and(|condition| condition.regex.is_some()) {
-                let message = "rules that delegate, and those of a delegate, have no regexes";
-                problems.refuse("bad-delegate", format!("match[{at}].{field}"), message);
-            }
-        }
-    }
-    problems.0
+    problems.0.into_iter().chain(others).collect()
 }
 
 fn merge_blocks(root: &[HttpMatch], own: &[HttpMatch]) -> Option<(Vec<HttpMatch>, Vec<usize>)> {
@@ -138,6 +118,14 @@ fn merge_block(root: &HttpMatch, own: &HttpMatch) -> HttpMatch {
     merged.method = merged.method.or(root.method);
     merged.authority = merged.authority.or(root.authority);
     merged.port = merged.port.or(root.port);
+    merged.source_namespace = merged.source_namespace.or(root.source_namespace);
+    merged.stat_prefix = merged.stat_prefix.or(root.stat_prefix);
+    if merged.gateways.is_empty() {
+        merged.gateways = root.gateways;
+    }
+    for (label, value) in root.source_labels {
+        merged.source_labels.entry(label).or_insert(value);
+    }
     for (own, root) in [
         (&mut merged.headers, root.headers),
         (&mut merged.without_headers, root.without_headers),
@@ -158,18 +146,19 @@ fn joined(root: Option<&str>, own: Option<&str>) -> Option<String> {
 
 /// Whether the block of a delegate's rule is not within the root's.
 fn conflict(root: &HttpMatch, own: &HttpMatch) -> bool {
-    let mine = conditions(own);
-    let theirs = conditions(root);
-    let clashes = mine.iter().any(|(field, own)| {
-        // As in Istio, `withoutHeaders` is held against the root's `headers`.
-        let field = field
-            .strip_prefix("withoutHeaders")
-            .map_or_else(|| field.clone(), |name| format!("headers{name}"));
-        let root = theirs.iter().find(|(name, _)| *name == field);
+    let (theirs, mine) = (conditions(root), conditions(own));
+    let strings = mine.iter().any(|(field, own)| {
+        let root = theirs.iter().find(|(name, _)| name == field);
         root.is_some_and(|(_, root)| outside(*root, *own))
     });
     let ports = root.port.zip(own.port).is_some_and(|(root, own)| root != own);
-    clashes || ports || root.ignore_uri_case != own.ignore_uri_case
+    let namespaces = root.source_namespace.is_some() && root.source_namespace != own.source_namespace;
+    let labels = own.source_labels.iter().any(|(label, value)| {
+        let root = root.source_labels.get(label);
+        root.is_some_and(|root| root != value)
+    });
+    let gateways = !root.gateways.is_empty() && own.gateways.iter().any(|name| !root.gateways.contains(name));
+    strings || ports || namespaces || labels || gateways || root.ignore_uri_case != own.ignore_uri_case
 }
 
 /// All conditions of a block on strings, by field.
@@ -198,7 +187,8 @@ fn conditions(block: &HttpMatch) -> Vec<(String, Option<&StringMatch>)> {
     all
 }
 
-/// Whether `own` lets something through that `root` does not. None is no condition.
+/// Whether `own` lets something through that `root` does not, as far as that can be told: of regexes it cannot. None is
+/// no condition.
 fn outside(root: Option<&StringMatch>, own: Option<&StringMatch>) -> bool {
     let (Some(root), Some(own)) = (root, own) else {
         return false;

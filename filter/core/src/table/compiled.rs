@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use regex_automata::meta::Regex;
 use thiserror::Error;
 
+use super::extras::Extras;
 use super::{
     Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
 };
@@ -46,6 +47,8 @@ pub(crate) struct Rule {
     pub(crate) config: RuleConfig,
     pub(crate) matches: Vec<Match>,
     pub(crate) rewrite: Option<Regex>,
+    /// None for a plain route.
+    pub(crate) extras: Option<Box<Extras>>,
 }
 
 #[derive(Debug)]
@@ -199,14 +202,15 @@ impl Rule {
                 ..error
             })
         });
-        let rewrite = match &config.action {
-            Action::Route(route) => rewrite_pattern(route)?,
-            _ => None,
+        let (rewrite, extras) = match &config.action {
+            Action::Route(route) => (rewrite_pattern(route)?, Extras::compile(route)?),
+            _ => (None, None),
         };
         Ok(Self {
             config: config.clone(),
             matches: matches.collect::<Result<_, _>>()?,
             rewrite,
+            extras,
         })
     }
 }

@@ -6,8 +6,10 @@
 mod action;
 mod compiled;
 mod extras;
+mod index;
+mod rule;
 
-pub(crate) use compiled::{Match, Rule};
+pub(crate) use rule::{Match, Rule};
 
 pub use action::{
     Abort, AbortStatus, Cors, Delay, DirectAction, Fault, HeaderMutations, Mirror, PathRewrite,

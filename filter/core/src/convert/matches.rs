@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Problems;
 use super::headers::is_name;
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
-use crate::matcher::full_match;
+use crate::matcher::Pattern;
 use crate::table::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
@@ -116,7 +116,7 @@ pub(super) fn matcher(
             None
         }
         (None, Some(text), None) => Some(StringMatcher::Prefix(text.clone())),
-        (None, None, Some(pattern)) => match full_match(pattern) {
+        (None, None, Some(pattern)) => match Pattern::new(pattern) {
             Ok(_) => Some(StringMatcher::Regex(pattern.clone())),
             Err(reason) => {
                 let message = format!("`{pattern}` is not a valid regex: {reason}");

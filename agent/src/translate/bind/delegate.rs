@@ -1,5 +1,7 @@
 //! `delegate`: the rules of another VirtualService in the place of one that delegates to it.
 
+use std::borrow::Cow;
+
 use sealgate_core::config::{Delegate, Destination, HttpRoute};
 use sealgate_core::convert::{Problem, delegate};
 use sealgate_core::table::{Origin, Root};
@@ -63,7 +65,7 @@ impl<'a> Binder<'a> {
                         })),
                         ..origin(own, number, &merged.route)
                     },
-                    route: merged.route,
+                    route: Cow::Owned(merged.route),
                     service: own,
                     places: merged.places,
                 })

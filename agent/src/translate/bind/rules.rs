@@ -1,5 +1,7 @@
 //! The rules of one host: those of its VirtualServices in order, delegates in their roots' place.
 
+use std::borrow::Cow;
+
 use sealgate_core::config::{Destination, HttpMatch, HttpRoute};
 use sealgate_core::convert;
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, StringMatcher};
@@ -10,7 +12,7 @@ use crate::object::Meta;
 
 /// A rule on its way: as it runs, where it was written, and where each of its blocks was.
 pub(super) struct Declared<'a> {
-    pub(super) route: HttpRoute,
+    pub(super) route: Cow<'a, HttpRoute>,
     pub(super) service: &'a Meta,
     pub(super) origin: Origin,
     pub(super) places: Vec<usize>,
@@ -46,7 +48,7 @@ impl<'a> Binder<'a> {
                 declared.extend(self.delegated(service, at, delegate));
             } else {
                 declared.push(Declared {
-                    route: route.clone(),
+                    route: Cow::Borrowed(route),
                     service: meta,
                     origin: origin(meta, at, route),
                     places: (0..route.r#match.len()).collect(),

@@ -20,7 +20,11 @@ pub struct Merged {
 pub fn merge(root: &HttpRoute, own: &HttpRoute) -> Option<Merged> {
     let (blocks, places) = merge_blocks(&root.r#match, &own.r#match)?;
     let name = joined(root.name.as_deref(), own.name.as_deref());
-    let (own, root) = (own.clone(), root.clone());
+    let (own, mut root) = (own.clone(), root.clone());
+    if own.redirect.is_some() || own.direct_response.is_some() {
+        // What is answered without an upstream has no use for them, and may not have them.
+        (root.rewrite, root.fault) = (None, None);
+    }
     let route = HttpRoute {
         name,
         r#match: blocks,

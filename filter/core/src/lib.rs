@@ -9,8 +9,10 @@
 
 pub mod config;
 pub mod convert;
+pub mod cors;
 pub mod decision;
 pub mod explain;
+pub mod fault;
 pub mod host;
 mod matcher;
 pub mod names;

@@ -2,6 +2,7 @@
 
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 
+use super::extras::Extras;
 use super::{Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableError};
 use crate::decision::Request;
 use crate::matcher::Matcher;
@@ -15,6 +16,8 @@ pub(crate) struct Rule {
     /// Any of them; none matches every request.
     pub(crate) matches: Vec<Match>,
     pub(crate) rewrite: Option<PikeVM>,
+    /// None for a plain route.
+    pub(crate) extras: Option<Box<Extras>>,
 }
 
 #[derive(Debug)]
@@ -36,13 +39,14 @@ impl Rule {
                 ..error
             })
         });
-        let rewrite = match &config.action {
-            Action::Route(route) => rewrite_pattern(route)?,
-            _ => None,
+        let (rewrite, extras) = match &config.action {
+            Action::Route(route) => (rewrite_pattern(route)?, Extras::compile(route)?),
+            _ => (None, None),
         };
         Ok(Self {
             matches: matches.collect::<Result<_, _>>()?,
             rewrite,
+            extras,
             config,
         })
     }

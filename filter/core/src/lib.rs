@@ -12,6 +12,7 @@ pub mod convert;
 pub mod decision;
 pub mod explain;
 pub mod host;
+pub mod identity;
 mod matcher;
 pub mod names;
 mod path;

@@ -131,7 +131,7 @@ fn remove_forged_headers() -> TypedExtensionConfig {
             })),
         }
     };
-    let mutations = names::forged().map(remove).collect();
+    let mutations = names::forged(&names::Guard::default()).map(remove).collect();
     wire::extension(
         "envoy.http.early_header_mutation.header_mutation",
         &HeaderMutation { mutations },

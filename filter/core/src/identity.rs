@@ -20,4 +20,4 @@ pub use header::{Discrete, header_names};
 pub use render::{Rendered, Sources, render};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

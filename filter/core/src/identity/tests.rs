@@ -38,6 +38,21 @@ fn value<'a>(rendered: &'a Rendered, name: &str) -> Option<&'a str> {
     Some(std::str::from_utf8(value).unwrap())
 }
 
+/// The name of every header, if a certificate holds everything.
+pub(crate) fn everything_written_with(prefix: &str) -> Vec<String> {
+    let config = IdentityConfig {
+        prefix: prefix.to_owned(),
+        client_cert: CertHeader::Chain,
+        ..IdentityConfig::default()
+    };
+    let certificate = der::Certificate {
+        sans: vec![(1, vec![b'a']), (2, vec![b'a']), (6, vec![b'a']), (7, vec![0; 4])],
+        ..der::Certificate::default()
+    };
+    let rendered = verified(&config, &certificate.der(), &[vec![0]]);
+    rendered.set.into_iter().map(|(name, _)| name).collect()
+}
+
 #[test]
 fn the_certificates_of_rfc_9440_are_read() {
     let facts = |pem: &str| {

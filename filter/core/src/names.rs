@@ -113,11 +113,11 @@ fn with_an_underscore(name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matcher::full_match;
+    use crate::matcher::Pattern;
 
     fn patterns(guard: &Guard) -> impl Fn(&str) -> bool + use<> {
         let patterns: Vec<_> = forged(guard)
-            .map(|pattern| full_match(&pattern).unwrap())
+            .map(|pattern| Pattern::new(&pattern).unwrap())
             .collect();
         move |name| patterns.iter().any(|pattern| pattern.is_match(name.as_bytes()))
     }

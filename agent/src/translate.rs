@@ -6,6 +6,7 @@ mod connection_manager;
 mod destination;
 mod endpoint;
 mod filter_config;
+pub mod identity;
 mod listener;
 pub mod model;
 mod secret;

@@ -6,23 +6,30 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Bytes, Status};
 use sealgate_core::decision::{Outcome, Request, Route};
+use sealgate_core::identity::Rendered;
 use sealgate_core::names;
 use sealgate_core::table::{HeaderMutations, RouteTable};
 
 use crate::draw::draw;
 use crate::host::{self, Side};
+use crate::identity::{self, Identity, Verdict};
 
 /// One request's context.
 pub(crate) struct Stream {
     table: Rc<RouteTable>,
+    identity: Rc<Identity>,
+    /// The response may vary by what only the gateway knows.
+    varies: bool,
     /// Kept for the response's headers.
     response: Option<HeaderMutations>,
 }
 
 impl Stream {
-    pub(crate) fn new(table: Rc<RouteTable>) -> Self {
+    pub(crate) fn new(table: Rc<RouteTable>, identity: Rc<Identity>) -> Self {
         Self {
             table,
+            identity,
+            varies: false,
             response: None,
         }
     }
@@ -30,12 +37,17 @@ impl Stream {
     fn route(&mut self) -> Result<Action, Status> {
         let table = Rc::clone(&self.table);
         let request = HostRequest::read()?;
+        let Verdict::Told(told) = self.identity.judge(&request.authority)? else {
+            host::respond(421, &[], &[])?;
+            return Ok(Action::Pause);
+        };
         match table.decide(&request, draw).outcome {
             Outcome::Route(route) => {
                 if route.destination.response != HeaderMutations::default() {
                     self.response = Some(route.destination.response.clone());
                 }
-                forward(&route)?;
+                self.varies = told.as_ref().is_some_and(|told| told.vary);
+                forward(&route, told.as_deref())?;
                 Ok(Action::Continue)
             }
             Outcome::Redirect { status, location } => {
@@ -83,13 +95,21 @@ impl HttpContext for Stream {
                 "sealgate: a response's headers cannot be changed: {status:?}"
             ));
         }
+        if self.varies
+            && let Err(status) = identity::vary()
+        {
+            host::error(&format!("sealgate: a response's vary cannot be changed: {status:?}"));
+        }
         Action::Continue
     }
 }
 
-fn forward(route: &Route<'_>) -> Result<(), Status> {
+fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), Status> {
     let to = route.destination;
     mutate(Side::Request, &to.request)?;
+    if let Some(told) = told {
+        identity::tell(told)?;
+    }
     if let Some(authority) = &to.authority {
         host::set(Side::Request, ":authority", authority.as_bytes())?;
     }

@@ -13,6 +13,8 @@ pub use compiled::{RouteTable, TableError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::PoliciesConfig;
+
 /// A table as data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct TableConfig {
     pub port: u16,
     /// The hosts; no domain is in two of them.
     pub virtual_hosts: Vec<VirtualHostConfig>,
+    /// What the port's connections mean.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policies: PoliciesConfig,
 }
 
 /// Hosts with the same rules.

@@ -141,6 +141,12 @@ impl IdentityConfig {
         !self.headers.is_empty() || self.xfcc != Xfcc::Off || self.client_cert != CertHeader::Off
     }
 
+    /// Whether the whole chain is to be had.
+    #[must_use]
+    pub fn wants_chain(&self) -> bool {
+        self.client_cert == CertHeader::Chain
+    }
+
     /// Its prefix, if it is not the one that is always guarded.
     #[must_use]
     pub fn own_prefix(&self) -> Option<&str> {

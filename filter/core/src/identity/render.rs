@@ -43,6 +43,8 @@ pub struct Rendered {
 impl Rendered {
     /// The name of the header that [`Self::append`] and [`Self::remove_xfcc`] are about.
     pub const XFCC: &'static str = XFCC;
+    /// Of a response's `vary`: no client sends these.
+    pub const VARYING: [&'static str; 2] = [CLIENT_CERT, CLIENT_CERT_CHAIN];
 
     fn add(&mut self, name: String, value: Vec<u8>) {
         if value.is_empty() {

@@ -98,7 +98,9 @@ impl HttpContext for Stream {
         if self.varies
             && let Err(status) = identity::vary()
         {
-            host::error(&format!("sealgate: a response's vary cannot be changed: {status:?}"));
+            host::error(&format!(
+                "sealgate: a response's vary cannot be changed: {status:?}"
+            ));
         }
         Action::Continue
     }

@@ -144,10 +144,11 @@ pub(crate) fn tell(rendered: &Rendered) -> Result<(), Status> {
 pub(crate) fn vary() -> Result<(), Status> {
     let vary = host::response_value("vary")?.unwrap_or_default();
     let names = vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    if names
-        .into_iter()
-        .any(|name| Rendered::VARYING.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes())))
-    {
+    if names.into_iter().any(|name| {
+        Rendered::VARYING
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    }) {
         host::set(Side::Response, "vary", b"*")?;
     }
     Ok(())

@@ -62,9 +62,7 @@ pub(super) fn meaning(meta: &Meta, tls: Option<&Tls>) -> Meaning {
 
 /// Every prefix that users gave to identity headers.
 pub(super) fn prefixes(gateways: &[(&Meta, &GatewaySpec)]) -> BTreeSet<String> {
-    let configs = gateways
-        .iter()
-        .filter_map(|(meta, _)| annotation(meta)?.ok());
+    let configs = gateways.iter().filter_map(|(meta, _)| annotation(meta)?.ok());
     configs
         .filter_map(|config| config.own_prefix().map(str::to_owned))
         .collect()
@@ -75,7 +73,9 @@ pub(super) fn prefixes(gateways: &[(&Meta, &GatewaySpec)]) -> BTreeSet<String> {
 pub(super) fn policies(chains: &[Chain]) -> PoliciesConfig {
     let mut told: Vec<Told> = Vec::new();
     for chain in chains {
-        let Some(identity) = &chain.meaning.told else { continue };
+        let Some(identity) = &chain.meaning.told else {
+            continue;
+        };
         match told.iter_mut().find(|known| known.identity == *identity) {
             Some(known) => known.chains.push(chain.name.clone()),
             None => told.push(Told {
@@ -93,7 +93,9 @@ pub(super) fn policies(chains: &[Chain]) -> PoliciesConfig {
 /// By which connections hosts may be reached. Certificates of the gateway do not matter: which one it showed is the
 /// client's business.
 fn demands(chains: &[Chain]) -> Vec<Demand> {
-    let secure = chains.iter().filter_map(|chain| Some((chain, chain.tls.as_ref()?)));
+    let secure = chains
+        .iter()
+        .filter_map(|chain| Some((chain, chain.tls.as_ref()?)));
     let mut demands: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
     let mut policies = BTreeSet::new();
     let mut asks = false;
@@ -134,7 +136,11 @@ fn policy(tls: &Tls) -> String {
         tls.cipher_suites
     );
     let digest = Sha256::digest(demands);
-    digest.iter().take(8).map(|byte| std::format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| std::format!("{byte:02x}"))
+        .collect()
 }
 
 /// Makes Envoy write down what the filter asks of a connection, once, when its handshake is done.
@@ -174,9 +180,7 @@ pub(super) fn keeps_xfcc(chain: &Chain) -> bool {
 
 /// What Envoy itself does with XFCC. What it writes there can be made to say what is not so; only the chain, which is
 /// to be had nowhere else, is taken from it, and its header never goes further than the filter.
-pub(super) fn forwarding(
-    chain: &Chain,
-) -> (ForwardClientCertDetails, Option<SetCurrentClientCertDetails>) {
+pub(super) fn forwarding(chain: &Chain) -> (ForwardClientCertDetails, Option<SetCurrentClientCertDetails>) {
     if told(chain).is_some_and(|told| told.client_cert == CertHeader::Chain) {
         let details = SetCurrentClientCertDetails {
             chain: true,

@@ -23,7 +23,9 @@ pub(super) fn chain(others: &[Vec<u8>]) -> Option<Vec<u8>> {
 pub fn chain_from_xfcc(header: &[u8]) -> Vec<Vec<u8>> {
     const KEY: &[u8] = b"Chain=\"";
     let start = header.windows(KEY.len()).position(|window| window == KEY);
-    let value = start.and_then(|start| header.get(start + KEY.len()..)).unwrap_or_default();
+    let value = start
+        .and_then(|start| header.get(start + KEY.len()..))
+        .unwrap_or_default();
     let value = value.split(|byte| *byte == b'"').next().unwrap_or_default();
     certificates(&escape::decoded(value)).unwrap_or_default()
 }

@@ -149,7 +149,11 @@ mod tests {
             ("elsewhere.com", "simple", true),
             ("m.example", "a policy of yesterday", false),
         ] {
-            assert_eq!(policies.admits(authority.as_bytes(), policy), expected, "{authority} {policy}");
+            assert_eq!(
+                policies.admits(authority.as_bytes(), policy),
+                expected,
+                "{authority} {policy}"
+            );
         }
     }
 

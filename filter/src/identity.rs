@@ -22,14 +22,8 @@ const LEFT_OUT: &str = "sealgate_identity_left_out";
 #[derive(Default)]
 pub(crate) struct Identity {
     policies: Policies,
-    cache: RefCell<Cache<Known>>,
+    cache: RefCell<Cache>,
     has_complained: Cell<bool>,
-}
-
-/// What was made of a connection.
-struct Known {
-    policy: Box<str>,
-    rendered: Rc<Rendered>,
 }
 
 /// What a request's connection says about it.
@@ -55,40 +49,38 @@ impl Identity {
         }
         // Without it nobody knows what the connection may be used for.
         let facts = host::property(&["filter_state", FILTER_STATE])?.ok_or(Status::NotFound)?;
-        let known = self.known(&facts)?;
-        if !self.policies.admits(authority, &known.policy) {
+        let connection = Connection::parse(&facts).ok_or(Status::ParseFailure)?;
+        if !self.policies.admits(authority, connection.origin.policy) {
             return Ok(Verdict::Misdirected);
         }
-        Ok(Verdict::Told(Some(Rc::clone(&known.rendered))))
+        // On listeners of our own the chain knows, and Envoy is not asked.
+        let is_valid = connection.standing(false) == Standing::Presented && is_validated()?;
+        let told = self.told(&facts, &connection, connection.standing(is_valid))?;
+        Ok(Verdict::Told(Some(told)))
     }
 
-    fn known(&self, facts: &[u8]) -> Result<Rc<Known>, Status> {
-        if let Some(known) = self.cache.borrow_mut().get(facts) {
-            return Ok(known);
+    fn told(
+        &self,
+        facts: &[u8],
+        connection: &Connection<'_>,
+        standing: Standing,
+    ) -> Result<Rc<Rendered>, Status> {
+        let key = (facts, standing == Standing::Verified);
+        if let Some(rendered) = self.cache.borrow_mut().get(key) {
+            return Ok(rendered);
         }
-        let connection = Connection::parse(facts).ok_or(Status::ParseFailure)?;
-        let known = Rc::new(Known {
-            policy: connection.policy.into(),
-            rendered: Rc::new(self.rendered(connection)?),
-        });
-        self.cache.borrow_mut().put(facts, Rc::clone(&known));
-        Ok(known)
+        let rendered = Rc::new(self.rendered(connection, standing)?);
+        self.cache.borrow_mut().put(key, Rc::clone(&rendered));
+        Ok(rendered)
     }
 
-    fn rendered(&self, connection: Connection<'_>) -> Result<Rendered, Status> {
-        let Some(config) = self.policies.told(connection.chain) else {
+    fn rendered(&self, connection: &Connection<'_>, standing: Standing) -> Result<Rendered, Status> {
+        let Some(config) = self.policies.told(connection.origin.chain) else {
             return Ok(Rendered::default());
         };
         let mut leaf = None;
         let mut chain = Vec::new();
-        let mut standing = Standing::None;
-        if connection.sha256.is_some() {
-            let is_valid = host::property(&["connection", "peer_certificate_valid"])?;
-            standing = if is_valid.as_deref() == Some(&[1]) {
-                Standing::Verified
-            } else {
-                Standing::Presented
-            };
+        if standing != Standing::None {
             let pem = host::property(&["connection", "peer_certificate"])?.unwrap_or_default();
             leaf = der_from_pem(&pem).ok();
             if config.wants_chain() {
@@ -96,7 +88,7 @@ impl Identity {
             }
         }
         let sources = Sources {
-            connection: Some(connection),
+            connection: Some(*connection),
             standing,
             leaf: leaf.as_deref(),
             chain: &chain,
@@ -116,6 +108,12 @@ impl Identity {
             ));
         }
     }
+}
+
+/// Envoy's word on the certificate.
+fn is_validated() -> Result<bool, Status> {
+    let property = host::property(&["connection", "peer_certificate_valid"])?;
+    Ok(property.as_deref() == Some(&[1]))
 }
 
 /// Tells the upstream.

@@ -99,7 +99,8 @@ async fn a_resumed_session_is_the_same_client() -> Result<()> {
     for protocol in BOTH {
         let tls = client(&[&alice], Version::H1, &[protocol], true)?;
         clients.ready("mutual.example", &tls).await?;
-        // Whatever the filter remembers of the full handshake must not be what helps.
+        // Whatever the filter remembers of the full handshake must not be what helps: of a resumed session Envoy says that
+        // its certificate is not validated.
         clients.forget().await?;
         let mut resumed = false;
         for _ in 0..4 {

@@ -17,7 +17,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::Config;
 use sealgate_core::config::GatewaySpec;
 use sealgate_core::identity::{
-    CertHeader, Demand, FILTER_STATE, IdentityConfig, Misdirected, PoliciesConfig, Told, Xfcc, format,
+    Demand, FILTER_STATE, IdentityConfig, Misdirected, Origin, PoliciesConfig, Told, Xfcc, format,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -150,7 +150,13 @@ pub(super) fn describing_filter(port: &Port, chain: &Chain) -> Option<Filter> {
         return None;
     }
     let policy = chain.tls.as_ref().map_or_else(|| "-".to_owned(), policy);
-    let text = format(&chain.name, &policy);
+    let origin = Origin {
+        chain: &chain.name,
+        policy: &policy,
+        // Every validation context that we make has a trust bundle, and none takes what it does not verify.
+        checked: asks(chain),
+    };
+    let text = format(&origin, wants_chain(chain));
     let value = FilterStateValue {
         key: Some(Key::ObjectKey(FILTER_STATE.to_owned())),
         factory_key: "envoy.string".to_owned(),
@@ -181,7 +187,7 @@ pub(super) fn keeps_xfcc(chain: &Chain) -> bool {
 /// What Envoy itself does with XFCC. What it writes there can be made to say what is not so; only the chain, which is
 /// to be had nowhere else, is taken from it, and its header never goes further than the filter.
 pub(super) fn forwarding(chain: &Chain) -> (ForwardClientCertDetails, Option<SetCurrentClientCertDetails>) {
-    if told(chain).is_some_and(|told| told.client_cert == CertHeader::Chain) {
+    if wants_chain(chain) {
         let details = SetCurrentClientCertDetails {
             chain: true,
             ..Default::default()
@@ -194,11 +200,16 @@ pub(super) fn forwarding(chain: &Chain) -> (ForwardClientCertDetails, Option<Set
     }
 }
 
+fn wants_chain(chain: &Chain) -> bool {
+    told(chain).is_some_and(IdentityConfig::wants_chain)
+}
+
 /// What a chain tells, if its connections can show a certificate at all.
 fn told(chain: &Chain) -> Option<&IdentityConfig> {
-    let asks = chain
-        .tls
-        .as_ref()
-        .is_some_and(|tls| tls.client != ClientCertificate::None);
-    chain.meaning.told.as_ref().filter(|_| asks)
+    chain.meaning.told.as_ref().filter(|_| asks(chain))
+}
+
+fn asks(chain: &Chain) -> bool {
+    let tls = chain.tls.as_ref();
+    tls.is_some_and(|tls| tls.client != ClientCertificate::None)
 }

@@ -17,7 +17,7 @@ mod xfcc;
 pub use certificate::{BadCertificate, PeerIdentity, der_from_pem};
 pub use client_cert::chain_from_xfcc;
 pub use config::{BadIdentity, CertHeader, IdentityConfig, Misdirected, Unverified, Xfcc};
-pub use connection::{Connection, FILTER_STATE, Standing, format};
+pub use connection::{Connection, FILTER_STATE, Origin, Standing, format};
 pub use header::{Discrete, header_names};
 pub use policies::{Demand, Policies, PoliciesConfig, Told};
 pub use render::{Rendered, Sources, render};

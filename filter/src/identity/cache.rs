@@ -1,40 +1,50 @@
-//! A bounded map that forgets what was asked for the longest ago.
+//! What was made of connections, by what Envoy wrote down of them and whether their certificates are verified. Bounded:
+//! what was asked for the longest ago is forgotten.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use sealgate_core::identity::Rendered;
+
 /// As many clients as one worker keeps in mind. Each takes some kilobytes.
 const CAPACITY: usize = 256;
 
-pub(super) struct Cache<T> {
-    entries: HashMap<Box<[u8]>, (Rc<T>, u64)>,
+/// See the module.
+#[derive(Default)]
+pub(super) struct Cache {
+    /// Unverified and verified ones.
+    entries: [HashMap<Box<[u8]>, Entry>; 2],
     clock: u64,
 }
 
-impl<T> Default for Cache<T> {
-    fn default() -> Self {
-        Self {
-            entries: HashMap::new(),
-            clock: 0,
-        }
-    }
+struct Entry {
+    rendered: Rc<Rendered>,
+    used: u64,
 }
 
-impl<T> Cache<T> {
-    pub(super) fn get(&mut self, key: &[u8]) -> Option<Rc<T>> {
+/// What Envoy wrote down, and whether the certificate is verified.
+pub(super) type Key<'a> = (&'a [u8], bool);
+
+impl Cache {
+    pub(super) fn get(&mut self, (facts, is_verified): Key<'_>) -> Option<Rc<Rendered>> {
         self.clock += 1;
-        let (value, used) = self.entries.get_mut(key)?;
-        *used = self.clock;
-        Some(Rc::clone(value))
+        let [unverified, verified] = &mut self.entries;
+        let entries = if is_verified { verified } else { unverified };
+        let entry = entries.get_mut(facts)?;
+        entry.used = self.clock;
+        Some(Rc::clone(&entry.rendered))
     }
 
-    pub(super) fn put(&mut self, key: &[u8], value: Rc<T>) {
-        if self.entries.len() >= CAPACITY {
-            let oldest = self.entries.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                self.entries.remove(&oldest);
+    pub(super) fn put(&mut self, (facts, is_verified): Key<'_>, rendered: Rc<Rendered>) {
+        let [unverified, verified] = &mut self.entries;
+        let entries = if is_verified { verified } else { unverified };
+        if entries.len() >= CAPACITY {
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
+            if let Some(oldest) = oldest.map(|(facts, _)| facts.clone()) {
+                entries.remove(&oldest);
             }
         }
-        self.entries.insert(key.into(), (value, self.clock));
+        let used = self.clock;
+        entries.insert(facts.into(), Entry { rendered, used });
     }
 }

@@ -233,18 +233,38 @@ fn annotations_are_read_to_the_letter() {
     }
 }
 
+/// Presented is not verified. Envoy's word is lost when a session is resumed, and so a chain's own counts too.
+#[test]
+fn a_certificate_stands_as_its_handshake_demanded() {
+    let standing = |facts: &str, is_valid| Connection::parse(facts.as_bytes()).unwrap().standing(is_valid);
+    for (facts, is_valid, expected) in [
+        ("a p checked - aa V C s", false, Standing::Verified),
+        ("a p - - aa V C s", true, Standing::Verified),
+        ("a p - - aa V C s", false, Standing::Presented),
+        ("a p checked - - V C s", true, Standing::None),
+        ("a p checks aa aa V C checked", false, Standing::Presented),
+    ] {
+        assert_eq!(standing(facts, is_valid), expected, "{facts}");
+    }
+}
+
 #[test]
 fn a_connection_says_what_envoy_wrote() {
-    let text = "istio-system/edge/0 4f1c aa TLSv1.3 TLS_AES_128_GCM_SHA256 a.example";
-    let expected = Connection {
+    let text = "istio-system/edge/0 4f1c checked - aa TLSv1.3 TLS_AES_128_GCM_SHA256 a.example";
+    let origin = Origin {
         chain: "istio-system/edge/0",
         policy: "4f1c",
+        checked: true,
+    };
+    let expected = Connection {
+        origin,
         ..connection("aa")
     };
     assert_eq!(Connection::parse(text.as_bytes()), Some(expected));
-    let bare = Connection::parse(b"a/b/0 4f1c - TLSv1.2 X -").unwrap();
+    assert_eq!(format(&origin, true).split(' ').count(), text.split(' ').count());
+    let bare = Connection::parse(b"a/b/0 4f1c - - - TLSv1.2 X -").unwrap();
     assert_eq!((bare.sha256, bare.sni), (None, None));
-    for bad in [&b""[..], b"a/b/0", b"a b c d e", b"\xff b c d e f"] {
+    for bad in [&b""[..], b"a/b/0", b"a b c d e f g", b"\xff b c d e f g h"] {
         assert_eq!(Connection::parse(bad), None);
     }
 }

@@ -6,6 +6,7 @@ use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 use sealgate_core::convert::{self, Problem};
 use sealgate_core::table::Origin;
 
+use crate::lint;
 use crate::object::{Finding, Object, ObjectRef, Severity};
 
 /// Findings of an object; one of severity error refuses it.
@@ -16,20 +17,30 @@ pub fn object(object: &Object) -> Vec<Finding> {
         findings: Vec::new(),
     };
     match object {
-        Object::VirtualService(_, spec) => virtual_service(spec, &mut report),
+        Object::VirtualService(_, spec) => {
+            virtual_service(spec, &mut report);
+            lint::virtual_service(spec, &mut report);
+        }
         Object::Gateway(_, spec) => gateway(spec, &mut report),
         _ => {}
     }
     report.findings
 }
 
-struct Report {
+/// The findings of one object.
+pub(crate) struct Report {
     object: ObjectRef,
     findings: Vec<Finding>,
 }
 
 impl Report {
-    fn add(&mut self, severity: Severity, code: &'static str, field: String, message: impl Into<String>) {
+    pub(crate) fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        field: String,
+        message: impl Into<String>,
+    ) {
         let (object, message) = (self.object.clone(), message.into());
         self.findings.push(Finding {
             severity,

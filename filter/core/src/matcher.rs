@@ -1,8 +1,10 @@
 //! One condition on one value.
 
-use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
+use regex_automata::meta::{self, Regex};
 use regex_automata::{Input, MatchKind};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::literal::Extractor;
+use regex_syntax::hir::{Hir, Look};
 
 use crate::table::StringMatcher;
 
@@ -15,7 +17,7 @@ pub(crate) enum Matcher {
     Present,
     Exact(Box<[u8]>),
     Prefix(Box<[u8]>),
-    Regex(Box<Regex>),
+    Regex(Box<Pattern>),
 }
 
 impl Matcher {
@@ -24,7 +26,7 @@ impl Matcher {
             StringMatcher::Present => Self::Present,
             StringMatcher::Exact(text) => Self::Exact(text.as_bytes().into()),
             StringMatcher::Prefix(text) => Self::Prefix(text.as_bytes().into()),
-            StringMatcher::Regex(pattern) => Self::Regex(Box::new(full_match(pattern)?)),
+            StringMatcher::Regex(pattern) => Self::Regex(Box::new(Pattern::new(pattern)?)),
         })
     }
 
@@ -40,38 +42,87 @@ impl Matcher {
                     **text == *start
                 }
             }),
-            Self::Regex(regex) => regex.is_match(Input::new(value)),
+            Self::Regex(pattern) => pattern.is_match(value),
         }
     }
 }
 
-/// A pattern that must take the whole value; bytes, not Unicode, like Envoy's RE2.
-pub(crate) fn full_match(pattern: &str) -> Result<Regex, String> {
-    // Compiled alone first: `a)(b` must not become valid by the group that is put around it.
-    search(pattern)?;
-    search(&format!(r"\A(?:{pattern})\z"))
+/// A regex that must take the whole value; bytes, not Unicode, like Envoy's RE2.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    text: Box<str>,
+    regex: Regex,
+}
+
+impl Pattern {
+    pub(crate) fn new(text: &str) -> Result<Self, String> {
+        let builder = || Regex::builder().configure(config(REGEX_BYTES)).clone();
+        Ok(Self {
+            text: text.into(),
+            regex: builder()
+                .build_from_hir(&whole(text)?)
+                .map_err(|error| error.to_string())?,
+        })
+    }
+
+    pub(crate) fn is_match(&self, value: &[u8]) -> bool {
+        self.regex.is_match(Input::new(value))
+    }
+
+    /// What every value that matches begins with.
+    pub(crate) fn literal_prefix(&self) -> Vec<u8> {
+        let literals = parse(&self.text).map(|hir| Extractor::new().extract(&hir));
+        let common = literals
+            .ok()
+            .and_then(|set| set.longest_common_prefix().map(<[u8]>::to_vec));
+        common.unwrap_or_default()
+    }
+
+    /// All of them in one, which says which of them match; none if that takes more than `bytes`.
+    pub(crate) fn set<'p>(patterns: impl Iterator<Item = &'p Self>, bytes: usize) -> Option<Regex> {
+        let all: Vec<Hir> = patterns
+            .map(|pattern| whole(&pattern.text))
+            .collect::<Result<_, _>>()
+            .ok()?;
+        let config = config(bytes).match_kind(MatchKind::All);
+        Regex::builder().configure(config).build_many_from_hir(&all).ok()
+    }
 }
 
 /// A pattern that may match anywhere.
 pub(crate) fn search(pattern: &str) -> Result<Regex, String> {
-    let config = Regex::config()
+    Regex::builder()
+        .configure(config(REGEX_BYTES))
+        .build_from_hir(&parse(pattern)?)
+        .map_err(|error| error.to_string())
+}
+
+fn config(bytes: usize) -> meta::Config {
+    Regex::config()
         .match_kind(MatchKind::LeftmostFirst)
         .utf8_empty(false)
-        .nfa_size_limit(Some(REGEX_BYTES))
-        .hybrid_cache_capacity(REGEX_BYTES);
-    Regex::builder()
-        .configure(config)
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .build(pattern)
-        .map_err(|error| match error.syntax_error() {
-            // The library draws the pattern over several lines; a log wants the reason alone.
-            Some(syntax) => {
-                let text = syntax.to_string();
-                let reason = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
-                reason.map_or_else(|| text.replace('\n', " "), str::to_owned)
-            }
-            None => error.to_string(),
-        })
+        .nfa_size_limit(Some(bytes))
+        .hybrid_cache_capacity(bytes)
+}
+
+fn whole(pattern: &str) -> Result<Hir, String> {
+    let ends = [Look::Start, Look::End].map(Hir::look);
+    let [start, end] = ends;
+    Ok(Hir::concat(vec![start, parse(pattern)?, end]))
+}
+
+fn parse(pattern: &str) -> Result<Hir, String> {
+    let parsed = ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(pattern);
+    parsed.map_err(|error| {
+        // The library draws the pattern over several lines; a log wants the reason alone.
+        let text = error.to_string();
+        let reason = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
+        reason.map_or_else(|| text.replace('\n', " "), str::to_owned)
+    })
 }
 
 #[cfg(test)]
@@ -80,14 +131,14 @@ mod tests {
 
     #[test]
     fn regexes_take_the_whole_value_as_bytes() {
-        let matches = |pattern: &str, value: &[u8]| full_match(pattern).unwrap().is_match(value);
+        let matches = |pattern: &str, value: &[u8]| Pattern::new(pattern).unwrap().is_match(value);
         assert!(matches("/a|/b", b"/b") && !matches("/a|/b", b"/bc") && !matches("b", b"ab"));
         assert!(matches(".", b"\xff") && matches("a.*", b"a\xff\xfe") && !matches(".", b"\n"));
         for bad in ["(", "a)(b", "*", "(?P<", r"\1", "(?=a)"] {
-            assert!(full_match(bad).is_err(), "{bad}");
+            assert!(Pattern::new(bad).is_err(), "{bad}");
         }
         assert!(
-            full_match(&format!("(?:a{{1000}}){{1000}}{}", "b")).is_err(),
+            Pattern::new(&format!("(?:a{{1000}}){{1000}}{}", "b")).is_err(),
             "the size is limited"
         );
     }

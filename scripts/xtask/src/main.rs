@@ -197,8 +197,9 @@ fn bench(name: &str, quick: bool) -> Result<()> {
     let arguments: &[&str] = if quick { &["--quick"] } else { &[] };
     match name {
         "rotation" => program("bench-rotation", arguments, None),
+        "filter" => program("bench-filter", arguments, None),
         "kubernetes" => program("bench-kubernetes", arguments, Some(kube::setup()?)),
-        other => bail!("bench {other}: there are rotation and kubernetes"),
+        other => bail!("bench {other}: there are filter, kubernetes and rotation"),
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
         }
         return;
     }
+    // Refused, and said so.
+    if rule.route.iter().all(|to| to.weight.unwrap_or(0) <= 0) {
+        return;
+    }
     for (at, to) in rule.route.iter().enumerate() {
         let host = &to.destination.host;
         match to.weight {

@@ -9,6 +9,7 @@ pub mod echo;
 pub mod edge;
 pub mod exhibition;
 pub mod fake_api;
+pub mod fields;
 pub mod flavour;
 pub mod kube;
 pub mod load;

@@ -10,6 +10,7 @@ pub mod echo;
 pub mod edge;
 pub mod exhibition;
 pub mod fake_api;
+pub mod fields;
 pub mod flavour;
 pub mod handmade;
 pub mod kube;

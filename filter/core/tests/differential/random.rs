@@ -163,7 +163,7 @@ pub(crate) fn request(rng: &mut Rng, table: &TableConfig) -> Asked {
             if one_in(rng, 8) {
                 value.push(pick(rng, BYTES));
             }
-            headers.push((*name, value));
+            headers.push(((*name).to_owned(), value));
         }
     }
     let near = match table.virtual_hosts.as_slice() {

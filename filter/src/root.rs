@@ -45,5 +45,5 @@ impl RootContext for Root {
 fn read(size: usize) -> Result<RouteTable, String> {
     let bytes = host::configuration(size).map_err(|status| format!("it cannot be read: {status:?}"))?;
     let config: TableConfig = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    RouteTable::compile(&config).map_err(|error| error.to_string())
+    RouteTable::new(config).map_err(|error| error.to_string())
 }

@@ -21,6 +21,37 @@ const START: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct Running(Child);
 
+impl Running {
+    fn proc(&self) -> PathBuf {
+        Path::new("/proc").join(self.0.id().to_string())
+    }
+
+    fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(self.proc().join("status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes: u64 = resident
+            .context("VmRSS")?
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()?;
+        Ok(kilobytes * 1024)
+    }
+
+    /// To the nanosecond: the sum that the kernel keeps for the process counts in hundredths of a second.
+    fn processor_time(&self) -> Result<Duration> {
+        let mut all = Duration::ZERO;
+        for thread in fs::read_dir(self.proc().join("task"))? {
+            // A thread may end meanwhile.
+            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
+                continue;
+            };
+            let running = text.split_whitespace().next().context("schedstat")?;
+            all += Duration::from_nanos(running.parse()?);
+        }
+        Ok(all)
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -40,9 +71,25 @@ impl Drop for Paused {
 
 /// A running Envoy.
 #[derive(Debug)]
-pub struct Envoy(#[expect(dead_code, reason = "held for its drop")] Running);
+pub struct Envoy(Running);
 
 impl Envoy {
+    /// Its resident memory, in bytes.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn memory(&self) -> Result<u64> {
+        self.0.memory()
+    }
+
+    /// What its threads have taken of the processors.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn processor_time(&self) -> Result<Duration> {
+        self.0.processor_time()
+    }
+
     /// Starts it from this bootstrap; its files are in `folder`.
     ///
     /// # Errors
@@ -308,42 +355,24 @@ impl Site {
         Ok(())
     }
 
-    /// How much memory the agent holds, in bytes.
+    /// The agent's resident memory, in bytes.
     ///
     /// # Errors
     /// It does not run.
     pub fn agent_memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(self.agent_proc()?.join("status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes: u64 = resident
-            .context("VmRSS")?
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()?;
-        Ok(kilobytes * 1024)
+        self.running_agent()?.memory()
     }
 
-    /// How much processor time the agent's threads have taken, to the nanosecond: the sum that the kernel keeps for
-    /// the process counts in hundredths of a second.
+    /// What the agent's threads have taken of the processors.
     ///
     /// # Errors
     /// It does not run.
     pub fn agent_processor_time(&self) -> Result<Duration> {
-        let mut all = Duration::ZERO;
-        for thread in fs::read_dir(self.agent_proc()?.join("task"))? {
-            // A thread may end meanwhile.
-            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
-                continue;
-            };
-            let running = text.split_whitespace().next().context("schedstat")?;
-            all += Duration::from_nanos(running.parse()?);
-        }
-        Ok(all)
+        self.running_agent()?.processor_time()
     }
 
-    fn agent_proc(&self) -> Result<PathBuf> {
-        let agent = self.agent.as_ref().context("the agent does not run")?;
-        Ok(Path::new("/proc").join(agent.0.id().to_string()))
+    fn running_agent(&self) -> Result<&Running> {
+        self.agent.as_ref().context("the agent does not run")
     }
 
     /// Runs `sealgate` to its end.

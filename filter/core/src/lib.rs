@@ -17,4 +17,5 @@ pub mod names;
 mod path;
 mod query;
 mod redirect;
+mod regex;
 pub mod table;

@@ -95,11 +95,11 @@ pub fn forged() -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matcher::full_match;
+    use crate::regex::Pattern;
 
     #[test]
     fn every_spelling_of_every_name_is_taken_off_and_no_other_is() {
-        let patterns: Vec<_> = forged().map(|pattern| full_match(&pattern).unwrap()).collect();
+        let patterns: Vec<_> = forged().map(|pattern| Pattern::new(&pattern).unwrap()).collect();
         let is_taken = |name: &str| patterns.iter().any(|pattern| pattern.is_match(name.as_bytes()));
         for name in never_from_a_client() {
             for spelling in [

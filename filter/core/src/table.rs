@@ -4,8 +4,10 @@
 //! A field that the filter does not know is refused: a condition that is overlooked would let requests through.
 
 mod compiled;
+mod index;
+mod rule;
 
-pub(crate) use compiled::{Match, Rule};
+pub(crate) use rule::{Match, Rule};
 
 pub use compiled::{RouteTable, TableError};
 

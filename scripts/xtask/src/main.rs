@@ -4,6 +4,7 @@ mod codes;
 mod crds;
 mod fuzz;
 mod kube;
+mod module;
 mod rules;
 
 use std::env;
@@ -164,7 +165,7 @@ fn build(debug: bool) -> Result<PathBuf> {
     let folder = fs::canonicalize("target")?.join(profile);
     fs::create_dir_all(&folder)?;
     let module = folder.join("sealgate_filter.wasm");
-    let built = fs::read("target/wasm32-wasip1/filter/sealgate_filter.wasm")?;
+    let built = module::strip(&fs::read("target/wasm32-wasip1/filter/sealgate_filter.wasm")?)?;
     // Left alone if equal, so that cargo does not build the agent again.
     if fs::read(&module).ok().as_ref() != Some(&built) {
         fs::write(&module, built)?;
@@ -201,8 +202,9 @@ fn bench(name: &str, quick: bool) -> Result<()> {
     let arguments: &[&str] = if quick { &["--quick"] } else { &[] };
     match name {
         "rotation" => program("bench-rotation", arguments, None),
+        "filter" => program("bench-filter", arguments, None),
         "kubernetes" => program("bench-kubernetes", arguments, Some(kube::setup()?)),
-        other => bail!("bench {other}: there are rotation and kubernetes"),
+        other => bail!("bench {other}: there are filter, kubernetes and rotation"),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::{
     Destination, DirectResponse, Headers, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute,
     HttpRouteDestination,
 };
-use crate::matcher::search;
+use crate::regex::search;
 use crate::table::{
     Action, DirectAction, PathRewrite, RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
 };

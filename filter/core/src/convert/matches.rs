@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Problems;
 use super::headers::is_name;
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
-use crate::matcher::full_match;
+use crate::regex::Pattern;
 use crate::table::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
@@ -116,7 +116,7 @@ impl Block<'_> {
             }
         };
         if let StringMatcher::Regex(pattern) = &matcher
-            && let Err(reason) = full_match(pattern)
+            && let Err(reason) = Pattern::new(pattern)
         {
             self.problems.refuse(
                 "bad-regex",

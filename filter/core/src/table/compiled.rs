@@ -1,17 +1,13 @@
-//! A table that runs.
+//! A table that runs: hosts by name, and each one's rules with the index over their paths.
 
 use std::collections::HashMap;
 
-use regex_automata::meta::Regex;
 use thiserror::Error;
 
-use super::{
-    Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
-};
-use crate::decision::Request;
+use super::index::{PathIndex, Position};
+use super::rule::{Match, Rule};
+use super::{TableConfig, VirtualHostConfig};
 use crate::host;
-use crate::matcher::{Matcher, search};
-use crate::query;
 
 /// A table that cannot run, and where it is wrong.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -21,6 +17,16 @@ pub struct TableError {
     pub place: String,
     /// For people.
     pub reason: String,
+}
+
+impl TableError {
+    /// The same, seen from where `place` lies.
+    pub(super) fn within(self, place: &str) -> Self {
+        Self {
+            place: format!("{place}.{}", self.place),
+            ..self
+        }
+    }
 }
 
 /// The routes of one port, compiled.
@@ -38,34 +44,9 @@ pub struct RouteTable {
 pub(crate) struct VirtualHost {
     pub(crate) https_redirect: bool,
     pub(crate) rules: Vec<Rule>,
+    /// Every block, in declared order: rule and block; a rule without blocks counts as one of its own.
+    blocks: Vec<(u32, u32)>,
     index: PathIndex,
-}
-
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) config: RuleConfig,
-    pub(crate) matches: Vec<Match>,
-    pub(crate) rewrite: Option<Regex>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Match {
-    pub(crate) index: usize,
-    pub(crate) uri: Option<Matcher>,
-    pub(crate) ignore_case: bool,
-    headers: Vec<(String, Matcher)>,
-    without: Vec<(String, Matcher)>,
-    query: Vec<(String, Matcher)>,
-}
-
-/// A rule and, unless the rule takes everything, the block of it.
-pub(crate) type Candidate = (usize, Option<usize>);
-
-/// Which blocks can match a path at all. It only narrows: every candidate is still tried in full, in order.
-#[derive(Debug, Default)]
-struct PathIndex {
-    exact: HashMap<Box<[u8]>, Vec<Candidate>>,
-    others: Vec<Candidate>,
 }
 
 impl RouteTable {
@@ -74,24 +55,29 @@ impl RouteTable {
     /// # Errors
     /// The first pattern that is not valid, or the first domain that is there twice.
     pub fn compile(config: &TableConfig) -> Result<Self, TableError> {
+        Self::new(config.clone())
+    }
+
+    /// Compiles a table that is not needed any more: nothing of it is copied.
+    ///
+    /// # Errors
+    /// As those of [`Self::compile`].
+    pub fn new(config: TableConfig) -> Result<Self, TableError> {
         let mut table = Self {
             port: config.port,
             ..Self::default()
         };
-        for (at, virtual_host) in config.virtual_hosts.iter().enumerate() {
+        for (at, virtual_host) in config.virtual_hosts.into_iter().enumerate() {
+            let place = format!("virtual_hosts[{at}]");
             for domain in &virtual_host.domains {
                 if !table.add_domain(domain, at) {
-                    let place = format!("virtual_hosts[{at}].domains");
                     return Err(TableError {
-                        place,
+                        place: format!("{place}.domains"),
                         reason: format!("{domain} is there twice"),
                     });
                 }
             }
-            let host = VirtualHost::compile(virtual_host).map_err(|error| TableError {
-                place: format!("virtual_hosts[{at}].{}", error.place),
-                ..error
-            })?;
+            let host = VirtualHost::new(virtual_host).map_err(|error| error.within(&place))?;
             table.hosts.push(host);
         }
         Ok(table)
@@ -110,7 +96,7 @@ impl RouteTable {
         let name = host::normalize(authority);
         let at = self
             .exact
-            .get(name.as_slice())
+            .get(&*name)
             .copied()
             .or_else(|| self.wildcard(&name))
             .or(self.any)?;
@@ -129,178 +115,39 @@ impl RouteTable {
 }
 
 impl VirtualHost {
-    fn compile(config: &VirtualHostConfig) -> Result<Self, TableError> {
+    fn new(config: VirtualHostConfig) -> Result<Self, TableError> {
         let mut rules = Vec::with_capacity(config.rules.len());
-        let mut index = PathIndex::default();
-        for (at, rule) in config.rules.iter().enumerate() {
-            let rule = Rule::compile(rule).map_err(|error| TableError {
-                place: format!("rules[{at}].{}", error.place),
-                ..error
-            })?;
-            index.add(at, &rule);
-            rules.push(rule);
+        for (at, rule) in config.rules.into_iter().enumerate() {
+            rules.push(Rule::compile(rule).map_err(|error| error.within(&format!("rules[{at}]")))?);
         }
+        let blocks: Vec<(u32, u32)> = (0_u32..)
+            .zip(&rules)
+            .flat_map(|(rule, own)| (0..own.matches.len().max(1) as u32).map(move |block| (rule, block)))
+            .collect();
+        let conditions = rules.iter().flat_map(|rule: &Rule| {
+            let whole = rule.matches.is_empty().then_some(None);
+            whole.into_iter().chain(rule.matches.iter().map(Some))
+        });
+        let index = PathIndex::new(conditions);
         Ok(Self {
             https_redirect: config.https_redirect,
-            rules,
             index,
+            blocks,
+            rules,
         })
     }
 
     /// The blocks that may match `path` (with its query), in declared order.
-    pub(crate) fn candidates(&self, path: &[u8]) -> impl Iterator<Item = (&Rule, Option<&Match>)> {
-        let exact = self
-            .index
-            .exact
-            .get(query::path_of(path))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        merge(exact, &self.index.others).filter_map(|(rule, block)| {
-            let rule = self.rules.get(rule)?;
-            Some((rule, block.and_then(|block| rule.matches.get(block))))
-        })
-    }
-}
-
-impl PathIndex {
-    fn add(&mut self, at: usize, rule: &Rule) {
-        if rule.matches.is_empty() {
-            self.others.push((at, None));
-        }
-        for (block, condition) in rule.matches.iter().enumerate() {
-            match &condition.uri {
-                Some(Matcher::Exact(path)) if !condition.ignore_case => {
-                    self.exact
-                        .entry(path.clone())
-                        .or_default()
-                        .push((at, Some(block)));
-                }
-                _ => self.others.push((at, Some(block))),
-            }
-        }
-    }
-}
-
-/// Two ordered lists as one.
-fn merge<'a>(a: &'a [Candidate], b: &'a [Candidate]) -> impl Iterator<Item = Candidate> + 'a {
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    std::iter::from_fn(move || match (a.peek(), b.peek()) {
-        (Some(x), Some(y)) if x <= y => a.next().copied(),
-        (Some(_), None) => a.next().copied(),
-        _ => b.next().copied(),
-    })
-}
-
-impl Rule {
-    fn compile(config: &RuleConfig) -> Result<Self, TableError> {
-        let matches = config.matches.iter().enumerate().map(|(at, block)| {
-            Match::compile(block).map_err(|error| TableError {
-                place: format!("matches[{at}].{}", error.place),
-                ..error
-            })
-        });
-        let rewrite = match &config.action {
-            Action::Route(route) => rewrite_pattern(route)?,
-            _ => None,
-        };
-        Ok(Self {
-            config: config.clone(),
-            matches: matches.collect::<Result<_, _>>()?,
-            rewrite,
-        })
-    }
-}
-
-fn rewrite_pattern(route: &RouteAction) -> Result<Option<Regex>, TableError> {
-    if route.destinations.is_empty() {
-        return Err(TableError {
-            place: "action.destinations".to_owned(),
-            reason: "there is none".to_owned(),
-        });
-    }
-    match &route.path {
-        Some(PathRewrite::Regex(pattern, _)) => search(pattern).map(Some).map_err(|reason| TableError {
-            place: "action.path".to_owned(),
-            reason,
-        }),
-        _ => Ok(None),
-    }
-}
-
-impl Match {
-    fn compile(config: &MatchConfig) -> Result<Self, TableError> {
-        let one = |place: &str, matcher: &StringMatcher| {
-            Matcher::compile(matcher).map_err(|reason| TableError {
-                place: place.to_owned(),
-                reason,
-            })
-        };
-        let several = |place: &str, list: &[(String, StringMatcher)]| {
-            list.iter()
-                .map(|(name, matcher)| Ok((name.clone(), one(&format!("{place}[{name}]"), matcher)?)))
-                .collect::<Result<Vec<_>, TableError>>()
-        };
-        Ok(Self {
-            index: config.index,
-            uri: config.uri.as_ref().map(|uri| one("uri", uri)).transpose()?,
-            ignore_case: config.ignore_uri_case,
-            headers: several("headers", &config.headers)?,
-            without: several("without_headers", &config.without_headers)?,
-            query: several("query_params", &config.query_params)?,
-        })
+    pub(crate) fn candidates<'t, 'p>(
+        &'t self,
+        path: &'p [u8],
+    ) -> impl Iterator<Item = (&'t Rule, Option<&'t Match>)> + use<'t, 'p> {
+        self.index.candidates(path).filter_map(|at| self.block(at))
     }
 
-    /// The first condition that fails; none if all hold. The cheap ones come first.
-    pub(crate) fn failing(&self, request: &impl Request) -> Option<String> {
-        let path = request.path();
-        if self
-            .uri
-            .as_ref()
-            .is_some_and(|uri| !uri.is_match(query::path_of(path), self.ignore_case))
-        {
-            return Some("uri".to_owned());
-        }
-        let param = self.query.iter().find(|(name, matcher)| {
-            !query::param(path, name.as_bytes()).is_some_and(|value| matcher.is_match(value, false))
-        });
-        if let Some((name, _)) = param {
-            return Some(format!("queryParams[{name}]"));
-        }
-        let header = self
-            .headers
-            .iter()
-            .find(|(name, matcher)| !any_value(request, name, matcher));
-        if let Some((name, _)) = header {
-            return Some(
-                name.strip_prefix(':')
-                    .map_or_else(|| format!("headers[{name}]"), str::to_owned),
-            );
-        }
-        let without = self
-            .without
-            .iter()
-            .find(|(name, matcher)| inverted_fails(request, name, matcher));
-        without.map(|(name, _)| format!("withoutHeaders[{name}]"))
-    }
-}
-
-fn any_value(request: &impl Request, name: &str, matcher: &Matcher) -> bool {
-    let mut found = false;
-    request.header(name, &mut |value| found |= matcher.is_match(value, false));
-    found
-}
-
-/// Whether a `withoutHeaders` condition fails: some value matches. A missing header has the empty value, except
-/// that it is not there for "present".
-fn inverted_fails(request: &impl Request, name: &str, matcher: &Matcher) -> bool {
-    let (mut present, mut matched) = (false, false);
-    request.header(name, &mut |value| {
-        present = true;
-        matched |= matcher.is_match(value, false);
-    });
-    if present {
-        matched
-    } else {
-        !matches!(matcher, Matcher::Present) && matcher.is_match(b"", false)
+    fn block(&self, at: Position) -> Option<(&Rule, Option<&Match>)> {
+        let (rule, block) = *self.blocks.get(at as usize)?;
+        let rule = self.rules.get(rule as usize)?;
+        Some((rule, rule.matches.get(block as usize)))
     }
 }

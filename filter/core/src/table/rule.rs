@@ -1,0 +1,143 @@
+//! A rule that runs: its blocks, and the one condition of a block that a request fails.
+
+use regex_automata::nfa::thompson::pikevm::PikeVM;
+
+use super::{Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableError};
+use crate::decision::Request;
+use crate::matcher::Matcher;
+use crate::query;
+use crate::regex::search;
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// As it came, without the blocks: they are beside it.
+    pub(crate) config: RuleConfig,
+    /// Any of them; none matches every request.
+    pub(crate) matches: Vec<Match>,
+    pub(crate) rewrite: Option<PikeVM>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) index: usize,
+    pub(crate) uri: Option<Matcher>,
+    pub(crate) ignore_case: bool,
+    headers: Vec<(String, Matcher)>,
+    without: Vec<(String, Matcher)>,
+    query: Vec<(String, Matcher)>,
+}
+
+impl Rule {
+    pub(super) fn compile(mut config: RuleConfig) -> Result<Self, TableError> {
+        let blocks = std::mem::take(&mut config.matches);
+        let matches = blocks.iter().enumerate().map(|(at, block)| {
+            Match::compile(block).map_err(|error| TableError {
+                place: format!("matches[{at}].{}", error.place),
+                ..error
+            })
+        });
+        let rewrite = match &config.action {
+            Action::Route(route) => rewrite_pattern(route)?,
+            _ => None,
+        };
+        Ok(Self {
+            matches: matches.collect::<Result<_, _>>()?,
+            rewrite,
+            config,
+        })
+    }
+}
+
+fn rewrite_pattern(route: &RouteAction) -> Result<Option<PikeVM>, TableError> {
+    if route.destinations.is_empty() {
+        return Err(TableError {
+            place: "action.destinations".to_owned(),
+            reason: "there is none".to_owned(),
+        });
+    }
+    match &route.path {
+        Some(PathRewrite::Regex(pattern, _)) => search(pattern).map(Some).map_err(|reason| TableError {
+            place: "action.path".to_owned(),
+            reason,
+        }),
+        _ => Ok(None),
+    }
+}
+
+impl Match {
+    pub(super) fn compile(config: &MatchConfig) -> Result<Self, TableError> {
+        let one = |place: &str, matcher: &StringMatcher| {
+            Matcher::compile(matcher).map_err(|reason| TableError {
+                place: place.to_owned(),
+                reason,
+            })
+        };
+        let several = |place: &str, list: &[(String, StringMatcher)]| {
+            list.iter()
+                .map(|(name, matcher)| Ok((name.clone(), one(&format!("{place}[{name}]"), matcher)?)))
+                .collect::<Result<Vec<_>, TableError>>()
+        };
+        Ok(Self {
+            index: config.index,
+            uri: config.uri.as_ref().map(|uri| one("uri", uri)).transpose()?,
+            ignore_case: config.ignore_uri_case,
+            headers: several("headers", &config.headers)?,
+            without: several("without_headers", &config.without_headers)?,
+            query: several("query_params", &config.query_params)?,
+        })
+    }
+
+    /// The first condition that fails; none if all hold. The cheap ones come first.
+    pub(crate) fn failing(&self, request: &impl Request) -> Option<String> {
+        let path = request.path();
+        if self
+            .uri
+            .as_ref()
+            .is_some_and(|uri| !uri.is_match(query::path_of(path), self.ignore_case))
+        {
+            return Some("uri".to_owned());
+        }
+        let param = self.query.iter().find(|(name, matcher)| {
+            !query::param(path, name.as_bytes()).is_some_and(|value| matcher.is_match(value, false))
+        });
+        if let Some((name, _)) = param {
+            return Some(format!("queryParams[{name}]"));
+        }
+        let header = self
+            .headers
+            .iter()
+            .find(|(name, matcher)| !any_value(request, name, matcher));
+        if let Some((name, _)) = header {
+            return Some(
+                name.strip_prefix(':')
+                    .map_or_else(|| format!("headers[{name}]"), str::to_owned),
+            );
+        }
+        let without = self
+            .without
+            .iter()
+            .find(|(name, matcher)| inverted_fails(request, name, matcher));
+        without.map(|(name, _)| format!("withoutHeaders[{name}]"))
+    }
+}
+
+fn any_value(request: &impl Request, name: &str, matcher: &Matcher) -> bool {
+    let mut found = false;
+    request.header(name, &mut |value| found |= matcher.is_match(value, false));
+    found
+}
+
+/// Whether a `withoutHeaders` condition fails: some value matches. A missing header has the empty value, except
+/// that it is not there for "present".
+fn inverted_fails(request: &impl Request, name: &str, matcher: &Matcher) -> bool {
+    let (mut present, mut matched) = (false, false);
+    request.header(name, &mut |value| {
+        present = true;
+        matched |= matcher.is_match(value, false);
+    });
+    if present {
+        matched
+    } else {
+        !matches!(matcher, Matcher::Present) && matcher.is_match(b"", false)
+    }
+}

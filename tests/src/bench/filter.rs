@@ -1,0 +1,165 @@
+//! What `bench filter` compares: an Envoy per way to route, all with the same listener and direct response, so that
+//! the difference in CPU per request is what the routing costs.
+
+mod config;
+mod load;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+pub use config::{Spot, table};
+
+use crate::bench::Times;
+use crate::site::{Envoy, free_port};
+
+/// The least that a filter can do: see the file.
+const BARE: &str = include_str!("filter/bare.wat");
+/// The same without the calls.
+const IDLE: &str = r#"(module (memory (export "memory") 2) (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))"#;
+
+/// A way to route.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// Envoy alone, with this many prefix routes.
+    Native(usize),
+    /// Our filter with this many routes.
+    Sealgate(usize),
+    /// Another build of the filter, as a file.
+    Build(PathBuf, usize),
+    /// A module that does nothing.
+    Idle,
+    /// A module that makes three calls.
+    Bare,
+    /// The Lua filter: one lookup among this many.
+    Lua(usize),
+}
+
+/// A way to route, and what it cost.
+#[derive(Debug)]
+pub struct Subject {
+    /// For people.
+    pub name: String,
+    way: Way,
+    /// CPU per request, of each round, for each of the paths.
+    times: Vec<(Spot, Times)>,
+}
+
+impl Subject {
+    /// Nothing runs yet.
+    #[must_use]
+    pub fn new(name: &str, way: Way, spots: &[Spot]) -> Self {
+        Self {
+            name: name.to_owned(),
+            way,
+            times: spots.iter().map(|spot| (*spot, Times::new())).collect(),
+        }
+    }
+
+    /// How many paths there are.
+    #[must_use]
+    pub fn paths(&self) -> usize {
+        self.times.len()
+    }
+
+    /// The median of a path's rounds, in microseconds; 0 without such a path.
+    #[must_use]
+    pub fn micros(&self, at: usize) -> f64 {
+        self.times.get(at).map_or(0.0, |(_, times)| times.p50() * 1000.0)
+    }
+
+    /// The mean of the paths' medians, in microseconds.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        let all = (0..self.paths()).map(|at| self.micros(at));
+        all.sum::<f64>() / self.paths().max(1) as f64
+    }
+
+    /// One round: so many requests to each of the paths, after some that only warm the processor's caches up: other
+    /// subjects had them in between.
+    ///
+    /// # Errors
+    /// A request fails.
+    pub async fn round(&mut self, running: &Running, requests: u32) -> Result<()> {
+        for (spot, times) in &mut self.times {
+            running.load.run(&spot.path(), requests / 4).await?;
+            let before = running.envoy.processor_time()?;
+            running.load.run(&spot.path(), requests).await?;
+            times.push((running.envoy.processor_time()? - before) / requests);
+        }
+        Ok(())
+    }
+
+    /// Starts an Envoy for it, connects, and lets it get warm.
+    ///
+    /// # Errors
+    /// Envoy does not start.
+    pub async fn start(&self) -> Result<Running> {
+        let running = Running::start(&self.way)
+            .await
+            .with_context(|| self.name.clone())?;
+        for (spot, _) in &self.times {
+            running.load.run(&spot.path(), WARM).await?;
+        }
+        Ok(running)
+    }
+}
+
+/// Until V8 has compiled for speed what it first compiled in haste.
+const WARM: u32 = 2_000;
+
+/// An Envoy that routes one way.
+#[derive(Debug)]
+pub struct Running {
+    /// It.
+    pub envoy: Envoy,
+    load: load::Load,
+    #[expect(dead_code, reason = "held for its drop")]
+    folder: TempDir,
+}
+
+impl Running {
+    /// Starts it, and connects to it.
+    ///
+    /// # Errors
+    /// Envoy does not start.
+    pub async fn start(way: &Way) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let (port, admin) = (free_port()?, free_port()?);
+        let filters = match way {
+            Way::Native(_) => Vec::new(),
+            Way::Lua(routes) => vec![config::lua(*routes)],
+            Way::Idle => vec![module(&folder, IDLE)?],
+            Way::Bare => vec![module(&folder, BARE)?],
+            Way::Sealgate(routes) => vec![config::wasm(&filter()?, Some(&table(*routes)))],
+            Way::Build(path, routes) => vec![config::wasm(path, Some(&table(*routes)))],
+        };
+        let native = if let Way::Native(routes) = way { *routes } else { 0 };
+        let bootstrap = config::bootstrap(port, admin, filters, native);
+        Ok(Self {
+            envoy: Envoy::start(folder.path(), &bootstrap, admin).await?,
+            load: load::Load::open(port).await?,
+            folder,
+        })
+    }
+}
+
+/// The filter that the agent carries: beside it.
+///
+/// # Errors
+/// The environment does not name the agent.
+pub fn filter() -> Result<PathBuf> {
+    let agent =
+        std::env::var_os("SEALGATE_BIN").context("SEALGATE_BIN is not set: run cargo xtask bench filter")?;
+    Ok(PathBuf::from(agent).with_file_name("sealgate_filter.wasm"))
+}
+
+fn module(folder: &TempDir, text: &str) -> Result<serde_json::Value> {
+    let path = folder.path().join("module.wasm");
+    fs::write(&path, wat::parse_str(text)?)?;
+    Ok(config::wasm(&path, None))
+}

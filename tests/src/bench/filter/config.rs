@@ -1,0 +1,126 @@
+//! The tables and Envoy's static configuration for them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sealgate_core::table::{
+    Action, MatchConfig, Origin, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
+    WeightedCluster,
+};
+use serde_json::{Value, json};
+
+/// The host of every request.
+pub(super) const HOST: &str = "bench.example";
+
+/// Which route a request asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot(pub usize);
+
+impl Spot {
+    /// Half of the routes are exact, half are prefixes.
+    pub(super) fn path(self) -> String {
+        let route = route(self.0);
+        if self.0 % 2 == 0 { route } else { route + "item" }
+    }
+}
+
+fn route(at: usize) -> String {
+    if at % 2 == 0 {
+        format!("/exact/{at}")
+    } else {
+        format!("/prefix/{at}/")
+    }
+}
+
+/// So many routes of one host.
+#[must_use]
+pub fn table(routes: usize) -> TableConfig {
+    let rules = (0..routes).map(|at| RuleConfig {
+        origin: Origin {
+            virtual_service: "bench/routes".to_owned(),
+            rule: at,
+            name: None,
+        },
+        matches: vec![MatchConfig {
+            uri: Some(if at % 2 == 0 {
+                StringMatcher::Exact(route(at))
+            } else {
+                StringMatcher::Prefix(route(at))
+            }),
+            ..MatchConfig::default()
+        }],
+        action: Action::Route(Box::new(RouteAction {
+            destinations: vec![WeightedCluster {
+                cluster: format!("outbound|80||service-{}.bench.svc.cluster.local", at % 100),
+                weight: 100,
+                ..WeightedCluster::default()
+            }],
+            ..RouteAction::default()
+        })),
+    });
+    TableConfig {
+        port: 80,
+        virtual_hosts: vec![VirtualHostConfig {
+            domains: vec![HOST.to_owned()],
+            https_redirect: false,
+            rules: rules.collect(),
+        }],
+    }
+}
+
+/// One listener, one worker, HTTP/2; every request is answered at once.
+pub(super) fn bootstrap(port: u16, admin: u16, mut filters: Vec<Value>, native: usize) -> String {
+    filters.push(json!({"name": "router", "typed_config":
+        {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}));
+    let answer = json!({"status": 200});
+    let mut routes: Vec<Value> = (0..native)
+        .map(|at| json!({"match": {"prefix": route(at)}, "direct_response": answer}))
+        .collect();
+    routes.push(json!({"match": {"prefix": "/"}, "direct_response": answer}));
+    let address = |port| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bench",
+        "codec_type": "HTTP2",
+        "http_filters": filters,
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+    });
+    json!({
+        "node": {"id": "bench", "cluster": "bench"},
+        "admin": {"address": address(admin)},
+        "static_resources": {"listeners": [{"address": address(port),
+            "filter_chains": [{"filters": [{"name": "manager", "typed_config": manager}]}]}]},
+    })
+    .to_string()
+}
+
+pub(super) fn wasm(module: &Path, table: Option<&TableConfig>) -> Value {
+    let mut config = json!({
+        "name": "bench",
+        "root_id": "bench",
+        "vm_config": {"vm_id": "bench", "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": module}}},
+    });
+    if let Some(table) = table {
+        config["configuration"] = json!({"@type": "type.googleapis.com/google.protobuf.StringValue",
+            "value": json!(table).to_string()});
+    }
+    json!({"name": "wasm", "typed_config":
+        {"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": config}})
+}
+
+/// One lookup in a Lua table, one header.
+pub(super) fn lua(routes: usize) -> Value {
+    let mut code = "local clusters = {}\n".to_owned();
+    for at in 0..routes {
+        let _ = writeln!(
+            code,
+            "clusters[\"{}\"] = \"service-{}\"",
+            Spot(at).path(),
+            at % 100
+        );
+    }
+    code += "function envoy_on_request(handle)\n  local headers = handle:headers()\n  \
+        headers:replace(\"x-sealgate-cluster\", clusters[headers:get(\":path\")] or \"none\")\nend\n";
+    json!({"name": "lua", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+        "default_source_code": {"inline_string": code}}})
+}

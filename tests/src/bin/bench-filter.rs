@@ -1,0 +1,170 @@
+//! What routing costs: CPU per request of the real Envoy with our filter, beside Envoy's own router, a module on the
+//! bare ABI and the Lua filter. One worker, HTTP/2, a direct response, interleaved rounds, medians.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use sealgate_core::table::RouteTable;
+use sealgate_tests::bench::filter::{Running, Spot, Subject, Way, filter, table};
+use sealgate_tests::bench::say;
+use serde_json::{Value, json};
+
+const COUNTS: [usize; 3] = [10, 1_000, 10_000];
+
+fn spots(routes: usize) -> Vec<Spot> {
+    // Two of each: half of the routes are exact, half are prefixes.
+    let middle = routes / 2;
+    [0, 1, middle, middle + 1, routes - 2, routes - 1]
+        .map(Spot)
+        .to_vec()
+}
+
+/// Envoy's own are prefixes alone.
+fn native_spots(routes: usize) -> Vec<Spot> {
+    [1, routes / 2 + 1, routes - 1].map(Spot).to_vec()
+}
+
+fn subjects() -> Vec<Subject> {
+    let first = [Spot(1); 3];
+    let mut all = vec![
+        Subject::new("Envoy alone", Way::Native(0), &first),
+        Subject::new("a module that does nothing", Way::Idle, &first),
+        Subject::new("bare ABI, three calls", Way::Bare, &first),
+        Subject::new("Lua, one lookup among 10", Way::Lua(10), &first),
+        Subject::new("Lua, one lookup among 10,000", Way::Lua(10_000), &first),
+    ];
+    for routes in COUNTS {
+        let name = format!("native, {routes} prefix routes");
+        all.push(Subject::new(&name, Way::Native(routes), &native_spots(routes)));
+    }
+    for routes in COUNTS {
+        let name = format!("Sealgate, {routes} routes");
+        all.push(Subject::new(&name, Way::Sealgate(routes), &spots(routes)));
+    }
+    // Other builds of the filter beside it, for whoever works on it.
+    if let Some(other) = std::env::var_os("SEALGATE_OTHER_FILTER") {
+        let way = Way::Build(other.into(), 10);
+        all.push(Subject::new("another build, 10 routes", way, &spots(10)));
+    }
+    all
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    // Two Envoys of one configuration differ by where their memory happens to lie, so each is started several times.
+    let (starts, rounds, requests) = if quick { (3, 4, 400) } else { (7, 7, 1_000) };
+    let mut subjects = subjects();
+    for _ in 0..starts {
+        let mut running = Vec::with_capacity(subjects.len());
+        for subject in &subjects {
+            running.push(subject.start().await?);
+        }
+        for _ in 0..rounds {
+            for (subject, running) in subjects.iter_mut().zip(&running) {
+                subject.round(running, requests).await?;
+            }
+        }
+    }
+    let alone = micros(&subjects, "Envoy alone")?;
+    say(&format!(
+        "{:<44}{:>9}{:>9}{:>9}",
+        format!("CPU per request, us, {starts} x {rounds} rounds"),
+        "first",
+        "middle",
+        "last"
+    ));
+    for subject in &subjects {
+        say(&row(subject));
+    }
+    let size = std::fs::metadata(filter()?)?.len();
+    say(&format!("the filter's module: {} KB", size / 1000));
+    let loads = loads(quick).await?;
+    let figures = json!({"alone_us": alone, "rows": rows(&subjects), "module_bytes": size, "load": loads});
+    say(&json!({"bench": "filter", "ratios": ratios(&subjects, alone)?, "figures": figures}).to_string());
+    Ok(())
+}
+
+fn find<'s>(subjects: &'s [Subject], name: &str) -> Result<&'s Subject> {
+    subjects
+        .iter()
+        .find(|subject| subject.name == name)
+        .context(name.to_owned())
+}
+
+fn micros(subjects: &[Subject], name: &str) -> Result<f64> {
+    Ok(find(subjects, name)?.mean())
+}
+
+fn row(subject: &Subject) -> String {
+    let mut text = format!("{:<44}", subject.name);
+    // Exact and prefix of one place as one figure.
+    let each = if subject.paths() == 6 { 2 } else { 1 };
+    for at in (0..subject.paths()).step_by(each) {
+        let mean = (at..at + each).map(|at| subject.micros(at)).sum::<f64>() / each as f64;
+        text += &format!("{mean:>9.1}");
+    }
+    text
+}
+
+fn rows(subjects: &[Subject]) -> Value {
+    let row = |subject: &Subject| {
+        let times: Vec<f64> = (0..subject.paths()).map(|at| subject.micros(at)).collect();
+        (subject.name.clone(), json!(times))
+    };
+    Value::Object(subjects.iter().map(row).collect())
+}
+
+/// Added over Envoy alone, ours over theirs. Of the native routes the last one: that is what their number costs.
+fn ratios(subjects: &[Subject], alone: f64) -> Result<Value> {
+    let ours = |routes: usize| {
+        Ok::<_, anyhow::Error>(micros(subjects, &format!("Sealgate, {routes} routes"))? - alone)
+    };
+    let native = |routes: usize| {
+        let subject = find(subjects, &format!("native, {routes} prefix routes"))?;
+        Ok::<_, anyhow::Error>(subject.micros(2) - alone)
+    };
+    let bare = micros(subjects, "bare ABI, three calls")? - alone;
+    let lua = micros(subjects, "Lua, one lookup among 10")? - alone;
+    Ok(json!({
+        "added_vs_bare": ours(10)? / bare,
+        "added_10000_vs_10": ours(10_000)? / ours(10)?,
+        "added_vs_native_1000": ours(1_000)? / native(1_000)?,
+        "added_vs_native_10000": ours(10_000)? / native(10_000)?,
+        "added_vs_lua": ours(10)? / lua,
+    }))
+}
+
+/// What a table costs when it comes: CPU and memory of Envoy beyond those for 10 routes (it reads a configuration
+/// twice: once to check it, once for its worker), and how long this machine compiles it natively.
+async fn loads(quick: bool) -> Result<Vec<Value>> {
+    let counts: &[usize] = if quick {
+        &[10, 1_000, 10_000]
+    } else {
+        &[10, 1_000, 10_000, 100_000]
+    };
+    let mut base: Option<(Duration, u64)> = None;
+    let mut all = Vec::new();
+    for routes in counts {
+        let text = serde_json::to_string(&table(*routes))?;
+        let start = std::time::Instant::now();
+        RouteTable::compile(&serde_json::from_str(&text)?)?;
+        let native = start.elapsed();
+        let envoy = Running::start(&Way::Sealgate(*routes)).await?.envoy;
+        let (time, memory) = (envoy.processor_time()?, envoy.memory()?);
+        let (base_time, base_memory) = *base.get_or_insert((time, memory));
+        let (time, memory) = (time.saturating_sub(base_time), memory.saturating_sub(base_memory));
+        say(&format!(
+            "{routes:>7} routes: {:>8.1} KB of JSON, CPU {:>7.1} ms and {:>7.1} MB more in Envoy than for 10, {:>6.1} ms natively",
+            text.len() as f64 / 1e3,
+            time.as_secs_f64() * 1e3,
+            memory as f64 / 1e6,
+            native.as_secs_f64() * 1e3
+        ));
+        all.push(
+            json!({"routes": routes, "json_bytes": text.len(), "cpu_ms": time.as_secs_f64() * 1e3,
+            "memory_bytes": memory, "native_ms": native.as_secs_f64() * 1e3}),
+        );
+    }
+    Ok(all)
+}

@@ -6,7 +6,8 @@ use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 use sealgate_core::convert::{self, Problem};
 use sealgate_core::table::Origin;
 
-use crate::object::{Finding, Object, ObjectRef, Severity};
+use crate::object::{Finding, Meta, Object, ObjectRef, Severity};
+use crate::translate::identity::{ANNOTATION, annotation};
 
 /// Findings of an object; one of severity error refuses it.
 #[must_use]
@@ -17,7 +18,10 @@ pub fn object(object: &Object) -> Vec<Finding> {
     };
     match object {
         Object::VirtualService(_, spec) => virtual_service(spec, &mut report),
-        Object::Gateway(_, spec) => gateway(spec, &mut report),
+        Object::Gateway(meta, spec) => {
+            gateway(spec, &mut report);
+            identity(meta, &mut report);
+        }
         _ => {}
     }
     report.findings
@@ -114,6 +118,14 @@ fn gateway(spec: &GatewaySpec, report: &mut Report) {
     }
     for (at, own) in spec.servers.iter().enumerate() {
         server(own, &format!("spec.servers[{at}]"), report);
+    }
+}
+
+/// What upstreams are told of clients: half understood, it would tell them something else.
+fn identity(meta: &Meta, report: &mut Report) {
+    if let Some(Err(reason)) = annotation(meta) {
+        let field = format!("metadata.annotations[{ANNOTATION}]");
+        report.add(Severity::Error, "bad-identity", field, reason);
     }
 }
 

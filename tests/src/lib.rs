@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod client;
+pub mod clients;
 pub mod cluster;
 pub mod corpus;
 pub mod echo;
@@ -10,6 +11,7 @@ pub mod edge;
 pub mod exhibition;
 pub mod fake_api;
 pub mod flavour;
+pub mod handmade;
 pub mod kube;
 pub mod load;
 pub mod manifests;

@@ -103,6 +103,7 @@ impl<'a> Binder<'a> {
         TableConfig {
             port: number,
             virtual_hosts: virtual_hosts.collect(),
+            ..TableConfig::default()
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Problems;
 use super::headers::is_name;
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
-use crate::matcher::Pattern;
+use crate::regex::Pattern;
 use crate::table::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {

@@ -2,7 +2,7 @@
 
 use super::Problems;
 use crate::config::HttpRewrite;
-use crate::matcher::search;
+use crate::regex::search;
 use crate::table::PathRewrite;
 
 pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<PathRewrite> {

@@ -32,6 +32,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
     let config = TableConfig {
         port: 443,
         virtual_hosts: virtual_hosts.collect(),
+        ..TableConfig::default()
     };
     // As the filter gets it.
     let text = serde_json::to_string(&config).unwrap();
@@ -307,7 +308,7 @@ proptest! {
             action: Action::Direct(DirectAction { status: 200, ..DirectAction::default() }),
         }).collect();
         let host = VirtualHostConfig { domains: vec!["a".to_owned()], rules: rules.clone(), ..Default::default() };
-        let table = RouteTable::compile(&TableConfig { port: 80, virtual_hosts: vec![host] }).unwrap();
+        let table = RouteTable::compile(&TableConfig { port: 80, virtual_hosts: vec![host], ..TableConfig::default() }).unwrap();
         let mut question: Question = serde_json::from_value(json!({"authority": "a", "path": path})).unwrap();
         if header {
             question.headers.push(("x".to_owned(), "1".to_owned()));

@@ -1,12 +1,13 @@
 //! A rule that runs: its blocks, and the one condition of a block that a request fails.
 
-use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::pikevm::PikeVM;
 
 use super::extras::Extras;
 use super::{Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableError};
 use crate::decision::Request;
-use crate::matcher::{Matcher, search};
+use crate::matcher::Matcher;
 use crate::query;
+use crate::regex::search;
 
 #[derive(Debug)]
 pub(crate) struct Rule {
@@ -14,7 +15,7 @@ pub(crate) struct Rule {
     pub(crate) config: RuleConfig,
     /// Any of them; none matches every request.
     pub(crate) matches: Vec<Match>,
-    pub(crate) rewrite: Option<Regex>,
+    pub(crate) rewrite: Option<PikeVM>,
     /// None for a plain route.
     pub(crate) extras: Option<Box<Extras>>,
 }
@@ -51,7 +52,7 @@ impl Rule {
     }
 }
 
-fn rewrite_pattern(route: &RouteAction) -> Result<Option<Regex>, TableError> {
+fn rewrite_pattern(route: &RouteAction) -> Result<Option<PikeVM>, TableError> {
     if route.destinations.is_empty() {
         return Err(TableError {
             place: "action.destinations".to_owned(),

@@ -55,6 +55,7 @@ pub(crate) fn table(rng: &mut Rng) -> TableConfig {
         virtual_hosts: (0..hosts)
             .map(|host| virtual_host(rng, host, &mut taken))
             .collect(),
+        ..TableConfig::default()
     }
 }
 

@@ -225,6 +225,7 @@ fn plain_http_is_led_to_https_and_keeps_its_port() {
     let table = RouteTable::compile(&TableConfig {
         port: 80,
         virtual_hosts: vec![host],
+        ..TableConfig::default()
     })
     .unwrap();
     for (authority, location) in [("a", "https://a/x?y"), ("A:80", "https://A:80/x?y")] {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sealgate_core::identity::IdentityConfig;
-use sealgate_core::table::TableConfig;
+use sealgate_core::table::{Action, RouteAction, TableConfig};
 
 use crate::credential::CredentialName;
 
@@ -21,6 +21,17 @@ pub struct Port {
     pub table: TableConfig,
     /// What any Gateway lets identity headers begin with: no client may send such a header to any of them.
     pub prefixes: BTreeSet<String>,
+}
+
+impl Port {
+    /// What the rules do that lead to an upstream.
+    pub fn routes(&self) -> impl Iterator<Item = &RouteAction> {
+        let rules = self.table.virtual_hosts.iter().flat_map(|host| &host.rules);
+        rules.filter_map(|rule| match &rule.action {
+            Action::Route(route) => Some(&**route),
+            Action::Redirect(_) | Action::Direct(_) => None,
+        })
+    }
 }
 
 /// One filter chain: the servers of one TLS policy, or all the plain ones.

@@ -9,8 +9,10 @@
 
 pub mod config;
 pub mod convert;
+pub mod cors;
 pub mod decision;
 pub mod explain;
+pub mod fault;
 pub mod host;
 pub mod identity;
 mod matcher;
@@ -18,4 +20,5 @@ pub mod names;
 mod path;
 mod query;
 mod redirect;
+mod regex;
 pub mod table;

@@ -3,6 +3,7 @@
 mod codes;
 mod crds;
 mod kube;
+mod module;
 mod rules;
 
 use std::env;
@@ -160,7 +161,7 @@ fn build(debug: bool) -> Result<PathBuf> {
     let folder = fs::canonicalize("target")?.join(profile);
     fs::create_dir_all(&folder)?;
     let module = folder.join("sealgate_filter.wasm");
-    let built = fs::read("target/wasm32-wasip1/filter/sealgate_filter.wasm")?;
+    let built = module::strip(&fs::read("target/wasm32-wasip1/filter/sealgate_filter.wasm")?)?;
     // Left alone if equal, so that cargo does not build the agent again.
     if fs::read(&module).ok().as_ref() != Some(&built) {
         fs::write(&module, built)?;

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use sealgate_core::table::TableConfig;
 use tempfile::TempDir;
 
 pub use config::{Spot, table};
@@ -40,78 +39,31 @@ pub enum Way {
     Lua(usize),
 }
 
-/// A way to route, running.
+/// A way to route, and what it cost.
 #[derive(Debug)]
 pub struct Subject {
     /// For people.
     pub name: String,
+    way: Way,
     /// CPU per request, of each round, for each of the paths.
-    pub times: Vec<(Spot, Times)>,
-    envoy: Envoy,
-    load: load::Load,
-    #[expect(dead_code, reason = "held for its drop")]
-    folder: TempDir,
+    times: Vec<(Spot, Times)>,
 }
 
 impl Subject {
-    /// Starts an Envoy for `way`, and connects to it.
-    ///
-    /// # Errors
-    /// Envoy does not start.
-    pub async fn start(name: &str, way: &Way, spots: &[Spot]) -> Result<Self> {
-        let folder = TempDir::new()?;
-        let (port, admin) = (free_port()?, free_port()?);
-        let filters = match way {
-            Way::Native(_) => Vec::new(),
-            Way::Lua(routes) => vec![config::lua(*routes)],
-            Way::Idle => vec![module(&folder, IDLE, None)?],
-            Way::Bare => vec![module(&folder, BARE, None)?],
-            Way::Sealgate(routes) => vec![config::wasm(&filter()?, Some(&table(*routes)))],
-            Way::Build(path, routes) => vec![config::wasm(path, Some(&table(*routes)))],
-        };
-        let native = if let Way::Native(routes) = way { *routes } else { 0 };
-        let bootstrap = config::bootstrap(port, admin, filters, native);
-        let envoy = Envoy::start(folder.path(), &bootstrap, admin)
-            .await
-            .with_context(|| name.to_owned())?;
-        Ok(Self {
-            name: name.to_owned(),
-            times: spots.iter().map(|spot| (*spot, Times::new())).collect(),
-            envoy,
-            load: load::Load::open(port).await?,
-            folder,
-        })
-    }
-
-    /// One round: so many requests to each of the paths, after some that only warm the processor's caches up: other
-    /// subjects had them in between.
-    ///
-    /// # Errors
-    /// A request fails.
-    pub async fn round(&mut self, requests: u32) -> Result<()> {
-        let warm = self
-            .times
-            .first()
-            .map_or_else(String::new, |(spot, _)| spot.path());
-        self.load.run(&warm, requests / 4).await?;
-        for (spot, times) in &mut self.times {
-            let before = self.envoy.processor_time()?;
-            self.load.run(&spot.path(), requests).await?;
-            times.push((self.envoy.processor_time()? - before) / requests);
-        }
-        Ok(())
-    }
-
-    /// Forgets the rounds so far.
-    pub fn forget(&mut self) {
-        self.times.iter_mut().for_each(|(_, times)| *times = Times::new());
-    }
-
-    /// The mean of the paths' medians, in microseconds.
+    /// Nothing runs yet.
     #[must_use]
-    pub fn mean(&self) -> f64 {
-        let all = (0..self.times.len()).map(|at| self.micros(at));
-        all.sum::<f64>() / self.times.len().max(1) as f64
+    pub fn new(name: &str, way: Way, spots: &[Spot]) -> Self {
+        Self {
+            name: name.to_owned(),
+            way,
+            times: spots.iter().map(|spot| (*spot, Times::new())).collect(),
+        }
+    }
+
+    /// How many paths there are.
+    #[must_use]
+    pub fn paths(&self) -> usize {
+        self.times.len()
     }
 
     /// The median of a path's rounds, in microseconds; 0 without such a path.
@@ -120,20 +72,79 @@ impl Subject {
         self.times.get(at).map_or(0.0, |(_, times)| times.p50() * 1000.0)
     }
 
-    /// Envoy's memory, in bytes.
-    ///
-    /// # Errors
-    /// It is gone.
-    pub fn memory(&self) -> Result<u64> {
-        self.envoy.memory()
+    /// The mean of the paths' medians, in microseconds.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        let all = (0..self.paths()).map(|at| self.micros(at));
+        all.sum::<f64>() / self.paths().max(1) as f64
     }
 
-    /// What Envoy has spent since it started.
+    /// One round: so many requests to each of the paths, after some that only warm the processor's caches up: other
+    /// subjects had them in between.
     ///
     /// # Errors
-    /// It is gone.
-    pub fn processor_time(&self) -> Result<std::time::Duration> {
-        self.envoy.processor_time()
+    /// A request fails.
+    pub async fn round(&mut self, running: &Running, requests: u32) -> Result<()> {
+        for (spot, times) in &mut self.times {
+            running.load.run(&spot.path(), requests / 4).await?;
+            let before = running.envoy.processor_time()?;
+            running.load.run(&spot.path(), requests).await?;
+            times.push((running.envoy.processor_time()? - before) / requests);
+        }
+        Ok(())
+    }
+
+    /// Starts an Envoy for it, connects, and lets it get warm.
+    ///
+    /// # Errors
+    /// Envoy does not start.
+    pub async fn start(&self) -> Result<Running> {
+        let running = Running::start(&self.way)
+            .await
+            .with_context(|| self.name.clone())?;
+        for (spot, _) in &self.times {
+            running.load.run(&spot.path(), WARM).await?;
+        }
+        Ok(running)
+    }
+}
+
+/// Until V8 has compiled for speed what it first compiled in haste.
+const WARM: u32 = 2_000;
+
+/// An Envoy that routes one way.
+#[derive(Debug)]
+pub struct Running {
+    /// It.
+    pub envoy: Envoy,
+    load: load::Load,
+    #[expect(dead_code, reason = "held for its drop")]
+    folder: TempDir,
+}
+
+impl Running {
+    /// Starts it, and connects to it.
+    ///
+    /// # Errors
+    /// Envoy does not start.
+    pub async fn start(way: &Way) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let (port, admin) = (free_port()?, free_port()?);
+        let filters = match way {
+            Way::Native(_) => Vec::new(),
+            Way::Lua(routes) => vec![config::lua(*routes)],
+            Way::Idle => vec![module(&folder, IDLE)?],
+            Way::Bare => vec![module(&folder, BARE)?],
+            Way::Sealgate(routes) => vec![config::wasm(&filter()?, Some(&table(*routes)))],
+            Way::Build(path, routes) => vec![config::wasm(path, Some(&table(*routes)))],
+        };
+        let native = if let Way::Native(routes) = way { *routes } else { 0 };
+        let bootstrap = config::bootstrap(port, admin, filters, native);
+        Ok(Self {
+            envoy: Envoy::start(folder.path(), &bootstrap, admin).await?,
+            load: load::Load::open(port).await?,
+            folder,
+        })
     }
 }
 
@@ -147,8 +158,8 @@ pub fn filter() -> Result<PathBuf> {
     Ok(PathBuf::from(agent).with_file_name("sealgate_filter.wasm"))
 }
 
-fn module(folder: &TempDir, text: &str, table: Option<&TableConfig>) -> Result<serde_json::Value> {
+fn module(folder: &TempDir, text: &str) -> Result<serde_json::Value> {
     let path = folder.path().join("module.wasm");
     fs::write(&path, wat::parse_str(text)?)?;
-    Ok(config::wasm(&path, table))
+    Ok(config::wasm(&path, None))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sealgate_core::table::RouteTable;
-use sealgate_tests::bench::filter::{Spot, Subject, Way, filter, table};
+use sealgate_tests::bench::filter::{Running, Spot, Subject, Way, filter, table};
 use sealgate_tests::bench::say;
 use serde_json::{Value, json};
 
@@ -24,49 +24,52 @@ fn native_spots(routes: usize) -> Vec<Spot> {
     [1, routes / 2 + 1, routes - 1].map(Spot).to_vec()
 }
 
-async fn subjects() -> Result<Vec<Subject>> {
-    let first = [Spot(1)];
+fn subjects() -> Vec<Subject> {
+    let first = [Spot(1); 3];
     let mut all = vec![
-        Subject::start("Envoy alone", &Way::Native(0), &first).await?,
-        Subject::start("a module that does nothing", &Way::Idle, &first).await?,
-        Subject::start("bare ABI, three calls", &Way::Bare, &first).await?,
-        Subject::start("Lua, one lookup among 10", &Way::Lua(10), &first).await?,
-        Subject::start("Lua, one lookup among 10,000", &Way::Lua(10_000), &first).await?,
+        Subject::new("Envoy alone", Way::Native(0), &first),
+        Subject::new("a module that does nothing", Way::Idle, &first),
+        Subject::new("bare ABI, three calls", Way::Bare, &first),
+        Subject::new("Lua, one lookup among 10", Way::Lua(10), &first),
+        Subject::new("Lua, one lookup among 10,000", Way::Lua(10_000), &first),
     ];
     for routes in COUNTS {
         let name = format!("native, {routes} prefix routes");
-        all.push(Subject::start(&name, &Way::Native(routes), &native_spots(routes)).await?);
+        all.push(Subject::new(&name, Way::Native(routes), &native_spots(routes)));
     }
     for routes in COUNTS {
         let name = format!("Sealgate, {routes} routes");
-        all.push(Subject::start(&name, &Way::Sealgate(routes), &spots(routes)).await?);
+        all.push(Subject::new(&name, Way::Sealgate(routes), &spots(routes)));
     }
     // Other builds of the filter beside it, for whoever works on it.
     if let Some(other) = std::env::var_os("SEALGATE_OTHER_FILTER") {
         let way = Way::Build(other.into(), 10);
-        all.push(Subject::start("another build, 10 routes", &way, &spots(10)).await?);
+        all.push(Subject::new("another build, 10 routes", way, &spots(10)));
     }
-    Ok(all)
+    all
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let quick = std::env::args().any(|argument| argument == "--quick");
-    let (rounds, requests) = if quick { (7, 400) } else { (31, 1_000) };
-    let mut subjects = subjects().await?;
-    for round in 0..=rounds {
-        for subject in &mut subjects {
-            subject.round(requests).await?;
-            if round == 0 {
-                // Caches and compilers are warm now.
-                subject.forget();
+    // Two Envoys of one configuration differ by where their memory happens to lie, so each is started several times.
+    let (starts, rounds, requests) = if quick { (3, 4, 400) } else { (7, 7, 1_000) };
+    let mut subjects = subjects();
+    for _ in 0..starts {
+        let mut running = Vec::with_capacity(subjects.len());
+        for subject in &subjects {
+            running.push(subject.start().await?);
+        }
+        for _ in 0..rounds {
+            for (subject, running) in subjects.iter_mut().zip(&running) {
+                subject.round(running, requests).await?;
             }
         }
     }
     let alone = micros(&subjects, "Envoy alone")?;
     say(&format!(
         "{:<44}{:>9}{:>9}{:>9}",
-        format!("CPU per request, us, {rounds} interleaved rounds"),
+        format!("CPU per request, us, {starts} x {rounds} rounds"),
         "first",
         "middle",
         "last"
@@ -96,8 +99,8 @@ fn micros(subjects: &[Subject], name: &str) -> Result<f64> {
 fn row(subject: &Subject) -> String {
     let mut text = format!("{:<44}", subject.name);
     // Exact and prefix of one place as one figure.
-    let each = if subject.times.len() == 6 { 2 } else { 1 };
-    for at in (0..subject.times.len()).step_by(each) {
+    let each = if subject.paths() == 6 { 2 } else { 1 };
+    for at in (0..subject.paths()).step_by(each) {
         let mean = (at..at + each).map(|at| subject.micros(at)).sum::<f64>() / each as f64;
         text += &format!("{mean:>9.1}");
     }
@@ -106,7 +109,7 @@ fn row(subject: &Subject) -> String {
 
 fn rows(subjects: &[Subject]) -> Value {
     let row = |subject: &Subject| {
-        let times: Vec<f64> = (0..subject.times.len()).map(|at| subject.micros(at)).collect();
+        let times: Vec<f64> = (0..subject.paths()).map(|at| subject.micros(at)).collect();
         (subject.name.clone(), json!(times))
     };
     Value::Object(subjects.iter().map(row).collect())
@@ -147,8 +150,8 @@ async fn loads(quick: bool) -> Result<Vec<Value>> {
         let start = std::time::Instant::now();
         RouteTable::compile(&serde_json::from_str(&text)?)?;
         let native = start.elapsed();
-        let subject = Subject::start("load", &Way::Sealgate(*routes), &[Spot(1)]).await?;
-        let (time, memory) = (subject.processor_time()?, subject.memory()?);
+        let envoy = Running::start(&Way::Sealgate(*routes)).await?.envoy;
+        let (time, memory) = (envoy.processor_time()?, envoy.memory()?);
         let (base_time, base_memory) = *base.get_or_insert((time, memory));
         let (time, memory) = (time.saturating_sub(base_time), memory.saturating_sub(base_memory));
         say(&format!(

@@ -111,7 +111,7 @@ impl Policies {
             dots.filter_map(|(at, _)| name.get(at..))
                 .find_map(|suffix| self.wildcards.get(suffix).copied())
         };
-        let exact = self.exact.get(name.as_slice()).copied();
+        let exact = self.exact.get(&*name).copied();
         exact.or_else(wildcard).or(self.any)
     }
 }

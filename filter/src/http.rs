@@ -32,7 +32,7 @@ pub(crate) struct Stream {
 struct Answer {
     mutations: HeaderMutations,
     cors: Vec<Header>,
-    /// The response may vary by what only the gateway knows.
+    /// It may vary by what only the gateway and the upstream know.
     varies: bool,
 }
 

@@ -1,6 +1,7 @@
 //! A gateway whose hosts want to know their clients: one host for every TLS mode, and clients with any certificate.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,15 @@ use rustls::client::{ClientSessionMemoryCache, ResolvesClientCert, Resumption};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion};
+use sealgate_core::identity::{IdentityConfig, Unverified};
 
+use crate::beside::Material;
 use crate::client::{Connection, Tls, Version};
 use crate::handmade::Handmade;
 use crate::manifests::virtual_service;
 use crate::pki::Authority;
-use crate::site::Site;
-use crate::{echo, eventually};
+use crate::site::{Site, free_port};
+use crate::{beside, echo, eventually};
 
 /// As long as an unhurried machine takes.
 pub const START: Duration = Duration::from_secs(30);
@@ -27,6 +30,10 @@ pub struct Clients {
     pub site: Site,
     /// Who signs clients' certificates.
     pub root: Handmade,
+    /// Where Envoy's own XFCC is served.
+    pub native: u16,
+    /// Where certificates are taken that nobody could verify.
+    pub unchecked: u16,
 }
 
 /// What the upstream saw of a request.
@@ -56,12 +63,37 @@ impl Clients {
     /// # Errors
     /// It does not start.
     pub async fn start(annotation: &str) -> Result<Self> {
-        let site = Site::start().await?;
+        let mut site = Site::prepare().await?;
         let root = Handmade::root("client root")?;
         let folder = site.dir().join("edge");
-        Authority::new("CA")?.leaf(&["*.example"])?.write(&folder)?;
+        let leaf = Authority::new("CA")?.leaf(&["*.example"])?;
+        leaf.write(&folder)?;
         fs::write(folder.join("ca.crt"), root.pem())?;
-        let clients = Self { site, root };
+        site.start_agent().await?;
+        let (native, unchecked) = (free_port()?, free_port()?);
+        let material = Material {
+            certificate: &leaf.certificate,
+            key: &leaf.key,
+            root: &root.pem(),
+        };
+        let module = std::env::var_os("SEALGATE_FILTER_WASM").context("SEALGATE_FILTER_WASM is not set")?;
+        let show = IdentityConfig {
+            unverified: Unverified::Show,
+            ..IdentityConfig::default()
+        };
+        let listeners = [
+            beside::native(native, &material),
+            beside::unchecked(unchecked, &material, Path::new(&module), show)?,
+        ];
+        let upstream = echo::start("beside").await?;
+        site.start_envoy(|bootstrap, _| beside::with(&bootstrap, &listeners, upstream))
+            .await?;
+        let clients = Self {
+            site,
+            root,
+            native,
+            unchecked,
+        };
         clients.configure(annotation).await?;
         Ok(clients)
     }
@@ -73,7 +105,13 @@ impl Clients {
     pub async fn configure(&self, annotation: &str) -> Result<()> {
         let upstream = echo::start("app").await?;
         let host = "'*.example'";
-        let rules = "  - route: [{destination: {host: app.local, port: {number: 80}}}]\n";
+        // What upstreams say to caches is what the rules are for.
+        let rules = "  - match: [{uri: {prefix: /varies}}]
+    headers: {response: {set: {vary: 'accept, Client-Cert'}}}
+    route: [{destination: {host: app.local, port: {number: 80}}}]
+  - headers: {response: {set: {vary: accept}}}
+    route: [{destination: {host: app.local, port: {number: 80}}}]
+";
         let text = [
             gateway(annotation),
             virtual_service("app", host, rules),
@@ -87,7 +125,15 @@ impl Clients {
     /// # Errors
     /// There is no answer.
     pub async fn ask(&self, tls: &Tls, sni: &str, host: &str) -> Result<Seen> {
-        let mut connection = Connection::open(self.site.https, sni, tls).await?;
+        self.ask_at(self.site.https, tls, sni, host).await
+    }
+
+    /// The same at another listener.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn ask_at(&self, port: u16, tls: &Tls, sni: &str, host: &str) -> Result<Seen> {
+        let mut connection = Connection::open(port, sni, tls).await?;
         ask_on(&mut connection, host).await
     }
 
@@ -109,10 +155,7 @@ impl Clients {
         let before = updates().await?;
         let path = self.site.dir().join("site.yaml");
         let text = fs::read_to_string(&path)?;
-        let changed = text.replace(
-            "  - route: [",
-            "  - match: [{uri: {prefix: /forget}}]\n    directResponse: {status: 204}\n  - route: [",
-        );
+        let changed = text.replace("prefix: /varies", "prefix: /varies/more");
         fs::write(path, changed)?;
         eventually("the filter begins anew", START, || async {
             ensure!(updates().await? > before);
@@ -140,8 +183,16 @@ impl Clients {
 /// # Errors
 /// There is no answer.
 pub async fn ask_on(connection: &mut Connection, host: &str) -> Result<Seen> {
+    ask_for(connection, host, "/").await
+}
+
+/// The same with another path.
+///
+/// # Errors
+/// There is no answer.
+pub async fn ask_for(connection: &mut Connection, host: &str, path: &str) -> Result<Seen> {
     let answer = connection
-        .get(host, "/")
+        .get(host, path)
         .await?
         .context("the connection has ended")?;
     let headers = answer.body.lines().filter_map(|line| line.split_once(": "));

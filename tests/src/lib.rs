@@ -2,6 +2,7 @@
 //! value that holds them.
 
 pub mod bench;
+pub mod beside;
 pub mod client;
 pub mod clients;
 pub mod cluster;

@@ -132,7 +132,10 @@ fn serial(bytes: &[u8]) -> String {
         magnitude.reverse();
         return format!("-{}", hex(without_zeros(&magnitude)));
     }
-    hex(without_zeros(bytes))
+    match without_zeros(bytes) {
+        [0] => "0".to_owned(),
+        bytes => hex(bytes),
+    }
 }
 
 fn negated(byte: u8, carry: &mut bool) -> u8 {

@@ -24,7 +24,7 @@ fn common_name(tag: u8, content: &[u8]) -> String {
 fn serials_are_numbers() {
     for (bytes, text) in [
         (&[7][..], "07"),
-        (&[0], "00"),
+        (&[0], "0"),
         (&[0, 0x80], "80"),
         (&[0x80], "-80"),
         (&[0xff], "-01"),

@@ -77,16 +77,17 @@ impl RawRequest {
                 Some(tls) => Box::new(tls.connect(port, sni).await?),
                 None => Box::new(TcpStream::connect(("127.0.0.1", port)).await?),
             };
+            let bytes = match version {
+                Version::H1 => self.as_text(),
+                Version::H2 => frames::request(self, tls.is_some()),
+            };
+            // Whoever refuses a request may close before it has read it all.
+            let _ = wire.write_all(&bytes).await;
+            // With TLS, what was written may still lie here.
+            let _ = wire.flush().await;
             match version {
-                Version::H1 => {
-                    // Whoever refuses a request may close before it has read it all.
-                    let _ = wire.write_all(&self.as_text()).await;
-                    read_text(&mut wire).await
-                }
-                Version::H2 => {
-                    let _ = wire.write_all(&frames::request(self, tls.is_some())).await;
-                    frames::read(&mut wire).await
-                }
+                Version::H1 => read_text(&mut wire).await,
+                Version::H2 => frames::read(&mut wire).await,
             }
         };
         tokio::time::timeout(LIMIT, exchange)

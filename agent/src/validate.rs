@@ -79,12 +79,13 @@ impl Report {
 }
 
 fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
-    if spec.hosts.is_empty() {
+    // Without hosts it is there for others to delegate to, and bound by them.
+    if spec.hosts.is_empty() && !spec.gateways.is_empty() {
         report.add(
             Severity::Error,
             "no-hosts",
             "spec.hosts".to_owned(),
-            "there is none",
+            "there is none; a delegate has neither hosts nor gateways",
         );
     }
     for (at, name) in spec.hosts.iter().enumerate() {
@@ -99,8 +100,12 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
     }
     for (at, rule) in spec.http.iter().enumerate() {
         let kept: Vec<usize> = (0..rule.r#match.len()).collect();
-        let problems = match convert::rule(Origin::default(), rule, &kept, &mut |_| String::new()) {
-            Ok((_, problems)) | Err(problems) => problems,
+        let problems = if rule.delegate.is_some() && !spec.hosts.is_empty() {
+            convert::delegate::check_root(rule)
+        } else {
+            match convert::rule(Origin::default(), rule, &kept, &mut |_| String::new()) {
+                Ok((_, problems)) | Err(problems) => problems,
+            }
         };
         problems
             .into_iter()

@@ -2,7 +2,7 @@
 //! unwrap every status, and one header byte above 0x7f would end the VM in its string calls.
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, Bytes, LogLevel, MapType, Status};
+use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, LogLevel, MapType, Status};
 
 /// A value of the request, `:path` and the like too; the first of a repeated header.
 pub(crate) fn request_value(name: &str) -> Result<Option<Bytes>, Status> {
@@ -51,6 +51,37 @@ pub(crate) fn remove(side: Side, name: &str) -> Result<(), Status> {
 pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Status> {
     hostcalls::send_http_response(status.into(), headers.to_vec(), Some(body))
 }
+
+/// Answers the request here with a gRPC status; one that is not gRPC gets 200 and the message.
+pub(crate) fn respond_grpc(status: u8, message: &str) -> Result<(), Status> {
+    let status = GRPC_STATUS.get(usize::from(status)).copied();
+    hostcalls::send_grpc_response(
+        status.unwrap_or(GrpcStatusCode::Unknown),
+        Some(message),
+        Vec::new(),
+    )
+}
+
+/// Each at the place of its number.
+const GRPC_STATUS: [GrpcStatusCode; 17] = [
+    GrpcStatusCode::Ok,
+    GrpcStatusCode::Cancelled,
+    GrpcStatusCode::Unknown,
+    GrpcStatusCode::InvalidArgument,
+    GrpcStatusCode::DeadlineExceeded,
+    GrpcStatusCode::NotFound,
+    GrpcStatusCode::AlreadyExists,
+    GrpcStatusCode::PermissionDenied,
+    GrpcStatusCode::ResourceExhausted,
+    GrpcStatusCode::FailedPrecondition,
+    GrpcStatusCode::Aborted,
+    GrpcStatusCode::OutOfRange,
+    GrpcStatusCode::Unimplemented,
+    GrpcStatusCode::Internal,
+    GrpcStatusCode::Unavailable,
+    GrpcStatusCode::DataLoss,
+    GrpcStatusCode::Unauthenticated,
+];
 
 /// The plugin's configuration.
 pub(crate) fn configuration(size: usize) -> Result<Bytes, Status> {

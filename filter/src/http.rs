@@ -5,45 +5,56 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Bytes, Status};
+use sealgate_core::cors::{CrossOrigin, Header};
 use sealgate_core::decision::{Outcome, Request, Route};
+use sealgate_core::fault::Injected;
 use sealgate_core::names;
-use sealgate_core::table::{HeaderMutations, RouteTable};
+use sealgate_core::table::{AbortStatus, HeaderMutations, Retries, RouteTable};
 
 use crate::draw::draw;
 use crate::host::{self, Side};
 
+/// What Envoy's fault filter says.
+const ABORTED: &str = "fault filter abort";
+
 /// One request's context.
 pub(crate) struct Stream {
     table: Rc<RouteTable>,
-    /// Kept for the response's headers.
-    response: Option<HeaderMutations>,
+    /// Kept for the response's headers; none if they stay as they are.
+    answer: Option<Box<Answer>>,
+}
+
+/// What becomes of the response's headers, whoever answers.
+#[derive(Default)]
+struct Answer {
+    mutations: HeaderMutations,
+    cors: Vec<Header>,
 }
 
 impl Stream {
     pub(crate) fn new(table: Rc<RouteTable>) -> Self {
-        Self {
-            table,
-            response: None,
-        }
+        Self { table, answer: None }
     }
 
     fn route(&mut self) -> Result<Action, Status> {
         let table = Rc::clone(&self.table);
         let request = HostRequest::read()?;
         match table.decide(&request, draw).outcome {
-            Outcome::Route(route) => {
-                if route.destination.response != HeaderMutations::default() {
-                    self.response = Some(route.destination.response.clone());
-                }
-                forward(&route)?;
-                Ok(Action::Continue)
-            }
-            Outcome::Redirect { status, location } => {
+            Outcome::Route(route) => self.forward(route),
+            Outcome::Redirect {
+                status,
+                location,
+                response,
+            } => {
+                response
+                    .into_iter()
+                    .for_each(|mutations| self.mutate_answer(mutations));
                 let location = String::from_utf8_lossy(&location);
                 host::respond(status, &[("location", &location)], &[])?;
                 Ok(Action::Pause)
             }
             Outcome::Direct(direct) => {
+                self.mutate_answer(&direct.response);
                 let text: &[(&str, &str)] = if direct.body.is_empty() {
                     &[]
                 } else {
@@ -56,6 +67,41 @@ impl Stream {
                 host::respond(404, &[], &[])?;
                 Ok(Action::Pause)
             }
+        }
+    }
+
+    /// To an upstream, unless a fault or a pre-flight ends it here.
+    fn forward(&mut self, mut route: Route<'_>) -> Result<Action, Status> {
+        let injected = route.fault.map(|fault| fault.inject(draw)).unwrap_or_default();
+        if let Injected {
+            delay_ms: None,
+            abort: Some(status),
+        } = injected
+        {
+            self.mutate_answer(&route.destination.response);
+            abort(status)?;
+            return Ok(Action::Pause);
+        }
+        match route.cors.take() {
+            // A request that a fault is still to end never gets as far as that.
+            _ if injected.abort.is_some() => {}
+            None => {}
+            Some(CrossOrigin::Preflight(headers)) => {
+                self.answer.get_or_insert_default().cors = headers;
+                host::respond(200, &[], &[])?;
+                return Ok(Action::Pause);
+            }
+            Some(CrossOrigin::Simple(headers)) => self.answer.get_or_insert_default().cors = headers,
+        }
+        self.mutate_answer(&route.destination.response);
+        delay(injected)?;
+        forward(&route)?;
+        Ok(Action::Continue)
+    }
+
+    fn mutate_answer(&mut self, mutations: &HeaderMutations) {
+        if *mutations != HeaderMutations::default() {
+            self.answer.get_or_insert_default().mutations = mutations.clone();
         }
     }
 }
@@ -75,15 +121,48 @@ impl HttpContext for Stream {
         }
     }
 
+    /// Also called for what this filter, or Envoy itself, answers.
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        if let Some(mutations) = &self.response
-            && let Err(status) = mutate(Side::Response, mutations)
+        if let Some(answer) = &self.answer
+            && let Err(status) = answer.apply()
         {
             host::error(&format!(
                 "sealgate: a response's headers cannot be changed: {status:?}"
             ));
         }
         Action::Continue
+    }
+}
+
+impl Answer {
+    /// The cross-origin headers come last and replace all others, as with Envoy's filter.
+    fn apply(&self) -> Result<(), Status> {
+        mutate(Side::Response, &self.mutations)?;
+        for (name, value) in &self.cors {
+            host::set(Side::Response, name, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Answers as Envoy's fault filter does.
+fn abort(status: AbortStatus) -> Result<(), Status> {
+    match status {
+        AbortStatus::Http(status) => host::respond(status, &[], ABORTED.as_bytes()),
+        AbortStatus::Grpc(status) => host::respond_grpc(status, ABORTED),
+    }
+}
+
+/// Lets Envoy's fault filter, which stands behind this one, hold the request, and end it then if so drawn.
+fn delay(injected: Injected) -> Result<(), Status> {
+    let Some(ms) = injected.delay_ms else {
+        return Ok(());
+    };
+    set(names::FAULT_DELAY, &ms.to_string())?;
+    match injected.abort {
+        Some(AbortStatus::Http(status)) => set(names::FAULT_ABORT, &status.to_string()),
+        Some(AbortStatus::Grpc(status)) => set(names::FAULT_ABORT_GRPC, &status.to_string()),
+        None => Ok(()),
     }
 }
 
@@ -97,25 +176,35 @@ fn forward(route: &Route<'_>) -> Result<(), Status> {
         host::set(Side::Request, ":path", path)?;
     }
     if let Some(ms) = route.timeout_ms {
-        host::set(Side::Request, names::TIMEOUT_MS, ms.to_string().as_bytes())?;
+        set(names::TIMEOUT_MS, &ms.to_string())?;
     }
     if let Some(retries) = route.retries {
-        host::set(
-            Side::Request,
-            names::MAX_RETRIES,
-            retries.attempts.to_string().as_bytes(),
-        )?;
-        host::set(Side::Request, names::RETRY_ON, retries.retry_on.as_bytes())?;
-        if let Some(ms) = retries.per_try_timeout_ms {
-            host::set(
-                Side::Request,
-                names::PER_TRY_TIMEOUT_MS,
-                ms.to_string().as_bytes(),
-            )?;
-        }
+        retry(retries)?;
+    }
+    if let Some(mirrors) = route.mirrors {
+        set(names::MIRRORS, mirrors.key)?;
     }
     // Last: only a request that was changed in full may go anywhere.
-    host::set(Side::Request, names::CLUSTER, to.cluster.as_bytes())
+    set(names::CLUSTER, &to.cluster)
+}
+
+fn retry(retries: &Retries) -> Result<(), Status> {
+    set(names::MAX_RETRIES, &retries.attempts.to_string())?;
+    set(names::RETRY_ON, &retries.retry_on)?;
+    if !retries.grpc_on.is_empty() {
+        set(names::RETRY_GRPC_ON, &retries.grpc_on)?;
+    }
+    if !retries.status_codes.is_empty() {
+        set(names::RETRIABLE_STATUS_CODES, &retries.status_codes)?;
+    }
+    match retries.per_try_timeout_ms {
+        Some(ms) => set(names::PER_TRY_TIMEOUT_MS, &ms.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn set(name: &str, value: &str) -> Result<(), Status> {
+    host::set(Side::Request, name, value.as_bytes())
 }
 
 fn mutate(side: Side, mutations: &HeaderMutations) -> Result<(), Status> {

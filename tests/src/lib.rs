@@ -18,6 +18,7 @@ pub mod module;
 pub mod mutation;
 pub mod pki;
 pub mod raw;
+pub mod recorder;
 pub mod sds;
 pub mod site;
 pub mod spki_client;

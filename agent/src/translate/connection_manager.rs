@@ -1,5 +1,5 @@
 //! The HTTP connection manager: an edge's limits, the native first line against forged headers, the filter by
-//! ECDS (so that a route change never drains a listener), and the one catch-all route.
+//! ECDS (so that a route change never drains a listener), and the native routes behind it.
 
 use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log};
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
@@ -9,10 +9,6 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
 use envoy_types::pb::envoy::config::core::v3::{
     CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, SubstitutionFormatString,
     TypedExtensionConfig, substitution_format_string::Format,
-};
-use envoy_types::pb::envoy::config::route::v3::{
-    RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, route,
-    route_action::ClusterSpecifier, route_match::PathSpecifier,
 };
 use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
     StdoutAccessLog, stdout_access_log::AccessLogFormat,
@@ -30,12 +26,11 @@ use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_muta
 use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
-use envoy_types::pb::google::protobuf::Duration;
 use prost::Name;
 use sealgate_core::names;
 
 use super::model::{Chain, Port};
-use super::{filter_config, wire};
+use super::{fault, filter_config, routes, wire};
 
 /// Bounds of Envoy's edge guide; a connection without requests may stay for an hour.
 const CONNECTION_IDLE_S: i64 = 3600;
@@ -55,7 +50,7 @@ const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(
 pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
     HttpConnectionManager {
         stat_prefix: super::listener::name(port),
-        http_filters: vec![routing_filter(port), router()],
+        http_filters: filters(port),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: wire::seconds(CONNECTION_IDLE_S),
             ..Default::default()
@@ -85,9 +80,19 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
         }],
         normalize_path: wire::yes(),
         path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect.into(),
-        route_specifier: Some(RouteSpecifier::RouteConfig(catch_all(port))),
+        route_specifier: Some(RouteSpecifier::RouteConfig(routes::build(port))),
         ..Default::default()
     }
+}
+
+/// What the filter asks for by headers stands behind it, if any rule needs it at all.
+fn filters(port: &Port) -> Vec<HttpFilter> {
+    let delays = fault::is_needed(port).then(fault::filter);
+    [routing_filter(port)]
+        .into_iter()
+        .chain(delays)
+        .chain([router()])
+        .collect()
 }
 
 fn routing_filter(port: &Port) -> HttpFilter {
@@ -145,42 +150,6 @@ fn nobody() -> InternalAddressConfig {
         cidr_ranges: vec![CidrRange {
             address_prefix: "255.255.255.255".to_owned(),
             prefix_len: wire::uint(32),
-        }],
-        ..Default::default()
-    }
-}
-
-/// The filter names the cluster in a header; without one nothing is routed.
-fn catch_all(port: &Port) -> RouteConfiguration {
-    let action = RouteAction {
-        cluster_specifier: Some(ClusterSpecifier::ClusterHeader(names::CLUSTER.to_owned())),
-        // Off unless the filter sets one for this request (`timeout`).
-        timeout: Some(Duration::default()),
-        // Istio's default; a rule's own `retries` come as headers and win.
-        retry_policy: Some(RetryPolicy {
-            retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
-                .to_owned(),
-            num_retries: wire::uint(2),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let route = Route {
-        r#match: Some(RouteMatch {
-            path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
-            ..Default::default()
-        }),
-        request_headers_to_remove: vec![names::CLUSTER.to_owned()],
-        action: Some(route::Action::Route(action)),
-        ..Default::default()
-    };
-    RouteConfiguration {
-        name: super::listener::name(port),
-        virtual_hosts: vec![VirtualHost {
-            name: "all".to_owned(),
-            domains: vec!["*".to_owned()],
-            routes: vec![route],
-            ..Default::default()
         }],
         ..Default::default()
     }

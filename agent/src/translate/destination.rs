@@ -241,7 +241,7 @@ impl<'a> Destinations<'a> {
 }
 
 /// A name without a dot is a Service of the object's own namespace, as in Istio.
-fn full_name(host: &str, namespace: &str) -> String {
+pub(super) fn full_name(host: &str, namespace: &str) -> String {
     let host = host.to_ascii_lowercase();
     if host.contains('.') {
         host

@@ -1,7 +1,7 @@
 //! The gateway as it will be served: what is left of Gateways, VirtualServices and Services once selectors,
 //! hosts, ports and credentials are resolved. The builders beside this file turn it into Envoy's messages.
 
-use sealgate_core::table::TableConfig;
+use sealgate_core::table::{Action, RouteAction, TableConfig};
 
 use crate::credential::CredentialName;
 
@@ -16,6 +16,17 @@ pub struct Port {
     pub chains: Vec<Chain>,
     /// The routes of all the port's hosts.
     pub table: TableConfig,
+}
+
+impl Port {
+    /// What the rules do that lead to an upstream.
+    pub fn routes(&self) -> impl Iterator<Item = &RouteAction> {
+        let rules = self.table.virtual_hosts.iter().flat_map(|host| &host.rules);
+        rules.filter_map(|rule| match &rule.action {
+            Action::Route(route) => Some(&**route),
+            Action::Redirect(_) | Action::Direct(_) => None,
+        })
+    }
 }
 
 /// One filter chain: the servers of one TLS policy, or all the plain ones.

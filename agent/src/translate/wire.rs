@@ -58,6 +58,11 @@ pub(super) fn yes() -> Option<BoolValue> {
     Some(BoolValue { value: true })
 }
 
+/// The other one.
+pub(super) fn no() -> Option<BoolValue> {
+    Some(BoolValue { value: false })
+}
+
 /// A wrapped integer.
 pub(super) fn uint(value: u32) -> Option<UInt32Value> {
     Some(UInt32Value { value })

@@ -2,8 +2,15 @@
 //! carried out is said, and nothing is dropped in silence.
 
 mod action;
+mod answer;
+mod cors;
+pub mod delegate;
+mod fault;
 mod headers;
 mod matches;
+mod mirror;
+mod retry;
+mod rewrite;
 
 use crate::config::{Destination, HttpRoute};
 use crate::table::{Origin, RuleConfig};
@@ -72,9 +79,13 @@ pub fn rule(
     cluster: &mut dyn FnMut(&Destination) -> String,
 ) -> Result<(RuleConfig, Vec<Problem>), Vec<Problem>> {
     let mut problems = Problems::default();
+    if route.delegate.is_some() {
+        let message = "the rules of a delegate cannot delegate further";
+        problems.refuse("bad-delegate", "delegate", message);
+        return Err(problems.0);
+    }
     let matches = matches::convert(route, kept, &mut problems);
     let action = action::convert(route, cluster, &mut problems);
-    unsupported(route, &mut problems);
     match action {
         Some(action) if !problems.0.iter().any(|problem| problem.refused) => Ok((
             RuleConfig {
@@ -86,15 +97,6 @@ pub fn rule(
         )),
         _ => Err(problems.0),
     }
-}
-
-fn unsupported(route: &HttpRoute, problems: &mut Problems) {
-    problems.not_carried_out("fault", route.fault.is_some());
-    problems.not_carried_out("corsPolicy", route.cors_policy.is_some());
-    problems.not_carried_out("mirror", route.mirror.is_some());
-    problems.not_carried_out("mirrors", !route.mirrors.is_empty());
-    let share = route.mirror_percent.is_some() || route.mirror_percent_snake.is_some();
-    problems.not_carried_out("mirrorPercentage", share || route.mirror_percentage.is_some());
 }
 
 /// A Go duration (`1h30m`, `1.5s`, `300ms`) in milliseconds, rounded down.

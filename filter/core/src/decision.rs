@@ -1,6 +1,10 @@
 //! What becomes of a request: data that the filter applies and `explain` prints.
 
-use crate::table::{Action, DirectAction, Origin, Retries, RouteAction, RouteTable, WeightedCluster};
+use crate::cors::CrossOrigin;
+use crate::table::{
+    Action, DirectAction, Fault, HeaderMutations, Mirror, Origin, Retries, RouteAction, RouteTable, Rule,
+    WeightedCluster,
+};
 use crate::{path, redirect};
 
 /// What a decision may ask of a request. Headers are asked for only if a rule of the host needs them.
@@ -42,6 +46,8 @@ pub enum Outcome<'t> {
         status: u16,
         /// The whole URL.
         location: Vec<u8>,
+        /// Header operations on the answer.
+        response: Option<&'t HeaderMutations>,
     },
     /// It is answered at once.
     Direct(&'t DirectAction),
@@ -71,6 +77,21 @@ pub struct Route<'t> {
     pub timeout_ms: Option<u64>,
     /// Other than the default.
     pub retries: Option<&'t Retries>,
+    /// Who gets a copy.
+    pub mirrors: Option<Mirrors<'t>>,
+    /// Failures on purpose, before everything else.
+    pub fault: Option<&'t Fault>,
+    /// For a cross-origin request: it is answered at once, or its answer is marked.
+    pub cors: Option<CrossOrigin>,
+}
+
+/// Who gets a copy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mirrors<'t> {
+    /// The name of this list among the port's native routes.
+    pub key: &'t str,
+    /// The clusters and their shares.
+    pub list: &'t [Mirror],
 }
 
 impl RouteTable {
@@ -98,7 +119,7 @@ impl RouteTable {
             };
         };
         let outcome = match &rule.config.action {
-            Action::Route(action) => route(rule, action, block, request, draw),
+            Action::Route(action) => route(rule, action, block, request, draw).map(Outcome::Route),
             Action::Redirect(action) => Some(redirect::outcome(action, block, request, self.port)),
             Action::Direct(action) => Some(Outcome::Direct(action)),
         };
@@ -113,23 +134,32 @@ impl RouteTable {
 }
 
 fn route<'t>(
-    rule: &'t crate::table::Rule,
+    rule: &'t Rule,
     action: &'t RouteAction,
     block: Option<&'t crate::table::Match>,
     request: &impl Request,
     draw: impl FnOnce() -> f64,
-) -> Option<Outcome<'t>> {
+) -> Option<Route<'t>> {
     let path = action
         .path
         .as_ref()
         .map(|rewrite| path::rewrite(rewrite, rule.rewrite.as_ref(), block, request.path()));
-    Some(Outcome::Route(Route {
+    let extras = rule.extras.as_deref();
+    Some(Route {
         destination: choose(&action.destinations, draw)?,
         destinations: &action.destinations,
         path: path.filter(|path| path != request.path()),
         timeout_ms: action.timeout_ms,
         retries: action.retries.as_ref(),
-    }))
+        mirrors: extras
+            .and_then(|extras| extras.mirrors.as_deref())
+            .map(|key| Mirrors {
+                key,
+                list: &action.mirrors,
+            }),
+        fault: action.fault.as_deref(),
+        cors: extras.and_then(|extras| extras.cors.as_ref()?.apply(request)),
+    })
 }
 
 /// Cumulative in declared order.

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 pub use trace::{Failure, HostMatch, Trace, Trial, VirtualHost, trace};
 
+use crate::cors::{CrossOrigin, Header};
 use crate::decision::{Decision, NotFound, Outcome, Request, Route};
-use crate::table::{HeaderMutations, Retries, RouteTable};
+use crate::table::{Fault, HeaderMutations, Mirror, Retries, RouteTable};
 
 /// One line of a batch.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -101,15 +102,37 @@ struct MatchedAnswer {
     rule: usize,
     rule_name: Option<String>,
     r#match: Option<usize>,
+    /// The rule that delegated to this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<RootAnswer>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RootAnswer {
+    virtual_service: String,
+    rule: usize,
 }
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum DecisionAnswer {
     Route(Box<RouteAnswer>),
-    Redirect { status: u16, location: String },
-    DirectResponse { status: u16, body: String },
-    NotFound { reason: &'static str },
+    Redirect {
+        status: u16,
+        location: String,
+        #[serde(skip_serializing_if = "HeaderAnswer::is_empty")]
+        response_headers: HeaderAnswer,
+    },
+    DirectResponse {
+        status: u16,
+        body: String,
+        #[serde(skip_serializing_if = "HeaderAnswer::is_empty")]
+        response_headers: HeaderAnswer,
+    },
+    NotFound {
+        reason: &'static str,
+    },
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -120,10 +143,58 @@ struct RouteAnswer {
     authority: String,
     path: String,
     timeout_ms: Option<u64>,
-    retries: Retries,
-    mirrors: Vec<Value>,
+    retries: RetryAnswer,
+    mirrors: Vec<MirrorAnswer>,
     request_headers: HeaderAnswer,
     response_headers: HeaderAnswer,
+    /// What may happen first, and how often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<Fault>,
+    /// Set on the answer to this cross-origin request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cors: Vec<(&'static str, String)>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RetryAnswer {
+    attempts: u32,
+    per_try_timeout_ms: Option<u64>,
+    retry_on: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    status_codes: String,
+}
+
+impl From<Retries> for RetryAnswer {
+    fn from(retries: Retries) -> Self {
+        Self {
+            attempts: retries.attempts,
+            per_try_timeout_ms: retries.per_try_timeout_ms,
+            retry_on: retries.retry_on,
+            status_codes: retries.status_codes,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct MirrorAnswer {
+    cluster: String,
+    percent: Value,
+}
+
+impl From<&Mirror> for MirrorAnswer {
+    fn from(mirror: &Mirror) -> Self {
+        let whole = mirror.percent.fract() == 0.0;
+        Self {
+            cluster: mirror.cluster.clone(),
+            // People and their programs expect 100, not 100.0.
+            percent: if whole {
+                (mirror.percent as u64).into()
+            } else {
+                mirror.percent.into()
+            },
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -133,11 +204,17 @@ struct DestinationAnswer {
 }
 
 /// Unlike the table's form, every list is always there.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct HeaderAnswer {
     set: Vec<(String, String)>,
     add: Vec<(String, String)>,
     remove: Vec<String>,
+}
+
+impl HeaderAnswer {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl From<&HeaderMutations> for HeaderAnswer {
@@ -168,6 +245,10 @@ impl Answer {
                 rule: matched.origin.rule,
                 rule_name: matched.origin.name.clone(),
                 r#match: matched.block,
+                root: matched.origin.root.as_deref().map(|root| RootAnswer {
+                    virtual_service: root.virtual_service.clone(),
+                    rule: root.rule,
+                }),
             }),
             decision: answer(question, &decision.outcome),
         }
@@ -180,17 +261,30 @@ impl Answer {
     }
 }
 
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn texts(headers: &[Header]) -> Vec<(&'static str, String)> {
+    headers.iter().map(|(name, value)| (*name, text(value))).collect()
+}
+
 fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match outcome {
         Outcome::Route(route) => route_answer(question, route),
-        Outcome::Redirect { status, location } => DecisionAnswer::Redirect {
+        Outcome::Redirect {
+            status,
+            location,
+            response,
+        } => DecisionAnswer::Redirect {
             status: *status,
             location: text(location),
+            response_headers: response.map(HeaderAnswer::from).unwrap_or_default(),
         },
         Outcome::Direct(direct) => DecisionAnswer::DirectResponse {
             status: direct.status,
             body: text(&direct.body),
+            response_headers: (&direct.response).into(),
         },
         Outcome::NotFound(NotFound::Host) => DecisionAnswer::NotFound { reason: "host" },
         Outcome::NotFound(NotFound::Rule) => DecisionAnswer::NotFound { reason: "rule" },
@@ -198,24 +292,47 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
 }
 
 fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
+    let cors = match &route.cors {
+        Some(CrossOrigin::Preflight(headers)) => return preflight_answer(headers),
+        Some(CrossOrigin::Simple(headers)) => texts(headers),
+        None => Vec::new(),
+    };
     let destinations = route.destinations.iter().map(|to| DestinationAnswer {
         cluster: to.cluster.clone(),
         weight: to.weight,
     });
-    let path = route.path.as_deref().unwrap_or(question.path.as_bytes());
+    let authority = route.destination.authority.clone();
     DecisionAnswer::Route(Box::new(RouteAnswer {
         cluster: route.destination.cluster.clone(),
         destinations: destinations.collect(),
-        authority: route
-            .destination
-            .authority
-            .clone()
-            .unwrap_or_else(|| question.authority.clone()),
-        path: String::from_utf8_lossy(path).into_owned(),
+        authority: authority.unwrap_or_else(|| question.authority.clone()),
+        path: text(route.path.as_deref().unwrap_or(question.path.as_bytes())),
         timeout_ms: route.timeout_ms,
-        retries: route.retries.cloned().unwrap_or_default(),
-        mirrors: Vec::new(),
+        retries: route.retries.cloned().unwrap_or_default().into(),
+        mirrors: route
+            .mirrors
+            .iter()
+            .flat_map(|mirrors| mirrors.list)
+            .map(MirrorAnswer::from)
+            .collect(),
         request_headers: (&route.destination.request).into(),
         response_headers: (&route.destination.response).into(),
+        fault: route.fault.cloned(),
+        cors,
     }))
+}
+
+/// A pre-flight never sees the upstream.
+fn preflight_answer(headers: &[Header]) -> DecisionAnswer {
+    let set = texts(headers)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    DecisionAnswer::DirectResponse {
+        status: 200,
+        body: String::new(),
+        response_headers: HeaderAnswer {
+            set: set.collect(),
+            ..HeaderAnswer::default()
+        },
+    }
 }

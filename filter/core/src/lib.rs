@@ -9,12 +9,15 @@
 
 pub mod config;
 pub mod convert;
+pub mod cors;
 pub mod decision;
 pub mod explain;
+pub mod fault;
 pub mod host;
 mod matcher;
 pub mod names;
 mod path;
 mod query;
 mod redirect;
+mod regex;
 pub mod table;

@@ -11,8 +11,18 @@ pub const PER_TRY_TIMEOUT_MS: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 pub const MAX_RETRIES: &str = "x-envoy-max-retries";
 /// When to try again; read by Envoy's router.
 pub const RETRY_ON: &str = "x-envoy-retry-on";
+/// gRPC statuses to try again on; read by Envoy's router.
+pub const RETRY_GRPC_ON: &str = "x-envoy-retry-grpc-on";
 /// Status codes to try again on; read by Envoy's router.
 pub const RETRIABLE_STATUS_CODES: &str = "x-envoy-retriable-status-codes";
+/// Which list of mirrors gets a copy: chooses among the native routes, and is taken off by them.
+pub const MIRRORS: &str = "x-sealgate-mirrors";
+/// How long Envoy's fault filter lets the request wait, in milliseconds.
+pub const FAULT_DELAY: &str = "x-envoy-fault-delay-request";
+/// The status with which Envoy's fault filter then answers it.
+pub const FAULT_ABORT: &str = "x-envoy-fault-abort-request";
+/// The same as a gRPC status.
+pub const FAULT_ABORT_GRPC: &str = "x-envoy-fault-abort-grpc-request";
 
 /// Headers by which Envoy itself can be steered, or which it sets as facts.
 const ENVOY_CONTROL: &[&str] = &[
@@ -21,6 +31,10 @@ const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-downstream-service-cluster",
     "x-envoy-downstream-service-node",
     "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-fault-abort-request-percentage",
+    "x-envoy-fault-delay-request-percentage",
+    "x-envoy-fault-throughput-response",
+    "x-envoy-fault-throughput-response-percentage",
     "x-envoy-external-address",
     "x-envoy-force-trace",
     "x-envoy-hedge-on-per-try-timeout",
@@ -31,7 +45,6 @@ const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-original-path",
     "x-envoy-original-url",
     "x-envoy-retriable-header-names",
-    "x-envoy-retry-grpc-on",
     "x-envoy-upstream-alt-stat-name",
     "x-envoy-upstream-rq-timeout-alt-response",
     "x-envoy-upstream-stream-duration-ms",
@@ -70,7 +83,12 @@ pub fn never_from_a_client() -> impl Iterator<Item = &'static str> {
         PER_TRY_TIMEOUT_MS,
         MAX_RETRIES,
         RETRY_ON,
+        RETRY_GRPC_ON,
         RETRIABLE_STATUS_CODES,
+        MIRRORS,
+        FAULT_DELAY,
+        FAULT_ABORT,
+        FAULT_ABORT_GRPC,
     ];
     routing
         .into_iter()
@@ -95,7 +113,7 @@ pub fn forged() -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matcher::Pattern;
+    use crate::regex::Pattern;
 
     #[test]
     fn every_spelling_of_every_name_is_taken_off_and_no_other_is() {

@@ -1,6 +1,6 @@
 //! What the upstream sees as path. The query always stays.
 
-use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::util::captures::Captures;
 
 use crate::matcher::Matcher;
@@ -9,7 +9,7 @@ use crate::table::{Match, PathRewrite};
 
 pub(crate) fn rewrite(
     rewrite: &PathRewrite,
-    pattern: Option<&Regex>,
+    pattern: Option<&PikeVM>,
     block: Option<&Match>,
     path: &[u8],
 ) -> Vec<u8> {
@@ -36,10 +36,10 @@ pub(crate) fn replace_matched(text: &str, block: Option<&Match>, path: &[u8]) ->
     new
 }
 
-fn replace_all(pattern: &Regex, template: &str, path: &[u8]) -> Vec<u8> {
+fn replace_all(pattern: &PikeVM, template: &str, path: &[u8]) -> Vec<u8> {
     let mut new = Vec::with_capacity(path.len());
     let mut done = 0;
-    for captures in pattern.captures_iter(path) {
+    for captures in pattern.captures_iter(&mut pattern.create_cache(), path) {
         let Some(span) = captures.get_match().map(|found| found.span()) else {
             continue;
         };

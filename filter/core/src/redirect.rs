@@ -16,11 +16,12 @@ pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Outcome<'t> {
     Outcome::Redirect {
         status: 301,
         location: location(&action, None, request, port),
+        response: None,
     }
 }
 
 pub(crate) fn outcome<'t>(
-    action: &RedirectAction,
+    action: &'t RedirectAction,
     block: Option<&Match>,
     request: &impl Request,
     port: u16,
@@ -28,6 +29,7 @@ pub(crate) fn outcome<'t>(
     Outcome::Redirect {
         status: action.status,
         location: location(action, block, request, port),
+        response: Some(&action.response),
     }
 }
 

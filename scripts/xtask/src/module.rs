@@ -21,7 +21,9 @@ const EXPORTS: [&str; 9] = [
 /// The module with these exports alone.
 pub(crate) fn strip(module: &[u8]) -> Result<Vec<u8>> {
     let mut config = ModuleConfig::new();
-    config.generate_name_section(false).generate_producers_section(false);
+    config
+        .generate_name_section(false)
+        .generate_producers_section(false);
     let mut module = config.parse(module).context("the filter's module")?;
     let surplus: Vec<_> = module
         .exports
@@ -29,7 +31,9 @@ pub(crate) fn strip(module: &[u8]) -> Result<Vec<u8>> {
         .filter(|export| !EXPORTS.contains(&export.name.as_str()))
         .map(|export| export.id())
         .collect();
-    surplus.into_iter().for_each(|export| module.exports.delete(export));
+    surplus
+        .into_iter()
+        .for_each(|export| module.exports.delete(export));
     for name in EXPORTS {
         let is_there = module.exports.iter().any(|export| export.name == name);
         ensure!(is_there, "the filter's module does not export {name}");

@@ -69,9 +69,7 @@ impl Subject {
     /// The median of a path's rounds, in microseconds; 0 without such a path.
     #[must_use]
     pub fn micros(&self, at: usize) -> f64 {
-        self.times
-            .get(at)
-            .map_or(0.0, |(_, times)| times.p50() * 1000.0)
+        self.times.get(at).map_or(0.0, |(_, times)| times.p50() * 1000.0)
     }
 
     /// The mean of the paths' medians, in microseconds.

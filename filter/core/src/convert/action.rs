@@ -1,116 +1,133 @@
 //! `route`, `redirect` and `directResponse` with what belongs to them.
 
-use super::headers::{Operations, convert as operations, is_value, merge};
-use super::{Problems, milliseconds};
-use crate::config::{
-    Destination, DirectResponse, Headers, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute,
-    HttpRouteDestination,
-};
-use crate::matcher::search;
-use crate::table::{
-    Action, DirectAction, PathRewrite, RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
-};
+use super::headers::{Operations, convert as operations, is_value, merge_only, merge_several};
+use super::{Problems, answer, cors, fault, mirror, retry, rewrite};
+use crate::config::{Destination, Headers, HttpRoute, HttpRouteDestination};
+use crate::table::{Action, HeaderMutations, RouteAction, WeightedCluster};
+
+/// Names a destination's cluster.
+type Cluster<'c> = dyn FnMut(&Destination) -> String + 'c;
 
 pub(super) fn convert(
     route: &HttpRoute,
-    cluster: &mut dyn FnMut(&Destination) -> String,
+    cluster: &mut Cluster<'_>,
     problems: &mut Problems,
 ) -> Option<Action> {
-    if let Some(delegate) = &route.delegate {
-        let name = delegate.name.as_deref().unwrap_or_default();
-        problems.refuse(
-            "not-carried-out",
-            "delegate",
-            format!("delegation to {name} is not carried out"),
-        );
-        return None;
-    }
     match (&route.redirect, &route.direct_response, route.route.is_empty()) {
         (None, None, false) => {
-            destinations(route, cluster, problems).map(|route| Action::Route(Box::new(route)))
+            route_action(route, cluster, problems).map(|route| Action::Route(Box::new(route)))
         }
         (Some(redirect), None, true) => {
-            redirect_action(redirect, problems).map(|to| Action::Redirect(Box::new(to)))
+            let response = of_answer(route, problems);
+            answer::redirect(redirect, response, problems).map(|to| Action::Redirect(Box::new(to)))
         }
-        (None, Some(direct), true) => direct_action(direct, problems).map(Action::Direct),
+        (None, Some(direct), true) => {
+            let response = of_answer(route, problems);
+            answer::direct(direct, response, problems).map(Action::Direct)
+        }
         (None, None, true) => {
-            problems.refuse(
-                "no-action",
-                "route",
-                "one of route, redirect, directResponse is needed",
-            );
+            let message = "one of route, redirect, directResponse is needed";
+            problems.refuse("no-action", "route", message);
             None
         }
         _ => {
-            problems.refuse(
-                "ambiguous-action",
-                "route",
-                "only one of route, redirect, directResponse may be given",
-            );
+            let message = "only one of route, redirect, directResponse may be given";
+            problems.refuse("ambiguous-action", "route", message);
             None
         }
     }
 }
 
-fn destinations(
+/// The header operations of an answer without an upstream. What needs one is refused where Istio refuses it, and
+/// without effect otherwise, as in Envoy.
+fn of_answer(route: &HttpRoute, problems: &mut Problems) -> HeaderMutations {
+    for (field, present) in [
+        ("fault", route.fault.is_some()),
+        ("rewrite", route.rewrite.is_some()),
+    ] {
+        if present {
+            let message = "neither redirect nor directResponse can have one";
+            problems.refuse("ambiguous-action", field, message);
+        }
+    }
+    let request = route
+        .headers
+        .as_ref()
+        .is_some_and(|headers| headers.request.is_some());
+    for (field, present) in [
+        ("corsPolicy", route.cors_policy.is_some()),
+        ("mirror", route.mirror.is_some()),
+        ("mirrors", !route.mirrors.is_empty()),
+        ("timeout", route.timeout.is_some()),
+        ("retries", route.retries.is_some()),
+        ("headers.request", request),
+    ] {
+        if present {
+            let message = "the request is answered without an upstream, so this does nothing";
+            problems.warn("no-effect", field, message);
+        }
+    }
+    both(route.headers.as_ref(), "headers", problems).1.mutations
+}
+
+fn route_action(
     route: &HttpRoute,
-    cluster: &mut dyn FnMut(&Destination) -> String,
+    cluster: &mut Cluster<'_>,
     problems: &mut Problems,
 ) -> Option<RouteAction> {
+    let timeout = route.timeout.as_deref();
+    let retries = route.retries.as_ref();
+    Some(RouteAction {
+        destinations: destinations(route, cluster, problems)?,
+        path: route.rewrite.as_ref().and_then(|to| rewrite::path(to, problems)),
+        timeout_ms: timeout.and_then(|text| retry::duration(text, "timeout", problems)),
+        retries: retries.and_then(|retries| retry::convert(retries, problems)),
+        mirrors: mirror::convert(route, cluster, problems),
+        fault: route
+            .fault
+            .as_ref()
+            .and_then(|fault| fault::convert(fault, problems)),
+        cors: route
+            .cors_policy
+            .as_ref()
+            .map(|policy| cors::convert(policy, problems)),
+    })
+}
+
+fn destinations(
+    route: &HttpRoute,
+    cluster: &mut Cluster<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<WeightedCluster>> {
     let single = route.route.len() == 1;
+    let merge = if single { merge_only } else { merge_several };
     let (rule_request, rule_response) = both(route.headers.as_ref(), "headers", problems);
-    let rewrite = rewrite_authority(route, &rule_request, problems);
+    let authority = authority(route, &rule_request, problems);
     let mut converted = Vec::with_capacity(route.route.len());
     for (at, to) in route.route.iter().enumerate() {
         let weight = weight(to, at, single, problems);
         let (request, response) = both(to.headers.as_ref(), &format!("route[{at}].headers"), problems);
         if to.destination.host.is_empty() {
-            problems.refuse(
-                "no-destination",
-                format!("route[{at}].destination.host"),
-                "a destination has a host",
-            );
+            let field = format!("route[{at}].destination.host");
+            problems.refuse("no-destination", field, "a destination has a host");
             continue;
         }
-        // The winner where both levels speak of a header: with one destination it, with several the rule.
-        let merged = |of_rule, own| {
-            if single {
-                merge(of_rule, own)
-            } else {
-                merge(own, of_rule)
-            }
-        };
-        let request = merged(&rule_request, &request);
+        if !single && weight == 0 {
+            continue;
+        }
         converted.push(WeightedCluster {
             cluster: cluster(&to.destination),
             weight,
-            authority: rewrite.clone().or(request.authority),
-            request: request.mutations,
-            response: merged(&rule_response, &response).mutations,
+            authority: authority.clone().or(request.authority),
+            request: merge(&rule_request.mutations, &request.mutations),
+            response: merge(&rule_response.mutations, &response.mutations),
         });
-    }
-    if !single {
-        converted.retain(|to| to.weight > 0);
     }
     if converted.is_empty() {
         problems.refuse("no-weight", "route", "every weight is 0");
         return None;
     }
-    Some(RouteAction {
-        destinations: converted,
-        path: route
-            .rewrite
-            .as_ref()
-            .and_then(|rewrite| rewrite_path(rewrite, problems)),
-        timeout_ms: route
-            .timeout
-            .as_deref()
-            .and_then(|text| duration(text, "timeout", problems)),
-        retries: route
-            .retries
-            .as_ref()
-            .and_then(|retries| retry(retries, problems)),
-    })
+    Some(converted)
 }
 
 fn both(headers: Option<&Headers>, field: &str, problems: &mut Problems) -> (Operations, Operations) {
@@ -125,11 +142,8 @@ fn both(headers: Option<&Headers>, field: &str, problems: &mut Problems) -> (Ope
 fn weight(to: &HttpRouteDestination, at: usize, single: bool, problems: &mut Problems) -> u32 {
     let weight = to.weight.unwrap_or(0);
     if weight < 0 {
-        problems.refuse(
-            "bad-weight",
-            format!("route[{at}].weight"),
-            format!("{weight} is negative"),
-        );
+        let field = format!("route[{at}].weight");
+        problems.refuse("bad-weight", field, format!("{weight} is negative"));
     }
     if single {
         100
@@ -138,236 +152,22 @@ fn weight(to: &HttpRouteDestination, at: usize, single: bool, problems: &mut Pro
     }
 }
 
-fn rewrite_authority(route: &HttpRoute, request: &Operations, problems: &mut Problems) -> Option<String> {
-    let authority = route
+/// The host that the rule sets; a destination's own counts only where there is none.
+fn authority(route: &HttpRoute, request: &Operations, problems: &mut Problems) -> Option<String> {
+    let rewrite = route
         .rewrite
-        .as_ref()?
-        .authority
-        .clone()
-        .filter(|authority| !authority.is_empty())?;
+        .as_ref()
+        .and_then(|rewrite| rewrite.authority.clone());
+    let Some(authority) = rewrite.filter(|authority| !authority.is_empty()) else {
+        return request.authority.clone();
+    };
     if request.authority.is_some() {
         let message = "together with a header operation on the host it is not clear which one is meant";
         problems.refuse("ambiguous-authority", "rewrite.authority", message);
     }
     if !is_value(&authority) {
-        problems.refuse(
-            "invalid-header-value",
-            "rewrite.authority",
-            "a host holds no control characters",
-        );
+        let message = "a host holds no control characters";
+        problems.refuse("invalid-header-value", "rewrite.authority", message);
     }
     Some(authority)
-}
-
-fn rewrite_path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<PathRewrite> {
-    let uri = rewrite.uri.clone().filter(|uri| !uri.is_empty());
-    match (uri, &rewrite.uri_regex_rewrite) {
-        (Some(_), Some(_)) => {
-            problems.refuse(
-                "ambiguous-rewrite",
-                "rewrite",
-                "only one of uri and uriRegexRewrite may be given",
-            );
-            None
-        }
-        (Some(uri), None) => {
-            check_path(&uri, "rewrite.uri", problems);
-            Some(PathRewrite::Matched(uri))
-        }
-        (None, Some(regex)) => {
-            check_path(&regex.rewrite, "rewrite.uriRegexRewrite.rewrite", problems);
-            if let Err(reason) = search(&regex.r#match) {
-                let message = format!("`{}` is not a valid regex: {reason}", regex.r#match);
-                problems.refuse("bad-regex", "rewrite.uriRegexRewrite.match", message);
-            }
-            Some(PathRewrite::Regex(regex.r#match.clone(), regex.rewrite.clone()))
-        }
-        (None, None) => None,
-    }
-}
-
-fn check_path(path: &str, field: &str, problems: &mut Problems) {
-    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        problems.refuse(
-            "bad-path",
-            field,
-            "a path holds visible ASCII alone; encode the rest as %XX",
-        );
-    }
-}
-
-fn duration(text: &str, field: &str, problems: &mut Problems) -> Option<u64> {
-    match milliseconds(text) {
-        // Beyond a year a float has no business in a header.
-        Some(ms) if (1.0..3.2e10).contains(&ms) => Some(ms as u64),
-        Some(_) => {
-            problems.refuse(
-                "bad-duration",
-                field,
-                format!("{text}: at least 1ms and at most a year"),
-            );
-            None
-        }
-        None => {
-            problems.refuse(
-                "bad-duration",
-                field,
-                format!("`{text}` is not a duration such as 1.5s or 300ms"),
-            );
-            None
-        }
-    }
-}
-
-fn retry(retries: &HttpRetry, problems: &mut Problems) -> Option<Retries> {
-    problems.not_carried_out(
-        "retries.retryRemoteLocalities",
-        retries.retry_remote_localities.is_some(),
-    );
-    problems.not_carried_out(
-        "retries.retryIgnorePreviousHosts",
-        retries.retry_ignore_previous_hosts.is_some(),
-    );
-    problems.not_carried_out("retries.backoff", retries.backoff.is_some());
-    let default = Retries::default();
-    let attempts = retries.attempts.unwrap_or(0);
-    let Ok(attempts) = u32::try_from(attempts) else {
-        problems.refuse(
-            "bad-retries",
-            "retries.attempts",
-            format!("{attempts} is not a number of attempts"),
-        );
-        return None;
-    };
-    let per_try = retries.per_try_timeout.as_deref();
-    let retry_on = retries
-        .retry_on
-        .clone()
-        .filter(|on| !on.is_empty())
-        .unwrap_or(default.retry_on);
-    if !retry_on
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-, _".contains(&byte))
-    {
-        problems.refuse(
-            "bad-retries",
-            "retries.retryOn",
-            "a list of conditions and status codes, separated by commas",
-        );
-    }
-    Some(Retries {
-        attempts,
-        per_try_timeout_ms: per_try.and_then(|text| duration(text, "retries.perTryTimeout", problems)),
-        retry_on,
-    })
-}
-
-fn redirect_action(redirect: &HttpRedirect, problems: &mut Problems) -> Option<RedirectAction> {
-    let status = redirect.redirect_code.unwrap_or(301);
-    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
-        problems.refuse(
-            "bad-redirect",
-            "redirect.redirectCode",
-            format!("{status}: one of 301, 302, 303, 307, 308"),
-        );
-    }
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let (uri, prefix_rewrite) = (given(&redirect.uri), given(&redirect.prefix_rewrite));
-    if uri.is_some() && prefix_rewrite.is_some() {
-        problems.refuse(
-            "bad-redirect",
-            "redirect.uri",
-            "only one of uri and prefixRewrite may be given",
-        );
-    }
-    for (text, field) in [
-        (&uri, "redirect.uri"),
-        (&prefix_rewrite, "redirect.prefixRewrite"),
-    ] {
-        text.iter().for_each(|text| check_path(text, field, problems));
-    }
-    let authority = given(&redirect.authority);
-    if authority
-        .as_deref()
-        .is_some_and(|authority| !authority.bytes().all(|byte| byte.is_ascii_graphic()))
-    {
-        problems.refuse(
-            "bad-redirect",
-            "redirect.authority",
-            "a host holds visible ASCII alone",
-        );
-    }
-    let scheme = given(&redirect.scheme);
-    if scheme
-        .as_deref()
-        .is_some_and(|scheme| !matches!(scheme, "http" | "https"))
-    {
-        problems.refuse("bad-redirect", "redirect.scheme", "http or https");
-    }
-    let port = redirect_port(redirect, problems);
-    Some(RedirectAction {
-        status: u16::try_from(status).ok()?,
-        scheme,
-        authority,
-        port,
-        uri,
-        prefix_rewrite,
-    })
-}
-
-fn redirect_port(redirect: &HttpRedirect, problems: &mut Problems) -> RedirectPort {
-    match (redirect.port, redirect.derive_port.as_deref()) {
-        (None, None) => RedirectPort::Keep,
-        (None, Some("FROM_PROTOCOL_DEFAULT")) => RedirectPort::FromProtocol,
-        (None, Some("FROM_REQUEST_PORT")) => RedirectPort::FromRequest,
-        (Some(port), None) if (1..=65535).contains(&port) => {
-            RedirectPort::Number(u16::try_from(port).unwrap_or(0))
-        }
-        (port, derive) => {
-            problems.refuse(
-                "bad-redirect",
-                "redirect.port",
-                format!("port {port:?} with derivePort {derive:?}"),
-            );
-            RedirectPort::Keep
-        }
-    }
-}
-
-fn direct_action(direct: &DirectResponse, problems: &mut Problems) -> Option<DirectAction> {
-    if !(200..600).contains(&direct.status) {
-        problems.refuse(
-            "bad-status",
-            "directResponse.status",
-            format!("{}: from 200 to 599", direct.status),
-        );
-    }
-    let body = match direct.body.as_ref().map(|body| (&body.string, &body.bytes)) {
-        None | Some((None, None)) => Vec::new(),
-        Some((Some(text), None)) => text.clone().into_bytes(),
-        Some((None, Some(base64))) => match decode_base64(base64) {
-            Some(bytes) => bytes,
-            None => {
-                problems.refuse("bad-body", "directResponse.body.bytes", "not base64");
-                Vec::new()
-            }
-        },
-        Some((Some(_), Some(_))) => {
-            problems.refuse(
-                "bad-body",
-                "directResponse.body",
-                "only one of string and bytes may be given",
-            );
-            Vec::new()
-        }
-    };
-    Some(DirectAction {
-        status: u16::try_from(direct.status).ok()?,
-        body,
-    })
-}
-
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.decode(text).ok()
 }

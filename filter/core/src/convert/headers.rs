@@ -40,7 +40,12 @@ pub(super) fn convert(
     for (kind, list) in [("set", &operations.set), ("add", &operations.add)] {
         for (name, value) in list {
             let place = format!("{field}.{kind}[{name}]");
-            if !is_value(value) {
+            let Some(value) = unescaped(value) else {
+                let message = "Envoy's %COMMANDS% are not carried out; a percent sign is written %%";
+                problems.refuse("not-carried-out", place, message);
+                continue;
+            };
+            if !is_value(&value) {
                 problems.refuse(
                     "invalid-header-value",
                     place,
@@ -51,7 +56,10 @@ pub(super) fn convert(
             let name = name.to_ascii_lowercase();
             if is_host(&name) || name.starts_with(':') {
                 if request && is_host(&name) {
-                    converted.authority = Some(value.clone());
+                    if converted.authority.replace(value).is_some() {
+                        let message = "the host is set more than once";
+                        problems.refuse("ambiguous-authority", place, message);
+                    }
                 } else {
                     problems.warn(
                         "header-dropped",
@@ -65,7 +73,7 @@ pub(super) fn convert(
                 } else {
                     &mut converted.mutations.add
                 };
-                to.push((name, value.clone()));
+                to.push((name, value));
             } else {
                 problems.refuse("invalid-header-name", place, "not a header's name");
             }
@@ -92,32 +100,47 @@ pub(super) fn convert(
     converted
 }
 
+/// Envoy reads a header's value as a format, in which `%%` is a percent sign; none if it holds a command.
+fn unescaped(value: &str) -> Option<String> {
+    let mut parts = value.split("%%");
+    parts
+        .all(|part| !part.contains('%'))
+        .then(|| value.replace("%%", "%"))
+}
+
 fn is_host(name: &str) -> bool {
     matches!(name, "host" | ":authority")
 }
 
-/// One level after the other; where both speak of a header, the second wins.
-pub(super) fn merge(first: &Operations, second: &Operations) -> Operations {
-    let (a, b) = (&first.mutations, &second.mutations);
-    let spoken_of = |name: &String| b.remove.contains(name) || b.set.iter().any(|(set, _)| set == name);
-    let keep = |list: &[(String, String)]| {
-        list.iter()
-            .filter(|(name, _)| !spoken_of(name))
-            .cloned()
-            .collect::<Vec<_>>()
+/// The levels of a destination that is the only one, as Envoy applies them: all that is removed first, then the rule's
+/// `set` and `add`, then the destination's.
+pub(super) fn merge_only(rule: &HeaderMutations, own: &HeaderMutations) -> HeaderMutations {
+    after(rule, own, |name| sets(own, name))
+}
+
+/// The levels of one destination among several: its own operations first, then all of the rule's.
+pub(super) fn merge_several(rule: &HeaderMutations, own: &HeaderMutations) -> HeaderMutations {
+    after(own, rule, |name| sets(rule, name) || rule.remove.contains(name))
+}
+
+fn sets(mutations: &HeaderMutations, name: &str) -> bool {
+    mutations.set.iter().any(|(set, _)| set == name)
+}
+
+/// `second` after `first`, without what it undoes.
+fn after(
+    first: &HeaderMutations,
+    second: &HeaderMutations,
+    is_undone: impl Fn(&String) -> bool,
+) -> HeaderMutations {
+    let both = |first: &[(String, String)], second: &[(String, String)]| {
+        let kept = first.iter().filter(|(name, _)| !is_undone(name));
+        kept.chain(second).cloned().collect::<Vec<_>>()
     };
-    let mut merged = HeaderMutations {
-        set: keep(&a.set),
-        add: keep(&a.add),
-        remove: a.remove.clone(),
-    };
-    merged.set.extend(b.set.iter().cloned());
-    merged.add.extend(b.add.iter().cloned());
-    merged
-        .remove
-        .extend(b.remove.iter().filter(|name| !a.remove.contains(name)).cloned());
-    Operations {
-        mutations: merged,
-        authority: second.authority.clone().or_else(|| first.authority.clone()),
+    let new = second.remove.iter().filter(|name| !first.remove.contains(name));
+    HeaderMutations {
+        set: both(&first.set, &second.set),
+        add: both(&first.add, &second.add),
+        remove: first.remove.iter().chain(new).cloned().collect(),
     }
 }

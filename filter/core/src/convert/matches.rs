@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Problems;
 use super::headers::is_name;
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
-use crate::matcher::Pattern;
+use crate::regex::Pattern;
 use crate::table::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
@@ -95,44 +95,43 @@ impl Block<'_> {
 
     /// `star`: the regex `*`, which is none, stands for "anything" in `withoutHeaders` alone, as in Istio.
     fn one(&mut self, place: &str, condition: &StringMatch, star: bool) -> Option<StringMatcher> {
-        let place = self.field(place);
-        let (matcher, kind) = match (&condition.exact, &condition.prefix, &condition.regex) {
-            (Some(text), None, None) => (StringMatcher::Exact(text.clone()), "exact"),
-            (None, Some(text), None) => (StringMatcher::Prefix(text.clone()), "prefix"),
-            (None, None, Some(text)) if star && text == "*" => return Some(StringMatcher::Present),
-            (None, None, Some(text)) => (StringMatcher::Regex(text.clone()), "regex"),
-            (None, None, None) => {
-                self.problems
-                    .refuse("empty-match", place, "one of exact, prefix and regex is needed");
-                return None;
-            }
-            _ => {
-                self.problems.refuse(
-                    "ambiguous-match",
-                    place,
-                    "only one of exact, prefix and regex may be given",
-                );
-                return None;
-            }
-        };
-        if let StringMatcher::Regex(pattern) = &matcher
-            && let Err(reason) = Pattern::new(pattern)
-        {
-            self.problems.refuse(
-                "bad-regex",
-                format!("{place}.{kind}"),
-                format!("`{pattern}` is not a valid regex: {reason}"),
-            );
-            return None;
+        if star && condition.regex.as_deref() == Some("*") {
+            return Some(StringMatcher::Present);
         }
-        if matches!(&matcher, StringMatcher::Prefix(text) if text.is_empty()) {
-            self.problems.refuse(
-                "empty-match",
-                format!("{place}.{kind}"),
-                "an empty prefix matches everything; leave it out",
-            );
-            return None;
+        matcher(&self.field(place), condition, self.problems)
+    }
+}
+
+/// A condition that is exactly one of the three.
+pub(super) fn matcher(
+    place: &str,
+    condition: &StringMatch,
+    problems: &mut Problems,
+) -> Option<StringMatcher> {
+    match (&condition.exact, &condition.prefix, &condition.regex) {
+        (Some(text), None, None) => Some(StringMatcher::Exact(text.clone())),
+        (None, Some(text), None) if text.is_empty() => {
+            let message = "an empty prefix matches everything; leave it out";
+            problems.refuse("empty-match", format!("{place}.prefix"), message);
+            None
         }
-        Some(matcher)
+        (None, Some(text), None) => Some(StringMatcher::Prefix(text.clone())),
+        (None, None, Some(pattern)) => match Pattern::new(pattern) {
+            Ok(_) => Some(StringMatcher::Regex(pattern.clone())),
+            Err(reason) => {
+                let message = format!("`{pattern}` is not a valid regex: {reason}");
+                problems.refuse("bad-regex", format!("{place}.regex"), message);
+                None
+            }
+        },
+        (None, None, None) => {
+            problems.refuse("empty-match", place, "one of exact, prefix and regex is needed");
+            None
+        }
+        _ => {
+            let message = "only one of exact, prefix and regex may be given";
+            problems.refuse("ambiguous-match", place, message);
+            None
+        }
     }
 }

@@ -82,7 +82,7 @@ fn what_istio_refuses_is_refused_by_name() {
             "invalid-header-value",
             "headers.request.set[x]",
         ),
-        (r#"{"delegate":{"name":"x"}}"#, "not-carried-out", "delegate"),
+        (r#"{"delegate":{"name":"x"}}"#, "bad-delegate", "delegate"),
     ] {
         assert_eq!(
             refusal(&json.replace("ROUTE", route)),
@@ -95,11 +95,11 @@ fn what_istio_refuses_is_refused_by_name() {
 #[test]
 fn what_is_not_carried_out_is_said() {
     let (_, problems) = convert(
-        r#"{"fault":{},"mirrors":[{}],"corsPolicy":{},"retries":{"attempts":1,"backoff":"1s"},"route":[{"destination":{"host":"a"}}]}"#,
+        r#"{"retries":{"attempts":1,"backoff":"1s","retryIgnorePreviousHosts":true},"route":[{"destination":{"host":"a"}}]}"#,
     )
     .unwrap();
     let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
-    assert_eq!(fields, ["retries.backoff", "fault", "corsPolicy", "mirrors"]);
+    assert_eq!(fields, ["retries.retryIgnorePreviousHosts", "retries.backoff"]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
                 virtual_service: "ns/vs".to_owned(),
                 rule: at,
                 name: route.name.clone(),
+                root: None,
             };
             let kept: Vec<usize> = (0..route.r#match.len()).collect();
             convert::rule(origin, route, &kept, &mut |to| to.host.clone())
@@ -303,7 +304,7 @@ proptest! {
         let rules: Vec<RuleConfig> = blocks.into_iter().enumerate().map(|(at, matches)| RuleConfig {
             origin: Origin { rule: at, ..Origin::default() },
             matches,
-            action: Action::Direct(DirectAction { status: 200, body: Vec::new() }),
+            action: Action::Direct(DirectAction { status: 200, ..DirectAction::default() }),
         }).collect();
         let host = VirtualHostConfig { domains: vec!["a".to_owned()], rules: rules.clone(), ..Default::default() };
         let table = RouteTable::compile(&TableConfig { port: 80, virtual_hosts: vec![host] }).unwrap();

@@ -96,7 +96,7 @@ impl RouteTable {
         let name = host::normalize(authority);
         let at = self
             .exact
-            .get(name.as_slice())
+            .get(&*name)
             .copied()
             .or_else(|| self.wildcard(&name))
             .or(self.any)?;

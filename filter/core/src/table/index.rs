@@ -10,6 +10,8 @@ mod regexes;
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use self::keys::{Builder, Keys};
 use self::regexes::RegexSet;
 use super::rule::Match;
@@ -62,7 +64,7 @@ impl PathIndex {
     /// The blocks that may match `path` (with its query), in declared order.
     pub(super) fn candidates<'t, 'p>(&'t self, path: &'p [u8]) -> Candidates<'t, 'p> {
         let path = query::path_of(path);
-        let mut sources = Vec::with_capacity(4);
+        let mut sources = Sources::new();
         self.plain.collect(path, &mut sources);
         if let Some(folded) = &self.folded {
             folded.collect(&path.to_ascii_lowercase(), &mut sources);
@@ -90,12 +92,14 @@ impl Source<'_> {
     }
 }
 
+/// As many as keys that the path begins with: few.
+type Sources<'t> = SmallVec<[Source<'t>; 4]>;
+
 /// Sorted sources as one, and each position once.
 #[derive(Debug)]
 pub(super) struct Candidates<'t, 'p> {
     path: &'p [u8],
-    /// As many as keys that the path begins with: few.
-    sources: Vec<Source<'t>>,
+    sources: Sources<'t>,
 }
 
 impl Iterator for Candidates<'_, '_> {

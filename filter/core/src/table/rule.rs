@@ -1,11 +1,13 @@
 //! A rule that runs: its blocks, and the one condition of a block that a request fails.
 
-use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::pikevm::PikeVM;
 
+use super::extras::Extras;
 use super::{Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, TableError};
 use crate::decision::Request;
-use crate::matcher::{Matcher, search};
+use crate::matcher::Matcher;
 use crate::query;
+use crate::regex::search;
 
 #[derive(Debug)]
 pub(crate) struct Rule {
@@ -13,7 +15,9 @@ pub(crate) struct Rule {
     pub(crate) config: RuleConfig,
     /// Any of them; none matches every request.
     pub(crate) matches: Vec<Match>,
-    pub(crate) rewrite: Option<Regex>,
+    pub(crate) rewrite: Option<PikeVM>,
+    /// None for a plain route.
+    pub(crate) extras: Option<Box<Extras>>,
 }
 
 #[derive(Debug)]
@@ -35,19 +39,20 @@ impl Rule {
                 ..error
             })
         });
-        let rewrite = match &config.action {
-            Action::Route(route) => rewrite_pattern(route)?,
-            _ => None,
+        let (rewrite, extras) = match &config.action {
+            Action::Route(route) => (rewrite_pattern(route)?, Extras::compile(route)?),
+            _ => (None, None),
         };
         Ok(Self {
             matches: matches.collect::<Result<_, _>>()?,
             rewrite,
+            extras,
             config,
         })
     }
 }
 
-fn rewrite_pattern(route: &RouteAction) -> Result<Option<Regex>, TableError> {
+fn rewrite_pattern(route: &RouteAction) -> Result<Option<PikeVM>, TableError> {
     if route.destinations.is_empty() {
         return Err(TableError {
             place: "action.destinations".to_owned(),

@@ -71,7 +71,7 @@ fn virtual_host(rng: &mut Rng, host: usize, taken: &mut HashSet<String>) -> Virt
         origin: Origin {
             virtual_service: host.to_string(),
             rule,
-            name: None,
+            ..Origin::default()
         },
         matches: blocks(rng, rules),
         action: Action::Direct(DirectAction::default()),

@@ -39,7 +39,7 @@ pub fn table(routes: usize) -> TableConfig {
         origin: Origin {
             virtual_service: "bench/routes".to_owned(),
             rule: at,
-            name: None,
+            ..Origin::default()
         },
         matches: vec![MatchConfig {
             uri: Some(if at % 2 == 0 {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::regexes::RegexSet;
-use super::{Position, Source};
-use crate::matcher::Pattern;
+use super::{Position, Source, Sources};
+use crate::regex::Pattern;
 
 /// What is found at a key.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Everything that `path` can reach.
-    pub(super) fn collect<'a>(&'a self, path: &[u8], sources: &mut Vec<Source<'a>>) {
+    pub(super) fn collect<'a>(&'a self, path: &[u8], sources: &mut Sources<'a>) {
         let after = self.keys.partition_point(|key| **key <= *path);
         let Some(last) = after.checked_sub(1) else {
             return;
@@ -58,7 +58,7 @@ impl Keys {
 }
 
 impl Node {
-    fn collect<'a>(&'a self, sources: &mut Vec<Source<'a>>) {
+    fn collect<'a>(&'a self, sources: &mut Sources<'a>) {
         if !self.prefix.is_empty() {
             sources.push(Source::List(&self.prefix));
         }

@@ -1,33 +1,27 @@
 //! Many regexes at once: one pass over the path says which of them match.
 
-use regex_automata::meta::Regex;
-use regex_automata::{Input, PatternSet};
-
 use super::Position;
-use crate::matcher::Pattern;
+use crate::regex::{Pattern, Patterns};
 
 /// Fewer are tried one after the other when their turn comes: often an earlier rule decides before.
 const FEW: usize = 8;
-/// A set may take this much memory; above, its patterns are tried one after the other.
-const SET_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(super) struct RegexSet {
     /// Ascending; one per pattern.
     positions: Box<[Position]>,
-    set: Regex,
+    patterns: Patterns,
 }
 
 impl RegexSet {
-    /// None if a set is not worth it, or would take too much.
+    /// None if a set is not worth it, or would take too much memory: then they are tried one after the other.
     pub(super) fn new(patterns: &[(Position, &Pattern)]) -> Option<Self> {
         if patterns.len() < FEW {
             return None;
         }
-        let set = Pattern::set(patterns.iter().map(|(_, pattern)| *pattern), SET_BYTES)?;
         Some(Self {
             positions: patterns.iter().map(|(at, _)| *at).collect(),
-            set,
+            patterns: Patterns::new(patterns.iter().map(|(_, pattern)| *pattern))?,
         })
     }
 
@@ -37,11 +31,10 @@ impl RegexSet {
 
     /// Those whose pattern matches, ascending.
     pub(super) fn matched(&self, path: &[u8]) -> Vec<Position> {
-        let mut found = PatternSet::new(self.set.pattern_len());
-        self.set.which_overlapping_matches(&Input::new(path), &mut found);
-        let found = found
+        let found = self.patterns.matches(path);
+        let places = found
             .iter()
             .filter_map(|pattern| self.positions.get(pattern.as_usize()));
-        found.copied().collect()
+        places.copied().collect()
     }
 }

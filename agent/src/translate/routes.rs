@@ -1,0 +1,130 @@
+//! The native routes behind the filter. The filter decides; what Envoy's router cannot be told per request has a route
+//! of its own here, which the filter chooses by a header: a list of mirrors, and whether the default retries apply.
+
+use std::collections::BTreeMap;
+
+use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
+use envoy_types::pb::envoy::config::route::v3::{
+    HeaderMatcher, RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+    header_matcher::HeaderMatchSpecifier, route, route_action::ClusterSpecifier,
+    route_action::RequestMirrorPolicy, route_match::PathSpecifier,
+};
+use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
+use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
+use envoy_types::pb::google::protobuf::Duration;
+use sealgate_core::names;
+use sealgate_core::table::{Mirror, Retries, mirrors_key};
+
+use super::model::Port;
+use super::wire;
+
+/// What the filter may have set, and no upstream or mirror may see. Envoy's router takes off its own.
+const TAKEN_OFF: [&str; 5] = [
+    names::CLUSTER,
+    names::MIRRORS,
+    names::FAULT_DELAY,
+    names::FAULT_ABORT,
+    names::FAULT_ABORT_GRPC,
+];
+
+pub(super) fn build(port: &Port) -> RouteConfiguration {
+    let lists: BTreeMap<String, &[Mirror]> = port
+        .routes()
+        .filter(|route| !route.mirrors.is_empty())
+        .map(|route| (mirrors_key(&route.mirrors), &*route.mirrors))
+        .collect();
+    let mirrored = lists
+        .iter()
+        .flat_map(|(key, list)| pair(&[is(names::MIRRORS, key)], list));
+    RouteConfiguration {
+        name: super::listener::name(port),
+        virtual_hosts: vec![VirtualHost {
+            name: "all".to_owned(),
+            domains: vec!["*".to_owned()],
+            // The last one takes every request, also one whose list of mirrors is not here yet or no longer.
+            routes: mirrored.chain(pair(&[], &[])).collect(),
+            ..VirtualHost::default()
+        }],
+        // A cluster may go before the listener does; until then its requests are answered with 503.
+        validate_clusters: wire::no(),
+        ..RouteConfiguration::default()
+    }
+}
+
+/// A rule's own `retries` come as headers, which Envoy adds to a policy of the route: so there must be none.
+fn pair(conditions: &[HeaderMatcher], mirrors: &[Mirror]) -> [Route; 2] {
+    let own_retries = [conditions, &[is_present(names::RETRY_ON)]].concat();
+    [
+        route(own_retries, mirrors, None),
+        route(conditions.to_vec(), mirrors, Some(default_retries())),
+    ]
+}
+
+/// The filter names the cluster in a header; without one nothing is routed.
+fn route(headers: Vec<HeaderMatcher>, mirrors: &[Mirror], retry_policy: Option<RetryPolicy>) -> Route {
+    let action = RouteAction {
+        cluster_specifier: Some(ClusterSpecifier::ClusterHeader(names::CLUSTER.to_owned())),
+        // Off unless the filter sets one for this request (`timeout`).
+        timeout: Some(Duration::default()),
+        retry_policy,
+        request_mirror_policies: mirrors.iter().map(mirror).collect(),
+        ..RouteAction::default()
+    };
+    Route {
+        r#match: Some(RouteMatch {
+            path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+            headers,
+            ..RouteMatch::default()
+        }),
+        request_headers_to_remove: TAKEN_OFF.map(str::to_owned).into(),
+        action: Some(route::Action::Route(action)),
+        ..Route::default()
+    }
+}
+
+/// Istio's default.
+fn default_retries() -> RetryPolicy {
+    let retries = Retries::default();
+    RetryPolicy {
+        num_retries: wire::uint(retries.attempts),
+        retry_on: retries.retry_on,
+        ..RetryPolicy::default()
+    }
+}
+
+fn mirror(mirror: &Mirror) -> RequestMirrorPolicy {
+    let share = FractionalPercent {
+        // As Istio rounds it.
+        numerator: (mirror.percent * 10_000.0) as u32,
+        denominator: DenominatorType::Million.into(),
+    };
+    RequestMirrorPolicy {
+        cluster: mirror.cluster.clone(),
+        runtime_fraction: Some(RuntimeFractionalPercent {
+            default_value: Some(share),
+            ..RuntimeFractionalPercent::default()
+        }),
+        trace_sampled: wire::no(),
+        ..RequestMirrorPolicy::default()
+    }
+}
+
+fn is_present(name: &str) -> HeaderMatcher {
+    HeaderMatcher {
+        name: name.to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::PresentMatch(true)),
+        ..HeaderMatcher::default()
+    }
+}
+
+fn is(name: &str, value: &str) -> HeaderMatcher {
+    let exact = StringMatcher {
+        match_pattern: Some(MatchPattern::Exact(value.to_owned())),
+        ..StringMatcher::default()
+    };
+    HeaderMatcher {
+        name: name.to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(exact)),
+        ..HeaderMatcher::default()
+    }
+}

@@ -1,0 +1,126 @@
+//! `redirect` and `directResponse`: what is answered without an upstream.
+
+use super::Problems;
+use super::rewrite::check_path;
+use crate::config::{DirectResponse, HttpRedirect};
+use crate::table::{DirectAction, HeaderMutations, RedirectAction, RedirectPort};
+
+pub(super) fn redirect(
+    redirect: &HttpRedirect,
+    response: HeaderMutations,
+    problems: &mut Problems,
+) -> Option<RedirectAction> {
+    let status = redirect.redirect_code.unwrap_or(301);
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        problems.refuse(
+            "bad-redirect",
+            "redirect.redirectCode",
+            format!("{status}: one of 301, 302, 303, 307, 308"),
+        );
+    }
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let (uri, prefix_rewrite) = (given(&redirect.uri), given(&redirect.prefix_rewrite));
+    if uri.is_some() && prefix_rewrite.is_some() {
+        problems.refuse(
+            "bad-redirect",
+            "redirect.uri",
+            "only one of uri and prefixRewrite may be given",
+        );
+    }
+    for (text, field) in [
+        (&uri, "redirect.uri"),
+        (&prefix_rewrite, "redirect.prefixRewrite"),
+    ] {
+        text.iter().for_each(|text| check_path(text, field, problems));
+    }
+    let authority = given(&redirect.authority);
+    if authority
+        .as_deref()
+        .is_some_and(|authority| !authority.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        problems.refuse(
+            "bad-redirect",
+            "redirect.authority",
+            "a host holds visible ASCII alone",
+        );
+    }
+    let scheme = given(&redirect.scheme);
+    if scheme
+        .as_deref()
+        .is_some_and(|scheme| !matches!(scheme, "http" | "https"))
+    {
+        problems.refuse("bad-redirect", "redirect.scheme", "http or https");
+    }
+    let port = port_of(redirect, problems);
+    Some(RedirectAction {
+        status: u16::try_from(status).ok()?,
+        scheme,
+        authority,
+        port,
+        uri,
+        prefix_rewrite,
+        response,
+    })
+}
+
+fn port_of(redirect: &HttpRedirect, problems: &mut Problems) -> RedirectPort {
+    match (redirect.port, redirect.derive_port.as_deref()) {
+        (None, None) => RedirectPort::Keep,
+        (None, Some("FROM_PROTOCOL_DEFAULT")) => RedirectPort::FromProtocol,
+        (None, Some("FROM_REQUEST_PORT")) => RedirectPort::FromRequest,
+        (Some(port), None) if (1..=65535).contains(&port) => {
+            RedirectPort::Number(u16::try_from(port).unwrap_or(0))
+        }
+        (port, derive) => {
+            problems.refuse(
+                "bad-redirect",
+                "redirect.port",
+                format!("port {port:?} with derivePort {derive:?}"),
+            );
+            RedirectPort::Keep
+        }
+    }
+}
+
+pub(super) fn direct(
+    direct: &DirectResponse,
+    response: HeaderMutations,
+    problems: &mut Problems,
+) -> Option<DirectAction> {
+    if !(200..600).contains(&direct.status) {
+        problems.refuse(
+            "bad-status",
+            "directResponse.status",
+            format!("{}: from 200 to 599", direct.status),
+        );
+    }
+    let body = match direct.body.as_ref().map(|body| (&body.string, &body.bytes)) {
+        None | Some((None, None)) => Vec::new(),
+        Some((Some(text), None)) => text.clone().into_bytes(),
+        Some((None, Some(base64))) => match decode_base64(base64) {
+            Some(bytes) => bytes,
+            None => {
+                problems.refuse("bad-body", "directResponse.body.bytes", "not base64");
+                Vec::new()
+            }
+        },
+        Some((Some(_), Some(_))) => {
+            problems.refuse(
+                "bad-body",
+                "directResponse.body",
+                "only one of string and bytes may be given",
+            );
+            Vec::new()
+        }
+    };
+    Some(DirectAction {
+        status: u16::try_from(direct.status).ok()?,
+        body,
+        response,
+    })
+}
+
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}

@@ -1,0 +1,97 @@
+//! `timeout` and `retries`.
+
+use super::{Problems, milliseconds};
+use crate::config::HttpRetry;
+use crate::table::Retries;
+
+/// Envoy's words for what a gRPC answer says; it reads them from a header of their own.
+const GRPC_CONDITIONS: [&str; 5] = [
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+];
+const BY_STATUS: &str = "retriable-status-codes";
+
+pub(super) fn duration(text: &str, field: &str, problems: &mut Problems) -> Option<u64> {
+    match milliseconds(text) {
+        // Beyond a year a float has no business in a header.
+        Some(ms) if (1.0..3.2e10).contains(&ms) => Some(ms as u64),
+        Some(_) => {
+            let message = format!("{text}: at least 1ms and at most a year");
+            problems.refuse("bad-duration", field, message);
+            None
+        }
+        None => {
+            let message = format!("`{text}` is not a duration such as 1.5s or 300ms");
+            problems.refuse("bad-duration", field, message);
+            None
+        }
+    }
+}
+
+pub(super) fn convert(retries: &HttpRetry, problems: &mut Problems) -> Option<Retries> {
+    for (field, present) in [
+        (
+            "retries.retryRemoteLocalities",
+            retries.retry_remote_localities.is_some(),
+        ),
+        (
+            "retries.retryIgnorePreviousHosts",
+            retries.retry_ignore_previous_hosts.is_some(),
+        ),
+        ("retries.backoff", retries.backoff.is_some()),
+    ] {
+        problems.not_carried_out(field, present);
+    }
+    let attempts = retries.attempts.unwrap_or(0);
+    let Ok(attempts) = u32::try_from(attempts) else {
+        let message = format!("{attempts} is not a number of attempts");
+        problems.refuse("bad-retries", "retries.attempts", message);
+        return None;
+    };
+    let per_try_timeout_ms = retries
+        .per_try_timeout
+        .as_deref()
+        .and_then(|text| duration(text, "retries.perTryTimeout", problems));
+    let conditions = match retries.retry_on.as_deref() {
+        Some(on) if !on.is_empty() => conditions(on, problems),
+        _ => Retries::default(),
+    };
+    Some(Retries {
+        attempts,
+        // No attempts are no policy at all: there are no tries to be timed.
+        per_try_timeout_ms: per_try_timeout_ms.filter(|_| attempts > 0),
+        ..conditions
+    })
+}
+
+/// Words and status codes, separated by commas. The codes go to a header of their own, and imply the word.
+fn conditions(text: &str, problems: &mut Problems) -> Retries {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let (codes, mut words): (Vec<&str>, Vec<&str>) =
+        parts.partition(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_word = |word: &&str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let is_code = |code: &&str| code.parse().is_ok_and(|code: u16| (100..600).contains(&code));
+    if !words.iter().all(is_word) || !codes.iter().all(is_code) {
+        let message = "a list of conditions and status codes, separated by commas";
+        problems.refuse("bad-retries", "retries.retryOn", message);
+    }
+    if !codes.is_empty() && !words.contains(&BY_STATUS) {
+        words.push(BY_STATUS);
+    }
+    let grpc = words
+        .iter()
+        .filter(|word| GRPC_CONDITIONS.contains(word))
+        .copied();
+    Retries {
+        grpc_on: grpc.collect::<Vec<_>>().join(","),
+        retry_on: words.join(","),
+        status_codes: codes.join(","),
+        ..Retries::default()
+    }
+}

@@ -1,0 +1,241 @@
+//! What a rule does, as data.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StringMatcher, is_default};
+
+/// `route` with everything that goes with it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteAction {
+    /// Never empty; weights are relative.
+    pub destinations: Vec<WeightedCluster>,
+    /// What the upstream sees as path.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub path: Option<PathRewrite>,
+    /// The whole request's time in milliseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timeout_ms: Option<u64>,
+    /// Other than the default.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retries: Option<Retries>,
+    /// Who gets a copy.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mirrors: Vec<Mirror>,
+    /// Failures on purpose, before everything else.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fault: Option<Box<Fault>>,
+    /// Cross-origin rules.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cors: Option<Box<Cors>>,
+}
+
+/// Who gets a copy of a request, and how often.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// `outbound|PORT|SUBSET|HOST`.
+    pub cluster: String,
+    /// The share of the requests, above 0 and up to 100.
+    pub percent: f64,
+}
+
+/// A destination and its share, with the header operations of both levels already merged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedCluster {
+    /// `outbound|PORT|SUBSET|HOST`.
+    pub cluster: String,
+    /// Its share.
+    pub weight: u32,
+    /// What the upstream sees as host.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub authority: Option<String>,
+    /// Towards the upstream.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub request: HeaderMutations,
+    /// Towards the client.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub response: HeaderMutations,
+}
+
+/// Remove first, then set, then add. Names are lower-case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderMutations {
+    /// Replace.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub set: Vec<(String, String)>,
+    /// Append.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub add: Vec<(String, String)>,
+    /// Take off.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub remove: Vec<String>,
+}
+
+/// How the path is rewritten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PathRewrite {
+    /// In place of what the match took: a prefix, or the whole path.
+    Matched(String),
+    /// Everywhere that the pattern matches; `\1` is its first group.
+    Regex(String, String),
+}
+
+/// When to try again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retries {
+    /// How many more times.
+    pub attempts: u32,
+    /// Each try's time in milliseconds.
+    #[serde(default)]
+    pub per_try_timeout_ms: Option<u64>,
+    /// Envoy's conditions.
+    pub retry_on: String,
+    /// Those of them that speak of a gRPC answer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub grpc_on: String,
+    /// Status codes that are tried again, with commas between.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub status_codes: String,
+}
+
+impl Default for Retries {
+    /// Istio's, and the native route's own.
+    fn default() -> Self {
+        Self {
+            attempts: 2,
+            per_try_timeout_ms: None,
+            retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
+                .to_owned(),
+            grpc_on: "unavailable,cancelled".to_owned(),
+            status_codes: String::new(),
+        }
+    }
+}
+
+/// `redirect`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedirectAction {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// Another scheme.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub scheme: Option<String>,
+    /// Another host.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub authority: Option<String>,
+    /// Which port is named.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub port: RedirectPort,
+    /// The whole path.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub uri: Option<String>,
+    /// In place of the matched prefix.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prefix_rewrite: Option<String>,
+    /// Header operations on the answer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub response: HeaderMutations,
+}
+
+/// The port that a redirect names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RedirectPort {
+    /// The request's own, as it was written.
+    #[default]
+    Keep,
+    /// The default of the scheme: none is written.
+    FromProtocol,
+    /// The port on which the request came in.
+    FromRequest,
+    /// This one.
+    Number(u16),
+}
+
+/// `directResponse`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectAction {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub body: Vec<u8>,
+    /// Header operations on the answer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub response: HeaderMutations,
+}
+
+/// `fault`: first the delay, then the abort, each for its own share of the requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Wait first.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub delay: Option<Delay>,
+    /// Answer with a failure.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub abort: Option<Abort>,
+}
+
+/// `fault.delay`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delay {
+    /// How long, in milliseconds.
+    pub ms: u64,
+    /// The share of the requests, from 0 to 100.
+    pub percent: f64,
+}
+
+/// `fault.abort`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Abort {
+    /// With what.
+    pub status: AbortStatus,
+    /// The share of the requests, from 0 to 100.
+    pub percent: f64,
+}
+
+/// What an aborted request is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AbortStatus {
+    /// From 200 to 599.
+    Http(u16),
+    /// gRPC's number, from 0 to 16.
+    Grpc(u8),
+}
+
+/// `corsPolicy`, as Envoy's filter reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// Any of these.
+    pub origins: Vec<StringMatcher>,
+    /// `access-control-allow-methods`; `*` gives what was asked for, empty gives none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub methods: String,
+    /// `access-control-allow-headers`, likewise.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub headers: String,
+    /// `access-control-expose-headers`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub expose: String,
+    /// `access-control-max-age`, in seconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub max_age: Option<u64>,
+    /// `access-control-allow-credentials`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub credentials: bool,
+    /// A pre-flight of another origin is answered here too (`IGNORE`); else the upstream does.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub answer_unmatched: bool,
+}

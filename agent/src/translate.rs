@@ -7,6 +7,7 @@ mod destination;
 mod endpoint;
 mod fault;
 mod filter_config;
+pub mod identity;
 mod listener;
 pub mod model;
 mod routes;

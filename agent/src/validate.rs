@@ -10,7 +10,8 @@ use sealgate_core::convert::{self, Problem};
 use sealgate_core::table::Origin;
 
 use crate::lint;
-use crate::object::{Finding, Object, ObjectRef, Severity};
+use crate::object::{Finding, Meta, Object, ObjectRef, Severity};
+use crate::translate::identity::{ANNOTATION, annotation};
 
 /// Findings of an object; one of severity error refuses it.
 #[must_use]
@@ -24,7 +25,10 @@ pub fn object(object: &Object) -> Vec<Finding> {
             virtual_service(spec, &mut report);
             lint::virtual_service(spec, &mut report);
         }
-        Object::Gateway(_, spec) => gateway::check(spec, &mut report),
+        Object::Gateway(meta, spec) => {
+            gateway::check(spec, &mut report);
+            identity(meta, &mut report);
+        }
         Object::DestinationRule(_, spec) => services::destination_rule(spec, &mut report),
         Object::ServiceEntry(_, spec) => services::service_entry(spec, &mut report),
         Object::Secret(_) | Object::Service(..) | Object::EndpointSlice(..) | Object::Endpoints(..) => {}
@@ -113,6 +117,14 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
     }
     report.not_carried_out("spec.tls", !spec.tls.is_empty());
     report.not_carried_out("spec.tcp", !spec.tcp.is_empty());
+}
+
+/// What upstreams are told of clients: half understood, it would tell them something else.
+fn identity(meta: &Meta, report: &mut Report) {
+    if let Some(Err(reason)) = annotation(meta) {
+        let field = format!("metadata.annotations[{ANNOTATION}]");
+        report.add(Severity::Error, "bad-identity", field, reason);
+    }
 }
 
 /// `ns/dns` as both, the name lower-case; no namespace is any.

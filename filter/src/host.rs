@@ -2,7 +2,7 @@
 //! unwrap every status, and one header byte above 0x7f would end the VM in its string calls.
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, LogLevel, MapType, Status};
+use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, LogLevel, MapType, MetricType, Status};
 
 /// A value of the request, `:path` and the like too; the first of a repeated header.
 pub(crate) fn request_value(name: &str) -> Result<Option<Bytes>, Status> {
@@ -12,6 +12,22 @@ pub(crate) fn request_value(name: &str) -> Result<Option<Bytes>, Status> {
 /// All headers of the request.
 pub(crate) fn request_headers() -> Result<Vec<(String, Bytes)>, Status> {
     hostcalls::get_map_bytes(MapType::HttpRequestHeaders)
+}
+
+/// A value of the response.
+pub(crate) fn response_value(name: &str) -> Result<Option<Bytes>, Status> {
+    hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name)
+}
+
+/// A fact of the connection; none if there is no such thing.
+pub(crate) fn property(path: &[&str]) -> Result<Option<Bytes>, Status> {
+    hostcalls::get_property(path.to_vec())
+}
+
+/// Counts one more.
+pub(crate) fn count(metric: &str) -> Result<(), Status> {
+    let id = hostcalls::define_metric(MetricType::Counter, metric)?;
+    hostcalls::increment_metric(id, 1)
 }
 
 /// Which headers are changed.

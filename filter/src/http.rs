@@ -8,11 +8,13 @@ use proxy_wasm::types::{Action, Bytes, Status};
 use sealgate_core::cors::{CrossOrigin, Header};
 use sealgate_core::decision::{Outcome, Request, Route};
 use sealgate_core::fault::Injected;
+use sealgate_core::identity::Rendered;
 use sealgate_core::names;
 use sealgate_core::table::{AbortStatus, HeaderMutations, Retries, RouteTable};
 
 use crate::draw::draw;
 use crate::host::{self, Side};
+use crate::identity::{self, Identity, Verdict};
 
 /// What Envoy's fault filter says.
 const ABORTED: &str = "fault filter abort";
@@ -20,6 +22,7 @@ const ABORTED: &str = "fault filter abort";
 /// One request's context.
 pub(crate) struct Stream {
     table: Rc<RouteTable>,
+    identity: Rc<Identity>,
     /// Kept for the response's headers; none if they stay as they are.
     answer: Option<Box<Answer>>,
 }
@@ -29,18 +32,28 @@ pub(crate) struct Stream {
 struct Answer {
     mutations: HeaderMutations,
     cors: Vec<Header>,
+    /// It may vary by what only the gateway and the upstream know.
+    varies: bool,
 }
 
 impl Stream {
-    pub(crate) fn new(table: Rc<RouteTable>) -> Self {
-        Self { table, answer: None }
+    pub(crate) fn new(table: Rc<RouteTable>, identity: Rc<Identity>) -> Self {
+        Self {
+            table,
+            identity,
+            answer: None,
+        }
     }
 
     fn route(&mut self) -> Result<Action, Status> {
         let table = Rc::clone(&self.table);
         let request = HostRequest::read()?;
+        let Verdict::Told(told) = self.identity.judge(&request.authority)? else {
+            host::respond(421, &[], &[])?;
+            return Ok(Action::Pause);
+        };
         match table.decide(&request, draw).outcome {
-            Outcome::Route(route) => self.forward(route),
+            Outcome::Route(route) => self.forward(route, told.as_deref()),
             Outcome::Redirect {
                 status,
                 location,
@@ -71,7 +84,7 @@ impl Stream {
     }
 
     /// To an upstream, unless a fault or a pre-flight ends it here.
-    fn forward(&mut self, mut route: Route<'_>) -> Result<Action, Status> {
+    fn forward(&mut self, mut route: Route<'_>, told: Option<&Rendered>) -> Result<Action, Status> {
         let injected = route.fault.map(|fault| fault.inject(draw)).unwrap_or_default();
         if let Injected {
             delay_ms: None,
@@ -94,8 +107,11 @@ impl Stream {
             Some(CrossOrigin::Simple(headers)) => self.answer.get_or_insert_default().cors = headers,
         }
         self.mutate_answer(&route.destination.response);
+        if told.is_some_and(|told| told.vary) {
+            self.answer.get_or_insert_default().varies = true;
+        }
         delay(injected)?;
-        forward(&route)?;
+        forward(&route, told)?;
         Ok(Action::Continue)
     }
 
@@ -141,7 +157,7 @@ impl Answer {
         for (name, value) in &self.cors {
             host::set(Side::Response, name, value)?;
         }
-        Ok(())
+        if self.varies { identity::vary() } else { Ok(()) }
     }
 }
 
@@ -166,9 +182,12 @@ fn delay(injected: Injected) -> Result<(), Status> {
     }
 }
 
-fn forward(route: &Route<'_>) -> Result<(), Status> {
+fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), Status> {
     let to = route.destination;
     mutate(Side::Request, &to.request)?;
+    if let Some(told) = told {
+        identity::tell(told)?;
+    }
     if let Some(authority) = &to.authority {
         host::set(Side::Request, ":authority", authority.as_bytes())?;
     }

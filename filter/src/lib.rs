@@ -11,6 +11,7 @@
 mod draw;
 mod host;
 mod http;
+mod identity;
 mod root;
 
 mod entry {

@@ -9,11 +9,13 @@ use sealgate_core::table::{RouteTable, TableConfig};
 
 use crate::host;
 use crate::http::Stream;
+use crate::identity::Identity;
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Root {
     table: Rc<RouteTable>,
+    identity: Rc<Identity>,
 }
 
 impl Context for Root {}
@@ -22,8 +24,9 @@ impl RootContext for Root {
     /// A refusal says where, and Envoy keeps the configuration that it has.
     fn on_configure(&mut self, size: usize) -> bool {
         match read(size) {
-            Ok(table) => {
+            Ok((table, identity)) => {
                 self.table = Rc::new(table);
+                self.identity = Rc::new(identity);
                 true
             }
             Err(reason) => {
@@ -34,7 +37,10 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(Rc::clone(&self.table))))
+        Some(Box::new(Stream::new(
+            Rc::clone(&self.table),
+            Rc::clone(&self.identity),
+        )))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -42,8 +48,10 @@ impl RootContext for Root {
     }
 }
 
-fn read(size: usize) -> Result<RouteTable, String> {
+fn read(size: usize) -> Result<(RouteTable, Identity), String> {
     let bytes = host::configuration(size).map_err(|status| format!("it cannot be read: {status:?}"))?;
-    let config: TableConfig = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    RouteTable::new(config).map_err(|error| error.to_string())
+    let mut config: TableConfig = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    let identity = Identity::new(std::mem::take(&mut config.policies));
+    let table = RouteTable::new(config).map_err(|error| error.to_string())?;
+    Ok((table, identity))
 }

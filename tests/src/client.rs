@@ -10,11 +10,15 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, HandshakeKind, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -71,7 +75,7 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-/// How to speak TLS; resumes nothing, so that every handshake shows a certificate.
+/// How to speak TLS. Unless asked to, it resumes nothing, so that every handshake shows a certificate.
 #[derive(Clone, Debug)]
 pub struct Tls {
     config: Arc<ClientConfig>,
@@ -84,19 +88,34 @@ impl Tls {
     /// # Errors
     /// The certificate cannot be read.
     pub fn new(version: Version, identity: Option<&Leaf>) -> Result<Self> {
+        Self::with(version, rustls::DEFAULT_VERSIONS, |builder| {
+            let mut config = match identity {
+                Some(leaf) => builder.with_client_auth_cert(
+                    vec![CertificateDer::from(leaf.der.clone())],
+                    PrivateKeyDer::from_pem_slice(leaf.key.as_bytes())?,
+                )?,
+                None => builder.with_no_client_auth(),
+            };
+            config.resumption = rustls::client::Resumption::disabled();
+            Ok(config)
+        })
+    }
+
+    /// Any configuration, of these TLS versions.
+    ///
+    /// # Errors
+    /// What `finish` says.
+    pub fn with(
+        version: Version,
+        protocols: &[&'static SupportedProtocolVersion],
+        finish: impl FnOnce(ConfigBuilder<ClientConfig, WantsClientCert>) -> Result<ClientConfig>,
+    ) -> Result<Self> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(protocols)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Recorder(provider)));
-        let mut config = match identity {
-            Some(leaf) => builder.with_client_auth_cert(
-                vec![CertificateDer::from(leaf.der.clone())],
-                PrivateKeyDer::from_pem_slice(leaf.key.as_bytes())?,
-            )?,
-            None => builder.with_no_client_auth(),
-        };
-        config.resumption = rustls::client::Resumption::disabled();
+        let mut config = finish(builder)?;
         config.alpn_protocols = vec![match version {
             Version::H1 => b"http/1.1".to_vec(),
             Version::H2 => b"h2".to_vec(),
@@ -128,6 +147,8 @@ pub struct Connection {
     sender: Sender,
     /// The certificate that the handshake showed.
     pub leaf: Vec<u8>,
+    /// An earlier session is gone on with.
+    pub is_resumed: bool,
 }
 
 #[derive(Debug)]
@@ -165,6 +186,7 @@ impl Connection {
             .first()
             .map(|leaf| leaf.to_vec())
             .context("no certificate was shown")?;
+        let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         let io = TokioIo::new(stream);
         let sender = match tls.version {
             Version::H1 => {
@@ -178,7 +200,11 @@ impl Connection {
                 Sender::H2(sender)
             }
         };
-        Ok(Self { sender, leaf })
+        Ok(Self {
+            sender,
+            leaf,
+            is_resumed,
+        })
     }
 
     /// Whether the other side has said goodbye: nothing may be sent any more.

@@ -166,7 +166,9 @@ pub fn rule(condition: &str, upstream: &str) -> String {
     )
 }
 
-fn service(name: &str, port: u16) -> String {
+/// A ServiceEntry `NAME.local` with one endpoint on loopback.
+#[must_use]
+pub fn service(name: &str, port: u16) -> String {
     format!(
         r"---
 apiVersion: networking.istio.io/v1

@@ -2,7 +2,9 @@
 //! value that holds them.
 
 pub mod bench;
+pub mod beside;
 pub mod client;
+pub mod clients;
 pub mod cluster;
 pub mod corpus;
 pub mod echo;
@@ -11,14 +13,17 @@ pub mod exhibition;
 pub mod fake_api;
 pub mod fields;
 pub mod flavour;
+pub mod handmade;
 pub mod kube;
 pub mod load;
 pub mod manifests;
 pub mod module;
+pub mod moody;
 pub mod mutation;
 pub mod pki;
 pub mod raw;
 pub mod recorder;
+pub mod scenario;
 pub mod sds;
 pub mod site;
 pub mod spki_client;

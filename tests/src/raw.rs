@@ -58,9 +58,23 @@ impl RawRequest {
     /// # Errors
     /// There was no connection, or the answer takes too long.
     pub async fn send(&self, port: u16, tls: Option<&Tls>, version: Version) -> Result<RawAnswer> {
+        self.send_as(port, tls, "app.example", version).await
+    }
+
+    /// The same with another SNI.
+    ///
+    /// # Errors
+    /// As those of [`Self::send`].
+    pub async fn send_as(
+        &self,
+        port: u16,
+        tls: Option<&Tls>,
+        sni: &str,
+        version: Version,
+    ) -> Result<RawAnswer> {
         let exchange = async {
             let mut wire: Box<dyn Wire> = match tls {
-                Some(tls) => Box::new(tls.connect(port, "app.example").await?),
+                Some(tls) => Box::new(tls.connect(port, sni).await?),
                 None => Box::new(TcpStream::connect(("127.0.0.1", port)).await?),
             };
             match version {
@@ -70,7 +84,7 @@ impl RawRequest {
                     read_text(&mut wire).await
                 }
                 Version::H2 => {
-                    let _ = wire.write_all(&frames::request(self)).await;
+                    let _ = wire.write_all(&frames::request(self, tls.is_some())).await;
                     frames::read(&mut wire).await
                 }
             }

@@ -58,8 +58,7 @@ const ENVOY: [&str; 34] = [
 /// Every name that must not come through, spelled with `-`.
 fn forbidden() -> Vec<String> {
     let mut all: Vec<String> = names::never_from_a_client()
-        .chain(ENVOY)
-        .map(str::to_owned)
+        .chain(ENVOY.map(str::to_owned))
         .collect();
     all.sort();
     all.dedup();

@@ -10,9 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 
+pub(super) use self::hosts::is_exported;
+
 use self::hosts::HostRules;
 use super::destination::Destinations;
-use super::model::{Chain, Port, Upstream};
+use super::identity;
+use super::model::{Chain, Meaning, Port, Upstream};
 use crate::config::Gateway as Settings;
 use crate::credential::CredentialName;
 use crate::object::{Finding, Kind, Meta, Object, ObjectRef, Severity};
@@ -52,7 +55,7 @@ pub fn bind(state: &State, settings: &Settings, before: &Bound) -> Bound {
             Object::VirtualService(meta, spec) => Some((meta, &**spec)),
             _ => None,
         })),
-        destinations: Destinations::new(state),
+        destinations: Destinations::new(state, &settings.namespace),
         findings: Vec::new(),
     };
     let numbers: BTreeSet<u16> = binder
@@ -128,7 +131,7 @@ fn describe(server: &Server) -> String {
 impl<'a> Binder<'a> {
     fn port(&mut self, number: u16) -> Option<Port> {
         let mut chains: Vec<Chain> = Vec::new();
-        let mut plain = false;
+        let mut plain: Option<Meaning> = None;
         let mut hosts: BTreeMap<String, HostRules<'a>> = BTreeMap::new();
         let mut kind = None;
         for gateway @ (meta, spec) in self.gateways.clone() {
@@ -154,29 +157,32 @@ impl<'a> Binder<'a> {
                     };
                     chains.push(chain);
                 } else {
-                    plain = true;
+                    plain.get_or_insert_default().also(identity::meaning(meta, None));
                 }
                 self.collect_hosts(gateway, server, &mut hosts);
             }
         }
-        if plain {
+        if let Some(meaning) = plain {
             chains.push(Chain {
                 name: "plain".to_owned(),
                 server_names: Vec::new(),
                 tls: None,
                 streaming: false,
+                meaning,
             });
         }
         if chains.is_empty() {
             return None;
         }
-        let table = self.table(number, hosts);
+        let mut table = self.table(number, hosts);
+        table.policies = identity::policies(&chains);
         let bind = self.settings.port_map.get(&number).copied().unwrap_or(number);
         Some(Port {
             number,
             bind,
             chains,
             table,
+            prefixes: identity::prefixes(&self.gateways),
         })
     }
 

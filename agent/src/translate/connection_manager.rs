@@ -30,7 +30,7 @@ use prost::Name;
 use sealgate_core::names;
 
 use super::model::{Chain, Port};
-use super::{fault, filter_config, routes, wire};
+use super::{fault, filter_config, identity, routes, wire};
 
 /// Bounds of Envoy's edge guide; a connection without requests may stay for an hour.
 const CONNECTION_IDLE_S: i64 = 3600;
@@ -48,6 +48,7 @@ const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(
     %STREAM_ID%\n";
 
 pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
+    let xfcc = identity::forwarding(chain);
     HttpConnectionManager {
         stat_prefix: super::listener::name(port),
         http_filters: filters(port),
@@ -73,7 +74,9 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
         access_log: vec![access_log()],
         use_remote_address: wire::yes(),
         internal_address_config: Some(nobody()),
-        early_header_mutation_extensions: vec![remove_forged_headers()],
+        early_header_mutation_extensions: vec![remove_forged_headers(port, chain)],
+        forward_client_cert_details: xfcc.0.into(),
+        set_current_client_cert_details: xfcc.1,
         upgrade_configs: vec![UpgradeConfig {
             upgrade_type: "websocket".to_owned(),
             ..Default::default()
@@ -120,7 +123,11 @@ fn router() -> HttpFilter {
 }
 
 /// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
-fn remove_forged_headers() -> TypedExtensionConfig {
+fn remove_forged_headers(port: &Port, chain: &Chain) -> TypedExtensionConfig {
+    let guard = names::Guard {
+        prefixes: port.prefixes.clone(),
+        keeps_xfcc: identity::keeps_xfcc(chain),
+    };
     let remove = |regex| {
         let pattern = RegexMatcher {
             regex,
@@ -136,7 +143,7 @@ fn remove_forged_headers() -> TypedExtensionConfig {
             })),
         }
     };
-    let mutations = names::forged().map(remove).collect();
+    let mutations = names::forged(&guard).map(remove).collect();
     wire::extension(
         "envoy.http.early_header_mutation.header_mutation",
         &HeaderMutation { mutations },

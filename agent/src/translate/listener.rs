@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::Tl
 use prost::Message as _;
 
 use super::model::{Chain, Port};
-use super::{connection_manager, tls, wire};
+use super::{connection_manager, identity, tls, wire};
 
 /// What a connection may buffer in each direction: Envoy's edge guide.
 const CONNECTION_BUFFER_BYTES: u32 = 32 * 1024;
@@ -56,18 +56,25 @@ fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
             server_names: chain.server_names.clone(),
             ..Default::default()
         }),
-        filters: vec![Filter {
-            name: "envoy.filters.network.http_connection_manager".to_owned(),
-            config_type: Some(filter::ConfigType::TypedConfig(wire::any(
-                &connection_manager::build(port, chain),
-            ))),
-        }],
+        filters: identity::describing_filter(port, chain)
+            .into_iter()
+            .chain([http(port, chain)])
+            .collect(),
         transport_socket: chain.tls.as_ref().map(tls::transport_socket),
         transport_socket_connect_timeout: chain
             .tls
             .as_ref()
             .and_then(|_| wire::seconds(HANDSHAKE_TIMEOUT_S)),
         ..Default::default()
+    }
+}
+
+fn http(port: &Port, chain: &Chain) -> Filter {
+    Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(filter::ConfigType::TypedConfig(wire::any(
+            &connection_manager::build(port, chain),
+        ))),
     }
 }
 
@@ -83,8 +90,11 @@ fn tls_inspector() -> ListenerFilter {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use sealgate_core::table::TableConfig;
 
+    use super::super::model::Meaning;
     use super::*;
 
     #[test]
@@ -94,6 +104,7 @@ mod tests {
             server_names: Vec::new(),
             tls: None,
             streaming: false,
+            meaning: Meaning::default(),
         };
         let port = Port {
             number: 80,
@@ -102,7 +113,9 @@ mod tests {
             table: TableConfig {
                 port: 80,
                 virtual_hosts: Vec::new(),
+                ..TableConfig::default()
             },
+            prefixes: BTreeSet::new(),
         };
         let mut whole = build(&port, "127.0.0.1");
         whole.filter_chains = port

@@ -1,6 +1,9 @@
 //! The gateway as it will be served: what is left of Gateways, VirtualServices and Services once selectors,
 //! hosts, ports and credentials are resolved. The builders beside this file turn it into Envoy's messages.
 
+use std::collections::BTreeSet;
+
+use sealgate_core::identity::IdentityConfig;
 use sealgate_core::table::{Action, RouteAction, TableConfig};
 
 use crate::credential::CredentialName;
@@ -16,6 +19,8 @@ pub struct Port {
     pub chains: Vec<Chain>,
     /// The routes of all the port's hosts.
     pub table: TableConfig,
+    /// What any Gateway lets identity headers begin with: no client may send such a header to any of them.
+    pub prefixes: BTreeSet<String>,
 }
 
 impl Port {
@@ -40,6 +45,25 @@ pub struct Chain {
     pub tls: Option<Tls>,
     /// A GRPC server: requests may stream for as long as they like.
     pub streaming: bool,
+    /// What its connections mean.
+    pub meaning: Meaning,
+}
+
+/// What the connections of a chain mean to upstreams and to hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meaning {
+    /// What upstreams are told of them; none tells nothing.
+    pub told: Option<IdentityConfig>,
+    /// Its hosts may be asked for on connections of other chains too.
+    pub any_connection: bool,
+}
+
+impl Meaning {
+    /// Servers that share a chain: the first that tells something says what.
+    pub fn also(&mut self, other: Self) {
+        self.told = self.told.take().or(other.told);
+        self.any_connection |= other.any_connection;
+    }
 }
 
 /// How TLS ends at a server.

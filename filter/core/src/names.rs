@@ -1,6 +1,10 @@
 //! The header names that the gateway speaks with: one list, from which what a client must never control is
 //! removed natively, before any filter runs.
 
+use std::collections::BTreeSet;
+
+use crate::identity;
+
 /// The cluster that the filter chose; the native route reads it and takes it off.
 pub const CLUSTER: &str = "x-sealgate-cluster";
 /// The whole request's time, in milliseconds; read by Envoy's router.
@@ -23,6 +27,17 @@ pub const FAULT_DELAY: &str = "x-envoy-fault-delay-request";
 pub const FAULT_ABORT: &str = "x-envoy-fault-abort-request";
 /// The same as a gRPC status.
 pub const FAULT_ABORT_GRPC: &str = "x-envoy-fault-abort-grpc-request";
+
+/// The conditions of retries that speak of a gRPC answer; Envoy reads them from [`RETRY_GRPC_ON`] alone.
+pub const GRPC_CONDITIONS: [&str; 5] = [
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+];
+/// The condition without which [`RETRIABLE_STATUS_CODES`] counts for nothing.
+pub const RETRIABLE_BY_STATUS: &str = "retriable-status-codes";
 
 /// Headers by which Envoy itself can be steered, or which it sets as facts.
 const ENVOY_CONTROL: &[&str] = &[
@@ -50,33 +65,12 @@ const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-upstream-stream-duration-ms",
 ];
 
-/// Headers that tell an upstream who its client is. Until the filter sets them, an upstream that reads one must
-/// find none rather than a client's own.
-const IDENTITY: &[&str] = &[
-    "client-cert",
-    "client-cert-chain",
-    "x-client-cert-dns-san",
-    "x-client-cert-email-san",
-    "x-client-cert-ip-san",
-    "x-client-cert-issuer",
-    "x-client-cert-not-after",
-    "x-client-cert-not-before",
-    "x-client-cert-serial",
-    "x-client-cert-sha256",
-    "x-client-cert-subject",
-    "x-client-cert-uri-san",
-    "x-client-cert-verified",
-    "x-forwarded-client-cert",
-    "x-tls-cipher",
-    "x-tls-sni",
-    "x-tls-version",
-];
-
 /// Whatever looks so is the gateway's or Envoy's own, be there such a header today or not.
 const FAMILIES: &str = "x-(?:envoy|sealgate|client-cert|tls)-.*";
 
-/// Every header that a client must never get through, spelled with `-`.
-pub fn never_from_a_client() -> impl Iterator<Item = &'static str> {
+/// Every header that a client must never get through, spelled with `-`: what steers routing, and every name by which
+/// an upstream is told who its client is, whether it is told so today or not.
+pub fn never_from_a_client() -> impl Iterator<Item = String> {
     let routing = [
         CLUSTER,
         TIMEOUT_MS,
@@ -93,21 +87,56 @@ pub fn never_from_a_client() -> impl Iterator<Item = &'static str> {
     routing
         .into_iter()
         .chain(ENVOY_CONTROL.iter().copied())
-        .chain(IDENTITY.iter().copied())
+        .map(str::to_owned)
+        .chain(identity::header_names(None))
+}
+
+/// What is taken off besides, and what is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// Prefixes that users gave to the identity headers.
+    pub prefixes: BTreeSet<String>,
+    /// The filter decides what becomes of a client's own `x-forwarded-client-cert`; other spellings of it go all the
+    /// same.
+    pub keeps_xfcc: bool,
 }
 
 /// All of them in every spelling, as patterns (RE2) of whole names: CGI-like upstreams fold `-` and `_`, also if only
 /// some of a name's are `_`. Several, because Envoy refuses a pattern whose program is larger than 100.
-pub fn forged() -> impl Iterator<Item = String> {
-    let is_covered = |name: &&str| {
+pub fn forged(guard: &Guard) -> impl Iterator<Item = String> {
+    let is_covered = |name: &str| {
         let mut families = ["x-envoy-", "x-sealgate-", "x-client-cert-", "x-tls-"].into_iter();
         families.any(|family| name.starts_with(family))
     };
-    let others = never_from_a_client().filter(move |name| !is_covered(name));
-    [FAMILIES]
-        .into_iter()
-        .chain(others)
-        .map(|name| name.replace('-', "[-_]"))
+    let keeps_xfcc = guard.keeps_xfcc;
+    let own = guard
+        .prefixes
+        .iter()
+        .flat_map(|prefix| identity::header_names(Some(prefix)));
+    let names: BTreeSet<String> = never_from_a_client().chain(own).collect();
+    let others = names.into_iter().filter(move |name| !is_covered(name));
+    let patterns = others.flat_map(move |name| {
+        if keeps_xfcc && name == identity::Rendered::XFCC {
+            with_an_underscore(&name)
+        } else {
+            vec![every_spelling(&name)]
+        }
+    });
+    [FAMILIES.replace('-', "[-_]")].into_iter().chain(patterns)
+}
+
+fn every_spelling(name: &str) -> String {
+    name.replace('.', "[.]").replace(['-', '_'], "[-_]")
+}
+
+/// A pattern for each place that has a `_`: together, every spelling but the one with `-` alone.
+fn with_an_underscore(name: &str) -> Vec<String> {
+    let dashes = name.match_indices('-').map(|(at, _)| at);
+    let spelled = dashes.filter_map(|at| {
+        let (before, after) = (name.get(..at)?, name.get(at + 1..)?);
+        Some(format!("{}_{}", every_spelling(before), every_spelling(after)))
+    });
+    spelled.collect()
 }
 
 #[cfg(test)]
@@ -115,18 +144,26 @@ mod tests {
     use super::*;
     use crate::regex::Pattern;
 
+    fn patterns(guard: &Guard) -> impl Fn(&str) -> bool + use<> {
+        let patterns: Vec<_> = forged(guard)
+            .map(|pattern| Pattern::new(&pattern).unwrap())
+            .collect();
+        move |name| patterns.iter().any(|pattern| pattern.is_match(name.as_bytes()))
+    }
+
+    fn spellings(name: &str) -> [String; 3] {
+        [
+            name.to_owned(),
+            name.replace('-', "_"),
+            name.replacen('-', "_", 1),
+        ]
+    }
+
     #[test]
     fn every_spelling_of_every_name_is_taken_off_and_no_other_is() {
-        let patterns: Vec<_> = forged().map(|pattern| Pattern::new(&pattern).unwrap()).collect();
-        let is_taken = |name: &str| patterns.iter().any(|pattern| pattern.is_match(name.as_bytes()));
-        for name in never_from_a_client() {
-            for spelling in [
-                name.to_owned(),
-                name.replace('-', "_"),
-                name.replacen('-', "_", 1),
-            ] {
-                assert!(is_taken(&spelling), "{spelling}");
-            }
+        let is_taken = patterns(&Guard::default());
+        for spelling in never_from_a_client().flat_map(|name| spellings(&name)) {
+            assert!(is_taken(&spelling), "{spelling}");
         }
         for other in [
             "x-client",
@@ -135,8 +172,43 @@ mod tests {
             "x-tls",
             "my-x-envoy-internal",
             "x_tlsa",
+            "x-peer-subject",
         ] {
             assert!(!is_taken(other), "{other}");
+        }
+    }
+
+    /// What the renderer writes is what is guarded, whatever the prefix: a header that is added and forgotten here
+    /// fails this.
+    #[test]
+    fn every_header_that_is_written_is_taken_off() {
+        for prefix in ["x-client-cert-", "x-peer-", "who.is_it-"] {
+            let is_taken = patterns(&Guard {
+                prefixes: BTreeSet::from([prefix.to_owned()]),
+                keeps_xfcc: false,
+            });
+            let written = identity::tests::everything_written_with(prefix);
+            assert_eq!(written.len(), identity::header_names(Some(prefix)).count());
+            for spelling in written.iter().flat_map(|name| spellings(name)) {
+                assert!(is_taken(&spelling), "{spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kept_xfcc_is_the_one_spelling() {
+        let is_taken = patterns(&Guard {
+            keeps_xfcc: true,
+            ..Guard::default()
+        });
+        assert!(!is_taken("x-forwarded-client-cert"));
+        for other in [
+            "x_forwarded_client_cert",
+            "x-forwarded-client_cert",
+            "x_forwarded-client-cert",
+            "x-forwarded_client-cert",
+        ] {
+            assert!(is_taken(other), "{other}");
         }
     }
 }

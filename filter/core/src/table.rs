@@ -20,6 +20,8 @@ pub use extras::mirrors_key;
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::PoliciesConfig;
+
 /// A table as data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +30,9 @@ pub struct TableConfig {
     pub port: u16,
     /// The hosts; no domain is in two of them.
     pub virtual_hosts: Vec<VirtualHostConfig>,
+    /// What the port's connections mean.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policies: PoliciesConfig,
 }
 
 /// Hosts with the same rules.

@@ -5,6 +5,7 @@ use sealgate_core::config::Server;
 use super::Binder;
 use crate::credential::{BUNDLE_SUFFIX, CredentialName};
 use crate::object::Meta;
+use crate::translate::identity;
 use crate::translate::model::{Chain, ClientCertificate, Tls, TlsVersion};
 use crate::validate::split_host;
 
@@ -53,6 +54,7 @@ impl Binder<'_> {
         Some(Chain {
             name,
             server_names: names,
+            meaning: identity::meaning(meta, Some(&tls)),
             tls: Some(tls),
             streaming: server.port.protocol == "GRPC",
         })

@@ -32,6 +32,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
     let config = TableConfig {
         port: 443,
         virtual_hosts: virtual_hosts.collect(),
+        ..TableConfig::default()
     };
     // As the filter gets it.
     let text = serde_json::to_string(&config).unwrap();
@@ -215,6 +216,28 @@ fn redirects_lead_where_istios_do() {
 }
 
 #[test]
+fn plain_http_is_led_to_https_and_keeps_its_port() {
+    let host = VirtualHostConfig {
+        domains: vec!["a".to_owned()],
+        https_redirect: true,
+        rules: Vec::new(),
+    };
+    let table = RouteTable::compile(&TableConfig {
+        port: 80,
+        virtual_hosts: vec![host],
+        ..TableConfig::default()
+    })
+    .unwrap();
+    for (authority, location) in [("a", "https://a/x?y"), ("A:80", "https://A:80/x?y")] {
+        let answer = ask(
+            &table,
+            json!({"scheme": "http", "authority": authority, "path": "/x?y"}),
+        );
+        assert_eq!(answer["decision"]["location"], location);
+    }
+}
+
+#[test]
 fn an_answer_has_the_form_of_the_contract() {
     let rules = json!([{"name": "r", "match": [{"uri": {"exact": "/x"}}, {"uri": {"exact": "/hello"}}], "route": to("c")}]);
     let answer = ask(
@@ -307,7 +330,7 @@ proptest! {
             action: Action::Direct(DirectAction { status: 200, ..DirectAction::default() }),
         }).collect();
         let host = VirtualHostConfig { domains: vec!["a".to_owned()], rules: rules.clone(), ..Default::default() };
-        let table = RouteTable::compile(&TableConfig { port: 80, virtual_hosts: vec![host] }).unwrap();
+        let table = RouteTable::compile(&TableConfig { port: 80, virtual_hosts: vec![host], ..TableConfig::default() }).unwrap();
         let mut question: Question = serde_json::from_value(json!({"authority": "a", "path": path})).unwrap();
         if header {
             question.headers.push(("x".to_owned(), "1".to_owned()));

@@ -65,6 +65,7 @@ pub fn table(routes: usize) -> TableConfig {
             https_redirect: false,
             rules: rules.collect(),
         }],
+        ..TableConfig::default()
     }
 }
 

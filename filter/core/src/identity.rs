@@ -1,0 +1,26 @@
+//! Who the client is, as headers that an upstream can trust: a certificate's facts, and how each of them is written.
+//!
+//! Everything in a certificate is what some stranger wrote. Whatever comes out of here is visible ASCII and spaces, so
+//! that no value can end a header, begin another one, or be read as two.
+
+mod certificate;
+mod client_cert;
+mod config;
+mod connection;
+mod escape;
+mod header;
+mod name;
+mod policies;
+mod render;
+mod xfcc;
+
+pub use certificate::{BadCertificate, PeerIdentity, der_from_pem};
+pub use client_cert::chain_from_xfcc;
+pub use config::{BadIdentity, CertHeader, IdentityConfig, Misdirected, Unverified, Xfcc};
+pub use connection::{Connection, FILTER_STATE, Origin, Standing, format};
+pub use header::{Discrete, header_names};
+pub use policies::{Demand, Policies, PoliciesConfig, Told};
+pub use render::{Rendered, Sources, render};
+
+#[cfg(test)]
+pub(crate) mod tests;

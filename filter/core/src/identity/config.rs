@@ -1,0 +1,160 @@
+//! What upstreams are told: the annotation `sealgate.dev/identity` of a Gateway.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
+
+use super::header::{Discrete, PREFIX};
+
+/// Longer ones would not fit into the pattern by which Envoy takes a client's own off.
+const LONGEST_PREFIX: usize = 48;
+/// Names that begin so steer the gateway itself.
+const RESERVED: [&str; 2] = ["x-envoy-", "x-sealgate-"];
+
+/// The annotation. Everything may be left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct IdentityConfig {
+    /// Which of the discrete headers.
+    pub headers: Vec<Discrete>,
+    /// What their names begin with, in lower case.
+    #[serde(deserialize_with = "lower_case")]
+    pub prefix: String,
+    /// `x-forwarded-client-cert`.
+    pub xfcc: Xfcc,
+    /// RFC 9440.
+    pub client_cert: CertHeader,
+    /// Whether a certificate that nobody checked is shown.
+    pub unverified: Unverified,
+    /// Whether a request may come on a connection of another TLS policy than its host's.
+    pub misdirected: Misdirected,
+}
+
+/// What becomes of `x-forwarded-client-cert`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Xfcc {
+    /// The client's own is removed; ours is set.
+    #[default]
+    SanitizeSet,
+    /// Ours follows what a client with a verified certificate sent.
+    AppendForward,
+    /// There is none.
+    Off,
+}
+
+/// How much of the chain upstreams get by RFC 9440.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CertHeader {
+    /// Nothing.
+    #[default]
+    Off,
+    /// `Client-Cert`.
+    Leaf,
+    /// `Client-Cert-Chain` too.
+    Chain,
+}
+
+/// What upstreams see of a certificate that was presented and not verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unverified {
+    /// That there is one.
+    #[default]
+    Hide,
+    /// The discrete headers, beside one that says `false`.
+    Show,
+}
+
+/// A request whose host is of another TLS policy than its connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Misdirected {
+    /// Is answered with 421.
+    #[default]
+    Reject,
+    /// Is served.
+    Allow,
+}
+
+/// An annotation that cannot be carried out.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{field}: {reason}")]
+pub struct BadIdentity {
+    /// The key.
+    pub field: &'static str,
+    /// For people.
+    pub reason: String,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self {
+            headers: Discrete::ALL.to_vec(),
+            prefix: PREFIX.to_owned(),
+            xfcc: Xfcc::default(),
+            client_cert: CertHeader::default(),
+            unverified: Unverified::default(),
+            misdirected: Misdirected::default(),
+        }
+    }
+}
+
+impl IdentityConfig {
+    /// Whether it can be carried out as it is written.
+    ///
+    /// # Errors
+    /// The first thing that cannot.
+    pub fn check(&self) -> Result<(), BadIdentity> {
+        let bad = |field, reason: String| Err(BadIdentity { field, reason });
+        let is_lower_token =
+            |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || b"-_.".contains(&byte);
+        let prefix = self.prefix.as_str();
+        if prefix.is_empty() || prefix.len() > LONGEST_PREFIX || !prefix.bytes().all(is_lower_token) {
+            let reason = format!("{prefix:?}: 1 to {LONGEST_PREFIX} letters, digits, - _ . are taken");
+            return bad("prefix", reason);
+        }
+        let folded = prefix.replace('_', "-");
+        if let Some(reserved) = RESERVED.iter().find(|reserved| folded.starts_with(**reserved)) {
+            return bad("prefix", format!("{prefix:?}: {reserved} is the gateway's own"));
+        }
+        if self.unverified == Unverified::Show && !self.headers.contains(&Discrete::Verified) {
+            let reason = "show: needs verified among the headers, or nobody could tell".to_owned();
+            return bad("unverified", reason);
+        }
+        if self.xfcc == Xfcc::AppendForward && self.client_cert == CertHeader::Chain {
+            let reason = "chain: cannot be had beside xfcc: appendForward".to_owned();
+            return bad("clientCert", reason);
+        }
+        Ok(())
+    }
+
+    /// Whether a discrete header is asked for.
+    #[must_use]
+    pub fn has(&self, header: Discrete) -> bool {
+        self.headers.contains(&header)
+    }
+
+    /// Whether anything is told at all.
+    #[must_use]
+    pub fn tells_something(&self) -> bool {
+        !self.headers.is_empty() || self.xfcc != Xfcc::Off || self.client_cert != CertHeader::Off
+    }
+
+    /// Whether the whole chain is to be had.
+    #[must_use]
+    pub fn wants_chain(&self) -> bool {
+        self.client_cert == CertHeader::Chain
+    }
+
+    /// Its prefix, if it is not the one that is always guarded.
+    #[must_use]
+    pub fn own_prefix(&self) -> Option<&str> {
+        Some(self.prefix.as_str()).filter(|prefix| *prefix != PREFIX)
+    }
+}
+
+/// Names of headers have no case.
+fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(String::deserialize(deserializer)?.to_ascii_lowercase())
+}

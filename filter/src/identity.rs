@@ -1,0 +1,153 @@
+//! Who the client is: one look at what Envoy wrote down of the connection, and headers that were made of it before. A
+//! certificate is read when it is new to this worker, and whenever it was forgotten.
+
+mod cache;
+mod chain;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use proxy_wasm::types::Status;
+use sealgate_core::identity::{
+    Connection, FILTER_STATE, Policies, PoliciesConfig, Rendered, Sources, Standing, der_from_pem, render,
+};
+
+use self::cache::Cache;
+use crate::host::{self, Side};
+
+/// Counts requests of which a header was left out.
+const LEFT_OUT: &str = "sealgate_identity_left_out";
+
+/// What a port's connections mean, and what was made of those that were seen.
+#[derive(Default)]
+pub(crate) struct Identity {
+    policies: Policies,
+    cache: RefCell<Cache>,
+    has_complained: Cell<bool>,
+}
+
+/// What a request's connection says about it.
+pub(crate) enum Verdict {
+    /// Upstreams are told this; none is nothing.
+    Told(Option<Rc<Rendered>>),
+    /// Its host wants another kind of connection.
+    Misdirected,
+}
+
+impl Identity {
+    pub(crate) fn new(config: PoliciesConfig) -> Self {
+        Self {
+            policies: Policies::new(config),
+            ..Self::default()
+        }
+    }
+
+    /// One property call; none where nothing is to be known of connections.
+    pub(crate) fn judge(&self, authority: &[u8]) -> Result<Verdict, Status> {
+        if self.policies.is_empty() {
+            return Ok(Verdict::Told(None));
+        }
+        // Without it nobody knows what the connection may be used for.
+        let facts = host::property(&["filter_state", FILTER_STATE])?.ok_or(Status::NotFound)?;
+        let connection = Connection::parse(&facts).ok_or(Status::ParseFailure)?;
+        if !self.policies.admits(authority, connection.origin.policy) {
+            return Ok(Verdict::Misdirected);
+        }
+        // On listeners of our own the chain knows, and Envoy is not asked.
+        let is_valid = connection.standing(false) == Standing::Presented && is_validated()?;
+        let told = self.told(&facts, &connection, connection.standing(is_valid))?;
+        Ok(Verdict::Told(Some(told)))
+    }
+
+    fn told(
+        &self,
+        facts: &[u8],
+        connection: &Connection<'_>,
+        standing: Standing,
+    ) -> Result<Rc<Rendered>, Status> {
+        let key = (facts, standing == Standing::Verified);
+        if let Some(rendered) = self.cache.borrow_mut().get(key) {
+            return Ok(rendered);
+        }
+        let rendered = Rc::new(self.rendered(connection, standing)?);
+        self.cache.borrow_mut().put(key, Rc::clone(&rendered));
+        Ok(rendered)
+    }
+
+    fn rendered(&self, connection: &Connection<'_>, standing: Standing) -> Result<Rendered, Status> {
+        let Some(config) = self.policies.told(connection.origin.chain) else {
+            return Ok(Rendered::default());
+        };
+        let mut leaf = None;
+        let mut chain = Vec::new();
+        if standing != Standing::None {
+            let pem = host::property(&["connection", "peer_certificate"])?.unwrap_or_default();
+            leaf = der_from_pem(&pem).ok();
+            if config.wants_chain() {
+                chain = chain::presented(leaf.as_deref())?;
+            }
+        }
+        let sources = Sources {
+            connection: Some(*connection),
+            standing,
+            leaf: leaf.as_deref(),
+            chain: &chain,
+        };
+        let rendered = render(config, &sources);
+        self.complain(&rendered);
+        Ok(rendered)
+    }
+
+    /// Once: the next certificate is as likely to be the same one.
+    fn complain(&self, rendered: &Rendered) {
+        let is_fine = rendered.left_out.is_empty() && !rendered.unreadable;
+        if !is_fine && !self.has_complained.replace(true) {
+            host::error(&format!(
+                "sealgate: of a client's certificate, not everything is told: left out {:?}, unreadable: {}",
+                rendered.left_out, rendered.unreadable
+            ));
+        }
+    }
+}
+
+/// Envoy's word on the certificate.
+fn is_validated() -> Result<bool, Status> {
+    let property = host::property(&["connection", "peer_certificate_valid"])?;
+    Ok(property.as_deref() == Some(&[1]))
+}
+
+/// Tells the upstream.
+pub(crate) fn tell(rendered: &Rendered) -> Result<(), Status> {
+    for (name, value) in &rendered.set {
+        host::set(Side::Request, name, value)?;
+    }
+    if let Some(element) = &rendered.append {
+        let mut value = host::request_value(Rendered::XFCC)?.unwrap_or_default();
+        if !value.is_empty() {
+            value.push(b',');
+        }
+        value.extend_from_slice(element);
+        host::set(Side::Request, Rendered::XFCC, &value)?;
+    }
+    if rendered.remove_xfcc {
+        host::remove(Side::Request, Rendered::XFCC)?;
+    }
+    if !rendered.left_out.is_empty() {
+        host::count(LEFT_OUT)?;
+    }
+    Ok(())
+}
+
+/// RFC 9440, 2.4: a response that varies by a header which the client never sent varies by what no cache can know.
+pub(crate) fn vary() -> Result<(), Status> {
+    let vary = host::response_value("vary")?.unwrap_or_default();
+    let names = vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    if names.into_iter().any(|name| {
+        Rendered::VARYING
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    }) {
+        host::set(Side::Response, "vary", b"*")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! What was made of connections, by what Envoy wrote down of them and whether their certificates are verified. Bounded:
+//! what was asked for the longest ago is forgotten.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use sealgate_core::identity::Rendered;
+
+/// As many clients as one worker keeps in mind. Each takes some kilobytes.
+const CAPACITY: usize = 256;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Cache {
+    /// Unverified and verified ones.
+    entries: [HashMap<Box<[u8]>, Entry>; 2],
+    clock: u64,
+}
+
+struct Entry {
+    rendered: Rc<Rendered>,
+    used: u64,
+}
+
+/// What Envoy wrote down, and whether the certificate is verified.
+pub(super) type Key<'a> = (&'a [u8], bool);
+
+impl Cache {
+    pub(super) fn get(&mut self, (facts, is_verified): Key<'_>) -> Option<Rc<Rendered>> {
+        self.clock += 1;
+        let [unverified, verified] = &mut self.entries;
+        let entries = if is_verified { verified } else { unverified };
+        let entry = entries.get_mut(facts)?;
+        entry.used = self.clock;
+        Some(Rc::clone(&entry.rendered))
+    }
+
+    pub(super) fn put(&mut self, (facts, is_verified): Key<'_>, rendered: Rc<Rendered>) {
+        let [unverified, verified] = &mut self.entries;
+        let entries = if is_verified { verified } else { unverified };
+        if entries.len() >= CAPACITY {
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
+            if let Some(oldest) = oldest.map(|(facts, _)| facts.clone()) {
+                entries.remove(&oldest);
+            }
+        }
+        let used = self.clock;
+        entries.insert(facts.into(), Entry { rendered, used });
+    }
+}

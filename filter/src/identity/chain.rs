@@ -1,0 +1,16 @@
+//! The chain that a client presented. Envoy shows it in one place: the XFCC header that it is made to write for us.
+
+use proxy_wasm::types::Status;
+use sealgate_core::identity::{Rendered, chain_from_xfcc};
+
+use crate::host;
+
+/// What followed the leaf.
+pub(super) fn presented(leaf: Option<&[u8]>) -> Result<Vec<Vec<u8>>, Status> {
+    let header = host::request_value(Rendered::XFCC)?.unwrap_or_default();
+    let mut chain = chain_from_xfcc(&header);
+    if chain.first().map(Vec::as_slice) == leaf {
+        chain.drain(..1.min(chain.len()));
+    }
+    Ok(chain)
+}

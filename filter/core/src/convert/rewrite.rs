@@ -23,7 +23,11 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
         (None, Some(regex)) => {
             check_path(&regex.rewrite, "rewrite.uriRegexRewrite.rewrite", problems);
             match search(&regex.r#match) {
-                Ok(pattern) => check_template(&regex.rewrite, pattern.captures_len(), problems),
+                Ok(pattern) => check_template(
+                    &regex.rewrite,
+                    pattern.get_nfa().group_info().all_group_len(),
+                    problems,
+                ),
                 Err(reason) => {
                     let message = format!("`{}` is not a valid regex: {reason}", regex.r#match);
                     problems.refuse("bad-regex", "rewrite.uriRegexRewrite.match", message);

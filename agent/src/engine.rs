@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::admin::status::Status;
 use crate::credential::{CredentialName, Policy};
+use crate::lint;
 use crate::news::{self, News};
 use crate::object::Finding;
 use crate::report;
@@ -39,6 +40,8 @@ pub struct Engine {
     settings: Settings,
     state: State,
     bound: Bound,
+    /// What is doubtful about Gateways and VirtualServices together; part of `bound`'s findings.
+    doubts: Vec<Finding>,
     /// The credentials that `bound` names.
     referenced: Demand,
     publisher: Publisher,
@@ -60,6 +63,7 @@ impl Engine {
             settings,
             state: State::new(policy),
             bound: Bound::default(),
+            doubts: Vec::new(),
             referenced: Demand::default(),
             publisher,
             rotations: BTreeMap::new(),
@@ -78,7 +82,7 @@ impl Engine {
         // What is said of a server follows whether its credential is there.
         let rebound = changes.objects || changes.credentials.iter().any(|name| self.came_or_went(name));
         if rebound {
-            changes.news.extend(self.bind());
+            changes.news.extend(self.bind(changes.routes));
         }
         let forgotten = if changes.objects {
             self.state.forget(&self.state.unclaimed(), &self.referenced)
@@ -132,8 +136,12 @@ impl Engine {
         &self.referenced
     }
 
-    fn bind(&mut self) -> Vec<News> {
-        let bound = translate::bind(&self.state, &self.settings.gateway, &self.bound);
+    fn bind(&mut self, routes_moved: bool) -> Vec<News> {
+        let mut bound = translate::bind(&self.state, &self.settings.gateway, &self.bound);
+        if routes_moved {
+            self.doubts = lint::routes(&self.state, &bound);
+        }
+        bound.findings.extend_from_slice(&self.doubts);
         let news = news::of_all(&self.bound.findings, &bound.findings);
         if bound.wanted != *self.referenced {
             self.referenced = bound.wanted.clone().into();

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod credential;
 pub mod engine;
+mod lint;
 pub mod news;
 pub mod object;
 pub mod report;

@@ -1,5 +1,7 @@
 //! What there is to say as it happens: each refusal and doubt once, and that it is over.
 
+use std::collections::BTreeSet;
+
 use crate::object::{Finding, ObjectRef, Severity};
 
 /// One thing to say.
@@ -40,15 +42,16 @@ pub fn of_object(object: &ObjectRef, old: &[Finding], new: &[Finding]) -> Vec<Ne
 /// What is new of all objects.
 #[must_use]
 pub fn of_all(old: &[Finding], new: &[Finding]) -> Vec<News> {
-    let found = new
-        .iter()
-        .filter(|finding| !old.contains(finding))
-        .cloned()
-        .map(News::Found);
-    let mut good: Vec<&ObjectRef> = old.iter().map(|finding| &finding.object).collect();
-    good.dedup();
-    good.retain(|object| !new.iter().any(|finding| finding.object == **object));
-    found.chain(good.into_iter().cloned().map(News::Good)).collect()
+    let said: BTreeSet<&Finding> = old.iter().collect();
+    let found = new.iter().filter(|finding| !said.contains(finding));
+    let found = found.cloned().map(News::Found);
+    let objects = |findings: &'_ [Finding]| -> BTreeSet<ObjectRef> {
+        findings.iter().map(|finding| finding.object.clone()).collect()
+    };
+    let (before, bad) = (objects(old), objects(new));
+    found
+        .chain(before.difference(&bad).cloned().map(News::Good))
+        .collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub struct Changes {
     pub credentials: BTreeSet<CredentialName>,
     /// Whether any other object moved.
     pub objects: bool,
+    /// Whether a Gateway or a VirtualService is among them.
+    pub routes: bool,
     /// What there is to say.
     pub news: Vec<News>,
 }
@@ -72,6 +74,12 @@ impl State {
     /// All objects but Secrets.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.objects.values()
+    }
+
+    /// Whether there is such an object, be it that it is refused.
+    #[must_use]
+    pub fn is_known(&self, name: &ObjectRef) -> bool {
+        self.objects.contains_key(name) || self.findings.contains_key(name)
     }
 
     /// All credentials.
@@ -140,12 +148,9 @@ impl State {
                     findings.push(collision);
                     self.waiting.insert(object_ref.clone(), object);
                 } else if !refused && self.objects.get(&object_ref) != Some(&object) {
-                    let gateway = object.kind() == Kind::Gateway;
+                    let kind = object.kind();
                     self.objects.insert(object_ref.clone(), object);
-                    changes.objects = true;
-                    if gateway {
-                        self.retry(changes);
-                    }
+                    self.moved(kind, changes);
                 }
             }
             None => {}
@@ -171,10 +176,15 @@ impl State {
         if name.kind == Kind::Secret {
             self.set_outcomes(name, None, None, None, None, changes);
         } else if self.objects.remove(name).is_some() {
-            changes.objects = true;
-            if name.kind == Kind::Gateway {
-                self.retry(changes);
-            }
+            self.moved(name.kind, changes);
+        }
+    }
+
+    fn moved(&mut self, kind: Kind, changes: &mut Changes) {
+        changes.objects = true;
+        changes.routes |= matches!(kind, Kind::Gateway | Kind::VirtualService);
+        if kind == Kind::Gateway {
+            self.retry(changes);
         }
     }
 

@@ -99,6 +99,92 @@ fn a_batch_is_answered_line_by_line() {
     assert_eq!(answers[3]["decision"]["reason"], "host");
 }
 
+const SHOP: &str = r#"
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.example]
+  gateways: [istio-system/gateway]
+  http:
+  - match: [{uri: {prefix: /cart}, headers: {x-a: {exact: "1"}}}]
+    redirect: {uri: /}
+  - name: put
+    match: [{uri: {exact: /cart/items}, method: {exact: PUT}}, {uri: {prefix: /v2}}]
+    redirect: {uri: /}
+  - rewrite: {uri: /shop/}
+    route: [{destination: {host: nginx, port: {number: 80}}, headers: {request: {set: {b: c}, remove: [d, e]}}}]
+"#;
+
+#[test]
+fn an_explanation_names_the_host_and_the_condition_that_each_block_failed() {
+    let folder = site();
+    fs::write(folder.path().join("shop.yaml"), SHOP).unwrap();
+    let dir = folder.path().display().to_string();
+    let url = "http://SHOP.example/cart/items?a=1";
+    let output = sealgate(&["explain", "--dir", &dir, url]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let expected = r#"request   GET http://SHOP.example/cart/items?a=1 on port 80
+host      shop.example is a virtual host by its own name
+tried     VirtualService default/shop http[0].match[0]        headers[x-a]: exact "1", the request has none
+          VirtualService default/shop http[1].match[0] "put"  method: exact "PUT" does not match "GET"
+          VirtualService default/shop http[1].match[1] "put"  uri: prefix "/v2" does not match "/cart/items"
+decided   VirtualService default/shop http[2]: it takes every request
+decision  route
+          authority                SHOP.example
+          cluster                  outbound|80||nginx.default.svc.cluster.local
+          destinations[0].cluster  outbound|80||nginx.default.svc.cluster.local
+          destinations[0].weight   100
+          path                     /shop/cart/items?a=1
+          requestHeaders.remove    d
+          requestHeaders.remove    e
+          requestHeaders.set       b: c
+          retries.attempts         2
+          retries.retryOn          connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes
+"#;
+    assert_eq!(text, expected);
+    let output = sealgate(&["explain", "--json", "--dir", &dir, url]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["host"]["by"], &told["matched"]["rule"]),
+        (&"exact".into(), &2.into())
+    );
+    let conditions: Vec<_> = told["earlier"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|trial| &trial["field"])
+        .collect();
+    assert_eq!(conditions, ["headers[x-a]", "method", "uri"]);
+}
+
+#[test]
+fn an_explanation_says_why_nothing_is_found() {
+    let folder = site();
+    let dir = folder.path().display().to_string();
+    for (url, line) in [
+        (
+            "http://elsewhere/",
+            "host      no virtual host of port 80 takes elsewhere",
+        ),
+        (
+            "https://a.example/",
+            "host      no virtual host of port 443 takes a.example",
+        ),
+        ("http://a.example/x", "decided   by nobody: no rule matches"),
+        (
+            "http://b.example:8080/",
+            "host      b.example is taken by *.example: no exact name does, and no longer wildcard; its server \
+             redirects to HTTPS before any rule",
+        ),
+    ] {
+        let output = sealgate(&["explain", "--dir", &dir, url]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.lines().any(|own| own == line), "{url}: {text}");
+    }
+}
+
 #[test]
 fn check_says_what_is_wrong_and_how_much() {
     let folder = site();

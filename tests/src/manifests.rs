@@ -56,7 +56,8 @@ pub const HTTPBIN: &str = "  - match: [{uri: {prefix: /status}}, {uri: {prefix: 
 ";
 
 /// A ServiceEntry of one port on loopback.
-fn entry(name: &str, host: &str, number: u16, port: u16) -> String {
+#[must_use]
+pub fn entry(name: &str, host: &str, number: u16, port: u16) -> String {
     format!(
         r"apiVersion: networking.istio.io/v1
 kind: ServiceEntry

@@ -84,7 +84,7 @@ impl RawRequest {
                     read_text(&mut wire).await
                 }
                 Version::H2 => {
-                    let _ = wire.write_all(&frames::request(self)).await;
+                    let _ = wire.write_all(&frames::request(self, tls.is_some())).await;
                     frames::read(&mut wire).await
                 }
             }

@@ -187,7 +187,11 @@ pub struct Site {
     pub httpbin: u16,
 }
 
-fn program(variable: &str) -> Result<PathBuf> {
+/// The program that a variable of the environment names.
+///
+/// # Errors
+/// It is not set.
+pub fn program(variable: &str) -> Result<PathBuf> {
     let path = std::env::var_os(variable)
         .with_context(|| format!("{variable} is not set: run scripts/test or scripts/demo"))?;
     Ok(path.into())

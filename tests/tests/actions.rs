@@ -82,14 +82,20 @@ impl Stand {
         }
         site.write("site.yaml", &objects)?;
         let stand = Self { site, main, mirrors };
-        eventually("the gateway serves", START, || async {
-            let answer = stand.send(&RawRequest::get("app.example", "/")).await?;
-            ensure!(answer.status == Some(200), "{answer:?}");
-            Ok(())
-        })
-        .await?;
-        let _ = stand.main.take();
+        eventually("the gateway serves", START, || stand.warm()).await?;
         Ok(stand)
+    }
+
+    /// All upstreams are there, also those of which an answer says nothing.
+    async fn warm(&self) -> Result<()> {
+        let answer = self.send(&RawRequest::get("app.example", "/mirror/warm")).await?;
+        ensure!(answer.status == Some(200), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let _ = self.main.take();
+        let [first, second, _] = &self.mirrors;
+        let warm = [first, second].map(|mirror| !mirror.take().is_empty());
+        ensure!(warm == [true; 2], "copies: {warm:?}");
+        Ok(())
     }
 
     async fn send(&self, request: &RawRequest) -> Result<RawAnswer> {

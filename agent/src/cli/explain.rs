@@ -1,18 +1,23 @@
 //! `sealgate explain`.
 
+mod identity;
+mod text;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
-use sealgate_core::explain::{Answer as Explained, Question, Trial, trials};
+use sealgate_core::explain::{Answer as Explained, Question, Trace, trace};
 use sealgate_core::table::RouteTable;
+use serde::Serialize;
 use serde::de::Error as _;
 use serde_json::json;
 
 use super::{Answer, folder, print};
 use crate::args::ExplainArgs;
+use crate::translate::model::Port;
 
 type Tables = BTreeMap<u16, RouteTable>;
 
@@ -29,7 +34,7 @@ pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
             let file = File::open(path).with_context(place)?;
             batch(BufReader::new(file), &tables).with_context(place)
         }
-        None => single(args, &tables),
+        None => single(args, &tables, &engine.bound().ports),
     }
 }
 
@@ -69,38 +74,44 @@ fn read(line: &[u8]) -> serde_json::Result<Question> {
     serde_json::from_slice(line)
 }
 
-fn single(args: &ExplainArgs, tables: &Tables) -> Result<Answer> {
+/// The single form's answer: the batch's, and how it came about.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    answer: Explained,
+    #[serde(flatten)]
+    trace: Trace,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<identity::Headers>,
+}
+
+fn single(args: &ExplainArgs, tables: &Tables, configs: &[Port]) -> Result<Answer> {
     let question = question(args)?;
-    let table = tables.get(&question.listener_port());
-    let explained = Explained::new(&question, table);
-    if args.json {
-        print(&(serde_json::to_string(&explained)? + "\n"))?;
+    let port = question.listener_port();
+    let config = configs.iter().find(|config| config.number == port);
+    let told = Told {
+        answer: Explained::new(&question, tables.get(&port)),
+        trace: config
+            .map(|config| trace(&question, &config.table))
+            .unwrap_or_default(),
+        identity: args
+            .peer_certificate
+            .as_deref()
+            .map(|path| identity::headers(path, &question, config))
+            .transpose()?,
+    };
+    let text = if args.json {
+        serde_json::to_string(&told)? + "\n"
     } else {
-        for trial in table.map(|table| trials(&question, table)).unwrap_or_default() {
-            print(&describe(&trial))?;
-        }
-        print(&(serde_json::to_string_pretty(&explained)? + "\n"))?;
-    }
-    Ok(if explained.is_found() {
+        text::render(&question, &told.trace, &serde_json::to_value(&told.answer)?)
+            + &told.identity.as_ref().map(text::identity).unwrap_or_default()
+    };
+    print(&text)?;
+    Ok(if told.answer.is_found() {
         Answer::Good
     } else {
         Answer::No
     })
-}
-
-fn describe(trial: &Trial) -> String {
-    let block = trial
-        .block
-        .map(|block| format!(".match[{block}]"))
-        .unwrap_or_default();
-    let place = format!(
-        "VirtualService {} http[{}]{block}",
-        trial.virtual_service, trial.rule
-    );
-    match &trial.failed {
-        Some(condition) => format!("{place}: does not match: {condition}\n"),
-        None => format!("{place}: matches\n"),
-    }
 }
 
 fn question(args: &ExplainArgs) -> Result<Question> {

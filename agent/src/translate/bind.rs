@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 
+pub(super) use self::hosts::is_exported;
+
 use self::hosts::HostRules;
 use super::destination::Destinations;
 use super::identity;
@@ -53,7 +55,7 @@ pub fn bind(state: &State, settings: &Settings, before: &Bound) -> Bound {
             Object::VirtualService(meta, spec) => Some((meta, &**spec)),
             _ => None,
         })),
-        destinations: Destinations::new(state),
+        destinations: Destinations::new(state, &settings.namespace),
         findings: Vec::new(),
     };
     let numbers: BTreeSet<u16> = binder

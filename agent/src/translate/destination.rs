@@ -7,6 +7,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntryPort, ServiceEntrySpec};
 
+use super::bind::is_exported;
 use super::model::{Endpoint, Endpoints, Upstream};
 use crate::object::{Finding, Meta, Object, ObjectRef, Severity};
 use crate::state::State;
@@ -33,9 +34,13 @@ pub(super) struct Destinations<'a> {
 }
 
 impl<'a> Destinations<'a> {
-    pub(super) fn new(state: &'a State) -> Self {
+    /// Those that a gateway of `namespace` sees.
+    pub(super) fn new(state: &'a State, namespace: &str) -> Self {
         let mut destinations = Self::default();
-        state.objects().for_each(|object| destinations.add(object));
+        state
+            .objects()
+            .filter(|object| is_visible(object, namespace))
+            .for_each(|object| destinations.add(object));
         destinations
     }
 
@@ -238,6 +243,15 @@ impl<'a> Destinations<'a> {
         });
         upstream(http2, Endpoints::Dns(endpoint.into_iter().collect()))
     }
+}
+
+fn is_visible(object: &Object, namespace: &str) -> bool {
+    let export_to = match object {
+        Object::ServiceEntry(_, spec) => &spec.export_to,
+        Object::DestinationRule(_, spec) => &spec.export_to,
+        _ => return true,
+    };
+    is_exported(export_to, &object.meta().namespace, namespace)
 }
 
 /// A name without a dot is a Service of the object's own namespace, as in Istio.

@@ -111,7 +111,7 @@ impl RouteTable {
         }
         let found = host
             .candidates(request.path())
-            .find(|(_, block)| block.is_none_or(|block| block.failing(request).is_none()));
+            .find(|(_, block)| block.is_none_or(|block| block.holds(request)));
         let Some((rule, block)) = found else {
             return Decision {
                 matched: None,

@@ -1,8 +1,12 @@
 //! Decisions for people and programs: the request lines and answer lines of `explain --batch`, and why earlier
 //! rules did not match.
 
+mod trace;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use trace::{Failure, HostMatch, Trace, Trial, VirtualHost, trace};
 
 use crate::cors::{CrossOrigin, Header};
 use crate::decision::{Decision, NotFound, Outcome, Request, Route};
@@ -331,49 +335,4 @@ fn preflight_answer(headers: &[Header]) -> DecisionAnswer {
             ..HeaderAnswer::default()
         },
     }
-}
-
-/// One block that was tried, in declared order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Trial {
-    /// `namespace/name`.
-    pub virtual_service: String,
-    /// The rule's place.
-    pub rule: usize,
-    /// The block's place; none for a rule that takes everything.
-    pub block: Option<usize>,
-    /// The condition that failed; none if the block matched.
-    pub failed: Option<String>,
-}
-
-/// Every block up to the one that matched, and the one condition that each of the others failed.
-#[must_use]
-pub fn trials(question: &Question, table: &RouteTable) -> Vec<Trial> {
-    let Some(host) = table.host(question.authority.as_bytes()) else {
-        return Vec::new();
-    };
-    let mut trials = Vec::new();
-    for rule in &host.rules {
-        let blocks = rule
-            .matches
-            .iter()
-            .map(Some)
-            .chain(rule.matches.is_empty().then_some(None));
-        for block in blocks {
-            let failed = block.and_then(|block| block.failing(question));
-            let matched = failed.is_none();
-            let origin = &rule.config.origin;
-            trials.push(Trial {
-                virtual_service: origin.virtual_service.clone(),
-                rule: origin.rule,
-                block: block.map(|block| block.index),
-                failed,
-            });
-            if matched {
-                return trials;
-            }
-        }
-    }
-    trials
 }

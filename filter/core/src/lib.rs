@@ -11,6 +11,7 @@ pub mod config;
 pub mod convert;
 pub mod cors;
 pub mod decision;
+mod domains;
 pub mod explain;
 pub mod fault;
 pub mod host;

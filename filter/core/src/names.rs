@@ -28,6 +28,17 @@ pub const FAULT_ABORT: &str = "x-envoy-fault-abort-request";
 /// The same as a gRPC status.
 pub const FAULT_ABORT_GRPC: &str = "x-envoy-fault-abort-grpc-request";
 
+/// The conditions of retries that speak of a gRPC answer; Envoy reads them from [`RETRY_GRPC_ON`] alone.
+pub const GRPC_CONDITIONS: [&str; 5] = [
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+];
+/// The condition without which [`RETRIABLE_STATUS_CODES`] counts for nothing.
+pub const RETRIABLE_BY_STATUS: &str = "retriable-status-codes";
+
 /// Headers by which Envoy itself can be steered, or which it sets as facts.
 const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-attempt-count",

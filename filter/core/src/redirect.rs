@@ -11,6 +11,8 @@ pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Outcome<'t> {
     let action = RedirectAction {
         status: 301,
         scheme: Some("https".to_owned()),
+        // The Host as it came: its port stays, as with Envoy's own.
+        authority: Some(String::from_utf8_lossy(request.authority()).into_owned()),
         ..RedirectAction::default()
     };
     Outcome::Redirect {

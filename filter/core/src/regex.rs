@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{self, Compiler, NFA, WhichCaptures};
-use regex_automata::{Anchored, Input, MatchKind, PatternSet};
+use regex_automata::{Anchored, Input, MatchKind, PatternID, PatternSet};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, Look};
@@ -118,6 +118,11 @@ impl Automaton {
 pub(crate) fn search(pattern: &str) -> Result<PikeVM, String> {
     let nfa = compile(&[parse(pattern)?], REGEX_BYTES, WhichCaptures::All)?;
     PikeVM::new_from_nfa(nfa).map_err(|error| error.to_string())
+}
+
+/// How many groups it has, the whole match included.
+pub(crate) fn groups(pattern: &PikeVM) -> usize {
+    pattern.get_nfa().group_info().group_len(PatternID::ZERO)
 }
 
 fn compile(patterns: &[Hir], bytes: usize, captures: WhichCaptures) -> Result<NFA, String> {

@@ -2,6 +2,7 @@
 
 mod codes;
 mod crds;
+mod fuzz;
 mod kube;
 mod module;
 mod rules;
@@ -59,6 +60,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Feed what reads anything with bytes that nobody meant
+    Fuzz(fuzz::Args),
     /// Formatting and clippy
     Lint,
     /// Check the rules that ARCHITECTURE.md names
@@ -75,6 +78,7 @@ fn main() -> Result<()> {
         Task::Test { rest } => test(&rest),
         Task::Demo { kubernetes } => demo(kubernetes),
         Task::Bench { name, quick } => bench(&name, quick),
+        Task::Fuzz(args) => fuzz::main(&args),
         Task::Lint => lint(),
         Task::Rules => rules::check().and_then(|()| codes::check()),
     }

@@ -20,12 +20,12 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 /// Everything that is sent: the preface, windows wide enough for any answer, and the request.
-pub(super) fn request(request: &RawRequest) -> Vec<u8> {
+pub(super) fn request(request: &RawRequest, secure: bool) -> Vec<u8> {
     let mut bytes = PREFACE.to_vec();
     // SETTINGS_INITIAL_WINDOW_SIZE is a megabyte.
     frame(&mut bytes, SETTINGS, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
     frame(&mut bytes, WINDOW_UPDATE, 0, 0, &[0, 0x0f, 0, 0]);
-    let block = block(request);
+    let block = block(request, if secure { &b"https"[..] } else { b"http" });
     let chunks: Vec<&[u8]> = block.chunks(FRAME).collect();
     for (at, chunk) in chunks.iter().enumerate() {
         let (kind, first) = if at == 0 {
@@ -47,7 +47,7 @@ fn frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) 
     bytes.extend(payload);
 }
 
-fn block(request: &RawRequest) -> Vec<u8> {
+fn block(request: &RawRequest, scheme: &[u8]) -> Vec<u8> {
     let mut block = Vec::new();
     let mut add = |name: &[u8], value: &[u8]| {
         // A literal without indexing, with a new name.
@@ -59,7 +59,7 @@ fn block(request: &RawRequest) -> Vec<u8> {
     if request.method == b"CONNECT" {
         add(b":authority", &request.target);
     } else {
-        add(b":scheme", b"http");
+        add(b":scheme", scheme);
         add(b":path", &request.target);
         request.host.iter().for_each(|host| add(b":authority", host));
     }

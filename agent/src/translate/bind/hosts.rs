@@ -109,7 +109,7 @@ impl<'a> Binder<'a> {
 }
 
 /// Whether `exportTo` of an object of `own` lets `namespace` see it; without one everybody does.
-pub(super) fn is_exported(export_to: &[String], own: &str, namespace: &str) -> bool {
+pub(in crate::translate) fn is_exported(export_to: &[String], own: &str, namespace: &str) -> bool {
     export_to.is_empty()
         || export_to.iter().any(|to| match to.as_str() {
             "*" => true,

@@ -47,7 +47,7 @@ messages! {
         redirect: Option<HttpRedirect>,
         /// Answer at once.
         direct_response: Option<DirectResponse>,
-        /// Rules of another VirtualService; not carried out.
+        /// Rules of another VirtualService, which has no hosts.
         delegate: Option<Delegate>,
         /// What the upstream sees.
         rewrite: Option<HttpRewrite>,
@@ -55,11 +55,11 @@ messages! {
         timeout: Option<String>,
         /// When to try again.
         retries: Option<HttpRetry>,
-        /// Failures on purpose; not carried out.
+        /// Failures on purpose.
         fault: Option<Fault>,
-        /// A copy for another service; not carried out.
+        /// A copy for another service.
         mirror: Option<Destination>,
-        /// Copies for other services; not carried out.
+        /// Copies for other services.
         mirrors: Vec<Mirror>,
         /// Deprecated in Istio.
         mirror_percent: Option<u32>,
@@ -67,7 +67,7 @@ messages! {
         #[serde(rename = "mirror_percent")] mirror_percent_snake: Option<u32>,
         /// The share that is mirrored.
         mirror_percentage: Option<Percent>,
-        /// Cross-origin rules; not carried out.
+        /// Cross-origin rules.
         cors_policy: Option<CorsPolicy>,
         /// Header operations.
         headers: Option<Headers>,

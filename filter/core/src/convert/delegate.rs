@@ -205,3 +205,7 @@ fn outside(root: Option<&StringMatch>, own: Option<&StringMatch>) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+#[path = "delegate/tests.rs"]
+mod tests;

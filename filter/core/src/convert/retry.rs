@@ -2,17 +2,8 @@
 
 use super::{Problems, milliseconds};
 use crate::config::HttpRetry;
+use crate::names::{GRPC_CONDITIONS, RETRIABLE_BY_STATUS};
 use crate::table::Retries;
-
-/// Envoy's words for what a gRPC answer says; it reads them from a header of their own.
-const GRPC_CONDITIONS: [&str; 5] = [
-    "cancelled",
-    "deadline-exceeded",
-    "internal",
-    "resource-exhausted",
-    "unavailable",
-];
-const BY_STATUS: &str = "retriable-status-codes";
 
 pub(super) fn duration(text: &str, field: &str, problems: &mut Problems) -> Option<u64> {
     match milliseconds(text) {
@@ -81,8 +72,8 @@ fn conditions(text: &str, problems: &mut Problems) -> Retries {
         let message = "a list of conditions and status codes, separated by commas";
         problems.refuse("bad-retries", "retries.retryOn", message);
     }
-    if !codes.is_empty() && !words.contains(&BY_STATUS) {
-        words.push(BY_STATUS);
+    if !codes.is_empty() && !words.contains(&RETRIABLE_BY_STATUS) {
+        words.push(RETRIABLE_BY_STATUS);
     }
     let grpc = words
         .iter()

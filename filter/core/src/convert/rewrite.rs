@@ -2,7 +2,7 @@
 
 use super::Problems;
 use crate::config::HttpRewrite;
-use crate::regex::search;
+use crate::regex::{groups, search};
 use crate::table::PathRewrite;
 
 pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<PathRewrite> {
@@ -22,13 +22,39 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
         }
         (None, Some(regex)) => {
             check_path(&regex.rewrite, "rewrite.uriRegexRewrite.rewrite", problems);
-            if let Err(reason) = search(&regex.r#match) {
-                let message = format!("`{}` is not a valid regex: {reason}", regex.r#match);
-                problems.refuse("bad-regex", "rewrite.uriRegexRewrite.match", message);
+            match search(&regex.r#match) {
+                Ok(pattern) => check_template(&regex.rewrite, groups(&pattern), problems),
+                Err(reason) => {
+                    let message = format!("`{}` is not a valid regex: {reason}", regex.r#match);
+                    problems.refuse("bad-regex", "rewrite.uriRegexRewrite.match", message);
+                }
             }
             Some(PathRewrite::Regex(regex.r#match.clone(), regex.rewrite.clone()))
         }
         (None, None) => None,
+    }
+}
+
+/// A backslash stands before a group's digit or another backslash, and the group is there: what Envoy takes.
+fn check_template(template: &str, groups: usize, problems: &mut Problems) {
+    let mut rest = template.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            continue;
+        }
+        let good = match rest.next() {
+            Some('\\') => true,
+            Some(digit) => digit.to_digit(10).is_some_and(|group| (group as usize) < groups),
+            None => false,
+        };
+        if !good {
+            let message = format!(
+                "`{template}`: \\0 to \\{} are the groups, \\\\ is a backslash",
+                groups.saturating_sub(1)
+            );
+            problems.refuse("bad-rewrite", "rewrite.uriRegexRewrite.rewrite", message);
+            return;
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::table::{Action, PathRewrite, RedirectPort};
+use crate::table::{AbortStatus, Action, PathRewrite, RedirectPort, Retries, RouteAction};
 
 fn convert(json: &str) -> Result<(RuleConfig, Vec<Problem>), Vec<Problem>> {
     let route: HttpRoute = serde_json::from_str(json).unwrap();
@@ -83,6 +83,93 @@ fn what_istio_refuses_is_refused_by_name() {
             "headers.request.set[x]",
         ),
         (r#"{"delegate":{"name":"x"}}"#, "bad-delegate", "delegate"),
+        (
+            r#"{"headers":{"request":{"set":{"x":"%REQ(y)%"}}},ROUTE}"#,
+            "not-carried-out",
+            "headers.request.set[x]",
+        ),
+        (
+            r#"{"headers":{"request":{"set":{"host":"a"},"add":{":authority":"b"}}},ROUTE}"#,
+            "ambiguous-authority",
+            "headers.request.add[:authority]",
+        ),
+        (
+            r#"{"retries":{"attempts":1,"retryOn":"5xx,999"},ROUTE}"#,
+            "bad-retries",
+            "retries.retryOn",
+        ),
+        (
+            r#"{"rewrite":{"uriRegexRewrite":{"match":"(a)","rewrite":"\\2"}},ROUTE}"#,
+            "bad-rewrite",
+            "rewrite.uriRegexRewrite.rewrite",
+        ),
+        (
+            r#"{"rewrite":{"uriRegexRewrite":{"match":"(a)","rewrite":"/\\"}},ROUTE}"#,
+            "bad-rewrite",
+            "rewrite.uriRegexRewrite.rewrite",
+        ),
+        (r#"{"fault":{},ROUTE}"#, "bad-fault", "fault"),
+        (
+            r#"{"fault":{"delay":{"exponentialDelay":"1s","percentage":{"value":1}}},ROUTE}"#,
+            "bad-fault",
+            "fault.delay.exponentialDelay",
+        ),
+        (
+            r#"{"fault":{"delay":{"fixedDelay":"1s","percentage":{"value":101}}},ROUTE}"#,
+            "bad-percentage",
+            "fault.delay.percentage",
+        ),
+        (
+            r#"{"fault":{"abort":{"httpStatus":600}},ROUTE}"#,
+            "bad-status",
+            "fault.abort.httpStatus",
+        ),
+        (
+            r#"{"fault":{"abort":{"grpcStatus":"BROKEN"}},ROUTE}"#,
+            "bad-status",
+            "fault.abort.grpcStatus",
+        ),
+        (r#"{"fault":{"abort":{}},ROUTE}"#, "bad-fault", "fault.abort"),
+        (
+            r#"{"fault":{"abort":{"httpStatus":500}},"redirect":{}}"#,
+            "ambiguous-action",
+            "fault",
+        ),
+        (
+            r#"{"rewrite":{"uri":"/"},"directResponse":{"status":200}}"#,
+            "ambiguous-action",
+            "rewrite",
+        ),
+        (
+            r#"{"mirror":{"host":"m"},"mirrorPercentage":{"value":-1},ROUTE}"#,
+            "bad-percentage",
+            "mirrorPercentage",
+        ),
+        (
+            r#"{"mirrors":[{}],ROUTE}"#,
+            "no-destination",
+            "mirrors[0].destination.host",
+        ),
+        (
+            r#"{"corsPolicy":{"allowOrigins":[{"regex":"("}]},ROUTE}"#,
+            "bad-regex",
+            "corsPolicy.allowOrigins[0].regex",
+        ),
+        (
+            r#"{"corsPolicy":{"allowMethods":["A\r\nB"]},ROUTE}"#,
+            "invalid-header-name",
+            "corsPolicy.allowMethods",
+        ),
+        (
+            r#"{"corsPolicy":{"unmatchedPreflights":"DROP"},ROUTE}"#,
+            "bad-cors",
+            "corsPolicy.unmatchedPreflights",
+        ),
+        (
+            r#"{"corsPolicy":{"maxAge":"soon"},ROUTE}"#,
+            "bad-duration",
+            "corsPolicy.maxAge",
+        ),
     ] {
         assert_eq!(
             refusal(&json.replace("ROUTE", route)),
@@ -183,5 +270,131 @@ fn durations_are_gos() {
         ("1x", None),
     ] {
         assert_eq!(milliseconds(text), ms, "{text}");
+    }
+}
+
+/// The route of a rule with one destination and these fields.
+fn route(fields: &str) -> RouteAction {
+    let json = format!(r#"{{{fields},"route":[{{"destination":{{"host":"a"}}}}]}}"#);
+    let Action::Route(route) = convert(&json).unwrap().0.action else {
+        panic!()
+    };
+    *route
+}
+
+#[test]
+fn of_the_shares_of_a_mirror_the_newest_counts_and_none_is_all() {
+    for (fields, shares) in [
+        (r#""mirror":{"host":"m"}"#, &[("m", 100.0)][..]),
+        (r#""mirror":{"host":"m"},"mirrorPercent":7"#, &[("m", 7.0)]),
+        (r#""mirror":{"host":"m"},"mirror_percent":7"#, &[("m", 7.0)]),
+        (
+            r#""mirror":{"host":"m"},"mirrorPercent":7,"mirrorPercentage":{"value":0.5}"#,
+            &[("m", 0.5)],
+        ),
+        (r#""mirror":{"host":"m"},"mirrorPercentage":{"value":0}"#, &[]),
+        (
+            r#""mirror":{"host":"m"},"mirrors":[{"destination":{"host":"n"}},{"destination":{"host":"o"},"percentage":{"value":0}}]"#,
+            &[("m", 100.0), ("n", 100.0)],
+        ),
+    ] {
+        let mirrors = route(fields).mirrors;
+        let found: Vec<_> = mirrors
+            .iter()
+            .map(|mirror| (mirror.cluster.as_str(), mirror.percent))
+            .collect();
+        assert_eq!(found, shares, "{fields}");
+    }
+}
+
+#[test]
+fn status_codes_and_grpc_conditions_of_retries_have_headers_of_their_own() {
+    for (on, words, grpc, codes) in [
+        ("5xx", "5xx", "", ""),
+        ("503", "retriable-status-codes", "", "503"),
+        (
+            "503, gateway-error ,504",
+            "gateway-error,retriable-status-codes",
+            "",
+            "503,504",
+        ),
+        ("retriable-status-codes,503", "retriable-status-codes", "", "503"),
+        (
+            "reset,unavailable,internal",
+            "reset,unavailable,internal",
+            "unavailable,internal",
+            "",
+        ),
+        ("", &Retries::default().retry_on, "unavailable,cancelled", ""),
+    ] {
+        let retries = route(&format!(r#""retries":{{"attempts":1,"retryOn":"{on}"}}"#))
+            .retries
+            .unwrap();
+        let found = (&*retries.retry_on, &*retries.grpc_on, &*retries.status_codes);
+        assert_eq!(found, (words, grpc, codes), "{on}");
+    }
+    let none = route(r#""retries":{"attempts":0,"perTryTimeout":"1s"}"#)
+        .retries
+        .unwrap();
+    assert_eq!((none.attempts, none.per_try_timeout_ms), (0, None));
+}
+
+#[test]
+fn a_share_of_nothing_is_no_fault_and_a_forgotten_one_is_said() {
+    assert_eq!(
+        route(r#""fault":{"delay":{"fixedDelay":"1s","percentage":{"value":0}}}"#).fault,
+        None
+    );
+    let (rule, problems) =
+        convert(r#"{"fault":{"abort":{"httpStatus":500}},"route":[{"destination":{"host":"a"}}]}"#).unwrap();
+    assert!(matches!(rule.action, Action::Route(route) if route.fault.is_none()));
+    assert_eq!(
+        (problems[0].code, problems[0].field.as_str()),
+        ("no-effect", "fault.abort")
+    );
+    let fault = route(
+        r#""fault":{"delay":{"fixedDelay":"1.5s","percent":10},"abort":{"grpcStatus":"UNAVAILABLE","percentage":{"value":0.1}}}"#,
+    );
+    let fault = *fault.fault.unwrap();
+    assert_eq!(
+        fault.delay.map(|delay| (delay.ms, delay.percent)),
+        Some((1500, 10.0))
+    );
+    assert_eq!(
+        fault.abort.map(|abort| (abort.status, abort.percent)),
+        Some((AbortStatus::Grpc(14), 0.1))
+    );
+}
+
+#[test]
+fn what_needs_an_upstream_is_said_to_do_nothing_without_one() {
+    let (_, problems) = convert(
+        r#"{"redirect":{"uri":"/"},"corsPolicy":{},"mirror":{"host":"m"},"timeout":"1s","retries":{},"headers":{"request":{"set":{"x":"y"}}}}"#,
+    )
+    .unwrap();
+    let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["corsPolicy", "mirror", "timeout", "retries", "headers.request"]
+    );
+    assert!(problems.iter().all(|problem| problem.code == "no-effect"));
+}
+
+#[test]
+fn the_host_of_the_rule_wins_over_a_destinations() {
+    let own = r#""route":[{"destination":{"host":"a"},"headers":{"request":{"set":{"Host":"own"}}}}]"#;
+    for (fields, authority) in [
+        (r#""timeout":"1s""#, "own"),
+        (r#""headers":{"request":{"add":{":authority":"rule"}}}"#, "rule"),
+        (r#""rewrite":{"authority":"rewritten"}"#, "rewritten"),
+    ] {
+        let Action::Route(route) = convert(&format!("{{{fields},{own}}}")).unwrap().0.action else {
+            panic!()
+        };
+        assert_eq!(
+            route.destinations[0].authority.as_deref(),
+            Some(authority),
+            "{fields}"
+        );
     }
 }

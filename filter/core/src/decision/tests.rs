@@ -216,6 +216,28 @@ fn redirects_lead_where_istios_do() {
 }
 
 #[test]
+fn plain_http_is_led_to_https_and_keeps_its_port() {
+    let host = VirtualHostConfig {
+        domains: vec!["a".to_owned()],
+        https_redirect: true,
+        rules: Vec::new(),
+    };
+    let table = RouteTable::compile(&TableConfig {
+        port: 80,
+        virtual_hosts: vec![host],
+        ..TableConfig::default()
+    })
+    .unwrap();
+    for (authority, location) in [("a", "https://a/x?y"), ("A:80", "https://A:80/x?y")] {
+        let answer = ask(
+            &table,
+            json!({"scheme": "http", "authority": authority, "path": "/x?y"}),
+        );
+        assert_eq!(answer["decision"]["location"], location);
+    }
+}
+
+#[test]
 fn an_answer_has_the_form_of_the_contract() {
     let rules = json!([{"name": "r", "match": [{"uri": {"exact": "/x"}}, {"uri": {"exact": "/hello"}}], "route": to("c")}]);
     let answer = ask(

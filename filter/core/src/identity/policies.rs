@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::IdentityConfig;
-use crate::host;
+use crate::domains::Domains;
 
 /// The policies as data. Empty: nothing is to be known of connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +49,7 @@ pub struct Policies {
     told: Vec<IdentityConfig>,
     chains: HashMap<Box<str>, usize>,
     policies: Vec<Option<String>>,
-    exact: HashMap<Box<[u8]>, usize>,
-    /// By suffix, with its dot.
-    wildcards: HashMap<Box<[u8]>, usize>,
-    any: Option<usize>,
+    domains: Domains,
 }
 
 impl Policies {
@@ -67,12 +64,8 @@ impl Policies {
         }
         for (at, demand) in config.demands.into_iter().enumerate() {
             all.policies.push(demand.policy);
-            for domain in demand.domains {
-                match domain.strip_prefix('*') {
-                    Some("") => all.any = Some(at),
-                    Some(suffix) => drop(all.wildcards.insert(suffix.as_bytes().into(), at)),
-                    None => drop(all.exact.insert(domain.into_bytes().into(), at)),
-                }
+            for domain in &demand.domains {
+                all.domains.insert(domain, at);
             }
         }
         all
@@ -94,25 +87,11 @@ impl Policies {
     /// is nobody's, and is found nowhere.
     #[must_use]
     pub fn admits(&self, authority: &[u8], policy: &str) -> bool {
-        let demanded = self.demanded(authority).and_then(|at| self.policies.get(at));
+        let demanded = self.domains.find(authority).and_then(|at| self.policies.get(at));
         match demanded {
             Some(Some(demanded)) => demanded == policy,
             Some(None) | None => true,
         }
-    }
-
-    fn demanded(&self, authority: &[u8]) -> Option<usize> {
-        if self.exact.is_empty() && self.wildcards.is_empty() {
-            return self.any;
-        }
-        let name = host::normalize(authority);
-        let wildcard = || {
-            let dots = name.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'.');
-            dots.filter_map(|(at, _)| name.get(at..))
-                .find_map(|suffix| self.wildcards.get(suffix).copied())
-        };
-        let exact = self.exact.get(&*name).copied();
-        exact.or_else(wildcard).or(self.any)
     }
 }
 

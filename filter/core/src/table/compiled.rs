@@ -1,13 +1,11 @@
 //! A table that runs: hosts by name, and each one's rules with the index over their paths.
 
-use std::collections::HashMap;
-
 use thiserror::Error;
 
 use super::index::{PathIndex, Position};
 use super::rule::{Match, Rule};
 use super::{TableConfig, VirtualHostConfig};
-use crate::host;
+use crate::domains::Domains;
 
 /// A table that cannot run, and where it is wrong.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -33,10 +31,7 @@ impl TableError {
 #[derive(Debug, Default)]
 pub struct RouteTable {
     pub(crate) port: u16,
-    exact: HashMap<Box<[u8]>, usize>,
-    /// By suffix, with its dot: `.example.com`.
-    wildcards: HashMap<Box<[u8]>, usize>,
-    any: Option<usize>,
+    domains: Domains,
     hosts: Vec<VirtualHost>,
 }
 
@@ -70,7 +65,7 @@ impl RouteTable {
         for (at, virtual_host) in config.virtual_hosts.into_iter().enumerate() {
             let place = format!("virtual_hosts[{at}]");
             for domain in &virtual_host.domains {
-                if !table.add_domain(domain, at) {
+                if !table.domains.insert(domain, at) {
                     return Err(TableError {
                         place: format!("{place}.domains"),
                         reason: format!("{domain} is there twice"),
@@ -83,34 +78,8 @@ impl RouteTable {
         Ok(table)
     }
 
-    fn add_domain(&mut self, domain: &str, at: usize) -> bool {
-        match domain.strip_prefix('*') {
-            Some("") => self.any.replace(at).is_none(),
-            Some(suffix) => self.wildcards.insert(suffix.as_bytes().into(), at).is_none(),
-            None => self.exact.insert(domain.as_bytes().into(), at).is_none(),
-        }
-    }
-
-    /// Exact, then the longest wildcard suffix, then `*`.
     pub(crate) fn host(&self, authority: &[u8]) -> Option<&VirtualHost> {
-        let name = host::normalize(authority);
-        let at = self
-            .exact
-            .get(&*name)
-            .copied()
-            .or_else(|| self.wildcard(&name))
-            .or(self.any)?;
-        self.hosts.get(at)
-    }
-
-    fn wildcard(&self, name: &[u8]) -> Option<usize> {
-        if self.wildcards.is_empty() {
-            return None;
-        }
-        // From the left, so that the longest suffix comes first; never the whole name.
-        let dots = name.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'.');
-        dots.filter_map(|(at, _)| name.get(at..))
-            .find_map(|suffix| self.wildcards.get(suffix).copied())
+        self.hosts.get(self.domains.find(authority)?)
     }
 }
 

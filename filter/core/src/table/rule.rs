@@ -1,4 +1,4 @@
-//! A rule that runs: its blocks, and the one condition of a block that a request fails.
+//! A rule that runs, and whether a block of it takes a request.
 
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 
@@ -91,37 +91,16 @@ impl Match {
         })
     }
 
-    /// The first condition that fails; none if all hold. The cheap ones come first.
-    pub(crate) fn failing(&self, request: &impl Request) -> Option<String> {
+    /// Whether all conditions hold. The cheap ones come first.
+    pub(crate) fn holds(&self, request: &impl Request) -> bool {
         let path = request.path();
-        if self
-            .uri
-            .as_ref()
-            .is_some_and(|uri| !uri.is_match(query::path_of(path), self.ignore_case))
-        {
-            return Some("uri".to_owned());
-        }
-        let param = self.query.iter().find(|(name, matcher)| {
-            !query::param(path, name.as_bytes()).is_some_and(|value| matcher.is_match(value, false))
-        });
-        if let Some((name, _)) = param {
-            return Some(format!("queryParams[{name}]"));
-        }
-        let header = self
-            .headers
-            .iter()
-            .find(|(name, matcher)| !any_value(request, name, matcher));
-        if let Some((name, _)) = header {
-            return Some(
-                name.strip_prefix(':')
-                    .map_or_else(|| format!("headers[{name}]"), str::to_owned),
-            );
-        }
-        let without = self
-            .without
-            .iter()
-            .find(|(name, matcher)| inverted_fails(request, name, matcher));
-        without.map(|(name, _)| format!("withoutHeaders[{name}]"))
+        let value_of = |name: &String| query::param(path, name.as_bytes());
+        let takes = |matcher: &Matcher, value| matcher.is_match(value, false);
+        let uri = self.uri.as_ref();
+        uri.is_none_or(|uri| uri.is_match(query::path_of(path), self.ignore_case))
+            && (self.query.iter()).all(|(name, own)| value_of(name).is_some_and(|value| takes(own, value)))
+            && (self.headers.iter()).all(|(name, own)| any_value(request, name, own))
+            && !(self.without.iter()).any(|(name, own)| inverted_fails(request, name, own))
     }
 }
 

@@ -14,9 +14,14 @@ use crate::request::Asked;
 const PIECES: &[&str] = &[
     "/", "/", "/a", "/a", "/b", "/ab", "/A", "a", "b", "é", "É", "%2f", ";", ".", "\n",
 ];
-/// What a pattern may have after a literal; the alternatives show one that is not anchored as a whole.
+/// Around the atoms of a pattern; the alternatives show one that is not anchored as a whole.
+const HEADS: &[&str] = &[
+    "", "", "", "", "^", "\\A", "(?i)", "(?s)", "(?m)^", "\\b", "/?", "[/a]", "|", "(?:)",
+];
 const TAILS: &[&str] = &[
     "",
+    "",
+    ".*",
     ".*",
     ".",
     "/?",
@@ -26,10 +31,14 @@ const TAILS: &[&str] = &[
     "|",
     "[^/]*",
     "\\xc3.*",
-    "(?:a|b)+$",
+    "$",
     "(?i)a",
     "(?s).*",
+    "\\z",
+    "(?m)$",
+    "\\B",
 ];
+const COUNTS: &[&str] = &["", "", "", "", "?", "*", "+", "{2}", "{0,2}", "*?", "{0}"];
 const BYTES: &[u8] = b"/aAb?#;%.\n\0\x80\xc3\xff";
 const NAMES: &[&str] = &["x", "y", ":method", ":scheme", ":authority"];
 const VALUES: &[&str] = &["", "1", "12", "2", "ab", "AB", "GET", "POST", "a.b", "é", "1,2"];
@@ -63,10 +72,11 @@ pub(crate) fn table(rng: &mut Rng) -> TableConfig {
 fn virtual_host(rng: &mut Rng, host: usize, taken: &mut HashSet<String>) -> VirtualHostConfig {
     let domains = (0..rng.usize(1..4)).map(|_| domain(rng));
     let domains: Vec<String> = domains.filter(|domain| taken.insert(domain.clone())).collect();
-    let rules = if one_in(rng, 40) {
-        rng.usize(50..200)
-    } else {
-        rng.usize(..9)
+    // Many regexes of one host are tried together.
+    let (rules, regexes) = match rng.u32(..40) {
+        0 => (rng.usize(50..200), false),
+        1..=2 => (rng.usize(10..40), true),
+        _ => (rng.usize(..9), false),
     };
     let rule = |rule| RuleConfig {
         origin: Origin {
@@ -74,7 +84,7 @@ fn virtual_host(rng: &mut Rng, host: usize, taken: &mut HashSet<String>) -> Virt
             rule,
             ..Origin::default()
         },
-        matches: blocks(rng, rules),
+        matches: blocks(rng, rules, regexes),
         action: Action::Direct(DirectAction::default()),
     };
     VirtualHostConfig {
@@ -99,14 +109,18 @@ fn name(rng: &mut Rng) -> String {
 }
 
 /// A rule that takes everything is rare where there are many, or the rest of them would never be tried.
-fn blocks(rng: &mut Rng, rules: usize) -> Vec<MatchConfig> {
+fn blocks(rng: &mut Rng, rules: usize, regexes: bool) -> Vec<MatchConfig> {
     let blocks = if one_in(rng, 8 + 20 * rules as u32) {
         0
     } else {
         rng.usize(1..4)
     };
     // A block's place is not its number: others may have been left out before.
-    (0..blocks).map(|at| block(rng, 2 * at + 1)).collect()
+    let mut blocks: Vec<_> = (0..blocks).map(|at| block(rng, 2 * at + 1)).collect();
+    for block in blocks.iter_mut().filter(|_| regexes) {
+        block.uri = Some(StringMatcher::Regex(pattern(rng)));
+    }
+    blocks
 }
 
 fn block(rng: &mut Rng, index: usize) -> MatchConfig {
@@ -137,8 +151,23 @@ fn uri(rng: &mut Rng) -> Option<StringMatcher> {
         3 => StringMatcher::Present,
         4..=14 => StringMatcher::Exact(text(rng)),
         15..=25 => StringMatcher::Prefix(text(rng)),
-        _ => StringMatcher::Regex(format!("{}{}", regex::escape(&text(rng)), pick(rng, TAILS))),
+        _ => StringMatcher::Regex(pattern(rng)),
     })
+}
+
+fn pattern(rng: &mut Rng) -> String {
+    let atoms: String = (0..rng.usize(..4)).map(|_| atom(rng)).collect();
+    format!("{}{atoms}{}", pick(rng, HEADS), pick(rng, TAILS))
+}
+
+fn atom(rng: &mut Rng) -> String {
+    let mut piece = || regex::escape(pick(rng, PIECES));
+    let (one, other) = (piece(), piece());
+    match rng.u32(..3) {
+        0 => one,
+        1 => format!("(?:{one}|{other}){}", pick(rng, COUNTS)),
+        _ => format!("(?:{one}){}", pick(rng, COUNTS)),
+    }
 }
 
 fn text(rng: &mut Rng) -> String {
@@ -164,7 +193,7 @@ pub(crate) fn request(rng: &mut Rng, table: &TableConfig) -> Asked {
             if one_in(rng, 8) {
                 value.push(pick(rng, BYTES));
             }
-            headers.push((*name, value));
+            headers.push(((*name).to_owned(), value));
         }
     }
     let near = match table.virtual_hosts.as_slice() {

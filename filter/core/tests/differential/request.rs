@@ -7,7 +7,7 @@ pub(crate) struct Asked {
     pub(crate) authority: Vec<u8>,
     pub(crate) path: Vec<u8>,
     /// `:method` and `:scheme` too.
-    pub(crate) headers: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Asked {

@@ -1,0 +1,172 @@
+//! Gateways: their servers one by one.
+
+use sealgate_core::config::{GatewaySpec, Server, ServerTls};
+
+use super::{Report, is_host, split_host};
+use crate::object::Severity;
+
+pub(super) fn check(spec: &GatewaySpec, report: &mut Report) {
+    if spec.servers.is_empty() {
+        report.add(
+            Severity::Error,
+            "no-servers",
+            "spec.servers".to_owned(),
+            "there is none",
+        );
+    }
+    for (at, own) in spec.servers.iter().enumerate() {
+        server(own, &format!("spec.servers[{at}]"), report);
+    }
+}
+
+fn server(server: &Server, field: &str, report: &mut Report) {
+    let mut refuse = |code, place: &str, message: String| {
+        report.add(Severity::Error, code, format!("{field}.{place}"), message);
+    };
+    if !(1..=65535).contains(&server.port.number) {
+        refuse(
+            "bad-port",
+            "port.number",
+            format!("{}: from 1 to 65535", server.port.number),
+        );
+    }
+    if server.hosts.is_empty() {
+        refuse("no-hosts", "hosts", "there is none".to_owned());
+    }
+    for (at, name) in server.hosts.iter().enumerate() {
+        let (_, name) = split_host(name);
+        if !is_host(&name) {
+            refuse(
+                "bad-host",
+                &format!("hosts[{at}]"),
+                format!("{name:?} is not a host name"),
+            );
+        }
+    }
+    match server.port.protocol.as_str() {
+        "HTTPS" => tls(server, &mut refuse),
+        "HTTP" | "HTTP2" | "GRPC" => {}
+        other => refuse(
+            "not-carried-out",
+            "port.protocol",
+            format!("{other:?}: HTTP, HTTP2, GRPC and HTTPS are served"),
+        ),
+    }
+    for (place, given) in [
+        ("bind", server.bind.is_some()),
+        ("defaultEndpoint", server.default_endpoint.is_some()),
+        ("port.targetPort", server.port.target_port.is_some()),
+    ] {
+        report.not_carried_out(format!("{field}.{place}"), given);
+    }
+    if let Some(tls) = &server.tls {
+        unused_tls(server, tls, &format!("{field}.tls"), report);
+    }
+}
+
+/// What stands under `tls` and means nothing where it stands.
+fn unused_tls(server: &Server, tls: &ServerTls, field: &str, report: &mut Report) {
+    let secure = server.port.protocol == "HTTPS";
+    let named = tls.credential_name.is_some() || !tls.credential_names.is_empty();
+    if !secure && (named || tls.mode.is_some()) {
+        let message = format!(
+            "a server of protocol {} does not end TLS: it is served in plain text",
+            server.port.protocol
+        );
+        report.add(Severity::Warning, "not-carried-out", field.to_owned(), message);
+    }
+    if secure && tls.mode.as_deref().unwrap_or("SIMPLE") == "SIMPLE" {
+        for (place, given) in [
+            ("subjectAltNames", !tls.subject_alt_names.is_empty()),
+            ("verifyCertificateSpki", !tls.verify_certificate_spki.is_empty()),
+            ("verifyCertificateHash", !tls.verify_certificate_hash.is_empty()),
+            ("caCertCredentialName", tls.ca_cert_credential_name.is_some()),
+        ] {
+            if given {
+                let message = "with mode SIMPLE clients are not asked for a certificate";
+                report.add(
+                    Severity::Warning,
+                    "not-carried-out",
+                    format!("{field}.{place}"),
+                    message,
+                );
+            }
+        }
+    }
+}
+
+fn tls(server: &Server, refuse: &mut impl FnMut(&'static str, &str, String)) {
+    let Some(tls) = &server.tls else {
+        return refuse("no-tls", "tls", "an HTTPS server needs one".to_owned());
+    };
+    match tls.mode.as_deref().unwrap_or("SIMPLE") {
+        "SIMPLE" | "MUTUAL" | "OPTIONAL_MUTUAL" => {}
+        other => refuse(
+            "not-carried-out",
+            "tls.mode",
+            format!("{other}: SIMPLE, MUTUAL and OPTIONAL_MUTUAL are served"),
+        ),
+    }
+    if tls.credential_name.as_deref().unwrap_or_default().is_empty() && tls.credential_names.is_empty() {
+        refuse(
+            "no-credential-name",
+            "tls.credentialName",
+            "certificates come from a Secret: its name is needed".to_owned(),
+        );
+    }
+    for (place, given) in [
+        ("serverCertificate", tls.server_certificate.is_some()),
+        ("privateKey", tls.private_key.is_some()),
+        ("caCertificates", tls.ca_certificates.is_some()),
+        ("caCrl", tls.ca_crl.is_some()),
+        ("tlsCertificates", !tls.tls_certificates.is_empty()),
+    ] {
+        if given {
+            let message = "files of the proxy are not read; use credentialName".to_owned();
+            refuse("not-carried-out", &format!("tls.{place}"), message);
+        }
+    }
+    for (place, version) in [
+        ("minProtocolVersion", &tls.min_protocol_version),
+        ("maxProtocolVersion", &tls.max_protocol_version),
+    ] {
+        let known = ["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"];
+        if let Some(version) = version.as_deref().filter(|version| !known.contains(version)) {
+            refuse(
+                "bad-tls-version",
+                &format!("tls.{place}"),
+                format!("{version:?}: one of {}", known.join(", ")),
+            );
+        }
+    }
+    for (at, suite) in tls
+        .cipher_suites
+        .iter()
+        .enumerate()
+        .filter(|(_, suite)| !CIPHERS.contains(&suite.as_str()))
+    {
+        refuse(
+            "bad-cipher-suite",
+            &format!("tls.cipherSuites[{at}]"),
+            format!("{suite:?} is not known to Envoy"),
+        );
+    }
+}
+
+/// What Envoy's TLS library takes for TLS 1.2; it refuses a listener with any other.
+const CIPHERS: [&str; 14] = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-RSA-AES256-SHA",
+    "AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-SHA",
+    "AES256-SHA",
+];

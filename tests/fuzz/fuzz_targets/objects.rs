@@ -1,0 +1,45 @@
+//! Manifests: any bytes as a file of a directory source, all the way through the agent. Whatever it makes of them, the
+//! filter takes the tables.
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use libfuzzer_sys::fuzz_target;
+use sealgate_agent::config::Gateway;
+use sealgate_agent::engine::Engine;
+use sealgate_agent::source::SourceEvent;
+use sealgate_agent::source::manifest::{self, Namespaces};
+use sealgate_agent::translate::Settings;
+use sealgate_core::table::{RouteTable, TableConfig};
+
+fuzz_target!(|bytes: &[u8]| {
+    let gateway = Gateway {
+        namespace: "istio-system".to_owned(),
+        labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
+        strict_names: false,
+        refuse_expired: false,
+        port_map: BTreeMap::new(),
+    };
+    let namespaces = Namespaces {
+        gateway: gateway.namespace.clone(),
+        other: "default",
+    };
+    let entries = manifest::read("fuzz.yaml", bytes, &namespaces);
+    if entries.iter().all(|entry| entry.object.is_none()) {
+        return;
+    }
+    let settings = Settings {
+        gateway,
+        listen: "0.0.0.0".to_owned(),
+        module: "filter.wasm".into(),
+    };
+    let (mut engine, _snapshots) = Engine::new(settings);
+    engine.apply([SourceEvent::Reset(entries)], Instant::now());
+    drop(engine.findings());
+    for port in &engine.bound().ports {
+        let text = serde_json::to_vec(&port.table).unwrap();
+        let config: TableConfig = serde_json::from_slice(&text).unwrap();
+        RouteTable::compile(&config).unwrap();
+    }
+});

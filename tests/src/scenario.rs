@@ -1,0 +1,242 @@
+//! Scenario tables: objects, requests, and what becomes of each. The same table is held to what `explain` says and to
+//! what the real Envoy does.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use sealgate_core::explain::Question;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::raw::{RawAnswer, RawRequest};
+
+/// Header values by name; none is a header that is not there.
+pub type Headers = BTreeMap<String, Vec<String>>;
+
+/// A file: documents with objects, and at last the one with the requests.
+#[derive(Debug)]
+pub struct Scenario {
+    /// As they are applied.
+    pub objects: String,
+    /// In order.
+    pub cases: Vec<Case>,
+}
+
+/// A request and what becomes of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Case {
+    /// What it shows.
+    pub case: String,
+    /// A line of `explain --batch`.
+    pub ask: Value,
+    /// `VIRTUAL-SERVICE RULE.BLOCK`.
+    pub by: Option<String>,
+    /// The upstream that gets it.
+    pub to: Option<String>,
+    /// The path that it sees, if not the request's.
+    pub path: Option<String>,
+    /// The host that it sees, if not the request's.
+    pub authority: Option<String>,
+    /// Headers that it sees.
+    #[serde(default)]
+    pub headers: Headers,
+    /// Headers that the client gets.
+    #[serde(default)]
+    pub response: Headers,
+    /// Of the upstreams, how much each gets of many such requests.
+    pub shares: Option<BTreeMap<String, u32>>,
+    /// How often the upstream is tried.
+    pub tries: Option<usize>,
+    /// The status that the client gets from or for the upstream, if not 200.
+    pub ends: Option<u16>,
+    /// The time that it has.
+    pub timeout_ms: Option<u64>,
+    /// `STATUS LOCATION`.
+    pub redirect: Option<String>,
+    /// `STATUS BODY`.
+    pub direct: Option<String>,
+    /// `host` or `rule`.
+    pub not_found: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Requests {
+    requests: Vec<Case>,
+}
+
+impl Scenario {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It is not one.
+    pub fn read(text: &str) -> Result<Self> {
+        let (objects, requests) = text
+            .rsplit_once("\n---\n")
+            .context("the requests are the last document")?;
+        let Requests { requests } = serde_saphyr::from_str(requests)?;
+        Ok(Self {
+            objects: objects.to_owned() + "\n",
+            cases: requests,
+        })
+    }
+}
+
+impl Case {
+    /// The request.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn question(&self) -> Result<Question> {
+        serde_json::from_value(self.ask.clone()).context(self.case.clone())
+    }
+
+    /// The request as it is sent.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn request(&self) -> Result<RawRequest> {
+        let question = self.question()?;
+        let bytes = |(name, value): (String, String)| (name.into_bytes(), value.into_bytes());
+        Ok(RawRequest {
+            method: question.method.into(),
+            target: question.path.into(),
+            host: Some(question.authority.into()),
+            headers: question.headers.into_iter().map(bytes).collect(),
+        })
+    }
+
+    /// The outcome in one line, as [`explained`] and [`seen`] say it.
+    ///
+    /// # Errors
+    /// The table says nothing, or the request is none.
+    pub fn expected(&self) -> Result<String> {
+        let question = self.question()?;
+        Ok(match (&self.to, &self.redirect, &self.direct, &self.not_found) {
+            (Some(to), None, None, None) => {
+                let path = self.path.as_ref().unwrap_or(&question.path);
+                let authority = self.authority.as_ref().unwrap_or(&question.authority);
+                format!("to {to} with {path} of {authority}")
+            }
+            (None, Some(redirect), None, None) => format!("redirect {redirect}"),
+            (None, None, Some(direct), None) => format!("direct {direct}"),
+            (None, None, None, Some(_)) => "not found".to_owned(),
+            other => anyhow::bail!("{}: one outcome: {other:?}", self.case),
+        })
+    }
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What an answer of `explain` says.
+#[must_use]
+pub fn explained(answer: &Value) -> String {
+    let decision = &answer["decision"];
+    let at = |pointer| text(decision, pointer);
+    match at("/type") {
+        "route" => format!(
+            "to {} with {} of {}",
+            upstream_of(at("/cluster")),
+            at("/path"),
+            at("/authority")
+        ),
+        "redirect" => format!("redirect {} {}", decision["status"], at("/location")),
+        "directResponse" => format!("direct {} {}", decision["status"], at("/body")),
+        "notFound" => "not found".to_owned(),
+        _ => answer.to_string(),
+    }
+}
+
+/// `outbound|80||one.local` is `one`.
+#[must_use]
+pub fn upstream_of(cluster: &str) -> &str {
+    let host = cluster.rsplit('|').next().unwrap_or_default();
+    host.strip_suffix(".local").unwrap_or(host)
+}
+
+/// Headers after the operations that an answer of `explain` names: remove, then set, then add.
+#[must_use]
+pub fn mutated(mutations: &Value, before: &[(String, String)]) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in before {
+        let values = headers.entry(name.to_ascii_lowercase()).or_default();
+        values.push(value.clone());
+    }
+    let list = |name: &str| mutations[name].as_array().cloned().unwrap_or_default();
+    for name in list("remove") {
+        headers.insert(text(&name, "").to_owned(), Vec::new());
+    }
+    for pair in list("set") {
+        headers.insert(text(&pair, "/0").to_owned(), vec![text(&pair, "/1").to_owned()]);
+    }
+    for pair in list("add") {
+        let values = headers.entry(text(&pair, "/0").to_owned()).or_default();
+        values.push(text(&pair, "/1").to_owned());
+    }
+    headers
+}
+
+/// What came of a request that was sent.
+#[derive(Debug)]
+pub struct Seen {
+    /// In one line.
+    pub outcome: String,
+    /// What the upstream saw.
+    pub headers: Headers,
+    /// What the client got.
+    pub response: Headers,
+}
+
+/// Reads an answer: one of an upstream begins with its name and the head that it saw.
+///
+/// # Errors
+/// There is none.
+pub fn seen(answer: &RawAnswer, upstreams: &[&str]) -> Result<Seen> {
+    let status = answer.status.context("no answer")?;
+    let response = headers(&answer.head);
+    let first = answer.body.lines().next().unwrap_or_default();
+    let from_upstream = upstreams.contains(&first) && answer.body.contains('\n');
+    let (outcome, headers) = if from_upstream {
+        let head = answer.body.split_once('\n').unwrap_or_default().1;
+        let headers = headers(head);
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let authority = headers.get("host").cloned().unwrap_or_default().concat();
+        (format!("to {first} with {path} of {authority}"), headers)
+    } else if let Some(location) = response.get("location") {
+        (format!("redirect {status} {}", location.concat()), Headers::new())
+    } else if status == 404 && answer.body.is_empty() {
+        ("not found".to_owned(), Headers::new())
+    } else {
+        (format!("direct {status} {}", answer.body), Headers::new())
+    };
+    Ok(Seen {
+        outcome,
+        headers,
+        response,
+    })
+}
+
+/// The headers below a first line.
+fn headers(head: &str) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(':')) {
+        let values = headers.entry(name.to_ascii_lowercase()).or_default();
+        values.push(value.trim().to_owned());
+    }
+    headers
+}
+
+/// Whether the headers that are `wanted` are there, and no other values of them.
+///
+/// # Errors
+/// The first that differs.
+pub fn have(found: &Headers, wanted: &Headers) -> Result<()> {
+    for (name, values) in wanted {
+        let own = found.get(name).cloned().unwrap_or_default();
+        ensure!(own == *values, "{name}: {own:?} instead of {values:?}");
+    }
+    Ok(())
+}

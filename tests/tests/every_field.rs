@@ -1,0 +1,249 @@
+//! No field is dropped in silence. `data/every-field.yaml` has every field of the definitions; each is taken out once,
+//! and either what is served changes, or a finding named it. `agent/docs/fields.md` says which, for every field.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use sealgate_agent::config::Gateway;
+use sealgate_agent::engine::Engine;
+use sealgate_agent::object::{Finding, Severity};
+use sealgate_agent::source::SourceEvent;
+use sealgate_agent::source::manifest::{self, Namespaces};
+use sealgate_agent::translate::{Bound, Settings};
+use sealgate_tests::fields::{self, Occurrence};
+use serde_json::Value;
+
+const OBJECTS: &str = include_str!("data/every-field.yaml");
+const PAGE: &str = include_str!("../../agent/docs/fields.md");
+/// What says that a field means nothing here.
+const NOT_CARRIED_OUT: &str = "not-carried-out";
+
+/// What becomes of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// What is served depends on it.
+    CarriedOut,
+    /// An error names it.
+    Refused,
+    /// A warning names it.
+    Reported,
+    /// It is a name or a note, and nothing depends on it.
+    NoEffect,
+}
+
+impl Fate {
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "carried out" => Self::CarriedOut,
+            "refused" => Self::Refused,
+            "reported" => Self::Reported,
+            "no effect" => Self::NoEffect,
+            _ => return None,
+        })
+    }
+}
+
+/// What becomes of all objects.
+struct Outcome {
+    bound: Bound,
+    findings: Vec<Finding>,
+}
+
+fn translate(objects: &[Value]) -> Result<Outcome> {
+    let namespaces = Namespaces {
+        gateway: "istio-system".to_owned(),
+        other: "default",
+    };
+    let mut entries = Vec::new();
+    for object in objects {
+        entries.extend(manifest::read(
+            "every-field.yaml",
+            &serde_json::to_vec(object)?,
+            &namespaces,
+        ));
+    }
+    let settings = Settings {
+        gateway: Gateway {
+            namespace: namespaces.gateway.clone(),
+            labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
+            port_map: BTreeMap::new(),
+            strict_names: false,
+            refuse_expired: false,
+        },
+        listen: "0.0.0.0".to_owned(),
+        module: PathBuf::new(),
+    };
+    let (mut engine, _) = Engine::new(settings);
+    engine.apply([SourceEvent::Reset(entries)], Instant::now());
+    let mut bound = engine.bound().clone();
+    bound.findings.clear();
+    Ok(Outcome {
+        bound,
+        findings: engine.findings(),
+    })
+}
+
+/// The finding that says that a field of this object means nothing; it may name what the field is part of.
+fn named<'f>(findings: &'f [Finding], object: &Value, field: &Occurrence) -> Option<&'f Finding> {
+    let is_of = |finding: &&Finding| {
+        *finding.object.kind.as_str() == object["kind"] && *finding.object.name == object["metadata"]["name"]
+    };
+    let names = |finding: &&Finding| {
+        let place = finding.field.as_deref().unwrap_or_default();
+        let rest = field.place.strip_prefix(place);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let mut findings = findings.iter().filter(|finding| finding.code == NOT_CARRIED_OUT);
+    findings.find(|finding| is_of(finding) && names(finding))
+}
+
+fn without(objects: &[Value], at: usize, field: &Occurrence) -> Result<Vec<Value>> {
+    let mut objects = objects.to_vec();
+    let spec = objects.get_mut(at).and_then(|object| object.get_mut("spec"));
+    let parent = spec.and_then(|spec| spec.pointer_mut(&field.parent));
+    let parent = parent
+        .and_then(Value::as_object_mut)
+        .context("the field has a parent")?;
+    ensure!(parent.remove(&field.name).is_some(), "{field:?} is not there");
+    Ok(objects)
+}
+
+/// The fates of every field of every kind, as they are seen.
+fn seen() -> Result<BTreeMap<(String, String), BTreeSet<Fate>>> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(OBJECTS)?;
+    let schemas = fields::schemas()?;
+    let whole = translate(&objects)?;
+    let mut seen = BTreeMap::new();
+    for (kind, schema) in &schemas {
+        for field in fields::of_schema(schema) {
+            seen.insert((kind.clone(), field), BTreeSet::new());
+        }
+    }
+    for (at, object) in objects.iter().enumerate() {
+        let kind = object["kind"].as_str().context("a kind")?;
+        for field in fields::of_object(&schemas[kind], &object["spec"]) {
+            let fates = seen
+                .get_mut(&(kind.to_owned(), field.field.clone()))
+                .context("a field of the schema")?;
+            let fate = match named(&whole.findings, object, &field) {
+                Some(finding) if finding.severity == Severity::Error => Fate::Refused,
+                Some(_) => Fate::Reported,
+                None if translate(&without(&objects, at, &field)?)?.bound != whole.bound => Fate::CarriedOut,
+                None => Fate::NoEffect,
+            };
+            fates.insert(fate);
+        }
+    }
+    Ok(seen)
+}
+
+/// One row of the page.
+struct Row {
+    kind: &'static str,
+    field: String,
+    fate: &'static str,
+    tests: Vec<&'static str>,
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for section in PAGE.split("\n## ").skip(1) {
+        let kind = section.lines().next().unwrap_or_default();
+        for row in section.lines().filter_map(|line| line.strip_prefix("| `")) {
+            let cells: Vec<&str> = row.split(" | ").collect();
+            let [fields, fate, _, tests] = cells.as_slice() else {
+                continue;
+            };
+            let tests = tests.split('`').skip(1).step_by(2);
+            let tests: Vec<&str> = tests.collect();
+            rows.extend(expand(fields.trim_end_matches('`')).into_iter().map(|field| Row {
+                kind,
+                field,
+                fate,
+                tests: tests.clone(),
+            }));
+        }
+    }
+    rows
+}
+
+/// `a.{b,c}.d` is `a.b.d` and `a.c.d`.
+fn expand(text: &str) -> Vec<String> {
+    let Some((before, rest)) = text.split_once('{') else {
+        return vec![text.to_owned()];
+    };
+    let Some((choices, after)) = rest.split_once('}') else {
+        return vec![text.to_owned()];
+    };
+    let each = choices
+        .split(',')
+        .flat_map(|choice| expand(&format!("{before}{choice}{after}")));
+    each.collect()
+}
+
+#[test]
+fn the_objects_have_every_field_of_the_definitions() -> Result<()> {
+    let missing: Vec<_> = seen()?
+        .into_iter()
+        .filter(|(_, fates)| fates.is_empty())
+        .collect();
+    ensure!(missing.is_empty(), "{missing:#?}");
+    Ok(())
+}
+
+#[test]
+fn every_field_is_carried_out_refused_or_reported_as_the_page_says() -> Result<()> {
+    let seen = seen()?;
+    let mut said: BTreeMap<(String, String), &str> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for row in rows() {
+        let key = (row.kind.to_owned(), row.field);
+        if said.insert(key.clone(), row.fate).is_some() {
+            wrong.push(format!("{key:?} has two rows"));
+        }
+        match (Fate::of(row.fate), seen.get(&key)) {
+            (_, None) => wrong.push(format!("{key:?} is no field of the definitions")),
+            (Some(Fate::NoEffect), Some(fates)) if fates.len() == 1 && fates.contains(&Fate::NoEffect) => {}
+            (Some(fate), Some(fates)) if fate != Fate::NoEffect && fates.contains(&fate) => {}
+            (_, Some(fates)) => wrong.push(format!("{key:?}: {:?} on the page, seen {fates:?}", row.fate)),
+        }
+    }
+    let silent = seen.iter().filter(|(key, _)| !said.contains_key(*key));
+    wrong.extend(silent.map(|(key, fates)| format!("{key:?} has no row, seen {fates:?}")));
+    ensure!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+#[test]
+fn every_test_that_the_page_names_is_there() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+    for row in rows() {
+        ensure!(
+            !row.tests.is_empty(),
+            "{} {}: no test is named",
+            row.kind,
+            row.field
+        );
+        for test in row.tests {
+            let (file, name) = test
+                .split_once("::")
+                .with_context(|| format!("{test}: file::test"))?;
+            let text = match texts.get(file) {
+                Some(text) => text,
+                None => {
+                    let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
+                    texts.entry(file).or_insert(text)
+                }
+            };
+            ensure!(
+                text.contains(&format!("fn {name}(")),
+                "{test}: there is no such test"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! The scenario tables of `data/scenarios`: what `explain` says of a request, what the real Envoy with the real filter
+//! does, and what the table wants are one and the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use sealgate_tests::client::{Tls, Version};
+use sealgate_tests::moody::{self, Moody};
+use sealgate_tests::pki::Authority;
+use sealgate_tests::raw::RawAnswer;
+use sealgate_tests::scenario::{Case, Scenario, Seen, explained, have, mutated, seen, upstream_of};
+use sealgate_tests::site::Site;
+use sealgate_tests::{echo, eventually, manifests};
+use serde_json::{Value, json};
+
+const FOLDER: &str = "tests/data/scenarios";
+const UPSTREAMS: [&str; 4] = ["one", "two", "three", "moody"];
+const START: Duration = Duration::from_secs(20);
+/// Requests for each share, and by how many of a hundred a share may differ: more than four standard deviations.
+const MANY: u32 = 400;
+const LEEWAY: f64 = 10.0;
+
+const GATEWAY: &str = r#"apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: istio-system }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - port: { number: 443, name: https, protocol: HTTPS }
+      hosts: ["*"]
+      tls: { mode: SIMPLE, credentialName: edge }
+    - port: { number: 80, name: http, protocol: HTTP }
+      hosts: ["*.example"]
+"#;
+
+struct Stage {
+    site: Site,
+    moody: Moody,
+    h1: Tls,
+    h2: Tls,
+}
+
+impl Stage {
+    async fn start(scenarios: &BTreeMap<String, Scenario>) -> Result<Self> {
+        let site = Site::start().await?;
+        let moody = Moody::start().await?;
+        Authority::new("CA")?
+            .leaf(&["*.example"])?
+            .write(&site.dir().join("edge"))?;
+        let mut objects = vec![GATEWAY.to_owned()];
+        for name in UPSTREAMS {
+            let port = if name == "moody" {
+                moody.port
+            } else {
+                echo::start(name).await?
+            };
+            objects.push(manifests::entry(name, &format!("{name}.local"), 80, port));
+        }
+        site.write("gateway.yaml", &objects.join("---\n"))?;
+        for (name, scenario) in scenarios {
+            site.write(name, &scenario.objects)?;
+        }
+        Ok(Self {
+            site,
+            moody,
+            h1: Tls::new(Version::H1, None)?,
+            h2: Tls::new(Version::H2, None)?,
+        })
+    }
+
+    /// The answers of `explain --batch`, in order.
+    fn explain(&self, questions: &[Value]) -> Result<Vec<Value>> {
+        let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
+        self.site.write("../batch.jsonl", &lines)?;
+        let folder = self.site.dir();
+        let batch = folder.join("../batch.jsonl");
+        let output = self.site.sealgate(&[
+            "explain",
+            "--dir",
+            &folder.display().to_string(),
+            "--batch",
+            &batch.display().to_string(),
+        ])?;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "explain: {error}");
+        let text = String::from_utf8(output.stdout)?;
+        text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    async fn send(&self, case: &Case, version: Version) -> Result<RawAnswer> {
+        let mut request = case.request()?;
+        if version == Version::H2 {
+            // Capitals in a name are an error there.
+            request
+                .headers
+                .iter_mut()
+                .for_each(|(name, _)| name.make_ascii_lowercase());
+        }
+        let name = format!("{} {version:?}", case.case);
+        request.headers.push((moody::CASE.into(), name.into()));
+        if case.question()?.scheme == "http" {
+            return request.send(self.site.http, None, version).await;
+        }
+        let tls = match version {
+            Version::H1 => &self.h1,
+            Version::H2 => &self.h2,
+        };
+        request.send(self.site.https, Some(tls), version).await
+    }
+
+    /// One request on both versions of HTTP, and `explain`'s answer to it.
+    async fn try_one(&self, case: &Case, answer: &Value) -> Result<()> {
+        says(case, answer).context("explain")?;
+        for version in [Version::H1, Version::H2] {
+            let place = || format!("Envoy, {version:?}");
+            let got = self.send(case, version).await.with_context(place)?;
+            self.does(case, answer, version, &got).with_context(place)?;
+        }
+        Ok(())
+    }
+
+    fn does(&self, case: &Case, answer: &Value, version: Version, got: &RawAnswer) -> Result<()> {
+        if let Some(tries) = case.tries {
+            let name = format!("{} {version:?}", case.case);
+            let seen = self.moody.tries(&name);
+            ensure!(seen == tries, "{seen} tries instead of {tries}");
+        }
+        let status = got.status.context("no answer")?;
+        if let Some(ends) = case.ends {
+            ensure!(status == ends, "{status} instead of {ends}");
+            return Ok(());
+        }
+        let found = seen(got, &UPSTREAMS)?;
+        // The reader of HTTP/2 knows the status and the body alone.
+        let expected = case.expected()?;
+        if version == Version::H2 && case.redirect.is_some() {
+            return ensure_eq(
+                &status.to_string(),
+                expected.split(' ').nth(1).unwrap_or_default(),
+            );
+        }
+        ensure_eq(&found.outcome, &expected)?;
+        if case.to.is_some() {
+            ensure!(status == 200, "{status} instead of 200");
+            headers(case, answer, version, &found)?;
+        }
+        Ok(())
+    }
+
+    /// Many such requests: `explain` draws evenly, and Envoy as it likes.
+    async fn shares(&self, case: &Case, shares: &BTreeMap<String, u32>) -> Result<()> {
+        let questions: Vec<Value> = (0..100_u32)
+            .map(|percent| {
+                let mut question = case.ask.clone();
+                question["draw"] = json!(f64::from(percent) / 100.0);
+                question
+            })
+            .collect();
+        let answers = self.explain(&questions)?;
+        let chosen = answers.iter().map(|answer| {
+            let cluster = answer["decision"]["cluster"].as_str().unwrap_or_default();
+            upstream_of(cluster).to_owned()
+        });
+        let exact = count(chosen);
+        ensure!(exact == *shares, "explain: {exact:?} instead of {shares:?}");
+        let mut reached = Vec::new();
+        for _ in 0..MANY {
+            let answer = self.send(case, Version::H1).await?;
+            reached.push(answer.body.lines().next().unwrap_or_default().to_owned());
+        }
+        let reached = count(reached.into_iter());
+        ensure!(
+            reached.keys().eq(shares.keys()),
+            "Envoy: {reached:?} instead of {shares:?}"
+        );
+        for (name, share) in shares {
+            let own = f64::from(reached[name]) * 100.0 / f64::from(MANY);
+            let off = (own - f64::from(*share)).abs();
+            ensure!(off < LEEWAY, "Envoy: {name} gets {own} % instead of {share} %");
+        }
+        Ok(())
+    }
+}
+
+fn count(names: impl Iterator<Item = String>) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    counts
+}
+
+fn ensure_eq(found: &str, expected: &str) -> Result<()> {
+    ensure!(found == expected, "`{found}` instead of `{expected}`");
+    Ok(())
+}
+
+/// What `explain` answers.
+fn says(case: &Case, answer: &Value) -> Result<()> {
+    ensure_eq(&explained(answer), &case.expected()?)?;
+    let decision = &answer["decision"];
+    if let Some(by) = &case.by {
+        let matched = &answer["matched"];
+        let own = format!(
+            "{} {}.{}",
+            matched["virtualService"].as_str().unwrap_or_default(),
+            matched["rule"],
+            matched["match"]
+        );
+        ensure_eq(&own, by)?;
+    }
+    if let Some(reason) = &case.not_found {
+        ensure_eq(decision["reason"].as_str().unwrap_or_default(), reason)?;
+    }
+    if case.to.is_some() {
+        let timeout = decision["timeoutMs"].as_u64();
+        ensure!(timeout == case.timeout_ms, "timeout {timeout:?}");
+    }
+    Ok(())
+}
+
+/// The headers on both sides are what the table says, and what is left by the operations that `explain` names.
+fn headers(case: &Case, answer: &Value, version: Version, found: &Seen) -> Result<()> {
+    have(&found.headers, &case.headers)?;
+    let asked = case.question()?.headers;
+    // What only the gateway may say is taken off before any rule.
+    let asked: Vec<_> = asked
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("x-envoy-"))
+        .collect();
+    have(
+        &found.headers,
+        &mutated(&answer["decision"]["requestHeaders"], &asked),
+    )
+    .context("as explained")?;
+    if version == Version::H1 {
+        have(&found.response, &case.response).context("of the response")?;
+        let explained = mutated(&answer["decision"]["responseHeaders"], &[]);
+        have(&found.response, &explained).context("of the response, as explained")?;
+    }
+    Ok(())
+}
+
+fn scenarios() -> Result<BTreeMap<String, Scenario>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
+    let mut scenarios = BTreeMap::new();
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let scenario = Scenario::read(&fs::read_to_string(&path)?).with_context(|| name.clone())?;
+        scenarios.insert(name, scenario);
+    }
+    ensure!(!scenarios.is_empty(), "{FOLDER} is empty");
+    Ok(scenarios)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_and_envoy_say_what_the_tables_say() -> Result<()> {
+    let scenarios = scenarios()?;
+    let stage = Stage::start(&scenarios).await?;
+    let first = scenarios.values().flat_map(|scenario| &scenario.cases).next();
+    let first = first.context("no case")?;
+    eventually("the gateway serves", START, || async {
+        let answer = stage.send(first, Version::H1).await?;
+        ensure_eq(&seen(&answer, &UPSTREAMS)?.outcome, &first.expected()?)
+    })
+    .await?;
+    let mut wrong = Vec::new();
+    for (file, scenario) in &scenarios {
+        let questions: Vec<_> = scenario.cases.iter().map(|case| case.ask.clone()).collect();
+        for (case, answer) in scenario.cases.iter().zip(stage.explain(&questions)?) {
+            let tried = match &case.shares {
+                Some(shares) => stage.shares(case, shares).await,
+                None => stage.try_one(case, &answer).await,
+            };
+            wrong.extend(
+                tried
+                    .err()
+                    .map(|error| format!("{file}: {}: {error:#}", case.case)),
+            );
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}

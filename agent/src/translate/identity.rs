@@ -204,8 +204,24 @@ fn wants_chain(chain: &Chain) -> bool {
     told(chain).is_some_and(IdentityConfig::wants_chain)
 }
 
+/// The chain that a connection for this host comes in by.
+#[must_use]
+pub fn chain_of<'p>(port: &'p Port, host: &str) -> Option<&'p Chain> {
+    let takes = |chain: &&Chain, name: &str| match chain.server_names.as_slice() {
+        [] => name == "*",
+        names => names.iter().any(|own| own == name),
+    };
+    let dots = host.match_indices('.').filter(|(at, _)| *at > 0);
+    let wildcards = dots.map(|(at, _)| format!("*{}", host.get(at..).unwrap_or_default()));
+    let mut names = [host.to_owned()]
+        .into_iter()
+        .chain(wildcards)
+        .chain(["*".to_owned()]);
+    names.find_map(|name| port.chains.iter().find(|chain| takes(chain, &name)))
+}
+
 /// What a chain tells, if its connections can show a certificate at all.
-fn told(chain: &Chain) -> Option<&IdentityConfig> {
+pub(crate) fn told(chain: &Chain) -> Option<&IdentityConfig> {
     chain.meaning.told.as_ref().filter(|_| asks(chain))
 }
 
@@ -213,3 +229,6 @@ fn asks(chain: &Chain) -> bool {
     let tls = chain.tls.as_ref();
     tls.is_some_and(|tls| tls.client != ClientCertificate::None)
 }
+
+#[cfg(test)]
+mod tests;

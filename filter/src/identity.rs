@@ -14,6 +14,7 @@ use sealgate_core::identity::{
 
 use self::cache::Cache;
 use crate::host::{self, Side};
+use crate::http::Changes;
 
 /// Counts requests of which a header was left out.
 const LEFT_OUT: &str = "sealgate_identity_left_out";
@@ -40,6 +41,11 @@ impl Identity {
             policies: Policies::new(config),
             ..Self::default()
         }
+    }
+
+    /// Upstreams are told of connections, with many headers for each request.
+    pub(crate) fn tells(&self) -> bool {
+        self.policies.tells()
     }
 
     /// One property call; none where nothing is to be known of connections.
@@ -117,9 +123,9 @@ fn is_validated() -> Result<bool, Status> {
 }
 
 /// Tells the upstream.
-pub(crate) fn tell(rendered: &Rendered) -> Result<(), Status> {
+pub(crate) fn tell<'a>(rendered: &'a Rendered, changes: &mut Changes<'a>) -> Result<(), Status> {
     for (name, value) in &rendered.set {
-        host::set(Side::Request, name, value)?;
+        changes.set(name, value.as_slice());
     }
     if let Some(element) = &rendered.append {
         let mut value = host::request_value(Rendered::XFCC)?.unwrap_or_default();
@@ -127,10 +133,10 @@ pub(crate) fn tell(rendered: &Rendered) -> Result<(), Status> {
             value.push(b',');
         }
         value.extend_from_slice(element);
-        host::set(Side::Request, Rendered::XFCC, &value)?;
+        changes.set(Rendered::XFCC, value);
     }
     if rendered.remove_xfcc {
-        host::remove(Side::Request, Rendered::XFCC)?;
+        changes.remove(Rendered::XFCC);
     }
     if !rendered.left_out.is_empty() {
         host::count(LEFT_OUT)?;

@@ -15,7 +15,7 @@ use crate::{echo, eventually};
 const START: Duration = Duration::from_secs(20);
 const HOSTS: [&str; 2] = ["app.example", "*.wild.example"];
 /// Every one is an upstream, and answers with its name.
-const UPSTREAMS: [&str; 6] = ["app", "api", "exact", "picked", "wild", "stolen"];
+pub const UPSTREAMS: [&str; 6] = ["app", "api", "exact", "picked", "wild", "stolen"];
 
 /// How a request travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,14 @@ pub struct Way {
     pub secure: bool,
     /// The protocol.
     pub version: Version,
+}
+
+impl Way {
+    /// `https` or `http`.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
 }
 
 /// Every way.

@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod echo;
 pub mod edge;
 pub mod exhibition;
+pub mod explain;
 pub mod fake_api;
 pub mod fields;
 pub mod flavour;

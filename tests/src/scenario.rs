@@ -224,7 +224,8 @@ fn headers(head: &str) -> Headers {
     let mut headers = Headers::new();
     for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(':')) {
         let values = headers.entry(name.to_ascii_lowercase()).or_default();
-        values.push(value.trim().to_owned());
+        // One space belongs to the form; more of them came with the value.
+        values.push(value.strip_prefix(' ').unwrap_or(value).to_owned());
     }
     headers
 }

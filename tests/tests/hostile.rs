@@ -1,10 +1,12 @@
 //! Requests that no client should send, through the real Envoy with the real filter: each is answered as
-//! `data/hostile.json` says, the filter never fails, and the next ordinary request is served.
+//! `data/hostile.json` says, the filter never fails, the next ordinary request is served, and what reaches an upstream
+//! reaches the one that `explain` names for it.
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use sealgate_tests::client::Version;
 use sealgate_tests::edge::{Edge, WAYS, Way};
+use sealgate_tests::explain::{self, Arrived};
 use sealgate_tests::raw::{RawAnswer, RawRequest};
 use serde::Deserialize;
 
@@ -107,13 +109,14 @@ fn seen(answer: &RawAnswer) -> String {
         .join(" ")
 }
 
-/// Sends it, then an ordinary one; gives what is not as expected.
-async fn try_one(edge: &Edge, case: &Case, way: Way) -> Result<Option<String>> {
+/// Sends it, then an ordinary one; gives what is not as expected, and what arrived at an upstream.
+async fn try_one(edge: &Edge, case: &Case, way: Way) -> Result<(Option<String>, Option<Arrived>)> {
     let place = || format!("{} ({way:?})", case.case);
     let answer = edge.send(&case.request(), way).await.with_context(place)?;
     edge.ordinary(way).await.with_context(place)?;
     let wrong = case.check(way, &answer).err();
-    Ok(wrong.map(|error| format!("{}: {error}", place())))
+    let wrong = wrong.map(|error| format!("{}: {error}", place()));
+    Ok((wrong, Arrived::read(place(), way.scheme(), &answer)?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,12 +124,15 @@ async fn no_request_harms_the_filter() -> Result<()> {
     let cases: Vec<Case> = serde_json::from_str(CASES)?;
     let edge = Edge::start("", Vec::new()).await?;
     edge.ready().await?;
-    let mut wrong = Vec::new();
+    let (mut wrong, mut arrived) = (Vec::new(), Vec::new());
     for case in &cases {
         let tried = WAYS.map(|way| try_one(&edge, case, way));
-        wrong.extend(try_join_all(tried).await?.into_iter().flatten());
+        for (error, own) in try_join_all(tried).await? {
+            wrong.extend(error);
+            arrived.extend(own);
+        }
         edge.filter_is_well().await.with_context(|| case.case.clone())?;
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
+    explain::agrees(&edge.site, &arrived)
 }

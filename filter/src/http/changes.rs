@@ -11,7 +11,7 @@ use super::request::HostRequest;
 use crate::host::{self, Side};
 
 /// As many calls cost what it costs to read all headers and to write them.
-const FEW: usize = 4;
+const FEW: usize = 12;
 
 enum Change<'a> {
     Set(&'a str, Cow<'a, [u8]>),
@@ -21,7 +21,7 @@ enum Change<'a> {
 
 /// In order.
 #[derive(Default)]
-pub(crate) struct Changes<'a>(SmallVec<[Change<'a>; FEW]>);
+pub(crate) struct Changes<'a>(SmallVec<[Change<'a>; 4]>);
 
 impl<'a> Changes<'a> {
     /// Replaces a header.

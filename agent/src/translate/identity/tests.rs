@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use sealgate_core::identity::CertHeader;
 
 use super::*;
@@ -94,7 +96,7 @@ fn a_port_of_equals_asks_nothing_of_connections() {
     assert_eq!(only.demands.len(), 1);
     assert_eq!(
         only.demands.first().map(|one| one.domains.clone()),
-        Some(vec!["*".to_owned()])
+        Some(vec!["m.example".to_owned()])
     );
 
     let mixed = policies(&[simple("a", "a.example", "one"), mutual.clone()]);

@@ -14,11 +14,6 @@ pub(crate) fn request_headers() -> Result<Vec<(String, Bytes)>, Status> {
     hostcalls::get_map_bytes(MapType::HttpRequestHeaders)
 }
 
-/// Replaces all headers of the request.
-pub(crate) fn set_request_headers(headers: Vec<(&str, &[u8])>) -> Result<(), Status> {
-    hostcalls::set_map_bytes(MapType::HttpRequestHeaders, headers)
-}
-
 /// A value of the response.
 pub(crate) fn response_value(name: &str) -> Result<Option<Bytes>, Status> {
     hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name)

@@ -1,12 +1,10 @@
 //! One request: read what the decision needs, decide, apply it with as few host calls as it takes.
 
-mod changes;
-mod request;
-
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, Status};
+use proxy_wasm::types::{Action, Bytes, Status};
 use sealgate_core::cors::{CrossOrigin, Header};
 use sealgate_core::decision::{Outcome, Request, Route};
 use sealgate_core::fault::Injected;
@@ -14,8 +12,6 @@ use sealgate_core::identity::Rendered;
 use sealgate_core::names;
 use sealgate_core::table::{AbortStatus, HeaderMutations, Retries, RouteTable};
 
-pub(crate) use self::changes::Changes;
-use self::request::HostRequest;
 use crate::draw::draw;
 use crate::host::{self, Side};
 use crate::identity::{self, Identity, Verdict};
@@ -51,13 +47,13 @@ impl Stream {
 
     fn route(&mut self) -> Result<Action, Status> {
         let table = Rc::clone(&self.table);
-        let request = HostRequest::read(self.identity.tells())?;
-        let Verdict::Told(told) = self.identity.judge(request.authority())? else {
+        let request = HostRequest::read()?;
+        let Verdict::Told(told) = self.identity.judge(&request.authority)? else {
             host::respond(421, &[], &[])?;
             return Ok(Action::Pause);
         };
         match table.decide(&request, draw).outcome {
-            Outcome::Route(route) => self.forward(&request, route, told.as_deref()),
+            Outcome::Route(route) => self.forward(route, told.as_deref()),
             Outcome::Redirect {
                 status,
                 location,
@@ -88,12 +84,7 @@ impl Stream {
     }
 
     /// To an upstream, unless a fault or a pre-flight ends it here.
-    fn forward(
-        &mut self,
-        request: &HostRequest,
-        mut route: Route<'_>,
-        told: Option<&Rendered>,
-    ) -> Result<Action, Status> {
+    fn forward(&mut self, mut route: Route<'_>, told: Option<&Rendered>) -> Result<Action, Status> {
         let injected = route.fault.map(|fault| fault.inject(draw)).unwrap_or_default();
         if let Injected {
             delay_ms: None,
@@ -119,10 +110,8 @@ impl Stream {
         if told.is_some_and(|told| told.vary) {
             self.answer.get_or_insert_default().varies = true;
         }
-        let mut changes = Changes::default();
-        delay(injected, &mut changes);
-        forward(&route, told, &mut changes)?;
-        changes.apply(request)?;
+        delay(injected)?;
+        forward(&route, told)?;
         Ok(Action::Continue)
     }
 
@@ -164,16 +153,7 @@ impl HttpContext for Stream {
 impl Answer {
     /// The cross-origin headers come last and replace all others, as with Envoy's filter.
     fn apply(&self) -> Result<(), Status> {
-        let HeaderMutations { set, add, remove } = &self.mutations;
-        for name in remove {
-            host::remove(Side::Response, name)?;
-        }
-        for (name, value) in set {
-            host::set(Side::Response, name, value.as_bytes())?;
-        }
-        for (name, value) in add {
-            host::add(Side::Response, name, value.as_bytes())?;
-        }
+        mutate(Side::Response, &self.mutations)?;
         for (name, value) in &self.cors {
             host::set(Side::Response, name, value)?;
         }
@@ -190,61 +170,109 @@ fn abort(status: AbortStatus) -> Result<(), Status> {
 }
 
 /// Lets Envoy's fault filter, which stands behind this one, hold the request, and end it then if so drawn.
-fn delay(injected: Injected, changes: &mut Changes<'_>) {
+fn delay(injected: Injected) -> Result<(), Status> {
     let Some(ms) = injected.delay_ms else {
-        return;
+        return Ok(());
     };
-    changes.set(names::FAULT_DELAY, ms.to_string().into_bytes());
+    set(names::FAULT_DELAY, &ms.to_string())?;
     match injected.abort {
-        Some(AbortStatus::Http(status)) => changes.set(names::FAULT_ABORT, status.to_string().into_bytes()),
-        Some(AbortStatus::Grpc(status)) => {
-            changes.set(names::FAULT_ABORT_GRPC, status.to_string().into_bytes())
-        }
-        None => {}
+        Some(AbortStatus::Http(status)) => set(names::FAULT_ABORT, &status.to_string()),
+        Some(AbortStatus::Grpc(status)) => set(names::FAULT_ABORT_GRPC, &status.to_string()),
+        None => Ok(()),
     }
 }
 
-/// What the upstream, and Envoy on the way to it, gets to see.
-fn forward<'a>(
-    route: &'a Route<'_>,
-    told: Option<&'a Rendered>,
-    changes: &mut Changes<'a>,
-) -> Result<(), Status> {
+fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), Status> {
     let to = route.destination;
-    changes.mutate(&to.request);
+    mutate(Side::Request, &to.request)?;
     if let Some(told) = told {
-        identity::tell(told, changes)?;
+        identity::tell(told)?;
     }
     if let Some(authority) = &to.authority {
-        changes.set(":authority", authority.as_bytes());
+        host::set(Side::Request, ":authority", authority.as_bytes())?;
     }
     if let Some(path) = &route.path {
-        changes.set(":path", path.as_slice());
+        host::set(Side::Request, ":path", path)?;
     }
     if let Some(ms) = route.timeout_ms {
-        changes.set(names::TIMEOUT_MS, ms.to_string().into_bytes());
+        set(names::TIMEOUT_MS, &ms.to_string())?;
     }
     if let Some(retries) = route.retries {
-        retry(retries, changes);
+        retry(retries)?;
     }
     if let Some(mirrors) = route.mirrors {
-        changes.set(names::MIRRORS, mirrors.key.as_bytes());
+        set(names::MIRRORS, mirrors.key)?;
     }
     // Last: only a request that was changed in full may go anywhere.
-    changes.set(names::CLUSTER, to.cluster.as_bytes());
+    set(names::CLUSTER, &to.cluster)
+}
+
+fn retry(retries: &Retries) -> Result<(), Status> {
+    set(names::MAX_RETRIES, &retries.attempts.to_string())?;
+    set(names::RETRY_ON, &retries.retry_on)?;
+    if !retries.grpc_on.is_empty() {
+        set(names::RETRY_GRPC_ON, &retries.grpc_on)?;
+    }
+    if !retries.status_codes.is_empty() {
+        set(names::RETRIABLE_STATUS_CODES, &retries.status_codes)?;
+    }
+    match retries.per_try_timeout_ms {
+        Some(ms) => set(names::PER_TRY_TIMEOUT_MS, &ms.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn set(name: &str, value: &str) -> Result<(), Status> {
+    host::set(Side::Request, name, value.as_bytes())
+}
+
+fn mutate(side: Side, mutations: &HeaderMutations) -> Result<(), Status> {
+    for name in &mutations.remove {
+        host::remove(side, name)?;
+    }
+    for (name, value) in &mutations.set {
+        host::set(side, name, value.as_bytes())?;
+    }
+    for (name, value) in &mutations.add {
+        host::add(side, name, value.as_bytes())?;
+    }
     Ok(())
 }
 
-fn retry<'a>(retries: &'a Retries, changes: &mut Changes<'a>) {
-    changes.set(names::MAX_RETRIES, retries.attempts.to_string().into_bytes());
-    changes.set(names::RETRY_ON, retries.retry_on.as_bytes());
-    if !retries.grpc_on.is_empty() {
-        changes.set(names::RETRY_GRPC_ON, retries.grpc_on.as_bytes());
+/// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.
+struct HostRequest {
+    authority: Bytes,
+    path: Bytes,
+    headers: OnceCell<Vec<(String, Bytes)>>,
+}
+
+impl HostRequest {
+    fn read() -> Result<Self, Status> {
+        Ok(Self {
+            authority: host::request_value(":authority")?.unwrap_or_default(),
+            path: host::request_value(":path")?.unwrap_or_default(),
+            headers: OnceCell::new(),
+        })
     }
-    if !retries.status_codes.is_empty() {
-        changes.set(names::RETRIABLE_STATUS_CODES, retries.status_codes.as_bytes());
+}
+
+impl Request for HostRequest {
+    fn authority(&self) -> &[u8] {
+        &self.authority
     }
-    if let Some(ms) = retries.per_try_timeout_ms {
-        changes.set(names::PER_TRY_TIMEOUT_MS, ms.to_string().into_bytes());
+
+    fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    fn header(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        let name = if name == "host" { ":authority" } else { name };
+        let headers = self
+            .headers
+            .get_or_init(|| host::request_headers().unwrap_or_default());
+        headers
+            .iter()
+            .filter(|(own, _)| own == name)
+            .for_each(|(_, value)| each(value));
     }
 }

@@ -14,7 +14,6 @@ use sealgate_core::identity::{
 
 use self::cache::Cache;
 use crate::host::{self, Side};
-use crate::http::Changes;
 
 /// Counts requests of which a header was left out.
 const LEFT_OUT: &str = "sealgate_identity_left_out";
@@ -41,11 +40,6 @@ impl Identity {
             policies: Policies::new(config),
             ..Self::default()
         }
-    }
-
-    /// Upstreams are told of connections, with many headers for each request.
-    pub(crate) fn tells(&self) -> bool {
-        self.policies.tells()
     }
 
     /// One property call; none where nothing is to be known of connections.
@@ -126,9 +120,9 @@ fn is_validated() -> Result<bool, Status> {
 }
 
 /// Tells the upstream.
-pub(crate) fn tell<'a>(rendered: &'a Rendered, changes: &mut Changes<'a>) -> Result<(), Status> {
+pub(crate) fn tell(rendered: &Rendered) -> Result<(), Status> {
     for (name, value) in &rendered.set {
-        changes.set(name, value.as_slice());
+        host::set(Side::Request, name, value)?;
     }
     if let Some(element) = &rendered.append {
         let mut value = host::request_value(Rendered::XFCC)?.unwrap_or_default();
@@ -136,10 +130,10 @@ pub(crate) fn tell<'a>(rendered: &'a Rendered, changes: &mut Changes<'a>) -> Res
             value.push(b',');
         }
         value.extend_from_slice(element);
-        changes.set(Rendered::XFCC, value);
+        host::set(Side::Request, Rendered::XFCC, &value)?;
     }
     if rendered.remove_xfcc {
-        changes.remove(Rendered::XFCC);
+        host::remove(Side::Request, Rendered::XFCC)?;
     }
     if !rendered.left_out.is_empty() {
         host::count(LEFT_OUT)?;

@@ -78,12 +78,6 @@ impl Policies {
         self.told.is_empty() && self.policies.is_empty()
     }
 
-    /// Whether upstreams are told of any connection.
-    #[must_use]
-    pub fn tells(&self) -> bool {
-        !self.told.is_empty()
-    }
-
     /// What upstreams are told of the connections of a chain.
     #[must_use]
     pub fn told(&self, chain: &str) -> Option<&IdentityConfig> {

@@ -190,6 +190,9 @@ pub struct ExplainArgs {
     /// A header of the request, `name: value`; may be repeated
     #[arg(long = "header", value_name = "HEADER")]
     pub headers: Vec<String>,
+    /// What an upstream is told of a client that shows this certificate (PEM; a chain may follow)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "batch")]
+    pub peer_certificate: Option<PathBuf>,
     /// Answer one request per line of this file (`-`: standard input) with one line each
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     pub batch: Option<PathBuf>,

@@ -47,15 +47,18 @@ impl Identity {
         if self.policies.is_empty() {
             return Ok(Verdict::Told(None));
         }
-        // Without it nobody knows what the connection may be used for.
-        let facts = host::property(&["filter_state", FILTER_STATE])?.ok_or(Status::NotFound)?;
-        let connection = Connection::parse(&facts).ok_or(Status::ParseFailure)?;
-        if !self.policies.admits(authority, connection.origin.policy) {
+        let facts = host::property(&["filter_state", FILTER_STATE])?;
+        let connection = facts.as_deref().and_then(Connection::parse);
+        if !self.policies.admits(authority, connection.as_ref()) {
             return Ok(Verdict::Misdirected);
         }
+        // Older than all that is said of connections now: nothing is known of it.
+        let (Some(facts), Some(connection)) = (&facts, connection) else {
+            return Ok(Verdict::Told(None));
+        };
         // On listeners of our own the chain knows, and Envoy is not asked.
         let is_valid = connection.standing(false) == Standing::Presented && is_validated()?;
-        let told = self.told(&facts, &connection, connection.standing(is_valid))?;
+        let told = self.told(facts, &connection, connection.standing(is_valid))?;
         Ok(Verdict::Told(Some(told)))
     }
 

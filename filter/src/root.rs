@@ -50,7 +50,7 @@ impl RootContext for Root {
 
 fn read(size: usize) -> Result<(RouteTable, Identity), String> {
     let bytes = host::configuration(size).map_err(|status| format!("it cannot be read: {status:?}"))?;
-    let mut config: TableConfig = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    let mut config = TableConfig::from_json(&bytes).map_err(|error| error.to_string())?;
     let identity = Identity::new(std::mem::take(&mut config.policies));
     let table = RouteTable::new(config).map_err(|error| error.to_string())?;
     Ok((table, identity))

@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod floor;
 pub mod gateway;
+pub mod identity;
 pub mod material;
 pub mod secrets;
 
@@ -54,6 +55,11 @@ impl Times {
     /// One more.
     pub fn push(&mut self, time: Duration) {
         self.0.push(time);
+    }
+
+    /// Those of another run too.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     /// In milliseconds; 0 without any.

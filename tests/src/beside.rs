@@ -88,6 +88,30 @@ pub fn native(port: u16, material: &Material<'_>) -> Value {
     listener(port, &material.tls("VERIFY_TRUST_CHAIN"), Vec::new(), manager)
 }
 
+/// A listener without a filter, with this policy on XFCC: `SANITIZE`, or `SANITIZE_SET` with all that it can hold but
+/// certificates.
+#[must_use]
+pub fn forwarding(port: u16, material: &Material<'_>, policy: &str) -> Value {
+    let manager = json!({
+        "stat_prefix": "forwarding",
+        "forward_client_cert_details": policy,
+        "set_current_client_cert_details": {"subject": true, "uri": true, "dns": true},
+        "route_config": route(json!({"route": {"cluster": CLUSTER}})),
+        "http_filters": [router()],
+    });
+    listener(port, &material.tls("VERIFY_TRUST_CHAIN"), Vec::new(), manager)
+}
+
+/// An Envoy with nothing but such listeners.
+#[must_use]
+pub fn alone(admin: u16, listeners: &[Value], upstream: u16) -> String {
+    let bootstrap = format!(
+        "node: {{id: beside, cluster: beside}}\nadmin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {admin}}}}}}}\n\
+         static_resources:\n  clusters:\n"
+    );
+    with(&bootstrap, listeners, upstream)
+}
+
 /// Our filter on a listener that takes every certificate.
 ///
 /// # Errors

@@ -375,6 +375,17 @@ impl Site {
         self.running_agent()?.processor_time()
     }
 
+    /// What Envoy's threads have taken of the processors.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn envoy_processor_time(&self) -> Result<Duration> {
+        self.envoy
+            .as_ref()
+            .context("Envoy does not run")?
+            .processor_time()
+    }
+
     fn running_agent(&self) -> Result<&Running> {
         self.agent.as_ref().context("the agent does not run")
     }

@@ -163,8 +163,8 @@ const FACTS: [&str; 2] = ["x-envoy-external-address", "x-envoy-internal"];
 /// What the gateway says to itself.
 fn own_headers(head: &str) -> Vec<&str> {
     let is_own = |line: &&str| {
-        let mut names = names::never_from_a_client().filter(|name| !FACTS.contains(name));
-        names.any(|name| header(line, name).is_some())
+        let mut names = names::never_from_a_client().filter(|name| !FACTS.contains(&&**name));
+        names.any(|name| header(line, &name).is_some())
     };
     head.lines().filter(is_own).collect()
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 const OBJECTS: &str = include_str!("data/every-field.yaml");
 const PAGE: &str = include_str!("../../agent/docs/fields.md");
-/// What says that a field means nothing here.
+/// What says that a field means nothing here; so does an error of any other code that names the field itself.
 const NOT_CARRIED_OUT: &str = "not-carried-out";
 
 /// What becomes of a field.
@@ -96,8 +96,12 @@ fn named<'f>(findings: &'f [Finding], object: &Value, field: &Occurrence) -> Opt
         let rest = field.place.strip_prefix(place);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
-    let mut findings = findings.iter().filter(|finding| finding.code == NOT_CARRIED_OUT);
-    findings.find(|finding| is_of(finding) && names(finding))
+    let is_refusal = |finding: &&Finding| {
+        finding.severity == Severity::Error && finding.field.as_deref() == Some(field.place.as_str())
+    };
+    let own = || findings.iter().filter(is_of);
+    let mut meaningless = own().filter(|finding| finding.code == NOT_CARRIED_OUT);
+    meaningless.find(names).or_else(|| own().find(is_refusal))
 }
 
 fn without(objects: &[Value], at: usize, field: &Occurrence) -> Result<Vec<Value>> {

@@ -285,6 +285,7 @@ async fn native_of(
     Ok((judge(xfcc, &content, &subject, raw)?, seen))
 }
 
+#[expect(clippy::print_stdout, reason = "the table is what people run this test for")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_certificate_is_mistaken() -> Result<()> {
     let clients = Clients::start("").await?;

@@ -1,5 +1,6 @@
 //! `sealgate explain`.
 
+mod identity;
 mod text;
 
 use std::collections::BTreeMap;
@@ -80,6 +81,8 @@ struct Told {
     answer: Explained,
     #[serde(flatten)]
     trace: Trace,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<identity::Headers>,
 }
 
 fn single(args: &ExplainArgs, tables: &Tables, configs: &[Port]) -> Result<Answer> {
@@ -91,11 +94,17 @@ fn single(args: &ExplainArgs, tables: &Tables, configs: &[Port]) -> Result<Answe
         trace: config
             .map(|config| trace(&question, &config.table))
             .unwrap_or_default(),
+        identity: args
+            .peer_certificate
+            .as_deref()
+            .map(|path| identity::headers(path, &question, config))
+            .transpose()?,
     };
     let text = if args.json {
         serde_json::to_string(&told)? + "\n"
     } else {
         text::render(&question, &told.trace, &serde_json::to_value(&told.answer)?)
+            + &told.identity.as_ref().map(text::identity).unwrap_or_default()
     };
     print(&text)?;
     Ok(if told.answer.is_found() {

@@ -13,6 +13,8 @@ use crate::translate::Bound;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place<'t> {
     service: &'t str,
+    /// The VirtualService of the host: of a delegate's rule the one that delegated to it.
+    owner: &'t str,
     rule: usize,
     block: Option<usize>,
 }
@@ -48,6 +50,15 @@ pub(super) fn check(bound: &Bound) -> Vec<Finding> {
     seen.findings()
 }
 
+fn owner(origin: &Origin) -> &str {
+    let root = origin.root.as_ref();
+    root.map_or(&origin.virtual_service, |root| &root.virtual_service)
+}
+
+fn is_alive(blocks: &[Covered<'_>]) -> bool {
+    blocks.iter().any(|(_, by)| by.is_none())
+}
+
 /// A block and what covers it.
 type Covered<'t> = (Place<'t>, Option<Place<'t>>);
 
@@ -60,6 +71,7 @@ fn covers<'t>(
     let mut add = |rule: &'t RuleConfig, block: &'t MatchConfig, index| {
         let place = Place {
             service: &rule.origin.virtual_service,
+            owner: owner(&rule.origin),
             rule: rule.origin.rule,
             block: index,
         };
@@ -84,33 +96,24 @@ impl<'t> Seen<'t> {
             return;
         };
         let rules = covers(host, everything);
-        let is_alive = |blocks: &[Covered<'_>]| blocks.iter().any(|(_, by)| by.is_none());
         let alive = rules.iter().filter(|(_, blocks)| is_alive(blocks));
-        let alive: HashSet<&str> = alive.map(|(origin, _)| origin.virtual_service.as_str()).collect();
+        let alive: HashSet<&str> = alive.map(|(origin, _)| owner(origin)).collect();
         for (origin, blocks) in &rules {
+            let covered = || blocks.iter().filter_map(|(place, by)| Some((*place, (*by)?)));
+            let foreign: Vec<_> = covered().filter(|(place, by)| by.owner != place.owner).collect();
             let key = (origin.virtual_service.as_str(), origin.rule);
-            let foreign =
-                |(place, by): &Covered<'t>| Some((*place, by.filter(|by| by.service != place.service)?));
-            let mut foreign: Vec<_> = blocks.iter().filter_map(foreign).collect();
-            if let Some((_, by)) = foreign.first()
-                && !alive.contains(key.0)
-            {
-                let domains = host.domains.iter().map(String::as_str);
-                self.shadowed
-                    .entry((key.0, by.service))
-                    .or_default()
-                    .extend(domains);
-                foreign.clear();
+            match (covered().next(), foreign.first()) {
+                (Some((_, by)), None) if !is_alive(blocks) => drop(self.dead.entry(key).or_insert(by)),
+                _ => drop(self.alive.insert(key)),
             }
-            for (place, by) in &foreign {
-                self.claimed.entry(*place).or_insert((*by, domain));
-            }
-            let by_own = blocks
-                .iter()
-                .find_map(|(place, by)| by.filter(|by| by.service == place.service));
-            match by_own.filter(|_| !is_alive(blocks) && foreign.is_empty()) {
-                Some(by) => drop(self.dead.entry(key).or_insert(by)),
-                None => drop(self.alive.insert(key)),
+            match foreign.first() {
+                Some((place, by)) if !alive.contains(place.owner) => {
+                    let hosts = self.shadowed.entry((place.owner, by.owner)).or_default();
+                    hosts.extend(host.domains.iter().map(String::as_str));
+                }
+                _ => foreign.iter().for_each(|(place, by)| {
+                    self.claimed.entry(*place).or_insert((*by, domain));
+                }),
             }
         }
     }
@@ -118,19 +121,24 @@ impl<'t> Seen<'t> {
     fn findings(self) -> Vec<Finding> {
         let dead = self.dead.iter().filter(|(key, _)| !self.alive.contains(*key));
         let dead = dead.map(|((service, rule), by)| {
-            let message = format!("never reached: {by} takes every request that it matches");
+            let place = if by.service == *service {
+                by.to_string()
+            } else {
+                format!("{by} of VirtualService {}", by.service)
+            };
+            let message = format!("never reached: {place} takes every request that it matches");
             finding(service, "dead-rule", format!("spec.http[{rule}]"), message)
         });
         let claimed = self.claimed.iter().map(|(place, (by, host))| {
             let message = format!(
-                "two VirtualServices claim these paths of {host}: {by} of {} is older and takes them",
+                "two VirtualServices claim these paths of {host}: {by} of {} comes first and takes them",
                 by.service
             );
             finding(place.service, "claimed-path", format!("spec.{place}"), message)
         });
         let shadowed = self.shadowed.iter().map(|((service, by), hosts)| {
             let hosts = hosts.iter().copied().collect::<Vec<_>>().join(", ");
-            let message = format!("{hosts}: VirtualService {by} is older and takes every request of it");
+            let message = format!("{hosts}: VirtualService {by} comes first and takes every request");
             finding(service, "shadowed-host", "spec.hosts".to_owned(), message)
         });
         dead.chain(claimed).chain(shadowed).collect()

@@ -1,7 +1,7 @@
 //! What upstreams are told of clients: the annotation `sealgate.dev/identity`, what the filter gets of it, and what
 //! Envoy is made to write down of each connection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use envoy_types::pb::envoy::config::core::v3::{
     DataSource, SubstitutionFormatString, data_source::Specifier, substitution_format_string::Format,
@@ -91,39 +91,25 @@ pub(super) fn policies(chains: &[Chain]) -> PoliciesConfig {
 }
 
 /// By which connections hosts may be reached. Certificates of the gateway do not matter: which one it showed is the
-/// client's business.
+/// client's business. Where all chains demand the same, and no certificate, there is nothing to be got round.
 fn demands(chains: &[Chain]) -> Vec<Demand> {
-    let secure = chains
+    let secure: Vec<_> = chains
         .iter()
-        .filter_map(|chain| Some((chain, chain.tls.as_ref()?)));
-    let mut demands: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
-    let mut policies = BTreeSet::new();
-    let mut asks = false;
-    for (chain, tls) in secure {
-        let policy = policy(tls);
-        policies.insert(policy.clone());
-        asks |= tls.client != ClientCertificate::None;
-        let demanded = (!chain.meaning.any_connection).then_some(policy);
-        let domains = demands.entry(demanded).or_default();
-        if chain.server_names.is_empty() {
-            domains.push("*".to_owned());
-        }
-        domains.extend(chain.server_names.iter().cloned());
-    }
-    // Connections that ask for certificates carry their policy even if it is the only one: a host that asks for more
-    // than it did is not to be had on a connection from before.
-    if !asks && policies.len() < 2 {
+        .filter_map(|chain| Some((chain, chain.tls.as_ref()?)))
+        .collect();
+    let policies: BTreeSet<_> = secure.iter().map(|(_, tls)| policy(tls)).collect();
+    if policies.len() < 2 && !secure.iter().any(|(chain, _)| asks(chain)) {
         return Vec::new();
     }
-    if let [(Some(only), _)] = demands.iter().collect::<Vec<_>>().as_slice() {
-        let policy = Some((*only).clone());
-        let domains = vec!["*".to_owned()];
-        return vec![Demand { domains, policy }];
-    }
-    demands
-        .into_iter()
-        .map(|(policy, domains)| Demand { domains, policy })
-        .collect()
+    let demand = |(chain, tls): (&Chain, &Tls)| Demand {
+        domains: if chain.server_names.is_empty() {
+            vec!["*".to_owned()]
+        } else {
+            chain.server_names.clone()
+        },
+        policy: (!chain.meaning.any_connection).then(|| policy(tls)),
+    };
+    secure.into_iter().map(demand).collect()
 }
 
 /// Names what a handshake had to fulfil, by its content.
@@ -143,10 +129,10 @@ fn policy(tls: &Tls) -> String {
         .collect()
 }
 
-/// Makes Envoy write down what the filter asks of a connection, once, when its handshake is done.
+/// Makes Envoy write down what the filter may ask of a connection, once, when its handshake is done. Every connection
+/// with TLS says what it is, asked or not: a server that begins to ask for certificates changes no other chain.
 pub(super) fn describing_filter(port: &Port, chain: &Chain) -> Option<Filter> {
-    let policies = &port.table.policies;
-    if *policies == PoliciesConfig::default() {
+    if chain.tls.is_none() && port.table.policies == PoliciesConfig::default() {
         return None;
     }
     let policy = chain.tls.as_ref().map_or_else(|| "-".to_owned(), policy);
@@ -204,8 +190,24 @@ fn wants_chain(chain: &Chain) -> bool {
     told(chain).is_some_and(IdentityConfig::wants_chain)
 }
 
+/// The chain that a connection for this host comes in by.
+#[must_use]
+pub fn chain_of<'p>(port: &'p Port, host: &str) -> Option<&'p Chain> {
+    let takes = |chain: &&Chain, name: &str| match chain.server_names.as_slice() {
+        [] => name == "*",
+        names => names.iter().any(|own| own == name),
+    };
+    let dots = host.match_indices('.').filter(|(at, _)| *at > 0);
+    let wildcards = dots.map(|(at, _)| format!("*{}", host.get(at..).unwrap_or_default()));
+    let mut names = [host.to_owned()]
+        .into_iter()
+        .chain(wildcards)
+        .chain(["*".to_owned()]);
+    names.find_map(|name| port.chains.iter().find(|chain| takes(chain, &name)))
+}
+
 /// What a chain tells, if its connections can show a certificate at all.
-fn told(chain: &Chain) -> Option<&IdentityConfig> {
+pub(crate) fn told(chain: &Chain) -> Option<&IdentityConfig> {
     chain.meaning.told.as_ref().filter(|_| asks(chain))
 }
 
@@ -213,3 +215,6 @@ fn asks(chain: &Chain) -> bool {
     let tls = chain.tls.as_ref();
     tls.is_some_and(|tls| tls.client != ClientCertificate::None)
 }
+
+#[cfg(test)]
+mod tests;

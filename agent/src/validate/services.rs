@@ -6,7 +6,6 @@ use super::Report;
 
 pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut Report) {
     report.not_carried_out("spec.trafficPolicy", spec.traffic_policy.is_some());
-    report.not_carried_out("spec.exportTo", is_limited(&spec.export_to));
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
     for (at, subset) in spec.subsets.iter().enumerate() {
         let field = format!("spec.subsets[{at}].trafficPolicy");
@@ -16,7 +15,6 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut Report) 
 
 pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut Report) {
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
-    report.not_carried_out("spec.exportTo", is_limited(&spec.export_to));
     report.not_carried_out("spec.subjectAltNames", !spec.subject_alt_names.is_empty());
     for (at, endpoint) in spec.endpoints.iter().enumerate() {
         for (name, given) in [
@@ -27,9 +25,4 @@ pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut Report) {
             report.not_carried_out(format!("spec.endpoints[{at}].{name}"), given.is_some());
         }
     }
-}
-
-/// Every namespace sees it anyway.
-fn is_limited(export_to: &[String]) -> bool {
-    !export_to.is_empty() && !export_to.iter().any(|to| to == "*")
 }

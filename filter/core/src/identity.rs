@@ -15,7 +15,7 @@ mod render;
 mod xfcc;
 
 pub use certificate::{BadCertificate, PeerIdentity, der_from_pem};
-pub use client_cert::chain_from_xfcc;
+pub use client_cert::{certificates_from_pem, chain_from_xfcc};
 pub use config::{BadIdentity, CertHeader, IdentityConfig, Misdirected, Unverified, Xfcc};
 pub use connection::{Connection, FILTER_STATE, Origin, Standing, format};
 pub use header::{Discrete, header_names};

@@ -35,6 +35,16 @@ pub struct TableConfig {
     pub policies: PoliciesConfig,
 }
 
+impl TableConfig {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// It is not JSON, or not a table: the message says where.
+    pub fn from_json(text: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(text)
+    }
+}
+
 /// Hosts with the same rules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

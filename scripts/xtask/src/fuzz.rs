@@ -10,7 +10,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{cargo, run};
 
 /// A target, and how long its inputs get.
-const TARGETS: [(&str, u32); 3] = [("table", 2048), ("request", 512), ("objects", 4096)];
+const TARGETS: [(&str, u32); 4] = [
+    ("certificate", 2048),
+    ("table", 2048),
+    ("request", 512),
+    ("objects", 4096),
+];
 const FOLDER: &str = "tests/fuzz";
 /// What `cargo fuzz --sanitizer none` builds with.
 const COVERAGE: [&str; 7] = [
@@ -25,7 +30,7 @@ const COVERAGE: [&str; 7] = [
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// table, request or objects; all by default
+    /// certificate, table, request or objects; all by default
     target: Option<String>,
     /// How often each is run
     #[arg(long, default_value_t = 10_000_000)]

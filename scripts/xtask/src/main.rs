@@ -203,8 +203,9 @@ fn bench(name: &str, quick: bool) -> Result<()> {
     match name {
         "rotation" => program("bench-rotation", arguments, None),
         "filter" => program("bench-filter", arguments, None),
+        "identity" => program("bench-identity", arguments, None),
         "kubernetes" => program("bench-kubernetes", arguments, Some(kube::setup()?)),
-        other => bail!("bench {other}: there are filter, kubernetes and rotation"),
+        other => bail!("bench {other}: there are filter, identity, kubernetes and rotation"),
     }
 }
 

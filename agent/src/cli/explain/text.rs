@@ -4,6 +4,8 @@
 use sealgate_core::explain::{HostMatch, Question, Trace, Trial, VirtualHost};
 use serde_json::Value;
 
+use super::identity::Headers;
+
 /// The width of the first column.
 const LABEL: usize = 10;
 
@@ -22,6 +24,21 @@ pub(super) fn render(question: &Question, trace: &Trace, answer: &Value) -> Stri
     flatten("", decision, &mut rows);
     rows.retain(|(path, _)| path != "type");
     page.table("", rows);
+    page.0
+}
+
+/// What the upstream is told of the client.
+pub(super) fn identity(headers: &Headers) -> String {
+    let mut page = Page::default();
+    page.line("client", headers.by);
+    page.table("", headers.set.clone());
+    let left_out = headers.left_out.iter();
+    page.table(
+        "left out",
+        left_out
+            .map(|name| (name.clone(), "does not fit".to_owned()))
+            .collect(),
+    );
     page.0
 }
 

@@ -64,6 +64,12 @@ fn abort_of(abort: &FaultAbort, problems: &mut Problems) -> Option<Abort> {
     let status = match (abort.http_status, &abort.grpc_status, &abort.http2_error) {
         (Some(status), None, None) => http_status(status, problems)?,
         (None, Some(name), None) => grpc_status(name, problems)?,
+        (.., Some(_)) => {
+            let message =
+                "only httpStatus and grpcStatus are carried out; Istio does not carry this out either";
+            problems.refuse("bad-fault", "fault.abort.http2Error", message);
+            return None;
+        }
         _ => {
             let message = "one of httpStatus and grpcStatus is needed";
             problems.refuse("bad-fault", "fault.abort", message);

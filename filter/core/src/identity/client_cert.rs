@@ -27,10 +27,14 @@ pub fn chain_from_xfcc(header: &[u8]) -> Vec<Vec<u8>> {
         .and_then(|start| header.get(start + KEY.len()..))
         .unwrap_or_default();
     let value = value.split(|byte| *byte == b'"').next().unwrap_or_default();
-    certificates(&escape::decoded(value)).unwrap_or_default()
+    certificates_from_pem(&escape::decoded(value)).unwrap_or_default()
 }
 
-fn certificates(mut pem: &[u8]) -> Result<Vec<Vec<u8>>, BadCertificate> {
+/// Every certificate of a PEM text, in DER.
+///
+/// # Errors
+/// One of them is not base64.
+pub fn certificates_from_pem(mut pem: &[u8]) -> Result<Vec<Vec<u8>>, BadCertificate> {
     const END: &[u8] = b"-----END CERTIFICATE-----";
     let mut all = Vec::new();
     while let Some(end) = pem.windows(END.len()).position(|window| window == END) {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::IdentityConfig;
+use super::connection::Connection;
 use crate::domains::Domains;
 
 /// The policies as data. Empty: nothing is to be known of connections.
@@ -32,7 +33,7 @@ pub struct Told {
     pub identity: IdentityConfig,
 }
 
-/// Hosts that ask for the same of a connection.
+/// The hosts of one server, and what they ask of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Demand {
@@ -83,26 +84,46 @@ impl Policies {
         self.told.get(*self.chains.get(chain)?)
     }
 
-    /// Whether a request for `authority` may come on a connection of this TLS policy. A host that belongs to no server
-    /// is nobody's, and is found nowhere.
+    /// Whether a request for `authority` may come on a connection; none is one that nobody knows anything of. A host
+    /// that belongs to no server is nobody's, and is found nowhere.
+    ///
+    /// A connection for the very server that the host belongs to stays good when that server's policy changes: Envoy
+    /// drains it, and no request fails. Which server it was for, its SNI says: names and places of servers change.
     #[must_use]
-    pub fn admits(&self, authority: &[u8], policy: &str) -> bool {
-        let demanded = self.domains.find(authority).and_then(|at| self.policies.get(at));
-        match demanded {
-            Some(Some(demanded)) => demanded == policy,
-            Some(None) | None => true,
-        }
+    pub fn admits(&self, authority: &[u8], connection: Option<&Connection<'_>>) -> bool {
+        let Some(at) = self.domains.find(authority) else {
+            return true;
+        };
+        let Some(Some(demanded)) = self.policies.get(at) else {
+            return true;
+        };
+        connection.is_some_and(|connection| {
+            let sni = connection.sni.unwrap_or_default();
+            demanded == connection.origin.policy || self.domains.find(sni.as_bytes()) == Some(at)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::connection::Origin;
 
     fn demand(domains: &[&str], policy: Option<&str>) -> Demand {
         Demand {
             domains: domains.iter().map(ToString::to_string).collect(),
             policy: policy.map(str::to_owned),
+        }
+    }
+
+    fn connection<'a>(sni: &'a str, policy: &'a str) -> Connection<'a> {
+        Connection {
+            origin: Origin {
+                policy,
+                ..Origin::default()
+            },
+            sni: Some(sni),
+            ..Connection::default()
         }
     }
 
@@ -116,22 +137,25 @@ mod tests {
             ],
             ..PoliciesConfig::default()
         });
-        for (authority, policy, expected) in [
-            ("a.example", "simple", true),
-            ("a.example", "mutual", false),
-            ("m.example", "simple", false),
-            ("M.Example.:443", "simple", false),
-            ("a.m.example", "simple", false),
-            ("a.m.example", "mutual", true),
-            ("open.m.example", "simple", true),
-            ("a.open.m.example", "simple", false),
-            ("elsewhere.com", "simple", true),
-            ("m.example", "a policy of yesterday", false),
+        for (authority, sni, policy, expected) in [
+            ("a.example", "elsewhere.com", "simple", true),
+            ("a.example", "elsewhere.com", "mutual", false),
+            ("m.example", "elsewhere.com", "simple", false),
+            ("M.Example.:443", "elsewhere.com", "simple", false),
+            ("a.m.example", "elsewhere.com", "simple", false),
+            ("a.m.example", "elsewhere.com", "mutual", true),
+            ("open.m.example", "elsewhere.com", "simple", true),
+            ("a.open.m.example", "elsewhere.com", "simple", false),
+            ("elsewhere.com", "elsewhere.com", "simple", true),
+            ("m.example", "elsewhere.com", "a policy of yesterday", false),
+            ("a.m.example", "m.example", "a policy of yesterday", true),
+            ("m.example", "a.example", "simple", false),
+            ("m.example", "", "simple", false),
         ] {
             assert_eq!(
-                policies.admits(authority.as_bytes(), policy),
+                policies.admits(authority.as_bytes(), Some(&connection(sni, policy))),
                 expected,
-                "{authority} {policy}"
+                "{authority} {sni} {policy}"
             );
         }
     }

@@ -20,12 +20,16 @@ impl Spot {
     /// Half of the routes are exact, half are prefixes.
     pub(super) fn path(self) -> String {
         let route = route(self.0);
-        if self.0 % 2 == 0 { route } else { route + "item" }
+        if self.0.is_multiple_of(2) {
+            route
+        } else {
+            route + "item"
+        }
     }
 }
 
 fn route(at: usize) -> String {
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         format!("/exact/{at}")
     } else {
         format!("/prefix/{at}/")

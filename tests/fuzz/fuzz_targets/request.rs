@@ -43,7 +43,7 @@ fn bench() -> Bench {
                 let origin = Origin {
                     virtual_service: at.to_string(),
                     rule,
-                    name: None,
+                    ..Origin::default()
                 };
                 let kept: Vec<usize> = (0..route.r#match.len()).collect();
                 convert::rule(origin, route, &kept, &mut |to| to.host.clone())
@@ -55,6 +55,7 @@ fn bench() -> Bench {
     let config = TableConfig {
         port: 443,
         virtual_hosts: virtual_hosts.collect(),
+        ..TableConfig::default()
     };
     let table = RouteTable::compile(&config).unwrap();
     Bench {

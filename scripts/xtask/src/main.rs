@@ -152,15 +152,17 @@ fn make_executable(path: &Path) -> Result<PathBuf> {
 
 /// Builds the filter, then the agent that carries it; gives the agent's path.
 fn build(debug: bool) -> Result<PathBuf> {
-    run(&mut cargo(&[
-        "build",
+    // The module names no folder of whoever built it.
+    let remapped = format!("--remap-path-prefix={}=cargo", cargo_home()?.display());
+    let filter = [
         "--package",
         "sealgate-filter",
         "--profile",
         "filter",
         "--target",
         WASM[0],
-    ]))?;
+    ];
+    run(cargo(&["build"]).args(filter).env("RUSTFLAGS", remapped))?;
     let profile = if debug { "debug" } else { "release" };
     let folder = fs::canonicalize("target")?.join(profile);
     fs::create_dir_all(&folder)?;
@@ -176,6 +178,13 @@ fn build(debug: bool) -> Result<PathBuf> {
     }
     run(command.env("SEALGATE_FILTER_WASM", &module))?;
     Ok(folder.join("sealgate"))
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    let own = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = || env::home_dir().map(|home| home.join(".cargo"));
+    own.or_else(home)
+        .context("neither CARGO_HOME nor a home is known")
 }
 
 fn test(rest: &[String]) -> Result<()> {

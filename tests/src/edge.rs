@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::client::{Tls, Version};
-use crate::manifests::{gateway, virtual_service};
+use crate::manifests::{entry, gateway, virtual_service};
 use crate::pki::Authority;
 use crate::raw::{RawAnswer, RawRequest};
 use crate::site::Site;
@@ -174,19 +174,8 @@ pub fn rule(condition: &str, upstream: &str) -> String {
     )
 }
 
-/// A ServiceEntry `NAME.local` with one endpoint on loopback.
+/// A ServiceEntry `NAME.local` with one endpoint on loopback, as one more document.
 #[must_use]
 pub fn service(name: &str, port: u16) -> String {
-    format!(
-        r"---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: {name}}}
-spec:
-  hosts: [{name}.local]
-  resolution: STATIC
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]
-"
-    )
+    format!("---\n{}", entry(name, &format!("{name}.local"), 80, port))
 }

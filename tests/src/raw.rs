@@ -12,6 +12,12 @@ use crate::client::{Tls, Version};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The bytes that the characters of a table stand for, by their number.
+#[must_use]
+pub fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
+}
+
 /// A request whose every byte is the caller's.
 #[derive(Clone, Debug, Default)]
 pub struct RawRequest {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use sealgate_core::names;
 use sealgate_tests::client::Version;
+use sealgate_tests::edge::service;
 use sealgate_tests::eventually;
-use sealgate_tests::raw::{RawAnswer, RawRequest};
+use sealgate_tests::raw::{RawAnswer, RawRequest, bytes};
 use sealgate_tests::recorder::{Recorder, header};
 use sealgate_tests::site::Site;
 use serde::Deserialize;
@@ -55,10 +56,6 @@ fn yes() -> bool {
     true
 }
 
-fn bytes(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
-}
-
 /// The gateway and its upstreams.
 struct Stand {
     site: Site,
@@ -101,21 +98,6 @@ impl Stand {
     async fn send(&self, request: &RawRequest) -> Result<RawAnswer> {
         request.send(self.site.http, None, Version::H1).await
     }
-}
-
-fn service(name: &str, port: u16) -> String {
-    format!(
-        "---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: {name}}}
-spec:
-  hosts: [{name}.local]
-  resolution: STATIC
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]
-"
-    )
 }
 
 impl Case {

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use sealgate_tests::client::Version;
 use sealgate_tests::edge::{Edge, WAYS, Way};
 use sealgate_tests::explain::{self, Arrived};
-use sealgate_tests::raw::{RawAnswer, RawRequest};
+use sealgate_tests::raw::{RawAnswer, RawRequest, bytes};
 use serde::Deserialize;
 
 const CASES: &str = include_str!("../data/hostile.json");
@@ -49,10 +49,6 @@ fn app() -> Option<String> {
 
 fn once() -> usize {
     1
-}
-
-fn bytes(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
 }
 
 impl Case {

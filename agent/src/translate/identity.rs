@@ -16,6 +16,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::Config;
 use sealgate_core::config::GatewaySpec;
+use sealgate_core::host;
 use sealgate_core::identity::{
     Demand, FILTER_STATE, IdentityConfig, Misdirected, Origin, PoliciesConfig, Told, Xfcc, format,
 };
@@ -102,11 +103,7 @@ fn demands(chains: &[Chain]) -> Vec<Demand> {
         return Vec::new();
     }
     let demand = |(chain, tls): (&Chain, &Tls)| Demand {
-        domains: if chain.server_names.is_empty() {
-            vec!["*".to_owned()]
-        } else {
-            chain.server_names.clone()
-        },
+        domains: chain.domains().map(str::to_owned).collect(),
         policy: (!chain.meaning.any_connection).then(|| policy(tls)),
     };
     secure.into_iter().map(demand).collect()
@@ -192,18 +189,14 @@ fn wants_chain(chain: &Chain) -> bool {
 
 /// The chain that a connection for this host comes in by.
 #[must_use]
-pub fn chain_of<'p>(port: &'p Port, host: &str) -> Option<&'p Chain> {
-    let takes = |chain: &&Chain, name: &str| match chain.server_names.as_slice() {
-        [] => name == "*",
-        names => names.iter().any(|own| own == name),
-    };
-    let dots = host.match_indices('.').filter(|(at, _)| *at > 0);
-    let wildcards = dots.map(|(at, _)| format!("*{}", host.get(at..).unwrap_or_default()));
-    let mut names = [host.to_owned()]
-        .into_iter()
-        .chain(wildcards)
-        .chain(["*".to_owned()]);
-    names.find_map(|name| port.chains.iter().find(|chain| takes(chain, &name)))
+pub fn chain_of<'p>(port: &'p Port, name: &str) -> Option<&'p Chain> {
+    let domains = port
+        .chains
+        .iter()
+        .flat_map(|chain| chain.domains().map(move |domain| (domain, chain)));
+    let taking = domains.filter(|(domain, _)| *domain == "*" || host::matches(domain, name));
+    let (_, chain) = taking.max_by_key(|(domain, _)| host::precedence(domain))?;
+    Some(chain)
 }
 
 /// What a chain tells, if its connections can show a certificate at all.

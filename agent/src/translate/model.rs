@@ -49,6 +49,14 @@ pub struct Chain {
     pub meaning: Meaning,
 }
 
+impl Chain {
+    /// The SNI names as host patterns: `*` where there is none.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        let rest = self.server_names.is_empty().then_some("*");
+        self.server_names.iter().map(String::as_str).chain(rest)
+    }
+}
+
 /// What the connections of a chain mean to upstreams and to hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {

@@ -52,6 +52,12 @@ pub fn matches(pattern: &str, host: &str) -> bool {
     }
 }
 
+/// Of the patterns that take a name, the one with the greatest is its own: the name itself, then the longest wildcard.
+#[must_use]
+pub fn precedence(pattern: &str) -> impl Ord + use<> {
+    (!pattern.starts_with('*'), pattern.len())
+}
+
 /// What two patterns have in common: the more specific of them if it is within the other.
 #[must_use]
 pub fn intersection<'a>(a: &'a str, b: &'a str) -> Option<&'a str> {

@@ -110,8 +110,7 @@ fn virtual_host<'t>(
         .iter()
         .flat_map(|config| config.domains.iter().map(move |domain| (domain, config)));
     let taken = domains.filter(|(domain, _)| host::matches(domain, &name));
-    // An exact name has no star, and of wildcards the longest has the longest suffix.
-    let (domain, config) = taken.max_by_key(|(domain, _)| (!domain.starts_with('*'), domain.len()))?;
+    let (domain, config) = taken.max_by_key(|(domain, _)| host::precedence(domain))?;
     let by = match domain.strip_prefix('*') {
         None => HostMatch::Exact,
         Some("") => HostMatch::Any,

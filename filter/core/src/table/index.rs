@@ -33,26 +33,20 @@ impl PathIndex {
     pub(super) fn new<'m>(blocks: impl Iterator<Item = Option<&'m Match>>) -> Self {
         let (mut plain, mut folded) = (Builder::default(), Builder::default());
         for (at, block) in (0..).zip(blocks) {
-            let Some((uri, ignore_case)) =
-                block.and_then(|block| Some((block.uri.as_ref()?, block.ignore_case)))
-            else {
-                plain.prefix(b"", at);
-                continue;
-            };
-            let (keys, key) = match uri {
-                Matcher::Exact(text) | Matcher::Prefix(text) if ignore_case => {
-                    (&mut folded, Cow::Owned(text.to_ascii_lowercase()))
+            let ignore_case = block.is_some_and(|block| block.ignore_case);
+            let keys = if ignore_case { &mut folded } else { &mut plain };
+            let key = |text: &'m [u8]| -> Cow<'m, [u8]> {
+                if ignore_case {
+                    text.to_ascii_lowercase().into()
+                } else {
+                    text.into()
                 }
-                Matcher::Exact(text) | Matcher::Prefix(text) => (&mut plain, Cow::Borrowed(&**text)),
-                Matcher::Regex(pattern) => {
-                    plain.regex(pattern, at);
-                    continue;
-                }
-                Matcher::Present => (&mut plain, Cow::Borrowed(b"".as_slice())),
             };
-            match uri {
-                Matcher::Exact(_) => keys.exact(&key, at),
-                _ => keys.prefix(&key, at),
+            match block.and_then(|block| block.uri.as_ref()) {
+                Some(Matcher::Exact(text)) => keys.exact(&key(text), at),
+                Some(Matcher::Prefix(text)) => keys.prefix(&key(text), at),
+                Some(Matcher::Regex(pattern)) => plain.regex(pattern, at),
+                Some(Matcher::Present) | None => plain.prefix(b"", at),
             }
         }
         Self {

@@ -34,10 +34,7 @@ impl Rule {
     pub(super) fn compile(mut config: RuleConfig) -> Result<Self, TableError> {
         let blocks = std::mem::take(&mut config.matches);
         let matches = blocks.iter().enumerate().map(|(at, block)| {
-            Match::compile(block).map_err(|error| TableError {
-                place: format!("matches[{at}].{}", error.place),
-                ..error
-            })
+            Match::compile(block).map_err(|error| error.within(&format!("matches[{at}]")))
         });
         let (rewrite, extras) = match &config.action {
             Action::Route(route) => (rewrite_pattern(route)?, Extras::compile(route)?),

@@ -95,9 +95,6 @@ impl<'m> Builder<'m> {
     }
 
     fn draft(&mut self, key: &[u8]) -> &mut Draft<'m> {
-        if !self.0.contains_key(key) {
-            self.0.insert(key.into(), Draft::default());
-        }
         self.0.entry(key.into()).or_default()
     }
 

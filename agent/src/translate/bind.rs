@@ -186,8 +186,11 @@ impl<'a> Binder<'a> {
         })
     }
 
-    fn say(&mut self, meta: &Meta, code: &'static str, field: String, message: impl Into<String>) {
-        let (object, message) = (gateway_ref(meta), message.into());
+    fn say(&mut self, gateway: &Meta, code: &'static str, field: String, message: impl Into<String>) {
+        self.report(code, (gateway_ref(gateway), field), message.into());
+    }
+
+    fn report(&mut self, code: &'static str, (object, field): (ObjectRef, String), message: String) {
         self.findings.push(Finding {
             severity: Severity::Error,
             code,

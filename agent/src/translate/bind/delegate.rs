@@ -9,7 +9,6 @@ use sealgate_core::table::{Origin, Root};
 use super::hosts::is_exported;
 use super::rules::{Declared, origin};
 use super::{Binder, ServiceRef, service_ref};
-use crate::object::{Finding, ObjectRef, Severity};
 use crate::translate::destination::full_name;
 
 impl<'a> Binder<'a> {
@@ -83,16 +82,6 @@ impl<'a> Binder<'a> {
                 problem.message.clone(),
             );
         }
-    }
-
-    fn report(&mut self, code: &'static str, (object, field): (ObjectRef, String), message: String) {
-        self.findings.push(Finding {
-            severity: Severity::Error,
-            code,
-            object,
-            field: Some(field),
-            message,
-        });
     }
 }
 

@@ -2,7 +2,7 @@
 //! persistent: a snapshot shares everything with the one before it but what changed, and the difference of two is
 //! found without looking at what they share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -301,9 +301,9 @@ impl Draft<'_> {
 
     /// Makes these the only resources of a kind.
     pub fn replace(&mut self, kind: TypeUrl, resources: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        let mut gone: Vec<Arc<str>> = self.snapshot.names(kind).cloned().collect();
+        let mut gone: BTreeSet<Arc<str>> = self.snapshot.names(kind).cloned().collect();
         for (name, body) in resources {
-            gone.retain(|old| **old != *name);
+            gone.remove(name.as_str());
             self.set(kind, &name, body);
         }
         gone.iter().for_each(|name| self.remove(kind, name));

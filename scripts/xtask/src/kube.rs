@@ -65,7 +65,8 @@ fn build(tools: &Path) -> Result<()> {
     let scratch = fs::canonicalize(tools)?.join(format!("build-{}", std::process::id()));
     let flags = linker_flags(&fs::read_to_string(Path::new(MODULE).join("go.mod"))?)?;
     let built = PROGRAMS.iter().try_for_each(|(name, package)| {
-        run(&mut go_build(&scratch, name, package, &flags)).context(HOW)?;
+        run(&mut go_build(&scratch, name, package, &flags))
+            .with_context(|| format!("{name} cannot be built"))?;
         Ok(fs::rename(scratch.join(name), tools.join(name))?)
     });
     let _ = fs::remove_dir_all(&scratch);

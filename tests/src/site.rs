@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -197,12 +198,26 @@ pub fn program(variable: &str) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// A port of loopback that nobody has.
+/// A port of loopback that nobody has, and that no other call in this process gets.
+///
+/// It is below the range from which the kernel takes ports for connections and for port 0, so that
+/// nothing takes it before its user listens; each process begins at a place of its own.
 ///
 /// # Errors
 /// There is none.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    const FIRST: u32 = 18_000;
+    const COUNT: u32 = 14_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(61);
+    for _ in 0..COUNT {
+        let at = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = u16::try_from(FIRST + at)?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of loopback is free")
 }
 
 impl Site {

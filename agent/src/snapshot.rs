@@ -79,13 +79,13 @@ pub type Version = Arc<str>;
 
 /// What encodes itself whenever it is sent, so that its content is held once.
 pub trait Body: Send + Sync {
-    /// Appends the encoded message.
-    fn append_to(&self, message: &mut Vec<u8>);
+    /// Gives the encoded message, part by part.
+    fn encode(&self, sink: &mut dyn FnMut(&[u8]));
 }
 
 impl Body for Zeroizing<Vec<u8>> {
-    fn append_to(&self, message: &mut Vec<u8>) {
-        message.extend_from_slice(self);
+    fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
+        sink(self);
     }
 }
 
@@ -99,9 +99,16 @@ impl Resource {
     /// A resource of this content, encoded.
     #[must_use]
     pub fn new(body: Vec<u8>) -> Self {
-        let hash = Sha256::digest(&body);
-        let version = crate::credential::hex(hash.get(..16).unwrap_or_default());
-        Self::of(version, Arc::new(Zeroizing::new(body)))
+        Self::encoded_later(Arc::new(Zeroizing::new(body)))
+    }
+
+    /// A resource of this content, of which only the hash is made now.
+    #[must_use]
+    pub fn encoded_later(body: Arc<dyn Body>) -> Self {
+        let mut hash = Sha256::new();
+        body.encode(&mut |part| hash.update(part));
+        let version = crate::credential::hex(hash.finalize().get(..16).unwrap_or_default());
+        Self::of(version, body)
     }
 
     /// A resource of this content, whose hash is `version`.
@@ -121,7 +128,7 @@ impl Resource {
 
     /// Appends the encoded message; a Secret's is without its name.
     pub fn append_to(&self, message: &mut Vec<u8>) {
-        self.body.append_to(message);
+        self.body.encode(&mut |part| message.extend_from_slice(part));
     }
 
     /// The encoded message.
@@ -300,11 +307,11 @@ impl Draft<'_> {
     }
 
     /// Makes these the only resources of a kind.
-    pub fn replace(&mut self, kind: TypeUrl, resources: impl IntoIterator<Item = (String, Vec<u8>)>) {
+    pub fn replace(&mut self, kind: TypeUrl, resources: impl IntoIterator<Item = (String, Resource)>) {
         let mut gone: BTreeSet<Arc<str>> = self.snapshot.names(kind).cloned().collect();
-        for (name, body) in resources {
+        for (name, resource) in resources {
             gone.remove(name.as_str());
-            self.set(kind, &name, body);
+            self.put(kind, &name, resource);
         }
         gone.iter().for_each(|name| self.remove(kind, name));
     }

@@ -24,7 +24,7 @@ pub use bind::{Bound, bind};
 
 use self::model::Endpoints;
 use crate::credential::{Credential, CredentialName};
-use crate::snapshot::{Draft, TypeUrl};
+use crate::snapshot::{Draft, Resource, TypeUrl};
 
 /// What the translation needs besides the objects.
 #[derive(Clone, Debug)]
@@ -54,32 +54,32 @@ pub fn publish_credential(
 
 /// Puts everything else into the snapshot.
 pub fn publish(draft: &mut Draft<'_>, bound: &Bound, settings: &Settings) {
+    let encoded = |name: &str, message: Vec<u8>| (name.to_owned(), Resource::new(message));
     let clusters = bound
         .upstreams
         .iter()
-        .map(|upstream| (upstream.name.clone(), cluster::build(upstream).encode_to_vec()));
+        .map(|upstream| encoded(&upstream.name, cluster::build(upstream).encode_to_vec()));
     draft.replace(TypeUrl::Cluster, clusters);
     let endpoints = bound
         .upstreams
         .iter()
         .filter_map(|upstream| match &upstream.endpoints {
-            Endpoints::Known(endpoints) => Some((
-                upstream.name.clone(),
+            Endpoints::Known(endpoints) => Some(encoded(
+                &upstream.name,
                 endpoint::assignment(&upstream.name, endpoints).encode_to_vec(),
             )),
             Endpoints::Dns(_) => None,
         });
     draft.replace(TypeUrl::Endpoint, endpoints);
-    let filters = bound.ports.iter().map(|port| {
+    let ports = bound.ports.iter();
+    let filters = ports.map(|port| {
         (
             filter_config::name(port),
-            filter_config::build(port, &settings.module).encode_to_vec(),
+            filter_config::resource(port, &settings.module),
         )
     });
     draft.replace(TypeUrl::ExtensionConfig, filters);
-    let listeners = bound
-        .ports
-        .iter()
-        .map(|port| (listener::name(port), listener::encode(port, &settings.listen)));
+    let ports = bound.ports.iter();
+    let listeners = ports.map(|port| (listener::name(port), listener::resource(port, &settings.listen)));
     draft.replace(TypeUrl::Listener, listeners);
 }

@@ -6,6 +6,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
@@ -85,10 +86,13 @@ struct Told {
     identity: Option<identity::Headers>,
 }
 
-fn single(args: &ExplainArgs, tables: &Tables, configs: &[Port]) -> Result<Answer> {
+fn single(args: &ExplainArgs, tables: &Tables, configs: &[Arc<Port>]) -> Result<Answer> {
     let question = question(args)?;
     let port = question.listener_port();
-    let config = configs.iter().find(|config| config.number == port);
+    let config = configs
+        .iter()
+        .find(|config| config.number == port)
+        .map(Arc::as_ref);
     let told = Told {
         answer: Explained::new(&question, tables.get(&port)),
         trace: config

@@ -7,6 +7,7 @@ mod hosts;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 
@@ -25,7 +26,7 @@ use crate::state::State;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bound {
     /// The ports.
-    pub ports: Vec<Port>,
+    pub ports: Vec<Arc<Port>>,
     /// The destinations that routes name.
     pub upstreams: Vec<Upstream>,
     /// The Gateways and their servers, for people.
@@ -64,9 +65,10 @@ pub fn bind(state: &State, settings: &Settings, before: &Bound) -> Bound {
         .flat_map(|(_, spec)| &spec.servers)
         .filter_map(|server| u16::try_from(server.port.number).ok())
         .collect();
-    let ports: Vec<Port> = numbers
+    let ports: Vec<_> = numbers
         .into_iter()
         .filter_map(|number| binder.port(number))
+        .map(|port| shared(port, before))
         .collect();
     let gateways = binder
         .gateways
@@ -85,6 +87,12 @@ pub fn bind(state: &State, settings: &Settings, before: &Bound) -> Bound {
         wanted: binder.wanted,
         findings,
     }
+}
+
+/// What is as it was is the same value: a snapshot holds the one that it was made from.
+fn shared(port: Port, before: &Bound) -> Arc<Port> {
+    let known = before.ports.iter().find(|known| ***known == port);
+    known.map_or_else(|| Arc::new(port), Arc::clone)
 }
 
 struct Binder<'a> {

@@ -1,6 +1,7 @@
 //! The filter's configuration as an extension of its own (ECDS): a route change replaces it in place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::{
     AsyncDataSource, DataSource, TypedExtensionConfig, async_data_source, data_source,
@@ -11,8 +12,11 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 };
 use envoy_types::pb::google::protobuf::StringValue;
 
+use prost::Message as _;
+
 use super::model::Port;
 use super::wire;
+use crate::snapshot::{Body, Resource};
 
 /// The name under which a listener asks for the filter of its port.
 pub(super) fn name(port: &Port) -> String {
@@ -20,7 +24,25 @@ pub(super) fn name(port: &Port) -> String {
 }
 
 /// The filter with the port's routes. `module` is a file that Envoy can read.
-pub(super) fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
+pub(super) fn resource(port: &Arc<Port>, module: &Path) -> Resource {
+    Resource::encoded_later(Arc::new(FilterConfig {
+        port: Arc::clone(port),
+        module: module.to_owned(),
+    }))
+}
+
+struct FilterConfig {
+    port: Arc<Port>,
+    module: PathBuf,
+}
+
+impl Body for FilterConfig {
+    fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
+        sink(&build(&self.port, &self.module).encode_to_vec());
+    }
+}
+
+fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
     // A table is plain data with string keys: there is nothing in it that JSON could refuse.
     let table = serde_json::to_string(&port.table).unwrap_or_default();
     let plugin = PluginConfig {

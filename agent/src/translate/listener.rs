@@ -1,5 +1,7 @@
 //! One listener per port, one filter chain per TLS policy.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::config::core::v3::TrafficDirection;
 use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter, filter, listener_filter,
@@ -10,6 +12,7 @@ use prost::Message as _;
 
 use super::model::{Chain, Port};
 use super::{connection_manager, identity, tls, wire};
+use crate::snapshot::{Body, Resource};
 
 /// What a connection may buffer in each direction: Envoy's edge guide.
 const CONNECTION_BUFFER_BYTES: u32 = 32 * 1024;
@@ -24,14 +27,32 @@ pub(super) fn name(port: &Port) -> String {
 /// `Listener.filter_chains`.
 const FILTER_CHAINS: u32 = 3;
 
-/// The listener of a port, encoded. Its chains are written one after the other (parts of a message that follow each
-/// other are one message): thousands of them as messages at once would be most of the agent's memory.
-pub(super) fn encode(port: &Port, listen: &str) -> Vec<u8> {
-    let mut message = build(port, listen).encode_to_vec();
-    for chain in &port.chains {
-        prost::encoding::message::encode(FILTER_CHAINS, &filter_chain(port, chain), &mut message);
+/// The listener of a port.
+pub(super) fn resource(port: &Arc<Port>, listen: &str) -> Resource {
+    Resource::encoded_later(Arc::new(Encoder {
+        port: Arc::clone(port),
+        listen: listen.to_owned(),
+    }))
+}
+
+struct Encoder {
+    port: Arc<Port>,
+    listen: String,
+}
+
+/// The chains are written one after the other (parts of a message that follow each other are one message): thousands
+/// of them as messages at once would be most of the agent's memory.
+impl Body for Encoder {
+    fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
+        let Self { port, listen } = self;
+        sink(&build(port, listen).encode_to_vec());
+        let mut part = Vec::new();
+        for chain in &port.chains {
+            prost::encoding::message::encode(FILTER_CHAINS, &filter_chain(port, chain), &mut part);
+            sink(&part);
+            part.clear();
+        }
     }
-    message
 }
 
 /// All but the chains.
@@ -123,7 +144,7 @@ mod tests {
             .iter()
             .map(|chain| filter_chain(&port, chain))
             .collect();
-        let encoded = encode(&port, "127.0.0.1");
+        let encoded = resource(&Arc::new(port), "127.0.0.1").body();
         assert_eq!(Listener::decode(encoded.as_slice()), Ok(whole));
     }
 }

@@ -18,8 +18,8 @@ pub(super) fn resource(credential: &Arc<Credential>) -> Resource {
 }
 
 impl Body for Credential {
-    fn append_to(&self, message: &mut Vec<u8>) {
-        message.extend_from_slice(&build(self).encode_to_vec());
+    fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
+        sink(&build(self).encode_to_vec());
     }
 }
 

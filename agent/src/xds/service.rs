@@ -1,40 +1,23 @@
 //! The gRPC services: one task per stream joins the proxy's messages with the snapshots. All rules are in the state
 //! machines; here are only streams.
 
+mod grpc;
 mod wire;
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use envoy_types::pb::envoy::service::cluster::v3::cluster_discovery_service_server::{
-    ClusterDiscoveryService, ClusterDiscoveryServiceServer,
-};
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::{
-    AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
-};
-use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
-};
-use envoy_types::pb::envoy::service::endpoint::v3::endpoint_discovery_service_server::{
-    EndpointDiscoveryService, EndpointDiscoveryServiceServer,
-};
-use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::{
-    ExtensionConfigDiscoveryService, ExtensionConfigDiscoveryServiceServer,
-};
-use envoy_types::pb::envoy::service::listener::v3::listener_discovery_service_server::{
-    ListenerDiscoveryService, ListenerDiscoveryServiceServer,
-};
-use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_server::{
-    SecretDiscoveryService, SecretDiscoveryServiceServer,
-};
-use futures::Stream;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::{MethodRouter, post};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::service::Routes;
+use tonic::{Status, Streaming};
 
 use self::wire::Flavour;
 use super::connection::Connection;
@@ -64,12 +47,39 @@ pub struct Options {
     pub drain: Duration,
 }
 
-/// A service that takes requests up to the limit.
-macro_rules! limited {
-    ($server:ident, $service:ident) => {
-        $server::new($service.clone()).max_decoding_message_size(LARGEST_REQUEST)
-    };
-}
+/// The services, the word in the names of their streams, and the type that each is about; one aggregates.
+const SERVICES: [(&str, &str, Option<TypeUrl>); 6] = [
+    (
+        "envoy.service.discovery.v3.AggregatedDiscoveryService",
+        "AggregatedResources",
+        None,
+    ),
+    (
+        "envoy.service.secret.v3.SecretDiscoveryService",
+        "Secrets",
+        Some(TypeUrl::Secret),
+    ),
+    (
+        "envoy.service.cluster.v3.ClusterDiscoveryService",
+        "Clusters",
+        Some(TypeUrl::Cluster),
+    ),
+    (
+        "envoy.service.endpoint.v3.EndpointDiscoveryService",
+        "Endpoints",
+        Some(TypeUrl::Endpoint),
+    ),
+    (
+        "envoy.service.listener.v3.ListenerDiscoveryService",
+        "Listeners",
+        Some(TypeUrl::Listener),
+    ),
+    (
+        "envoy.service.extension.v3.ExtensionConfigDiscoveryService",
+        "ExtensionConfigs",
+        Some(TypeUrl::ExtensionConfig),
+    ),
+];
 
 /// Serves until `shutdown`, then ends all streams.
 ///
@@ -107,12 +117,7 @@ pub async fn serve(
     });
     let router = tonic::transport::Server::builder()
         .max_concurrent_streams(STREAMS)
-        .add_service(limited!(AggregatedDiscoveryServiceServer, service))
-        .add_service(limited!(SecretDiscoveryServiceServer, service))
-        .add_service(limited!(ClusterDiscoveryServiceServer, service))
-        .add_service(limited!(EndpointDiscoveryServiceServer, service))
-        .add_service(limited!(ListenerDiscoveryServiceServer, service))
-        .add_service(limited!(ExtensionConfigDiscoveryServiceServer, service));
+        .add_routes(Routes::from(service.routes()));
     let signal = async {
         shutdown.await;
         stop.send_replace(true);
@@ -144,27 +149,42 @@ struct Discovery {
     stopped: watch::Receiver<bool>,
 }
 
-type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 impl Discovery {
-    /// Starts the task of one stream. `kind` is the type of a per-type stream; none aggregates.
-    fn start<M>(
-        &self,
-        requests: Streaming<M::Message>,
-        kind: Option<TypeUrl>,
-    ) -> Response<Responses<M::Reply>>
+    /// Both variants of every service, and no polling.
+    fn routes(&self) -> Router {
+        let unknown =
+            async || Status::unimplemented("streams alone are served, and of xDS").into_http::<Body>();
+        let router = Router::new().fallback(unknown);
+        SERVICES.iter().fold(router, |router, (service, what, kind)| {
+            router
+                .route(
+                    &format!("/{service}/Stream{what}"),
+                    self.stream::<sotw::Subscription>(*kind),
+                )
+                .route(
+                    &format!("/{service}/Delta{what}"),
+                    self.stream::<delta::Subscription>(*kind),
+                )
+        })
+    }
+
+    /// A stream is a task. `kind` is the type of a per-type stream; none aggregates.
+    fn stream<M>(&self, kind: Option<TypeUrl>) -> MethodRouter
     where
         M: Flavour + Send + 'static,
         M::Response: Send,
     {
-        let (sender, receiver) = mpsc::channel(QUEUED);
-        let task = self.clone();
-        tokio::spawn(async move {
-            if let Err(status) = task.follow::<M>(requests, kind, &sender).await {
+        let service = self.clone();
+        post(async move |request: Request| {
+            let requests = grpc::requests(request, LARGEST_REQUEST);
+            let (sender, receiver) = mpsc::channel(QUEUED);
+            tokio::spawn(async move {
+                let end = service.follow::<M>(requests, kind, &sender).await;
+                let status = end.err().unwrap_or_else(|| Status::ok(""));
                 let _ = sender.send(Err(status)).await;
-            }
-        });
-        Response::new(Box::pin(ReceiverStream::new(receiver)))
+            });
+            grpc::response(ReceiverStream::new(receiver))
+        })
     }
 
     async fn follow<M>(
@@ -254,103 +274,5 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// One per-type service: both variants, and no polling.
-macro_rules! service {
-    ($service:ident, $kind:expr, $sotw_stream:ident, $sotw:ident, $delta_stream:ident, $delta:ident, $fetch:ident) => {
-        #[tonic::async_trait]
-        impl $service for Discovery {
-            type $sotw_stream = Responses<DiscoveryResponse>;
-            type $delta_stream = Responses<DeltaDiscoveryResponse>;
-
-            async fn $sotw(
-                &self,
-                request: Request<Streaming<DiscoveryRequest>>,
-            ) -> Result<Response<Self::$sotw_stream>, Status> {
-                Ok(self.start::<sotw::Subscription>(request.into_inner(), Some($kind)))
-            }
-
-            async fn $delta(
-                &self,
-                request: Request<Streaming<DeltaDiscoveryRequest>>,
-            ) -> Result<Response<Self::$delta_stream>, Status> {
-                Ok(self.start::<delta::Subscription>(request.into_inner(), Some($kind)))
-            }
-
-            async fn $fetch(
-                &self,
-                _: Request<DiscoveryRequest>,
-            ) -> Result<Response<DiscoveryResponse>, Status> {
-                Err(Status::unimplemented("polling is not served: use a stream"))
-            }
-        }
-    };
-}
-
-service!(
-    SecretDiscoveryService,
-    TypeUrl::Secret,
-    StreamSecretsStream,
-    stream_secrets,
-    DeltaSecretsStream,
-    delta_secrets,
-    fetch_secrets
-);
-service!(
-    ClusterDiscoveryService,
-    TypeUrl::Cluster,
-    StreamClustersStream,
-    stream_clusters,
-    DeltaClustersStream,
-    delta_clusters,
-    fetch_clusters
-);
-service!(
-    EndpointDiscoveryService,
-    TypeUrl::Endpoint,
-    StreamEndpointsStream,
-    stream_endpoints,
-    DeltaEndpointsStream,
-    delta_endpoints,
-    fetch_endpoints
-);
-service!(
-    ListenerDiscoveryService,
-    TypeUrl::Listener,
-    StreamListenersStream,
-    stream_listeners,
-    DeltaListenersStream,
-    delta_listeners,
-    fetch_listeners
-);
-service!(
-    ExtensionConfigDiscoveryService,
-    TypeUrl::ExtensionConfig,
-    StreamExtensionConfigsStream,
-    stream_extension_configs,
-    DeltaExtensionConfigsStream,
-    delta_extension_configs,
-    fetch_extension_configs
-);
-
-#[tonic::async_trait]
-impl AggregatedDiscoveryService for Discovery {
-    type StreamAggregatedResourcesStream = Responses<DiscoveryResponse>;
-    type DeltaAggregatedResourcesStream = Responses<DeltaDiscoveryResponse>;
-
-    async fn stream_aggregated_resources(
-        &self,
-        request: Request<Streaming<DiscoveryRequest>>,
-    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        Ok(self.start::<sotw::Subscription>(request.into_inner(), None))
-    }
-
-    async fn delta_aggregated_resources(
-        &self,
-        request: Request<Streaming<DeltaDiscoveryRequest>>,
-    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        Ok(self.start::<delta::Subscription>(request.into_inner(), None))
     }
 }

@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::google::rpc::Status as RpcStatus;
+use prost::Message;
 
 use super::super::{Machine, delta, sotw};
 use crate::snapshot::{Resource, TypeUrl};
@@ -21,8 +22,8 @@ const NO_NODE: &str = "unnamed";
 
 /// A variant of the protocol.
 pub(super) trait Flavour: Machine {
-    type Message: Send + 'static;
-    type Reply: Send + 'static;
+    type Message: Message + Default + 'static;
+    type Reply: Message + 'static;
 
     fn node(message: &Self::Message) -> &str;
     fn type_url(message: &Self::Message) -> &str;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
+use kube::api::GetParams;
 use kube::core::PartialObjectMeta;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Semaphore, watch};
@@ -17,6 +18,16 @@ use crate::source::health::WatchState;
 
 /// Reads at one time: enough to be quick with a thousand, few enough to be polite.
 const READS: usize = 16;
+
+/// A wanted Secret that moved.
+struct Move {
+    name: String,
+    to: Version,
+}
+
+/// What a read must not be older than; none is the newest there is. The API server answers for a version that it knows
+/// already without asking its store.
+type Version = Option<String>;
 
 pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Wanted>) {
     let (moved, mut moves) = mpsc::unbounded_channel();
@@ -40,7 +51,7 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Wanted>
                     return;
                 }
                 let now = Arc::clone(&wanted.borrow_and_update());
-                now.difference(&before).for_each(|name| reader.read(name));
+                now.difference(&before).for_each(|name| reader.read(name, None));
                 before = now;
             }
             told = moves.recv() => match told {
@@ -60,7 +71,7 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Wanted>
 async fn watch_metadata(
     context: Context,
     wanted: watch::Receiver<Wanted>,
-    moved: UnboundedSender<Told<String>>,
+    moved: UnboundedSender<Told<Move>>,
 ) {
     let watched = context
         .health
@@ -69,7 +80,11 @@ async fn watch_metadata(
     loop {
         let read = |meta: PartialObjectMeta<Secret>| {
             let name = meta.name_any();
-            wanted.borrow().contains(&name).then_some(name)
+            let is_wanted = wanted.borrow().contains(&name);
+            is_wanted.then(|| Move {
+                name,
+                to: meta.resource_version(),
+            })
         };
         let api = context.api::<PartialObjectMeta<Secret>>();
         follow_watch(api, context.config(), &watched, read, |told| {
@@ -86,20 +101,20 @@ struct Reader {
     wanted: watch::Receiver<Wanted>,
     permits: Arc<Semaphore>,
     reads: JoinSet<String>,
-    /// Names that are being read, and whether they moved since.
-    reading: BTreeMap<String, bool>,
+    /// Names that are being read, and where they moved since, if they did.
+    reading: BTreeMap<String, Option<Version>>,
 }
 
 impl Reader {
-    fn take(&mut self, told: Told<String>) {
+    fn take(&mut self, told: Told<Move>) {
         let wanted = Arc::clone(&self.wanted.borrow());
         match told {
             // A deletion too: an earlier read that is still under way must not have the last word.
-            Told::Applied(name) | Told::Deleted(name) => self.read(&name),
+            Told::Applied(moved) | Told::Deleted(moved) => self.read(&moved.name, moved.to),
             // What moved while nobody watched cannot be told apart: all are read again.
             Told::Listed(_) => {
                 self.context.tell(News::AtOnce(true));
-                wanted.iter().for_each(|name| self.read(name));
+                wanted.iter().for_each(|name| self.read(name, None));
             }
             Told::Forbidden => {
                 self.context.tell(News::AtOnce(false));
@@ -110,42 +125,55 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, name: &str) {
+    fn read(&mut self, name: &str, version: Version) {
         if let Some(moved) = self.reading.get_mut(name) {
-            *moved = true;
+            *moved = Some(version);
             return;
         }
-        self.reading.insert(name.to_owned(), false);
+        self.reading.insert(name.to_owned(), None);
         let (context, wanted) = (self.context.clone(), self.wanted.clone());
         let (permits, name) = (Arc::clone(&self.permits), name.to_owned());
         self.reads.spawn(async move {
-            read(&context, &name, &wanted, &permits).await;
+            read(&context, (&name, version), &wanted, &permits).await;
             name
         });
     }
 
     fn done(&mut self, name: &str) {
-        if self.reading.remove(name) == Some(true) {
-            self.read(name);
+        if let Some(Some(version)) = self.reading.remove(name) {
+            self.read(name, version);
         }
     }
 }
 
 /// Reads one Secret, as often as it takes while it is wanted. One that cannot be read holds up no other: it waits without
 /// a permit.
-async fn read(context: &Context, name: &str, wanted: &watch::Receiver<Wanted>, permits: &Semaphore) {
+async fn read(
+    context: &Context,
+    (name, mut version): (&str, Version),
+    wanted: &watch::Receiver<Wanted>,
+    permits: &Semaphore,
+) {
     let watched = context
         .health
         .watch(format!("reading Secret {}/{name}", context.source.namespace));
     let mut delays = Delays::new();
     while wanted.borrow().contains(name) {
         let permit = permits.acquire().await;
-        let answer = context.api::<Secret>().get_opt(name).await;
+        // Taken: it may be one that the API server never reaches, so a second try asks for the newest.
+        let params = GetParams {
+            resource_version: version.take(),
+        };
+        let answer = context.api::<Secret>().get_with(name, &params).await;
         drop(permit);
         match answer {
             Ok(secret) => {
-                let entry = secret.map(|secret| Box::new(context.entry(secret)));
-                context.tell(News::Is(name.to_owned(), entry));
+                let entry = Box::new(context.entry(secret));
+                context.tell(News::Is(name.to_owned(), Some(entry)));
+                return;
+            }
+            Err(error) if code(&error) == Some(404) => {
+                context.tell(News::Is(name.to_owned(), None));
                 return;
             }
             Err(error) => {

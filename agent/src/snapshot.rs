@@ -126,6 +126,14 @@ impl Resource {
         &self.version
     }
 
+    /// How long the encoded message is.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        let mut len = 0;
+        self.body.encode(&mut |part| len += part.len());
+        len
+    }
+
     /// Appends the encoded message; a Secret's is without its name.
     pub fn append_to(&self, message: &mut Vec<u8>) {
         self.body.encode(&mut |part| message.extend_from_slice(part));

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::{MethodRouter, post};
+use bytes::Bytes;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt as _;
@@ -191,7 +192,7 @@ impl Discovery {
         mut self,
         mut requests: Streaming<M::Message>,
         only: Option<TypeUrl>,
-        sender: &mpsc::Sender<Result<M::Reply, Status>>,
+        sender: &mpsc::Sender<Result<Bytes, Status>>,
     ) -> Result<(), Status>
     where
         M: Flavour + Send + 'static,
@@ -237,7 +238,8 @@ impl Discovery {
                 }
             };
             for (kind, response) in responses {
-                if sender.send(Ok(M::reply(kind, response))).await.is_err() {
+                let message = grpc::framed(|message| M::append(kind, response, message))?;
+                if sender.send(Ok(message)).await.is_err() {
                     return Ok(());
                 }
             }

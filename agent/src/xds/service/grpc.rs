@@ -28,13 +28,10 @@ where
     Streaming::new_request(ProstDecoder::default(), request.into_body(), None, Some(limit))
 }
 
-/// The messages to a proxy; a status ends them.
-pub(super) fn response<M: Message + 'static>(
-    messages: impl Stream<Item = Result<M, Status>> + Send + 'static,
-) -> Response {
+/// The messages to a proxy, framed; a status ends them.
+pub(super) fn response(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Response {
     let frames = messages.map(|message| {
-        let framed = message.and_then(|message| frame(&message));
-        Ok::<_, Infallible>(match framed {
+        Ok::<_, Infallible>(match message {
             Ok(bytes) => Frame::data(bytes),
             Err(status) => Frame::trailers(trailers(&status)),
         })
@@ -44,17 +41,16 @@ pub(super) fn response<M: Message + 'static>(
     response
 }
 
-fn frame(message: &impl Message) -> Result<Bytes, Status> {
-    let length = message.encoded_len();
-    let told = u32::try_from(length)
+/// A message as it goes over the wire.
+pub(super) fn framed(append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, Status> {
+    let mut message = vec![0; HEADER_BYTES];
+    append(&mut message);
+    let length = u32::try_from(message.len() - HEADER_BYTES)
         .map_err(|_| Status::resource_exhausted("a message is larger than gRPC can tell"))?;
-    let mut framed = Vec::with_capacity(HEADER_BYTES + length);
-    framed.push(0);
-    framed.extend_from_slice(&told.to_be_bytes());
-    message
-        .encode(&mut framed)
-        .map_err(|error| Status::internal(error.to_string()))?;
-    Ok(framed.into())
+    if let Some(place) = message.get_mut(1..HEADER_BYTES) {
+        place.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(message.into())
 }
 
 fn trailers(status: &Status) -> HeaderMap {

@@ -1,15 +1,13 @@
 //! Between the protocol's messages and the state machines' own.
 
-use std::sync::Arc;
-
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
     Resource as DeltaResource,
 };
-use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len, string};
 
 use super::super::{Machine, delta, sotw};
 use crate::snapshot::{Resource, TypeUrl};
@@ -23,18 +21,17 @@ const NO_NODE: &str = "unnamed";
 /// A variant of the protocol.
 pub(super) trait Flavour: Machine {
     type Message: Message + Default + 'static;
-    type Reply: Message + 'static;
 
     fn node(message: &Self::Message) -> &str;
     fn type_url(message: &Self::Message) -> &str;
     fn malformed(message: &Self::Message) -> Option<&'static str>;
     fn request(message: Self::Message) -> Self::Request;
-    fn reply(kind: TypeUrl, response: Self::Response) -> Self::Reply;
+    /// Appends the encoded message.
+    fn append(kind: TypeUrl, response: Self::Response, message: &mut Vec<u8>);
 }
 
 impl Flavour for delta::Subscription {
     type Message = DeltaDiscoveryRequest;
-    type Reply = DeltaDiscoveryResponse;
 
     fn node(message: &Self::Message) -> &str {
         node_id(message.node.as_ref())
@@ -58,26 +55,35 @@ impl Flavour for delta::Subscription {
         }
     }
 
-    fn reply(kind: TypeUrl, response: Self::Response) -> Self::Reply {
-        let resource = |(name, resource): (Arc<str>, Arc<Resource>)| DeltaResource {
-            version: resource.version().to_string(),
-            resource: Some(any(kind, &name, &resource)),
-            name: name.to_string(),
-            ..Default::default()
-        };
-        DeltaDiscoveryResponse {
-            resources: response.resources.into_iter().map(resource).collect(),
+    fn append(kind: TypeUrl, response: Self::Response, message: &mut Vec<u8>) {
+        let head = DeltaDiscoveryResponse {
             removed_resources: response.removed.iter().map(ToString::to_string).collect(),
             type_url: kind.as_str().to_owned(),
             nonce: response.nonce,
             ..Default::default()
+        };
+        message.extend(head.encode_to_vec());
+        for (name, resource) in &response.resources {
+            let packed = Packed::new(kind, name, resource);
+            let head = DeltaResource {
+                version: resource.version().to_string(),
+                name: name.to_string(),
+                ..Default::default()
+            };
+            let head = head.encode_to_vec();
+            start(
+                RESOURCES_OF_DELTA,
+                head.len() + field_len(RESOURCE, packed.len()),
+                message,
+            );
+            message.extend(head);
+            packed.append(RESOURCE, message);
         }
     }
 }
 
 impl Flavour for sotw::Subscription {
     type Message = DiscoveryRequest;
-    type Reply = DiscoveryResponse;
 
     fn node(message: &Self::Message) -> &str {
         node_id(message.node.as_ref())
@@ -99,17 +105,16 @@ impl Flavour for sotw::Subscription {
         }
     }
 
-    fn reply(kind: TypeUrl, response: Self::Response) -> Self::Reply {
-        DiscoveryResponse {
+    fn append(kind: TypeUrl, response: Self::Response, message: &mut Vec<u8>) {
+        let head = DiscoveryResponse {
             version_info: response.version,
-            resources: response
-                .resources
-                .iter()
-                .map(|(name, resource)| any(kind, name, resource))
-                .collect(),
             type_url: kind.as_str().to_owned(),
             nonce: response.nonce,
             ..Default::default()
+        };
+        message.extend(head.encode_to_vec());
+        for (name, resource) in &response.resources {
+            Packed::new(kind, name, resource).append(RESOURCES, message);
         }
     }
 }
@@ -134,15 +139,64 @@ fn reason(status: RpcStatus) -> String {
     status.message
 }
 
-/// A Secret gets its name here, as it was asked for: parts of a message that follow each other are one message.
-fn any(kind: TypeUrl, name: &str, resource: &Resource) -> Any {
-    let mut value = Vec::new();
-    if kind == TypeUrl::Secret {
-        prost::encoding::string::encode(1, &name.to_owned(), &mut value);
+/// `DiscoveryResponse.resources`.
+const RESOURCES: u32 = 2;
+/// `DeltaDiscoveryResponse.resources`.
+const RESOURCES_OF_DELTA: u32 = 2;
+/// `Resource.resource`.
+const RESOURCE: u32 = 2;
+/// `Any.type_url`.
+const TYPE_URL: u32 = 1;
+/// `Any.value`.
+const VALUE: u32 = 2;
+/// `Secret.name`.
+const SECRET_NAME: u32 = 1;
+
+/// A resource as `Any`, written where it is sent from: as messages within messages, thousands of them would be there
+/// three times at once. Parts of a message that follow each other are one message.
+struct Packed<'r> {
+    /// All that comes before the value.
+    head: Vec<u8>,
+    resource: &'r Resource,
+    value_len: usize,
+}
+
+impl<'r> Packed<'r> {
+    /// A Secret gets its name here, as it was asked for.
+    fn new(kind: TypeUrl, name: &str, resource: &'r Resource) -> Self {
+        let mut own_name = Vec::new();
+        if kind == TypeUrl::Secret {
+            string::encode(SECRET_NAME, &name.to_owned(), &mut own_name);
+        }
+        let value_len = resource.encoded_len();
+        let mut head = Vec::new();
+        string::encode(TYPE_URL, &kind.as_str().to_owned(), &mut head);
+        start(VALUE, own_name.len() + value_len, &mut head);
+        head.extend(own_name);
+        Self {
+            head,
+            resource,
+            value_len,
+        }
     }
-    resource.append_to(&mut value);
-    Any {
-        type_url: kind.as_str().to_owned(),
-        value,
+
+    fn len(&self) -> usize {
+        self.head.len() + self.value_len
     }
+
+    fn append(&self, field: u32, message: &mut Vec<u8>) {
+        start(field, self.len(), message);
+        message.extend_from_slice(&self.head);
+        self.resource.append_to(message);
+    }
+}
+
+/// The beginning of a field that is `len` bytes long.
+fn start(field: u32, len: usize, message: &mut Vec<u8>) {
+    encode_key(field, WireType::LengthDelimited, message);
+    encode_varint(len as u64, message);
+}
+
+fn field_len(field: u32, len: usize) -> usize {
+    key_len(field) + encoded_len_varint(len as u64) + len
 }

@@ -1,5 +1,6 @@
 //! What the benchmarks share: times and their quantiles, the floor, and material and Secrets by the thousand.
 
+mod bare;
 pub mod filter;
 pub mod floor;
 pub mod gateway;

@@ -88,16 +88,36 @@ pub fn native(port: u16, material: &Material<'_>) -> Value {
     listener(port, &material.tls("VERIFY_TRUST_CHAIN"), Vec::new(), manager)
 }
 
-/// A listener without a filter, with this policy on XFCC: `SANITIZE`, or `SANITIZE_SET` with all that it can hold but
-/// certificates.
+/// What a listener without ours does on its way to the upstream.
+#[derive(Clone, Debug, Default)]
+pub struct Forwarding {
+    /// On XFCC: `SANITIZE`, or `SANITIZE_SET` with all that it can hold but certificates.
+    pub xfcc: &'static str,
+    /// Headers that the route adds.
+    pub adds: Vec<(String, String)>,
+    /// HTTP filters.
+    pub filters: Vec<Value>,
+}
+
+/// A listener that does this.
 #[must_use]
-pub fn forwarding(port: u16, material: &Material<'_>, policy: &str) -> Value {
+pub fn forwarding(port: u16, material: &Material<'_>, does: &Forwarding) -> Value {
+    let adds = does
+        .adds
+        .iter()
+        .map(|(name, value)| json!({"header": {"key": name, "value": value}}));
+    let mut filters = does.filters.clone();
+    filters.push(router());
     let manager = json!({
         "stat_prefix": "forwarding",
-        "forward_client_cert_details": policy,
+        "forward_client_cert_details": does.xfcc,
         "set_current_client_cert_details": {"subject": true, "uri": true, "dns": true},
-        "route_config": route(json!({"route": {"cluster": CLUSTER}})),
-        "http_filters": [router()],
+        "route_config": route(json!({
+            "route": {"cluster": CLUSTER},
+            "request_headers_to_add": adds.collect::<Vec<_>>(),
+            "request_headers_to_remove": [names::CLUSTER],
+        })),
+        "http_filters": filters,
     });
     listener(port, &material.tls("VERIFY_TRUST_CHAIN"), Vec::new(), manager)
 }

@@ -123,8 +123,9 @@ pub(super) fn has_encrypted_key(bytes: &[u8]) -> bool {
 /// Appends a block in canonical form.
 pub(super) fn encode(label: &str, der: &[u8], pem: &mut String) {
     let body = Zeroizing::new(STANDARD.encode(der));
-    // Room first, so that no half-written copy of a key is left behind by growing.
-    pem.reserve(body.len() + body.len() / 64 + 2 * label.len() + 64);
+    // Room first, so that no half-written copy of a key is left behind by growing; and no more, thousands are kept.
+    let frame = BEGIN.len() + END.len() + 2 * (label.len() + "-----\n".len());
+    pem.reserve_exact(frame + body.len() + body.len().div_ceil(64));
     pem.push_str(BEGIN);
     pem.push_str(label);
     pem.push_str("-----\n");

@@ -182,6 +182,8 @@ impl<'a> Binder<'a> {
         if chains.is_empty() {
             return None;
         }
+        // It is kept for as long as it is served.
+        chains.shrink_to_fit();
         let mut table = self.table(number, hosts);
         table.policies = identity::policies(&chains);
         let bind = self.settings.port_map.get(&number).copied().unwrap_or(number);

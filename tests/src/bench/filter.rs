@@ -4,23 +4,16 @@
 mod config;
 mod load;
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
+pub(super) use config::wasm;
 pub use config::{Spot, table};
 
-use crate::bench::Times;
+use crate::bench::{Times, bare};
 use crate::site::{Envoy, free_port};
-
-/// The least that a filter can do: see the file.
-const BARE: &str = include_str!("filter/bare.wat");
-/// The same without the calls.
-const IDLE: &str = r#"(module (memory (export "memory") 2) (func (export "proxy_abi_version_0_2_1"))
-    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
-    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))"#;
 
 /// A way to route.
 #[derive(Clone, Debug)]
@@ -133,8 +126,8 @@ impl Running {
         let filters = match way {
             Way::Native(_) => Vec::new(),
             Way::Lua(routes) => vec![config::lua(*routes)],
-            Way::Idle => vec![module(&folder, IDLE)?],
-            Way::Bare => vec![module(&folder, BARE)?],
+            Way::Idle => vec![bare::filter(folder.path(), bare::IDLE)?],
+            Way::Bare => vec![bare::filter(folder.path(), bare::ROUTING)?],
             Way::Sealgate(routes) => vec![config::wasm(&filter()?, Some(&table(*routes)))],
             Way::Build(path, routes) => vec![config::wasm(path, Some(&table(*routes)))],
         };
@@ -156,10 +149,4 @@ pub fn filter() -> Result<PathBuf> {
     let agent =
         std::env::var_os("SEALGATE_BIN").context("SEALGATE_BIN is not set: run cargo xtask bench filter")?;
     Ok(PathBuf::from(agent).with_file_name("sealgate_filter.wasm"))
-}
-
-fn module(folder: &TempDir, text: &str) -> Result<serde_json::Value> {
-    let path = folder.path().join("module.wasm");
-    fs::write(&path, wat::parse_str(text)?)?;
-    Ok(config::wasm(&path, None))
 }

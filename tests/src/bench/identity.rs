@@ -5,18 +5,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use rustls::version::TLS13;
+use sealgate_core::identity::header_names;
 use tempfile::TempDir;
 
-use crate::bench::Times;
-use crate::beside::{self, Material};
+use crate::bench::{Times, bare};
+use crate::beside::{self, Forwarding, Material};
 use crate::client::{Connection, Tls, Version};
-use crate::clients::{Clients, client};
+use crate::clients::{Clients, ask_on, client};
 use crate::echo;
 use crate::handmade::{Content, Handmade};
 use crate::pki::Authority;
 use crate::site::{Envoy, free_port};
 
 const HOST: &str = "mutual.example";
+/// Envoy takes off what clients say of themselves.
+const SANITIZE: &str = "SANITIZE";
 /// Connections that are kept, each with one request after the other.
 const KEPT: usize = 8;
 /// New connections at a time.
@@ -72,7 +75,46 @@ impl Subject {
     ///
     /// # Errors
     /// It does not start.
-    pub async fn native(name: &str, policy: &str) -> Result<Self> {
+    pub async fn native(name: &str, policy: &'static str) -> Result<Self> {
+        let does = Forwarding {
+            xfcc: policy,
+            ..Forwarding::default()
+        };
+        Self::without_us(name, does, None).await
+    }
+
+    /// Envoy's route adds these headers: what it costs to bring them to an upstream at all.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn adding(name: &str, headers: &[(String, String)]) -> Result<Self> {
+        let as_it_is = |(key, value): &(String, String)| (key.clone(), value.replace('%', "%%"));
+        let does = Forwarding {
+            xfcc: SANITIZE,
+            adds: headers.iter().map(as_it_is).collect(),
+            ..Forwarding::default()
+        };
+        Self::without_us(name, does, None).await
+    }
+
+    /// A bare module: what no filter can do for less. It routes, and tells these headers if there are any.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn bare(name: &str, headers: &[(String, String)]) -> Result<Self> {
+        let module = if headers.is_empty() {
+            bare::ROUTING.to_owned()
+        } else {
+            bare::telling(headers)
+        };
+        let does = Forwarding {
+            xfcc: SANITIZE,
+            ..Forwarding::default()
+        };
+        Self::without_us(name, does, Some(&module)).await
+    }
+
+    async fn without_us(name: &str, mut does: Forwarding, module: Option<&str>) -> Result<Self> {
         let root = Handmade::root("client root")?;
         let leaf = Authority::new("CA")?.leaf(&["*.example"])?;
         let material = Material {
@@ -81,11 +123,28 @@ impl Subject {
             root: &root.pem(),
         };
         let folder = TempDir::new()?;
+        does.filters = module
+            .map(|text| bare::filter(folder.path(), text))
+            .transpose()?
+            .into_iter()
+            .collect();
         let (port, admin) = (free_port()?, free_port()?);
-        let listener = beside::forwarding(port, &material, policy);
+        let listener = beside::forwarding(port, &material, &does);
         let bootstrap = beside::alone(admin, &[listener], echo::start("beside").await?);
         let envoy = Envoy::start(folder.path(), &bootstrap, admin).await?;
         Self::connected(name, Gateway::Native(envoy, folder), port, alice(&root)?).await
+    }
+
+    /// The headers by which its upstream is told of the client.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn told(&self) -> Result<Vec<(String, String)>> {
+        let mut connection = Connection::open(self.port, HOST, &self.tls).await?;
+        let seen = ask_on(&mut connection, HOST).await?;
+        let names: Vec<String> = header_names(None).collect();
+        let told = seen.headers.into_iter();
+        Ok(told.filter(|(name, _)| names.contains(name)).collect())
     }
 
     async fn connected(name: &str, gateway: Gateway, port: u16, tls: Tls) -> Result<Self> {

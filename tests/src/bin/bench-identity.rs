@@ -11,15 +11,23 @@ const NOTHING: &str = "Sealgate, routing alone";
 const DEFAULT: &str = "Sealgate, the default: discrete headers and XFCC";
 const NATIVE: [&str; 2] = ["Envoy alone, mutual TLS", "Envoy's own XFCC"];
 
+const ADDING: &str = "Envoy alone, its route adds the same headers";
+const BARE: [&str; 2] = ["bare ABI, three calls", "bare ABI, and the same headers"];
+
 async fn subjects() -> Result<Vec<Subject>> {
+    let default = Subject::sealgate(DEFAULT, "").await?;
+    let told = default.told().await?;
     Ok(vec![
         Subject::native(NATIVE[0], "SANITIZE").await?,
         Subject::native(NATIVE[1], "SANITIZE_SET").await?,
         Subject::sealgate(NOTHING, "{headers: [], xfcc: off, misdirected: allow}").await?,
         Subject::sealgate("Sealgate, discrete headers", "{xfcc: off}").await?,
         Subject::sealgate("Sealgate, XFCC", "{headers: []}").await?,
-        Subject::sealgate(DEFAULT, "").await?,
+        default,
         Subject::sealgate("Sealgate, RFC 9440", "{headers: [], xfcc: off, clientCert: leaf}").await?,
+        Subject::adding(ADDING, &told).await?,
+        Subject::bare(BARE[0], &[]).await?,
+        Subject::bare(BARE[1], &told).await?,
     ])
 }
 
@@ -88,11 +96,15 @@ fn report(all: &[Subject], routing: &[Routing; 3], rounds: &str) -> Result<()> {
     let [alone, bare, sealgate] = routing.each_ref().map(Routing::mean);
     let connection = fresh(default) - fresh(nothing) - told;
     let native = kept(find(all, NATIVE[1])?) - kept(find(all, NATIVE[0])?);
+    let floor = kept(find(all, BARE[1])?) - kept(find(all, BARE[0])?);
+    let adding = kept(find(all, ADDING)?) - kept(find(all, NATIVE[0])?);
     say(&format!(
-        "the default adds {told:.1} us to a request, and {connection:.1} us once to a connection; Envoy's own XFCC {native:.1} us"
+        "the default adds {told:.1} us to a request, and {connection:.1} us once to a connection; a bare module that sets the \
+         same headers {floor:.1} us, Envoy's route {adding:.1} us; Envoy's own XFCC {native:.1} us"
     ));
-    let ratios = json!({"default_vs_bare": (sealgate - alone + told) / (bare - alone), "default_vs_native_xfcc": told / native});
-    let figures = json!({"added_us": told, "added_per_connection_us": connection, "native_xfcc_us": native,
+    let ratios = json!({"default_vs_bare": (sealgate - alone + told) / (bare - alone), "default_vs_native_xfcc": told / native,
+        "told_vs_floor": told / floor});
+    let figures = json!({"added_us": told, "added_per_connection_us": connection, "floor_us": floor, "route_adds_us": adding, "native_xfcc_us": native,
         "bare_us": bare - alone, "routing_us": sealgate - alone, "rows": rows(all)});
     say(&json!({"bench": "identity", "ratios": ratios, "figures": figures}).to_string());
     Ok(())

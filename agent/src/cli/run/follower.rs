@@ -37,14 +37,14 @@ impl Follower {
                     if count == 0 {
                         return;
                     }
-                    self.apply(&mut batch);
+                    self.apply(std::mem::take(&mut batch));
                 }
                 () = self.health.listed(), if self.synced.is_some() => {
                     // What was sent before the lists were complete.
                     while let Ok(event) = self.events.try_recv() {
                         batch.push(event);
                     }
-                    self.apply(&mut batch);
+                    self.apply(std::mem::take(&mut batch));
                     self.shared.with(|engine| engine.set_synced());
                     self.synced.take().map(|synced| synced.send(()));
                 }
@@ -59,11 +59,9 @@ impl Follower {
         }
     }
 
-    fn apply(&mut self, batch: &mut Vec<SourceEvent>) {
+    fn apply(&mut self, batch: Vec<SourceEvent>) {
         let before = self.shared.with(|engine| Arc::clone(engine.referenced()));
-        let news = self
-            .shared
-            .with(|engine| engine.apply(batch.drain(..), Instant::now()));
+        let news = self.shared.with(|engine| engine.apply(batch, Instant::now()));
         news.iter().for_each(|news| (self.tell)(news));
         let after = self.shared.with(|engine| Arc::clone(engine.referenced()));
         if self.demand.borrow().is_none() || !Arc::ptr_eq(&before, &after) {

@@ -304,7 +304,7 @@ impl Secrets {
         if !self.first.as_ref().is_some_and(BTreeSet::is_empty) {
             return;
         }
-        for event in self.held.drain(..) {
+        for event in std::mem::take(&mut self.held) {
             let _ = self.sender.send(event);
         }
         if !self.context.health.is_listed() {

@@ -99,7 +99,7 @@ pub(super) fn bootstrap(port: u16, admin: u16, mut filters: Vec<Value>, native: 
     .to_string()
 }
 
-pub(super) fn wasm(module: &Path, table: Option<&TableConfig>) -> Value {
+pub(in crate::bench) fn wasm(module: &Path, table: Option<&TableConfig>) -> Value {
     let mut config = json!({
         "name": "bench",
         "root_id": "bench",

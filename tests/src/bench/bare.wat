@@ -3,8 +3,10 @@
 (module
   (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_replace_header_map_value" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+;; (more imports)
   (memory (export "memory") 2)
   (data (i32.const 1024) ":authority:pathx-sealgate-clusterbench")
+;; (more data)
   (func (export "proxy_abi_version_0_2_1"))
   ;; Each value lies where the last one did: nothing is kept of it.
   (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
@@ -12,4 +14,5 @@
     (drop (call $get (i32.const 0) (i32.const 1024) (i32.const 10) (i32.const 2048) (i32.const 2052)))
     (drop (call $get (i32.const 0) (i32.const 1034) (i32.const 5) (i32.const 2048) (i32.const 2052)))
     (drop (call $set (i32.const 0) (i32.const 1039) (i32.const 18) (i32.const 1057) (i32.const 5)))
+;; (more calls)
     (i32.const 0)))

@@ -12,10 +12,23 @@ use super::filter::wasm;
 
 /// The least that a filter can do: see the file.
 pub(super) const ROUTING: &str = include_str!("bare.wat");
+/// Where a module that does more says so.
+const MORE_DATA: &str = ";; (more data)";
 /// The same without the calls.
 pub(super) const IDLE: &str = r#"(module (memory (export "memory") 2) (func (export "proxy_abi_version_0_2_1"))
     (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))"#;
+
+/// The same calls in a filter that keeps something of each request until its response has come: Envoy enters it three
+/// times more.
+pub(super) fn keeping() -> String {
+    ROUTING.replace(
+        MORE_DATA,
+        r#"(func (export "proxy_on_context_create") (param i32 i32))
+           (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+           (func (export "proxy_on_delete") (param i32))"#,
+    )
+}
 
 /// The least that tells an upstream of a client: the same calls, one look at the connection, and these headers as they
 /// are.
@@ -46,7 +59,7 @@ pub(super) fn telling(headers: &[(String, String)]) -> String {
         r#"(import "env" "proxy_get_property" (func $property (param i32 i32 i32 i32) (result i32)))"#;
     ROUTING
         .replace(";; (more imports)", import)
-        .replace(";; (more data)", &data)
+        .replace(MORE_DATA, &data)
         .replace(";; (more calls)", &calls)
 }
 

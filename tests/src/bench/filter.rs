@@ -28,6 +28,8 @@ pub enum Way {
     Idle,
     /// A module that makes three calls.
     Bare,
+    /// The same with the callbacks of one that keeps something of a request.
+    Keeping,
     /// The Lua filter: one lookup among this many.
     Lua(usize),
 }
@@ -127,6 +129,7 @@ impl Running {
             Way::Native(_) => Vec::new(),
             Way::Lua(routes) => vec![config::lua(*routes)],
             Way::Idle => vec![bare::filter(folder.path(), bare::IDLE)?],
+            Way::Keeping => vec![bare::filter(folder.path(), &bare::keeping())?],
             Way::Bare => vec![bare::filter(folder.path(), bare::ROUTING)?],
             Way::Sealgate(routes) => vec![config::wasm(&filter()?, Some(&table(*routes)))],
             Way::Build(path, routes) => vec![config::wasm(path, Some(&table(*routes)))],

@@ -143,11 +143,11 @@ fn whole(pattern: &str) -> Result<Hir, String> {
 
 fn parse(pattern: &str) -> Result<Hir, String> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
-    parser.parse(pattern).map_err(|error| {
-        // The library draws the pattern over several lines; a log wants the reason alone.
-        let text = error.to_string();
-        let reason = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
-        reason.map_or_else(|| text.replace('\n', " "), str::to_owned)
+    parser.parse(pattern).map_err(|error| match error {
+        // The error itself would draw the pattern over several lines; a log wants the reason alone.
+        regex_syntax::Error::Parse(error) => error.kind().to_string(),
+        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        _ => "not a regular expression".to_owned(),
     })
 }
 

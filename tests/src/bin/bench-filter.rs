@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use sealgate_core::table::RouteTable;
 use sealgate_tests::bench::filter::{Running, Spot, Subject, Way, filter, table};
-use sealgate_tests::bench::say;
+use sealgate_tests::bench::{Times, say};
 use serde_json::{Value, json};
 
 /// What the SDK makes Envoy enter a filter for, whatever it does there.
@@ -81,9 +81,13 @@ async fn main() -> Result<()> {
         say(&row(subject));
     }
     let size = std::fs::metadata(filter()?)?.len();
-    say(&format!("the filter's module: {} KB", size / 1000));
+    let loading = loading().await?;
+    say(&format!(
+        "the filter's module: {} KB, CPU {loading:.1} ms to load and configure",
+        size / 1000
+    ));
     let loads = loads(quick).await?;
-    let figures = json!({"alone_us": alone, "rows": rows(&subjects), "module_bytes": size, "load": loads});
+    let figures = json!({"alone_us": alone, "rows": rows(&subjects), "module_bytes": size, "module_load_cpu_ms": loading, "load": loads});
     say(&json!({"bench": "filter", "ratios": ratios(&subjects, alone)?, "figures": figures}).to_string());
     Ok(())
 }
@@ -138,6 +142,19 @@ fn ratios(subjects: &[Subject], alone: f64) -> Result<Value> {
         "added_vs_native_10000": ours(10_000)? / native(10_000)?,
         "added_vs_lua": ours(10)? / lua,
     }))
+}
+
+/// What the module itself costs when it comes, in CPU of Envoy beyond that of one which does nothing: to compile it, and
+/// to read ten routes.
+async fn loading() -> Result<f64> {
+    let mut times = [Times::new(), Times::new()];
+    for _ in 0..5 {
+        for (way, times) in [Way::Idle, Way::Sealgate(10)].iter().zip(&mut times) {
+            times.push(Running::start(way).await?.envoy.processor_time()?);
+        }
+    }
+    let [idle, ours] = times.map(|times| times.p50());
+    Ok(ours - idle)
 }
 
 /// What a table costs when it comes: CPU and memory of Envoy beyond those for 10 routes (it reads a configuration

@@ -10,7 +10,11 @@ pub mod manifest;
 
 use crate::object::{Finding, Object, ObjectRef};
 
-/// One step of a source. The receiver treats everything that waits in the channel as one change.
+/// What one look at the source brought: nobody is served a part of it. The receiver takes all steps that wait as one
+/// change.
+pub type Step = Vec<SourceEvent>;
+
+/// What happened to one object, or to all.
 #[derive(Debug)]
 pub enum SourceEvent {
     /// The initial (or repeated) list is complete: these objects and no others exist.

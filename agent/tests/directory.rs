@@ -13,7 +13,7 @@ use std::time::Duration;
 use sealgate_agent::object::{Object, SecretObject};
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_agent::source::manifest::Namespaces;
-use sealgate_agent::source::{Entry, SourceEvent};
+use sealgate_agent::source::{Entry, SourceEvent, Step};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -31,20 +31,27 @@ fn source(root: &Path) -> DirectorySource {
     }
 }
 
-fn follow(root: &Path) -> UnboundedReceiver<SourceEvent> {
+fn follow(root: &Path) -> UnboundedReceiver<Step> {
     let (sender, receiver) = unbounded_channel();
     source(root).spawn(sender).unwrap();
     receiver
 }
 
-async fn next(receiver: &mut UnboundedReceiver<SourceEvent>) -> SourceEvent {
+async fn step(receiver: &mut UnboundedReceiver<Step>) -> Step {
     tokio::time::timeout(Duration::from_secs(5), receiver.recv())
         .await
         .unwrap()
         .unwrap()
 }
 
-async fn applied(receiver: &mut UnboundedReceiver<SourceEvent>) -> Entry {
+/// A step of one event.
+async fn next(receiver: &mut UnboundedReceiver<Step>) -> SourceEvent {
+    let mut step = step(receiver).await;
+    assert_eq!(step.len(), 1, "{step:?}");
+    step.remove(0)
+}
+
+async fn applied(receiver: &mut UnboundedReceiver<Step>) -> Entry {
     match next(receiver).await {
         SourceEvent::Apply(entry) => entry,
         other => panic!("{other:?}"),
@@ -109,6 +116,18 @@ async fn files_come_and_go() {
     assert!(
         matches!(next(&mut events).await, SourceEvent::Delete(name) if name.to_string() == "Service default/a")
     );
+}
+
+#[tokio::test]
+async fn the_objects_of_a_file_come_at_once() {
+    let folder = TempDir::new().unwrap();
+    let mut events = follow(folder.path());
+    next(&mut events).await;
+    let many: Vec<String> = (0..50)
+        .map(|at| SERVICE.replace("name: a", &format!("name: a{at}")))
+        .collect();
+    fs::write(folder.path().join("s.yaml"), many.join("\n---\n")).unwrap();
+    assert_eq!(step(&mut events).await.len(), 50);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use self::burst::Burst;
 use self::index::Index;
 use self::tree::Tree;
 use super::manifest::Namespaces;
-use super::{Entry, SourceEvent};
+use super::{Entry, SourceEvent, Step};
 use crate::object::{Object, SecretObject};
 
 /// A pair that does not match, a file that is cut off or not closed yet, may be half of a change: it is judged when
@@ -73,7 +73,7 @@ impl DirectorySource {
     ///
     /// # Errors
     /// The root cannot be read or watched.
-    pub fn spawn(self, sender: UnboundedSender<SourceEvent>) -> Result<(), DirectoryError> {
+    pub fn spawn(self, sender: UnboundedSender<Step>) -> Result<(), DirectoryError> {
         let (events, receiver) = mpsc::channel();
         let watcher = notify::recommended_watcher(events)
             .map_err(|error| DirectoryError::Watch(self.root.clone(), error))?;
@@ -90,7 +90,10 @@ impl DirectorySource {
         let units: BTreeSet<PathBuf> = follower.tree.units.keys().cloned().collect();
         // As they lie: whoever starts now has nothing better.
         units.iter().for_each(|unit| follower.judge(unit));
-        if sender.send(SourceEvent::Reset(follower.index.all())).is_ok() {
+        if sender
+            .send(vec![SourceEvent::Reset(follower.index.all())])
+            .is_ok()
+        {
             // The name is for people who look at threads; a system that cannot make one ends here anyway.
             let body = move || follower.run(&receiver, &sender);
             drop(thread::Builder::new().name("directory".to_owned()).spawn(body));
@@ -132,11 +135,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn run(
-        mut self,
-        events: &mpsc::Receiver<notify::Result<notify::Event>>,
-        sender: &UnboundedSender<SourceEvent>,
-    ) {
+    fn run(mut self, events: &mpsc::Receiver<notify::Result<notify::Event>>, sender: &UnboundedSender<Step>) {
         let mut poll = Instant::now() + POLL;
         while !sender.is_closed() {
             let until = self.waiting.values().min().map_or(poll, |first| poll.min(*first));
@@ -150,10 +149,9 @@ impl Follower {
             }
             self.take(&burst, polled);
             self.settle(now);
-            for event in self.index.changes() {
-                if sender.send(event).is_err() {
-                    return;
-                }
+            let changes = self.index.changes();
+            if !changes.is_empty() && sender.send(changes).is_err() {
+                return;
             }
         }
     }

@@ -25,7 +25,7 @@ use self::collection::COLLECTIONS;
 use self::events::Seen;
 use self::objects::Objects;
 use self::secrets::Secrets;
-use super::SourceEvent;
+use super::Step;
 use super::demand::Demand;
 use super::health::Health;
 
@@ -47,7 +47,7 @@ impl KubernetesSource {
     /// writes Events.
     pub fn spawn(
         self,
-        sender: mpsc::UnboundedSender<SourceEvent>,
+        sender: mpsc::UnboundedSender<Step>,
         demand: watch::Receiver<Option<Demand>>,
         health: Health,
     ) -> Reporter {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::source::Tell;
 use crate::credential::CredentialName;
 use crate::engine::Shared;
-use crate::source::SourceEvent;
+use crate::source::Step;
 use crate::source::demand::Demand;
 use crate::source::health::Health;
 use crate::xds::wanted::Names;
@@ -16,7 +16,7 @@ use crate::xds::wanted::Names;
 /// See the module.
 pub(super) struct Follower {
     pub(super) shared: Shared,
-    pub(super) events: mpsc::UnboundedReceiver<SourceEvent>,
+    pub(super) events: mpsc::UnboundedReceiver<Step>,
     /// The Secrets that proxies ask for.
     pub(super) asked: watch::Receiver<Names>,
     pub(super) demand: watch::Sender<Option<Demand>>,
@@ -59,9 +59,11 @@ impl Follower {
         }
     }
 
-    fn apply(&mut self, batch: Vec<SourceEvent>) {
+    fn apply(&mut self, batch: Vec<Step>) {
         let before = self.shared.with(|engine| Arc::clone(engine.referenced()));
-        let news = self.shared.with(|engine| engine.apply(batch, Instant::now()));
+        let news = self
+            .shared
+            .with(|engine| engine.apply(batch.into_iter().flatten(), Instant::now()));
         news.iter().for_each(|news| (self.tell)(news));
         let after = self.shared.with(|engine| Arc::clone(engine.referenced()));
         if self.demand.borrow().is_none() || !Arc::ptr_eq(&before, &after) {

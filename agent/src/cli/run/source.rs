@@ -9,7 +9,7 @@ use crate::config::{Run, Source};
 use crate::credential::{self, Outcome, Policy};
 use crate::news::News;
 use crate::object::SecretObject;
-use crate::source::SourceEvent;
+use crate::source::Step;
 use crate::source::demand::Demand;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
@@ -20,7 +20,7 @@ pub(super) type Tell = Box<dyn Fn(&News) + Send>;
 
 pub(super) async fn start(
     run: &Run,
-    sender: mpsc::UnboundedSender<SourceEvent>,
+    sender: mpsc::UnboundedSender<Step>,
     demand: watch::Receiver<Option<Demand>>,
     health: &Health,
 ) -> Result<Tell> {

@@ -15,7 +15,7 @@ use super::events::Seen;
 use super::follow::Told;
 use crate::object::{Kind, Meta, ObjectRef};
 use crate::source::manifest;
-use crate::source::{Entry, SourceEvent};
+use crate::source::{Entry, SourceEvent, Step};
 
 /// Whoever may not read a kind that it could do without is served without it after this long. A restarted agent whose
 /// rights are being changed must not take away at once what its proxies have.
@@ -51,7 +51,7 @@ pub(super) fn entry(kind: Kind, object: DynamicObject) -> Entry {
 
 /// See the module.
 pub(super) struct Objects {
-    sender: UnboundedSender<SourceEvent>,
+    sender: UnboundedSender<Step>,
     seen: Seen,
     /// Kinds whose first list is not complete; none of them once everything was told.
     pending: BTreeSet<Kind>,
@@ -65,7 +65,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    pub(super) fn new(sender: UnboundedSender<SourceEvent>, seen: Seen) -> Self {
+    pub(super) fn new(sender: UnboundedSender<Step>, seen: Seen) -> Self {
         Self {
             sender,
             seen,
@@ -89,15 +89,13 @@ impl Objects {
                     self.lose_patience(Instant::now())
                 }
             };
-            for event in events {
-                if self.sender.send(event).is_err() {
-                    return;
-                }
+            if !events.is_empty() && self.sender.send(events).is_err() {
+                return;
             }
         }
     }
 
-    fn take(&mut self, Message { kind, told }: Message) -> Vec<SourceEvent> {
+    fn take(&mut self, Message { kind, told }: Message) -> Step {
         let events = match told {
             Some(Told::Listed(entries)) => {
                 self.settle(kind);
@@ -129,10 +127,10 @@ impl Objects {
     }
 
     /// A complete list: what is not in it is gone.
-    fn list(&self, kind: Kind, entries: Vec<Entry>) -> Vec<SourceEvent> {
+    fn list(&self, kind: Kind, entries: Vec<Entry>) -> Step {
         let listed: BTreeSet<&ObjectRef> = entries.iter().map(|entry| &entry.object_ref).collect();
         let known = self.known.iter().filter(|name| name.kind == kind);
-        let gone: Vec<SourceEvent> = known
+        let gone: Step = known
             .filter(|name| !listed.contains(name))
             .cloned()
             .map(SourceEvent::Delete)
@@ -158,7 +156,7 @@ impl Objects {
         }
     }
 
-    fn lose_patience(&mut self, now: Instant) -> Vec<SourceEvent> {
+    fn lose_patience(&mut self, now: Instant) -> Step {
         let due: Vec<Kind> = self
             .patience
             .iter()
@@ -170,7 +168,7 @@ impl Objects {
     }
 
     /// Events as they may go out: collected into the one first list until that is complete.
-    fn tell(&mut self, events: Vec<SourceEvent>) -> Vec<SourceEvent> {
+    fn tell(&mut self, events: Step) -> Step {
         if self.told {
             return events;
         }

@@ -22,7 +22,7 @@ use crate::credential::BUNDLE_SUFFIX;
 use crate::object::{Kind, ObjectRef};
 use crate::source::demand::Demand;
 use crate::source::health::Health;
-use crate::source::{Entry, SourceEvent};
+use crate::source::{Entry, SourceEvent, Step};
 
 /// With more Secrets than this, one watch of the namespace takes the place of one watch each.
 pub(super) const MANY: usize = 100;
@@ -103,7 +103,7 @@ impl Context {
 /// See the module.
 pub(super) struct Secrets {
     context: Context,
-    sender: mpsc::UnboundedSender<SourceEvent>,
+    sender: mpsc::UnboundedSender<Step>,
     wanted: watch::Sender<Wanted>,
     /// Those that nobody wants any more, and until when they are followed all the same.
     leaving: BTreeMap<String, Instant>,
@@ -111,7 +111,7 @@ pub(super) struct Secrets {
     first: Option<BTreeSet<String>>,
     /// What came in before that: told at once, because one change of thousands is little work and thousands of changes
     /// are not.
-    held: Vec<SourceEvent>,
+    held: Step,
     known: BTreeSet<String>,
     by_name: BTreeMap<String, Task>,
     by_namespace: Option<Task>,
@@ -122,7 +122,7 @@ pub(super) struct Secrets {
 impl Secrets {
     pub(super) fn new(
         source: KubernetesSource,
-        sender: mpsc::UnboundedSender<SourceEvent>,
+        sender: mpsc::UnboundedSender<Step>,
         health: Health,
         seen: Seen,
     ) -> (Self, mpsc::UnboundedReceiver<News>) {
@@ -138,7 +138,7 @@ impl Secrets {
             wanted: watch::Sender::new(Wanted::default()),
             leaving: BTreeMap::new(),
             first: None,
-            held: Vec::new(),
+            held: Step::new(),
             known: BTreeSet::new(),
             by_name: BTreeMap::new(),
             by_namespace: None,
@@ -304,8 +304,8 @@ impl Secrets {
         if !self.first.as_ref().is_some_and(BTreeSet::is_empty) {
             return;
         }
-        for event in std::mem::take(&mut self.held) {
-            let _ = self.sender.send(event);
+        if !self.held.is_empty() {
+            let _ = self.sender.send(std::mem::take(&mut self.held));
         }
         if !self.context.health.is_listed() {
             self.context.health.set_listed();

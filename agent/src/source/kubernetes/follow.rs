@@ -124,8 +124,9 @@ async fn until_failure<K, T>(
                 true
             }
             Ok(Event::InitDone) => {
+                let listens = tell(Told::Listed(std::mem::take(&mut listing)));
                 watched.set(WatchState::Following, None);
-                tell(Told::Listed(std::mem::take(&mut listing)))
+                listens
             }
             Ok(Event::Apply(object)) => read(object).is_none_or(|object| tell(Told::Applied(object))),
             Ok(Event::Delete(object)) => read(object).is_none_or(|object| tell(Told::Deleted(object))),

@@ -92,6 +92,7 @@ impl Body for Zeroizing<Vec<u8>> {
 /// One resource. It may hold a private key: `Debug` elides it, and what it is made of is zeroized on drop.
 pub struct Resource {
     version: Version,
+    encoded_len: usize,
     body: Arc<dyn Body>,
 }
 
@@ -102,20 +103,30 @@ impl Resource {
         Self::encoded_later(Arc::new(Zeroizing::new(body)))
     }
 
-    /// A resource of this content, of which only the hash is made now.
+    /// A resource of this content, of whose encoded form only the hash and the length are kept.
     #[must_use]
     pub fn encoded_later(body: Arc<dyn Body>) -> Self {
-        let mut hash = Sha256::new();
-        body.encode(&mut |part| hash.update(part));
+        let (mut hash, mut encoded_len) = (Sha256::new(), 0);
+        body.encode(&mut |part| {
+            hash.update(part);
+            encoded_len += part.len();
+        });
         let version = crate::credential::hex(hash.finalize().get(..16).unwrap_or_default());
-        Self::of(version, body)
+        Self {
+            version: version.into(),
+            encoded_len,
+            body,
+        }
     }
 
     /// A resource of this content, whose hash is `version`.
     #[must_use]
     pub fn of(version: String, body: Arc<dyn Body>) -> Self {
+        let mut encoded_len = 0;
+        body.encode(&mut |part| encoded_len += part.len());
         Self {
             version: version.into(),
+            encoded_len,
             body,
         }
     }
@@ -129,9 +140,7 @@ impl Resource {
     /// How long the encoded message is.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        let mut len = 0;
-        self.body.encode(&mut |part| len += part.len());
-        len
+        self.encoded_len
     }
 
     /// Appends the encoded message; a Secret's is without its name.

@@ -71,15 +71,16 @@ pub fn publish(draft: &mut Draft<'_>, bound: &Bound, settings: &Settings) {
             Endpoints::Dns(_) => None,
         });
     draft.replace(TypeUrl::Endpoint, endpoints);
-    let ports = bound.ports.iter();
-    let filters = ports.map(|port| {
+    let filters = bound.ports.iter().map(|port| {
         (
             filter_config::name(port),
             filter_config::resource(port, &settings.module),
         )
     });
     draft.replace(TypeUrl::ExtensionConfig, filters);
-    let ports = bound.ports.iter();
-    let listeners = ports.map(|port| (listener::name(port), listener::resource(port, &settings.listen)));
+    let listeners = bound
+        .ports
+        .iter()
+        .map(|port| (listener::name(port), listener::resource(port, &settings.listen)));
     draft.replace(TypeUrl::Listener, listeners);
 }

@@ -101,12 +101,12 @@ pub struct Forwarding {
 
 /// A listener that does this.
 #[must_use]
-pub fn forwarding(port: u16, material: &Material<'_>, does: &Forwarding) -> Value {
+pub fn forwarding(port: u16, material: &Material<'_>, does: Forwarding) -> Value {
     let adds = does
         .adds
         .iter()
         .map(|(name, value)| json!({"header": {"key": name, "value": value}}));
-    let mut filters = does.filters.clone();
+    let mut filters = does.filters;
     filters.push(router());
     let manager = json!({
         "stat_prefix": "forwarding",

@@ -129,7 +129,7 @@ impl Subject {
             .into_iter()
             .collect();
         let (port, admin) = (free_port()?, free_port()?);
-        let listener = beside::forwarding(port, &material, &does);
+        let listener = beside::forwarding(port, &material, does);
         let bootstrap = beside::alone(admin, &[listener], echo::start("beside").await?);
         let envoy = Envoy::start(folder.path(), &bootstrap, admin).await?;
         Self::connected(name, Gateway::Native(envoy, folder), port, alice(&root)?).await

@@ -158,7 +158,6 @@ struct Packed<'r> {
     /// All that comes before the value.
     head: Vec<u8>,
     resource: &'r Resource,
-    value_len: usize,
 }
 
 impl<'r> Packed<'r> {
@@ -168,20 +167,15 @@ impl<'r> Packed<'r> {
         if kind == TypeUrl::Secret {
             string::encode(SECRET_NAME, &name.to_owned(), &mut own_name);
         }
-        let value_len = resource.encoded_len();
         let mut head = Vec::new();
         string::encode(TYPE_URL, &kind.as_str().to_owned(), &mut head);
-        start(VALUE, own_name.len() + value_len, &mut head);
+        start(VALUE, own_name.len() + resource.encoded_len(), &mut head);
         head.extend(own_name);
-        Self {
-            head,
-            resource,
-            value_len,
-        }
+        Self { head, resource }
     }
 
     fn len(&self) -> usize {
-        self.head.len() + self.value_len
+        self.head.len() + self.resource.encoded_len()
     }
 
     fn append(&self, field: u32, message: &mut Vec<u8>) {

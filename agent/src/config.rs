@@ -6,12 +6,12 @@ use std::path::PathBuf;
 #[cfg(feature = "kubernetes")]
 use std::time::Duration;
 
+use sealgate_model::manifest::is_name;
 use thiserror::Error;
 
 use crate::args::{GatewayArgs, KubernetesArgs, RunArgs};
 #[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
-use crate::source::manifest::is_name;
 
 /// Where objects come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

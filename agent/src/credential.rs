@@ -15,6 +15,7 @@ mod strict;
 use std::fmt;
 use std::sync::Arc;
 
+use sealgate_model::{Finding, ObjectRef, SecretObject};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -22,48 +23,6 @@ use zeroize::Zeroizing;
 pub use certificate::CertificateFacts;
 pub use error::CredentialError;
 pub(crate) use shape::field;
-
-use crate::object::{Finding, ObjectRef, SecretObject};
-
-/// What the name of a trust bundle ends with.
-pub const BUNDLE_SUFFIX: &str = "-cacert";
-
-/// Names a credential: `namespace/name`, of a trust bundle `namespace/name-cacert`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CredentialName {
-    /// The Secret's namespace.
-    pub namespace: String,
-    /// The Secret's name, of a bundle with [`BUNDLE_SUFFIX`].
-    pub name: String,
-}
-
-impl CredentialName {
-    /// The key pair of the Secret `namespace/name`.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
-    }
-
-    /// The trust bundle that belongs to this key pair.
-    #[must_use]
-    pub fn bundle(&self) -> Self {
-        Self::new(&self.namespace, format!("{}{BUNDLE_SUFFIX}", self.name))
-    }
-
-    /// Whether a trust bundle has this name.
-    #[must_use]
-    pub fn is_bundle(&self) -> bool {
-        self.name.ends_with(BUNDLE_SUFFIX)
-    }
-}
-
-impl fmt::Display for CredentialName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
 
 /// What can be served. There is no certificate without its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,7 +176,7 @@ pub(crate) struct Warnings<'a> {
 impl Warnings<'_> {
     fn add(&mut self, code: &'static str, field: &str, message: impl Into<String>) {
         self.findings.push(Finding {
-            severity: crate::object::Severity::Warning,
+            severity: sealgate_model::Severity::Warning,
             code,
             object: self.object.clone(),
             field: Some(format!("data[{field}]")),

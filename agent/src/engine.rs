@@ -5,17 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sealgate_model::{CredentialName, Finding, SourceEvent};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::admin::status::Status;
-use crate::credential::{CredentialName, Policy};
+use crate::credential::Policy;
 use crate::lint;
 use crate::news::{self, News};
-use crate::object::Finding;
 use crate::report;
 use crate::snapshot::{Publisher, Snapshot};
-use crate::source::SourceEvent;
 use crate::source::demand::Demand;
 use crate::source::health::Health;
 use crate::state::{Changes, State};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::object::{Finding, ObjectRef, Severity};
+use sealgate_model::{Finding, ObjectRef, Severity};
 
 /// One thing to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,9 @@ pub fn of_all(old: &[Finding], new: &[Finding]) -> Vec<News> {
 
 #[cfg(test)]
 mod tests {
+    use sealgate_model::Kind;
+
     use super::*;
-    use crate::object::Kind;
 
     #[test]
     fn each_thing_is_said_once_and_that_it_is_over() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sealgate_model::{CredentialName, Finding, Severity};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -9,9 +10,8 @@ use crate::admin::status::{
     CredentialStatus, FindingStatus, GatewayStatus, HeldBy, ProxyStatus, SourceStatus, Status, TypeStatus,
     WatchStatus,
 };
-use crate::credential::{CertificateFacts, Credential, CredentialName, Outcome};
+use crate::credential::{CertificateFacts, Credential, Outcome};
 use crate::engine::Engine;
-use crate::object::{Finding, Severity};
 use crate::snapshot::TypeUrl;
 use crate::source::health::{Health, Watch};
 use crate::state::CredentialRecord;

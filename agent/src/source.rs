@@ -1,4 +1,4 @@
-//! Where objects come from. Every source says the same [`SourceEvent`]s, so that nothing behind it knows which
+//! Where objects come from. Every source says the same [`sealgate_model::SourceEvent`]s, so that nothing behind it knows which
 //! one is running.
 
 pub mod demand;
@@ -6,33 +6,3 @@ pub mod directory;
 pub mod health;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
-pub mod manifest;
-
-use crate::object::{Finding, Object, ObjectRef};
-
-/// What one look at the source brought: nobody is served a part of it. The receiver takes all steps that wait as one
-/// change.
-pub type Step = Vec<SourceEvent>;
-
-/// What happened to one object, or to all.
-#[derive(Debug)]
-pub enum SourceEvent {
-    /// The initial (or repeated) list is complete: these objects and no others exist.
-    Reset(Vec<Entry>),
-    /// One object was added or changed.
-    Apply(Entry),
-    /// One object is gone.
-    Delete(ObjectRef),
-}
-
-/// One object, or why it could not be read. An unreadable one never replaces a good one: the receiver keeps what
-/// it has and records the findings.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// What was read: a [`crate::object::Kind::File`] when not even its name could be.
-    pub object_ref: ObjectRef,
-    /// The object, unless an error finding says why there is none.
-    pub object: Option<Object>,
-    /// What reading it brought up (unknown fields, duplicates, syntax errors).
-    pub findings: Vec<Finding>,
-}

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::credential::{self, BUNDLE_SUFFIX, Credential, CredentialName, Outcome, Policy};
+use sealgate_model::validate;
+use sealgate_model::{
+    BUNDLE_SUFFIX, CredentialName, Entry, Finding, Kind, Object, ObjectRef, SecretObject, Severity,
+    SourceEvent,
+};
+
+use crate::credential::{self, Credential, Outcome, Policy};
 use crate::news::{self, News};
-use crate::object::{Finding, Kind, Object, ObjectRef, SecretObject, Severity};
-use crate::source::{Entry, SourceEvent};
-use crate::validate;
 
 /// What an event changed.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,6 @@ mod fault;
 mod filter_config;
 pub mod identity;
 mod listener;
-pub mod model;
 mod routes;
 mod secret;
 mod tls;
@@ -19,11 +18,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost::Message;
+use sealgate_model::CredentialName;
+use sealgate_model::resolved::Endpoints;
 
 pub use bind::{Bound, bind};
 
-use self::model::Endpoints;
-use crate::credential::{Credential, CredentialName};
+use crate::credential::Credential;
 use crate::snapshot::{Draft, Resource, TypeUrl};
 
 /// What the translation needs besides the objects.

@@ -10,10 +10,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use sealgate_agent::object::{Object, SecretObject};
 use sealgate_agent::source::directory::DirectorySource;
-use sealgate_agent::source::manifest::Namespaces;
-use sealgate_agent::source::{Entry, SourceEvent, Step};
+use sealgate_model::manifest::Namespaces;
+use sealgate_model::{Entry, Object, SecretObject, SourceEvent, Step};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 

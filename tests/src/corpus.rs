@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sealgate_agent::credential::{self, Credential, Outcome, Policy, Reading};
-use sealgate_agent::object::{Meta, SecretObject};
+use sealgate_model::{Meta, SecretObject};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use futures::StreamExt as _;
 use rustls::version::{TLS12, TLS13};
-use sealgate_agent::object::SecretObject;
+use sealgate_model::SecretObject;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

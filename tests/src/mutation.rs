@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sealgate_agent::object::SecretObject;
+use sealgate_model::SecretObject;
 use zeroize::Zeroizing;
 
 /// One damage.

@@ -20,7 +20,7 @@ use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_server
 use envoy_types::pb::google::protobuf::Any;
 use futures::{Stream, stream};
 use prost::{Message as _, Name as _};
-use sealgate_agent::object::SecretObject;
+use sealgate_model::SecretObject;
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status, Streaming};

@@ -9,7 +9,7 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use sealgate_agent::credential::{Credential, Outcome};
-use sealgate_agent::object::SecretObject;
+use sealgate_model::SecretObject;
 use sealgate_tests::corpus::{self, Taken};
 use sealgate_tests::exhibition::Exhibition;
 use sealgate_tests::mutation::{Mutation, mutation};

@@ -9,10 +9,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use sealgate_agent::config::Gateway;
 use sealgate_agent::engine::Engine;
-use sealgate_agent::object::{Finding, Severity};
-use sealgate_agent::source::SourceEvent;
-use sealgate_agent::source::manifest::{self, Namespaces};
 use sealgate_agent::translate::{Bound, Settings};
+use sealgate_model::manifest::{self, Namespaces};
+use sealgate_model::{Finding, Severity, SourceEvent};
 use sealgate_tests::fields::{self, Occurrence};
 use serde_json::Value;
 

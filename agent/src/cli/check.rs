@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use sealgate_model::Severity;
 use serde::Serialize;
 
 use super::{Answer, folder, print};
 use crate::admin::status::{CredentialStatus, FindingStatus};
 use crate::args::CheckArgs;
-use crate::object::Severity;
 use crate::report;
 
 #[derive(Serialize)]

@@ -12,13 +12,13 @@ use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
 use sealgate_core::explain::{Answer as Explained, Question, Trace, trace};
 use sealgate_core::table::RouteTable;
+use sealgate_model::resolved::Port;
 use serde::Serialize;
 use serde::de::Error as _;
 use serde_json::json;
 
 use super::{Answer, folder, print};
 use crate::args::ExplainArgs;
-use crate::translate::model::Port;
 
 type Tables = BTreeMap<u16, RouteTable>;
 

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
+use sealgate_model::manifest::Namespaces;
+use sealgate_model::{Entry, SourceEvent};
 
 use crate::args::GatewayArgs;
 use crate::config::Gateway;
 use crate::engine::Engine;
 use crate::source::directory::DirectorySource;
-use crate::source::manifest::Namespaces;
-use crate::source::{Entry, SourceEvent};
 use crate::translate::Settings;
 
 /// The engine after this directory, and what the source said.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{BUNDLE_SUFFIX, Credential, CredentialError, Outcome, Policy, Reading, Warnings, bundle, pair};
-use crate::object::Kind;
-use crate::object::{ObjectRef, SecretObject};
+use sealgate_model::{BUNDLE_SUFFIX, Kind, ObjectRef, SecretObject};
+
+use super::{Credential, CredentialError, Outcome, Policy, Reading, Warnings, bundle, pair};
 
 /// Holds tokens or whole charts; never served, whatever its keys are called.
 const NEVER_SERVED: [&str; 2] = ["kubernetes.io/service-account-token", "helm.sh/release.v1"];

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use sealgate_model::Meta;
 
 use super::*;
-use crate::object::Meta;
 
 struct Made {
     pem: String,

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
+use sealgate_model::{Finding, Kind, ObjectRef, Severity};
 
-use super::cover::Cover;
-use crate::object::{Finding, Kind, ObjectRef, Severity};
 use crate::translate::Bound;
+use sealgate_model::lint::cover::Cover;
 
 /// A block, or a rule without any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

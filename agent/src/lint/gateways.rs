@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sealgate_core::config::{GatewaySpec, HttpMatch, VirtualServiceSpec};
+use sealgate_model::validate::split_host;
+use sealgate_model::{Finding, Kind, Meta, Object, ObjectRef, Severity};
 
-use super::hosts::HostSet;
-use crate::object::{Finding, Kind, Meta, Object, ObjectRef, Severity};
 use crate::state::State;
 use crate::translate::Bound;
-use crate::validate::split_host;
+use sealgate_model::lint::hosts::HostSet;
 
 /// Stands for the sidecars of a mesh among `gateways`.
 const MESH: &str = "mesh";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::credential::CredentialName;
+use sealgate_model::CredentialName;
 
 /// The credentials that Gateways name or proxies subscribe to.
 pub type Demand = Arc<BTreeSet<CredentialName>>;

@@ -17,15 +17,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use sealgate_model::manifest::Namespaces;
+use sealgate_model::{Entry, Object, SecretObject, SourceEvent, Step};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::burst::Burst;
 use self::index::Index;
 use self::tree::Tree;
-use super::manifest::Namespaces;
-use super::{Entry, SourceEvent, Step};
-use crate::object::{Object, SecretObject};
 
 /// A pair that does not match, a file that is cut off or not closed yet, may be half of a change: it is judged when
 /// it is whole, or after this long.

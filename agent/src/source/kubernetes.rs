@@ -15,6 +15,7 @@ mod secrets;
 use std::time::Duration;
 
 use kube::Client;
+use sealgate_model::Step;
 use tokio::sync::{mpsc, watch};
 
 pub use self::client::{ClientError, connect};
@@ -25,7 +26,6 @@ use self::collection::COLLECTIONS;
 use self::events::Seen;
 use self::objects::Objects;
 use self::secrets::Secrets;
-use super::Step;
 use super::demand::Demand;
 use super::health::Health;
 

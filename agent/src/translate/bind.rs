@@ -10,16 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
+use sealgate_model::resolved::{Chain, Meaning, Port, Upstream};
+use sealgate_model::{CredentialName, Finding, Kind, Meta, Object, ObjectRef, Severity};
 
 pub(super) use self::hosts::is_exported;
 
 use self::hosts::HostRules;
 use super::destination::Destinations;
 use super::identity;
-use super::model::{Chain, Meaning, Port, Upstream};
 use crate::config::Gateway as Settings;
-use crate::credential::CredentialName;
-use crate::object::{Finding, Kind, Meta, Object, ObjectRef, Severity};
 use crate::state::State;
 
 /// What is served, and what is to be said about it.

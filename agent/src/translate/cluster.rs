@@ -16,8 +16,8 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
         ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
     },
 };
+use sealgate_model::resolved::{Endpoints, Upstream};
 
-use super::model::{Endpoints, Upstream};
 use super::{endpoint, wire};
 
 const CONNECT_TIMEOUT_S: i64 = 5;

@@ -28,8 +28,8 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 };
 use prost::Name;
 use sealgate_core::names;
+use sealgate_model::resolved::{Chain, Port};
 
-use super::model::{Chain, Port};
 use super::{fault, filter_config, identity, routes, wire};
 
 /// Bounds of Envoy's edge guide; a connection without requests may stay for an hour.

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use k8s_openapi::api::core::v1::{Endpoints as CoreEndpoints, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntryPort, ServiceEntrySpec};
+use sealgate_model::resolved::{Endpoint, Endpoints, Upstream};
+use sealgate_model::{Finding, Meta, Object, ObjectRef, Severity};
 
 use self::endpoints::{from_endpoints, from_slice};
 use super::bind::is_exported;
-use super::model::{Endpoint, Endpoints, Upstream};
-use crate::object::{Finding, Meta, Object, ObjectRef, Severity};
 use crate::state::State;
 
 const SERVICE_SUFFIX: &str = "svc.cluster.local";

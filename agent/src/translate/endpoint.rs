@@ -4,8 +4,8 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint as EnvoyEndpoint, LbEndpoint, LocalityLbEndpoints,
     lb_endpoint::HostIdentifier,
 };
+use sealgate_model::resolved::Endpoint;
 
-use super::model::Endpoint;
 use super::wire;
 
 /// The assignment of the cluster `name`; none at all is said too, so that its requests fail at once with 503.

@@ -13,8 +13,8 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     HttpFilter, http_filter,
 };
 use envoy_types::pb::envoy::r#type::v3::FractionalPercent;
+use sealgate_model::resolved::Port;
 
-use super::model::Port;
 use super::wire;
 
 /// Whether a rule of the port lets requests wait.

@@ -13,8 +13,8 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 use envoy_types::pb::google::protobuf::StringValue;
 
 use prost::Message as _;
+use sealgate_model::resolved::Port;
 
-use super::model::Port;
 use super::wire;
 use crate::snapshot::{Body, Resource};
 

@@ -20,31 +20,12 @@ use sealgate_core::host;
 use sealgate_core::identity::{
     Demand, FILTER_STATE, IdentityConfig, Misdirected, Origin, PoliciesConfig, Told, Xfcc, format,
 };
+use sealgate_model::identity::annotation;
+use sealgate_model::resolved::{Chain, ClientCertificate, Meaning, Port, Tls};
+use sealgate_model::Meta;
 use sha2::{Digest as _, Sha256};
 
-use super::model::{Chain, ClientCertificate, Meaning, Port, Tls};
 use super::wire;
-use crate::object::Meta;
-
-/// The annotation of a Gateway.
-pub const ANNOTATION: &str = "sealgate.dev/identity";
-
-/// What a Gateway's annotation says; none if there is none.
-///
-/// # Errors
-/// What is wrong with it, for people.
-pub fn annotation(meta: &Meta) -> Option<Result<IdentityConfig, String>> {
-    let text = meta.annotations.get(ANNOTATION)?;
-    let read = if text.trim().is_empty() {
-        Ok(IdentityConfig::default())
-    } else {
-        serde_saphyr::from_str::<IdentityConfig>(text).map_err(|error| error.to_string())
-    };
-    Some(read.and_then(|config| match config.check() {
-        Ok(()) => Ok(config),
-        Err(error) => Err(error.to_string()),
-    }))
-}
 
 /// What the connections of a server mean. Without an annotation, those that may show a certificate tell of it.
 pub(super) fn meaning(meta: &Meta, tls: Option<&Tls>) -> Meaning {

@@ -9,8 +9,8 @@ use envoy_types::pb::envoy::config::listener::v3::{
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
 use prost::Message as _;
+use sealgate_model::resolved::{Chain, Port};
 
-use super::model::{Chain, Port};
 use super::{connection_manager, identity, tls, wire};
 use crate::snapshot::{Body, Resource};
 
@@ -114,8 +114,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use sealgate_core::table::TableConfig;
+    use sealgate_model::resolved::Meaning;
 
-    use super::super::model::Meaning;
     use super::*;
 
     #[test]

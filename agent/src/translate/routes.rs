@@ -14,8 +14,8 @@ use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::
 use envoy_types::pb::google::protobuf::Duration;
 use sealgate_core::names;
 use sealgate_core::table::{Mirror, Retries, mirrors_key};
+use sealgate_model::resolved::Port;
 
-use super::model::Port;
 use super::wire;
 
 /// What the filter may have set, and no upstream or mirror may see. Envoy's router takes off its own.

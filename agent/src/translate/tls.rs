@@ -9,10 +9,10 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     tls_parameters::TlsProtocol,
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
+use sealgate_model::CredentialName;
+use sealgate_model::resolved::{ClientCertificate, Tls, TlsVersion};
 
-use super::model::{ClientCertificate, Tls, TlsVersion};
 use super::wire;
-use crate::credential::CredentialName;
 
 /// How long a new listener waits for its secrets. One that is not there is said at once, so this is reached only if
 /// the stream breaks in between, and by state-of-the-world proxies, which cannot be told; 0 would hold up every other

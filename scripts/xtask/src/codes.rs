@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use crate::rules::sources;
 
 const PAGE: &str = "agent/docs/findings.md";
-const CODE: [&str; 2] = ["agent/src", "filter/core/src"];
+const CODE: [&str; 3] = ["agent/src", "agent/model/src", "filter/core/src"];
 /// Words with a hyphen in the code that are no codes; header names and header-like words are told by their file.
 const OTHER_WORDS: [&str; 2] = ["istio-system", "sealgate-filter"];
 /// Lists of header names.

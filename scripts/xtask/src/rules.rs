@@ -55,8 +55,27 @@ const RULES: [Rule; 6] = [
     },
 ];
 
-/// What the core must stay free of, to run in the filter and the browser.
-const NOT_IN_CORE: [&str; 4] = ["tokio", "proxy-wasm", "wasm-bindgen", "getrandom"];
+/// What a crate must stay free of: the core to run in the filter and the browser, the model to say what it says of objects
+/// in any program.
+const STRANGERS: [(&str, &[&str]); 2] = [
+    (
+        "sealgate-core",
+        &["tokio", "proxy-wasm", "wasm-bindgen", "getrandom"],
+    ),
+    (
+        "sealgate-model",
+        &[
+            "tokio",
+            "kube",
+            "tonic",
+            "envoy-types",
+            "rustls",
+            "aws-lc-rs",
+            "ring",
+            "getrandom",
+        ],
+    ),
+];
 
 pub(crate) fn check() -> Result<()> {
     let mut broken = Vec::new();
@@ -69,25 +88,29 @@ pub(crate) fn check() -> Result<()> {
             ));
         }
     }
+    for (package, barred) in STRANGERS {
+        broken.extend(strangers(package, barred, &tree(package)?));
+    }
+    ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    Ok(())
+}
+
+/// What a crate is built with, a name and version a line.
+fn tree(package: &str) -> Result<String> {
     let tree = Command::new("cargo")
         .args([
             "tree",
             "--package",
-            "sealgate-core",
+            package,
             "--edges",
             "normal",
             "--prefix",
             "none",
         ])
         .output()?;
-    ensure!(
-        tree.status.success(),
-        "cargo tree: {}",
-        String::from_utf8_lossy(&tree.stderr)
-    );
-    broken.extend(strangers(&String::from_utf8_lossy(&tree.stdout)));
-    ensure!(broken.is_empty(), "{}", broken.join("\n"));
-    Ok(())
+    let said = String::from_utf8_lossy(&tree.stderr);
+    ensure!(tree.status.success(), "cargo tree: {said}");
+    Ok(String::from_utf8_lossy(&tree.stdout).into_owned())
 }
 
 pub(crate) fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -113,12 +136,10 @@ fn violations(rule: &Rule, path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-fn strangers(tree: &str) -> Vec<String> {
+fn strangers(package: &str, barred: &[&str], tree: &str) -> Vec<String> {
     let names = tree.lines().filter_map(|line| line.split(' ').next());
-    let found = names.filter(|name| NOT_IN_CORE.contains(name));
-    found
-        .map(|name| format!("sealgate-core depends on {name}"))
-        .collect()
+    let found = names.filter(|name| barred.contains(name));
+    found.map(|name| format!("{package} depends on {name}")).collect()
 }
 
 #[cfg(test)]
@@ -139,10 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_in_the_core_is_found() {
-        assert_eq!(
-            strangers("sealgate-core v0.1.0 (x)\nserde v1.0.0\ntokio v1.48.0\n").len(),
-            1
-        );
+    fn a_stranger_is_found_where_it_is_barred() {
+        let tree = "a v0.1.0 (x)\nserde v1.0.0\ntokio v1.48.0\n";
+        assert_eq!(strangers("a", &["tokio"], tree), ["a depends on tokio"]);
+        assert!(strangers("a", &["kube"], tree).is_empty());
     }
 }

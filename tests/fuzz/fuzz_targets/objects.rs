@@ -8,8 +8,8 @@ use std::time::Instant;
 use libfuzzer_sys::fuzz_target;
 use sealgate_agent::config::Gateway;
 use sealgate_agent::engine::Engine;
-use sealgate_agent::source::SourceEvent;
-use sealgate_agent::source::manifest::{self, Namespaces};
+use sealgate_model::SourceEvent;
+use sealgate_model::manifest::{self, Namespaces};
 use sealgate_agent::translate::Settings;
 use sealgate_core::table::{RouteTable, TableConfig};
 

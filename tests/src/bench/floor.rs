@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use sealgate_agent::config::Gateway;
 use sealgate_agent::engine::Engine;
-use sealgate_agent::source::SourceEvent;
 use sealgate_agent::source::directory::DirectorySource;
-use sealgate_agent::source::manifest::Namespaces;
 use sealgate_agent::translate::Settings;
 use sealgate_agent::xds::wanted::Wanted;
 use sealgate_agent::xds::{self, proxies::Proxies, socket};
+use sealgate_model::SourceEvent;
+use sealgate_model::manifest::Namespaces;
 use tempfile::TempDir;
 
 use super::shown;

@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result};
 use sealgate_core::explain::Question;
 use sealgate_core::host;
 use sealgate_core::identity::{Connection, Rendered, Sources, Standing, certificates_from_pem, render};
+use sealgate_model::resolved::Port;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::translate::identity::{chain_of, told};
-use crate::translate::model::Port;
 
 /// The headers, and why they are these.
 #[derive(Debug, Serialize)]

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use sealgate_model::{CredentialName, Step};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::source::Tell;
-use crate::credential::CredentialName;
 use crate::engine::Shared;
-use crate::source::Step;
 use crate::source::demand::Demand;
 use crate::source::health::Health;
 use crate::xds::wanted::Names;

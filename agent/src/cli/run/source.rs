@@ -3,17 +3,16 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
+use sealgate_model::manifest::Namespaces;
+use sealgate_model::{SecretObject, Step};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{Run, Source};
 use crate::credential::{self, Outcome, Policy};
 use crate::news::News;
-use crate::object::SecretObject;
-use crate::source::Step;
 use crate::source::demand::Demand;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
-use crate::source::manifest::Namespaces;
 
 /// Tells whoever wrote an object what became of it, where the source has a way to.
 pub(super) type Tell = Box<dyn Fn(&News) + Send>;

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::{Entry, SourceEvent};
-use crate::object::{Finding, Kind, ObjectRef, Severity};
+use sealgate_model::{Entry, Finding, Kind, ObjectRef, Severity, SourceEvent};
 
 /// What one unit held when it was last read.
 #[derive(Debug)]

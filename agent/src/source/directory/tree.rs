@@ -6,11 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use sealgate_model::manifest::{self, Namespaces, is_name, refused};
+use sealgate_model::{Entry, Kind, Meta, Object, ObjectRef, SecretObject};
 use zeroize::Zeroizing;
-
-use super::super::Entry;
-use super::super::manifest::{self, Namespaces, is_name, refused};
-use crate::object::{Kind, Meta, Object, ObjectRef, SecretObject};
 
 const LARGEST_MANIFEST: u64 = 8 * 1024 * 1024;
 const LARGEST_PEM: u64 = 1024 * 1024;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher;
 use kube::{Api, Client};
+use sealgate_model::Kind;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::KubernetesSource;
 use super::events::Seen;
 use super::follow::{Delays, code, explain, follow};
 use super::objects::{Message, entry};
-use crate::object::Kind;
 use crate::source::health::{Health, WatchState};
 
 /// A kind whose definition is missing is looked for again.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter as Author};
+use sealgate_model::{Finding, ObjectRef, Severity};
 use tokio::sync::mpsc;
 
 use super::follow::explain;
 use crate::news::News;
-use crate::object::{Finding, ObjectRef, Severity};
 
 /// News that wait for the API server; more than that is dropped, the log and the status have it all.
 const WAITING: usize = 256;
@@ -155,8 +155,9 @@ fn note(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sealgate_model::Kind;
+
     use super::*;
-    use crate::object::Kind;
 
     #[test]
     fn an_event_says_what_the_finding_says() {

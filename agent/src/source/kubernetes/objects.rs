@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
+use sealgate_model::manifest;
+use sealgate_model::{Entry, Kind, Meta, ObjectRef, SourceEvent, Step};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
@@ -13,9 +15,6 @@ use tokio::time::Instant;
 use super::collection::COLLECTIONS;
 use super::events::Seen;
 use super::follow::Told;
-use crate::object::{Kind, Meta, ObjectRef};
-use crate::source::manifest;
-use crate::source::{Entry, SourceEvent, Step};
 
 /// Whoever may not read a kind that it could do without is served without it after this long. A restarted agent whose
 /// rights are being changed must not take away at once what its proxies have.

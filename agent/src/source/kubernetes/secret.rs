@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
+use sealgate_model::{Entry, Kind, Meta, Object, ObjectRef, SecretObject};
 use zeroize::Zeroizing;
-
-use crate::object::{Kind, Meta, Object, ObjectRef, SecretObject};
-use crate::source::Entry;
 
 /// The Secret as an entry of the source. Its values are moved, not copied.
 pub(super) fn entry(secret: Secret) -> Entry {

@@ -12,17 +12,15 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use kube::{Api, Resource};
+use sealgate_model::{BUNDLE_SUFFIX, Entry, Kind, ObjectRef, SourceEvent, Step};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::events::Seen;
 use super::{KubernetesSource, secret};
-use crate::credential::BUNDLE_SUFFIX;
-use crate::object::{Kind, ObjectRef};
 use crate::source::demand::Demand;
 use crate::source::health::Health;
-use crate::source::{Entry, SourceEvent, Step};
 
 /// With more Secrets than this, one watch of the namespace takes the place of one watch each.
 pub(super) const MANY: usize = 100;
@@ -331,8 +329,9 @@ fn names(demand: &Demand, namespace: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use sealgate_model::CredentialName;
+
     use super::*;
-    use crate::credential::CredentialName;
 
     #[test]
     fn a_bundle_may_come_from_two_secrets_and_nothing_from_elsewhere() {

@@ -1,13 +1,12 @@
 //! Servers with TLS as filter chains, and the credentials that they are served with.
 
 use sealgate_core::config::Server;
+use sealgate_model::resolved::{Chain, ClientCertificate, Tls, TlsVersion};
+use sealgate_model::validate::split_host;
+use sealgate_model::{BUNDLE_SUFFIX, CredentialName, Meta};
 
 use super::Binder;
-use crate::credential::{BUNDLE_SUFFIX, CredentialName};
-use crate::object::Meta;
 use crate::translate::identity;
-use crate::translate::model::{Chain, ClientCertificate, Tls, TlsVersion};
-use crate::validate::split_host;
 
 impl Binder<'_> {
     /// A chain whose credential is not there keeps the one that its hosts had. Without a former one it is there all the same:

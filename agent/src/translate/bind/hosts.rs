@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use sealgate_core::config::Server;
 use sealgate_core::host;
 use sealgate_core::table::{TableConfig, VirtualHostConfig};
+use sealgate_model::Meta;
+use sealgate_model::validate::split_host;
 
 use super::{Binder, GatewayRef, ServiceRef};
-use crate::object::Meta;
-use crate::validate::split_host;
 
 /// Hosts of one port on their way to the table.
 #[derive(Default)]

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use sealgate_core::config::{Destination, HttpMatch, HttpRoute};
 use sealgate_core::convert;
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, StringMatcher};
+use sealgate_model::Meta;
 
 use super::hosts::{HostRules, names_gateway};
 use super::{Binder, ServiceRef, service_ref};
-use crate::object::Meta;
 
 /// A rule on its way: as it runs, where it was written, and where each of its blocks was.
 pub(super) struct Declared<'a> {

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
 use sealgate_core::identity::CertHeader;
+use sealgate_model::CredentialName;
+use sealgate_model::identity::ANNOTATION;
+use sealgate_model::resolved::TlsVersion;
 
 use super::*;
-use crate::credential::CredentialName;
-use crate::translate::model::TlsVersion;
 
 fn annotated(text: &str) -> Meta {
     Meta {

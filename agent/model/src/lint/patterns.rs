@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sealgate_core::config::{HttpMatch, HttpRoute, StringMatch};
 
 use super::language::{Values, can_match};
-use crate::object::Severity;
+use crate::Severity;
 use crate::validate::Report;
 
 pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {

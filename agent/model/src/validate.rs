@@ -9,9 +9,9 @@ use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 use sealgate_core::convert::{self, Problem};
 use sealgate_core::table::Origin;
 
+use crate::identity::{ANNOTATION, annotation};
 use crate::lint;
-use crate::object::{Finding, Meta, Object, ObjectRef, Severity};
-use crate::translate::identity::{ANNOTATION, annotation};
+use crate::{Finding, Meta, Object, ObjectRef, Severity};
 
 /// Findings of an object; one of severity error refuses it.
 #[must_use]

@@ -3,7 +3,7 @@
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 
 use super::{Report, is_host, split_host};
-use crate::object::Severity;
+use crate::Severity;
 
 pub(super) fn check(spec: &GatewaySpec, report: &mut Report) {
     if spec.servers.is_empty() {

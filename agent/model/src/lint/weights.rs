@@ -2,7 +2,7 @@
 
 use sealgate_core::config::HttpRoute;
 
-use crate::object::Severity;
+use crate::Severity;
 use crate::validate::Report;
 
 const CODE: &str = "zero-weight";

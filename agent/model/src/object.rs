@@ -11,46 +11,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use sealgate_core::config::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
 use zeroize::Zeroizing;
 
-/// What an object is; ordered as the agent lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A Kubernetes Secret.
-    Secret,
-    /// An Istio Gateway.
-    Gateway,
-    /// An Istio VirtualService.
-    VirtualService,
-    /// An Istio DestinationRule.
-    DestinationRule,
-    /// An Istio ServiceEntry.
-    ServiceEntry,
-    /// A Kubernetes Service.
-    Service,
-    /// A Kubernetes EndpointSlice.
-    EndpointSlice,
-    /// Kubernetes Endpoints.
-    Endpoints,
-    /// A file of a directory source: names what could not be read as any object.
-    File,
-}
-
-impl Kind {
-    /// The kind's name as manifests spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Secret => "Secret",
-            Self::Gateway => "Gateway",
-            Self::VirtualService => "VirtualService",
-            Self::DestinationRule => "DestinationRule",
-            Self::ServiceEntry => "ServiceEntry",
-            Self::Service => "Service",
-            Self::EndpointSlice => "EndpointSlice",
-            Self::Endpoints => "Endpoints",
-            Self::File => "File",
-        }
-    }
-}
+use crate::Kind;
 
 /// Names one object; prints as `Secret istio-system/a`, the form of every message and finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,42 +144,5 @@ impl Object {
             | Self::EndpointSlice(meta, _)
             | Self::Endpoints(meta, _) => meta,
         }
-    }
-}
-
-/// How serious a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The object, or a part of it, is not carried out as written.
-    Error,
-    /// It is carried out, and probably not what was meant.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
-
-/// One thing to say about one object: the form of `check --json`, of the log and of `/api/status`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
-    /// How serious it is.
-    pub severity: Severity,
-    /// A stable kebab-case word.
-    pub code: &'static str,
-    /// What it is about.
-    pub object: ObjectRef,
-    /// The place in the object (`spec.http[0].match[1].uri.regex`, `data[tls.key]`), where there is one.
-    pub field: Option<String>,
-    /// For people. Never holds a byte of a private key.
-    pub message: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.object)?;
-        if let Some(field) = &self.field {
-            write!(f, "{field}: ")?;
-        }
-        write!(f, "{} ({})", self.message, self.code)
     }
 }

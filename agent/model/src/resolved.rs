@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sealgate_core::identity::IdentityConfig;
 use sealgate_core::table::{Action, RouteAction, TableConfig};
 
-use crate::credential::CredentialName;
+use crate::CredentialName;
 
 /// One port that Envoy listens on.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct HostSet {
+pub struct HostSet {
     /// Read from behind, so that what ends alike lies together.
     backwards: BTreeSet<String>,
 }
@@ -15,12 +15,12 @@ fn backwards(text: &str) -> String {
 
 impl HostSet {
     /// Adds `name`, `*.suffix` or `*`, lower-case.
-    pub(super) fn insert(&mut self, pattern: &str) {
+    pub fn insert(&mut self, pattern: &str) {
         self.backwards.insert(backwards(pattern));
     }
 
     /// Whether some host is taken both by `pattern` and by one of the set.
-    pub(super) fn intersects(&self, pattern: &str) -> bool {
+    pub fn intersects(&self, pattern: &str) -> bool {
         self.has(pattern) || self.has("*") || self.has_wider(pattern) || self.has_narrower(pattern)
     }
 

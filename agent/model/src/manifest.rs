@@ -11,8 +11,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use self::strict::Strict;
-use super::Entry;
-use crate::object::{Finding, Kind, Meta, Object, ObjectRef, SecretObject, Severity};
+use crate::{Entry, Finding, Kind, Meta, Object, ObjectRef, SecretObject, Severity};
 
 /// Where objects without a namespace belong.
 #[derive(Clone, Debug)]
@@ -207,7 +206,8 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
 }
 
 /// RFC 1123's subdomain.
-pub(crate) fn is_name(name: &str) -> bool {
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let edge =
         |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let bytes = name.as_bytes();
@@ -340,12 +340,9 @@ fn secret(meta: Meta, value: &Value, object_ref: &ObjectRef) -> Result<SecretObj
     })
 }
 
-pub(super) fn refused(
-    object_ref: ObjectRef,
-    code: &'static str,
-    field: Option<&str>,
-    message: String,
-) -> Entry {
+/// What could not be read, and why: an error.
+#[must_use]
+pub fn refused(object_ref: ObjectRef, code: &'static str, field: Option<&str>, message: String) -> Entry {
     let finding = finding(
         object_ref.clone(),
         Severity::Error,

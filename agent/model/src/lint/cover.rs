@@ -9,7 +9,7 @@ use sealgate_core::table::{MatchConfig, StringMatcher};
 
 /// The blocks of a virtual host so far; `P` says where one was written.
 #[derive(Debug)]
-pub(super) struct Cover<'t, P> {
+pub struct Cover<'t, P> {
     /// By the other conditions, in a form that is equal if they are.
     by_conditions: HashMap<String, Paths<'t, P>>,
 }
@@ -60,7 +60,7 @@ impl<P> Default for Texts<'_, P> {
 
 impl<'t, P: Copy> Cover<'t, P> {
     /// Adds a block, and says which earlier one takes everything that it could.
-    pub(super) fn add(&mut self, block: &'t MatchConfig, place: P) -> Option<P> {
+    pub fn add(&mut self, block: &'t MatchConfig, place: P) -> Option<P> {
         let conditions = conditions(block);
         let unconditional = self.by_conditions.get("");
         let earlier = [unconditional, self.by_conditions.get(&conditions)];

@@ -1,0 +1,42 @@
+//! The kinds of objects.
+
+/// What an object is; ordered as the agent lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A Kubernetes Secret.
+    Secret,
+    /// An Istio Gateway.
+    Gateway,
+    /// An Istio VirtualService.
+    VirtualService,
+    /// An Istio DestinationRule.
+    DestinationRule,
+    /// An Istio ServiceEntry.
+    ServiceEntry,
+    /// A Kubernetes Service.
+    Service,
+    /// A Kubernetes EndpointSlice.
+    EndpointSlice,
+    /// Kubernetes Endpoints.
+    Endpoints,
+    /// A file of a directory source: names what could not be read as any object.
+    File,
+}
+
+impl Kind {
+    /// The kind's name as manifests spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "Secret",
+            Self::Gateway => "Gateway",
+            Self::VirtualService => "VirtualService",
+            Self::DestinationRule => "DestinationRule",
+            Self::ServiceEntry => "ServiceEntry",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Endpoints => "Endpoints",
+            Self::File => "File",
+        }
+    }
+}

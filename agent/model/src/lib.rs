@@ -1,0 +1,22 @@
+//! The Kubernetes objects that Sealgate reads, and what can be said of them without a socket, a clock or a key: what they
+//! hold, what is wrong with them, what was probably not meant, and the gateway that comes of them.
+//!
+//! Nothing here knows where objects come from or where they go: no async, no TLS library, no Kubernetes client. It builds for
+//! wasm32 too.
+
+mod credential_name;
+mod event;
+mod finding;
+pub mod identity;
+mod kind;
+pub mod lint;
+pub mod manifest;
+mod object;
+pub mod resolved;
+pub mod validate;
+
+pub use credential_name::{BUNDLE_SUFFIX, CredentialName};
+pub use event::{Entry, SourceEvent, Step};
+pub use finding::{Finding, Severity};
+pub use kind::Kind;
+pub use object::{Meta, Object, ObjectRef, SecretObject};

@@ -1,0 +1,23 @@
+//! What is carried out as written and was probably not meant, as far as one object shows it: conditions that nothing
+//! meets, paths with a slash too many, weights that give nothing. Linear in the number of rules.
+
+pub mod cover;
+pub mod hosts;
+mod language;
+mod patterns;
+mod slashes;
+mod weights;
+
+use sealgate_core::config::VirtualServiceSpec;
+
+use crate::validate::Report;
+
+/// Doubts about a VirtualService by itself.
+pub(crate) fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
+    for (at, rule) in spec.http.iter().enumerate() {
+        let place = format!("spec.http[{at}]");
+        patterns::check(rule, &place, report);
+        slashes::check(rule, &place, report);
+        weights::check(rule, &place, report);
+    }
+}

@@ -4,15 +4,19 @@
 //! Nothing here knows where objects come from or where they go: no async, no TLS library, no Kubernetes client. It builds for
 //! wasm32 too.
 
+pub mod annotation;
+pub mod code;
 mod credential_name;
 mod event;
 mod finding;
-pub mod identity;
 mod kind;
+pub mod ledger;
 pub mod lint;
 pub mod manifest;
 mod object;
+pub mod resolve;
 pub mod resolved;
+pub mod store;
 pub mod validate;
 
 pub use credential_name::{BUNDLE_SUFFIX, CredentialName};

@@ -3,6 +3,7 @@
 mod strict;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -233,19 +234,19 @@ fn object(
             .unwrap_or(Value::Object(Default::default()))
     };
     Ok(match kind {
-        Kind::Gateway => Object::Gateway(meta, typed(spec(&mut value), "spec", object_ref, findings)?),
+        Kind::Gateway => Object::Gateway(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?),
         Kind::VirtualService => {
-            Object::VirtualService(meta, typed(spec(&mut value), "spec", object_ref, findings)?)
+            Object::VirtualService(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?)
         }
         Kind::DestinationRule => {
-            Object::DestinationRule(meta, typed(spec(&mut value), "spec", object_ref, findings)?)
+            Object::DestinationRule(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?)
         }
         Kind::ServiceEntry => {
-            Object::ServiceEntry(meta, typed(spec(&mut value), "spec", object_ref, findings)?)
+            Object::ServiceEntry(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?)
         }
-        Kind::Service => Object::Service(meta, typed(value, "", object_ref, findings)?),
-        Kind::EndpointSlice => Object::EndpointSlice(meta, typed(value, "", object_ref, findings)?),
-        Kind::Endpoints => Object::Endpoints(meta, typed(value, "", object_ref, findings)?),
+        Kind::Service => Object::Service(Arc::new(meta), typed(value, "", object_ref, findings)?),
+        Kind::EndpointSlice => Object::EndpointSlice(Arc::new(meta), typed(value, "", object_ref, findings)?),
+        Kind::Endpoints => Object::Endpoints(Arc::new(meta), typed(value, "", object_ref, findings)?),
         Kind::Secret | Kind::File => Object::Secret(secret(meta, &value, object_ref)?),
     })
 }
@@ -256,7 +257,7 @@ fn typed<T: DeserializeOwned>(
     prefix: &str,
     object_ref: &ObjectRef,
     findings: &mut Vec<Finding>,
-) -> Result<Box<T>, Box<Finding>> {
+) -> Result<Arc<T>, Box<Finding>> {
     let place = |path: String| match (prefix, path.as_str()) {
         ("", _) => path,
         // The value itself.
@@ -292,7 +293,7 @@ fn typed<T: DeserializeOwned>(
             message,
         ));
     }
-    Ok(Box::new(decoded))
+    Ok(Arc::new(decoded))
 }
 
 fn secret(meta: Meta, value: &Value, object_ref: &ObjectRef) -> Result<SecretObject, Box<Finding>> {

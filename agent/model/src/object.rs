@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -87,25 +88,25 @@ impl fmt::Debug for SecretObject {
     }
 }
 
-/// One object as a source read it.
+/// One object as a source read it. What it holds is shared, and never changed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Object {
     /// A Kubernetes Secret.
     Secret(SecretObject),
     /// An Istio Gateway.
-    Gateway(Meta, Box<GatewaySpec>),
+    Gateway(Arc<Meta>, Arc<GatewaySpec>),
     /// An Istio VirtualService.
-    VirtualService(Meta, Box<VirtualServiceSpec>),
+    VirtualService(Arc<Meta>, Arc<VirtualServiceSpec>),
     /// An Istio DestinationRule.
-    DestinationRule(Meta, Box<DestinationRuleSpec>),
+    DestinationRule(Arc<Meta>, Arc<DestinationRuleSpec>),
     /// An Istio ServiceEntry.
-    ServiceEntry(Meta, Box<ServiceEntrySpec>),
+    ServiceEntry(Arc<Meta>, Arc<ServiceEntrySpec>),
     /// A Kubernetes Service.
-    Service(Meta, Box<Service>),
+    Service(Arc<Meta>, Arc<Service>),
     /// A Kubernetes EndpointSlice.
-    EndpointSlice(Meta, Box<EndpointSlice>),
+    EndpointSlice(Arc<Meta>, Arc<EndpointSlice>),
     /// Kubernetes Endpoints.
-    Endpoints(Meta, Box<Endpoints>),
+    Endpoints(Arc<Meta>, Arc<Endpoints>),
 }
 
 impl Object {

@@ -2,11 +2,16 @@
 //! hosts, ports and credentials are resolved. The builders beside this file turn it into Envoy's messages.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use sealgate_core::identity::IdentityConfig;
-use sealgate_core::table::{Action, RouteAction, TableConfig};
+use sealgate_core::identity::{IdentityConfig, Misdirected, Told};
+use sealgate_core::table::Mirror;
+use sha2::{Digest as _, Sha256};
 
 use crate::CredentialName;
+use crate::resolve::Demand;
+use crate::resolve::gateway::DeclaredServer;
+use crate::resolve::rank::ServerId;
 
 /// One port that Envoy listens on.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,44 +21,81 @@ pub struct Port {
     /// The port that Envoy binds (`--port-map`).
     pub bind: u16,
     /// One filter chain per server with TLS; a plain port has exactly one.
-    pub chains: Vec<Chain>,
-    /// The routes of all the port's hosts.
-    pub table: TableConfig,
+    pub chains: Vec<Arc<Chain>>,
+    /// What upstreams are told of each chain's connections; a chain that is in none tells nothing.
+    pub told: Vec<Told>,
+    /// Whether some hosts may be asked for on some connections alone.
+    pub demands: bool,
     /// What any Gateway lets identity headers begin with: no client may send such a header to any of them.
     pub prefixes: BTreeSet<String>,
+    /// The lists of mirrors that rules of the port name, by their key: each has native routes.
+    pub mirrors: Vec<(Arc<str>, Arc<[Mirror]>)>,
+    /// Whether some rule lets requests wait: Envoy's fault filter does that.
+    pub delays: bool,
 }
 
-impl Port {
-    /// What the rules do that lead to an upstream.
-    pub fn routes(&self) -> impl Iterator<Item = &RouteAction> {
-        let rules = self.table.virtual_hosts.iter().flat_map(|host| &host.rules);
-        rules.filter_map(|rule| match &rule.action {
-            Action::Route(route) => Some(&**route),
-            Action::Redirect(_) | Action::Direct(_) => None,
-        })
-    }
-}
-
-/// One filter chain: the servers of one TLS policy, or all the plain ones.
-#[derive(Clone, Debug, PartialEq)]
+/// One filter chain: a server with TLS, or all the plain ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// Unique within the port and stable: it follows the Gateway and the server's place, not the content.
-    pub name: String,
+    pub name: Arc<str>,
     /// SNI names; empty takes every connection that no other chain names.
-    pub server_names: Vec<String>,
+    pub server_names: Vec<Arc<str>>,
     /// How TLS ends here; none on a plain port.
-    pub tls: Option<Tls>,
-    /// A GRPC server: requests may stream for as long as they like.
-    pub streaming: bool,
+    pub tls: Option<Arc<Tls>>,
+    /// Names what a handshake has to fulfil, by its content; none on a plain port.
+    pub policy: Option<Arc<str>>,
     /// What its connections mean.
     pub meaning: Meaning,
 }
 
 impl Chain {
+    /// The chain of all servers without TLS.
+    #[must_use]
+    pub fn plain(meaning: Meaning) -> Self {
+        Self {
+            name: "plain".into(),
+            server_names: Vec::new(),
+            tls: None,
+            policy: None,
+            meaning,
+        }
+    }
+
+    /// The chain of a server with TLS, served with this.
+    #[must_use]
+    pub fn secure(server: &DeclaredServer, tls: &Arc<Tls>) -> Self {
+        let ServerId { gateway, at } = &server.id;
+        Self {
+            name: format!("{}/{}/{at}", gateway.namespace, gateway.name).into(),
+            server_names: server.server_names(),
+            policy: Some(tls.policy()),
+            meaning: Meaning::new(server.identity.as_ref(), Some(tls)),
+            tls: Some(Arc::clone(tls)),
+        }
+    }
+
     /// The SNI names as host patterns: `*` where there is none.
-    pub fn domains(&self) -> impl Iterator<Item = &str> {
-        let rest = self.server_names.is_empty().then_some("*");
-        self.server_names.iter().map(String::as_str).chain(rest)
+    pub fn domains(&self) -> impl Iterator<Item = Arc<str>> {
+        let rest = self.server_names.is_empty().then(|| Arc::from("*"));
+        self.server_names.iter().cloned().chain(rest)
+    }
+
+    /// Whether its clients are asked for a certificate.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.client != ClientCertificate::None)
+    }
+
+    /// What a connection must be to ask for its hosts; none on a plain port.
+    #[must_use]
+    pub fn demand(&self) -> Option<Demand> {
+        let policy = self.policy.as_ref()?;
+        Some(if self.meaning.any_connection {
+            Demand::Nothing
+        } else {
+            Demand::Policy(Arc::clone(policy))
+        })
     }
 }
 
@@ -67,6 +109,19 @@ pub struct Meaning {
 }
 
 impl Meaning {
+    /// What the connections of a server mean, given what its Gateway says of identity headers. If it says nothing, those
+    /// that may show a certificate tell of it.
+    #[must_use]
+    pub fn new(identity: Option<&IdentityConfig>, tls: Option<&Tls>) -> Self {
+        let asks = tls.is_some_and(|tls| tls.client != ClientCertificate::None);
+        let any_connection = identity.is_some_and(|config| config.misdirected == Misdirected::Allow);
+        let told = identity.cloned().or_else(|| asks.then(IdentityConfig::default));
+        Self {
+            told: told.filter(IdentityConfig::tells_something),
+            any_connection,
+        }
+    }
+
     /// Servers that share a chain: the first that tells something says what.
     pub fn also(&mut self, other: Self) {
         self.told = self.told.take().or(other.told);
@@ -97,6 +152,18 @@ impl Tls {
             ClientCertificate::None => None,
         };
         self.certificates.iter().chain(trust).cloned()
+    }
+
+    /// Names what a handshake has to fulfil, by its content. The gateway's own certificates are no part of it.
+    #[must_use]
+    pub fn policy(&self) -> Arc<str> {
+        let demands = format!(
+            "{:?} {:?} {:?} {:?}",
+            self.client, self.min_version, self.max_version, self.cipher_suites
+        );
+        let digest = Sha256::digest(demands);
+        let bytes = digest.iter().take(8);
+        bytes.map(|byte| format!("{byte:02x}")).collect::<String>().into()
     }
 }
 
@@ -137,7 +204,7 @@ pub enum TlsVersion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// `outbound|PORT|SUBSET|HOST`.
-    pub name: String,
+    pub name: Arc<str>,
     /// HTTP/2 without TLS towards the endpoints.
     pub http2: bool,
     /// Where its endpoints come from.

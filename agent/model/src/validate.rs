@@ -9,7 +9,7 @@ use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 use sealgate_core::convert::{self, Problem};
 use sealgate_core::table::Origin;
 
-use crate::identity::{ANNOTATION, annotation};
+use crate::annotation;
 use crate::lint;
 use crate::{Finding, Meta, Object, ObjectRef, Severity};
 
@@ -121,8 +121,8 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
 
 /// What upstreams are told of clients: half understood, it would tell them something else.
 fn identity(meta: &Meta, report: &mut Report) {
-    if let Some(Err(reason)) = annotation(meta) {
-        let field = format!("metadata.annotations[{ANNOTATION}]");
+    if let Some(Err(reason)) = annotation::identity(meta) {
+        let field = format!("metadata.annotations[{}]", annotation::IDENTITY);
         report.add(Severity::Error, "bad-identity", field, reason);
     }
 }

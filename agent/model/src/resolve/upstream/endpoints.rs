@@ -3,7 +3,8 @@
 use k8s_openapi::api::core::v1::{Endpoints as CoreEndpoints, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use sealgate_model::resolved::Endpoint;
+
+use crate::resolved::Endpoint;
 
 pub(super) fn from_slice(slice: &EndpointSlice, own: &ServicePort) -> Vec<Endpoint> {
     let ports = slice.ports.as_deref().unwrap_or_default();

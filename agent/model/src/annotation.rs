@@ -1,0 +1,52 @@
+//! What a Gateway's annotations say.
+
+use sealgate_core::identity::IdentityConfig;
+
+use crate::Meta;
+
+/// What upstreams are told of clients.
+pub const IDENTITY: &str = "sealgate.dev/identity";
+/// How certificates get to the proxy: `auto`, `eager` or `onDemand`.
+pub const CERTIFICATES: &str = "sealgate.dev/certificates";
+
+/// How the certificates of a Gateway's servers get to the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Certificates {
+    /// As many servers decide.
+    #[default]
+    Auto,
+    /// Before the first connection.
+    Eager,
+    /// When a connection asks for them.
+    OnDemand,
+}
+
+/// What a Gateway says of how its certificates get to the proxy; none if it says nothing.
+///
+/// # Errors
+/// It is none of the words.
+pub fn certificates(meta: &Meta) -> Option<Result<Certificates, String>> {
+    Some(match meta.annotations.get(CERTIFICATES)?.trim() {
+        "" | "auto" => Ok(Certificates::Auto),
+        "eager" => Ok(Certificates::Eager),
+        "onDemand" => Ok(Certificates::OnDemand),
+        other => Err(format!("{other:?}: one of auto, eager, onDemand")),
+    })
+}
+
+/// What a Gateway says of identity headers; none if it says nothing.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn identity(meta: &Meta) -> Option<Result<IdentityConfig, String>> {
+    let text = meta.annotations.get(IDENTITY)?;
+    let read = if text.trim().is_empty() {
+        Ok(IdentityConfig::default())
+    } else {
+        serde_saphyr::from_str::<IdentityConfig>(text).map_err(|error| error.to_string())
+    };
+    Some(read.and_then(|config| match config.check() {
+        Ok(()) => Ok(config),
+        Err(error) => Err(error.to_string()),
+    }))
+}

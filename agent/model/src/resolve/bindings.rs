@@ -1,0 +1,170 @@
+//! What a VirtualService asks of Gateways that they do not give.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sealgate_core::config::HttpMatch;
+
+use super::gateway::DeclaredGateway;
+use super::service::{Service, is_exported};
+use crate::code::{Code, CodeWord};
+use crate::{Finding, Severity};
+use crate::{Kind, ObjectRef};
+
+/// Stands for the sidecars of a mesh among `gateways`.
+const MESH: &str = "mesh";
+
+/// Name and namespace of a Gateway: namesakes lie together.
+pub(super) type Key = (Arc<str>, Arc<str>);
+
+/// The Gateways that this gateway serves, and those that are known but are another gateway's, or refused.
+pub(super) struct Gateways<'a> {
+    pub(super) served: &'a BTreeMap<Key, Arc<DeclaredGateway>>,
+    pub(super) is_known: &'a dyn Fn(&ObjectRef) -> bool,
+}
+
+/// `name` is the Gateway of its own namespace, `ns/name` another's.
+fn resolve(name: &str, service: &Service) -> Key {
+    let (namespace, name) = name.split_once('/').unwrap_or((&service.meta.namespace, name));
+    (name.into(), namespace.into())
+}
+
+fn gateway_ref((name, namespace): &Key) -> ObjectRef {
+    ObjectRef::new(Kind::Gateway, &**namespace, &**name)
+}
+
+/// Everything that is to be said of it.
+pub(super) fn findings(service: &Service, gateways: &Gateways<'_>) -> Vec<Finding> {
+    let mut check = Check {
+        service,
+        findings: Vec::new(),
+    };
+    check.all(gateways);
+    check.findings
+}
+
+struct Check<'s> {
+    service: &'s Service,
+    findings: Vec<Finding>,
+}
+
+impl<'s> Check<'s> {
+    fn all(&mut self, gateways: &Gateways<'s>) {
+        // Without hosts it is there for others to delegate to.
+        if self.service.hosts.is_empty() {
+            return;
+        }
+        if self.service.spec.gateways.is_empty() {
+            let message = "there are none: this is for the mesh alone, and no gateway serves it";
+            return self.say(Severity::Info, Code::NoGateways, "spec.gateways", message.to_owned());
+        }
+        let (mut bound, mut elsewhere) = (Vec::new(), false);
+        for (at, name) in self.service.spec.gateways.iter().enumerate() {
+            let key = resolve(name, self.service);
+            match gateways.served.get(&key) {
+                _ if name == MESH => {}
+                Some(served) => bound.push(&**served),
+                // Another gateway's, or refused and said so.
+                None if (gateways.is_known)(&gateway_ref(&key)) => elsewhere = true,
+                None => self.unknown(at, &key, gateways),
+            }
+        }
+        self.exported(&mut bound);
+        // What is served elsewhere is not known here.
+        if !bound.is_empty() && !elsewhere {
+            self.hosts(&bound);
+            self.blocks(&bound);
+        }
+    }
+
+    fn say(&mut self, severity: Severity, code: CodeWord, field: impl Into<String>, message: String) {
+        self.findings.push(Finding {
+            severity,
+            code,
+            object: self.service.object_ref(),
+            field: Some(field.into()),
+            message,
+        });
+    }
+
+    fn unknown(&mut self, at: usize, key: &Key, gateways: &Gateways<'_>) {
+        let from = (Arc::clone(&key.0), Arc::from(""));
+        let mut namesakes = gateways.served.range(from..);
+        let namesake = namesakes.next().filter(|((name, _), _)| *name == key.0);
+        let hint = namesake.map(|((name, namespace), _)| format!("; there is {namespace}/{name}"));
+        let message = format!("there is no {}{}", gateway_ref(key), hint.unwrap_or_default());
+        let field = format!("spec.gateways[{at}]");
+        self.say(Severity::Warning, Code::UnknownGateway, field, message);
+    }
+
+    /// Takes out the Gateways that do not see the VirtualService.
+    fn exported(&mut self, bound: &mut Vec<&DeclaredGateway>) {
+        let sees = |gateway: &&DeclaredGateway| {
+            let (meta, spec) = (&self.service.meta, &self.service.spec);
+            is_exported(&spec.export_to, &meta.namespace, &gateway.rank.namespace)
+        };
+        let blind = bound.iter().find(|gateway| !sees(gateway)).map(|gateway| gateway.rank.gateway());
+        bound.retain(|gateway| sees(&gateway));
+        if let Some(blind) = blind {
+            let message = format!("{blind} does not see it, and does not serve it");
+            self.say(Severity::Warning, Code::NotExported, "spec.exportTo", message);
+        }
+    }
+
+    fn hosts(&mut self, bound: &[&DeclaredGateway]) {
+        for (at, host) in self.service.spec.hosts.iter().enumerate() {
+            let name = host.to_ascii_lowercase();
+            let namespace = &self.service.meta.namespace;
+            if !bound.iter().any(|gateway| gateway.takes(&name, namespace)) {
+                let message = format!("no server of its Gateways takes {host}");
+                let field = format!("spec.hosts[{at}]");
+                self.say(Severity::Warning, Code::UnservedHost, field, message);
+            }
+        }
+    }
+
+    fn blocks(&mut self, bound: &[&DeclaredGateway]) {
+        let ports: BTreeSet<u32> = bound.iter().flat_map(|gateway| gateway.ports()).copied().collect();
+        let service = self.service;
+        for (rule, route) in service.spec.http.iter().enumerate() {
+            for (at, block) in route.r#match.iter().enumerate() {
+                if let Some((severity, field, message)) = self.dropped(block, bound, &ports) {
+                    let field = format!("spec.http[{rule}].match[{at}].{field}");
+                    self.say(severity, Code::DroppedMatch, field, message.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Why no Gateway carries a block out.
+    fn dropped(
+        &self,
+        block: &HttpMatch,
+        bound: &[&DeclaredGateway],
+        ports: &BTreeSet<u32>,
+    ) -> Option<(Severity, &'static str, &'static str)> {
+        if block.port.is_some_and(|port| !ports.contains(&port)) {
+            let message = "no server of its Gateways has this port";
+            return Some((Severity::Warning, "port", message));
+        }
+        if !block.gateways.is_empty() {
+            let mut named = block.gateways.iter();
+            let is_own = |name: &String| {
+                let mut own = self.service.spec.gateways.iter();
+                own.any(|own| resolve(own, self.service) == resolve(name, self.service))
+            };
+            let message = "the VirtualService is bound to none of these";
+            return (!named.any(is_own)).then_some((Severity::Warning, "gateways", message));
+        }
+        if !block.source_labels.is_empty() {
+            let message = "for clients in the mesh: a gateway drops this block";
+            return Some((Severity::Info, "sourceLabels", message));
+        }
+        let foreign = block.source_namespace.as_ref().is_some_and(|own| {
+            let mut bound = bound.iter();
+            bound.all(|gateway| *gateway.rank.namespace != **own)
+        });
+        let message = "for clients of that namespace: a gateway drops this block";
+        foreign.then_some((Severity::Info, "sourceNamespace", message))
+    }
+}

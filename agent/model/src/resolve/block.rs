@@ -1,0 +1,97 @@
+//! What one host of a port became: its rules in the form that is read in place, and what follows from them elsewhere.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::stub::HostBlock;
+use sealgate_core::table::{Action, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
+
+use super::catalog::Use;
+use super::hosts::HostRules;
+use super::reach::Reach;
+use super::rules::{Lookup, Lowered, rules};
+use crate::code::Code;
+use crate::{Finding, Severity};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// As the filter reads it.
+    pub encoded: HostBlock,
+    /// The destinations that its rules name.
+    pub uses: BTreeSet<Use>,
+    /// Hosts whose only port is taken, because a destination names none.
+    pub assumed: BTreeSet<Arc<str>>,
+    /// What needs a native route or filter of its own.
+    pub native: Native,
+    /// Which rules no request reaches, as far as this host goes.
+    pub(super) reach: Reach,
+    /// What making it brought up.
+    pub findings: Vec<Finding>,
+}
+
+/// What Envoy cannot be told per request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Native {
+    /// Lists of mirrors, by their key.
+    pub mirrors: Vec<(Arc<str>, Arc<[Mirror]>)>,
+    /// Whether some rule lets requests wait.
+    pub delays: bool,
+}
+
+/// The virtual host of a domain.
+pub(super) fn config(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> (VirtualHostConfig, Lowered) {
+    let mut lowered = rules(host, port, lookup);
+    let config = VirtualHostConfig {
+        domains: vec![domain.to_owned()],
+        https_redirect: host.https_redirect,
+        rules: std::mem::take(&mut lowered.rules),
+    };
+    (config, lowered)
+}
+
+impl Block {
+    /// Makes the block of a domain.
+    pub(super) fn new(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> Self {
+        let (config, mut lowered) = config(domain, host, port, lookup);
+        let encoded = HostBlock::encode(&config).unwrap_or_else(|error| {
+            // Each rule was tried by itself before; if they cannot be together, nobody gets a part of them.
+            let services = host.services.keys();
+            lowered.findings.extend(services.map(|service| Finding {
+                severity: Severity::Error,
+                code: Code::TableRefused,
+                object: service.virtual_service(),
+                field: None,
+                message: format!("the routes of {domain} cannot be made: {error}"),
+            }));
+            HostBlock::default()
+        });
+        Self {
+            encoded,
+            native: native(&config),
+            reach: Reach::new(&config),
+            uses: lowered.uses,
+            assumed: lowered.assumed,
+            findings: lowered.findings,
+        }
+    }
+}
+
+fn native(config: &VirtualHostConfig) -> Native {
+    let routes: Vec<&RouteAction> = config
+        .rules
+        .iter()
+        .filter_map(|rule| match &rule.action {
+            Action::Route(route) => Some(&**route),
+            Action::Redirect(_) | Action::Direct(_) => None,
+        })
+        .collect();
+    let mirrored = routes.iter().filter(|route| !route.mirrors.is_empty());
+    let faults = routes.iter().filter_map(|route| route.fault.as_deref());
+    Native {
+        mirrors: mirrored
+            .map(|route| (mirrors_key(&route.mirrors).into(), route.mirrors.as_slice().into()))
+            .collect(),
+        delays: faults.into_iter().any(|fault| fault.delay.is_some()),
+    }
+}

@@ -1,0 +1,236 @@
+//! Services as they are known: by host, with their ports, endpoints and subsets. An object touches its own host alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Endpoints, Service, ServicePort};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec};
+
+use super::rules::Lowered;
+use super::service::is_exported;
+use crate::code::{Code, CodeWord};
+use crate::{Finding, Severity};
+use crate::{Kind, Meta, Object, ObjectRef};
+use crate::store::Moved;
+
+const SERVICE_SUFFIX: &str = "svc.cluster.local";
+const SLICE_LABEL: &str = "kubernetes.io/service-name";
+
+/// A destination that a rule names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    /// `outbound|PORT|SUBSET|HOST`.
+    pub cluster: Arc<str>,
+    /// The service's host, lower-case and in full.
+    pub host: Arc<str>,
+    /// Its port.
+    pub port: u32,
+    /// Empty for all of its endpoints.
+    pub subset: Arc<str>,
+    /// The VirtualService that names it.
+    pub place: ObjectRef,
+}
+
+/// What is known of one host. Of several ServiceEntries or DestinationRules the first in order stands.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Known {
+    entries: BTreeMap<ObjectRef, Arc<ServiceEntrySpec>>,
+    pub(super) service: Option<(Arc<Meta>, Arc<Service>)>,
+    pub(super) slices: BTreeMap<ObjectRef, Arc<EndpointSlice>>,
+    pub(super) endpoints: Option<Arc<Endpoints>>,
+    rules: BTreeMap<ObjectRef, Arc<DestinationRuleSpec>>,
+}
+
+impl Known {
+    /// The ServiceEntry of the host.
+    pub(super) fn entry(&self) -> Option<&ServiceEntrySpec> {
+        self.entries.values().next().map(Arc::as_ref)
+    }
+
+    /// The labels of a subset.
+    pub(super) fn subset(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+        let mut subsets = self.rules.values().flat_map(|rule| &rule.subsets);
+        subsets.find(|own| own.name == name).map(|own| &own.labels)
+    }
+
+    /// The ports of the service; none if there is no service.
+    fn ports(&self) -> Vec<u32> {
+        match (self.entry(), &self.service) {
+            (Some(entry), _) => entry.ports.iter().map(|port| port.number).collect(),
+            (None, Some((_, service))) => service_ports(service)
+                .iter()
+                .filter_map(|port| u32::try_from(port.port).ok())
+                .collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
+pub(super) fn service_ports(service: &Service) -> &[ServicePort] {
+    let spec = service.spec.as_ref();
+    spec.and_then(|spec| spec.ports.as_deref()).unwrap_or_default()
+}
+
+/// What a change of one host means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct HostChange {
+    /// A destination that names no port may mean another one now.
+    pub(super) ports: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    /// The gateway's: what is not exported to it does not exist.
+    namespace: Arc<str>,
+    hosts: BTreeMap<Arc<str>, Known>,
+}
+
+impl Catalog {
+    pub(super) fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            hosts: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a change of an object, and says which hosts it touched.
+    pub(super) fn apply(&mut self, moved: &Moved) -> BTreeMap<Arc<str>, HostChange> {
+        let mut hosts = BTreeSet::new();
+        for object in [&moved.before, &moved.now].into_iter().flatten() {
+            hosts.extend(self.hosts_of(object));
+        }
+        let ports = |catalog: &Self, host: &Arc<str>| catalog.hosts.get(host).map(Known::ports);
+        let before: Vec<_> = hosts.iter().map(|host| ports(self, host)).collect();
+        if let Some(object) = &moved.before {
+            self.change(object, &moved.name, false);
+        }
+        if let Some(object) = &moved.now {
+            self.change(object, &moved.name, true);
+        }
+        let changes = hosts.into_iter().zip(before).map(|(host, before)| {
+            let ports = ports(self, &host) != before;
+            (host, HostChange { ports })
+        });
+        changes.collect()
+    }
+
+    pub(super) fn get(&self, host: &str) -> Option<&Known> {
+        self.hosts.get(host)
+    }
+
+    fn hosts_of(&self, object: &Object) -> Vec<Arc<str>> {
+        let service = |meta: &Meta, name: &str| vec![full_name(name, &meta.namespace).into()];
+        match object {
+            Object::ServiceEntry(meta, spec) if self.sees(&spec.export_to, meta) => {
+                spec.hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect()
+            }
+            Object::DestinationRule(meta, spec) if self.sees(&spec.export_to, meta) => service(meta, &spec.host),
+            Object::Service(meta, _) | Object::Endpoints(meta, _) => vec![of_service(meta, &meta.name)],
+            Object::EndpointSlice(meta, _) => {
+                let name = meta.labels.get(SLICE_LABEL);
+                name.map(|name| of_service(meta, name)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn sees(&self, export_to: &[String], meta: &Meta) -> bool {
+        is_exported(export_to, &meta.namespace, &self.namespace)
+    }
+
+    fn change(&mut self, object: &Object, name: &ObjectRef, there: bool) {
+        for host in self.hosts_of(object) {
+            let known = self.hosts.entry(Arc::clone(&host)).or_default();
+            match object {
+                Object::ServiceEntry(_, spec) => put(&mut known.entries, name, spec, there),
+                Object::DestinationRule(_, spec) => put(&mut known.rules, name, spec, there),
+                Object::EndpointSlice(_, slice) => put(&mut known.slices, name, slice, there),
+                Object::Service(meta, service) => {
+                    known.service = there.then(|| (Arc::clone(meta), Arc::clone(service)));
+                }
+                Object::Endpoints(_, endpoints) => known.endpoints = there.then(|| Arc::clone(endpoints)),
+                Object::Secret(_) | Object::Gateway(..) | Object::VirtualService(..) => {}
+            }
+            if *known == Known::default() {
+                self.hosts.remove(&host);
+            }
+        }
+    }
+
+    /// The cluster of a destination that a VirtualService names, for requests of a listener's port.
+    pub(super) fn cluster(
+        &self,
+        to: &Destination,
+        service: &Meta,
+        listener: u16,
+        lowered: &mut Lowered,
+    ) -> String {
+        let host: Arc<str> = full_name(&to.host, &service.namespace).into();
+        let place = ObjectRef::new(Kind::VirtualService, &*service.namespace, &*service.name);
+        let port = match &to.port {
+            Some(port) => port.number,
+            None => self.default_port(&host, &place, listener, lowered),
+        };
+        let subset = to.subset.as_deref().unwrap_or_default();
+        let name = format!("outbound|{port}|{subset}|{host}");
+        lowered.uses.insert(Use {
+            cluster: name.as_str().into(),
+            host,
+            port,
+            subset: subset.into(),
+            place,
+        });
+        name
+    }
+
+    /// The service's only port; of several the listener's.
+    fn default_port(&self, host: &Arc<str>, place: &ObjectRef, listener: u16, lowered: &mut Lowered) -> u32 {
+        lowered.assumed.insert(Arc::clone(host));
+        let ports = self.hosts.get(host).map(Known::ports).unwrap_or_default();
+        if let [only] = ports.as_slice() {
+            return *only;
+        }
+        if !ports.is_empty() {
+            let message =
+                format!("{host} has several ports and the destination names none: {listener} is taken");
+            lowered.findings.push(doubt(place, Code::AmbiguousPort, message));
+        }
+        listener.into()
+    }
+}
+
+/// Something to say of a VirtualService's destination.
+pub(super) fn doubt(place: &ObjectRef, code: CodeWord, message: String) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code,
+        object: place.clone(),
+        field: None,
+        message,
+    }
+}
+
+fn put<T>(all: &mut BTreeMap<ObjectRef, Arc<T>>, name: &ObjectRef, value: &Arc<T>, there: bool) {
+    if there {
+        all.insert(name.clone(), Arc::clone(value));
+    } else {
+        all.remove(name);
+    }
+}
+
+fn of_service(meta: &Meta, name: &str) -> Arc<str> {
+    format!("{name}.{}.{SERVICE_SUFFIX}", meta.namespace).into()
+}
+
+/// A name without a dot is a Service of the object's own namespace, as in Istio.
+#[must_use]
+pub(super) fn full_name(host: &str, namespace: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    if host.contains('.') {
+        host
+    } else {
+        format!("{host}.{namespace}.{SERVICE_SUFFIX}")
+    }
+}

@@ -1,0 +1,194 @@
+//! A Gateway's servers as they are declared: one by one, with what its annotations say of all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sealgate_core::config::{GatewaySpec, Server, ServerTls};
+use sealgate_core::identity::IdentityConfig;
+
+use super::patterns::Patterns;
+use super::rank::{Rank, ServerId};
+use crate::annotation::{self, Certificates};
+use crate::Meta;
+use crate::validate::split_host;
+
+/// A Gateway that this gateway serves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclaredGateway {
+    /// Which one.
+    pub rank: Rank,
+    /// By their places; those without a usable port are left out.
+    pub servers: BTreeMap<usize, Arc<DeclaredServer>>,
+    /// `443 HTTPS *.example.com`, one per server, for people.
+    pub described: Vec<String>,
+    /// What its identity headers begin with, if that is its own choice.
+    pub prefix: Option<String>,
+    /// The patterns of its hosts, each with the namespaces whose VirtualServices may have it.
+    hosts: Patterns<BTreeSet<Option<Arc<str>>>>,
+    /// The ports that it names, good or not.
+    ports: BTreeSet<u32>,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclaredServer {
+    /// Which one.
+    pub id: ServerId,
+    /// The port's number.
+    pub port: u16,
+    /// HTTPS: TLS ends here.
+    pub secure: bool,
+    /// As they are written, each with the namespace whose VirtualServices may have it.
+    pub hosts: Vec<ServerHost>,
+    /// Plain HTTP is answered with a redirect.
+    pub https_redirect: bool,
+    /// `tls`, of a secure server.
+    pub tls: Option<ServerTls>,
+    /// What the Gateway says of identity headers; none if nothing.
+    pub identity: Option<IdentityConfig>,
+    /// What the Gateway says of how certificates get to the proxy.
+    pub certificates: Certificates,
+}
+
+/// A host of a server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServerHost {
+    /// Whose VirtualServices may have it; none is everybody's.
+    pub namespace: Option<Arc<str>>,
+    /// `name`, `*.suffix` or `*`, lower-case.
+    pub pattern: Arc<str>,
+}
+
+impl DeclaredGateway {
+    /// Reads a Gateway.
+    #[must_use]
+    pub fn new(meta: &Meta, spec: &GatewaySpec) -> Self {
+        let rank = Rank::of(meta);
+        // One that cannot be read never became part of the store.
+        let identity = annotation::identity(meta).and_then(Result::ok);
+        let certificates = annotation::certificates(meta).and_then(Result::ok).unwrap_or_default();
+        let servers = spec.servers.iter().enumerate().filter_map(|(at, server)| {
+            let id = ServerId {
+                gateway: rank.clone(),
+                at,
+            };
+            let declared = DeclaredServer {
+                identity: identity.clone(),
+                certificates,
+                ..DeclaredServer::new(id, server, meta)?
+            };
+            Some((at, Arc::new(declared)))
+        });
+        let servers: BTreeMap<usize, Arc<DeclaredServer>> = servers.collect();
+        let mut hosts = Patterns::<BTreeSet<_>>::default();
+        for host in servers.values().flat_map(|server| &server.hosts) {
+            hosts.entry(&host.pattern).insert(host.namespace.clone());
+        }
+        Self {
+            servers,
+            hosts,
+            ports: spec.servers.iter().map(|server| server.port.number).collect(),
+            described: spec.servers.iter().map(describe).collect(),
+            prefix: identity.as_ref().and_then(IdentityConfig::own_prefix).map(str::to_owned),
+            rank,
+        }
+    }
+}
+
+impl DeclaredGateway {
+    /// Whether some server takes hosts of this pattern from VirtualServices of a namespace.
+    #[must_use]
+    pub fn takes(&self, pattern: &str, namespace: &str) -> bool {
+        let is_open = |namespaces: &BTreeSet<Option<Arc<str>>>| {
+            let mut namespaces = namespaces.iter();
+            namespaces.any(|own| own.as_deref().is_none_or(|own| own == namespace))
+        };
+        let own = self.hosts.get(pattern).into_iter();
+        let within = self.hosts.within(pattern).map(|(_, namespaces)| namespaces);
+        own.chain(self.hosts.containing(pattern)).chain(within).any(is_open)
+    }
+
+    /// Its hosts, of all servers.
+    #[must_use]
+    pub fn all_hosts(&self) -> BTreeSet<&ServerHost> {
+        self.servers.values().flat_map(|server| &server.hosts).collect()
+    }
+
+    /// The ports that its servers name.
+    #[must_use]
+    pub fn ports(&self) -> &BTreeSet<u32> {
+        &self.ports
+    }
+}
+
+impl DeclaredServer {
+    fn new(id: ServerId, server: &Server, meta: &Meta) -> Option<Self> {
+        let secure = server.port.protocol == "HTTPS";
+        let host = |text: &String| {
+            let (namespace, pattern) = split_host(text);
+            let namespace = namespace.map(|own| if own == "." { meta.namespace.as_str() } else { own });
+            ServerHost {
+                namespace: namespace.map(Arc::from),
+                pattern: pattern.into(),
+            }
+        };
+        Some(Self {
+            id,
+            port: u16::try_from(server.port.number).ok()?,
+            secure,
+            hosts: server.hosts.iter().map(host).collect(),
+            https_redirect: !secure && server.tls.as_ref().is_some_and(|tls| tls.https_redirect),
+            tls: server.tls.clone().filter(|_| secure),
+            identity: None,
+            certificates: Certificates::default(),
+        })
+    }
+
+    /// Its patterns, sorted and each once.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<Arc<str>> {
+        let mut patterns: Vec<_> = self.hosts.iter().map(|host| Arc::clone(&host.pattern)).collect();
+        patterns.sort();
+        patterns.dedup();
+        patterns
+    }
+
+    /// The server names by which its filter chain is found: `*` takes whatever no other chain names, and so has no need
+    /// of the rest.
+    #[must_use]
+    pub fn server_names(&self) -> Vec<Arc<str>> {
+        let patterns = self.patterns();
+        if patterns.iter().any(|pattern| **pattern == *"*") {
+            Vec::new()
+        } else {
+            patterns
+        }
+    }
+
+    /// Whether its filter chain takes connections for this very pattern.
+    #[must_use]
+    pub fn holds(&self, pattern: &str) -> bool {
+        let names = self.server_names();
+        if names.is_empty() {
+            pattern == "*"
+        } else {
+            names.iter().any(|name| **name == *pattern)
+        }
+    }
+
+    /// Whether VirtualServices of a namespace may have hosts by this pattern.
+    #[must_use]
+    pub fn is_open(&self, pattern: &str, namespace: &str) -> bool {
+        let mut hosts = self.hosts.iter().filter(|host| *host.pattern == *pattern);
+        hosts.any(|host| host.namespace.as_deref().is_none_or(|own| own == namespace))
+    }
+}
+
+fn describe(server: &Server) -> String {
+    format!(
+        "{} {} {}",
+        server.port.number,
+        server.port.protocol,
+        server.hosts.join(" ")
+    )
+}

@@ -1,0 +1,71 @@
+//! Which VirtualServices speak for a host of a port, and through which Gateways.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::gateway::DeclaredServer;
+use super::port::Servers;
+use super::rank::Rank;
+use super::service::{Service, Services};
+
+/// The rules of one host, as they were declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostRules {
+    /// Plain HTTP is answered with a redirect.
+    pub https_redirect: bool,
+    /// In order, each with the Gateways through which it is bound.
+    pub services: BTreeMap<Rank, BTreeSet<Rank>>,
+}
+
+/// What is declared for a host, be it a name or a wildcard; none if nobody serves it by that name. Of a server's pattern
+/// and a VirtualService's host the narrower one is what both have in common: so one of them is `domain` itself, and the
+/// other is it too, or wider.
+pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> Option<HostRules> {
+    let mut rules = HostRules::default();
+    let mut is_served = false;
+    for server in servers.of_pattern(domain) {
+        is_served |= server.https_redirect;
+        rules.https_redirect |= server.https_redirect;
+        let all = services.of_host(domain).chain(services.containing(domain));
+        all.for_each(|service| rules.bind(server, domain, service));
+    }
+    for (server, pattern) in servers.containing(domain) {
+        services
+            .of_host(domain)
+            .for_each(|service| rules.bind(server, &pattern, service));
+    }
+    (is_served || !rules.services.is_empty()).then_some(rules)
+}
+
+impl HostRules {
+    fn bind(&mut self, server: &Arc<DeclaredServer>, pattern: &str, service: &Service) {
+        let gateway = &server.id.gateway;
+        if server.is_open(pattern, &service.meta.namespace) && service.is_bound(gateway) {
+            self.https_redirect |= server.https_redirect;
+            let gateways = self.services.entry(service.rank.clone()).or_default();
+            gateways.insert(gateway.clone());
+        }
+    }
+}
+
+/// The hosts of a port that a server has a say in.
+pub(super) fn of_server(server: &DeclaredServer, services: &Services) -> BTreeSet<Arc<str>> {
+    let mut domains = BTreeSet::new();
+    for pattern in server.patterns() {
+        let within = services.within(&pattern);
+        let bound = within.filter(|(_, service)| service.is_bound(&server.id.gateway));
+        domains.extend(bound.map(|(host, _)| host));
+        domains.insert(pattern);
+    }
+    domains
+}
+
+/// The hosts of a port that a VirtualService has a say in.
+pub(super) fn of_service(service: &Service, servers: &Servers) -> BTreeSet<Arc<str>> {
+    let mut domains = BTreeSet::new();
+    for host in &service.hosts {
+        domains.extend(servers.patterns_within(host).map(Arc::from));
+        domains.insert(Arc::clone(host));
+    }
+    domains
+}

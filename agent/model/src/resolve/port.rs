@@ -1,0 +1,289 @@
+//! The servers of one port: which of them are carried out, and the filter chain of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::gateway::DeclaredServer;
+use super::patterns::Patterns;
+use super::rank::ServerId;
+use super::tls::{Served, served, tls};
+use crate::code::Code;
+use crate::CredentialName;
+use crate::{Finding, Severity};
+use crate::resolved::{Chain, Tls};
+
+/// Why a server is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// An older server of the port differs in TLS.
+    Port,
+    /// An older server has this host.
+    Host(Arc<str>),
+    /// It names no certificate.
+    NoCertificate,
+}
+
+/// What became of a server.
+#[derive(Clone, Debug, PartialEq)]
+enum Standing {
+    Refused(Refusal),
+    Plain,
+    Secure(Served, Arc<Chain>),
+}
+
+impl Standing {
+    fn chain(&self) -> Option<&Arc<Chain>> {
+        match self {
+            Self::Secure(_, chain) => Some(chain),
+            Self::Refused(_) | Self::Plain => None,
+        }
+    }
+
+    fn is_carried_out(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Servers {
+    declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
+    by_pattern: Patterns<BTreeSet<ServerId>>,
+    standing: BTreeMap<ServerId, Standing>,
+    /// With what the hosts of each chain were served last.
+    held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,
+    dirty: BTreeSet<ServerId>,
+}
+
+/// What a look at a port's servers brought.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Servers that are carried out now and were not, or the other way round, or that changed.
+    pub(super) moved: Vec<Arc<DeclaredServer>>,
+    /// The servers that were looked at.
+    pub(super) looked_at: Vec<Look>,
+}
+
+/// A server that was looked at.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) id: ServerId,
+    /// What is said of it from now on.
+    pub(super) said: Vec<Finding>,
+    /// The credentials that it wants from now on.
+    pub(super) wants: BTreeSet<CredentialName>,
+    /// Its filter chain until now, and from now on.
+    pub(super) before: Option<Arc<Chain>>,
+    pub(super) now: Option<Arc<Chain>>,
+}
+
+impl Servers {
+    pub(super) fn insert(&mut self, server: &Arc<DeclaredServer>) {
+        for pattern in server.patterns() {
+            self.by_pattern.entry(&pattern).insert(server.id.clone());
+        }
+        self.declared.insert(server.id.clone(), Arc::clone(server));
+        self.touch(server);
+    }
+
+    pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
+        for pattern in server.patterns() {
+            self.by_pattern.update(&pattern, |ids| drop(ids.remove(&server.id)));
+        }
+        self.declared.remove(&server.id);
+        self.touch(server);
+    }
+
+    /// It is to be looked at again, for example because a credential came or went.
+    pub(super) fn touch(&mut self, server: &DeclaredServer) {
+        self.dirty.insert(server.id.clone());
+        // The first server decides whether the port is one for TLS.
+        if self.declared.first_key_value().is_none_or(|(first, _)| *first >= server.id) {
+            self.dirty.extend(self.declared.keys().cloned());
+        }
+        self.dirty.extend(self.rivals(server));
+    }
+
+    pub(super) fn touch_id(&mut self, id: &ServerId) {
+        self.dirty.insert(id.clone());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.declared.is_empty()
+    }
+
+    /// Younger servers that ask for one of its hosts.
+    fn rivals(&self, server: &DeclaredServer) -> BTreeSet<ServerId> {
+        let patterns = server.patterns();
+        let others = patterns.iter().filter_map(|pattern| self.by_pattern.get(pattern)).flatten();
+        others.filter(|id| **id > server.id).cloned().collect()
+    }
+
+    /// Looks at what may have changed, the older ones first: what becomes of a server depends on them alone.
+    pub(super) fn settle(&mut self, namespace: &str, is_served: &dyn Fn(&CredentialName) -> bool) -> Settled {
+        let mut settled = Settled::default();
+        while let Some(id) = self.dirty.pop_first() {
+            let before = self.standing.remove(&id);
+            let mut look = Look {
+                before: before.as_ref().and_then(Standing::chain).cloned(),
+                now: None,
+                said: Vec::new(),
+                wants: BTreeSet::new(),
+                id,
+            };
+            if let Some(server) = self.declared.get(&look.id).cloned() {
+                let standing = self.judge(&server, namespace, is_served);
+                if before.as_ref().map(Standing::is_carried_out) != Some(standing.is_carried_out()) {
+                    self.dirty.extend(self.rivals(&server));
+                    settled.moved.push(Arc::clone(&server));
+                }
+                look.said = said(&server, &standing);
+                look.now = standing.chain().cloned();
+                if let Standing::Secure(served, _) = &standing {
+                    look.wants = served.names.clone();
+                }
+                self.standing.insert(look.id.clone(), standing);
+            }
+            settled.looked_at.push(look);
+        }
+        self.remember(&settled.looked_at);
+        settled
+    }
+
+    /// What hosts are served with from now on; of hosts without a chain nothing is remembered.
+    fn remember(&mut self, looks: &[Look]) {
+        let befores = looks.iter().filter_map(|look| look.before.as_ref());
+        befores.for_each(|chain| drop(self.held.remove(&chain.server_names)));
+        for chain in looks.iter().filter_map(|look| look.now.as_ref()) {
+            if let Some(tls) = &chain.tls {
+                self.held.insert(chain.server_names.clone(), Arc::clone(tls));
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        server: &DeclaredServer,
+        namespace: &str,
+        is_served: &dyn Fn(&CredentialName) -> bool,
+    ) -> Standing {
+        let first = self.declared.values().next();
+        if first.is_some_and(|first| first.secure != server.secure) {
+            return Standing::Refused(Refusal::Port);
+        }
+        if !server.secure {
+            return Standing::Plain;
+        }
+        if let Some(host) = self.taken(server) {
+            return Standing::Refused(Refusal::Host(host));
+        }
+        match server.tls.as_ref().and_then(|own| tls(own, namespace)) {
+            Some(asked) => {
+                let served = served(asked, self.held.get(&server.server_names()), is_served);
+                let chain = Chain::secure(server, &served.tls);
+                Standing::Secure(served, Arc::new(chain))
+            }
+            None => Standing::Refused(Refusal::NoCertificate),
+        }
+    }
+
+    /// A host that an older server has.
+    fn taken(&self, server: &DeclaredServer) -> Option<Arc<str>> {
+        let has = |id: &ServerId, pattern: &str| {
+            matches!(self.standing.get(id), Some(Standing::Secure(..)))
+                && self.declared.get(id).is_some_and(|older| older.holds(pattern))
+        };
+        server.patterns().into_iter().find(|pattern| {
+            let rivals = self.by_pattern.get(pattern).into_iter().flatten();
+            rivals.take_while(|id| **id < server.id).any(|id| has(id, pattern))
+        })
+    }
+
+    /// Servers that are carried out, by a pattern of theirs.
+    pub(super) fn of_pattern(&self, pattern: &str) -> impl Iterator<Item = &Arc<DeclaredServer>> {
+        self.carried_out(self.by_pattern.get(pattern).into_iter().flatten())
+    }
+
+    /// Servers that are carried out and have a wider pattern than this.
+    pub(super) fn containing<'s>(&'s self, pattern: &'s str) -> impl Iterator<Item = (&'s Arc<DeclaredServer>, Arc<str>)> {
+        let wider = self.by_pattern.containing(pattern).flatten();
+        self.carried_out(wider).flat_map(move |server| {
+            let patterns = server.patterns();
+            let wider = patterns.into_iter().filter(move |own| {
+                **own != *pattern && sealgate_core::host::intersection(own, pattern) == Some(pattern)
+            });
+            wider.map(move |own| (server, own))
+        })
+    }
+
+    /// Patterns of servers within this one.
+    pub(super) fn patterns_within<'s>(&'s self, pattern: &str) -> impl Iterator<Item = String> + use<'s> {
+        self.by_pattern.within(pattern).map(|(pattern, _)| pattern)
+    }
+
+    fn carried_out<'s>(
+        &'s self,
+        ids: impl Iterator<Item = &'s ServerId>,
+    ) -> impl Iterator<Item = &'s Arc<DeclaredServer>> {
+        let ids = ids.filter(|id| !matches!(self.standing.get(id), None | Some(Standing::Refused(_))));
+        ids.filter_map(|id| self.declared.get(id))
+    }
+
+    /// The filter chains of servers with TLS, in order.
+    pub(super) fn chains(&self) -> impl Iterator<Item = &Arc<Chain>> {
+        self.standing.values().filter_map(Standing::chain)
+    }
+
+    /// Servers without TLS that are carried out.
+    pub(super) fn plain(&self) -> impl Iterator<Item = &Arc<DeclaredServer>> {
+        let plain = self.standing.iter().filter(|(_, standing)| **standing == Standing::Plain);
+        plain.filter_map(|(id, _)| self.declared.get(id))
+    }
+
+    /// What chains were served with, for a fresh look at the same servers.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> BTreeMap<Vec<Arc<str>>, Arc<Tls>> {
+        self.held.clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_held(&mut self, held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>) {
+        self.held = held;
+    }
+}
+
+fn said(server: &DeclaredServer, standing: &Standing) -> Vec<Finding> {
+    let finding = |code, field: &str, message: String| Finding {
+        severity: Severity::Error,
+        code,
+        object: server.id.gateway.gateway(),
+        field: Some(format!("spec.servers[{}].{field}", server.id.at)),
+        message,
+    };
+    match standing {
+        Standing::Refused(Refusal::Port) => {
+            let message = "another server of this port differs in TLS; it stays".to_owned();
+            vec![finding(Code::PortCollision, "port", message)]
+        }
+        Standing::Refused(Refusal::Host(host)) => {
+            let message = format!("{host} is another server's on this port, which stays");
+            vec![finding(Code::HostCollision, "hosts", message)]
+        }
+        // Said of the Gateway by itself, which never became part of the store.
+        Standing::Refused(Refusal::NoCertificate) | Standing::Plain => Vec::new(),
+        Standing::Secure(served, _) => {
+            let effect = if served.held {
+                "the former one is served on"
+            } else {
+                "a proxy that has none refuses connections"
+            };
+            let missing = served.missing.iter();
+            missing
+                .map(|missing| {
+                    let message = format!("there is no good Secret {missing} yet: {effect}");
+                    finding(Code::CredentialNotReady, "tls.credentialName", message)
+                })
+                .collect()
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Rules that no request reaches, because earlier ones take all of theirs. Each host says what it sees of them; a rule is
+//! dead if no host reaches it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
+
+use crate::code::{Code, CodeWord};
+use crate::{Finding, Severity};
+use crate::lint::cover::Cover;
+use crate::{Kind, ObjectRef};
+
+/// `namespace/name` of a VirtualService.
+pub(super) type ServiceName = Arc<str>;
+
+/// A block, or a rule without any.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    service: ServiceName,
+    /// The VirtualService of the host: of a delegate's rule the one that delegated to it.
+    owner: ServiceName,
+    rule: usize,
+    block: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http[{}]", self.rule)?;
+        self.block.map_or(Ok(()), |block| write!(f, ".match[{block}]"))
+    }
+}
+
+/// What one host says of its rules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Reach {
+    /// Rules that it reaches.
+    alive: BTreeSet<(ServiceName, usize)>,
+    /// Rules that it does not reach, and the earlier block of their own VirtualService in the way.
+    dead: BTreeMap<(ServiceName, usize), Place>,
+    /// Blocks that another VirtualService's block takes.
+    claimed: BTreeMap<Place, Place>,
+    /// VirtualServices of which nothing is left for it, and the one in the way.
+    shadowed: BTreeSet<(ServiceName, ServiceName)>,
+}
+
+/// A block and what covers it.
+type Covered = (Place, Option<Place>);
+
+/// Names of VirtualServices, each held once.
+#[derive(Default)]
+struct Names(HashSet<ServiceName>);
+
+impl Names {
+    fn get(&mut self, name: &str) -> ServiceName {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let name: ServiceName = name.into();
+        self.0.insert(Arc::clone(&name));
+        name
+    }
+}
+
+fn owner(origin: &Origin) -> &str {
+    let root = origin.root.as_ref();
+    root.map_or(&origin.virtual_service, |root| &root.virtual_service)
+}
+
+/// The blocks of each rule.
+fn covers(host: &VirtualHostConfig) -> Vec<(ServiceName, usize, Vec<Covered>)> {
+    let everything = MatchConfig::default();
+    let mut names = Names::default();
+    let mut places: Vec<Place> = Vec::new();
+    let mut cover = Cover::default();
+    let mut rules = Vec::with_capacity(host.rules.len());
+    for rule in &host.rules {
+        let mut add = |rule: &RuleConfig, block, index| {
+            let place = Place {
+                service: names.get(&rule.origin.virtual_service),
+                owner: names.get(owner(&rule.origin)),
+                rule: rule.origin.rule,
+                block: index,
+            };
+            places.push(place.clone());
+            let by = cover.add(block, places.len() - 1);
+            (place, by.and_then(|at| places.get(at).cloned()))
+        };
+        let blocks = if rule.matches.is_empty() {
+            vec![add(rule, &everything, None)]
+        } else {
+            let blocks = rule.matches.iter();
+            blocks.map(|block| add(rule, block, Some(block.index))).collect()
+        };
+        rules.push((names.get(&rule.origin.virtual_service), rule.origin.rule, blocks));
+    }
+    rules
+}
+
+fn is_alive(blocks: &[Covered]) -> bool {
+    blocks.iter().any(|(_, by)| by.is_none())
+}
+
+impl Reach {
+    /// What this host says. Where everything is redirected to HTTPS, nothing is reached, on purpose.
+    pub(super) fn new(host: &VirtualHostConfig) -> Self {
+        let mut reach = Self::default();
+        if host.https_redirect {
+            return reach;
+        }
+        let rules = covers(host);
+        let alive = rules.iter().filter(|(_, _, blocks)| is_alive(blocks));
+        let alive: BTreeSet<ServiceName> = alive
+            .filter_map(|(_, _, blocks)| Some(Arc::clone(&blocks.first()?.0.owner)))
+            .collect();
+        for (service, rule, blocks) in &rules {
+            reach.add((Arc::clone(service), *rule), blocks, &alive);
+        }
+        reach
+    }
+
+    fn add(&mut self, key: (ServiceName, usize), blocks: &[Covered], alive: &BTreeSet<ServiceName>) {
+        let covered = || blocks.iter().filter_map(|(place, by)| Some((place, by.as_ref()?)));
+        let foreign: Vec<_> = covered().filter(|(place, by)| by.owner != place.owner).collect();
+        match (covered().next(), foreign.first()) {
+            (Some((_, by)), None) if !is_alive(blocks) => {
+                self.dead.entry(key).or_insert_with(|| by.clone());
+            }
+            _ => drop(self.alive.insert(key)),
+        }
+        match foreign.first() {
+            Some((place, by)) if !alive.contains(&place.owner) => {
+                let pair = (Arc::clone(&place.owner), Arc::clone(&by.owner));
+                self.shadowed.insert(pair);
+            }
+            _ => foreign.iter().for_each(|(place, by)| {
+                self.claimed
+                    .entry((*place).clone())
+                    .or_insert_with(|| (*by).clone());
+            }),
+        }
+    }
+
+    /// The VirtualServices of which it says anything.
+    pub(super) fn services(&self) -> BTreeSet<ServiceName> {
+        let rules = self.alive.iter().chain(self.dead.keys()).map(|(service, _)| service);
+        let others = self.claimed.keys().map(|place| &place.service);
+        let shadowed = self.shadowed.iter().map(|(service, _)| service);
+        rules.chain(others).chain(shadowed).cloned().collect()
+    }
+}
+
+/// What all hosts together say of one VirtualService; each host with its name, in order.
+pub(super) fn findings<'r>(service: &str, hosts: impl Iterator<Item = (&'r str, &'r Reach)>) -> Vec<Finding> {
+    let mut alive = BTreeSet::new();
+    let mut dead = BTreeMap::new();
+    let mut claimed = BTreeMap::new();
+    let mut shadowed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (host, reach) in hosts {
+        let own = |(name, _): &&(ServiceName, usize)| **name == *service;
+        alive.extend(reach.alive.iter().filter(own).map(|(_, rule)| *rule));
+        for ((name, rule), by) in &reach.dead {
+            if **name == *service {
+                dead.entry(*rule).or_insert(by);
+            }
+        }
+        for (place, by) in reach.claimed.iter().filter(|(place, _)| *place.service == *service) {
+            claimed.entry(place).or_insert((by, host));
+        }
+        for (_, by) in reach.shadowed.iter().filter(|(name, _)| **name == *service) {
+            shadowed.entry(by).or_default().insert(host);
+        }
+    }
+    let dead = dead.into_iter().filter(|(rule, _)| !alive.contains(rule));
+    let dead = dead.map(|(rule, by)| dead_rule(service, rule, by));
+    let claimed = claimed.into_iter().map(|(place, by)| claimed_path(place, by));
+    let shadowed = shadowed
+        .into_iter()
+        .map(|(by, hosts)| shadowed_host(service, by, &hosts));
+    dead.chain(claimed).chain(shadowed).collect()
+}
+
+fn dead_rule(service: &str, rule: usize, by: &Place) -> Finding {
+    let place = if *by.service == *service {
+        by.to_string()
+    } else {
+        format!("{by} of VirtualService {}", by.service)
+    };
+    let message = format!("never reached: {place} takes every request that it matches");
+    finding(service, Code::DeadRule, format!("spec.http[{rule}]"), message)
+}
+
+fn claimed_path(place: &Place, (by, host): (&Place, &str)) -> Finding {
+    let message = format!(
+        "two VirtualServices claim these paths of {host}: {by} of {} comes first and takes them",
+        by.service
+    );
+    finding(&place.service, Code::ClaimedPath, format!("spec.{place}"), message)
+}
+
+fn shadowed_host(service: &str, by: &str, hosts: &BTreeSet<&str>) -> Finding {
+    let hosts = hosts.iter().copied().collect::<Vec<_>>().join(", ");
+    let message = format!("{hosts}: VirtualService {by} comes first and takes every request");
+    finding(service, Code::ShadowedHost, "spec.hosts".to_owned(), message)
+}
+
+fn finding(service: &str, code: CodeWord, field: String, message: String) -> Finding {
+    let (namespace, name) = service.split_once('/').unwrap_or(("", service));
+    Finding {
+        severity: Severity::Warning,
+        code,
+        object: ObjectRef::new(Kind::VirtualService, namespace, name),
+        field: Some(field),
+        message,
+    }
+}

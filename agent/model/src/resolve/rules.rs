@@ -1,0 +1,137 @@
+//! The rules of one host: those of its VirtualServices in order, delegates in their roots' place.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sealgate_core::config::{Destination, HttpMatch};
+use sealgate_core::convert;
+use sealgate_core::table::{MatchConfig, RuleConfig, StringMatcher};
+
+use super::catalog::{Catalog, Use};
+use super::delegate::{Declared, declared};
+use super::hosts::HostRules;
+use super::rank::Rank;
+use super::service::{Services, names_gateway};
+use crate::Finding;
+use crate::Meta;
+
+/// What everything that is lowered is looked up in.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup<'a> {
+    pub(super) services: &'a Services,
+    pub(super) catalog: &'a Catalog,
+}
+
+/// Rules as they run, and what they were made from.
+#[derive(Debug, Default)]
+pub(super) struct Lowered {
+    pub(super) rules: Vec<RuleConfig>,
+    /// The destinations that they name.
+    pub(super) uses: BTreeSet<Use>,
+    /// Hosts of which a destination names no port: what is taken follows the service.
+    pub(super) assumed: BTreeSet<Arc<str>>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Each VirtualService's list ends with what takes everything; of several, that comes after all others.
+pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>) -> Lowered {
+    let mut lowered = Lowered::default();
+    let mut last = Vec::new();
+    let services = host.services.iter();
+    for (service, gateways) in services.filter_map(|(rank, own)| Some((lookup.services.get(rank)?, own))) {
+        for declared in declared(service, lookup.services, &mut lowered.findings) {
+            let Some(rule) = rule(&declared, gateways, port, lookup, &mut lowered) else {
+                continue;
+            };
+            let (others, catch_all) = split(rule);
+            lowered.rules.extend(others);
+            if let Some(catch_all) = catch_all {
+                last.push(catch_all);
+                break;
+            }
+        }
+    }
+    lowered.rules.extend(last);
+    lowered
+}
+
+/// The rule for these Gateways and this port; none if it is not meant for them.
+fn rule(
+    declared: &Declared<'_>,
+    gateways: &BTreeSet<Rank>,
+    port: u16,
+    lookup: Lookup<'_>,
+    lowered: &mut Lowered,
+) -> Option<RuleConfig> {
+    let Declared { route, service, .. } = declared;
+    let blocks = route.r#match.iter().enumerate();
+    let kept: Vec<usize> = blocks
+        .filter(|(_, block)| gateways.iter().any(|gateway| applies(block, service, gateway, port)))
+        .map(|(at, _)| at)
+        .collect();
+    if kept.is_empty() && !route.r#match.is_empty() {
+        return None;
+    }
+    let mut cluster = |to: &Destination| lookup.catalog.cluster(to, service, port, lowered);
+    // What was refused never became part of the store; two good rules may still not be one together.
+    match convert::rule(declared.origin.clone(), route, &kept, &mut cluster) {
+        Ok((mut rule, _)) => {
+            for block in &mut rule.matches {
+                block.index = declared.places.get(block.index).copied().unwrap_or_default();
+            }
+            Some(rule)
+        }
+        Err(problems) => {
+            lowered.findings.extend(declared.refusals(&problems));
+            None
+        }
+    }
+}
+
+/// A rule without its first block that takes everything, and that block as a rule of its own; what comes after it is
+/// dead.
+fn split(mut rule: RuleConfig) -> (Option<RuleConfig>, Option<RuleConfig>) {
+    if rule.matches.is_empty() {
+        return (None, Some(rule));
+    }
+    let Some(at) = rule.matches.iter().position(is_catch_all) else {
+        return (Some(rule), None);
+    };
+    rule.matches.truncate(at + 1);
+    let catch_all = RuleConfig {
+        matches: rule.matches.split_off(at),
+        ..rule.clone()
+    };
+    (
+        Some(rule).filter(|rule| !rule.matches.is_empty()),
+        Some(catch_all),
+    )
+}
+
+fn is_catch_all(block: &MatchConfig) -> bool {
+    let everything = match &block.uri {
+        None => true,
+        Some(StringMatcher::Prefix(prefix)) => prefix == "/",
+        Some(StringMatcher::Regex(pattern)) => pattern == ".*",
+        Some(_) => false,
+    };
+    everything
+        && block.headers.is_empty()
+        && block.without_headers.is_empty()
+        && block.query_params.is_empty()
+}
+
+fn applies(block: &HttpMatch, service: &Meta, gateway: &Rank, port: u16) -> bool {
+    if block.port.is_some_and(|own| own != u32::from(port)) {
+        return false;
+    }
+    if block.gateways.is_empty() {
+        let foreign = block
+            .source_namespace
+            .as_ref()
+            .is_some_and(|namespace| **namespace != *gateway.namespace);
+        return block.source_labels.is_empty() && !foreign;
+    }
+    let mut names = block.gateways.iter();
+    names.any(|name| names_gateway(name, &service.namespace, gateway))
+}

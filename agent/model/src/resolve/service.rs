@@ -1,0 +1,187 @@
+//! VirtualServices by what they are looked up by: host, name, Gateway and delegate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sealgate_core::config::VirtualServiceSpec;
+
+use super::index::Index;
+use super::patterns::Patterns;
+use super::rank::Rank;
+use crate::{Meta, ObjectRef};
+
+/// A VirtualService.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its place among others.
+    pub rank: Rank,
+    /// Its metadata.
+    pub meta: Arc<Meta>,
+    /// What it says.
+    pub spec: Arc<VirtualServiceSpec>,
+    /// Its hosts, lower-case, each once.
+    pub hosts: BTreeSet<Arc<str>>,
+}
+
+/// Namespace and name.
+pub(super) type Name = (Arc<str>, Arc<str>);
+
+impl Service {
+    /// Reads a VirtualService.
+    #[must_use]
+    pub fn new(meta: &Arc<Meta>, spec: &Arc<VirtualServiceSpec>) -> Self {
+        let hosts = spec.hosts.iter().map(|host| host.to_ascii_lowercase().into());
+        Self {
+            rank: Rank::of(meta),
+            meta: Arc::clone(meta),
+            spec: Arc::clone(spec),
+            hosts: hosts.collect(),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn object_ref(&self) -> ObjectRef {
+        self.rank.virtual_service()
+    }
+
+    /// Whether it is bound to a Gateway, and may be.
+    #[must_use]
+    pub fn is_bound(&self, gateway: &Rank) -> bool {
+        is_exported(&self.spec.export_to, &self.meta.namespace, &gateway.namespace)
+            && self
+                .spec
+                .gateways
+                .iter()
+                .any(|name| names_gateway(name, &self.meta.namespace, gateway))
+    }
+
+    /// The Gateways that it names.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = Name> {
+        self.spec.gateways.iter().map(|name| {
+            let (namespace, name) = name.split_once('/').unwrap_or((&self.meta.namespace, name));
+            (namespace.into(), name.into())
+        })
+    }
+
+    /// The VirtualServices that its rules delegate to.
+    fn delegates(&self) -> impl Iterator<Item = Name> {
+        let delegates = self.spec.http.iter().filter_map(|rule| rule.delegate.as_ref());
+        delegates.map(|to| {
+            let namespace = to.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+            let name = to.name.as_deref().unwrap_or_default();
+            (namespace.unwrap_or(&self.meta.namespace).into(), name.into())
+        })
+    }
+}
+
+/// Whether `exportTo` of an object of `own` lets `namespace` see it; without one everybody does.
+#[must_use]
+pub fn is_exported(export_to: &[String], own: &str, namespace: &str) -> bool {
+    export_to.is_empty()
+        || export_to.iter().any(|to| match to.as_str() {
+            "*" => true,
+            "." => own == namespace,
+            to => to == namespace,
+        })
+}
+
+/// `name` is the Gateway of its own namespace, `ns/name` another's.
+#[must_use]
+pub fn names_gateway(name: &str, namespace: &str, gateway: &Rank) -> bool {
+    let (namespace, name) = name.split_once('/').unwrap_or((namespace, name));
+    *namespace == *gateway.namespace && *name == *gateway.name
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    by_rank: BTreeMap<Rank, Arc<Service>>,
+    by_name: BTreeMap<Name, Arc<Service>>,
+    by_host: Patterns<BTreeSet<Rank>>,
+    /// By the name of a Gateway that they name, whatever its namespace: what is said of one that is not there names its
+    /// namesakes.
+    by_gateway: Index<Arc<str>, Rank>,
+    /// Who delegates to a VirtualService of this name.
+    roots: Index<Name, Rank>,
+}
+
+impl Services {
+    pub(super) fn insert(&mut self, service: &Arc<Service>) {
+        let rank = &service.rank;
+        for host in &service.hosts {
+            self.by_host.entry(host).insert(rank.clone());
+        }
+        for (_, name) in service.gateways() {
+            self.by_gateway.insert(name, rank.clone());
+        }
+        for delegate in service.delegates() {
+            self.roots.insert(delegate, rank.clone());
+        }
+        self.by_name.insert(own_name(service), Arc::clone(service));
+        self.by_rank.insert(rank.clone(), Arc::clone(service));
+    }
+
+    pub(super) fn remove(&mut self, service: &Service) {
+        let rank = &service.rank;
+        for host in &service.hosts {
+            self.by_host.update(host, |ranks| {
+                ranks.remove(rank);
+            });
+        }
+        for (_, name) in service.gateways() {
+            self.by_gateway.remove(&name, rank);
+        }
+        for delegate in service.delegates() {
+            self.roots.remove(&delegate, rank);
+        }
+        self.by_name.remove(&own_name(service));
+        self.by_rank.remove(rank);
+    }
+
+    pub(super) fn get(&self, rank: &Rank) -> Option<&Arc<Service>> {
+        self.by_rank.get(rank)
+    }
+
+    pub(super) fn named(&self, namespace: &str, name: &str) -> Option<&Arc<Service>> {
+        self.by_name.get(&(namespace.into(), name.into()))
+    }
+
+    /// Those with this very host.
+    pub(super) fn of_host(&self, host: &str) -> impl Iterator<Item = &Arc<Service>> {
+        self.resolved(self.by_host.get(host).into_iter().flatten())
+    }
+
+    /// Those with a host that contains this one.
+    pub(super) fn containing<'s>(&'s self, host: &'s str) -> impl Iterator<Item = &'s Arc<Service>> {
+        self.resolved(self.by_host.containing(host).flatten())
+    }
+
+    /// Those with a host within this one, each with that host.
+    pub(super) fn within<'s>(&'s self, host: &str) -> impl Iterator<Item = (Arc<str>, &'s Arc<Service>)> + use<'s> {
+        let within = self.by_host.within(host).collect::<Vec<_>>();
+        within.into_iter().flat_map(move |(host, ranks)| {
+            let host: Arc<str> = host.into();
+            self.resolved(ranks.iter()).map(move |service| (Arc::clone(&host), service))
+        })
+    }
+
+    /// Those that name a Gateway of this name.
+    pub(super) fn of_gateway(&self, name: &str) -> impl Iterator<Item = &Arc<Service>> {
+        self.resolved(self.by_gateway.of(name))
+    }
+
+    /// Those that delegate to this one.
+    pub(super) fn roots(&self, service: &Service) -> Vec<Arc<Service>> {
+        let roots = self.roots.of(&own_name(service));
+        roots.filter_map(|rank| self.by_rank.get(rank)).cloned().collect()
+    }
+
+    fn resolved<'s>(&'s self, ranks: impl Iterator<Item = &'s Rank>) -> impl Iterator<Item = &'s Arc<Service>> {
+        ranks.filter_map(|rank| self.by_rank.get(rank))
+    }
+}
+
+fn own_name(service: &Service) -> Name {
+    (Arc::clone(&service.rank.namespace), Arc::clone(&service.rank.name))
+}

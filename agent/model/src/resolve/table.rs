@@ -1,0 +1,132 @@
+//! The table of all ports in its parts: what belongs to which part, and which of them changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::stub::part_of;
+
+use super::block::Block;
+use super::port::Look;
+use crate::resolved::Port;
+
+/// A port and a host pattern.
+pub type HostKey = (u16, Arc<str>);
+
+/// What a connection must be to ask for hosts of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// One of this TLS policy.
+    Policy(Arc<str>),
+    /// Any.
+    Nothing,
+}
+
+/// One part.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// The routes of each virtual host.
+    pub routes: BTreeMap<HostKey, Arc<Block>>,
+    /// What the servers demand of connections, by their patterns.
+    pub demands: BTreeMap<HostKey, Demand>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    parts: BTreeMap<u16, Part>,
+    dirty: BTreeSet<u16>,
+}
+
+impl Table {
+    /// From now on the routes of a host are these; gives those that it had.
+    pub(super) fn set_routes(&mut self, key: &HostKey, block: Option<Arc<Block>>) -> Option<Arc<Block>> {
+        let at = part_of(key.0, &key.1);
+        let part = self.parts.entry(at).or_default();
+        let before = part.routes.remove(key);
+        let encoded = |block: &Option<Arc<Block>>| block.as_ref().map(|block| block.encoded.clone());
+        if encoded(&before) != encoded(&block) {
+            self.dirty.insert(at);
+        }
+        if let Some(block) = block {
+            part.routes.insert(key.clone(), block);
+        }
+        before
+    }
+
+    /// From now on the servers of this pattern demand this.
+    pub(super) fn set_demand(&mut self, key: &HostKey, demand: Option<Demand>) {
+        let at = part_of(key.0, &key.1);
+        let part = self.parts.entry(at).or_default();
+        if part.demands.get(key) == demand.as_ref() {
+            return;
+        }
+        self.dirty.insert(at);
+        match demand {
+            Some(demand) => drop(part.demands.insert(key.clone(), demand)),
+            None => drop(part.demands.remove(key)),
+        }
+    }
+
+    /// The servers of a port demand what its new view says. If whether they demand anything is as it was, only the
+    /// chains that were looked at are looked at here.
+    pub(super) fn demand(&mut self, number: u16, before: Option<&Port>, now: Option<&Port>, looks: &[Look]) {
+        let demands = |port: Option<&Port>| port.is_some_and(|port| port.demands);
+        let all = |port: Option<&Port>| port.map(|port| port.chains.clone()).unwrap_or_default();
+        let (gone, here): (Vec<_>, Vec<_>) = match (demands(before), demands(now)) {
+            (false, false) => return,
+            (true, false) => (all(before), Vec::new()),
+            (false, true) => (Vec::new(), all(now)),
+            (true, true) => (
+                looks.iter().filter_map(|look| look.before.clone()).collect(),
+                looks.iter().filter_map(|look| look.now.clone()).collect(),
+            ),
+        };
+        let mut moved = BTreeMap::new();
+        for chain in gone {
+            moved.extend(chain.domains().map(|domain| ((number, domain), None)));
+        }
+        for chain in here {
+            let demand = chain.demand();
+            moved.extend(chain.domains().map(|domain| ((number, domain), demand.clone())));
+        }
+        for (key, demand) in moved {
+            self.set_demand(&key, demand);
+        }
+    }
+
+    /// The hosts of a port, in order.
+    pub(super) fn hosts(&self, number: u16) -> impl Iterator<Item = Arc<str>> {
+        let hosts: BTreeSet<Arc<str>> = self
+            .parts
+            .values()
+            .flat_map(|part| {
+                let own = part.routes.range((number, Arc::from(""))..);
+                own.take_while(|((port, _), _)| *port == number)
+            })
+            .map(|((_, domain), _)| Arc::clone(domain))
+            .collect();
+        hosts.into_iter()
+    }
+
+    pub(super) fn part(&self, at: u16) -> Option<&Part> {
+        self.parts.get(&at)
+    }
+
+    pub(super) fn routes(&self, key: &HostKey) -> Option<&Arc<Block>> {
+        self.parts.get(&part_of(key.0, &key.1))?.routes.get(key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_routes(&self) -> impl Iterator<Item = (&HostKey, &Arc<Block>)> {
+        self.parts.values().flat_map(|part| &part.routes)
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_demands(&self) -> impl Iterator<Item = (&HostKey, &Demand)> {
+        self.parts.values().flat_map(|part| &part.demands)
+    }
+
+    pub(super) fn take_dirty(&mut self) -> BTreeSet<u16> {
+        std::mem::take(&mut self.dirty)
+    }
+}

@@ -1,0 +1,116 @@
+//! The resolution that follows changes is held to a fresh one of the same objects: after any sequence of changes, both
+//! give the same ports, routes, upstreams, wanted credentials and findings.
+
+mod world;
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use self::world::{Op, World as Objects};
+use super::*;
+
+/// A resolution of all objects, from nothing, with what chains were served with until now.
+fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Source>) {
+    let mut resolver = Resolver::new(objects.gateway());
+    for (name, object) in &objects.objects {
+        resolver.take(&Moved {
+            name: name.clone(),
+            before: None,
+            now: Some(Arc::clone(object)),
+        });
+    }
+    for (port, held) in held {
+        if let Some(state) = resolver.ports.get_mut(port) {
+            state.servers.set_held(held.clone());
+        }
+    }
+    let mut ledger = Ledger::default();
+    settle(&mut resolver, objects, &mut ledger);
+    (resolver, ledger)
+}
+
+type Held = BTreeMap<u16, BTreeMap<Vec<Arc<str>>, Arc<crate::resolved::Tls>>>;
+
+fn held(resolver: &Resolver) -> Held {
+    let ports = resolver.ports.iter();
+    ports.map(|(port, state)| (*port, state.servers.held())).collect()
+}
+
+fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Source>) -> Changes {
+    let world = World {
+        is_served: &|name| objects.credentials.contains(name),
+        is_known: &|name| objects.objects.contains_key(name),
+    };
+    resolver.settle(world, ledger)
+}
+
+/// Everything that is served, in a form that can be compared and read.
+fn served(resolver: &Resolver) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for port in resolver.ports() {
+        all.insert(format!("port {}", port.number), format!("{port:#?}"));
+        all.insert(format!("table {}", port.number), format!("{:#?}", resolver.table(port.number)));
+    }
+    for upstream in resolver.upstreams() {
+        all.insert(format!("cluster {}", upstream.name), format!("{upstream:?}"));
+    }
+    for (key, block) in resolver.table.all_routes() {
+        all.insert(format!("routes {key:?}"), format!("{:?}", block.encoded));
+    }
+    for (key, demand) in resolver.table.all_demands() {
+        all.insert(format!("demand {key:?}"), format!("{demand:?}"));
+    }
+    all.insert("wanted".to_owned(), format!("{:?}", resolver.wanted()));
+    all.insert("gateways".to_owned(), format!("{:?}", resolver.gateways()));
+    all
+}
+
+fn said(ledger: &Ledger<Source>) -> Vec<String> {
+    let all = crate::ledger::listed(ledger.findings());
+    all.iter().map(|finding| format!("{:?} {finding}", finding.severity)).collect()
+}
+
+/// Plays the steps, each of several changes at once, and compares after each.
+fn play(steps: &[Vec<Op>]) {
+    let mut objects = Objects::default();
+    let mut resolver = Resolver::new(objects.gateway());
+    let mut ledger = Ledger::default();
+    for (at, step) in steps.iter().enumerate() {
+        let before = held(&resolver);
+        let was = served(&resolver);
+        for op in step {
+            objects.apply(op, &mut resolver);
+        }
+        let changes = settle(&mut resolver, &objects, &mut ledger);
+        let (other, others) = fresh(&objects, &before);
+        let now = served(&resolver);
+        assert_eq!(now, served(&other), "step {at}: {step:?}");
+        assert_eq!(said(&ledger), said(&others), "step {at}: {step:?}");
+        assert_changes(&was, &now, &changes);
+    }
+}
+
+/// What moved is among the changes: nothing is left unpublished.
+fn assert_changes(was: &BTreeMap<String, String>, now: &BTreeMap<String, String>, changes: &Changes) {
+    for key in was.keys().chain(now.keys()).filter(|key| was.get(*key) != now.get(*key)) {
+        let is_told = match key.split_once(' ') {
+            Some(("port", number)) => changes.ports.contains(&number.parse().unwrap()),
+            Some(("cluster", name)) => changes.clusters.contains(name),
+            Some(("routes" | "demand", _)) => !changes.parts.is_empty(),
+            _ => true,
+        };
+        assert!(is_told, "{key} moved, and nobody was told: {changes:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_follows_changes_is_what_a_fresh_look_gives(
+        steps in prop::collection::vec(prop::collection::vec(any::<Op>(), 1..4), 1..24),
+    ) {
+        play(&steps);
+    }
+}

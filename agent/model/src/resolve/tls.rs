@@ -1,0 +1,83 @@
+//! How TLS ends at a server, and with which credentials.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sealgate_core::config::ServerTls;
+
+use crate::{BUNDLE_SUFFIX, CredentialName};
+use crate::resolved::{ClientCertificate, Tls, TlsVersion};
+
+/// What a server asks for; none if it names no certificate. Secrets are looked up in `namespace`.
+#[must_use]
+pub fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
+    let own = |name: &String| CredentialName::new(namespace, name);
+    let mut certificates: Vec<_> = server.credential_names.iter().map(own).collect();
+    if certificates.is_empty() {
+        certificates.extend(server.credential_name.as_ref().map(own));
+    }
+    let mode = server.mode.as_deref().unwrap_or("SIMPLE");
+    let client = if matches!(mode, "MUTUAL" | "OPTIONAL_MUTUAL") {
+        let trust = match &server.ca_cert_credential_name {
+            Some(name) if name.ends_with(BUNDLE_SUFFIX) => own(name),
+            Some(name) => own(name).bundle(),
+            None => certificates.first()?.bundle(),
+        };
+        ClientCertificate::Checked {
+            required: mode == "MUTUAL",
+            trust,
+            subject_alt_names: server.subject_alt_names.clone(),
+            spki: server.verify_certificate_spki.clone(),
+            hash: server.verify_certificate_hash.clone(),
+        }
+    } else {
+        ClientCertificate::None
+    };
+    Some(Tls {
+        certificates,
+        client,
+        min_version: version(server.min_protocol_version.as_deref()).unwrap_or(TlsVersion::V1_2),
+        max_version: version(server.max_protocol_version.as_deref()).unwrap_or(TlsVersion::V1_3),
+        cipher_suites: server.cipher_suites.clone(),
+    })
+}
+
+fn version(text: Option<&str>) -> Option<TlsVersion> {
+    match text? {
+        "TLSV1_0" => Some(TlsVersion::V1_0),
+        "TLSV1_1" => Some(TlsVersion::V1_1),
+        "TLSV1_2" => Some(TlsVersion::V1_2),
+        "TLSV1_3" => Some(TlsVersion::V1_3),
+        _ => None,
+    }
+}
+
+/// What a server is served with, and what of it is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// What it asks for, or what its hosts had until now.
+    pub tls: Arc<Tls>,
+    /// Everything that it asks for, and what it is served with in its place.
+    pub names: BTreeSet<CredentialName>,
+    /// What it asks for and is not there.
+    pub missing: Vec<CredentialName>,
+    /// Whether what its hosts had is served in place of what it asks for.
+    pub held: bool,
+}
+
+/// A server whose credential is not there keeps the one that its hosts had. Without a former one it is there all the
+/// same: nothing else takes its hosts, a proxy that still holds the credential serves on, and a proxy that does not gets
+/// it without a change of the listener.
+#[must_use]
+pub fn served(asked: Tls, before: Option<&Arc<Tls>>, is_served: &dyn Fn(&CredentialName) -> bool) -> Served {
+    let missing: Vec<_> = asked.credentials().filter(|name| !is_served(name)).collect();
+    let is_whole = |held: &&Arc<Tls>| held.credentials().all(|name| is_served(&name));
+    let held = before.filter(is_whole).filter(|_| !missing.is_empty());
+    let instead = held.into_iter().flat_map(|held| held.credentials());
+    Served {
+        names: asked.credentials().chain(instead).collect(),
+        held: held.is_some(),
+        tls: held.map_or_else(|| Arc::new(asked), Arc::clone),
+        missing,
+    }
+}

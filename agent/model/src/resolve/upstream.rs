@@ -1,0 +1,159 @@
+//! A destination as an upstream: which service it is, which of its ports, where its endpoints are.
+
+mod endpoints;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Service;
+use sealgate_core::config::{ServiceEntryPort, ServiceEntrySpec};
+
+use self::endpoints::{from_endpoints, from_slice};
+use super::catalog::{Known, Use, service_ports};
+use crate::code::{Code, CodeWord};
+use crate::resolved::{Endpoint, Endpoints, Upstream};
+use crate::Meta;
+
+/// What is to be said of each VirtualService that names the destination.
+pub(super) type Doubts = Vec<(CodeWord, String)>;
+
+/// The upstream of a destination.
+pub(super) fn upstream(of: &Use, known: Option<&Known>) -> (Upstream, Doubts) {
+    let mut doubts = Doubts::new();
+    let nothing = Known::default();
+    let known = known.unwrap_or(&nothing);
+    let labels = subset(of, known, &mut doubts);
+    let (http2, endpoints) = if let Some(entry) = known.entry() {
+        of_entry(of, entry, &labels, &mut doubts)
+    } else if let Some((meta, service)) = &known.service {
+        if !labels.is_empty() {
+            let message = format!(
+                "{}: subsets select endpoints of a ServiceEntry alone; all endpoints are used",
+                of.host
+            );
+            doubts.push((Code::SubsetNotCarriedOut, message));
+        }
+        of_service(of, meta, service, known, &mut doubts)
+    } else {
+        let message = format!(
+            "there is no Service or ServiceEntry {}: its requests are answered with 503",
+            of.host
+        );
+        doubts.push((Code::UnknownDestination, message));
+        (false, Endpoints::Known(Vec::new()))
+    };
+    let upstream = Upstream {
+        name: Arc::clone(&of.cluster),
+        http2,
+        endpoints,
+    };
+    (upstream, doubts)
+}
+
+fn subset(of: &Use, known: &Known, doubts: &mut Doubts) -> BTreeMap<String, String> {
+    if of.subset.is_empty() {
+        return BTreeMap::new();
+    }
+    if let Some(labels) = known.subset(&of.subset) {
+        return labels.clone();
+    }
+    let message = format!(
+        "no DestinationRule has a subset {} of {}: all endpoints are used",
+        of.subset, of.host
+    );
+    doubts.push((Code::UnknownSubset, message));
+    BTreeMap::new()
+}
+
+fn of_service(of: &Use, meta: &Meta, service: &Service, known: &Known, doubts: &mut Doubts) -> (bool, Endpoints) {
+    let mut ports = service_ports(service).iter();
+    let Some(own) = ports.find(|own| u32::try_from(own.port) == Ok(of.port)) else {
+        let message = format!("Service {}/{} has no port {}", meta.namespace, meta.name, of.port);
+        doubts.push((Code::UnknownPort, message));
+        return (false, Endpoints::Known(Vec::new()));
+    };
+    let protocol = own.app_protocol.as_deref().or(own.name.as_deref());
+    let http2 = is_http2(protocol.unwrap_or_default());
+    if !known.slices.is_empty() {
+        let endpoints = known.slices.values().flat_map(|slice| from_slice(slice, own));
+        return (http2, sorted(endpoints.collect()));
+    }
+    if let Some(endpoints) = &known.endpoints {
+        return (http2, sorted(from_endpoints(endpoints, own)));
+    }
+    let external = service.spec.as_ref().and_then(|spec| spec.external_name.clone());
+    let endpoint = port_number(of.port).map(|port| Endpoint {
+        address: external.unwrap_or_else(|| of.host.to_string()),
+        port,
+        weight: 1,
+    });
+    (http2, Endpoints::Dns(endpoint.into_iter().collect()))
+}
+
+fn of_entry(
+    of: &Use,
+    entry: &ServiceEntrySpec,
+    labels: &BTreeMap<String, String>,
+    doubts: &mut Doubts,
+) -> (bool, Endpoints) {
+    let Some(own) = entry.ports.iter().find(|own| own.number == of.port) else {
+        let message = format!("ServiceEntry {} has no port {}", of.host, of.port);
+        doubts.push((Code::UnknownPort, message));
+        return (false, Endpoints::Known(Vec::new()));
+    };
+    let mut endpoints = selected(entry, own, labels);
+    let is_address = |endpoint: &Endpoint| endpoint.address.parse::<IpAddr>().is_ok();
+    let is_static = entry.resolution.as_deref() == Some("STATIC") && endpoints.iter().all(is_address);
+    if !is_static && endpoints.is_empty() {
+        endpoints.extend(port_number(target(own)).map(|port| Endpoint {
+            address: of.host.to_string(),
+            port,
+            weight: 1,
+        }));
+    }
+    let endpoints = if is_static {
+        sorted(endpoints)
+    } else {
+        Endpoints::Dns(endpoints)
+    };
+    (is_http2(&own.protocol), endpoints)
+}
+
+/// The endpoints of a ServiceEntry's port that have all of these labels.
+fn selected(entry: &ServiceEntrySpec, own: &ServiceEntryPort, labels: &BTreeMap<String, String>) -> Vec<Endpoint> {
+    let has = |endpoint: &&sealgate_core::config::WorkloadEntry| {
+        let mut labels = labels.iter();
+        labels.all(|(key, value)| endpoint.labels.get(key) == Some(value))
+    };
+    let selected = entry.endpoints.iter().filter(has);
+    selected
+        .filter_map(|endpoint| {
+            let port = endpoint.ports.get(&own.name).copied();
+            Some(Endpoint {
+                address: endpoint.address.clone(),
+                port: port_number(port.unwrap_or_else(|| target(own)))?,
+                weight: endpoint.weight.unwrap_or(1),
+            })
+        })
+        .collect()
+}
+
+fn target(port: &ServiceEntryPort) -> u32 {
+    port.target_port.unwrap_or(port.number)
+}
+
+fn is_http2(protocol: &str) -> bool {
+    let protocol = protocol.to_ascii_lowercase();
+    protocol == "kubernetes.io/h2c" || protocol.starts_with("http2") || protocol.starts_with("grpc")
+}
+
+fn port_number(port: u32) -> Option<u16> {
+    u16::try_from(port).ok().filter(|port| *port > 0)
+}
+
+fn sorted(mut endpoints: Vec<Endpoint>) -> Endpoints {
+    endpoints.sort();
+    endpoints.dedup();
+    Endpoints::Known(endpoints)
+}

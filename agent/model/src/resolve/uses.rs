@@ -1,0 +1,97 @@
+//! Which destinations are in use, by whom, and what became of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::index::Index;
+use super::catalog::{Catalog, Use, doubt};
+use super::upstream::{Doubts, upstream};
+use crate::Finding;
+use crate::resolved::Upstream;
+use crate::ObjectRef;
+
+/// One destination.
+#[derive(Debug)]
+struct Used {
+    of: Use,
+    /// The VirtualServices that name it, each with how many hosts of theirs do.
+    places: BTreeMap<ObjectRef, usize>,
+    upstream: Option<Arc<Upstream>>,
+    doubts: Doubts,
+}
+
+/// All of them, by cluster.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    clusters: BTreeMap<Arc<str>, Used>,
+    by_host: Index<Arc<str>, Arc<str>>,
+}
+
+impl Uses {
+    /// One more host of a VirtualService names it.
+    pub(super) fn add(&mut self, of: &Use) {
+        let used = self.clusters.entry(Arc::clone(&of.cluster)).or_insert_with(|| Used {
+            of: of.clone(),
+            places: BTreeMap::new(),
+            upstream: None,
+            doubts: Doubts::new(),
+        });
+        *used.places.entry(of.place.clone()).or_default() += 1;
+        self.by_host.insert(Arc::clone(&of.host), Arc::clone(&of.cluster));
+    }
+
+    /// One less does.
+    pub(super) fn remove(&mut self, of: &Use) {
+        let Some(used) = self.clusters.get_mut(&of.cluster) else {
+            return;
+        };
+        match used.places.get_mut(&of.place) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(used.places.remove(&of.place)),
+        }
+    }
+
+    /// The clusters of a service's host.
+    pub(super) fn of_host(&self, host: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.by_host.of(host)
+    }
+
+    /// Looks at a cluster again: whether its upstream is another one now, and what is to be said of it.
+    pub(super) fn settle(&mut self, cluster: &Arc<str>, catalog: &Catalog) -> (bool, Vec<Finding>) {
+        let Some(used) = self.clusters.get_mut(cluster) else {
+            return (false, Vec::new());
+        };
+        if used.places.is_empty() {
+            let host = Arc::clone(&used.of.host);
+            self.clusters.remove(cluster);
+            self.by_host.remove(&host, cluster);
+            return (true, Vec::new());
+        }
+        let (now, doubts) = upstream(&used.of, catalog.get(&used.of.host));
+        used.doubts = doubts;
+        let moved = used.upstream.as_deref() != Some(&now);
+        if moved {
+            used.upstream = Some(Arc::new(now));
+        }
+        (moved, used.findings())
+    }
+
+    pub(super) fn upstream(&self, cluster: &str) -> Option<&Arc<Upstream>> {
+        self.clusters.get(cluster)?.upstream.as_ref()
+    }
+
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.clusters.values().filter_map(|used| used.upstream.as_ref())
+    }
+}
+
+impl Used {
+    fn findings(&self) -> Vec<Finding> {
+        let each = |(code, message): &(_, String)| {
+            let places = self.places.keys();
+            let said: Vec<_> = places.map(|place| doubt(place, *code, message.clone())).collect();
+            said
+        };
+        self.doubts.iter().flat_map(each).collect()
+    }
+}

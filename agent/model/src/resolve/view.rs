@@ -1,0 +1,103 @@
+//! A port as Envoy gets it: filter chains, and what its listener has to know of the routes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sealgate_core::identity::Told;
+use sealgate_core::table::Mirror;
+
+use super::block::Native;
+use super::port::Servers;
+use crate::resolved::{Chain, Meaning, Port};
+
+/// What the rules of a port need besides the filter, each with how many hosts need it.
+#[derive(Debug, Default)]
+pub(super) struct NativeCount {
+    mirrors: BTreeMap<Arc<str>, (Arc<[Mirror]>, usize)>,
+    delays: usize,
+}
+
+impl NativeCount {
+    /// One more host needs this; says whether the port did not need it before.
+    pub(super) fn add(&mut self, native: &Native) -> bool {
+        let mut moved = false;
+        for (key, list) in &native.mirrors {
+            let (_, count) = self.mirrors.entry(Arc::clone(key)).or_insert_with(|| {
+                moved = true;
+                (Arc::clone(list), 0)
+            });
+            *count += 1;
+        }
+        self.delays += usize::from(native.delays);
+        moved || (native.delays && self.delays == 1)
+    }
+
+    /// One less does; says whether the port does not need it any more.
+    pub(super) fn remove(&mut self, native: &Native) -> bool {
+        let mut moved = false;
+        for (key, _) in &native.mirrors {
+            match self.mirrors.get_mut(key) {
+                Some((_, count)) if *count > 1 => *count -= 1,
+                _ => moved |= self.mirrors.remove(key).is_some(),
+            }
+        }
+        self.delays -= usize::from(native.delays && self.delays > 0);
+        moved || (native.delays && self.delays == 0)
+    }
+}
+
+/// The port; none if nothing of it is carried out.
+pub(super) fn port(
+    (number, bind): (u16, u16),
+    servers: &Servers,
+    native: &NativeCount,
+    prefixes: BTreeSet<String>,
+) -> Option<Port> {
+    let mut chains: Vec<Arc<Chain>> = servers.chains().cloned().collect();
+    let mut plain: Option<Meaning> = None;
+    for server in servers.plain() {
+        plain.get_or_insert_default().also(Meaning::new(server.identity.as_ref(), None));
+    }
+    chains.extend(plain.map(|meaning| Arc::new(Chain::plain(meaning))));
+    if chains.is_empty() {
+        return None;
+    }
+    let mirrors = native.mirrors.iter();
+    Some(Port {
+        number,
+        bind,
+        told: told(&chains),
+        demands: has_demands(&chains),
+        chains,
+        prefixes,
+        mirrors: mirrors.map(|(key, (list, _))| (Arc::clone(key), Arc::clone(list))).collect(),
+        delays: native.delays > 0,
+    })
+}
+
+/// What upstreams are told of each chain; one that is in none tells nothing.
+fn told(chains: &[Arc<Chain>]) -> Vec<Told> {
+    let mut told: Vec<Told> = Vec::new();
+    for chain in chains {
+        let Some(identity) = &chain.meaning.told else {
+            continue;
+        };
+        match told.iter_mut().find(|known| known.identity == *identity) {
+            Some(known) => known.chains.push(chain.name.to_string()),
+            None => told.push(Told {
+                chains: vec![chain.name.to_string()],
+                identity: identity.clone(),
+            }),
+        }
+    }
+    told
+}
+
+/// Whether hosts may be asked for on some connections alone. Certificates of the gateway do not matter: which one it
+/// showed is the client's business. Where all chains demand the same, and no certificate, there is nothing to be got
+/// round.
+fn has_demands(chains: &[Arc<Chain>]) -> bool {
+    let secure = || chains.iter().filter_map(|chain| chain.policy.as_ref().map(|policy| (chain, policy)));
+    let policies: BTreeSet<_> = secure().map(|(_, policy)| policy).collect();
+    policies.len() > 1 || secure().any(|(chain, _)| chain.asks())
+}

@@ -1,8 +1,9 @@
 //! Cross-origin requests, answered and marked as Envoy's own filter does (`cors_filter.cc`).
 
 use crate::decision::Request;
-use crate::matcher::Matcher;
-use crate::table::Cors;
+use crate::matcher::Wanted;
+use crate::regex::{BadRegex, Regexes};
+use crate::table::ArchivedCors;
 
 /// A header of an answer.
 pub type Header = (&'static str, Vec<u8>);
@@ -16,56 +17,45 @@ pub enum CrossOrigin {
     Simple(Vec<Header>),
 }
 
-/// A policy that runs.
-#[derive(Debug)]
-pub(crate) struct Policy {
-    config: Cors,
-    origins: Vec<Matcher>,
+/// A policy and what it needs to run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy<'t> {
+    pub(crate) config: &'t ArchivedCors,
+    pub(crate) regexes: &'t Regexes,
 }
 
-impl Policy {
-    pub(crate) fn compile(config: &Cors) -> Result<Self, String> {
-        let origins = config.origins.iter().map(Matcher::compile);
-        Ok(Self {
-            config: config.clone(),
-            origins: origins.collect::<Result<_, _>>()?,
-        })
-    }
-
+impl Policy<'_> {
     /// None for a request without an origin, and for one of an origin that is not allowed unless its pre-flight is
     /// answered all the same.
-    pub(crate) fn apply(&self, request: &impl Request) -> Option<CrossOrigin> {
+    pub(crate) fn apply(self, request: &impl Request) -> Result<Option<CrossOrigin>, BadRegex> {
         let origin = value(request, "origin");
         if origin.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let allowed = self.allows(&origin);
-        let asked = self.asked_method(request);
-        match asked {
+        let allowed = self.allows(&origin)?;
+        let asked = asked_method(request);
+        Ok(match asked {
             Some(method) if allowed || self.config.answer_unmatched => {
                 let origin = allowed.then_some(origin);
                 Some(CrossOrigin::Preflight(self.preflight(origin, method, request)))
             }
             _ if allowed => Some(CrossOrigin::Simple(self.simple(origin))),
             _ => None,
-        }
+        })
     }
 
     /// A condition that takes the word `*` takes every origin.
-    fn allows(&self, origin: &[u8]) -> bool {
-        let takes = |matcher: &Matcher| matcher.is_match(b"*", false) || matcher.is_match(origin, false);
-        self.origins.iter().any(takes)
-    }
-
-    /// The method that a pre-flight asks for; none if the request is no pre-flight.
-    fn asked_method(&self, request: &impl Request) -> Option<Vec<u8>> {
-        if value(request, ":method") != b"OPTIONS" {
-            return None;
+    fn allows(self, origin: &[u8]) -> Result<bool, BadRegex> {
+        for own in self.config.origins.iter() {
+            let takes = |value: &[u8]| Wanted::from(own).is_match(value, false, self.regexes);
+            if takes(b"*")? || takes(origin)? {
+                return Ok(true);
+            }
         }
-        Some(value(request, "access-control-request-method")).filter(|method| !method.is_empty())
+        Ok(false)
     }
 
-    fn preflight(&self, origin: Option<Vec<u8>>, method: Vec<u8>, request: &impl Request) -> Vec<Header> {
+    fn preflight(self, origin: Option<Vec<u8>>, method: Vec<u8>, request: &impl Request) -> Vec<Header> {
         let mut headers = match origin {
             Some(origin) => self.simple(origin),
             None => self.credentials().collect(),
@@ -88,13 +78,14 @@ impl Policy {
             );
             headers.push(("access-control-allow-headers", names));
         }
-        if let Some(seconds) = self.config.max_age {
+        if let Some(seconds) = self.config.max_age.as_ref() {
+            let seconds = seconds.to_native();
             headers.push(("access-control-max-age", seconds.to_string().into_bytes()));
         }
         headers
     }
 
-    fn simple(&self, origin: Vec<u8>) -> Vec<Header> {
+    fn simple(self, origin: Vec<u8>) -> Vec<Header> {
         let mut headers = vec![("access-control-allow-origin", origin)];
         headers.extend(self.credentials());
         if !self.config.expose.is_empty() {
@@ -106,10 +97,18 @@ impl Policy {
         headers
     }
 
-    fn credentials(&self) -> impl Iterator<Item = Header> {
+    fn credentials(self) -> impl Iterator<Item = Header> {
         let header = ("access-control-allow-credentials", b"true".to_vec());
         self.config.credentials.then_some(header).into_iter()
     }
+}
+
+/// The method that a pre-flight asks for; none if the request is no pre-flight.
+fn asked_method(request: &impl Request) -> Option<Vec<u8>> {
+    if value(request, ":method") != b"OPTIONS" {
+        return None;
+    }
+    Some(value(request, "access-control-request-method")).filter(|method| !method.is_empty())
 }
 
 /// All values of a header as one, the way Envoy joins those that it knows by name.

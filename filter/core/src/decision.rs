@@ -1,9 +1,12 @@
 //! What becomes of a request: data that the filter applies and `explain` prints.
 
-use crate::cors::CrossOrigin;
+use crate::cors::{CrossOrigin, Policy};
+use crate::matcher::Wanted;
+use crate::regex::Regexes;
 use crate::table::{
-    Action, DirectAction, Fault, HeaderMutations, Mirror, Origin, Retries, RouteAction, RouteTable, Rule,
-    WeightedCluster,
+    ArchivedAction, ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMatchConfig,
+    ArchivedMirror, ArchivedOrigin, ArchivedRetries, ArchivedRouteAction, ArchivedWeightedCluster, Corrupt,
+    RouteTable, archived_mirrors_key,
 };
 use crate::{path, redirect};
 
@@ -18,7 +21,7 @@ pub trait Request {
 }
 
 /// What becomes of a request, and which rule said so.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Decision<'t> {
     /// None if no rule did.
     pub matched: Option<Matched<'t>>,
@@ -27,16 +30,16 @@ pub struct Decision<'t> {
 }
 
 /// The rule that decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Matched<'t> {
     /// Where it was written.
-    pub origin: &'t Origin,
+    pub origin: &'t ArchivedOrigin,
     /// Which of its `match` blocks; none if it has none.
     pub block: Option<usize>,
 }
 
 /// What happens.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Outcome<'t> {
     /// It goes to a destination.
     Route(Route<'t>),
@@ -47,12 +50,16 @@ pub enum Outcome<'t> {
         /// The whole URL.
         location: Vec<u8>,
         /// Header operations on the answer.
-        response: Option<&'t HeaderMutations>,
+        response: Option<&'t ArchivedHeaderMutations>,
     },
     /// It is answered at once.
-    Direct(&'t DirectAction),
+    Direct(&'t ArchivedDirectAction),
     /// 404.
     NotFound(NotFound),
+    /// 503: parts of the table are not there yet.
+    NotReady,
+    /// 500: what the table says of this request cannot be read.
+    Corrupt,
 }
 
 /// Why nothing was found.
@@ -65,105 +72,121 @@ pub enum NotFound {
 }
 
 /// Where a request goes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Route<'t> {
     /// The destination that the weights chose.
-    pub destination: &'t WeightedCluster,
+    pub destination: &'t ArchivedWeightedCluster,
     /// All of them.
-    pub destinations: &'t [WeightedCluster],
+    pub destinations: &'t [ArchivedWeightedCluster],
     /// The path that the upstream sees, if it is another.
     pub path: Option<Vec<u8>>,
     /// The whole request's time in milliseconds.
     pub timeout_ms: Option<u64>,
     /// Other than the default.
-    pub retries: Option<&'t Retries>,
+    pub retries: Option<&'t ArchivedRetries>,
     /// Who gets a copy.
     pub mirrors: Option<Mirrors<'t>>,
     /// Failures on purpose, before everything else.
-    pub fault: Option<&'t Fault>,
+    pub fault: Option<&'t ArchivedFault>,
     /// For a cross-origin request: it is answered at once, or its answer is marked.
     pub cors: Option<CrossOrigin>,
 }
 
 /// Who gets a copy.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Mirrors<'t> {
     /// The name of this list among the port's native routes.
-    pub key: &'t str,
+    pub key: String,
     /// The clusters and their shares.
-    pub list: &'t [Mirror],
+    pub list: &'t [ArchivedMirror],
 }
 
 impl RouteTable {
-    /// Decides. `draw` gives the random number in [0, 1) of a weighted choice, and is called at most once.
-    pub fn decide(&self, request: &impl Request, draw: impl FnOnce() -> f64) -> Decision<'_> {
-        let Some(host) = self.host(request.authority()) else {
-            return Decision {
-                matched: None,
-                outcome: Outcome::NotFound(NotFound::Host),
-            };
+    /// Decides on a request that came in on a port. `draw` gives the random number in [0, 1) of a weighted choice, and
+    /// is called at most once.
+    pub fn decide(&self, port: u16, request: &impl Request, draw: impl FnOnce() -> f64) -> Decision<'_> {
+        if !self.is_complete() {
+            return Outcome::NotReady.into();
+        }
+        let decided = self.decide_by_host(port, request, draw);
+        decided.unwrap_or_else(|Corrupt| Outcome::Corrupt.into())
+    }
+
+    fn decide_by_host(
+        &self,
+        port: u16,
+        request: &impl Request,
+        draw: impl FnOnce() -> f64,
+    ) -> Result<Decision<'_>, Corrupt> {
+        let Some(host) = self.host(port, request.authority())? else {
+            return Ok(Outcome::NotFound(NotFound::Host).into());
         };
         if host.https_redirect {
-            return Decision {
-                matched: None,
-                outcome: redirect::to_https(request, self.port),
-            };
+            return Ok(redirect::to_https(request, port).into());
         }
-        let found = host
-            .candidates(request.path())
-            .find(|(_, block)| block.is_none_or(|block| block.holds(request)));
-        let Some((rule, block)) = found else {
-            return Decision {
-                matched: None,
-                outcome: Outcome::NotFound(NotFound::Rule),
-            };
+        let Some((rule, block)) = host.take(request, &self.regexes)? else {
+            return Ok(Outcome::NotFound(NotFound::Rule).into());
         };
-        let outcome = match &rule.config.action {
-            Action::Route(action) => route(rule, action, block, request, draw).map(Outcome::Route),
-            Action::Redirect(action) => Some(redirect::outcome(action, block, request, self.port)),
-            Action::Direct(action) => Some(Outcome::Direct(action)),
+        let uri = block.and_then(ArchivedMatchConfig::wanted_uri);
+        let outcome = match &rule.action {
+            ArchivedAction::Route(action) => {
+                Outcome::Route(route(action, uri, request, draw, &self.regexes)?)
+            }
+            ArchivedAction::Redirect(action) => redirect::outcome(action, uri, request, port),
+            ArchivedAction::Direct(action) => Outcome::Direct(action),
         };
-        Decision {
+        Ok(Decision {
             matched: Some(Matched {
-                origin: &rule.config.origin,
-                block: block.map(|block| block.index),
+                origin: &rule.origin,
+                block: block.map(|block| block.index.to_native() as usize),
             }),
-            outcome: outcome.unwrap_or(Outcome::NotFound(NotFound::Rule)),
+            outcome,
+        })
+    }
+}
+
+impl<'t> From<Outcome<'t>> for Decision<'t> {
+    /// No rule had a say in it.
+    fn from(outcome: Outcome<'t>) -> Self {
+        Self {
+            matched: None,
+            outcome,
         }
     }
 }
 
+/// `uri` is the condition by which the path was matched.
 fn route<'t>(
-    rule: &'t Rule,
-    action: &'t RouteAction,
-    block: Option<&'t crate::table::Match>,
+    action: &'t ArchivedRouteAction,
+    uri: Option<Wanted<'_>>,
     request: &impl Request,
     draw: impl FnOnce() -> f64,
-) -> Option<Route<'t>> {
-    let path = action
-        .path
-        .as_ref()
-        .map(|rewrite| path::rewrite(rewrite, rule.rewrite.as_ref(), block, request.path()));
-    let extras = rule.extras.as_deref();
-    Some(Route {
-        destination: choose(&action.destinations, draw)?,
+    regexes: &Regexes,
+) -> Result<Route<'t>, Corrupt> {
+    let rewritten = |rewrite| path::rewrite(rewrite, uri, request.path(), regexes);
+    let path = action.path.as_ref().map(rewritten).transpose()?;
+    let cross_origin = |config| Policy { config, regexes }.apply(request);
+    let cors = action.cors.as_deref().map(cross_origin).transpose()?;
+    Ok(Route {
+        destination: choose(&action.destinations, draw).ok_or(Corrupt)?,
         destinations: &action.destinations,
         path: path.filter(|path| path != request.path()),
-        timeout_ms: action.timeout_ms,
+        timeout_ms: action.timeout_ms.as_ref().map(|ms| ms.to_native()),
         retries: action.retries.as_ref(),
-        mirrors: extras
-            .and_then(|extras| extras.mirrors.as_deref())
-            .map(|key| Mirrors {
-                key,
-                list: &action.mirrors,
-            }),
+        mirrors: (!action.mirrors.is_empty()).then(|| Mirrors {
+            key: archived_mirrors_key(&action.mirrors),
+            list: &action.mirrors,
+        }),
         fault: action.fault.as_deref(),
-        cors: extras.and_then(|extras| extras.cors.as_ref()?.apply(request)),
+        cors: cors.flatten(),
     })
 }
 
 /// Cumulative in declared order.
-fn choose(destinations: &[WeightedCluster], draw: impl FnOnce() -> f64) -> Option<&WeightedCluster> {
+fn choose(
+    destinations: &[ArchivedWeightedCluster],
+    draw: impl FnOnce() -> f64,
+) -> Option<&ArchivedWeightedCluster> {
     let [first, rest @ ..] = destinations else {
         return None;
     };
@@ -172,11 +195,11 @@ fn choose(destinations: &[WeightedCluster], draw: impl FnOnce() -> f64) -> Optio
     }
     let total: f64 = destinations
         .iter()
-        .map(|destination| f64::from(destination.weight))
+        .map(|destination| f64::from(destination.weight.to_native()))
         .sum();
     let mut left = draw() * total;
     for destination in destinations {
-        left -= f64::from(destination.weight);
+        left -= f64::from(destination.weight.to_native());
         if left < 0.0 {
             return Some(destination);
         }

@@ -9,8 +9,10 @@ use serde_json::Value;
 pub use trace::{Failure, HostMatch, Trace, Trial, VirtualHost, trace};
 
 use crate::cors::{CrossOrigin, Header};
-use crate::decision::{Decision, NotFound, Outcome, Request, Route};
-use crate::table::{Fault, HeaderMutations, Mirror, Retries, RouteTable};
+use crate::decision::{NotFound, Outcome, Request, Route};
+use crate::table::{
+    ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault, HeaderMutations, Retries, RouteTable,
+};
 
 /// One line of a batch.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -133,6 +135,10 @@ enum DecisionAnswer {
     NotFound {
         reason: &'static str,
     },
+    /// Of a table that no agent makes.
+    Failure {
+        reason: &'static str,
+    },
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -165,13 +171,22 @@ struct RetryAnswer {
     status_codes: String,
 }
 
-impl From<Retries> for RetryAnswer {
-    fn from(retries: Retries) -> Self {
+impl RetryAnswer {
+    fn new(own: Option<&ArchivedRetries>) -> Self {
+        let Some(own) = own else {
+            let retries = Retries::default();
+            return Self {
+                attempts: retries.attempts,
+                per_try_timeout_ms: retries.per_try_timeout_ms,
+                retry_on: retries.retry_on,
+                status_codes: retries.status_codes,
+            };
+        };
         Self {
-            attempts: retries.attempts,
-            per_try_timeout_ms: retries.per_try_timeout_ms,
-            retry_on: retries.retry_on,
-            status_codes: retries.status_codes,
+            attempts: own.attempts.to_native(),
+            per_try_timeout_ms: own.per_try_timeout_ms.as_ref().map(|ms| ms.to_native()),
+            retry_on: own.retry_on.as_str().to_owned(),
+            status_codes: own.status_codes.as_str().to_owned(),
         }
     }
 }
@@ -182,16 +197,17 @@ struct MirrorAnswer {
     percent: Value,
 }
 
-impl From<&Mirror> for MirrorAnswer {
-    fn from(mirror: &Mirror) -> Self {
-        let whole = mirror.percent.fract() == 0.0;
+impl From<&ArchivedMirror> for MirrorAnswer {
+    fn from(mirror: &ArchivedMirror) -> Self {
+        let percent = mirror.percent.to_native();
+        let whole = percent.fract() == 0.0;
         Self {
-            cluster: mirror.cluster.clone(),
+            cluster: mirror.cluster.as_str().to_owned(),
             // People and their programs expect 100, not 100.0.
             percent: if whole {
-                (mirror.percent as u64).into()
+                (percent as u64).into()
             } else {
-                mirror.percent.into()
+                percent.into()
             },
         }
     }
@@ -217,37 +233,28 @@ impl HeaderAnswer {
     }
 }
 
-impl From<&HeaderMutations> for HeaderAnswer {
-    fn from(mutations: &HeaderMutations) -> Self {
-        Self {
-            set: mutations.set.clone(),
-            add: mutations.add.clone(),
-            remove: mutations.remove.clone(),
-        }
+impl From<&ArchivedHeaderMutations> for HeaderAnswer {
+    fn from(archived: &ArchivedHeaderMutations) -> Self {
+        let HeaderMutations { set, add, remove } = archived.into();
+        Self { set, add, remove }
     }
 }
 
 impl Answer {
-    /// The answer to `question`; `table` is the one of its port, if there is such a port.
+    /// The answer to `question`.
     #[must_use]
-    pub fn new(question: &Question, table: Option<&RouteTable>) -> Self {
-        let decision = table.map_or(
-            Decision {
-                matched: None,
-                outcome: Outcome::NotFound(NotFound::Host),
-            },
-            |table| table.decide(question, || question.draw),
-        );
+    pub fn new(question: &Question, table: &RouteTable) -> Self {
+        let decision = table.decide(question.listener_port(), question, || question.draw);
         Self {
             id: question.id.clone(),
             matched: decision.matched.map(|matched| MatchedAnswer {
-                virtual_service: matched.origin.virtual_service.clone(),
-                rule: matched.origin.rule,
-                rule_name: matched.origin.name.clone(),
+                virtual_service: matched.origin.virtual_service.as_str().to_owned(),
+                rule: matched.origin.rule.to_native() as usize,
+                rule_name: matched.origin.name.as_deref().map(str::to_owned),
                 r#match: matched.block,
                 root: matched.origin.root.as_deref().map(|root| RootAnswer {
-                    virtual_service: root.virtual_service.clone(),
-                    rule: root.rule,
+                    virtual_service: root.virtual_service.as_str().to_owned(),
+                    rule: root.rule.to_native() as usize,
                 }),
             }),
             decision: answer(question, &decision.outcome),
@@ -257,7 +264,10 @@ impl Answer {
     /// Whether a rule took the request.
     #[must_use]
     pub fn is_found(&self) -> bool {
-        !matches!(self.decision, DecisionAnswer::NotFound { .. })
+        !matches!(
+            self.decision,
+            DecisionAnswer::NotFound { .. } | DecisionAnswer::Failure { .. }
+        )
     }
 }
 
@@ -279,15 +289,17 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
         } => DecisionAnswer::Redirect {
             status: *status,
             location: text(location),
-            response_headers: response.map(HeaderAnswer::from).unwrap_or_default(),
+            response_headers: (*response).map(HeaderAnswer::from).unwrap_or_default(),
         },
         Outcome::Direct(direct) => DecisionAnswer::DirectResponse {
-            status: direct.status,
+            status: direct.status.to_native(),
             body: text(&direct.body),
             response_headers: (&direct.response).into(),
         },
         Outcome::NotFound(NotFound::Host) => DecisionAnswer::NotFound { reason: "host" },
         Outcome::NotFound(NotFound::Rule) => DecisionAnswer::NotFound { reason: "rule" },
+        Outcome::NotReady => DecisionAnswer::Failure { reason: "notReady" },
+        Outcome::Corrupt => DecisionAnswer::Failure { reason: "corrupt" },
     }
 }
 
@@ -298,26 +310,26 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
         None => Vec::new(),
     };
     let destinations = route.destinations.iter().map(|to| DestinationAnswer {
-        cluster: to.cluster.clone(),
-        weight: to.weight,
+        cluster: to.cluster.as_str().to_owned(),
+        weight: to.weight.to_native(),
     });
-    let authority = route.destination.authority.clone();
+    let authority = route.destination.authority.as_deref().map(str::to_owned);
     DecisionAnswer::Route(Box::new(RouteAnswer {
-        cluster: route.destination.cluster.clone(),
+        cluster: route.destination.cluster.as_str().to_owned(),
         destinations: destinations.collect(),
         authority: authority.unwrap_or_else(|| question.authority.clone()),
         path: text(route.path.as_deref().unwrap_or(question.path.as_bytes())),
         timeout_ms: route.timeout_ms,
-        retries: route.retries.cloned().unwrap_or_default().into(),
+        retries: RetryAnswer::new(route.retries),
         mirrors: route
             .mirrors
             .iter()
-            .flat_map(|mirrors| mirrors.list)
+            .flat_map(|mirrors| mirrors.list.iter())
             .map(MirrorAnswer::from)
             .collect(),
         request_headers: (&route.destination.request).into(),
         response_headers: (&route.destination.response).into(),
-        fault: route.fault.cloned(),
+        fault: route.fault.map(Fault::from),
         cors,
     }))
 }

@@ -1,6 +1,6 @@
 //! Failures on purpose: which of them a request meets.
 
-use crate::table::{AbortStatus, Fault};
+use crate::table::{AbortStatus, ArchivedFault};
 
 /// What one request meets; the delay comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,19 +11,17 @@ pub struct Injected {
     pub abort: Option<AbortStatus>,
 }
 
-impl Fault {
+impl ArchivedFault {
     /// Draws for both, each by itself. `draw` gives numbers in [0, 1).
     pub fn inject(&self, mut draw: impl FnMut() -> f64) -> Injected {
         let mut concerns = |percent: f64| draw() * 100.0 < percent;
         Injected {
-            delay_ms: self
-                .delay
-                .filter(|delay| concerns(delay.percent))
-                .map(|delay| delay.ms),
-            abort: self
-                .abort
-                .filter(|abort| concerns(abort.percent))
-                .map(|abort| abort.status),
+            delay_ms: (self.delay.as_ref())
+                .filter(|delay| concerns(delay.percent.to_native()))
+                .map(|delay| delay.ms.to_native()),
+            abort: (self.abort.as_ref())
+                .filter(|abort| concerns(abort.percent.to_native()))
+                .map(|abort| (&abort.status).into()),
         }
     }
 }

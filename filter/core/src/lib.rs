@@ -11,7 +11,6 @@ pub mod config;
 pub mod convert;
 pub mod cors;
 pub mod decision;
-mod domains;
 pub mod explain;
 pub mod fault;
 pub mod host;

@@ -1,41 +1,59 @@
 //! One condition on one value.
 
-use crate::regex::Pattern;
-use crate::table::StringMatcher;
+use crate::regex::{BadRegex, Regexes};
+use crate::table::{ArchivedStringMatcher, StringMatcher};
 
-/// A compiled [`StringMatcher`].
-#[derive(Debug)]
-pub(crate) enum Matcher {
+/// A [`StringMatcher`], wherever it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'t> {
     Present,
-    Exact(Box<[u8]>),
-    Prefix(Box<[u8]>),
-    Regex(Box<Pattern>),
+    Exact(&'t [u8]),
+    Prefix(&'t [u8]),
+    Regex(&'t str),
 }
 
-impl Matcher {
-    pub(crate) fn compile(matcher: &StringMatcher) -> Result<Self, String> {
-        Ok(match matcher {
+impl<'t> From<&'t StringMatcher> for Wanted<'t> {
+    fn from(matcher: &'t StringMatcher) -> Self {
+        match matcher {
             StringMatcher::Present => Self::Present,
-            StringMatcher::Exact(text) => Self::Exact(text.as_bytes().into()),
-            StringMatcher::Prefix(text) => Self::Prefix(text.as_bytes().into()),
-            StringMatcher::Regex(pattern) => Self::Regex(Box::new(Pattern::new(pattern)?)),
-        })
+            StringMatcher::Exact(text) => Self::Exact(text.as_bytes()),
+            StringMatcher::Prefix(text) => Self::Prefix(text.as_bytes()),
+            StringMatcher::Regex(pattern) => Self::Regex(pattern),
+        }
     }
+}
 
-    pub(crate) fn is_match(&self, value: &[u8], ignore_case: bool) -> bool {
-        match self {
+impl<'t> From<&'t ArchivedStringMatcher> for Wanted<'t> {
+    fn from(matcher: &'t ArchivedStringMatcher) -> Self {
+        match matcher {
+            ArchivedStringMatcher::Present => Self::Present,
+            ArchivedStringMatcher::Exact(text) => Self::Exact(text.as_bytes()),
+            ArchivedStringMatcher::Prefix(text) => Self::Prefix(text.as_bytes()),
+            ArchivedStringMatcher::Regex(pattern) => Self::Regex(pattern),
+        }
+    }
+}
+
+impl Wanted<'_> {
+    pub(crate) fn is_match(
+        self,
+        value: &[u8],
+        ignore_case: bool,
+        regexes: &Regexes,
+    ) -> Result<bool, BadRegex> {
+        Ok(match self {
             Self::Present => true,
             Self::Exact(text) if ignore_case => text.eq_ignore_ascii_case(value),
-            Self::Exact(text) => **text == *value,
+            Self::Exact(text) => *text == *value,
             Self::Prefix(text) => value.get(..text.len()).is_some_and(|start| {
                 if ignore_case {
                     text.eq_ignore_ascii_case(start)
                 } else {
-                    **text == *start
+                    *text == *start
                 }
             }),
-            Self::Regex(pattern) => pattern.is_match(value),
-        }
+            Self::Regex(pattern) => return regexes.is_match(pattern, value),
+        })
     }
 }
 
@@ -45,11 +63,10 @@ mod tests {
 
     #[test]
     fn case_is_ignored_where_it_is_asked_for() {
-        let prefix = Matcher::Prefix(b"/Ab".as_slice().into());
-        assert!(
-            prefix.is_match(b"/aBc", true)
-                && !prefix.is_match(b"/aBc", false)
-                && !prefix.is_match(b"/", true)
-        );
+        let regexes = Regexes::default();
+        let takes = |value: &[u8], ignore_case| {
+            Wanted::Prefix(b"/Ab").is_match(value, ignore_case, &regexes) == Ok(true)
+        };
+        assert!(takes(b"/aBc", true) && !takes(b"/aBc", false) && !takes(b"/", true));
     }
 }

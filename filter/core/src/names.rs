@@ -142,13 +142,15 @@ fn with_an_underscore(name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::regex::Pattern;
+    use crate::regex::Regexes;
 
     fn patterns(guard: &Guard) -> impl Fn(&str) -> bool + use<> {
-        let patterns: Vec<_> = forged(guard)
-            .map(|pattern| Pattern::new(&pattern).unwrap())
-            .collect();
-        move |name| patterns.iter().any(|pattern| pattern.is_match(name.as_bytes()))
+        let patterns: Vec<_> = forged(guard).collect();
+        let regexes = Regexes::default();
+        move |name| {
+            let takes = |pattern: &String| regexes.is_match(pattern, name.as_bytes()).unwrap();
+            patterns.iter().any(takes)
+        }
     }
 
     fn spellings(name: &str) -> [String; 3] {

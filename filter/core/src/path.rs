@@ -3,31 +3,33 @@
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::util::captures::Captures;
 
-use crate::matcher::Matcher;
+use crate::matcher::Wanted;
 use crate::query;
-use crate::table::{Match, PathRewrite};
+use crate::regex::{BadRegex, Regexes};
+use crate::table::ArchivedPathRewrite;
 
+/// `uri` is the condition by which the path was matched.
 pub(crate) fn rewrite(
-    rewrite: &PathRewrite,
-    pattern: Option<&PikeVM>,
-    block: Option<&Match>,
+    rewrite: &ArchivedPathRewrite,
+    uri: Option<Wanted<'_>>,
     path: &[u8],
-) -> Vec<u8> {
-    let mut new = match (rewrite, pattern) {
-        (PathRewrite::Matched(text), _) => replace_matched(text, block, query::path_of(path)),
-        (PathRewrite::Regex(_, template), Some(pattern)) => {
-            replace_all(pattern, template, query::path_of(path))
+    regexes: &Regexes,
+) -> Result<Vec<u8>, BadRegex> {
+    let own = query::path_of(path);
+    let mut new = match rewrite {
+        ArchivedPathRewrite::Matched(text) => replace_matched(text, uri, own),
+        ArchivedPathRewrite::Regex(pattern, template) => {
+            regexes.search(pattern, |machine| replace_all(machine, template, own))?
         }
-        (PathRewrite::Regex(..), None) => query::path_of(path).to_vec(),
     };
     new.extend_from_slice(query::suffix_of(path));
-    new
+    Ok(new)
 }
 
 /// A prefix match gives up its prefix alone, a missing one counts as the prefix `/`, others the whole path.
-pub(crate) fn replace_matched(text: &str, block: Option<&Match>, path: &[u8]) -> Vec<u8> {
-    let taken = match block.and_then(|block| block.uri.as_ref()) {
-        Some(Matcher::Prefix(prefix)) => prefix.len(),
+pub(crate) fn replace_matched(text: &str, uri: Option<Wanted<'_>>, path: &[u8]) -> Vec<u8> {
+    let taken = match uri {
+        Some(Wanted::Prefix(prefix)) => prefix.len(),
         None => 1,
         Some(_) => path.len(),
     };

@@ -1,51 +1,73 @@
 //! Where a redirect leads.
 
+use std::borrow::Cow;
+
 use crate::decision::{Outcome, Request};
 use crate::host;
+use crate::matcher::Wanted;
 use crate::path::replace_matched;
 use crate::query;
-use crate::table::{Match, RedirectAction, RedirectPort};
+use crate::table::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
+
+/// What a redirect says of its goal.
+struct Goal<'a> {
+    scheme: Option<&'a str>,
+    authority: Option<Cow<'a, str>>,
+    port: RedirectPort,
+    uri: Option<&'a str>,
+    prefix_rewrite: Option<&'a str>,
+}
 
 /// `httpsRedirect`: the same request over HTTPS.
 pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Outcome<'t> {
-    let action = RedirectAction {
-        status: 301,
-        scheme: Some("https".to_owned()),
+    let goal = Goal {
+        scheme: Some("https"),
         // The Host as it came: its port stays, as with Envoy's own.
-        authority: Some(String::from_utf8_lossy(request.authority()).into_owned()),
-        ..RedirectAction::default()
+        authority: Some(String::from_utf8_lossy(request.authority())),
+        port: RedirectPort::Keep,
+        uri: None,
+        prefix_rewrite: None,
     };
     Outcome::Redirect {
         status: 301,
-        location: location(&action, None, request, port),
+        location: location(&goal, None, request, port),
         response: None,
     }
 }
 
 pub(crate) fn outcome<'t>(
-    action: &'t RedirectAction,
-    block: Option<&Match>,
+    action: &'t ArchivedRedirectAction,
+    uri: Option<Wanted<'_>>,
     request: &impl Request,
     port: u16,
 ) -> Outcome<'t> {
+    let goal = Goal {
+        scheme: action.scheme.as_deref(),
+        authority: action.authority.as_deref().map(Cow::Borrowed),
+        port: match action.port {
+            ArchivedRedirectPort::Keep => RedirectPort::Keep,
+            ArchivedRedirectPort::FromProtocol => RedirectPort::FromProtocol,
+            ArchivedRedirectPort::FromRequest => RedirectPort::FromRequest,
+            ArchivedRedirectPort::Number(number) => RedirectPort::Number(number.to_native()),
+        },
+        uri: action.uri.as_deref(),
+        prefix_rewrite: action.prefix_rewrite.as_deref(),
+    };
     Outcome::Redirect {
-        status: action.status,
-        location: location(action, block, request, port),
+        status: action.status.to_native(),
+        location: location(&goal, uri, request, port),
         response: Some(&action.response),
     }
 }
 
-fn location(action: &RedirectAction, block: Option<&Match>, request: &impl Request, port: u16) -> Vec<u8> {
+fn location(goal: &Goal<'_>, uri: Option<Wanted<'_>>, request: &impl Request, port: u16) -> Vec<u8> {
     let own_scheme = scheme_of(request);
-    let scheme = action
-        .scheme
-        .as_ref()
-        .map_or(own_scheme.as_slice(), |scheme| scheme.as_bytes());
+    let scheme = goal.scheme.map_or(own_scheme.as_slice(), str::as_bytes);
     let mut url = scheme.to_vec();
     url.extend_from_slice(b"://");
-    let from_request = (action.port == RedirectPort::FromRequest).then_some(port);
-    write_authority(action, request, (&own_scheme, scheme), from_request, &mut url);
-    url.extend_from_slice(&path(action, block, request.path()));
+    let from_request = (goal.port == RedirectPort::FromRequest).then_some(port);
+    write_authority(goal, request, (&own_scheme, scheme), from_request, &mut url);
+    url.extend_from_slice(&path(goal, uri, request.path()));
     url
 }
 
@@ -58,14 +80,14 @@ fn scheme_of(request: &impl Request) -> Vec<u8> {
 /// A default port is not written; the request's own stays, unless the scheme changes away from the one whose
 /// default it is.
 fn write_authority(
-    action: &RedirectAction,
+    goal: &Goal<'_>,
     request: &impl Request,
     (own, scheme): (&[u8], &[u8]),
     listener: Option<u16>,
     url: &mut Vec<u8>,
 ) {
     let (own_host, own_port) = host::split_port(request.authority());
-    let (name, port) = match &action.authority {
+    let (name, port) = match &goal.authority {
         Some(authority) => (authority.as_bytes(), None),
         None => (
             own_host,
@@ -73,13 +95,13 @@ fn write_authority(
         ),
     };
     url.extend_from_slice(name);
-    let chosen = match action.port {
+    let chosen = match goal.port {
         RedirectPort::Keep => port.map(<[u8]>::to_vec),
         RedirectPort::FromProtocol => None,
         RedirectPort::FromRequest => listener.map(|port| port.to_string().into_bytes()),
         RedirectPort::Number(number) => Some(number.to_string().into_bytes()),
     };
-    let kept = action.port == RedirectPort::Keep;
+    let kept = goal.port == RedirectPort::Keep;
     if let Some(port) = chosen.filter(|port| kept || Some(port.as_slice()) != default_port(scheme)) {
         url.push(b':');
         url.extend_from_slice(&port);
@@ -95,10 +117,10 @@ fn default_port(scheme: &[u8]) -> Option<&'static [u8]> {
 }
 
 /// The query stays, unless the new path has its own.
-fn path(action: &RedirectAction, block: Option<&Match>, path: &[u8]) -> Vec<u8> {
-    let mut new = match (&action.uri, &action.prefix_rewrite) {
+fn path(goal: &Goal<'_>, uri: Option<Wanted<'_>>, path: &[u8]) -> Vec<u8> {
+    let mut new = match (goal.uri, goal.prefix_rewrite) {
         (Some(uri), _) => uri.as_bytes().to_vec(),
-        (None, Some(prefix)) => replace_matched(prefix, block, query::path_of(path)),
+        (None, Some(prefix)) => replace_matched(prefix, uri, query::path_of(path)),
         (None, None) => query::path_of(path).to_vec(),
     };
     if !new.contains(&b'?') {

@@ -1,28 +1,50 @@
-//! The routes of one port. [`TableConfig`] is what the agent sends and the filter reads (JSON); [`RouteTable`] is
-//! what runs: the first rule in declared order that matches wins, and an index narrows the rules that are tried.
-//!
-//! A field that the filter does not know is refused: a condition that is overlooked would let requests through.
+//! The routes of all ports. [`TableConfig`] is what the agent makes of the users' objects; [`HostBlock`] is what it makes
+//! of one virtual host, and [`encode_part`] of a part of all; [`RouteTable`] is what runs: the first rule in declared
+//! order that matches wins, and an index narrows the rules that are tried. A filter reads parts where they lie, and looks
+//! at no more of them than a request asks for.
 
 mod action;
-mod compiled;
-mod extras;
+mod block;
+mod bytes;
 mod index;
+mod installed;
+mod owned;
+mod part;
 mod rule;
+mod view;
 
-pub(crate) use rule::{Match, Rule};
+pub(crate) use bytes::Corrupt;
+pub(crate) use owned::archived_mirrors_key;
 
 pub use action::{
-    Abort, AbortStatus, Cors, Delay, DirectAction, Fault, HeaderMutations, Mirror, PathRewrite,
+    Abort, AbortStatus, ArchivedAbort, ArchivedAbortStatus, ArchivedCors, ArchivedDelay,
+    ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedPathRewrite,
+    ArchivedRedirectAction, ArchivedRedirectPort, ArchivedRetries, ArchivedRouteAction,
+    ArchivedWeightedCluster, Cors, Delay, DirectAction, Fault, HeaderMutations, Mirror, PathRewrite,
     RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
 };
-pub use compiled::{RouteTable, TableError};
-pub use extras::mirrors_key;
+pub use block::{HostBlock, TableError};
+pub use installed::{Demanded, RouteTable, encode_parts};
+pub use owned::mirrors_key;
+pub use part::{Entry, EntryValue, PARTS, encode_part, is_part, part_of};
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::PoliciesConfig;
+use crate::identity::{PoliciesConfig, Told};
 
-/// A table as data.
+/// What the filter of a port is told beside the table: the configuration of a plugin, as JSON. A field that it does not
+/// know is refused: one that is overlooked might be a condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortConfig {
+    /// The Gateway's port number.
+    pub port: u16,
+    /// What upstreams are told of connections; a chain that is in none tells nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub told: Vec<Told>,
+}
+
+/// The routes of one port as data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableConfig {
@@ -35,11 +57,11 @@ pub struct TableConfig {
     pub policies: PoliciesConfig,
 }
 
-impl TableConfig {
-    /// Reads a table.
+impl PortConfig {
+    /// Reads it.
     ///
     /// # Errors
-    /// It is not JSON, or not a table: the message says where.
+    /// It is not JSON, or not this: the message says where.
     pub fn from_json(text: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(text)
     }
@@ -60,7 +82,8 @@ pub struct VirtualHostConfig {
 }
 
 /// Where a rule was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     /// `namespace/name`.
@@ -76,7 +99,8 @@ pub struct Origin {
 }
 
 /// The rule that delegated to another VirtualService's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Root {
     /// `namespace/name`.
@@ -86,20 +110,23 @@ pub struct Root {
 }
 
 /// One rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
     /// Where it was written.
     pub origin: Origin,
-    /// Any of these; none matches every request.
+    /// Any of these; none matches every request. In a block's bytes each of them is a value of its own.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[rkyv(with = rkyv::with::Skip)]
     pub matches: Vec<MatchConfig>,
     /// What happens then.
     pub action: Action,
 }
 
 /// All of its conditions must hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct MatchConfig {
     /// Its place in the rule's `match`; in the root's, if a delegate's rule has none of its own.
@@ -123,7 +150,8 @@ pub struct MatchConfig {
 }
 
 /// One condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub enum StringMatcher {
     /// There is a value.
@@ -137,7 +165,8 @@ pub enum StringMatcher {
 }
 
 /// What happens to a request that matched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// It goes to a destination.

@@ -37,7 +37,7 @@ fn the_index_decides_as_a_linear_scan_does() {
     for table_seed in (0..pairs.div_ceil(REQUESTS_PER_TABLE)).map(|at| seed << 32 | at) {
         let mut rng = Rng::with_seed(table_seed);
         let config = random::table(&mut rng);
-        let table = RouteTable::compile(&config).unwrap();
+        let table = RouteTable::from_configs(std::slice::from_ref(&config)).unwrap();
         for _ in 0..REQUESTS_PER_TABLE {
             let asked = random::request(&mut rng, &config);
             let expected = naive.decide(&config, &asked);
@@ -67,11 +67,11 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn indexed(table: &RouteTable, asked: &Asked) -> Verdict {
-    let decision = table.decide(asked, || 0.0);
+    let decision = table.decide(443, asked, || 0.0);
     match (decision.matched, decision.outcome) {
         (Some(matched), Outcome::Direct(_)) => Verdict::Rule {
             host: matched.origin.virtual_service.parse().unwrap(),
-            rule: matched.origin.rule,
+            rule: matched.origin.rule.to_native() as usize,
             block: matched.block,
         },
         (None, Outcome::Redirect { .. }) => Verdict::HttpsRedirect,
@@ -117,7 +117,7 @@ fn kind(config: &TableConfig, verdict: Verdict) -> &'static str {
 /// Shows the difference with a table that is as small as it can be.
 fn fail(seed: u64, config: TableConfig, asked: &Asked, naive: &mut Naive) -> ! {
     let verdicts = |config: &TableConfig, naive: &mut Naive| {
-        let table = RouteTable::compile(config).unwrap();
+        let table = RouteTable::from_configs(std::slice::from_ref(config)).unwrap();
         (indexed(&table, asked), naive.decide(config, asked))
     };
     let small = shrink::shrink(config, |config| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Problems;
 use super::headers::is_name;
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
-use crate::regex::Pattern;
+use crate::regex::{BadRegex, check};
 use crate::table::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
@@ -116,9 +116,9 @@ pub(super) fn matcher(
             None
         }
         (None, Some(text), None) => Some(StringMatcher::Prefix(text.clone())),
-        (None, None, Some(pattern)) => match Pattern::new(pattern) {
+        (None, None, Some(pattern)) => match check(pattern) {
             Ok(_) => Some(StringMatcher::Regex(pattern.clone())),
-            Err(reason) => {
+            Err(BadRegex(reason)) => {
                 let message = format!("`{pattern}` is not a valid regex: {reason}");
                 problems.refuse("bad-regex", format!("{place}.regex"), message);
                 None

@@ -2,7 +2,7 @@
 
 use super::Problems;
 use crate::config::HttpRewrite;
-use crate::regex::{groups, search};
+use crate::regex::{BadRegex, groups, search};
 use crate::table::PathRewrite;
 
 pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<PathRewrite> {
@@ -24,7 +24,7 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
             check_path(&regex.rewrite, "rewrite.uriRegexRewrite.rewrite", problems);
             match search(&regex.r#match) {
                 Ok(pattern) => check_template(&regex.rewrite, groups(&pattern), problems),
-                Err(reason) => {
+                Err(BadRegex(reason)) => {
                     let message = format!("`{}` is not a valid regex: {reason}", regex.r#match);
                     problems.refuse("bad-regex", "rewrite.uriRegexRewrite.match", message);
                 }

@@ -5,7 +5,9 @@ use super::*;
 use crate::config::HttpRoute;
 use crate::convert;
 use crate::explain::{Answer, Question};
-use crate::table::{MatchConfig, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig};
+use crate::table::{
+    Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
+};
 
 /// A table of one port; each host with its rules as Istio's JSON.
 fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
@@ -34,14 +36,12 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
         virtual_hosts: virtual_hosts.collect(),
         ..TableConfig::default()
     };
-    // As the filter gets it.
-    let text = serde_json::to_string(&config).unwrap();
-    RouteTable::compile(&serde_json::from_str(&text).unwrap()).unwrap()
+    RouteTable::from_configs(&[config]).unwrap()
 }
 
 fn ask(table: &RouteTable, question: Value) -> Value {
     let question: Question = serde_json::from_value(question).unwrap();
-    serde_json::to_value(Answer::new(&question, Some(table))).unwrap()
+    serde_json::to_value(Answer::new(&question, table)).unwrap()
 }
 
 fn to(host: &str) -> Value {
@@ -85,7 +85,7 @@ fn hosts_go_from_exact_over_the_longest_suffix_to_any() {
         let answer = ask(&table, json!({"authority": authority}));
         assert_eq!(answer["decision"]["cluster"], cluster, "{authority}");
     }
-    let empty = ask(&RouteTable::default(), json!({"authority": "x"}));
+    let empty = ask(&RouteTable::from_configs(&[]).unwrap(), json!({"authority": "x"}));
     assert_eq!(empty["decision"], json!({"type": "notFound", "reason": "host"}));
 }
 
@@ -222,11 +222,11 @@ fn plain_http_is_led_to_https_and_keeps_its_port() {
         https_redirect: true,
         rules: Vec::new(),
     };
-    let table = RouteTable::compile(&TableConfig {
+    let table = RouteTable::from_configs(&[TableConfig {
         port: 80,
         virtual_hosts: vec![host],
         ..TableConfig::default()
-    })
+    }])
     .unwrap();
     for (authority, location) in [("a", "https://a/x?y"), ("A:80", "https://A:80/x?y")] {
         let answer = ask(
@@ -330,12 +330,12 @@ proptest! {
             action: Action::Direct(DirectAction { status: 200, ..DirectAction::default() }),
         }).collect();
         let host = VirtualHostConfig { domains: vec!["a".to_owned()], rules: rules.clone(), ..Default::default() };
-        let table = RouteTable::compile(&TableConfig { port: 80, virtual_hosts: vec![host], ..TableConfig::default() }).unwrap();
+        let table = RouteTable::from_configs(&[TableConfig { port: 443, virtual_hosts: vec![host], ..TableConfig::default() }]).unwrap();
         let mut question: Question = serde_json::from_value(json!({"authority": "a", "path": path})).unwrap();
         if header {
             question.headers.push(("x".to_owned(), "1".to_owned()));
         }
-        let decision = table.decide(&question, || 0.0);
-        prop_assert_eq!(decision.matched.map(|matched| matched.origin.rule), naive(&rules, &path, header));
+        let decision = table.decide(443, &question, || 0.0);
+        prop_assert_eq!(decision.matched.map(|matched| matched.origin.rule.to_native() as usize), naive(&rules, &path, header));
     }
 }

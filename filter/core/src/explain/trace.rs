@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::Question;
 use crate::decision::Request;
-use crate::matcher::Matcher;
+use crate::matcher::Wanted;
+use crate::regex::Regexes;
 use crate::table::{MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig};
 use crate::{host, query};
 
@@ -235,11 +236,11 @@ impl<'t> Condition<'t> {
     }
 
     fn holds(&self) -> bool {
+        let regexes = Regexes::default();
+        let wanted = Wanted::from(self.wanted);
         // A table whose patterns do not compile is never served.
-        let Ok(matcher) = Matcher::compile(self.wanted) else {
-            return false;
-        };
-        let is_match = |value: &String| matcher.is_match(value.as_bytes(), self.ignore_case);
+        let is_match =
+            |value: &String| wanted.is_match(value.as_bytes(), self.ignore_case, &regexes) == Ok(true);
         if !self.inverted {
             return self.found.iter().any(is_match);
         }

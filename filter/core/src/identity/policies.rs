@@ -1,15 +1,14 @@
 //! What a port's connections mean: what upstreams are told of each, and for which hosts it may be used.
 //!
 //! Chains are known by their names and TLS policies by their content, never by their place in a list: a connection may
-//! have been made under an older configuration than the one that judges it.
+//! have been made under an older configuration than the one that judges it. For which hosts it may be used, the table
+//! knows ([`crate::table::RouteTable::admits`]).
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::IdentityConfig;
-use super::connection::Connection;
-use crate::domains::Domains;
 
 /// The policies as data. Empty: nothing is to be known of connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +36,8 @@ pub struct Told {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Demand {
+    /// Names the server, within the port. It holds no space.
+    pub server: String,
     /// `name`, `*.suffix` or `*`, lower-case: those of the servers, as an SNI is matched against them.
     pub domains: Vec<String>,
     /// The TLS policy of their server; none if any will do.
@@ -44,38 +45,31 @@ pub struct Demand {
     pub policy: Option<String>,
 }
 
-/// Policies that run.
+/// What is told, by chain.
 #[derive(Debug, Default)]
 pub struct Policies {
     told: Vec<IdentityConfig>,
     chains: HashMap<Box<str>, usize>,
-    policies: Vec<Option<String>>,
-    domains: Domains,
 }
 
 impl Policies {
     /// Prepares them.
     #[must_use]
-    pub fn new(config: PoliciesConfig) -> Self {
-        let mut all = Self::default();
-        for (at, told) in config.told.into_iter().enumerate() {
-            all.told.push(told.identity);
-            all.chains
+    pub fn new(all: Vec<Told>) -> Self {
+        let mut policies = Self::default();
+        for (at, told) in all.into_iter().enumerate() {
+            policies.told.push(told.identity);
+            policies
+                .chains
                 .extend(told.chains.into_iter().map(|chain| (chain.into(), at)));
         }
-        for (at, demand) in config.demands.into_iter().enumerate() {
-            all.policies.push(demand.policy);
-            for domain in &demand.domains {
-                all.domains.insert(domain, at);
-            }
-        }
-        all
+        policies
     }
 
-    /// Whether connections need not be looked at.
+    /// Whether nothing is told of any connection.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.told.is_empty() && self.policies.is_empty()
+        self.told.is_empty()
     }
 
     /// What upstreams are told of the connections of a chain.
@@ -83,34 +77,17 @@ impl Policies {
     pub fn told(&self, chain: &str) -> Option<&IdentityConfig> {
         self.told.get(*self.chains.get(chain)?)
     }
-
-    /// Whether a request for `authority` may come on a connection; none is one that nobody knows anything of. A host
-    /// that belongs to no server is nobody's, and is found nowhere.
-    ///
-    /// A connection for the very server that the host belongs to stays good when that server's policy changes: Envoy
-    /// drains it, and no request fails. Which server it was for, its SNI says: names and places of servers change.
-    #[must_use]
-    pub fn admits(&self, authority: &[u8], connection: Option<&Connection<'_>>) -> bool {
-        let Some(at) = self.domains.find(authority) else {
-            return true;
-        };
-        let Some(Some(demanded)) = self.policies.get(at) else {
-            return true;
-        };
-        connection.is_some_and(|connection| {
-            let sni = connection.sni.unwrap_or_default();
-            demanded == connection.origin.policy || self.domains.find(sni.as_bytes()) == Some(at)
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::connection::Origin;
+    use crate::identity::{Connection, Origin};
+    use crate::table::{RouteTable, TableConfig};
 
-    fn demand(domains: &[&str], policy: Option<&str>) -> Demand {
+    fn demand(server: &str, domains: &[&str], policy: Option<&str>) -> Demand {
         Demand {
+            server: server.to_owned(),
             domains: domains.iter().map(ToString::to_string).collect(),
             policy: policy.map(str::to_owned),
         }
@@ -129,14 +106,20 @@ mod tests {
 
     #[test]
     fn a_host_asks_for_the_policy_of_the_server_that_its_name_would_choose() {
-        let policies = Policies::new(PoliciesConfig {
-            demands: vec![
-                demand(&["*.example", "simple.com"], Some("simple")),
-                demand(&["m.example", "*.m.example"], Some("mutual")),
-                demand(&["open.m.example"], None),
-            ],
-            ..PoliciesConfig::default()
-        });
+        let demands = vec![
+            demand("0", &["*.example", "simple.com"], Some("simple")),
+            demand("1", &["m.example", "*.m.example"], Some("mutual")),
+            demand("2", &["open.m.example"], None),
+        ];
+        let config = TableConfig {
+            port: 443,
+            policies: PoliciesConfig {
+                demands,
+                ..PoliciesConfig::default()
+            },
+            ..TableConfig::default()
+        };
+        let table = RouteTable::from_configs(&[config]).unwrap();
         for (authority, sni, policy, expected) in [
             ("a.example", "elsewhere.com", "simple", true),
             ("a.example", "elsewhere.com", "mutual", false),
@@ -153,7 +136,7 @@ mod tests {
             ("m.example", "", "simple", false),
         ] {
             assert_eq!(
-                policies.admits(authority.as_bytes(), Some(&connection(sni, policy))),
+                table.admits(443, authority.as_bytes(), Some(&connection(sni, policy))),
                 expected,
                 "{authority} {sni} {policy}"
             );
@@ -162,13 +145,10 @@ mod tests {
 
     #[test]
     fn a_chain_tells_what_its_gateway_says() {
-        let policies = Policies::new(PoliciesConfig {
-            told: vec![Told {
-                chains: vec!["a/b/0".to_owned()],
-                identity: IdentityConfig::default(),
-            }],
-            ..PoliciesConfig::default()
-        });
+        let policies = Policies::new(vec![Told {
+            chains: vec!["a/b/0".to_owned()],
+            identity: IdentityConfig::default(),
+        }]);
         assert!(policies.told("a/b/0").is_some() && policies.told("a/b/1").is_none());
         assert!(!policies.is_empty() && Policies::default().is_empty());
     }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{StringMatcher, is_default};
 
 /// `route` with everything that goes with it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct RouteAction {
     /// Never empty; weights are relative.
@@ -31,7 +32,8 @@ pub struct RouteAction {
 }
 
 /// Who gets a copy of a request, and how often.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Mirror {
     /// `outbound|PORT|SUBSET|HOST`.
@@ -41,7 +43,8 @@ pub struct Mirror {
 }
 
 /// A destination and its share, with the header operations of both levels already merged.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct WeightedCluster {
     /// `outbound|PORT|SUBSET|HOST`.
@@ -60,7 +63,8 @@ pub struct WeightedCluster {
 }
 
 /// Remove first, then set, then add. Names are lower-case.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct HeaderMutations {
     /// Replace.
@@ -75,7 +79,8 @@ pub struct HeaderMutations {
 }
 
 /// How the path is rewritten.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub enum PathRewrite {
     /// In place of what the match took: a prefix, or the whole path.
@@ -85,7 +90,8 @@ pub enum PathRewrite {
 }
 
 /// When to try again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retries {
     /// How many more times.
@@ -118,7 +124,8 @@ impl Default for Retries {
 }
 
 /// `redirect`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct RedirectAction {
     /// 301, 302, 303, 307 or 308.
@@ -144,7 +151,10 @@ pub struct RedirectAction {
 }
 
 /// The port that a redirect names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize,
+)]
+#[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub enum RedirectPort {
     /// The request's own, as it was written.
@@ -159,7 +169,8 @@ pub enum RedirectPort {
 }
 
 /// `directResponse`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct DirectAction {
     /// The status.
@@ -173,7 +184,8 @@ pub struct DirectAction {
 }
 
 /// `fault`: first the delay, then the abort, each for its own share of the requests.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Wait first.
@@ -185,7 +197,8 @@ pub struct Fault {
 }
 
 /// `fault.delay`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Delay {
     /// How long, in milliseconds.
@@ -195,7 +208,8 @@ pub struct Delay {
 }
 
 /// `fault.abort`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Abort {
     /// With what.
@@ -205,7 +219,8 @@ pub struct Abort {
 }
 
 /// What an aborted request is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub enum AbortStatus {
     /// From 200 to 599.
@@ -215,7 +230,8 @@ pub enum AbortStatus {
 }
 
 /// `corsPolicy`, as Envoy's filter reads it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Cors {
     /// Any of these.

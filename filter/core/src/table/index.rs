@@ -4,83 +4,98 @@
 //! All paths that rules name (exact ones, prefixes, and what every match of a regex begins with) are the keys of one
 //! radix tree, kept flat: sorted, each key with a link to the longest other key that it begins with. One binary search
 //! finds the last key that is not above the path. Every key that the path begins with is that key or an ancestor of it.
+//! The tree is read where it lies in the host's bytes.
 
+mod builder;
 mod keys;
-mod regexes;
-
-use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use self::keys::{Builder, Keys};
-use self::regexes::RegexSet;
-use super::rule::Match;
-use crate::matcher::Matcher;
+pub(super) use self::builder::encode;
+use self::keys::Keys;
+use super::bytes::{Corrupt, Reader, Words, word};
 use crate::query;
+use crate::regex::{Digest, Regexes};
 
 /// The place of a block among all blocks of a host.
 pub(super) type Position = u32;
 
-#[derive(Debug, Default)]
-pub(super) struct PathIndex {
-    plain: Keys,
+/// The index of a host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PathIndex<'t> {
+    plain: Keys<'t>,
     /// `ignoreUriCase`: the keys are lower-case.
-    folded: Option<Keys>,
+    folded: Keys<'t>,
 }
 
-impl PathIndex {
-    /// Of all blocks in declared order; none is a rule that takes everything.
-    pub(super) fn new<'m>(blocks: impl Iterator<Item = Option<&'m Match>>) -> Self {
-        let (mut plain, mut folded) = (Builder::default(), Builder::default());
-        for (at, block) in (0..).zip(blocks) {
-            let ignore_case = block.is_some_and(|block| block.ignore_case);
-            let keys = if ignore_case { &mut folded } else { &mut plain };
-            let key = |text: &'m [u8]| -> Cow<'m, [u8]> {
-                if ignore_case {
-                    text.to_ascii_lowercase().into()
-                } else {
-                    text.into()
-                }
-            };
-            match block.and_then(|block| block.uri.as_ref()) {
-                Some(Matcher::Exact(text)) => keys.exact(&key(text), at),
-                Some(Matcher::Prefix(text)) => keys.prefix(&key(text), at),
-                Some(Matcher::Regex(pattern)) => plain.regex(pattern, at),
-                Some(Matcher::Present) | None => plain.prefix(b"", at),
-            }
-        }
-        Self {
-            plain: plain.build(),
-            folded: (!folded.is_empty()).then(|| folded.build()),
-        }
+impl<'t> PathIndex<'t> {
+    pub(super) fn read(reader: &mut Reader<'t>) -> Result<Self, Corrupt> {
+        Ok(Self {
+            plain: Keys::read(reader)?,
+            folded: Keys::read(reader)?,
+        })
     }
 
     /// The blocks that may match `path` (with its query), in declared order.
-    pub(super) fn candidates<'t, 'p>(&'t self, path: &'p [u8]) -> Candidates<'t, 'p> {
+    pub(super) fn candidates<'p>(&self, path: &'p [u8]) -> Result<Candidates<'t, 'p>, Corrupt> {
         let path = query::path_of(path);
         let mut sources = Sources::new();
-        self.plain.collect(path, &mut sources);
-        if let Some(folded) = &self.folded {
-            folded.collect(&path.to_ascii_lowercase(), &mut sources);
+        self.plain.collect(path, &mut sources)?;
+        if !self.folded.is_empty() {
+            self.folded.collect(&path.to_ascii_lowercase(), &mut sources)?;
         }
-        Candidates { path, sources }
+        Ok(Candidates { path, sources })
+    }
+}
+
+/// Many regexes at once: one pass over the path says which of them match.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RegexSet<'t> {
+    name: Digest,
+    /// Ascending; one per pattern.
+    positions: Words<'t>,
+}
+
+/// Gives the pattern of a block.
+pub(super) trait Patterns<'t> {
+    fn pattern(&self, at: Position) -> Result<&'t str, Corrupt>;
+}
+
+impl<'t> RegexSet<'t> {
+    /// Those whose pattern matches, ascending.
+    fn matched(
+        &self,
+        path: &[u8],
+        patterns: &impl Patterns<'t>,
+        regexes: &Regexes,
+    ) -> Result<Vec<Position>, Corrupt> {
+        let all = || {
+            let positions = self.positions.iter().map(|at| u32::from_le_bytes(*at));
+            positions.map(|at| patterns.pattern(at)).collect()
+        };
+        let found = regexes.matches(&self.name, all, path)?;
+        found
+            .iter()
+            .map(|at| word(self.positions, at.as_usize()))
+            .collect()
     }
 }
 
 /// Positions in ascending order.
 #[derive(Debug)]
-enum Source<'a> {
-    List(&'a [Position]),
+enum Source<'t> {
+    List(Words<'t>),
     /// Those of a set whose patterns match; which ones, is found out when the first of them is next.
-    Set(&'a RegexSet),
+    Set(RegexSet<'t>),
     Matched(std::vec::IntoIter<Position>),
 }
 
 impl Source<'_> {
     fn peek(&self) -> Option<Position> {
         match self {
-            Self::List(list) => list.first().copied(),
-            Self::Set(set) => set.first(),
+            Self::List(list) | Self::Set(RegexSet { positions: list, .. }) => {
+                list.first().copied().map(u32::from_le_bytes)
+            }
             Self::Matched(rest) => rest.as_slice().first().copied(),
         }
     }
@@ -96,25 +111,31 @@ pub(super) struct Candidates<'t, 'p> {
     sources: Sources<'t>,
 }
 
-impl Iterator for Candidates<'_, '_> {
-    type Item = Position;
-
-    fn next(&mut self) -> Option<Position> {
+impl<'t> Candidates<'t, '_> {
+    /// The next one; none after the last.
+    pub(super) fn next(
+        &mut self,
+        patterns: &impl Patterns<'t>,
+        regexes: &Regexes,
+    ) -> Result<Option<Position>, Corrupt> {
         loop {
             let heads = self
                 .sources
                 .iter_mut()
                 .filter_map(|source| Some((source.peek()?, source)));
-            let (first, source) = heads.min_by_key(|(position, _)| *position)?;
+            let Some((first, source)) = heads.min_by_key(|(position, _)| *position) else {
+                return Ok(None);
+            };
             match source {
                 Source::List(list) => *list = list.get(1..).unwrap_or_default(),
                 Source::Matched(rest) => drop(rest.next()),
                 Source::Set(set) => {
-                    *source = Source::Matched(set.matched(self.path).into_iter());
+                    let matched = set.matched(self.path, patterns, regexes)?;
+                    *source = Source::Matched(matched.into_iter());
                     continue;
                 }
             }
-            return Some(first);
+            return Ok(Some(first));
         }
     }
 }

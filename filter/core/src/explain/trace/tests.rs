@@ -86,7 +86,7 @@ fn the_host_says_why_it_is_the_one() {
 #[test]
 fn it_tells_the_decision_that_is_taken() {
     let config = table();
-    let table = RouteTable::compile(&config).unwrap();
+    let table = RouteTable::from_configs(std::slice::from_ref(&config)).unwrap();
     for line in [
         r#"{"authority":"a.example","path":"/a/b"}"#,
         r#"{"authority":"a.example","path":"/AB"}"#,
@@ -102,29 +102,31 @@ fn it_tells_the_decision_that_is_taken() {
         r#"{"authority":"c.example"}"#,
     ] {
         let question = question(line);
-        let matched = table.decide(&question, || 0.0).matched.unwrap();
+        let matched = table.decide(config.port, &question, || 0.0).matched.unwrap();
+        let rule = matched.origin.rule.to_native() as usize;
         let tried = trace(&question, &config).earlier;
         // The block that matched is the one after the last that did not.
         let all: Vec<_> = blocks(&config, &question);
         assert_eq!(
             all.get(tried.len()).copied(),
-            Some((matched.origin, matched.block)),
+            Some((matched.origin.virtual_service.as_str(), rule, matched.block)),
             "{line}"
         );
     }
 }
 
+/// Rule and block, by their places.
+type Block<'t> = (&'t str, usize, Option<usize>);
+
 /// The blocks of the question's virtual host, in declared order.
-fn blocks<'t>(config: &'t TableConfig, question: &Question) -> Vec<(&'t Origin, Option<usize>)> {
+fn blocks<'t>(config: &'t TableConfig, question: &Question) -> Vec<Block<'t>> {
     let (_, host) = virtual_host(question, config).unwrap();
     let of_rule = |rule: &'t RuleConfig| {
-        let blocks: Vec<_> = rule
-            .matches
-            .iter()
-            .map(|block| (&rule.origin, Some(block.index)))
-            .collect();
+        let origin = &rule.origin;
+        let one = |block| (origin.virtual_service.as_str(), origin.rule, block);
+        let blocks: Vec<_> = rule.matches.iter().map(|block| one(Some(block.index))).collect();
         if blocks.is_empty() {
-            vec![(&rule.origin, None)]
+            vec![one(None)]
         } else {
             blocks
         }

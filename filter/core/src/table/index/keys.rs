@@ -1,142 +1,139 @@
-//! The flat radix tree.
+//! The flat radix tree, as it is read: the number of keys, of their bytes and of their positions, then a record for
+//! each key, then the keys' bytes one after the other, then the positions.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::regexes::RegexSet;
-use super::{Position, Source, Sources};
-use crate::regex::Pattern;
+use super::super::bytes::{Corrupt, Reader, Words, field};
+use super::{RegexSet, Source, Sources};
+use crate::regex::Digest;
 
-/// What is found at a key.
-#[derive(Debug, Default)]
-struct Node {
-    /// Blocks that want the path to be the key.
-    exact: Box<[Position]>,
-    /// Blocks that want the path to begin with it.
-    prefix: Box<[Position]>,
-    /// Regexes whose every match begins with it, if there are many.
-    regexes: Option<Box<RegexSet>>,
-    /// The longest other key that this one begins with.
-    parent: Option<u32>,
-}
+/// Where a key and each of its lists end, and its parent: the longest other key that this one begins with, counted
+/// from 1, or 0. Lists follow each other: blocks that want the path to be the key, those that want it to begin with it,
+/// and those with a regex whose every match begins with it, if there are many (behind the name of their set).
+pub(super) const RECORD: usize = 20;
+pub(super) const KEY: usize = 0;
+pub(super) const EXACT: usize = 1;
+pub(super) const PREFIX: usize = 2;
+pub(super) const REGEXES: usize = 3;
+pub(super) const PARENT: usize = 4;
 
-/// See the parent module.
-#[derive(Debug, Default)]
-pub(super) struct Keys {
+/// Words of a set's name.
+const NAME: usize = size_of::<Digest>() / 4;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keys<'t> {
+    records: &'t [[u8; RECORD]],
     /// Sorted.
-    keys: Box<[Box<[u8]>]>,
-    /// One per key.
-    nodes: Box<[Node]>,
+    bytes: &'t [u8],
+    positions: Words<'t>,
 }
 
-impl Keys {
+/// A key's record.
+#[derive(Clone, Copy)]
+struct Node<'t> {
+    at: usize,
+    record: &'t [u8; RECORD],
+    key: &'t [u8],
+}
+
+impl<'t> Keys<'t> {
+    pub(super) fn read(reader: &mut Reader<'t>) -> Result<Self, Corrupt> {
+        let (keys, bytes, positions) = (reader.count()?, reader.count()?, reader.count()?);
+        Ok(Self {
+            records: reader.records(keys)?,
+            bytes: reader.bytes(bytes)?,
+            positions: reader.records(positions)?,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// Everything that `path` can reach.
-    pub(super) fn collect<'a>(&'a self, path: &[u8], sources: &mut Sources<'a>) {
-        let after = self.keys.partition_point(|key| **key <= *path);
-        let Some(last) = after.checked_sub(1) else {
-            return;
+    pub(super) fn collect(&self, path: &[u8], sources: &mut Sources<'t>) -> Result<(), Corrupt> {
+        let Some(last) = self.last_not_above(path)? else {
+            return Ok(());
         };
-        let Some((key, node)) = self.at(last) else {
-            return;
-        };
-        if key == path && !node.exact.is_empty() {
-            sources.push(Source::List(&node.exact));
+        if last.key == path {
+            sources.extend(self.list(self.exact(last)?)?);
         }
         // An ancestor is what its descendants begin with: by its length alone one can tell whether the path does too.
-        let common = key.iter().zip(path).take_while(|(a, b)| a == b).count();
-        let mut next = Some((key, node));
-        while let Some((key, node)) = next {
-            if key.len() <= common {
-                node.collect(sources);
+        let common = last.key.iter().zip(path).take_while(|(a, b)| a == b).count();
+        let mut next = Some(last);
+        while let Some(node) = next {
+            if node.key.len() <= common {
+                sources.extend(self.list(node.range(EXACT, PREFIX)?)?);
+                sources.extend(self.set(node.range(PREFIX, REGEXES)?)?);
             }
-            next = node.parent.and_then(|parent| self.at(parent as usize));
+            next = self.parent(node)?;
         }
+        Ok(())
     }
 
-    fn at(&self, at: usize) -> Option<(&[u8], &Node)> {
-        Some((self.keys.get(at)?, self.nodes.get(at)?))
+    fn last_not_above(&self, path: &[u8]) -> Result<Option<Node<'t>>, Corrupt> {
+        let (mut low, mut high) = (0, self.records.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.node(middle)?.key <= path {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.checked_sub(1).map(|last| self.node(last)).transpose()
+    }
+
+    fn node(&self, at: usize) -> Result<Node<'t>, Corrupt> {
+        let record = self.records.get(at).ok_or(Corrupt)?;
+        let key = self.end_before(at, KEY)?..field(record, KEY)? as usize;
+        let key = self.bytes.get(key).ok_or(Corrupt)?;
+        Ok(Node { at, record, key })
+    }
+
+    /// Where what belongs to the key before ends.
+    fn end_before(&self, at: usize, what: usize) -> Result<usize, Corrupt> {
+        let Some(before) = at.checked_sub(1) else {
+            return Ok(0);
+        };
+        let record = self.records.get(before).ok_or(Corrupt)?;
+        Ok(field(record, what)? as usize)
+    }
+
+    fn exact(&self, node: Node<'t>) -> Result<Range<usize>, Corrupt> {
+        Ok(self.end_before(node.at, REGEXES)?..field(node.record, EXACT)? as usize)
+    }
+
+    fn list(&self, range: Range<usize>) -> Result<Option<Source<'t>>, Corrupt> {
+        let list = self.positions.get(range).ok_or(Corrupt)?;
+        Ok((!list.is_empty()).then_some(Source::List(list)))
+    }
+
+    fn set(&self, range: Range<usize>) -> Result<Option<Source<'t>>, Corrupt> {
+        let list = self.positions.get(range).ok_or(Corrupt)?;
+        if list.is_empty() {
+            return Ok(None);
+        }
+        let (name, positions) = list.split_first_chunk::<NAME>().ok_or(Corrupt)?;
+        let name = Digest::try_from(name.as_flattened()).map_err(|_| Corrupt)?;
+        Ok(Some(Source::Set(RegexSet { name, positions })))
+    }
+
+    /// It stands before its children; one that does not would be a way without an end.
+    fn parent(&self, node: Node<'t>) -> Result<Option<Node<'t>>, Corrupt> {
+        let Some(parent) = field(node.record, PARENT)?.checked_sub(1) else {
+            return Ok(None);
+        };
+        if parent as usize >= node.at {
+            return Err(Corrupt);
+        }
+        self.node(parent as usize).map(Some)
     }
 }
 
-impl Node {
-    fn collect<'a>(&'a self, sources: &mut Sources<'a>) {
-        if !self.prefix.is_empty() {
-            sources.push(Source::List(&self.prefix));
-        }
-        sources.extend(self.regexes.as_deref().map(Source::Set));
+impl Node<'_> {
+    fn range(&self, begin: usize, end: usize) -> Result<Range<usize>, Corrupt> {
+        Ok(field(self.record, begin)? as usize..field(self.record, end)? as usize)
     }
-}
-
-/// Collects what is at each key.
-#[derive(Default)]
-pub(super) struct Builder<'m>(BTreeMap<Box<[u8]>, Draft<'m>>);
-
-#[derive(Default)]
-struct Draft<'m> {
-    exact: Vec<Position>,
-    prefix: Vec<Position>,
-    regexes: Vec<(Position, &'m Pattern)>,
-}
-
-impl<'m> Builder<'m> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn exact(&mut self, key: &[u8], at: Position) {
-        self.draft(key).exact.push(at);
-    }
-
-    pub(super) fn prefix(&mut self, key: &[u8], at: Position) {
-        self.draft(key).prefix.push(at);
-    }
-
-    pub(super) fn regex(&mut self, pattern: &'m Pattern, at: Position) {
-        self.draft(&pattern.literal_prefix()).regexes.push((at, pattern));
-    }
-
-    fn draft(&mut self, key: &[u8]) -> &mut Draft<'m> {
-        self.0.entry(key.into()).or_default()
-    }
-
-    pub(super) fn build(self) -> Keys {
-        let mut keys: Vec<Box<[u8]>> = Vec::with_capacity(self.0.len());
-        let mut nodes: Vec<Node> = Vec::with_capacity(self.0.len());
-        for (key, draft) in self.0 {
-            let parent = parent(&keys, &nodes, &key);
-            nodes.push(draft.build(parent));
-            keys.push(key);
-        }
-        Keys {
-            keys: keys.into(),
-            nodes: nodes.into(),
-        }
-    }
-}
-
-impl Draft<'_> {
-    fn build(mut self, parent: Option<u32>) -> Node {
-        let regexes = RegexSet::new(&self.regexes).map(Box::new);
-        if regexes.is_none() && !self.regexes.is_empty() {
-            self.prefix.extend(self.regexes.iter().map(|(at, _)| *at));
-            self.prefix.sort_unstable();
-        }
-        Node {
-            exact: self.exact.into(),
-            prefix: self.prefix.into(),
-            regexes,
-            parent,
-        }
-    }
-}
-
-/// The longest key so far that `key` begins with: the last one or an ancestor of it, because they come sorted.
-fn parent(keys: &[Box<[u8]>], nodes: &[Node], key: &[u8]) -> Option<u32> {
-    let mut next = keys.len().checked_sub(1);
-    while let Some(at) = next {
-        if key.starts_with(keys.get(at)?) {
-            return u32::try_from(at).ok();
-        }
-        next = nodes.get(at)?.parent.map(|parent| parent as usize);
-    }
-    None
 }

@@ -1,9 +1,11 @@
 use super::*;
-use crate::table::{MatchConfig, StringMatcher};
+use crate::table::block::HostBlock;
+use crate::table::view::HostView;
+use crate::table::{Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, VirtualHostConfig};
 
 /// Blocks by their uri; `!` in front ignores case.
-fn index(uris: &[(&str, &str)]) -> PathIndex {
-    let blocks: Vec<Match> = uris
+fn index(uris: &[(&str, &str)]) -> HostBlock {
+    let blocks: Vec<MatchConfig> = uris
         .iter()
         .map(|(kind, text)| {
             let (kind, ignore_uri_case) = kind.strip_prefix('!').map_or((*kind, false), |kind| (kind, true));
@@ -14,19 +16,30 @@ fn index(uris: &[(&str, &str)]) -> PathIndex {
                 "regex" => Some(StringMatcher::Regex(text)),
                 _ => None,
             };
-            Match::compile(&MatchConfig {
+            MatchConfig {
                 uri,
                 ignore_uri_case,
                 ..MatchConfig::default()
-            })
-            .unwrap()
+            }
         })
         .collect();
-    PathIndex::new(blocks.iter().map(Some))
+    let rule = RuleConfig {
+        origin: Origin::default(),
+        matches: blocks,
+        action: Action::Direct(DirectAction::default()),
+    };
+    HostBlock::encode(&VirtualHostConfig {
+        rules: vec![rule],
+        ..VirtualHostConfig::default()
+    })
+    .unwrap()
 }
 
-fn candidates(index: &PathIndex, path: &str) -> Vec<Position> {
-    index.candidates(path.as_bytes()).collect()
+fn candidates(block: &HostBlock, path: &str) -> Vec<Position> {
+    let host = HostView::read(block.as_bytes()).unwrap();
+    let regexes = Regexes::default();
+    let mut candidates = host.candidates(path.as_bytes()).unwrap();
+    std::iter::from_fn(|| candidates.next(&host, &regexes).unwrap()).collect()
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! The regexes of one worker: compiled when a request first needs them, kept by what they are and not by whose, so
+//! that equal patterns of all hosts are one and stay through updates of the table.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use regex_automata::PatternSet;
+use regex_automata::nfa::thompson::pikevm::PikeVM;
+use sha2::Digest as _;
+
+use super::lru::{Bounds, Lru};
+use super::{Automaton, BadRegex, REGEX_BYTES, SET_BYTES, search};
+
+/// What a worker keeps. Few patterns take more than some ten kilobytes, with the states that requests made of them.
+const PATTERNS: Bounds = Bounds {
+    count: 2_048,
+    bytes: 16 << 20,
+};
+const SETS: Bounds = Bounds {
+    count: 128,
+    bytes: 16 << 20,
+};
+const SEARCHES: Bounds = Bounds {
+    count: 512,
+    bytes: 8 << 20,
+};
+
+/// Names a list of patterns by its content: of SHA-256, because who writes patterns must not be able to make a list
+/// that is taken for another's.
+pub(crate) type Digest = [u8; 16];
+
+/// The name of a list of patterns.
+pub(crate) fn digest<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Digest {
+    let mut hash = sha2::Sha256::new();
+    for pattern in patterns {
+        hash.update((pattern.len() as u64).to_le_bytes());
+        hash.update(pattern);
+    }
+    let mut digest = Digest::default();
+    digest
+        .iter_mut()
+        .zip(hash.finalize())
+        .for_each(|(to, from)| *to = from);
+    digest
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Regexes(Mutex<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    patterns: Lru<Box<str>, Automaton>,
+    sets: Lru<SetName, Automaton>,
+    searches: Lru<Box<str>, PikeVM>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct SetName(Digest);
+
+impl std::borrow::Borrow<Digest> for SetName {
+    fn borrow(&self) -> &Digest {
+        &self.0
+    }
+}
+
+impl From<&Digest> for SetName {
+    fn from(digest: &Digest) -> Self {
+        Self(*digest)
+    }
+}
+
+impl Default for Regexes {
+    fn default() -> Self {
+        Self(Mutex::new(Kept {
+            patterns: Lru::new(PATTERNS),
+            sets: Lru::new(SETS),
+            searches: Lru::new(SEARCHES),
+        }))
+    }
+}
+
+impl Regexes {
+    /// Whether a pattern takes the whole value.
+    pub(crate) fn is_match(&self, pattern: &str, value: &[u8]) -> Result<bool, BadRegex> {
+        let make = || Automaton::of(&[pattern], REGEX_BYTES);
+        self.kept()
+            .patterns
+            .with(pattern, make, |automaton| automaton.is_match(value))
+    }
+
+    /// Which patterns of a list take the whole value, in one pass over it, by their place, ascending. The list itself is
+    /// asked for when its automaton is to be made.
+    pub(crate) fn matches<'p, E: From<BadRegex>>(
+        &self,
+        name: &Digest,
+        patterns: impl FnOnce() -> Result<Vec<&'p str>, E>,
+        value: &[u8],
+    ) -> Result<PatternSet, E> {
+        let make = || Ok(Automaton::of(&patterns()?, SET_BYTES)?);
+        self.kept()
+            .sets
+            .with(name, make, |automaton| automaton.matches(value))
+    }
+
+    /// Looks for a pattern anywhere.
+    pub(crate) fn search<R>(&self, pattern: &str, apply: impl FnOnce(&PikeVM) -> R) -> Result<R, BadRegex> {
+        self.kept()
+            .searches
+            .with(pattern, || search(pattern), |machine| apply(machine))
+    }
+
+    /// A panic within the lock leaves nothing half done: at worst a pattern is compiled again.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

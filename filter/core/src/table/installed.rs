@@ -1,0 +1,211 @@
+//! The table that runs: one per worker, for all ports, in parts that come and are replaced one by one.
+
+use std::collections::HashSet;
+
+use super::TableConfig;
+use super::block::{HostBlock, TableError};
+use super::bytes::Corrupt;
+use super::part::{Entry, EntryValue, Found, Key, Kind, PARTS, Part, encode_part, part_of};
+use super::view::HostView;
+use crate::host;
+use crate::identity::Connection;
+use crate::regex::Regexes;
+
+/// See the module. It decides only once it is complete: a host that is not there yet would be served by the wildcard
+/// beside it.
+#[derive(Debug)]
+pub struct RouteTable {
+    parts: [Option<Part>; PARTS as usize],
+    installed: u16,
+    /// Over all parts, of each kind: the longest suffix of a wildcard; none if there are no entries at all.
+    longest: [Option<usize>; 2],
+    pub(crate) regexes: Regexes,
+}
+
+/// What the server of a host asks of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demanded<'t> {
+    /// The server, by a name that is of use within the port alone.
+    pub server: &'t [u8],
+    /// Its TLS policy; none if any connection will do.
+    pub policy: Option<&'t [u8]>,
+}
+
+impl Default for RouteTable {
+    fn default() -> Self {
+        Self {
+            parts: [const { None }; PARTS as usize],
+            installed: 0,
+            longest: [None; 2],
+            regexes: Regexes::default(),
+        }
+    }
+}
+
+impl RouteTable {
+    /// Installs a part in the place of the former one, and says which. Costs no more than a look at its directory.
+    ///
+    /// # Errors
+    /// It is not a part, or of another version; the former one stays.
+    pub fn install(&mut self, bytes: Vec<u8>) -> Result<u16, TableError> {
+        let part = Part::read(bytes)?;
+        let index = part.index;
+        if let Some(place) = self.parts.get_mut(usize::from(index)) {
+            self.installed += u16::from(place.is_none());
+            *place = Some(part);
+        }
+        self.longest = [Kind::Hosts, Kind::Demands].map(|kind| {
+            self.parts
+                .iter()
+                .flatten()
+                .filter_map(|part| part.longest(kind))
+                .max()
+        });
+        Ok(index)
+    }
+
+    /// Whether every part is there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.installed == PARTS
+    }
+
+    /// The parts that are not there, ascending.
+    pub fn missing(&self) -> impl Iterator<Item = u16> {
+        (0..PARTS).filter(|index| self.part(*index).is_none())
+    }
+
+    /// A part's bytes.
+    #[must_use]
+    pub fn part(&self, index: u16) -> Option<&[u8]> {
+        self.parts.get(usize::from(index))?.as_ref().map(Part::bytes)
+    }
+
+    /// A whole table, by way of its parts.
+    ///
+    /// # Errors
+    /// The first pattern that is not valid, or the first domain that is there twice.
+    pub fn from_configs(configs: &[TableConfig]) -> Result<Self, TableError> {
+        let mut table = Self::default();
+        for part in encode_parts(configs)? {
+            table.install(part)?;
+        }
+        Ok(table)
+    }
+
+    pub(crate) fn host(&self, port: u16, authority: &[u8]) -> Result<Option<HostView<'_>>, Corrupt> {
+        let found = self.find(Kind::Hosts, port, authority);
+        found.map(|found| HostView::read(found.value)).transpose()
+    }
+
+    /// What is asked of connections for a host; none if it belongs to no server.
+    #[must_use]
+    pub fn demand(&self, port: u16, authority: &[u8]) -> Option<Demanded<'_>> {
+        let text = self.find(Kind::Demands, port, authority)?.value;
+        let mut words = text.splitn(2, |byte| *byte == b' ');
+        Some(Demanded {
+            server: words.next().unwrap_or_default(),
+            policy: words.next(),
+        })
+    }
+
+    /// Whether a request for `authority` may come on a connection; none is one that nobody knows anything of. A host
+    /// that belongs to no server is nobody's, and is found nowhere.
+    ///
+    /// A connection for the very server that the host belongs to stays good when that server's policy changes: Envoy
+    /// drains it, and no request fails. Which server it was for, its SNI says: names and places of servers change.
+    #[must_use]
+    pub fn admits(&self, port: u16, authority: &[u8], connection: Option<&Connection<'_>>) -> bool {
+        let Some(Demanded {
+            server,
+            policy: Some(policy),
+        }) = self.demand(port, authority)
+        else {
+            return true;
+        };
+        connection.is_some_and(|connection| {
+            let sni = connection.sni.unwrap_or_default().as_bytes();
+            policy == connection.origin.policy.as_bytes()
+                || self.demand(port, sni).is_some_and(|other| other.server == server)
+        })
+    }
+
+    /// Exact, then the longest wildcard suffix, then `*`.
+    fn find(&self, kind: Kind, port: u16, authority: &[u8]) -> Option<Found<'_>> {
+        let longest = self.longest.get(kind as usize).copied().flatten()?;
+        let name = host::normalize(authority);
+        // From the left, so that the longest suffix comes first; never the whole name. Those that no wildcard has are
+        // not looked for: a name may have as many dots as a client likes.
+        let dots = name
+            .iter()
+            .enumerate()
+            .skip(1.max(name.len().saturating_sub(longest)));
+        let suffixes = dots
+            .filter(|(_, byte)| **byte == b'.')
+            .filter_map(|(at, _)| name.get(at..));
+        let keys = [Key::exact(port, &name)].into_iter();
+        let wildcards = suffixes
+            .chain([&b""[..]])
+            .map(|suffix| Key::wildcard(port, suffix));
+        keys.chain(wildcards).find_map(|key| {
+            let part = self.parts.get(usize::from(key.part()))?.as_ref()?;
+            part.find(kind, &key)
+        })
+    }
+}
+
+/// All parts of a table.
+///
+/// # Errors
+/// As those of [`RouteTable::from_configs`].
+pub fn encode_parts(configs: &[TableConfig]) -> Result<Vec<Vec<u8>>, TableError> {
+    let mut blocks = Vec::new();
+    for config in configs {
+        let mut taken = HashSet::new();
+        for (at, host) in config.virtual_hosts.iter().enumerate() {
+            let place = format!("virtual_hosts[{at}]");
+            if let Some(domain) = host.domains.iter().find(|domain| !taken.insert(domain.as_str())) {
+                let reason = format!("{domain} is there twice");
+                return Err(TableError::new(format!("{place}.domains"), reason));
+            }
+            let block = HostBlock::encode(host).map_err(|error| error.within(&place))?;
+            blocks.push((config.port, host, block));
+        }
+    }
+    let hosts = blocks.iter().flat_map(|(port, host, block)| {
+        host.domains.iter().map(|domain| Entry {
+            port: *port,
+            domain,
+            value: EntryValue::Host(block),
+        })
+    });
+    assemble(hosts.chain(configs.iter().flat_map(demands)))
+}
+
+/// What the servers of a port ask of connections.
+fn demands(config: &TableConfig) -> impl Iterator<Item = Entry<'_>> {
+    config.policies.demands.iter().flat_map(move |demand| {
+        let value = EntryValue::Demand {
+            server: &demand.server,
+            policy: demand.policy.as_deref(),
+        };
+        demand.domains.iter().map(move |domain| Entry {
+            port: config.port,
+            domain,
+            value,
+        })
+    })
+}
+
+fn assemble<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Result<Vec<Vec<u8>>, TableError> {
+    let mut parts: Vec<Vec<Entry<'a>>> = vec![Vec::new(); PARTS.into()];
+    for entry in entries {
+        if let Some(part) = parts.get_mut(usize::from(part_of(entry.port, entry.domain))) {
+            part.push(entry);
+        }
+    }
+    (0..)
+        .zip(parts)
+        .map(|(index, part)| encode_part(index, part))
+        .collect()
+}

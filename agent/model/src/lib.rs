@@ -8,7 +8,7 @@ mod credential_name;
 mod event;
 mod finding;
 pub mod identity;
-mod kind;
+pub mod kind;
 pub mod lint;
 pub mod manifest;
 mod object;

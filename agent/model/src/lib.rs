@@ -9,7 +9,7 @@ pub mod code;
 mod credential_name;
 mod event;
 mod finding;
-mod kind;
+pub mod kind;
 pub mod ledger;
 pub mod lint;
 pub mod manifest;

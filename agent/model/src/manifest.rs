@@ -1,18 +1,13 @@
 //! YAML and JSON text as objects.
 
+pub(crate) mod decode;
 mod strict;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
-use self::strict::Strict;
-use crate::{Entry, Finding, Kind, Meta, Object, ObjectRef, SecretObject, Severity};
+use self::decode::Raw;
+use crate::kind::Home;
+use crate::{Entry, Finding, Kind, Meta, ObjectRef, Severity};
 
 /// Where objects without a namespace belong.
 #[derive(Clone, Debug)]
@@ -97,7 +92,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
         let message = "not a list".to_owned();
         return entries.push(refused(file.clone(), "invalid-object", Some("items"), message));
     }
-    let Some(kind) = known(&kind, &version) else {
+    let Some(kind) = Kind::of(&kind, &version) else {
         let name = value.pointer("/metadata/name").and_then(Value::as_str);
         let name = name.filter(|name| is_name(name)).unwrap_or_default();
         let message = format!("{version} {kind} {name:?} is not read here");
@@ -128,7 +123,13 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
 pub fn decode(kind: Kind, meta: Meta, value: Value) -> Entry {
     let object_ref = ObjectRef::new(kind, &meta.namespace, &meta.name);
     let mut findings = Vec::new();
-    let object = match object(kind, meta, value, &object_ref, &mut findings) {
+    let raw = Raw {
+        meta,
+        value,
+        object_ref: &object_ref,
+        findings: &mut findings,
+    };
+    let object = match (kind.row().decode)(raw) {
         Ok(object) => Some(object),
         Err(refusal) => {
             findings.push(*refusal);
@@ -139,24 +140,6 @@ pub fn decode(kind: Kind, meta: Meta, value: Value) -> Entry {
         object_ref,
         object,
         findings,
-    }
-}
-
-fn known(kind: &str, version: &str) -> Option<Kind> {
-    let istio = matches!(
-        version,
-        "networking.istio.io/v1" | "networking.istio.io/v1beta1" | "networking.istio.io/v1alpha3"
-    );
-    match (kind, version) {
-        ("Secret", "v1") => Some(Kind::Secret),
-        ("Service", "v1") => Some(Kind::Service),
-        ("Endpoints", "v1") => Some(Kind::Endpoints),
-        ("EndpointSlice", "discovery.k8s.io/v1") => Some(Kind::EndpointSlice),
-        ("Gateway", _) if istio => Some(Kind::Gateway),
-        ("VirtualService", _) if istio => Some(Kind::VirtualService),
-        ("DestinationRule", _) if istio => Some(Kind::DestinationRule),
-        ("ServiceEntry", _) if istio => Some(Kind::ServiceEntry),
-        _ => None,
     }
 }
 
@@ -175,10 +158,9 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
             "name {name:?}: lower-case letters, digits, `-` and `.`, at most 253"
         ));
     }
-    let default = if matches!(kind, Kind::Secret | Kind::Gateway) {
-        &namespaces.gateway
-    } else {
-        namespaces.other
+    let default = match kind.row().home {
+        Home::Gateway => &namespaces.gateway,
+        Home::Other => namespaces.other,
     };
     let namespace = Some(text("namespace"))
         .filter(|text| !text.is_empty())
@@ -218,127 +200,6 @@ pub fn is_name(name: &str) -> bool {
         && bytes
             .iter()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(byte))
-}
-
-fn object(
-    kind: Kind,
-    meta: Meta,
-    mut value: Value,
-    object_ref: &ObjectRef,
-    findings: &mut Vec<Finding>,
-) -> Result<Object, Box<Finding>> {
-    let spec = |value: &mut Value| {
-        value
-            .get_mut("spec")
-            .map(Value::take)
-            .unwrap_or(Value::Object(Default::default()))
-    };
-    Ok(match kind {
-        Kind::Gateway => Object::Gateway(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?),
-        Kind::VirtualService => {
-            Object::VirtualService(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?)
-        }
-        Kind::DestinationRule => {
-            Object::DestinationRule(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?)
-        }
-        Kind::ServiceEntry => {
-            Object::ServiceEntry(Arc::new(meta), typed(spec(&mut value), "spec", object_ref, findings)?)
-        }
-        Kind::Service => Object::Service(Arc::new(meta), typed(value, "", object_ref, findings)?),
-        Kind::EndpointSlice => Object::EndpointSlice(Arc::new(meta), typed(value, "", object_ref, findings)?),
-        Kind::Endpoints => Object::Endpoints(Arc::new(meta), typed(value, "", object_ref, findings)?),
-        Kind::Secret | Kind::File => Object::Secret(secret(meta, &value, object_ref)?),
-    })
-}
-
-/// Decodes, names the place of an error, and says which fields nobody knows.
-fn typed<T: DeserializeOwned>(
-    value: Value,
-    prefix: &str,
-    object_ref: &ObjectRef,
-    findings: &mut Vec<Finding>,
-) -> Result<Arc<T>, Box<Finding>> {
-    let place = |path: String| match (prefix, path.as_str()) {
-        ("", _) => path,
-        // The value itself.
-        (_, ".") => prefix.to_owned(),
-        _ => format!("{prefix}.{path}"),
-    };
-    let mut unknown = Vec::new();
-    let mut ignored = |path: serde_ignored::Path<'_>| unknown.push(place(path.to_string()));
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(Strict(value), &mut track);
-    let result = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut ignored));
-    let decoded = result.map_err(|error| {
-        let field = place(track.path().to_string());
-        Box::new(finding(
-            object_ref.clone(),
-            Severity::Error,
-            "invalid-object",
-            Some(field),
-            error.to_string(),
-        ))
-    })?;
-    // The API machinery's own fields are known, just not to every type here.
-    for field in unknown
-        .into_iter()
-        .filter(|field| !matches!(field.as_str(), "apiVersion" | "kind" | "status"))
-    {
-        let message = "this field is not known and does nothing".to_owned();
-        findings.push(finding(
-            object_ref.clone(),
-            Severity::Warning,
-            "unknown-field",
-            Some(field),
-            message,
-        ));
-    }
-    Ok(Arc::new(decoded))
-}
-
-fn secret(meta: Meta, value: &Value, object_ref: &ObjectRef) -> Result<SecretObject, Box<Finding>> {
-    let bad = |field: String, message: &str| {
-        Box::new(finding(
-            object_ref.clone(),
-            Severity::Error,
-            "invalid-object",
-            Some(field),
-            message.to_owned(),
-        ))
-    };
-    let mut data = BTreeMap::new();
-    for (section, encoded) in [("data", true), ("stringData", false)] {
-        let Some(section_value) = value.get(section).filter(|value| !value.is_null()) else {
-            continue;
-        };
-        let map = section_value
-            .as_object()
-            .ok_or_else(|| bad(section.to_owned(), "not a map"))?;
-        for (key, value) in map {
-            let place = format!("{section}[{key}]");
-            let text = value.as_str().ok_or_else(|| bad(place.clone(), "not a string"))?;
-            let bytes = if encoded {
-                // Folded base64 holds line breaks.
-                let packed = Zeroizing::new(text.split_ascii_whitespace().collect::<String>());
-                STANDARD
-                    .decode(packed.as_bytes())
-                    .map_err(|_| bad(place, "not base64"))?
-            } else {
-                text.as_bytes().to_vec()
-            };
-            data.insert(key.clone(), Zeroizing::new(bytes));
-        }
-    }
-    let type_ = value
-        .get("type")
-        .and_then(Value::as_str)
-        .filter(|type_| !type_.is_empty())
-        .unwrap_or("Opaque");
-    Ok(SecretObject {
-        meta,
-        type_: type_.to_owned(),
-        data,
-    })
 }
 
 /// What could not be read, and why: an error.

@@ -14,7 +14,6 @@ pub mod rank;
 mod reach;
 mod rules;
 pub mod service;
-pub mod stub;
 mod table;
 mod tls;
 mod upstream;

@@ -91,10 +91,9 @@ impl Chain {
     #[must_use]
     pub fn demand(&self) -> Option<Demand> {
         let policy = self.policy.as_ref()?;
-        Some(if self.meaning.any_connection {
-            Demand::Nothing
-        } else {
-            Demand::Policy(Arc::clone(policy))
+        Some(Demand {
+            server: Arc::clone(&self.name),
+            policy: (!self.meaning.any_connection).then(|| Arc::clone(policy)),
         })
     }
 }

@@ -22,7 +22,7 @@ pub use self::client::{ClientError, connect};
 pub use self::events::Reporter;
 pub use self::secrets::SecretWatch;
 
-use self::collection::COLLECTIONS;
+use self::collection::collections;
 use self::events::Seen;
 use self::objects::Objects;
 use self::secrets::Secrets;
@@ -54,7 +54,7 @@ impl KubernetesSource {
         let seen = Seen::default();
         let reporter = Reporter::spawn(self.client.clone(), seen.clone());
         let (told, messages) = mpsc::unbounded_channel();
-        for collection in &COLLECTIONS {
+        for collection in collections() {
             tokio::spawn(collection.follow(self.clone(), told.clone(), health.clone(), seen.clone()));
         }
         tokio::spawn(Objects::new(sender.clone(), seen.clone()).run(messages));

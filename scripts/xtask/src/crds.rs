@@ -8,36 +8,33 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use schemars::{JsonSchema, Schema};
 use sealgate_core::config::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use sealgate_model::Kind;
+use sealgate_model::kind::Row;
 use serde_json::{Value, json};
 
-const GROUP: &str = "networking.istio.io";
-/// All served, with one schema, as Istio does; the first is the one that is stored.
-const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 const FILE: &str = "envoy/kubernetes/crds.yaml";
 const HEAD: &str = "# Written by `cargo xtask crds` from filter/core/src/config: change the types, not this file.\n\
                     # For clusters without Istio; Istio's own definitions serve as well.\n";
 
-/// One kind: its names, and what `kubectl get` shows.
-struct Kind {
-    kind: &'static str,
-    plural: &'static str,
+/// One kind, and what `kubectl get` shows. All versions of its row are served, with one schema, as Istio does; the first is
+/// the one that is stored.
+struct Definition {
+    kind: Kind,
     short: &'static str,
     /// Title, JSON path, what it is.
     columns: &'static [(&'static str, &'static str, &'static str)],
     schema: fn() -> Schema,
 }
 
-const KINDS: [Kind; 4] = [
-    Kind {
-        kind: "Gateway",
-        plural: "gateways",
+const KINDS: [Definition; 4] = [
+    Definition {
+        kind: Kind::Gateway,
         short: "gw",
         columns: &[],
         schema: schema::<GatewaySpec>,
     },
-    Kind {
-        kind: "VirtualService",
-        plural: "virtualservices",
+    Definition {
+        kind: Kind::VirtualService,
         short: "vs",
         columns: &[
             ("Gateways", ".spec.gateways", "The Gateways that it is bound to"),
@@ -45,16 +42,14 @@ const KINDS: [Kind; 4] = [
         ],
         schema: schema::<VirtualServiceSpec>,
     },
-    Kind {
-        kind: "DestinationRule",
-        plural: "destinationrules",
+    Definition {
+        kind: Kind::DestinationRule,
         short: "dr",
         columns: &[("Host", ".spec.host", "The service")],
         schema: schema::<DestinationRuleSpec>,
     },
-    Kind {
-        kind: "ServiceEntry",
-        plural: "serviceentries",
+    Definition {
+        kind: Kind::ServiceEntry,
         short: "se",
         columns: &[
             ("Hosts", ".spec.hosts", "Its names"),
@@ -91,21 +86,23 @@ fn schema<T: JsonSchema>() -> Schema {
     generator.root_schema_for::<T>()
 }
 
-fn definition(kind: &Kind) -> Result<Value> {
-    let spec = structural::from(&(kind.schema)().to_value()).context(kind.kind)?;
-    let versions: Vec<Value> = VERSIONS.iter().map(|name| version(name, kind, &spec)).collect();
+fn definition(kind: &Definition) -> Result<Value> {
+    let row = kind.kind.row();
+    let spec = structural::from(&(kind.schema)().to_value()).context(row.name)?;
+    let versions = row.versions.iter();
+    let versions: Vec<Value> = versions.map(|name| version(name, row, kind, &spec)).collect();
     Ok(json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": { "name": format!("{}.{GROUP}", kind.plural) },
+        "metadata": { "name": format!("{}.{}", row.plural, row.group) },
         "spec": {
-            "group": GROUP,
+            "group": row.group,
             "scope": "Namespaced",
             "names": {
-                "kind": kind.kind,
-                "listKind": format!("{}List", kind.kind),
-                "plural": kind.plural,
-                "singular": kind.kind.to_lowercase(),
+                "kind": row.name,
+                "listKind": format!("{}List", row.name),
+                "plural": row.plural,
+                "singular": row.name.to_lowercase(),
                 "shortNames": [kind.short],
                 "categories": ["istio-io", "networking-istio-io"],
             },
@@ -115,7 +112,7 @@ fn definition(kind: &Kind) -> Result<Value> {
 }
 
 /// `status` is not ours: whatever is written there is kept.
-fn version(name: &str, kind: &Kind, spec: &Value) -> Value {
+fn version(name: &str, row: &Row, kind: &Definition, spec: &Value) -> Value {
     let mut columns: Vec<Value> = Vec::new();
     for (title, path, description) in kind.columns {
         columns.push(json!({
@@ -126,7 +123,7 @@ fn version(name: &str, kind: &Kind, spec: &Value) -> Value {
     json!({
         "name": name,
         "served": true,
-        "storage": name == VERSIONS[0],
+        "storage": row.versions.first() == Some(&name),
         "subresources": { "status": {} },
         "additionalPrinterColumns": columns,
         "schema": { "openAPIV3Schema": {
@@ -158,7 +155,7 @@ mod tests {
         for kind in &KINDS {
             let definition = definition(kind).unwrap();
             let versions = definition["spec"]["versions"].as_array().unwrap();
-            assert_eq!(versions.len(), VERSIONS.len());
+            assert_eq!(versions.len(), kind.kind.row().versions.len());
             assert_eq!(
                 versions
                     .iter()

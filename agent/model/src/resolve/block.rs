@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::stub::HostBlock;
-use sealgate_core::table::{Action, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
+use sealgate_core::table::{Action, HostBlock, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
 
 use super::catalog::Use;
 use super::hosts::HostRules;
@@ -16,8 +15,8 @@ use crate::{Finding, Severity};
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
-    /// As the filter reads it.
-    pub encoded: HostBlock,
+    /// As the filter reads it; none if its rules cannot be together.
+    pub encoded: Option<HostBlock>,
     /// The destinations that its rules name.
     pub uses: BTreeSet<Use>,
     /// Hosts whose only port is taken, because a destination names none.
@@ -54,7 +53,7 @@ impl Block {
     /// Makes the block of a domain.
     pub(super) fn new(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> Self {
         let (config, mut lowered) = config(domain, host, port, lookup);
-        let encoded = HostBlock::encode(&config).unwrap_or_else(|error| {
+        let encoded = HostBlock::encode(&config).map_err(|error| {
             // Each rule was tried by itself before; if they cannot be together, nobody gets a part of them.
             let services = host.services.keys();
             lowered.findings.extend(services.map(|service| Finding {
@@ -64,10 +63,9 @@ impl Block {
                 field: None,
                 message: format!("the routes of {domain} cannot be made: {error}"),
             }));
-            HostBlock::default()
         });
         Self {
-            encoded,
+            encoded: encoded.ok(),
             native: native(&config),
             reach: Reach::new(&config),
             uses: lowered.uses,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::stub::part_of;
+use sealgate_core::table::part_of;
 
 use super::block::Block;
 use super::port::Look;
@@ -12,13 +12,13 @@ use crate::resolved::Port;
 /// A port and a host pattern.
 pub type HostKey = (u16, Arc<str>);
 
-/// What a connection must be to ask for hosts of a server.
+/// What the server of a host asks of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Demand {
-    /// One of this TLS policy.
-    Policy(Arc<str>),
-    /// Any.
-    Nothing,
+pub struct Demand {
+    /// The server, by its chain's name.
+    pub server: Arc<str>,
+    /// Its TLS policy; none if any connection will do.
+    pub policy: Option<Arc<str>>,
 }
 
 /// One part.

@@ -6,6 +6,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use sealgate_model::Kind;
+use sealgate_model::kind::{Row, Watch};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::KubernetesSource;
@@ -19,65 +20,30 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One kind.
 pub(super) struct Collection {
-    pub(super) kind: Kind,
-    group: &'static str,
-    plural: &'static str,
-    /// Best first. Kinds that every API server has are not looked for.
-    versions: &'static [&'static str],
+    row: &'static Row,
+    watch: &'static Watch,
 }
 
-const ISTIO: &str = "networking.istio.io";
-const ISTIO_VERSIONS: &[&str] = &["v1", "v1beta1"];
-
 /// All of them.
-pub(super) const COLLECTIONS: [Collection; 6] = [
-    istio(Kind::Gateway, "gateways"),
-    istio(Kind::VirtualService, "virtualservices"),
-    istio(Kind::DestinationRule, "destinationrules"),
-    istio(Kind::ServiceEntry, "serviceentries"),
-    Collection {
-        kind: Kind::Service,
-        group: "",
-        plural: "services",
-        versions: &["v1"],
-    },
-    Collection {
-        kind: Kind::EndpointSlice,
-        group: "discovery.k8s.io",
-        plural: "endpointslices",
-        versions: &["v1"],
-    },
-];
-
-const fn istio(kind: Kind, plural: &'static str) -> Collection {
-    Collection {
-        kind,
-        group: ISTIO,
-        plural,
-        versions: ISTIO_VERSIONS,
-    }
+pub(super) fn collections() -> impl Iterator<Item = Collection> {
+    Kind::rows().filter_map(|row| {
+        Some(Collection {
+            row,
+            watch: row.watch.as_ref()?,
+        })
+    })
 }
 
 impl Collection {
-    /// Whether the gateway could be served without it: what it says is only about some destinations.
-    pub(super) fn is_vital(&self) -> bool {
-        matches!(self.kind, Kind::Gateway | Kind::VirtualService)
-    }
-
-    /// Whether somebody wrote it for the gateway, and would want to know what is wrong with it.
-    fn is_reported(&self) -> bool {
-        self.group == ISTIO
-    }
-
     /// Follows the kind for ever, whether it is there or not.
     pub(super) async fn follow(
-        &self,
+        self,
         source: KubernetesSource,
         sender: UnboundedSender<Message>,
         health: Health,
         seen: Seen,
     ) {
-        let watched = health.watch(self.kind.as_str());
+        let watched = health.watch(self.row.name);
         let mut delays = Delays::new();
         while !sender.is_closed() {
             match self.resource(&source.client).await {
@@ -87,15 +53,15 @@ impl Collection {
                     let tell = |told| {
                         sender
                             .send(Message {
-                                kind: self.kind,
+                                kind: self.row.kind,
                                 told: Some(told),
                             })
                             .is_ok()
                     };
                     let read = |object: DynamicObject| {
                         let uid = object.metadata.uid.clone();
-                        let entry = entry(self.kind, object);
-                        if self.is_reported() {
+                        let entry = entry(self.row.kind, object);
+                        if self.watch.is_custom {
                             seen.note(&entry.object_ref, &resource.api_version, uid);
                         }
                         Some(entry)
@@ -110,7 +76,7 @@ impl Collection {
                     );
                     watched.set(WatchState::Missing, Some(message));
                     let _ = sender.send(Message {
-                        kind: self.kind,
+                        kind: self.row.kind,
                         told: None,
                     });
                     tokio::time::sleep(LOOK_AGAIN).await;
@@ -124,24 +90,24 @@ impl Collection {
     }
 
     fn path(&self) -> String {
-        format!("{}.{}", self.plural, self.group)
+        format!("{}.{}", self.row.plural, self.row.group)
     }
 
     /// The best version that is served; none if the kind is not there.
     async fn resource(&self, client: &Client) -> Result<Option<ApiResource>, kube::Error> {
         let resource = |version: &str| {
-            let kind = GroupVersionKind::gvk(self.group, version, self.kind.as_str());
-            ApiResource::from_gvk_with_plural(&kind, self.plural)
+            let kind = GroupVersionKind::gvk(self.row.group, version, self.row.name);
+            ApiResource::from_gvk_with_plural(&kind, self.row.plural)
         };
-        if self.group != ISTIO {
-            return Ok(self.versions.first().map(|version| resource(version)));
+        if !self.watch.is_custom {
+            return Ok(self.watch.versions.first().map(|version| resource(version)));
         }
-        for version in self.versions {
+        for version in self.watch.versions {
             match client
-                .list_api_group_resources(&format!("{}/{version}", self.group))
+                .list_api_group_resources(&format!("{}/{version}", self.row.group))
                 .await
             {
-                Ok(list) if list.resources.iter().any(|own| own.name == self.plural) => {
+                Ok(list) if list.resources.iter().any(|own| own.name == self.row.plural) => {
                     return Ok(Some(resource(version)));
                 }
                 Ok(_) => {}

@@ -12,7 +12,6 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
-use super::collection::COLLECTIONS;
 use super::events::Seen;
 use super::follow::Told;
 
@@ -68,7 +67,10 @@ impl Objects {
         Self {
             sender,
             seen,
-            pending: COLLECTIONS.iter().map(|collection| collection.kind).collect(),
+            pending: Kind::rows()
+                .filter(|row| row.watch.is_some())
+                .map(|row| row.kind)
+                .collect(),
             first: BTreeMap::new(),
             known: BTreeSet::new(),
             patience: BTreeMap::new(),
@@ -145,9 +147,7 @@ impl Objects {
     }
 
     fn be_patient(&mut self, kind: Kind) {
-        let is_vital = COLLECTIONS
-            .iter()
-            .any(|collection| collection.kind == kind && collection.is_vital());
+        let is_vital = kind.row().watch.as_ref().is_some_and(|watch| watch.is_vital);
         if self.pending.contains(&kind) && !is_vital {
             self.patience
                 .entry(kind)

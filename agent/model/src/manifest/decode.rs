@@ -1,0 +1,140 @@
+//! One object's fields as its type.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::finding;
+use super::strict::Strict;
+use crate::{Finding, Meta, ObjectRef, SecretObject, Severity};
+
+/// What was decoded, or why not.
+pub(crate) type Decoded<T> = Result<T, Box<Finding>>;
+
+/// An object whose metadata is known, for the decoder of its kind.
+pub(crate) struct Raw<'a> {
+    pub(super) meta: Meta,
+    /// All of it.
+    pub(super) value: Value,
+    pub(super) object_ref: &'a ObjectRef,
+    /// What is doubtful about it.
+    pub(super) findings: &'a mut Vec<Finding>,
+}
+
+impl Raw<'_> {
+    /// Its `spec`; one that is not there is empty.
+    pub(crate) fn spec<T: DeserializeOwned>(mut self) -> Decoded<(Arc<Meta>, Arc<T>)> {
+        let spec = self.value.get_mut("spec").map(Value::take);
+        let spec = spec.unwrap_or(Value::Object(Default::default()));
+        let decoded = typed(spec, "spec", self.object_ref, self.findings)?;
+        Ok((Arc::new(self.meta), decoded))
+    }
+
+    /// The object as a whole.
+    pub(crate) fn whole<T: DeserializeOwned>(self) -> Decoded<(Arc<Meta>, Arc<T>)> {
+        let decoded = typed(self.value, "", self.object_ref, self.findings)?;
+        Ok((Arc::new(self.meta), decoded))
+    }
+
+    pub(crate) fn secret(self) -> Decoded<SecretObject> {
+        let data = secret_data(&self.value, self.object_ref)?;
+        let type_ = self.value.get("type").and_then(Value::as_str);
+        Ok(SecretObject {
+            meta: self.meta,
+            type_: type_
+                .filter(|type_| !type_.is_empty())
+                .unwrap_or("Opaque")
+                .to_owned(),
+            data,
+        })
+    }
+
+    /// A kind that no manifest can be.
+    pub(crate) fn no_object(self) -> Box<Finding> {
+        let message = format!("a {} is no object", self.object_ref.kind.as_str());
+        bad(self.object_ref, None, message)
+    }
+}
+
+fn bad(object_ref: &ObjectRef, field: Option<String>, message: String) -> Box<Finding> {
+    Box::new(finding(
+        object_ref.clone(),
+        Severity::Error,
+        "invalid-object",
+        field,
+        message,
+    ))
+}
+
+/// Decodes, names the place of an error, and says which fields nobody knows.
+fn typed<T: DeserializeOwned>(
+    value: Value,
+    prefix: &str,
+    object_ref: &ObjectRef,
+    findings: &mut Vec<Finding>,
+) -> Decoded<Arc<T>> {
+    let place = |path: String| match (prefix, path.as_str()) {
+        ("", _) => path,
+        // The value itself.
+        (_, ".") => prefix.to_owned(),
+        _ => format!("{prefix}.{path}"),
+    };
+    let mut unknown = Vec::new();
+    let mut ignored = |path: serde_ignored::Path<'_>| unknown.push(place(path.to_string()));
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(Strict(value), &mut track);
+    let result = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut ignored));
+    let decoded = result.map_err(|error| {
+        let field = place(track.path().to_string());
+        bad(object_ref, Some(field), error.to_string())
+    })?;
+    // The API machinery's own fields are known, just not to every type here.
+    for field in unknown
+        .into_iter()
+        .filter(|field| !matches!(field.as_str(), "apiVersion" | "kind" | "status"))
+    {
+        let message = "this field is not known and does nothing".to_owned();
+        findings.push(finding(
+            object_ref.clone(),
+            Severity::Warning,
+            "unknown-field",
+            Some(field),
+            message,
+        ));
+    }
+    Ok(Arc::new(decoded))
+}
+
+/// `data` (decoded) overlaid with `stringData`.
+fn secret_data(value: &Value, object_ref: &ObjectRef) -> Decoded<BTreeMap<String, Zeroizing<Vec<u8>>>> {
+    let bad = |field: String, message: &str| bad(object_ref, Some(field), message.to_owned());
+    let mut data = BTreeMap::new();
+    for (section, encoded) in [("data", true), ("stringData", false)] {
+        let Some(section_value) = value.get(section).filter(|value| !value.is_null()) else {
+            continue;
+        };
+        let map = section_value
+            .as_object()
+            .ok_or_else(|| bad(section.to_owned(), "not a map"))?;
+        for (key, value) in map {
+            let place = format!("{section}[{key}]");
+            let text = value.as_str().ok_or_else(|| bad(place.clone(), "not a string"))?;
+            let bytes = if encoded {
+                // Folded base64 holds line breaks.
+                let packed = Zeroizing::new(text.split_ascii_whitespace().collect::<String>());
+                STANDARD
+                    .decode(packed.as_bytes())
+                    .map_err(|_| bad(place, "not base64"))?
+            } else {
+                text.as_bytes().to_vec()
+            };
+            data.insert(key.clone(), Zeroizing::new(bytes));
+        }
+    }
+    Ok(data)
+}

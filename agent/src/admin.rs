@@ -1,5 +1,5 @@
-//! Health, readiness, metrics, status and the page over HTTP, on loopback unless told otherwise. Reads the engine;
-//! nothing here changes it.
+//! Health, readiness, metrics, status and the page over HTTP, on loopback unless told otherwise. Reads what the
+//! engine shows; nothing here changes it, or holds it up.
 
 mod metrics;
 pub mod status;
@@ -16,7 +16,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use crate::engine::Shared;
+use crate::shared::Shared;
 
 const PAGE: &str = include_str!("admin/page.html");
 

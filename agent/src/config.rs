@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sealgate_model::manifest::is_name;
+use sealgate_model::resolve;
 use thiserror::Error;
 
 use crate::args::{GatewayArgs, KubernetesArgs, RunArgs};
@@ -104,6 +105,18 @@ pub enum ConfigError {
     /// Not pairs.
     #[error("--gateway-labels {0}: expected KEY=VALUE,..., each KEY once")]
     Labels(String),
+}
+
+impl Gateway {
+    /// What of it decides what is served.
+    #[must_use]
+    pub fn resolved(&self) -> resolve::Gateway {
+        resolve::Gateway {
+            namespace: self.namespace.clone(),
+            labels: self.labels.clone(),
+            port_map: self.port_map.clone(),
+        }
+    }
 }
 
 impl TryFrom<&RunArgs> for Run {

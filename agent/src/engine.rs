@@ -1,31 +1,33 @@
-//! Joins the parts in the one direction: source, state, translate, snapshot. `admin` reads it through [`Shared`].
+//! Joins the parts in the one direction: source, store and credentials, resolution, snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sealgate_model::{CredentialName, Finding, SourceEvent};
+use imbl::{OrdMap, OrdSet};
+use sealgate_model::CredentialName;
+use sealgate_model::{Entry, SourceEvent};
+use sealgate_model::Finding;
+use sealgate_model::ledger::{Findings, Ledger, News, listed};
+use sealgate_model::{Kind, Object, ObjectRef};
+use sealgate_model::resolve::gateway::DeclaredGateway;
+use sealgate_model::resolve::rank::Rank;
+use sealgate_model::resolve::{Changes, Resolver, Source, World};
+use sealgate_model::store::{Judged, Store};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::admin::status::Status;
 use crate::credential::Policy;
-use crate::lint;
-use crate::news::{self, News};
-use crate::report;
+use crate::credentials::{Credentials, Records};
+use crate::news;
 use crate::snapshot::{Publisher, Snapshot};
-use crate::source::demand::Demand;
-use crate::source::health::Health;
-use crate::state::{Changes, State};
-use crate::translate::{self, Bound, Settings};
-use crate::xds::proxies::Proxies;
+use crate::translate::{self, Settings};
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// When a credential's served version was published.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
     /// For durations.
     pub at: Instant,
@@ -37,35 +39,58 @@ pub struct Rotation {
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
-    state: State,
-    bound: Bound,
-    /// What is doubtful about Gateways and VirtualServices together; part of `bound`'s findings.
-    doubts: Vec<Finding>,
-    /// The credentials that `bound` names.
-    referenced: Demand,
+    store: Store,
+    credentials: Credentials,
+    resolver: Resolver,
+    ledger: Ledger<Source>,
     publisher: Publisher,
-    rotations: BTreeMap<CredentialName, Rotation>,
+    rotations: OrdMap<CredentialName, Rotation>,
     synced: bool,
+}
+
+/// What there is to be read of the engine, at one moment; made in no time, so that whoever reads holds nobody up.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Whether the source's first lists are complete.
+    pub synced: bool,
+    /// How many times something was published.
+    pub publications: u64,
+    /// The Gateways that are served, in order.
+    pub gateways: OrdMap<Rank, Arc<DeclaredGateway>>,
+    /// Every credential.
+    pub credentials: Records,
+    /// When the served version of each was published.
+    pub rotations: OrdMap<CredentialName, Rotation>,
+    findings: Findings,
+}
+
+impl View {
+    /// What is wrong or doubtful, the worst first.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        listed(&self.findings)
+    }
 }
 
 impl Engine {
     /// An engine that knows nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let (publisher, snapshots) = Publisher::new(GRACE);
+        let (mut publisher, snapshots) = Publisher::new(GRACE);
+        publisher.update(Instant::now(), |draft| translate::publish_table(draft, &settings));
         let policy = Policy {
             strict_names: settings.gateway.strict_names,
             refuse_expired: settings.gateway.refuse_expired,
             now: OffsetDateTime::now_utc(),
         };
         let engine = Self {
+            resolver: Resolver::new(settings.gateway.resolved()),
             settings,
-            state: State::new(policy),
-            bound: Bound::default(),
-            doubts: Vec::new(),
-            referenced: Demand::default(),
+            store: Store::default(),
+            credentials: Credentials::new(policy),
+            ledger: Ledger::default(),
             publisher,
-            rotations: BTreeMap::new(),
+            rotations: OrdMap::new(),
             synced: false,
         };
         (engine, snapshots)
@@ -74,54 +99,101 @@ impl Engine {
     /// Takes everything that waits as one change, and publishes what moved. What there is to say of it is logged, and
     /// returned for whoever else wants to know.
     pub fn apply(&mut self, events: impl IntoIterator<Item = SourceEvent>, now: Instant) -> Vec<News> {
-        let mut changes = Changes::default();
+        let mut step = Judged::default();
+        let mut touched = BTreeSet::new();
         for event in events {
-            self.state.apply(event, &mut changes);
+            match event {
+                SourceEvent::Reset(entries) => self.reset(entries, &mut step, &mut touched),
+                SourceEvent::Apply(entry) => self.set(entry, &mut step, &mut touched),
+                SourceEvent::Delete(name) => self.delete(&name, &mut step, &mut touched),
+            }
         }
-        // What is said of a server follows whether its credential is there.
-        let rebound = changes.objects || changes.credentials.iter().any(|name| self.came_or_went(name));
-        if rebound {
-            changes.news.extend(self.bind(changes.routes));
+        let gone = std::mem::take(&mut step.gone);
+        let changes = self.resolve(step, &touched);
+        let (credentials, resolver) = (&mut self.credentials, &self.resolver);
+        touched.extend(credentials.forget(|name| resolver.wanted().contains(name)));
+        for name in &touched {
+            let refusal = self.credentials.refusal(name);
+            self.ledger.set(Source::Secret(name.clone()), refusal.into_iter().collect());
         }
-        let forgotten = if changes.objects {
-            self.state.forget(&self.state.unclaimed(), &self.referenced)
-        } else {
-            self.state.forget(&changes.credentials, &self.referenced)
+        self.publish(&touched, &changes, now);
+        let told = self.ledger.news(&gone);
+        told.iter().for_each(news::log);
+        told
+    }
+
+    fn reset(&mut self, mut entries: Vec<Entry>, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+        // Of two that are at odds the older stands, and else the one that the source names first.
+        entries.sort_by_key(|entry| entry.object.as_ref().and_then(|object| object.meta().created));
+        let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
+        let mut known = self.store.names();
+        known.extend(self.credentials.secrets());
+        known.extend(self.ledger.findings().keys().cloned());
+        for name in known.difference(&listed) {
+            self.delete(name, step, touched);
+        }
+        for entry in entries {
+            self.set(entry, step, touched);
+        }
+    }
+
+    fn set(&mut self, entry: Entry, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+        let Some(Object::Secret(secret)) = &entry.object else {
+            return self.store.set(entry, step);
         };
-        changes.credentials.extend(forgotten);
-        self.publish(&changes.credentials, rebound, now);
-        changes.news.iter().for_each(News::log);
-        changes.news
+        let mut findings = entry.findings;
+        findings.extend(self.credentials.set(secret, touched));
+        step.say(entry.object_ref, findings);
     }
 
-    /// Whether a credential that a server names is there now and was not before, or the other way round.
-    fn came_or_went(&self, name: &CredentialName) -> bool {
-        self.referenced.contains(name) && self.rotations.contains_key(name) != self.state.is_served(name)
+    fn delete(&mut self, name: &ObjectRef, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+        if name.kind == Kind::Secret {
+            self.credentials.delete(name, touched);
+            step.delete(name);
+        } else {
+            self.store.delete(name, step);
+        }
     }
 
-    fn publish(&mut self, credentials: &BTreeSet<CredentialName>, rebound: bool, now: Instant) {
+    /// What follows from moved objects, and from credentials that came or went.
+    fn resolve(&mut self, step: Judged, touched: &BTreeSet<CredentialName>) -> Changes {
+        step.moved.iter().for_each(|moved| self.resolver.take(moved));
+        for (name, findings) in step.said {
+            if name.kind == Kind::Gateway {
+                self.resolver.touch_gateway(&name);
+            }
+            self.ledger.set(Source::Object(name), findings);
+        }
+        for name in touched {
+            // What is said of a server follows whether its credential is there.
+            if self.rotations.contains_key(name) != self.credentials.is_served(name) {
+                self.resolver.touch_credential(name);
+            }
+        }
+        let said = self.ledger.findings().clone();
+        let world = World {
+            is_served: &|name| self.credentials.is_served(name),
+            is_known: &|name| self.store.get(name).is_some() || said.contains_key(name),
+        };
+        self.resolver.settle(world, &mut self.ledger)
+    }
+
+    fn publish(&mut self, credentials: &BTreeSet<CredentialName>, changes: &Changes, now: Instant) {
         let mut moved = Vec::new();
         self.publisher.update(now, |draft| {
             for name in credentials {
-                let good = self
-                    .state
-                    .credentials()
-                    .get(name)
-                    .and_then(|record| record.good.as_ref());
-                if translate::publish_credential(draft, name, good) {
+                if translate::publish_credential(draft, name, self.credentials.good(name)) {
                     moved.push(name);
                 }
             }
-            if rebound {
-                translate::publish(draft, &self.bound, &self.settings);
-            }
+            translate::publish(draft, &self.resolver, changes, &self.settings);
         });
         let rotation = Rotation {
             at: now,
             time: OffsetDateTime::now_utc(),
         };
         for name in moved {
-            if self.state.is_served(name) {
+            if self.credentials.is_served(name) {
                 self.rotations.insert(name.clone(), rotation);
             } else {
                 self.rotations.remove(name);
@@ -129,24 +201,10 @@ impl Engine {
         }
     }
 
-    /// The credentials that Gateways name: the same value for as long as they are the same.
+    /// The credentials that Gateways name.
     #[must_use]
-    pub fn referenced(&self) -> &Demand {
-        &self.referenced
-    }
-
-    fn bind(&mut self, routes_moved: bool) -> Vec<News> {
-        let mut bound = translate::bind(&self.state, &self.settings.gateway, &self.bound);
-        if routes_moved {
-            self.doubts = lint::routes(&self.state, &bound);
-        }
-        bound.findings.extend_from_slice(&self.doubts);
-        let news = news::of_all(&self.bound.findings, &bound.findings);
-        if bound.wanted != *self.referenced {
-            self.referenced = bound.wanted.clone().into();
-        }
-        self.bound = bound;
-        news
+    pub fn wanted(&self) -> &OrdSet<CredentialName> {
+        self.resolver.wanted()
     }
 
     /// Takes off what lingered long enough.
@@ -160,93 +218,27 @@ impl Engine {
         self.publisher.next_deadline()
     }
 
-    /// What is wrong or doubtful.
-    #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = self.state.findings();
-        findings.extend(self.bound.findings.iter().cloned());
-        findings.sort();
-        findings.dedup();
-        findings
-    }
-
-    /// The objects.
-    #[must_use]
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
     /// What is served.
     #[must_use]
-    pub fn bound(&self) -> &Bound {
-        &self.bound
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
     }
 
-    /// When the served version of a credential was published.
+    /// What there is to be read.
     #[must_use]
-    pub fn rotation(&self, name: &CredentialName) -> Option<Rotation> {
-        self.rotations.get(name).copied()
-    }
-
-    /// How many times something was published.
-    #[must_use]
-    pub fn publications(&self) -> u64 {
-        self.publisher.generation()
+    pub fn view(&self) -> View {
+        View {
+            synced: self.synced,
+            publications: self.publisher.generation(),
+            gateways: self.resolver.gateways().clone(),
+            credentials: self.credentials.records().clone(),
+            rotations: self.rotations.clone(),
+            findings: self.ledger.findings().clone(),
+        }
     }
 
     /// The source's first lists are complete.
     pub fn set_synced(&mut self) {
         self.synced = true;
-    }
-
-    /// Whether the source's first lists are complete.
-    #[must_use]
-    pub fn is_synced(&self) -> bool {
-        self.synced
-    }
-}
-
-/// The engine, shared between the loop that feeds it and the admin interface that reads it.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    engine: Arc<Mutex<Engine>>,
-    proxies: Proxies,
-    health: Health,
-    accepts: Arc<AtomicBool>,
-}
-
-impl Shared {
-    /// Shares an engine.
-    #[must_use]
-    pub fn new(engine: Engine, proxies: Proxies, health: Health) -> Self {
-        Self {
-            engine: Arc::new(Mutex::new(engine)),
-            proxies,
-            health,
-            accepts: Arc::default(),
-        }
-    }
-
-    /// Uses the engine; nothing may wait in there.
-    pub fn with<T>(&self, use_it: impl FnOnce(&mut Engine) -> T) -> T {
-        use_it(&mut self.engine.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The socket accepts now.
-    pub fn accepts(&self) {
-        self.accepts.store(true, Ordering::Release);
-    }
-
-    /// Whether proxies get what they ask for.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.accepts.load(Ordering::Acquire) && self.with(|engine| engine.is_synced())
-    }
-
-    /// Everything, for people and programs.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let proxies = self.proxies.list();
-        self.with(|engine| report::status(engine, &proxies, &self.health))
     }
 }

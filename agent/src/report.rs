@@ -1,4 +1,4 @@
-//! The engine's state as `/api/status`, `certs` and `check` say it.
+//! What the engine shows as `/api/status`, `certs` and `check` say it.
 
 use std::collections::BTreeMap;
 
@@ -11,36 +11,35 @@ use crate::admin::status::{
     WatchStatus,
 };
 use crate::credential::{CertificateFacts, Credential, Outcome};
-use crate::engine::Engine;
+use crate::credentials::CredentialRecord;
+use crate::engine::View;
 use crate::snapshot::TypeUrl;
 use crate::source::health::{Health, Watch};
-use crate::state::CredentialRecord;
 use crate::xds::proxies::Proxy;
 
 type Nodes = BTreeMap<String, Proxy>;
 
 /// Everything.
 #[must_use]
-pub fn status(engine: &Engine, proxies: &Nodes, health: &Health) -> Status {
+pub fn status(view: &View, proxies: &Nodes, health: &Health) -> Status {
     Status {
-        synced: engine.is_synced(),
+        synced: view.synced,
         source: source(health),
-        publications: engine.publications(),
-        gateways: engine
-            .bound()
+        publications: view.publications,
+        gateways: view
             .gateways
             .iter()
-            .map(|(name, servers)| GatewayStatus {
-                name: format!("{}/{}", name.namespace, name.name),
-                servers: servers.clone(),
+            .map(|(rank, gateway)| GatewayStatus {
+                name: format!("{}/{}", rank.namespace, rank.name),
+                servers: gateway.described.clone(),
             })
             .collect(),
-        credentials: credentials(engine, proxies),
+        credentials: credentials(view, proxies),
         proxies: proxies
             .iter()
             .map(|(node, proxy)| proxy_status(node, proxy))
             .collect(),
-        refusals: engine
+        refusals: view
             .findings()
             .iter()
             .filter(|found| found.severity != Severity::Info)
@@ -63,10 +62,10 @@ fn source(health: &Health) -> SourceStatus {
 
 /// Every credential.
 #[must_use]
-pub fn credentials(engine: &Engine, proxies: &Nodes) -> Vec<CredentialStatus> {
-    let records = engine.state().credentials().iter();
+pub fn credentials(view: &View, proxies: &Nodes) -> Vec<CredentialStatus> {
+    let records = view.credentials.iter();
     records
-        .map(|(name, record)| credential(engine, name, record, proxies))
+        .map(|(name, record)| credential(view, name, record, proxies))
         .collect()
 }
 
@@ -88,7 +87,7 @@ pub fn finding(finding: &Finding) -> FindingStatus {
 }
 
 fn credential(
-    engine: &Engine,
+    view: &View,
     name: &CredentialName,
     record: &CredentialRecord,
     proxies: &Nodes,
@@ -116,7 +115,7 @@ fn credential(
     };
     if let Some(good) = &record.good {
         describe(good, &mut status);
-        confirm(engine, name, proxies, &mut status);
+        confirm(view, name, proxies, &mut status);
     }
     status
 }
@@ -142,8 +141,8 @@ fn describe(good: &Credential, status: &mut CredentialStatus) {
 }
 
 /// Which proxies hold it, and how long the slowest connected one took. The wire's version is the resource's own.
-fn confirm(engine: &Engine, name: &CredentialName, proxies: &Nodes, status: &mut CredentialStatus) {
-    let Some(rotation) = engine.rotation(name) else {
+fn confirm(view: &View, name: &CredentialName, proxies: &Nodes, status: &mut CredentialStatus) {
+    let Some(rotation) = view.rotations.get(name) else {
         return;
     };
     status.last_rotated = rotation.time.format(&Rfc3339).ok();

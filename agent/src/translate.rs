@@ -1,9 +1,7 @@
 //! State to xDS resources: pure, and equal input gives equal bytes.
 
-mod bind;
 mod cluster;
 mod connection_manager;
-mod destination;
 mod endpoint;
 mod fault;
 mod filter_config;
@@ -11,6 +9,7 @@ pub mod identity;
 mod listener;
 mod routes;
 mod secret;
+mod table;
 mod tls;
 mod wire;
 
@@ -18,10 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost::Message;
+use sealgate_core::table::PARTS;
 use sealgate_model::CredentialName;
-use sealgate_model::resolved::Endpoints;
-
-pub use bind::{Bound, bind};
+use sealgate_model::resolve::{Changes, Resolver};
+use sealgate_model::resolved::{Endpoints, Port, Upstream};
 
 use crate::credential::Credential;
 use crate::snapshot::{Draft, Resource, TypeUrl};
@@ -52,35 +51,54 @@ pub fn publish_credential(
     draft.version(TypeUrl::Secret, &name) != before
 }
 
-/// Puts everything else into the snapshot.
-pub fn publish(draft: &mut Draft<'_>, bound: &Bound, settings: &Settings) {
-    let encoded = |name: &str, message: Vec<u8>| (name.to_owned(), Resource::new(message));
-    let clusters = bound
-        .upstreams
-        .iter()
-        .map(|upstream| encoded(&upstream.name, cluster::build(upstream).encode_to_vec()));
-    draft.replace(TypeUrl::Cluster, clusters);
-    let endpoints = bound
-        .upstreams
-        .iter()
-        .filter_map(|upstream| match &upstream.endpoints {
-            Endpoints::Known(endpoints) => Some(encoded(
-                &upstream.name,
-                endpoint::assignment(&upstream.name, endpoints).encode_to_vec(),
-            )),
-            Endpoints::Dns(_) => None,
-        });
-    draft.replace(TypeUrl::Endpoint, endpoints);
-    let filters = bound.ports.iter().map(|port| {
-        (
-            filter_config::name(port),
-            filter_config::resource(port, &settings.module),
-        )
-    });
-    draft.replace(TypeUrl::ExtensionConfig, filters);
-    let listeners = bound
-        .ports
-        .iter()
-        .map(|port| (listener::name(port), listener::resource(port, &settings.listen)));
-    draft.replace(TypeUrl::Listener, listeners);
+/// Puts what changed of everything else into the snapshot.
+pub fn publish(draft: &mut Draft<'_>, resolver: &Resolver, changes: &Changes, settings: &Settings) {
+    for name in &changes.clusters {
+        publish_cluster(draft, name, resolver.upstream(name));
+    }
+    for part in &changes.parts {
+        draft.put(
+            TypeUrl::ExtensionConfig,
+            &table::name(*part),
+            table::resource(*part, resolver.part(*part), &settings.module),
+        );
+    }
+    for number in &changes.ports {
+        publish_port(draft, *number, resolver.port(*number), settings);
+    }
+}
+
+/// The listener that holds the table, and the parts of it that nothing belongs to yet: a filter is ready once it has all.
+pub fn publish_table(draft: &mut Draft<'_>, settings: &Settings) {
+    for part in 0..PARTS {
+        let resource = table::resource(part, None, &settings.module);
+        draft.put(TypeUrl::ExtensionConfig, &table::name(part), resource);
+    }
+    draft.set(TypeUrl::Listener, table::LISTENER, table::listener().encode_to_vec());
+}
+
+fn publish_cluster(draft: &mut Draft<'_>, name: &str, upstream: Option<&Arc<Upstream>>) {
+    let Some(upstream) = upstream else {
+        draft.remove(TypeUrl::Cluster, name);
+        return draft.remove(TypeUrl::Endpoint, name);
+    };
+    draft.set(TypeUrl::Cluster, name, cluster::build(upstream).encode_to_vec());
+    match &upstream.endpoints {
+        Endpoints::Known(endpoints) => {
+            let assignment = endpoint::assignment(name, endpoints);
+            draft.set(TypeUrl::Endpoint, name, assignment.encode_to_vec());
+        }
+        Endpoints::Dns(_) => draft.remove(TypeUrl::Endpoint, name),
+    }
+}
+
+fn publish_port(draft: &mut Draft<'_>, number: u16, port: Option<&Arc<Port>>, settings: &Settings) {
+    let (filter, listener) = (filter_config::name(number), listener::name(number));
+    let Some(port) = port else {
+        draft.remove(TypeUrl::ExtensionConfig, &filter);
+        return draft.remove(TypeUrl::Listener, &listener);
+    };
+    let config = filter_config::resource(port, &settings.module);
+    draft.put(TypeUrl::ExtensionConfig, &filter, config);
+    draft.put(TypeUrl::Listener, &listener, listener::resource(port, &settings.listen));
 }

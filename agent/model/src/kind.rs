@@ -1,5 +1,7 @@
 //! The kinds of objects, a row each: a new one is a row here, its variants of [`Kind`] and [`Object`], and its own files.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
 use crate::manifest::decode::{Decoded, Raw};
@@ -217,11 +219,11 @@ const _: () = {
     }
 };
 
-fn spec<T: DeserializeOwned>(raw: Raw<'_>, object: fn(Meta, Box<T>) -> Object) -> Decoded<Object> {
+fn spec<T: DeserializeOwned>(raw: Raw<'_>, object: fn(Arc<Meta>, Arc<T>) -> Object) -> Decoded<Object> {
     raw.spec().map(|(meta, spec)| object(meta, spec))
 }
 
-fn whole<T: DeserializeOwned>(raw: Raw<'_>, object: fn(Meta, Box<T>) -> Object) -> Decoded<Object> {
+fn whole<T: DeserializeOwned>(raw: Raw<'_>, object: fn(Arc<Meta>, Arc<T>) -> Object) -> Decoded<Object> {
     raw.whole().map(|(meta, whole)| object(meta, whole))
 }
 

@@ -16,7 +16,7 @@ use crate::report;
 
 pub(super) fn main(args: &CertsArgs) -> Result<Answer> {
     let credentials = match &args.dir {
-        Some(dir) => report::credentials(&folder::load(dir, &args.gateway)?, &BTreeMap::new()),
+        Some(dir) => report::credentials(&folder::load(dir, &args.gateway)?.view(), &BTreeMap::new()),
         None => {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -20,11 +20,12 @@ struct Report {
 
 pub(super) fn main(args: &CheckArgs) -> Result<Answer> {
     let engine = folder::load(&args.dir, &args.gateway)?;
-    let findings = engine.findings();
+    let view = engine.view();
+    let findings = view.findings();
     let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
     let report = Report {
         findings: findings.iter().map(report::finding).collect(),
-        credentials: report::credentials(&engine, &BTreeMap::new()),
+        credentials: report::credentials(&view, &BTreeMap::new()),
     };
     if args.json {
         print(&(serde_json::to_string(&report)? + "\n"))?;

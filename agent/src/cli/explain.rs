@@ -3,7 +3,6 @@
 mod identity;
 mod text;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
 use sealgate_core::explain::{Answer as Explained, Question, Trace, trace};
 use sealgate_core::table::RouteTable;
-use sealgate_model::resolved::Port;
+use sealgate_model::resolve::Resolver;
 use serde::Serialize;
 use serde::de::Error as _;
 use serde_json::json;
@@ -20,26 +19,23 @@ use serde_json::json;
 use super::{Answer, folder, print};
 use crate::args::ExplainArgs;
 
-type Tables = BTreeMap<u16, RouteTable>;
-
 pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
     let engine = folder::load(&args.dir, &args.gateway)?;
-    let mut tables = Tables::new();
-    for port in &engine.bound().ports {
-        tables.insert(port.number, RouteTable::compile(&port.table)?);
-    }
+    let resolver = engine.resolver();
+    let configs: Vec<_> = resolver.ports().map(|port| resolver.table(port.number)).collect();
+    let table = RouteTable::from_configs(&configs)?;
     match &args.batch {
-        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &tables),
+        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &table),
         Some(path) => {
             let place = || format!("--batch {}", path.display());
             let file = File::open(path).with_context(place)?;
-            batch(BufReader::new(file), &tables).with_context(place)
+            batch(BufReader::new(file), &table).with_context(place)
         }
-        None => single(args, &tables, &engine.bound().ports),
+        None => single(args, &table, resolver),
     }
 }
 
-fn batch(lines: impl BufRead, tables: &Tables) -> Result<Answer> {
+fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Answer> {
     let mut answer = Answer::Good;
     for line in lines.split(b'\n') {
         let line = line?;
@@ -48,7 +44,7 @@ fn batch(lines: impl BufRead, tables: &Tables) -> Result<Answer> {
         }
         let text = match read(&line) {
             Ok(question) if (0.0..1.0).contains(&question.draw) => {
-                serde_json::to_string(&Explained::new(&question, tables.get(&question.listener_port())))?
+                serde_json::to_string(&Explained::new(&question, table))?
             }
             Ok(_) => {
                 answer = Answer::Bad;
@@ -86,22 +82,19 @@ struct Told {
     identity: Option<identity::Headers>,
 }
 
-fn single(args: &ExplainArgs, tables: &Tables, configs: &[Arc<Port>]) -> Result<Answer> {
+fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result<Answer> {
     let question = question(args)?;
-    let port = question.listener_port();
-    let config = configs
-        .iter()
-        .find(|config| config.number == port)
-        .map(Arc::as_ref);
+    let number = question.listener_port();
+    let port = resolver.port(number).map(Arc::as_ref);
     let told = Told {
-        answer: Explained::new(&question, tables.get(&port)),
-        trace: config
-            .map(|config| trace(&question, &config.table))
+        answer: Explained::new(&question, table),
+        trace: port
+            .map(|_| trace(&question, &resolver.table(number)))
             .unwrap_or_default(),
         identity: args
             .peer_certificate
             .as_deref()
-            .map(|path| identity::headers(path, &question, config))
+            .map(|path| identity::headers(path, &question, port))
             .transpose()?,
     };
     let text = if args.json {

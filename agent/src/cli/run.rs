@@ -4,6 +4,7 @@ mod follower;
 mod module;
 mod source;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -16,7 +17,8 @@ use super::Answer;
 use crate::admin;
 use crate::args::RunArgs;
 use crate::config::Run;
-use crate::engine::{Engine, Shared};
+use crate::engine::Engine;
+use crate::shared::Shared;
 use crate::source::health::Health;
 use crate::translate::Settings;
 use crate::xds::proxies::Proxies;
@@ -67,7 +69,8 @@ async fn serve(run: Run) -> Result<()> {
     };
     let (engine, snapshots) = Engine::new(settings);
     let proxies = Proxies::default();
-    let shared = Shared::new(engine, proxies.clone(), health.clone());
+    let (show, views) = watch::channel(Arc::default());
+    let shared = Shared::new(views, proxies.clone(), health.clone());
     let (stop, stopped) = watch::channel(false);
     let until =
         |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
@@ -80,7 +83,8 @@ async fn serve(run: Run) -> Result<()> {
     let (synced, first) = oneshot::channel();
     let wanted = Wanted::default();
     let follower = Follower {
-        shared: shared.clone(),
+        engine,
+        show,
         events,
         asked: wanted.follow(),
         demand,

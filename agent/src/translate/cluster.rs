@@ -30,7 +30,7 @@ const RETRY_BREAKER: u32 = 1_024;
 /// The cluster of an upstream.
 pub(super) fn build(upstream: &Upstream) -> Cluster {
     let cluster = Cluster {
-        name: upstream.name.clone(),
+        name: upstream.name.to_string(),
         connect_timeout: wire::seconds(CONNECT_TIMEOUT_S),
         lb_policy: LbPolicy::LeastRequest.into(),
         circuit_breakers: Some(breakers()),

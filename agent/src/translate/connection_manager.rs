@@ -50,7 +50,7 @@ const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(
 pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
     let xfcc = identity::forwarding(chain);
     HttpConnectionManager {
-        stat_prefix: super::listener::name(port),
+        stat_prefix: super::listener::name(port.number),
         http_filters: filters(port),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: wire::seconds(CONNECTION_IDLE_S),
@@ -65,11 +65,7 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
         // What the upstream says of itself reaches the client; that there is an Envoy is nobody's business.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
         stream_idle_timeout: wire::seconds(STREAM_IDLE_S),
-        request_timeout: if chain.streaming {
-            None
-        } else {
-            wire::seconds(REQUEST_S)
-        },
+        request_timeout: wire::seconds(REQUEST_S),
         request_headers_timeout: wire::seconds(REQUEST_HEADERS_S),
         access_log: vec![access_log()],
         use_remote_address: wire::yes(),
@@ -90,17 +86,18 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
 
 /// What the filter asks for by headers stands behind it, if any rule needs it at all.
 fn filters(port: &Port) -> Vec<HttpFilter> {
-    let delays = fault::is_needed(port).then(fault::filter);
-    [routing_filter(port)]
+    let delays = port.delays.then(fault::filter);
+    [discovered(&filter_config::name(port.number))]
         .into_iter()
         .chain(delays)
         .chain([router()])
         .collect()
 }
 
-fn routing_filter(port: &Port) -> HttpFilter {
+/// A filter whose configuration comes by ECDS.
+pub(super) fn discovered(name: &str) -> HttpFilter {
     HttpFilter {
-        name: filter_config::name(port),
+        name: name.to_owned(),
         config_type: Some(http_filter::ConfigType::ConfigDiscovery(ExtensionConfigSource {
             config_source: Some(wire::from_ads(None)),
             type_urls: vec![Wasm::type_url()],
@@ -110,7 +107,7 @@ fn routing_filter(port: &Port) -> HttpFilter {
     }
 }
 
-fn router() -> HttpFilter {
+pub(super) fn router() -> HttpFilter {
     let router = Router {
         suppress_envoy_headers: true,
         ..Default::default()

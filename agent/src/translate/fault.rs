@@ -13,15 +13,8 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     HttpFilter, http_filter,
 };
 use envoy_types::pb::envoy::r#type::v3::FractionalPercent;
-use sealgate_model::resolved::Port;
 
 use super::wire;
-
-/// Whether a rule of the port lets requests wait.
-pub(super) fn is_needed(port: &Port) -> bool {
-    let mut faults = port.routes().filter_map(|route| route.fault.as_deref());
-    faults.any(|fault| fault.delay.is_some())
-}
 
 pub(super) fn filter() -> HttpFilter {
     // Whoever is asked for a fault gets it: the share was drawn before.

@@ -1,59 +1,70 @@
-//! The filter's configuration as an extension of its own (ECDS): a route change replaces it in place.
+//! The filter of a port as an extension of its own (ECDS). It holds what does not follow the routes: they are in the
+//! table (`table.rs`).
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use envoy_types::pb::envoy::config::core::v3::{
-    AsyncDataSource, DataSource, TypedExtensionConfig, async_data_source, data_source,
+    AsyncDataSource, BackoffStrategy, DataSource, TypedExtensionConfig, async_data_source, data_source,
 };
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{
-    FailurePolicy, PluginConfig, VmConfig, plugin_config::Vm,
+    FailurePolicy, PluginConfig, ReloadConfig, VmConfig, plugin_config::Vm,
 };
-use envoy_types::pb::google::protobuf::StringValue;
+use envoy_types::pb::google::protobuf::{Any, Duration, StringValue};
 
 use prost::Message as _;
+use sealgate_core::table::PortConfig;
 use sealgate_model::resolved::Port;
 
 use super::wire;
-use crate::snapshot::{Body, Resource};
+use crate::snapshot::Resource;
+
+/// How long a worker goes without its filter once that broke.
+const RELOAD_MS: i32 = 100;
 
 /// The name under which a listener asks for the filter of its port.
-pub(super) fn name(port: &Port) -> String {
-    format!("sealgate-{}", port.number)
+pub(super) fn name(port: u16) -> String {
+    format!("sealgate-{port}")
 }
 
-/// The filter with the port's routes. `module` is a file that Envoy can read.
-pub(super) fn resource(port: &Arc<Port>, module: &Path) -> Resource {
-    Resource::encoded_later(Arc::new(FilterConfig {
-        port: Arc::clone(port),
-        module: module.to_owned(),
-    }))
+/// The filter of a port. `module` is a file that Envoy can read.
+pub(super) fn resource(port: &Port, module: &Path) -> Resource {
+    let config = PortConfig {
+        port: port.number,
+        told: port.told.clone(),
+    };
+    // Plain data with string keys: there is nothing in it that JSON could refuse.
+    let value = serde_json::to_string(&config).unwrap_or_default();
+    let configuration = wire::any(&StringValue { value });
+    Resource::new(extension(&name(port.number), configuration, module).encode_to_vec())
 }
 
-struct FilterConfig {
-    port: Arc<Port>,
-    module: PathBuf,
-}
-
-impl Body for FilterConfig {
-    fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
-        sink(&build(&self.port, &self.module).encode_to_vec());
-    }
-}
-
-fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
-    // A table is plain data with string keys: there is nothing in it that JSON could refuse.
-    let table = serde_json::to_string(&port.table).unwrap_or_default();
+/// A plugin of this configuration, in the virtual machine of all.
+pub(super) fn extension(name: &str, configuration: Any, module: &Path) -> TypedExtensionConfig {
     let plugin = PluginConfig {
-        name: name(port),
-        configuration: Some(wire::any(&StringValue { value: table })),
+        name: name.to_owned(),
+        configuration: Some(configuration),
         // Never open: with `cluster_header` an open failure would let a client choose the cluster.
         failure_policy: FailurePolicy::FailReload.into(),
+        reload_config: Some(reload()),
         vm: Some(Vm::VmConfig(virtual_machine(module))),
         ..Default::default()
     };
-    wire::extension(&name(port), &Wasm { config: Some(plugin) })
+    wire::extension(name, &Wasm { config: Some(plugin) })
+}
+
+/// A machine that broke is made anew at once: until then its worker answers every request with 503, for a second by
+/// default. (Envoy 1.40 ends itself by a millisecond here.)
+fn reload() -> ReloadConfig {
+    ReloadConfig {
+        backoff: Some(BackoffStrategy {
+            base_interval: Some(Duration {
+                seconds: 0,
+                nanos: RELOAD_MS * 1_000_000,
+            }),
+            ..BackoffStrategy::default()
+        }),
+    }
 }
 
 /// Equal to the byte for every port and every push: Envoy compiles the module once.

@@ -20,105 +20,24 @@ use sealgate_core::host;
 use sealgate_core::identity::{
     Demand, FILTER_STATE, IdentityConfig, Misdirected, Origin, PoliciesConfig, Told, Xfcc, format,
 };
-use sealgate_model::identity::annotation;
 use sealgate_model::resolved::{Chain, ClientCertificate, Meaning, Port, Tls};
 use sealgate_model::Meta;
 use sha2::{Digest as _, Sha256};
 
 use super::wire;
 
-/// What the connections of a server mean. Without an annotation, those that may show a certificate tell of it.
-pub(super) fn meaning(meta: &Meta, tls: Option<&Tls>) -> Meaning {
-    let asks = tls.is_some_and(|tls| tls.client != ClientCertificate::None);
-    // One that cannot be read never became part of the state.
-    let own = annotation(meta).and_then(Result::ok);
-    let any_connection = own
-        .as_ref()
-        .is_some_and(|config| config.misdirected == Misdirected::Allow);
-    let told = own.or_else(|| asks.then(IdentityConfig::default));
-    Meaning {
-        told: told.filter(IdentityConfig::tells_something),
-        any_connection,
-    }
-}
-
-/// Every prefix that users gave to identity headers.
-pub(super) fn prefixes(gateways: &[(&Meta, &GatewaySpec)]) -> BTreeSet<String> {
-    let configs = gateways.iter().filter_map(|(meta, _)| annotation(meta)?.ok());
-    configs
-        .filter_map(|config| config.own_prefix().map(str::to_owned))
-        .collect()
-}
-
-/// What the filter has to know of a port's connections: nothing, if none of them shows a certificate or tells
-/// anything, and all are as good as each other.
-pub(super) fn policies(chains: &[Chain]) -> PoliciesConfig {
-    let mut told: Vec<Told> = Vec::new();
-    for chain in chains {
-        let Some(identity) = &chain.meaning.told else {
-            continue;
-        };
-        match told.iter_mut().find(|known| known.identity == *identity) {
-            Some(known) => known.chains.push(chain.name.clone()),
-            None => told.push(Told {
-                chains: vec![chain.name.clone()],
-                identity: identity.clone(),
-            }),
-        }
-    }
-    PoliciesConfig {
-        told,
-        demands: demands(chains),
-    }
-}
-
-/// By which connections hosts may be reached. Certificates of the gateway do not matter: which one it showed is the
-/// client's business. Where all chains demand the same, and no certificate, there is nothing to be got round.
-fn demands(chains: &[Chain]) -> Vec<Demand> {
-    let secure: Vec<_> = chains
-        .iter()
-        .filter_map(|chain| Some((chain, chain.tls.as_ref()?)))
-        .collect();
-    let policies: BTreeSet<_> = secure.iter().map(|(_, tls)| policy(tls)).collect();
-    if policies.len() < 2 && !secure.iter().any(|(chain, _)| asks(chain)) {
-        return Vec::new();
-    }
-    let demand = |(chain, tls): (&Chain, &Tls)| Demand {
-        domains: chain.domains().map(str::to_owned).collect(),
-        policy: (!chain.meaning.any_connection).then(|| policy(tls)),
-    };
-    secure.into_iter().map(demand).collect()
-}
-
-/// Names what a handshake had to fulfil, by its content.
-fn policy(tls: &Tls) -> String {
-    let demands = std::format!(
-        "{:?} {:?} {:?} {:?}",
-        tls.client,
-        tls.min_version,
-        tls.max_version,
-        tls.cipher_suites
-    );
-    let digest = Sha256::digest(demands);
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| std::format!("{byte:02x}"))
-        .collect()
-}
-
 /// Makes Envoy write down what the filter may ask of a connection, once, when its handshake is done. Every connection
 /// with TLS says what it is, asked or not: a server that begins to ask for certificates changes no other chain.
 pub(super) fn describing_filter(port: &Port, chain: &Chain) -> Option<Filter> {
-    if chain.tls.is_none() && port.table.policies == PoliciesConfig::default() {
+    if chain.tls.is_none() && port.told.is_empty() && !port.demands {
         return None;
     }
-    let policy = chain.tls.as_ref().map_or_else(|| "-".to_owned(), policy);
+    let policy = chain.policy.as_deref().unwrap_or("-");
     let origin = Origin {
         chain: &chain.name,
-        policy: &policy,
+        policy,
         // Every validation context that we make has a trust bundle, and none takes what it does not verify.
-        checked: asks(chain),
+        checked: chain.asks(),
     };
     let text = format(&origin, wants_chain(chain));
     let value = FilterStateValue {
@@ -175,19 +94,14 @@ pub fn chain_of<'p>(port: &'p Port, name: &str) -> Option<&'p Chain> {
         .chains
         .iter()
         .flat_map(|chain| chain.domains().map(move |domain| (domain, chain)));
-    let taking = domains.filter(|(domain, _)| *domain == "*" || host::matches(domain, name));
+    let taking = domains.filter(|(domain, _)| **domain == *"*" || host::matches(domain, name));
     let (_, chain) = taking.max_by_key(|(domain, _)| host::precedence(domain))?;
     Some(chain)
 }
 
 /// What a chain tells, if its connections can show a certificate at all.
 pub(crate) fn told(chain: &Chain) -> Option<&IdentityConfig> {
-    chain.meaning.told.as_ref().filter(|_| asks(chain))
-}
-
-fn asks(chain: &Chain) -> bool {
-    let tls = chain.tls.as_ref();
-    tls.is_some_and(|tls| tls.client != ClientCertificate::None)
+    chain.meaning.told.as_ref().filter(|_| chain.asks())
 }
 
 #[cfg(test)]

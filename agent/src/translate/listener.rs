@@ -20,8 +20,8 @@ const CONNECTION_BUFFER_BYTES: u32 = 32 * 1024;
 const HANDSHAKE_TIMEOUT_S: i64 = 15;
 
 /// The listener's name: stable, so that a change of its content is an update and not a new listener.
-pub(super) fn name(port: &Port) -> String {
-    format!("gateway-{}", port.number)
+pub(super) fn name(port: u16) -> String {
+    format!("gateway-{port}")
 }
 
 /// `Listener.filter_chains`.
@@ -59,8 +59,8 @@ impl Body for Encoder {
 fn build(port: &Port, listen: &str) -> Listener {
     let secure = port.chains.iter().any(|chain| chain.tls.is_some());
     Listener {
-        name: name(port),
-        stat_prefix: name(port),
+        name: name(port.number),
+        stat_prefix: name(port.number),
         address: Some(wire::tcp(listen, port.bind)),
         listener_filters: if secure { vec![tls_inspector()] } else { Vec::new() },
         listener_filters_timeout: wire::seconds(HANDSHAKE_TIMEOUT_S),
@@ -72,16 +72,16 @@ fn build(port: &Port, listen: &str) -> Listener {
 
 fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
     FilterChain {
-        name: chain.name.clone(),
+        name: chain.name.to_string(),
         filter_chain_match: (!chain.server_names.is_empty()).then(|| FilterChainMatch {
-            server_names: chain.server_names.clone(),
+            server_names: chain.server_names.iter().map(ToString::to_string).collect(),
             ..Default::default()
         }),
         filters: identity::describing_filter(port, chain)
             .into_iter()
             .chain([http(port, chain)])
             .collect(),
-        transport_socket: chain.tls.as_ref().map(tls::transport_socket),
+        transport_socket: chain.tls.as_deref().map(tls::transport_socket),
         transport_socket_connect_timeout: chain
             .tls
             .as_ref()

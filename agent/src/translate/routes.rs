@@ -1,8 +1,6 @@
 //! The native routes behind the filter. The filter decides; what Envoy's router cannot be told per request has a route
 //! of its own here, which the filter chooses by a header: a list of mirrors, and whether the default retries apply.
 
-use std::collections::BTreeMap;
-
 use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
 use envoy_types::pb::envoy::config::route::v3::{
     HeaderMatcher, RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
@@ -13,7 +11,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use envoy_types::pb::google::protobuf::Duration;
 use sealgate_core::names;
-use sealgate_core::table::{Mirror, Retries, mirrors_key};
+use sealgate_core::table::{Mirror, Retries};
 use sealgate_model::resolved::Port;
 
 use super::wire;
@@ -28,16 +26,12 @@ const TAKEN_OFF: [&str; 5] = [
 ];
 
 pub(super) fn build(port: &Port) -> RouteConfiguration {
-    let lists: BTreeMap<String, &[Mirror]> = port
-        .routes()
-        .filter(|route| !route.mirrors.is_empty())
-        .map(|route| (mirrors_key(&route.mirrors), &*route.mirrors))
-        .collect();
-    let mirrored = lists
+    let mirrored = port
+        .mirrors
         .iter()
         .flat_map(|(key, list)| pair(&[is(names::MIRRORS, key)], list));
     RouteConfiguration {
-        name: super::listener::name(port),
+        name: super::listener::name(port.number),
         virtual_hosts: vec![VirtualHost {
             name: "all".to_owned(),
             domains: vec!["*".to_owned()],

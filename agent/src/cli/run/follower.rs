@@ -7,14 +7,16 @@ use sealgate_model::{CredentialName, Step};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::source::Tell;
-use crate::engine::Shared;
+use crate::engine::{Engine, View};
 use crate::source::demand::Demand;
 use crate::source::health::Health;
 use crate::xds::wanted::Names;
 
 /// See the module.
 pub(super) struct Follower {
-    pub(super) shared: Shared,
+    pub(super) engine: Engine,
+    /// What the admin interface reads.
+    pub(super) show: watch::Sender<Arc<View>>,
     pub(super) events: mpsc::UnboundedReceiver<Step>,
     /// The Secrets that proxies ask for.
     pub(super) asked: watch::Receiver<Names>,
@@ -30,7 +32,7 @@ impl Follower {
     pub(super) async fn run(mut self) {
         let mut batch = Vec::new();
         loop {
-            let deadline = self.shared.with(|engine| engine.next_deadline());
+            let deadline = self.engine.next_deadline();
             tokio::select! {
                 count = self.events.recv_many(&mut batch, usize::MAX) => {
                     if count == 0 {
@@ -43,41 +45,36 @@ impl Follower {
                     while let Ok(event) = self.events.try_recv() {
                         batch.push(event);
                     }
+                    self.engine.set_synced();
                     self.apply(std::mem::take(&mut batch));
-                    self.shared.with(|engine| engine.set_synced());
                     self.synced.take().map(|synced| synced.send(()));
                 }
-                Ok(()) = self.asked.changed(), if self.synced.is_none() => {
-                    let referenced = self.shared.with(|engine| Arc::clone(engine.referenced()));
-                    self.demand_what_is_wanted(&referenced);
-                }
+                Ok(()) = self.asked.changed(), if self.synced.is_none() => self.demand_what_is_wanted(),
                 () = async { tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into()).await }, if deadline.is_some() => {
-                    self.shared.with(|engine| engine.expire(Instant::now()));
+                    self.engine.expire(Instant::now());
                 }
             }
         }
     }
 
     fn apply(&mut self, batch: Vec<Step>) {
-        let before = self.shared.with(|engine| Arc::clone(engine.referenced()));
-        let news = self
-            .shared
-            .with(|engine| engine.apply(batch.into_iter().flatten(), Instant::now()));
-        news.iter().for_each(|news| (self.tell)(news));
-        let after = self.shared.with(|engine| Arc::clone(engine.referenced()));
-        if self.demand.borrow().is_none() || !Arc::ptr_eq(&before, &after) {
-            self.demand_what_is_wanted(&after);
+        let before = self.engine.wanted().clone();
+        let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
+        self.show.send_replace(Arc::new(self.engine.view()));
+        if self.demand.borrow().is_none() || before != *self.engine.wanted() {
+            self.demand_what_is_wanted();
         }
+        news.iter().for_each(|news| (self.tell)(news));
     }
 
     /// What Gateways name and what proxies ask for.
-    fn demand_what_is_wanted(&mut self, referenced: &Demand) {
+    fn demand_what_is_wanted(&mut self) {
         let asked = self.asked.borrow_and_update();
         let asked = asked.keys().filter_map(|name| {
             let (namespace, name) = name.split_once('/')?;
             Some(CredentialName::new(namespace, name))
         });
-        let wanted = referenced.iter().cloned().chain(asked).collect();
+        let wanted = self.engine.wanted().iter().cloned().chain(asked).collect();
         self.demand.send_replace(Some(Arc::new(wanted)));
     }
 }

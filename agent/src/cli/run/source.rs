@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::{Run, Source};
 use crate::credential::{self, Outcome, Policy};
-use crate::news::News;
+use sealgate_model::ledger::News;
 use crate::source::demand::Demand;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;

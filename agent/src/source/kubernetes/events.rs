@@ -12,7 +12,7 @@ use sealgate_model::{Finding, ObjectRef, Severity};
 use tokio::sync::mpsc;
 
 use super::follow::explain;
-use crate::news::News;
+use sealgate_model::ledger::News;
 
 /// News that wait for the API server; more than that is dropped, the log and the status have it all.
 const WAITING: usize = 256;

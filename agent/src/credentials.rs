@@ -1,0 +1,214 @@
+//! Credentials as they stand: of each the last good version, and beside it what its Secrets say now.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use sealgate_model::code::Code;
+use sealgate_model::{BUNDLE_SUFFIX, CredentialName};
+use sealgate_model::{Finding, Severity};
+use sealgate_model::{Kind, ObjectRef, SecretObject};
+use time::OffsetDateTime;
+
+use crate::credential::{self, Credential, Outcome, Policy};
+
+/// One credential as it stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CredentialRecord {
+    /// What is served: the last good version.
+    pub good: Option<Arc<Credential>>,
+    /// What its own Secret says.
+    own: Option<Outcome>,
+    /// Of a bundle: what the Secret without the suffix says.
+    base: Option<Outcome>,
+    /// The key of the Secret that a refusal is about.
+    field: Option<String>,
+}
+
+/// All credentials; a clone costs nothing.
+pub type Records = OrdMap<CredentialName, Arc<CredentialRecord>>;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Credentials {
+    policy: Policy,
+    records: Records,
+    /// Those that are held without a Secret.
+    unclaimed: BTreeSet<CredentialName>,
+}
+
+/// What a Secret says of a credential, and the key that a refusal is about.
+#[derive(Debug, Default)]
+struct Word {
+    outcome: Option<Outcome>,
+    field: Option<String>,
+}
+
+impl Credentials {
+    /// None yet.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            records: Records::new(),
+            unclaimed: BTreeSet::new(),
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// The good version of a credential.
+    #[must_use]
+    pub fn good(&self, name: &CredentialName) -> Option<&Arc<Credential>> {
+        self.records.get(name)?.good.as_ref()
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_served(&self, name: &CredentialName) -> bool {
+        self.good(name).is_some()
+    }
+
+    /// The Secrets that were read.
+    pub fn secrets(&self) -> impl Iterator<Item = ObjectRef> {
+        let read = self.records.iter().filter(|(_, record)| record.own.is_some());
+        read.map(|(name, _)| ObjectRef::new(Kind::Secret, &name.namespace, &name.name))
+    }
+
+    /// Reads a Secret; notes the credentials that it changes, and gives what is to be said of it.
+    pub fn set(&mut self, secret: &SecretObject, touched: &mut BTreeSet<CredentialName>) -> Vec<Finding> {
+        let policy = Policy {
+            now: OffsetDateTime::now_utc(),
+            ..self.policy
+        };
+        let reading = credential::read(secret, &policy);
+        let word = |outcome: Option<Outcome>, bundle| Word {
+            field: match &outcome {
+                Some(Outcome::Refused(error)) => credential::field(secret, error, bundle),
+                _ => None,
+            },
+            outcome,
+        };
+        let name = ObjectRef::new(Kind::Secret, &secret.meta.namespace, &secret.meta.name);
+        let (pair, bundle) = (word(reading.key_pair, false), word(reading.trust_bundle, true));
+        self.speak(&name, pair, bundle, touched);
+        reading.findings
+    }
+
+    /// A Secret is gone; the good versions of what it spoke for stay.
+    pub fn delete(&mut self, secret: &ObjectRef, touched: &mut BTreeSet<CredentialName>) {
+        self.speak(secret, Word::default(), Word::default(), touched);
+    }
+
+    /// A Secret speaks for the key pair of its name, and for the bundle: its own if its name says so, else the one
+    /// that belongs to its pair.
+    fn speak(&mut self, secret: &ObjectRef, pair: Word, bundle: Word, touched: &mut BTreeSet<CredentialName>) {
+        let name = CredentialName::new(&secret.namespace, &secret.name);
+        if secret.name.ends_with(BUNDLE_SUFFIX) {
+            self.record(name, touched, |record| {
+                record.own = bundle.outcome.or(pair.outcome);
+                record.field = bundle.field.or(pair.field);
+            });
+        } else {
+            let bundle_name = name.bundle();
+            self.record(name, touched, |record| {
+                (record.own, record.field) = (pair.outcome, pair.field);
+            });
+            self.record(bundle_name, touched, |record| {
+                record.base = bundle.outcome;
+                record.field = bundle.field.or(record.field.take());
+            });
+        }
+    }
+
+    fn record(
+        &mut self,
+        name: CredentialName,
+        touched: &mut BTreeSet<CredentialName>,
+        set: impl FnOnce(&mut CredentialRecord),
+    ) {
+        let before = self.records.get(&name).cloned();
+        let mut record = before.as_deref().cloned().unwrap_or_default();
+        set(&mut record);
+        if let Some(Outcome::Ready(credential)) = record.outcome() {
+            record.good = Some(Arc::clone(credential));
+        }
+        if before.as_deref().unwrap_or(&CredentialRecord::default()) == &record {
+            return;
+        }
+        if record.outcome().is_none() && record.good.is_some() {
+            self.unclaimed.insert(name.clone());
+        } else {
+            self.unclaimed.remove(&name);
+        }
+        if record.outcome().is_none() && record.good.is_none() {
+            self.records.remove(&name);
+        } else {
+            self.records.insert(name.clone(), Arc::new(record));
+        }
+        touched.insert(name);
+    }
+
+    /// Lets go of what is held for nobody: without a Secret, and no Gateway names it.
+    pub fn forget(&mut self, is_wanted: impl Fn(&CredentialName) -> bool) -> Vec<CredentialName> {
+        let dead: Vec<_> = self
+            .unclaimed
+            .iter()
+            .filter(|name| !is_wanted(name))
+            .cloned()
+            .collect();
+        for name in &dead {
+            self.unclaimed.remove(name);
+            self.records.remove(name);
+        }
+        dead
+    }
+
+    /// What is to be said of a credential that its Secrets do not, or do no longer, provide.
+    #[must_use]
+    pub fn refusal(&self, name: &CredentialName) -> Option<Finding> {
+        let record = self.records.get(name)?;
+        let served = if record.good.is_some() {
+            "; the last good version is served on"
+        } else {
+            ""
+        };
+        let (code, message) = match record.outcome() {
+            Some(Outcome::Refused(error)) => (error.code(), format!("{error}{served}")),
+            None if record.good.is_some() => (Code::Deleted, format!("the Secret is gone{served}")),
+            _ => return None,
+        };
+        Some(Finding {
+            severity: Severity::Error,
+            code,
+            object: record.secret(name),
+            field: record.field.clone(),
+            message,
+        })
+    }
+}
+
+impl CredentialRecord {
+    /// What the Secrets say now; none if there is no such Secret any more.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        let ready = [&self.own, &self.base]
+            .into_iter()
+            .flatten()
+            .find(|outcome| matches!(outcome, Outcome::Ready(_)));
+        ready.or(self.own.as_ref()).or(self.base.as_ref())
+    }
+
+    /// The Secret that speaks for a credential.
+    fn secret(&self, name: &CredentialName) -> ObjectRef {
+        let secret = match (&self.own, name.name.strip_suffix(BUNDLE_SUFFIX)) {
+            (None, Some(base)) => base,
+            _ => &name.name,
+        };
+        ObjectRef::new(Kind::Secret, &name.namespace, secret)
+    }
+}

@@ -1,0 +1,97 @@
+//! The table of routes: its parts as extensions of their own (ECDS), and the listener that makes each worker read them.
+//!
+//! Plugins with the same virtual machine share it, so one plugin may read what another one decides by. The parts' plugins
+//! stand in a listener that binds no port and never serves anybody: a worker holds the table once, however many chains a
+//! port has, and a change replaces the one part that it is in.
+
+use std::path::Path;
+
+use envoy_types::pb::envoy::config::core::v3::TrafficDirection;
+use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter};
+use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager, http_connection_manager::RouteSpecifier,
+};
+use envoy_types::pb::google::protobuf::BytesValue;
+use prost::Message as _;
+use sealgate_core::table::{Entry, EntryValue, PARTS, encode_part};
+use sealgate_model::resolve::Part;
+
+use super::connection_manager::{discovered, router};
+use super::filter_config::extension;
+use super::wire;
+use crate::snapshot::Resource;
+
+/// The listener that holds the table. Its name comes before all others (`gateway-PORT`): a proxy asks for the parts before
+/// it asks for anything of a listener that serves.
+pub(super) const LISTENER: &str = "gateway-0-table";
+/// It is not bound; only it may have this address.
+const ADDRESS: (&str, u16) = ("127.255.255.254", 1);
+
+/// The name of a part; those of ports' filters (`sealgate-PORT`) come after all of them.
+pub(super) fn name(part: u16) -> String {
+    format!("sealgate-0-table-{part:02}")
+}
+
+/// A part; one that nothing belongs to is a part too.
+pub(super) fn resource(index: u16, part: Option<&Part>, module: &Path) -> Resource {
+    let entries = part.into_iter().flat_map(entries);
+    // Every entry is of its own part, and there once: that is how the parts are kept.
+    let bytes = encode_part(index, entries).unwrap_or_else(|error| {
+        tracing::error!(index, %error, "a part of the table cannot be made: its hosts are answered with 503");
+        Vec::new()
+    });
+    let configuration = wire::any(&BytesValue { value: bytes });
+    Resource::new(extension(&name(index), configuration, module).encode_to_vec())
+}
+
+fn entries(part: &Part) -> impl Iterator<Item = Entry<'_>> {
+    let routes = part.routes.iter().filter_map(|((port, domain), block)| {
+        Some(Entry {
+            port: *port,
+            domain,
+            value: EntryValue::Host(block.encoded.as_ref()?),
+        })
+    });
+    let demands = part.demands.iter().map(|((port, domain), demand)| Entry {
+        port: *port,
+        domain,
+        value: EntryValue::Demand {
+            server: &demand.server,
+            policy: demand.policy.as_deref(),
+        },
+    });
+    routes.chain(demands)
+}
+
+/// See the module.
+pub(super) fn listener() -> Listener {
+    let manager = HttpConnectionManager {
+        stat_prefix: LISTENER.to_owned(),
+        http_filters: (0..PARTS)
+            .map(|part| discovered(&name(part)))
+            .chain([router()])
+            .collect(),
+        route_specifier: Some(RouteSpecifier::RouteConfig(RouteConfiguration {
+            name: LISTENER.to_owned(),
+            ..RouteConfiguration::default()
+        })),
+        ..HttpConnectionManager::default()
+    };
+    let manager = Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(filter::ConfigType::TypedConfig(wire::any(&manager))),
+    };
+    Listener {
+        name: LISTENER.to_owned(),
+        stat_prefix: LISTENER.to_owned(),
+        address: Some(wire::tcp(ADDRESS.0, ADDRESS.1)),
+        bind_to_port: wire::no(),
+        traffic_direction: TrafficDirection::Inbound.into(),
+        filter_chains: vec![FilterChain {
+            filters: vec![manager],
+            ..FilterChain::default()
+        }],
+        ..Listener::default()
+    }
+}

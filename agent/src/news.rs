@@ -18,9 +18,9 @@ impl News {
     pub fn log(&self) {
         match self {
             Self::Found(finding) => match finding.severity {
-                Severity::Error => tracing::error!(code = finding.code, "{finding}"),
-                Severity::Warning => tracing::warn!(code = finding.code, "{finding}"),
-                Severity::Info => tracing::info!(code = finding.code, "{finding}"),
+                Severity::Error => tracing::error!(code = finding.code.as_str(), "{finding}"),
+                Severity::Warning => tracing::warn!(code = finding.code.as_str(), "{finding}"),
+                Severity::Info => tracing::info!(code = finding.code.as_str(), "{finding}"),
             },
             Self::Good(object) => tracing::info!("{object}: good again"),
         }
@@ -56,7 +56,7 @@ pub fn of_all(old: &[Finding], new: &[Finding]) -> Vec<News> {
 
 #[cfg(test)]
 mod tests {
-    use sealgate_model::Kind;
+    use sealgate_model::{Code, Kind};
 
     use super::*;
 
@@ -70,7 +70,7 @@ mod tests {
             field: None,
             message: String::new(),
         };
-        let (a, b) = (finding("a"), finding("b"));
+        let (a, b) = (finding(Code::BadHost), finding(Code::NoHosts));
         let both = [a.clone(), b.clone()];
         assert_eq!(of_object(&object, &[], &both), both.clone().map(News::Found));
         assert_eq!(of_object(&object, &both, &both), []);

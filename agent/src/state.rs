@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealgate_model::validate;
 use sealgate_model::{
-    BUNDLE_SUFFIX, CredentialName, Entry, Finding, Kind, Object, ObjectRef, SecretObject, Severity,
+    BUNDLE_SUFFIX, Code, CredentialName, Entry, Finding, Kind, Object, ObjectRef, SecretObject, Severity,
     SourceEvent,
 };
 
@@ -322,7 +322,7 @@ impl State {
                 );
                 Some(Finding {
                     severity: Severity::Error,
-                    code: "host-collision",
+                    code: Code::HostCollision,
                     object: ObjectRef::new(Kind::Gateway, &meta.namespace, &meta.name),
                     field: Some(field),
                     message,
@@ -336,7 +336,7 @@ impl State {
             let said = self.findings.get(&object_ref).into_iter().flatten();
             // What was said of the object by itself is said again by `set`; the rest came with reading it.
             let own = validate::object(&object);
-            let kept = said.filter(|finding| finding.code != "host-collision" && !own.contains(finding));
+            let kept = said.filter(|finding| finding.code != Code::HostCollision && !own.contains(finding));
             let entry = Entry {
                 findings: kept.cloned().collect(),
                 object: Some(object),
@@ -356,7 +356,7 @@ fn refusal(name: &CredentialName, record: &CredentialRecord) -> Option<Finding> 
     };
     let (code, message) = match record.outcome() {
         Some(Outcome::Refused(error)) => (error.code(), format!("{error}{served}")),
-        None if record.good.is_some() => ("deleted", format!("the Secret is gone{served}")),
+        None if record.good.is_some() => (Code::Deleted, format!("the Secret is gone{served}")),
         _ => return None,
     };
     Some(Finding {

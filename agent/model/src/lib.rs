@@ -4,6 +4,7 @@
 //! Nothing here knows where objects come from or where they go: no async, no TLS library, no Kubernetes client. It builds for
 //! wasm32 too.
 
+mod code;
 mod credential_name;
 mod event;
 mod finding;
@@ -15,6 +16,7 @@ mod object;
 pub mod resolved;
 pub mod validate;
 
+pub use code::{Code, Explanation, Section};
 pub use credential_name::{BUNDLE_SUFFIX, CredentialName};
 pub use event::{Entry, SourceEvent, Step};
 pub use finding::{Finding, Severity};

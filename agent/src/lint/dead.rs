@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
-use sealgate_model::{Finding, Kind, ObjectRef, Severity};
+use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity};
 
 use crate::translate::Bound;
 use sealgate_model::lint::cover::Cover;
@@ -127,25 +127,25 @@ impl<'t> Seen<'t> {
                 format!("{by} of VirtualService {}", by.service)
             };
             let message = format!("never reached: {place} takes every request that it matches");
-            finding(service, "dead-rule", format!("spec.http[{rule}]"), message)
+            finding(service, Code::DeadRule, format!("spec.http[{rule}]"), message)
         });
         let claimed = self.claimed.iter().map(|(place, (by, host))| {
             let message = format!(
                 "two VirtualServices claim these paths of {host}: {by} of {} comes first and takes them",
                 by.service
             );
-            finding(place.service, "claimed-path", format!("spec.{place}"), message)
+            finding(place.service, Code::ClaimedPath, format!("spec.{place}"), message)
         });
         let shadowed = self.shadowed.iter().map(|((service, by), hosts)| {
             let hosts = hosts.iter().copied().collect::<Vec<_>>().join(", ");
             let message = format!("{hosts}: VirtualService {by} comes first and takes every request");
-            finding(service, "shadowed-host", "spec.hosts".to_owned(), message)
+            finding(service, Code::ShadowedHost, "spec.hosts".to_owned(), message)
         });
         dead.chain(claimed).chain(shadowed).collect()
     }
 }
 
-fn finding(service: &str, code: &'static str, field: String, message: String) -> Finding {
+fn finding(service: &str, code: Code, field: String, message: String) -> Finding {
     let (namespace, name) = service.split_once('/').unwrap_or(("", service));
     Finding {
         severity: Severity::Warning,

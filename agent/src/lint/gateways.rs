@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sealgate_core::config::{GatewaySpec, HttpMatch, VirtualServiceSpec};
 use sealgate_model::validate::split_host;
-use sealgate_model::{Finding, Kind, Meta, Object, ObjectRef, Severity};
+use sealgate_model::{Code, Finding, Kind, Meta, Object, ObjectRef, Severity};
 
 use crate::state::State;
 use crate::translate::Bound;
@@ -104,7 +104,7 @@ impl<'s> Service<'s> {
             let message = "there are none: this is for the mesh alone, and no gateway serves it";
             self.say(
                 Severity::Info,
-                "no-gateways",
+                Code::NoGateways,
                 "spec.gateways".to_owned(),
                 message.to_owned(),
             );
@@ -134,7 +134,7 @@ impl<'s> Service<'s> {
         }
     }
 
-    fn say(&mut self, severity: Severity, code: &'static str, field: String, message: String) {
+    fn say(&mut self, severity: Severity, code: Code, field: String, message: String) {
         self.findings.push(Finding {
             severity,
             code,
@@ -152,7 +152,7 @@ impl<'s> Service<'s> {
         let message = format!("there is no {}{}", gateway_ref(key), hint.unwrap_or_default());
         self.say(
             Severity::Warning,
-            "unknown-gateway",
+            Code::UnknownGateway,
             format!("spec.gateways[{at}]"),
             message,
         );
@@ -175,7 +175,7 @@ impl<'s> Service<'s> {
             let message = format!("Gateway {namespace}/{name} does not see it, and does not serve it");
             self.say(
                 Severity::Warning,
-                "not-exported",
+                Code::NotExported,
                 "spec.exportTo".to_owned(),
                 message,
             );
@@ -192,7 +192,7 @@ impl<'s> Service<'s> {
                 let message = format!("no server of its Gateways takes {host}");
                 self.say(
                     Severity::Warning,
-                    "unserved-host",
+                    Code::UnservedHost,
                     format!("spec.hosts[{at}]"),
                     message,
                 );
@@ -205,7 +205,7 @@ impl<'s> Service<'s> {
             for (at, block) in route.r#match.iter().enumerate() {
                 if let Some((severity, field, message)) = self.dropped(block, bound) {
                     let field = format!("spec.http[{rule}].match[{at}].{field}");
-                    self.say(severity, "dropped-match", field, message.to_owned());
+                    self.say(severity, Code::DroppedMatch, field, message.to_owned());
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 use sealgate_model::resolved::{Chain, Meaning, Port, Upstream};
-use sealgate_model::{CredentialName, Finding, Kind, Meta, Object, ObjectRef, Severity};
+use sealgate_model::{Code, CredentialName, Finding, Kind, Meta, Object, ObjectRef, Severity};
 
 pub(super) use self::hosts::is_exported;
 
@@ -152,7 +152,7 @@ impl<'a> Binder<'a> {
                 if *kind.get_or_insert(secure) != secure {
                     self.say(
                         meta,
-                        "port-collision",
+                        Code::PortCollision,
                         format!("spec.servers[{at}].port"),
                         "another server of this port differs in TLS; it stays",
                     );
@@ -195,11 +195,11 @@ impl<'a> Binder<'a> {
         })
     }
 
-    fn say(&mut self, gateway: &Meta, code: &'static str, field: String, message: impl Into<String>) {
+    fn say(&mut self, gateway: &Meta, code: Code, field: String, message: impl Into<String>) {
         self.report(code, (gateway_ref(gateway), field), message.into());
     }
 
-    fn report(&mut self, code: &'static str, (object, field): (ObjectRef, String), message: String) {
+    fn report(&mut self, code: Code, (object, field): (ObjectRef, String), message: String) {
         self.findings.push(Finding {
             severity: Severity::Error,
             code,

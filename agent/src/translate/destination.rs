@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Endpoints as CoreEndpoints, Service, ServicePor
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntryPort, ServiceEntrySpec};
 use sealgate_model::resolved::{Endpoint, Endpoints, Upstream};
-use sealgate_model::{Finding, Meta, Object, ObjectRef, Severity};
+use sealgate_model::{Code, Finding, Meta, Object, ObjectRef, Severity};
 
 use self::endpoints::{from_endpoints, from_slice};
 use super::bind::is_exported;
@@ -102,7 +102,7 @@ impl<'a> Destinations<'a> {
         name
     }
 
-    fn say(&mut self, place: &ObjectRef, code: &'static str, message: String) {
+    fn say(&mut self, place: &ObjectRef, code: Code, message: String) {
         let finding = Finding {
             severity: Severity::Warning,
             code,
@@ -129,7 +129,7 @@ impl<'a> Destinations<'a> {
         if !ports.is_empty() {
             self.say(
                 place,
-                "ambiguous-port",
+                Code::AmbiguousPort,
                 format!("{host} has several ports and the destination names none: {listener} is taken"),
             );
         }
@@ -157,7 +157,7 @@ impl<'a> Destinations<'a> {
             if !labels.is_empty() {
                 self.say(
                     place,
-                    "subset-not-carried-out",
+                    Code::SubsetNotCarriedOut,
                     format!(
                         "{host}: subsets select endpoints of a ServiceEntry alone; all endpoints are used"
                     ),
@@ -167,7 +167,7 @@ impl<'a> Destinations<'a> {
         }
         self.say(
             place,
-            "unknown-destination",
+            Code::UnknownDestination,
             format!("there is no Service or ServiceEntry {host}: its requests are answered with 503"),
         );
         Upstream {
@@ -190,7 +190,7 @@ impl<'a> Destinations<'a> {
             None => {
                 self.say(
                     place,
-                    "unknown-subset",
+                    Code::UnknownSubset,
                     format!("no DestinationRule has a subset {subset} of {host}: all endpoints are used"),
                 );
                 BTreeMap::new()
@@ -217,7 +217,7 @@ impl<'a> Destinations<'a> {
         else {
             self.say(
                 place,
-                "unknown-port",
+                Code::UnknownPort,
                 format!("Service {}/{} has no port {port}", meta.namespace, meta.name),
             );
             return upstream(false, Endpoints::Known(Vec::new()));
@@ -301,7 +301,7 @@ fn from_entry(
     let Some(own) = entry.ports.iter().find(|own| own.number == port) else {
         destinations.say(
             place,
-            "unknown-port",
+            Code::UnknownPort,
             format!("ServiceEntry {host} has no port {port}"),
         );
         return Upstream {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::finding;
 use super::strict::Strict;
-use crate::{Finding, Meta, ObjectRef, SecretObject, Severity};
+use crate::{Code, Finding, Meta, ObjectRef, SecretObject, Severity};
 
 /// What was decoded, or why not.
 pub(crate) type Decoded<T> = Result<T, Box<Finding>>;
@@ -64,7 +64,7 @@ fn bad(object_ref: &ObjectRef, field: Option<String>, message: String) -> Box<Fi
     Box::new(finding(
         object_ref.clone(),
         Severity::Error,
-        "invalid-object",
+        Code::InvalidObject,
         field,
         message,
     ))
@@ -101,7 +101,7 @@ fn typed<T: DeserializeOwned>(
         findings.push(finding(
             object_ref.clone(),
             Severity::Warning,
-            "unknown-field",
+            Code::UnknownField,
             Some(field),
             message,
         ));

@@ -3,7 +3,7 @@
 use sealgate_core::config::Server;
 use sealgate_model::resolved::{Chain, ClientCertificate, Tls, TlsVersion};
 use sealgate_model::validate::split_host;
-use sealgate_model::{BUNDLE_SUFFIX, CredentialName, Meta};
+use sealgate_model::{BUNDLE_SUFFIX, Code, CredentialName, Meta};
 
 use super::Binder;
 use crate::translate::identity;
@@ -32,7 +32,7 @@ impl Binder<'_> {
             let message = format!("{clash} is another server's on this port, which stays");
             self.say(
                 meta,
-                "host-collision",
+                Code::HostCollision,
                 format!("spec.servers[{at}].hosts"),
                 message,
             );
@@ -48,7 +48,7 @@ impl Binder<'_> {
         let tls = self.or_held(number, &names, tls, |binder, missing, effect| {
             let field = format!("spec.servers[{at}].tls.credentialName");
             let message = format!("there is no good Secret {missing} yet: {effect}");
-            binder.say(meta, "credential-not-ready", field, message);
+            binder.say(meta, Code::CredentialNotReady, field, message);
         });
         Some(Chain {
             name,

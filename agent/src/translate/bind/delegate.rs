@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sealgate_core::config::{Delegate, Destination, HttpRoute};
 use sealgate_core::convert::{Problem, delegate};
 use sealgate_core::table::{Origin, Root};
+use sealgate_model::Code;
 
 use super::hosts::is_exported;
 use super::rules::{Declared, origin};
@@ -31,7 +32,7 @@ impl<'a> Binder<'a> {
         let Some((own, delegate)) = found.next().filter(|(_, spec)| spec.hosts.is_empty()) else {
             let message =
                 format!("there is no VirtualService {namespace}/{name} without hosts: the rule is left out");
-            self.report("unknown-delegate", place, message);
+            self.report(Code::UnknownDelegate, place, message);
             return Vec::new();
         };
         if !is_exported(&delegate.export_to, &own.namespace, &root.namespace) {
@@ -39,7 +40,7 @@ impl<'a> Binder<'a> {
                 "{namespace}/{name} is not exported to {}: the rule is left out",
                 root.namespace
             );
-            self.report("delegate-not-exported", place, message);
+            self.report(Code::DelegateNotExported, place, message);
             return Vec::new();
         }
         let rule = qualified(rule, &root.namespace);
@@ -53,7 +54,7 @@ impl<'a> Binder<'a> {
                         root.namespace, root.name
                     );
                     let place = (service_ref(own), format!("spec.http[{number}].match"));
-                    self.report("delegate-conflict", place, message);
+                    self.report(Code::DelegateConflict, place, message);
                     return None;
                 };
                 Some(Declared {
@@ -77,7 +78,7 @@ impl<'a> Binder<'a> {
         for problem in problems.iter().filter(|problem| problem.refused) {
             let field = format!("spec.http[{}].{}", declared.origin.rule, problem.field);
             self.report(
-                problem.code,
+                problem.code.into(),
                 (service_ref(declared.service), field),
                 problem.message.clone(),
             );

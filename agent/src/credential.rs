@@ -15,7 +15,7 @@ mod strict;
 use std::fmt;
 use std::sync::Arc;
 
-use sealgate_model::{Finding, ObjectRef, SecretObject};
+use sealgate_model::{Code, Finding, ObjectRef, SecretObject};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -131,12 +131,12 @@ impl Credential {
 pub enum Outcome {
     /// It can be served.
     Ready(Arc<Credential>),
-    /// It is not there yet: a stable word why.
-    Pending(&'static str),
+    /// It is not there yet: why.
+    Pending(Code),
     /// It is bad.
     Refused(CredentialError),
-    /// It is never served: a stable word why.
-    Ignored(&'static str),
+    /// It is never served: why.
+    Ignored(Code),
 }
 
 /// What one Secret holds.
@@ -174,7 +174,7 @@ pub(crate) struct Warnings<'a> {
 }
 
 impl Warnings<'_> {
-    fn add(&mut self, code: &'static str, field: &str, message: impl Into<String>) {
+    fn add(&mut self, code: Code, field: &str, message: impl Into<String>) {
         self.findings.push(Finding {
             severity: sealgate_model::Severity::Warning,
             code,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use sealgate_model::code::Code;
+use sealgate_model::Code;
 use sealgate_model::{BUNDLE_SUFFIX, CredentialName};
 use sealgate_model::{Finding, Severity};
 use sealgate_model::{Kind, ObjectRef, SecretObject};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sealgate_model::{CredentialName, Finding, Severity};
+use sealgate_model::{Code, CredentialName, Finding, Severity};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -79,7 +79,7 @@ pub fn finding(finding: &Finding) -> FindingStatus {
     };
     FindingStatus {
         severity: severity.to_owned(),
-        code: finding.code.to_owned(),
+        code: finding.code.as_str().to_owned(),
         object: finding.object.to_string(),
         field: finding.field.clone(),
         message: finding.message.clone(),
@@ -97,7 +97,7 @@ fn credential(
         Some(Outcome::Pending(reason)) => ("pending", Some(*reason), None),
         Some(Outcome::Refused(error)) => ("refused", Some(error.code()), Some(error.to_string())),
         Some(Outcome::Ignored(reason)) => ("ignored", Some(*reason), None),
-        None => ("pending", Some("deleted"), None),
+        None => ("pending", Some(Code::Deleted), None),
     };
     let mut status = CredentialStatus {
         name: name.to_string(),
@@ -108,7 +108,7 @@ fn credential(
             "keyPair"
         }
         .to_owned(),
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|code| code.as_str().to_owned()),
         message,
         served: record.good.is_some(),
         ..CredentialStatus::default()

@@ -138,7 +138,10 @@ async fn a_broken_file_keeps_its_objects() {
     fs::write(folder.path().join("s.yaml"), "a: [").unwrap();
     let broken = applied(&mut events).await;
     assert_eq!(
-        (broken.object_ref.to_string().as_str(), broken.findings[0].code),
+        (
+            broken.object_ref.to_string().as_str(),
+            broken.findings[0].code.as_str()
+        ),
         ("File s.yaml", "invalid-yaml")
     );
     fs::write(folder.path().join("s.yaml"), SERVICE).unwrap();
@@ -238,7 +241,10 @@ async fn a_file_that_is_cut_off_and_still_yaml_loses_nothing() {
         fs::write(&path, half).unwrap();
         let broken = applied(&mut events).await;
         assert_eq!(
-            (broken.object_ref.to_string().as_str(), broken.findings[0].code),
+            (
+                broken.object_ref.to_string().as_str(),
+                broken.findings[0].code.as_str()
+            ),
             ("File s.yaml", "not-an-object")
         );
         fs::write(&path, SERVICE).unwrap();

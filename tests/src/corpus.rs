@@ -185,8 +185,8 @@ pub fn outcome(reading: &Reading) -> Result<&Outcome> {
 pub fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Ready(_) => "ready",
-        Outcome::Refused(error) => error.code(),
-        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason,
+        Outcome::Refused(error) => error.code().as_str(),
+        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason.as_str(),
     }
 }
 

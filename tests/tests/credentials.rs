@@ -28,7 +28,11 @@ fn the_agent_reads_each_as_the_table_says() -> Result<()> {
     for case in &cases {
         let reading = corpus::read(&corpus::material(&case.name)?.secret);
         let word = corpus::word(corpus::outcome(&reading)?);
-        let warnings: Vec<_> = reading.findings.iter().map(|finding| finding.code).collect();
+        let warnings: Vec<_> = reading
+            .findings
+            .iter()
+            .map(|finding| finding.code.as_str())
+            .collect();
         if word != case.ours || warnings != case.warnings {
             wrong.push(format!(
                 "{}: {word} {warnings:?}, not {} {:?}",

@@ -11,14 +11,12 @@ use sealgate_agent::config::Gateway;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::translate::{Bound, Settings};
 use sealgate_model::manifest::{self, Namespaces};
-use sealgate_model::{Finding, Severity, SourceEvent};
+use sealgate_model::{Code, Finding, Severity, SourceEvent};
 use sealgate_tests::fields::{self, Occurrence};
 use serde_json::Value;
 
 const OBJECTS: &str = include_str!("data/every-field.yaml");
 const PAGE: &str = include_str!("../../agent/docs/fields.md");
-/// What says that a field means nothing here; so does an error of any other code that names the field itself.
-const NOT_CARRIED_OUT: &str = "not-carried-out";
 
 /// What becomes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +97,7 @@ fn named<'f>(findings: &'f [Finding], object: &Value, field: &Occurrence) -> Opt
         finding.severity == Severity::Error && finding.field.as_deref() == Some(field.place.as_str())
     };
     let own = || findings.iter().filter(is_of);
-    let mut meaningless = own().filter(|finding| finding.code == NOT_CARRIED_OUT);
+    let mut meaningless = own().filter(|finding| finding.code == Code::NotCarriedOut);
     meaningless.find(names).or_else(|| own().find(is_refusal))
 }
 

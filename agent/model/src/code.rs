@@ -1,29 +1,358 @@
-//! Temporary.
-pub type CodeWord = &'static str;
-pub struct Code;
-#[allow(non_upper_case_globals, missing_docs)]
-impl Code {
-    pub const HostCollision: CodeWord = "host-collision";
-    pub const PortCollision: CodeWord = "port-collision";
-    pub const CredentialNotReady: CodeWord = "credential-not-ready";
-    pub const UnknownDelegate: CodeWord = "unknown-delegate";
-    pub const DelegateNotExported: CodeWord = "delegate-not-exported";
-    pub const DelegateConflict: CodeWord = "delegate-conflict";
-    pub const AmbiguousPort: CodeWord = "ambiguous-port";
-    pub const SubsetNotCarriedOut: CodeWord = "subset-not-carried-out";
-    pub const UnknownDestination: CodeWord = "unknown-destination";
-    pub const UnknownSubset: CodeWord = "unknown-subset";
-    pub const UnknownPort: CodeWord = "unknown-port";
-    pub const TableRefused: CodeWord = "table-refused";
-    pub const DeadRule: CodeWord = "dead-rule";
-    pub const ClaimedPath: CodeWord = "claimed-path";
-    pub const ShadowedHost: CodeWord = "shadowed-host";
-    pub const NoGateways: CodeWord = "no-gateways";
-    pub const UnknownGateway: CodeWord = "unknown-gateway";
-    pub const NotExported: CodeWord = "not-exported";
-    pub const UnservedHost: CodeWord = "unserved-host";
-    pub const DroppedMatch: CodeWord = "dropped-match";
-    pub const BadHost: CodeWord = "bad-host";
-    pub const NoHosts: CodeWord = "no-hosts";
-    pub const Deleted: CodeWord = "deleted";
+//! The codes of findings: each with its word, how serious it is, what it means and what to do. `agent/docs/findings.md` shows
+//! them (`cargo xtask findings`).
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use sealgate_core::convert::ProblemCode;
+use serde::{Serialize, Serializer};
+
+use crate::Severity;
+
+/// What is said of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What it is about.
+    pub section: Section,
+    /// How serious it can be; empty for the state of a credential, which is no finding.
+    pub severities: &'static [Severity],
+    /// What it means, in Markdown.
+    pub means: &'static str,
+    /// What to do, in Markdown; empty where that is plain.
+    pub remedy: &'static str,
+}
+
+/// What codes are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// Reading them.
+    Files,
+    /// Credentials.
+    Secrets,
+    /// Servers.
+    Gateways,
+    /// Rules and destinations.
+    VirtualServices,
+}
+
+impl Section {
+    /// Its heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Files => "Files and objects",
+            Self::Secrets => "Secrets",
+            Self::Gateways => "Gateways",
+            Self::VirtualServices => "VirtualServices",
+        }
+    }
+}
+
+/// `Variant = "word" [severities]: "what it means" => "what to do";`
+macro_rules! codes {
+    ($($section:ident {
+        $($variant:ident = $word:literal [$($severity:ident),*]: $means:literal => $remedy:literal;)*
+    })*) => {
+        /// What a finding says, as a word that scripts may rely on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = $means] $variant,)*)*
+        }
+
+        impl Code {
+            /// All of them, as the page lists them.
+            pub const ALL: &[Self] = &[$($(Self::$variant,)*)*];
+
+            /// The word: kebab-case, and it never changes.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($(Self::$variant => $word,)*)*
+                }
+            }
+
+            /// What is to be said of it.
+            #[must_use]
+            pub fn explanation(self) -> Explanation {
+                match self {
+                    $($(Self::$variant => Explanation {
+                        section: Section::$section,
+                        severities: &[$(Severity::$severity),*],
+                        means: $means,
+                        remedy: $remedy,
+                    },)*)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    Files {
+        Unreadable = "unreadable" [Error]: "the file or folder cannot be read" => "give the agent the right to read it";
+        LinkLoop = "link-loop" [Error]: "links lead in a circle" => "repair the link";
+        NotAFile = "not-a-file" [Error]: "a FIFO, socket or device stands where a file should" => "put a file there";
+        FileTooLarge = "file-too-large" [Error]: "a manifest above 8 MB, a PEM file above 1 MB" => "split it";
+        InvalidUtf8 = "invalid-utf8" [Error]: "the manifest is not text" => "save it as UTF-8";
+        InvalidYaml = "invalid-yaml" [Error]: "the document cannot be parsed" => "the message names the line";
+        InvalidObject = "invalid-object" [Error]:
+            "a field has the wrong type, a name is not one, base64 is not base64" => "`field` names the place";
+        NotAnObject = "not-an-object" [Error]:
+            "a document without `kind` and `apiVersion`; it may be cut off, so the file's objects stay"
+            => "complete it";
+        DuplicateObject = "duplicate-object" [Error]:
+            "two files have the same object; the first in path order stands" => "remove one";
+        UnknownField = "unknown-field" [Warning]: "nobody knows this field" => "look for a typing error";
+        SkippedKind = "skipped-kind" [Info]: "a kind that Sealgate does not read" => "nothing";
+    }
+    Secrets {
+        NoKey = "no-key" [Error]: "a certificate without a key" => "add the key";
+        NoCertificate = "no-certificate" [Error]: "a key without a certificate" => "add the certificate";
+        BadPem = "bad-pem" [Error]: "a value is not PEM, or a block of it is cut off or broken" => "write it again";
+        TooLarge = "too-large" [Error]:
+            "a chain above 64 KB or a bundle above 1 MB" => "clients take no larger chain; remove what is not needed";
+        EncryptedKey = "encrypted-key" [Error]: "the key asks for a password" => "`openssl pkey -in KEY -out KEY`";
+        SeveralKeys = "several-keys" [Error]: "more than one private key" => "leave the certificate's own";
+        BadKey = "bad-key" [Error]: "the key cannot be read" => "write it again";
+        UnsupportedKey = "unsupported-key" [Error]:
+            "an algorithm, size or curve that Envoy refuses"
+            => "RSA of 2048 bits and more, P-256, P-384, P-521, Ed25519";
+        KeyMismatch = "key-mismatch" [Error]: "the key is another certificate's" => "replace both together";
+        BadCertificate = "bad-certificate" [Error]:
+            "a certificate cannot be read, or Envoy refuses it" => "the message says why";
+        NoName = "no-name" [Error]: "neither a DNS, IP or URI name nor a common name" => "issue it with a DNS name";
+        BadCommonName = "bad-common-name" [Error]: "the common name is empty or not text" => "issue it again";
+        MustStaple = "must-staple" [Error]: "it demands an OCSP staple, and there is no good one" => "renew the staple";
+        BadCrl = "bad-crl" [Error]:
+            "a revocation list that would lock every client out" => "use the list of the bundle's own CA";
+        Expired = "expired" [Error, Warning]:
+            "a bundle without any valid certificate, or `--refuse-expired`; as a warning, a leaf that is served on"
+            => "renew it";
+        StrictName = "strict-name" [Error]: "`--strict-names`" => "rename it";
+        Deleted = "deleted" [Error]:
+            "a Gateway names a Secret that is gone; the last good version is served on"
+            => "bring it back, or change the Gateway";
+        EmptyValues = "empty-values" []:
+            "not there yet: the values are empty" => "whoever made the Secret will fill it";
+        NeverServedType = "never-served-type" []: "a service account's token or a Helm release" => "nothing";
+        NoCertificateKeys = "no-certificate-keys" []: "holds no certificate" => "nothing";
+        NotYetValid = "not-yet-valid" [Warning]:
+            "the certificate's time has not come" => "check the clock of whoever issued it";
+        WeakSignature = "weak-signature" [Warning]: "MD5 or SHA-1, which clients refuse" => "issue it again";
+        ChainOrder = "chain-order" [Warning]: "the leaf is not first; it is served first" => "nothing";
+        StapleDropped = "staple-dropped" [Warning]:
+            "the OCSP staple is of another certificate, expired or not one" => "renew the staple";
+        CaExpired = "ca-expired" [Warning]: "one CA of the bundle has expired" => "remove it";
+        CaNotYetValid = "ca-not-yet-valid" [Warning]:
+            "one CA of the bundle is not valid yet: its clients are refused" => "check the clock of whoever issued it";
+        CrlExpired = "crl-expired" [Warning]: "Envoy refuses every client by an expired list" => "renew the list";
+        CrlPartial = "crl-partial" [Warning]:
+            "a CA of the bundle has no list: its clients are refused" => "add its list";
+    }
+    Gateways {
+        NoServers = "no-servers" [Error]: "`servers` is empty" => "add one";
+        NoHosts = "no-hosts" [Error]:
+            "a server, or a VirtualService that is bound to a Gateway, has no host" => "add one";
+        BadHost = "bad-host" [Error]: "not a host name or wildcard" => "`*.` may only stand in front";
+        BadPort = "bad-port" [Error]: "not from 1 to 65535" => "";
+        PortCollision = "port-collision" [Error]:
+            "two servers of one port differ in having TLS" => "give one another port";
+        HostCollision = "host-collision" [Error]:
+            "another server has this TLS host; whoever has it keeps it, and at a start the older, else the first in \
+             path order"
+            => "remove it from one";
+        NoTls = "no-tls" [Error]: "an HTTPS server without `tls`" => "add it";
+        NoCredentialName = "no-credential-name" [Error]:
+            "certificates come from a Secret, and none is named" => "set `credentialName`";
+        CredentialNotReady = "credential-not-ready" [Error]:
+            "the Secret is not there, or bad; connections are refused unless the proxy still holds it"
+            => "create or repair the Secret";
+        BadTlsVersion = "bad-tls-version" [Error]: "not a TLS version" => "`TLSV1_2` or `TLSV1_3`";
+        BadCipherSuite = "bad-cipher-suite" [Error]: "Envoy does not know it" => "see the message";
+        BadIdentity = "bad-identity" [Error]:
+            "the annotation `sealgate.dev/identity` cannot be read, or has a key or word that nobody knows"
+            => "see the message";
+        NotCarriedOut = "not-carried-out" [Error, Warning]:
+            "a field that Sealgate knows and does not carry out; an error where leaving it out would be wrong"
+            => "remove it";
+    }
+    VirtualServices {
+        BadRegex = "bad-regex" [Error]: "not RE2 syntax, or too large" => "";
+        EmptyMatch = "empty-match" [Error]:
+            "a condition without exact, prefix or regex, or an empty prefix" => "leave it out";
+        AmbiguousMatch = "ambiguous-match" [Error]: "more than one of exact, prefix and regex" => "choose one";
+        InvalidHeaderName = "invalid-header-name" [Error]: "not a header's name" => "";
+        InvalidHeaderValue = "invalid-header-value" [Error]: "a control character in a header's value or a host" => "";
+        NoAction = "no-action" [Error]: "none of route, redirect, directResponse" => "add one";
+        AmbiguousAction = "ambiguous-action" [Error]: "more than one of them" => "choose one";
+        NoDestination = "no-destination" [Error]: "a destination without a host" => "";
+        NoWeight = "no-weight" [Error]: "every weight is 0" => "";
+        BadWeight = "bad-weight" [Error]: "a negative weight" => "";
+        AmbiguousRewrite = "ambiguous-rewrite" [Error]: "`uri` and `uriRegexRewrite`" => "choose one";
+        BadRewrite = "bad-rewrite" [Error]:
+            "the template of a regex rewrite names a group that is not there, or ends in a backslash" => "";
+        AmbiguousAuthority = "ambiguous-authority" [Error]:
+            "the host is set in more than one place of one level" => "choose one";
+        BadPath = "bad-path" [Error]: "a path holds visible ASCII alone" => "encode the rest as %XX";
+        BadDuration = "bad-duration" [Error]: "not a duration such as `1.5s`, or below 1 ms" => "";
+        BadRetries = "bad-retries" [Error]: "`attempts` or `retryOn` cannot be read" => "";
+        BadRedirect = "bad-redirect" [Error]: "a code, scheme, port or host that a redirect cannot have" => "";
+        BadStatus = "bad-status" [Error]:
+            "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names" => "";
+        BadBody = "bad-body" [Error]: "the body is not one of string and base64 bytes" => "";
+        BadFault = "bad-fault" [Error]:
+            "a fault with neither delay nor abort, a delay without `fixedDelay`, an exponential delay, an abort \
+             without a status"
+            => "";
+        BadPercentage = "bad-percentage" [Error]: "a share that is not from 0 to 100" => "";
+        BadCors = "bad-cors" [Error]: "`unmatchedPreflights` is neither FORWARD nor IGNORE" => "";
+        BadDelegate = "bad-delegate" [Error]:
+            "a delegate without a name, or one that delegates further" => "one level is all there is";
+        UnknownDelegate = "unknown-delegate" [Error]:
+            "no VirtualService of this name that has no hosts; the rule is left out"
+            => "create it, without hosts and gateways";
+        DelegateNotExported = "delegate-not-exported" [Error]:
+            "`exportTo` of the delegate keeps it from its root; the rule is left out" => "add the root's namespace";
+        DelegateConflict = "delegate-conflict" [Error]:
+            "the conditions of a delegate's rule are not within its root's; the rule is left out"
+            => "begin its prefix with the root's";
+        NoEffect = "no-effect" [Warning]:
+            "a fault without a percentage; what needs an upstream, on a redirect or direct response"
+            => "remove it, or complete it";
+        HeaderDropped = "header-dropped" [Warning]: "names that start with `:` and `host` cannot be set here" => "";
+        AmbiguousPort = "ambiguous-port" [Warning]:
+            "the service has several ports and the destination names none" => "name one";
+        UnknownDestination = "unknown-destination" [Warning]:
+            "no Service or ServiceEntry of this name: 503" => "create it";
+        UnknownPort = "unknown-port" [Warning]: "the service has no such port: 503" => "";
+        UnknownSubset = "unknown-subset" [Warning]: "no DestinationRule has this subset: all endpoints are used" => "";
+        SubsetNotCarriedOut = "subset-not-carried-out" [Warning]:
+            "subsets select endpoints of a ServiceEntry alone, for those of a Service carry no labels: all of them \
+             are used"
+            => "name the parts as Services of their own";
+        DeadRule = "dead-rule" [Warning]:
+            "earlier rules of the VirtualService take every request that this one matches" => "[reorder](#dead-rule)";
+        ClaimedPath = "claimed-path" [Warning]:
+            "two VirtualServices claim the same path of a host; the older takes it"
+            => "[leave it to one](#claimed-path)";
+        ShadowedHost = "shadowed-host" [Warning]:
+            "an older VirtualService takes every request for this host" => "[merge them](#shadowed-host)";
+        UnservedHost = "unserved-host" [Warning]:
+            "no server of its Gateways takes this host" => "[add it to a server](#unserved-host)";
+        UnknownGateway = "unknown-gateway" [Warning]:
+            "there is no Gateway of this name" => "[name its namespace](#unknown-gateway)";
+        NoGateways = "no-gateways" [Info]:
+            "a VirtualService without `gateways` is for a mesh alone: no gateway serves it"
+            => "[name one](#no-gateways)";
+        NotExported = "not-exported" [Warning]:
+            "`exportTo` leaves the namespace of its Gateway out, which does not serve it" => "[add it](#not-exported)";
+        DroppedMatch = "dropped-match" [Warning, Info]:
+            "no Gateway carries this block out: it is for other clients, ports or Gateways"
+            => "[see what it names](#dropped-match)";
+        NeverMatches = "never-matches" [Warning]: "nothing meets this condition" => "[write it anew](#never-matches)";
+        SlashDoubled = "slash-doubled" [Warning]:
+            "a rewrite leaves two slashes where prefix and rest meet" => "[end both alike](#slash-doubled)";
+        SlashDropped = "slash-dropped" [Warning]:
+            "a rewrite leaves no slash where prefix and rest meet" => "[end both alike](#slash-dropped)";
+        SlashMissing = "slash-missing" [Warning]:
+            "the new path does not begin with a slash" => "[begin with one](#slash-missing)";
+        ZeroWeight = "zero-weight" [Warning, Info]:
+            "a destination gets no request, or every one against its weight" => "[give it a weight](#zero-weight)";
+    }
+}
+
+/// As the words: findings are listed in their order.
+impl Ord for Code {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for Code {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl From<ProblemCode> for Code {
+    fn from(code: ProblemCode) -> Self {
+        match code {
+            ProblemCode::AmbiguousAction => Self::AmbiguousAction,
+            ProblemCode::AmbiguousAuthority => Self::AmbiguousAuthority,
+            ProblemCode::AmbiguousMatch => Self::AmbiguousMatch,
+            ProblemCode::AmbiguousRewrite => Self::AmbiguousRewrite,
+            ProblemCode::BadBody => Self::BadBody,
+            ProblemCode::BadCors => Self::BadCors,
+            ProblemCode::BadDelegate => Self::BadDelegate,
+            ProblemCode::BadDuration => Self::BadDuration,
+            ProblemCode::BadFault => Self::BadFault,
+            ProblemCode::BadPath => Self::BadPath,
+            ProblemCode::BadPercentage => Self::BadPercentage,
+            ProblemCode::BadRedirect => Self::BadRedirect,
+            ProblemCode::BadRegex => Self::BadRegex,
+            ProblemCode::BadRetries => Self::BadRetries,
+            ProblemCode::BadRewrite => Self::BadRewrite,
+            ProblemCode::BadStatus => Self::BadStatus,
+            ProblemCode::BadWeight => Self::BadWeight,
+            ProblemCode::EmptyMatch => Self::EmptyMatch,
+            ProblemCode::HeaderDropped => Self::HeaderDropped,
+            ProblemCode::InvalidHeaderName => Self::InvalidHeaderName,
+            ProblemCode::InvalidHeaderValue => Self::InvalidHeaderValue,
+            ProblemCode::NoAction => Self::NoAction,
+            ProblemCode::NoDestination => Self::NoDestination,
+            ProblemCode::NoEffect => Self::NoEffect,
+            ProblemCode::NoWeight => Self::NoWeight,
+            ProblemCode::NotCarriedOut => Self::NotCarriedOut,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_word_is_its_variant_in_kebab_case_and_no_other_has_it() {
+        let mut words = BTreeSet::new();
+        for code in Code::ALL {
+            let mut word = String::new();
+            for letter in format!("{code:?}").chars() {
+                if letter.is_ascii_uppercase() && !word.is_empty() {
+                    word.push('-');
+                }
+                word.push(letter.to_ascii_lowercase());
+            }
+            assert_eq!(code.as_str(), word);
+            assert!(words.insert(code.as_str()), "{code}");
+        }
+    }
+
+    #[test]
+    fn they_are_listed_in_the_order_of_their_words() {
+        let mut codes = Code::ALL.to_vec();
+        codes.sort();
+        assert!(codes.is_sorted_by_key(|code| code.as_str()));
+    }
+
+    #[test]
+    fn json_has_the_word() {
+        assert_eq!(
+            serde_json::to_string(&Code::KeyMismatch).unwrap(),
+            "\"key-mismatch\""
+        );
+    }
 }

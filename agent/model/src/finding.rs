@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ObjectRef;
+use crate::{Code, ObjectRef};
 
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -21,8 +21,8 @@ pub enum Severity {
 pub struct Finding {
     /// How serious it is.
     pub severity: Severity,
-    /// A stable kebab-case word.
-    pub code: &'static str,
+    /// Which kind of thing it is, as a stable word.
+    pub code: Code,
     /// What it is about.
     pub object: ObjectRef,
     /// The place in the object (`spec.http[0].match[1].uri.regex`, `data[tls.key]`), where there is one.

@@ -114,7 +114,7 @@ pub fn listed(findings: &Findings) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::Code;
+    use crate::Code;
     use crate::Severity;
     use crate::Kind;
 

@@ -5,7 +5,7 @@
 //! wasm32 too.
 
 pub mod annotation;
-pub mod code;
+mod code;
 mod credential_name;
 mod event;
 mod finding;
@@ -19,6 +19,7 @@ pub mod resolved;
 pub mod store;
 pub mod validate;
 
+pub use code::{Code, Explanation, Section};
 pub use credential_name::{BUNDLE_SUFFIX, CredentialName};
 pub use event::{Entry, SourceEvent, Step};
 pub use finding::{Finding, Severity};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use self::decode::Raw;
 use crate::kind::Home;
-use crate::{Entry, Finding, Kind, Meta, ObjectRef, Severity};
+use crate::{Code, Entry, Finding, Kind, Meta, ObjectRef, Severity};
 
 /// Where objects without a namespace belong.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<Entry> {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let message = format!("invalid UTF-8 at byte {}", error.valid_up_to());
-            return vec![refused(file, "invalid-utf8", None, message)];
+            return vec![refused(file, Code::InvalidUtf8, None, message)];
         }
     };
     let mut entries = Vec::new();
@@ -39,7 +39,7 @@ pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<Entry> {
                 let text = error.to_string();
                 let reason = text.lines().next().unwrap_or_default();
                 let message = format!("document at line {}: {reason}", line + 1);
-                entries.push(refused(file.clone(), "invalid-yaml", None, message));
+                entries.push(refused(file.clone(), Code::InvalidYaml, None, message));
             }
         }
     }
@@ -78,7 +78,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
         // An error, not a note: what is cut off in the middle of a write may look like this, and a note would mean
         // that the objects of the file are gone.
         let message = "a document that is not an object: it has no kind or no apiVersion".to_owned();
-        return entries.push(refused(file.clone(), "not-an-object", None, message));
+        return entries.push(refused(file.clone(), Code::NotAnObject, None, message));
     }
     if kind.ends_with("List")
         && let Some(items) = value.get("items").and_then(Value::as_array)
@@ -90,7 +90,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
     }
     if kind == "List" {
         let message = "not a list".to_owned();
-        return entries.push(refused(file.clone(), "invalid-object", Some("items"), message));
+        return entries.push(refused(file.clone(), Code::InvalidObject, Some("items"), message));
     }
     let Some(kind) = Kind::of(&kind, &version) else {
         let name = value.pointer("/metadata/name").and_then(Value::as_str);
@@ -102,7 +102,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
             findings: vec![finding(
                 file.clone(),
                 Severity::Info,
-                "skipped-kind",
+                Code::SkippedKind,
                 None,
                 message,
             )],
@@ -112,7 +112,12 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
     let meta = match meta(&value, kind, namespaces) {
         Ok(meta) => meta,
         Err(message) => {
-            return entries.push(refused(file.clone(), "invalid-object", Some("metadata"), message));
+            return entries.push(refused(
+                file.clone(),
+                Code::InvalidObject,
+                Some("metadata"),
+                message,
+            ));
         }
     };
     entries.push(decode(kind, meta, value));
@@ -204,7 +209,7 @@ pub fn is_name(name: &str) -> bool {
 
 /// What could not be read, and why: an error.
 #[must_use]
-pub fn refused(object_ref: ObjectRef, code: &'static str, field: Option<&str>, message: String) -> Entry {
+pub fn refused(object_ref: ObjectRef, code: Code, field: Option<&str>, message: String) -> Entry {
     let finding = finding(
         object_ref.clone(),
         Severity::Error,
@@ -222,7 +227,7 @@ pub fn refused(object_ref: ObjectRef, code: &'static str, field: Option<&str>, m
 fn finding(
     object: ObjectRef,
     severity: Severity,
-    code: &'static str,
+    code: Code,
     field: Option<String>,
     message: String,
 ) -> Finding {
@@ -261,7 +266,7 @@ mod tests {
             .flat_map(|entry| &entry.findings)
             .map(|finding| finding.code)
             .collect();
-        assert_eq!(codes, ["invalid-yaml", "unknown-field"]);
+        assert_eq!(codes, [Code::InvalidYaml, Code::UnknownField]);
         assert_eq!(entries[0].object_ref.to_string(), "Secret gw/a");
         assert_eq!(entries[2].object_ref.to_string(), "VirtualService default/b");
         assert!(entries[0].object.is_some() && entries[1].object.is_none() && entries[2].object.is_some());
@@ -289,10 +294,10 @@ mod tests {
                 alias.repeat(9).trim_end_matches(',')
             )
         });
-        assert_eq!(entries(&bomb)[0].findings[0].code, "invalid-yaml");
+        assert_eq!(entries(&bomb)[0].findings[0].code, Code::InvalidYaml);
         assert_eq!(
             entries("kind: Secret\nkind: Secret\n")[0].findings[0].code,
-            "invalid-yaml"
+            Code::InvalidYaml
         );
         let namespaces = Namespaces {
             gateway: "gw".to_owned(),
@@ -300,7 +305,7 @@ mod tests {
         };
         assert_eq!(
             read("f", b"\xff", &namespaces)[0].findings[0].code,
-            "invalid-utf8"
+            Code::InvalidUtf8
         );
     }
 

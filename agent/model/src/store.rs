@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealgate_core::config::GatewaySpec;
 
-use crate::code::Code;
+use crate::Code;
 use crate::Entry;
 use crate::{Finding, Severity};
 use crate::{Object, ObjectRef};

@@ -11,7 +11,7 @@ use sealgate_core::table::Origin;
 
 use crate::annotation;
 use crate::lint;
-use crate::{Finding, Meta, Object, ObjectRef, Severity};
+use crate::{Code, Finding, Meta, Object, ObjectRef, Severity};
 
 /// Findings of an object; one of severity error refuses it.
 #[must_use]
@@ -43,13 +43,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn add(
-        &mut self,
-        severity: Severity,
-        code: &'static str,
-        field: String,
-        message: impl Into<String>,
-    ) {
+    pub(crate) fn add(&mut self, severity: Severity, code: Code, field: String, message: impl Into<String>) {
         let (object, message) = (self.object.clone(), message.into());
         self.findings.push(Finding {
             severity,
@@ -63,7 +57,7 @@ impl Report {
     fn not_carried_out(&mut self, field: impl Into<String>, present: bool) {
         if present {
             let message = "this field is known and not carried out";
-            self.add(Severity::Warning, "not-carried-out", field.into(), message);
+            self.add(Severity::Warning, Code::NotCarriedOut, field.into(), message);
         }
     }
 
@@ -75,7 +69,7 @@ impl Report {
         };
         self.add(
             severity,
-            problem.code,
+            problem.code.into(),
             format!("{prefix}.{}", problem.field),
             problem.message,
         );
@@ -87,7 +81,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
     if spec.hosts.is_empty() && !spec.gateways.is_empty() {
         report.add(
             Severity::Error,
-            "no-hosts",
+            Code::NoHosts,
             "spec.hosts".to_owned(),
             "there is none; a delegate has neither hosts nor gateways",
         );
@@ -96,7 +90,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
         if !is_host(&name.to_ascii_lowercase()) {
             report.add(
                 Severity::Error,
-                "bad-host",
+                Code::BadHost,
                 format!("spec.hosts[{at}]"),
                 format!("{name:?} is not a host name"),
             );
@@ -123,7 +117,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
 fn identity(meta: &Meta, report: &mut Report) {
     if let Some(Err(reason)) = annotation::identity(meta) {
         let field = format!("metadata.annotations[{}]", annotation::IDENTITY);
-        report.add(Severity::Error, "bad-identity", field, reason);
+        report.add(Severity::Error, Code::BadIdentity, field, reason);
     }
 }
 

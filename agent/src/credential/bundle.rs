@@ -2,6 +2,7 @@
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::SignatureVerificationAlgorithm;
+use sealgate_model::Code;
 use time::format_description::well_known::Rfc3339;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -70,7 +71,7 @@ fn check_dates(
     let expired: Vec<_> = facts.iter().filter(|own| own.not_after < policy.now).collect();
     for own in facts.iter().filter(|own| own.not_before > policy.now) {
         warnings.add(
-            "ca-not-yet-valid",
+            Code::CaNotYetValid,
             field,
             format!("{} is not valid yet: its clients are refused", own.subject),
         );
@@ -86,7 +87,7 @@ fn check_dates(
     }
     for own in expired {
         warnings.add(
-            "ca-expired",
+            Code::CaExpired,
             field,
             format!("{} has expired: its clients are refused", own.subject),
         );
@@ -152,7 +153,7 @@ fn revocations(
             .is_some_and(|next| next.to_datetime() < policy.now)
         {
             warnings.add(
-                "crl-expired",
+                Code::CrlExpired,
                 field,
                 "the revocation list has expired: Envoy refuses every client by it",
             );
@@ -169,7 +170,7 @@ fn revocations(
             .any(|issuer| issuer == authority.subject().as_raw())
     }) {
         warnings.add(
-            "crl-partial",
+            Code::CrlPartial,
             field,
             "clients of a certificate authority without a revocation list are refused",
         );

@@ -1,5 +1,6 @@
 //! Why a Secret is refused.
 
+use sealgate_model::Code;
 use thiserror::Error;
 
 /// Why a Secret is refused. No variant holds a byte of its values.
@@ -56,26 +57,26 @@ pub enum CredentialError {
 }
 
 impl CredentialError {
-    /// A stable kebab-case word.
+    /// As findings say it.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::StrictName(_) => "strict-name",
-            Self::NoKey => "no-key",
-            Self::NoCertificate => "no-certificate",
-            Self::BadPem(_) => "bad-pem",
-            Self::TooLarge(..) => "too-large",
-            Self::EncryptedKey => "encrypted-key",
-            Self::SeveralKeys(_) => "several-keys",
-            Self::BadKey(_) => "bad-key",
-            Self::UnsupportedKey(_) => "unsupported-key",
-            Self::KeyMismatch => "key-mismatch",
-            Self::BadCertificate(..) => "bad-certificate",
-            Self::NoName => "no-name",
-            Self::BadCommonName(_) => "bad-common-name",
-            Self::Expired(_) => "expired",
-            Self::MustStaple(_) => "must-staple",
-            Self::BadCrl(_) => "bad-crl",
+            Self::StrictName(_) => Code::StrictName,
+            Self::NoKey => Code::NoKey,
+            Self::NoCertificate => Code::NoCertificate,
+            Self::BadPem(_) => Code::BadPem,
+            Self::TooLarge(..) => Code::TooLarge,
+            Self::EncryptedKey => Code::EncryptedKey,
+            Self::SeveralKeys(_) => Code::SeveralKeys,
+            Self::BadKey(_) => Code::BadKey,
+            Self::UnsupportedKey(_) => Code::UnsupportedKey,
+            Self::KeyMismatch => Code::KeyMismatch,
+            Self::BadCertificate(..) => Code::BadCertificate,
+            Self::NoName => Code::NoName,
+            Self::BadCommonName(_) => Code::BadCommonName,
+            Self::Expired(_) => Code::Expired,
+            Self::MustStaple(_) => Code::MustStaple,
+            Self::BadCrl(_) => Code::BadCrl,
         }
     }
 

@@ -1,6 +1,7 @@
 //! OCSP staples (RFC 6960): Envoy drops an expired one in silence, and fails every handshake of a certificate that
 //! demands one.
 
+use sealgate_model::Code;
 use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::certificate::X509Certificate;
@@ -41,7 +42,7 @@ pub(super) fn staple(
         Err(reason) if demanded => Err(CredentialError::MustStaple(reason)),
         Err(reason) => {
             warnings.add(
-                "staple-dropped",
+                Code::StapleDropped,
                 field,
                 format!("the OCSP staple is not served: {reason}"),
             );

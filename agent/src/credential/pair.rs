@@ -1,5 +1,6 @@
 //! A certificate chain with its key.
 
+use sealgate_model::Code;
 use time::format_description::well_known::Rfc3339;
 
 use super::certificate::{self, CertificateFacts};
@@ -31,7 +32,7 @@ pub(super) fn read(
     check_dates(&facts, field, policy, warnings)?;
     if let Some(algorithm) = certificate::weak_signature(&leaf) {
         warnings.add(
-            "weak-signature",
+            Code::WeakSignature,
             field,
             format!("signed with {algorithm}, which clients refuse"),
         );
@@ -98,7 +99,7 @@ fn leaf_first(
             .into_iter()
             .for_each(|head| head.rotate_right(1));
         warnings.add(
-            "chain-order",
+            Code::ChainOrder,
             field,
             format!("certificate {at} is the key's own; it is served first"),
         );
@@ -117,10 +118,14 @@ fn check_dates(
         if policy.refuse_expired {
             return Err(CredentialError::Expired(text(facts.not_after)));
         }
-        warnings.add("expired", field, format!("expired on {}", text(facts.not_after)));
+        warnings.add(
+            Code::Expired,
+            field,
+            format!("expired on {}", text(facts.not_after)),
+        );
     } else if facts.not_before > policy.now {
         warnings.add(
-            "not-yet-valid",
+            Code::NotYetValid,
             field,
             format!("not valid before {}", text(facts.not_before)),
         );

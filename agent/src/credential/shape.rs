@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sealgate_model::{BUNDLE_SUFFIX, Kind, ObjectRef, SecretObject};
+use sealgate_model::{BUNDLE_SUFFIX, Code, Kind, ObjectRef, SecretObject};
 
 use super::{Credential, CredentialError, Outcome, Policy, Reading, Warnings, bundle, pair};
 
@@ -40,7 +40,7 @@ pub(super) fn read(secret: &SecretObject, policy: &Policy) -> Reading {
         ..Reading::default()
     };
     if NEVER_SERVED.contains(&secret.type_.as_str()) {
-        return ignored("never-served-type");
+        return ignored(Code::NeverServedType);
     }
     if let Some(reason) = strict_name(secret).filter(|_| policy.strict_names) {
         let refused = Outcome::Refused(CredentialError::StrictName(reason));
@@ -65,7 +65,7 @@ pub(super) fn read(secret: &SecretObject, policy: &Policy) -> Reading {
         reading.trust_bundle = Some(trust_bundle(secret, shape, policy, &mut warnings));
     }
     if reading.key_pair.is_none() && reading.trust_bundle.is_none() {
-        return ignored("no-certificate-keys");
+        return ignored(Code::NoCertificateKeys);
     }
     reading
 }
@@ -88,7 +88,7 @@ fn value<'a>(secret: &'a SecretObject, key: &str) -> Option<&'a [u8]> {
 fn key_pair(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings: &mut Warnings<'_>) -> Outcome {
     let (certificate, key) = match (value(secret, shape.certificate), value(secret, shape.key)) {
         // cert-manager creates a Secret before it has anything to put in.
-        (Some([]), _) | (_, Some([])) => return Outcome::Pending("empty-values"),
+        (Some([]), _) | (_, Some([])) => return Outcome::Pending(Code::EmptyValues),
         (Some(_), None) => return Outcome::Refused(CredentialError::NoKey),
         (None, _) => return Outcome::Refused(CredentialError::NoCertificate),
         (Some(certificate), Some(key)) => (certificate, key),
@@ -111,7 +111,7 @@ fn trust_bundle(
     warnings: &mut Warnings<'_>,
 ) -> Outcome {
     let Some(authority) = value(secret, shape.authority).filter(|value| !value.is_empty()) else {
-        return Outcome::Pending("empty-values");
+        return Outcome::Pending(Code::EmptyValues);
     };
     let crl = value(secret, shape.crl)
         .filter(|value| !value.is_empty())

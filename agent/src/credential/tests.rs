@@ -55,8 +55,8 @@ fn pair_of(certificate: &str, key: &str) -> Outcome {
 fn code(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Ready(_) => "ready",
-        Outcome::Refused(error) => error.code(),
-        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason,
+        Outcome::Refused(error) => error.code().as_str(),
+        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason.as_str(),
     }
 }
 
@@ -160,7 +160,7 @@ fn the_keys_own_certificate_is_served_first() {
         reading
             .findings
             .iter()
-            .map(|finding| finding.code)
+            .map(|finding| finding.code.as_str())
             .collect::<Vec<_>>(),
         ["chain-order"]
     );
@@ -175,7 +175,7 @@ fn dates_warn_or_refuse() {
     );
     let reading = read(&both, &policy());
     assert_eq!(code(&reading.key_pair.unwrap()), "ready");
-    assert_eq!(reading.findings[0].code, "expired");
+    assert_eq!(reading.findings[0].code.as_str(), "expired");
     assert_eq!(code(&reading.trust_bundle.unwrap()), "expired");
     let strict = Policy {
         refuse_expired: true,

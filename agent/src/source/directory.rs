@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use sealgate_model::manifest::Namespaces;
-use sealgate_model::{Entry, Object, SecretObject, SourceEvent, Step};
+use sealgate_model::{Code, Entry, Object, SecretObject, SourceEvent, Step};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -112,7 +112,7 @@ impl DirectorySource {
             None => entry
                 .findings
                 .iter()
-                .any(|finding| matches!(finding.code, "invalid-yaml" | "not-an-object")),
+                .any(|finding| matches!(finding.code, Code::InvalidYaml | Code::NotAnObject)),
         };
         // A file that is being written in place is empty for a moment: its objects are not gone.
         entries.is_empty() || entries.iter().any(is_half)

@@ -3,6 +3,7 @@
 
 mod action;
 mod answer;
+mod code;
 mod cors;
 pub mod delegate;
 mod fault;
@@ -12,6 +13,8 @@ mod mirror;
 mod retry;
 mod rewrite;
 
+pub use code::ProblemCode;
+
 use crate::config::{Destination, HttpRoute};
 use crate::table::{Origin, RuleConfig};
 
@@ -20,8 +23,8 @@ use crate::table::{Origin, RuleConfig};
 pub struct Problem {
     /// The rule cannot be carried out; else it is, but not as one may think.
     pub refused: bool,
-    /// A stable kebab-case word.
-    pub code: &'static str,
+    /// Which problem it is.
+    pub code: ProblemCode,
     /// Within the rule: `match[0].uri.regex`.
     pub field: String,
     /// For people.
@@ -33,12 +36,7 @@ pub struct Problem {
 pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(crate) fn refuse(
-        &mut self,
-        code: &'static str,
-        field: impl Into<String>,
-        message: impl Into<String>,
-    ) {
+    pub(crate) fn refuse(&mut self, code: ProblemCode, field: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem {
             refused: true,
             code,
@@ -47,7 +45,7 @@ impl Problems {
         });
     }
 
-    pub(crate) fn warn(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn warn(&mut self, code: ProblemCode, field: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem {
             refused: false,
             code,
@@ -59,7 +57,7 @@ impl Problems {
     fn not_carried_out(&mut self, field: impl Into<String>, present: bool) {
         if present {
             self.warn(
-                "not-carried-out",
+                ProblemCode::NotCarriedOut,
                 field,
                 "this field is known and not carried out",
             );
@@ -81,7 +79,7 @@ pub fn rule(
     let mut problems = Problems::default();
     if route.delegate.is_some() {
         let message = "the rules of a delegate cannot delegate further";
-        problems.refuse("bad-delegate", "delegate", message);
+        problems.refuse(ProblemCode::BadDelegate, "delegate", message);
         return Err(problems.0);
     }
     let matches = matches::convert(route, kept, &mut problems);

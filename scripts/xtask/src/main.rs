@@ -1,7 +1,7 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
-mod codes;
 mod crds;
+mod findings;
 mod fuzz;
 mod kube;
 mod module;
@@ -40,6 +40,8 @@ enum Task {
     SetupKube,
     /// Write envoy/kubernetes/crds.yaml from the types that the agent reads objects with
     Crds,
+    /// Write the tables of agent/docs/findings.md from the codes of findings
+    Findings,
     /// Build the filter, and the agent that carries it (target/release)
     Build {
         /// The debug profile (target/debug)
@@ -80,13 +82,14 @@ fn main() -> Result<()> {
         Task::Setup => setup(),
         Task::SetupKube => kube::setup().map(drop),
         Task::Crds => crds::write(),
+        Task::Findings => findings::write(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
         Task::Demo { kubernetes } => demo(kubernetes),
         Task::Bench { name, quick } => bench(&name, quick),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Lint => lint(),
-        Task::Rules => rules::check().and_then(|()| codes::check()),
+        Task::Rules => rules::check(),
     }
 }
 

@@ -113,7 +113,7 @@ fn tree(package: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&tree.stdout).into_owned())
 }
 
-pub(crate) fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

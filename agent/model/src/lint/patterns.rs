@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sealgate_core::config::{HttpMatch, HttpRoute, StringMatch};
 
 use super::language::{Values, can_match};
-use crate::Severity;
 use crate::validate::Report;
+use crate::{Code, Severity};
 
 pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
     for (at, block) in rule.r#match.iter().enumerate() {
@@ -29,7 +29,7 @@ pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
 }
 
 fn never(report: &mut Report, field: String, message: &str) {
-    report.add(Severity::Warning, "never-matches", field, message);
+    report.add(Severity::Warning, Code::NeverMatches, field, message);
 }
 
 /// Why no path meets a condition, and where that is written.

@@ -2,8 +2,8 @@
 
 use sealgate_core::config::HttpRoute;
 
-use crate::Severity;
 use crate::validate::Report;
+use crate::{Code, Severity};
 
 /// What follows the prefix in the examples of the messages.
 const REST: &str = "rest";
@@ -24,7 +24,7 @@ pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
         let field = format!("{place}.{field}");
         if !text.starts_with('/') {
             let message = format!("{text:?} does not begin with a slash, so the new path does not either");
-            report.add(Severity::Warning, "slash-missing", field, message);
+            report.add(Severity::Warning, Code::SlashMissing, field, message);
         } else if replaces_prefix {
             prefixes(rule).into_iter().find_map(|(at, prefix)| {
                 let (code, message) = trap(prefix, text)?;
@@ -51,10 +51,10 @@ fn prefixes(rule: &HttpRoute) -> Vec<(Option<usize>, &str)> {
 }
 
 /// What goes wrong when `text` takes the place of `prefix`.
-fn trap(prefix: &str, text: &str) -> Option<(&'static str, String)> {
+fn trap(prefix: &str, text: &str) -> Option<(Code, String)> {
     let (code, path) = match (prefix.ends_with('/'), text.ends_with('/')) {
-        (false, true) => ("slash-doubled", format!("{prefix}/{REST}")),
-        (true, false) => ("slash-dropped", format!("{prefix}{REST}")),
+        (false, true) => (Code::SlashDoubled, format!("{prefix}/{REST}")),
+        (true, false) => (Code::SlashDropped, format!("{prefix}{REST}")),
         _ => return None,
     };
     let becomes = format!("{text}{}", path.strip_prefix(prefix)?);
@@ -71,16 +71,16 @@ mod tests {
             (
                 "/common",
                 "/",
-                Some(("slash-doubled", "/common/rest becomes //rest")),
+                Some((Code::SlashDoubled, "/common/rest becomes //rest")),
             ),
             ("/common/", "/", None),
             ("/common", "/new", None),
             (
                 "/common/",
                 "/new",
-                Some(("slash-dropped", "/common/rest becomes /newrest")),
+                Some((Code::SlashDropped, "/common/rest becomes /newrest")),
             ),
-            ("/", "/new", Some(("slash-dropped", "/rest becomes /newrest"))),
+            ("/", "/new", Some((Code::SlashDropped, "/rest becomes /newrest"))),
             ("/", "/new/", None),
         ] {
             let found = found.map(|(code, message)| (code, message.to_owned()));

@@ -2,10 +2,10 @@
 
 use sealgate_core::config::HttpRoute;
 
-use crate::Severity;
 use crate::validate::Report;
+use crate::{Code, Severity};
 
-const CODE: &str = "zero-weight";
+const CODE: Code = Code::ZeroWeight;
 
 pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
     let field = |at: usize| format!("{place}.route[{at}].weight");

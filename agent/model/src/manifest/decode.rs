@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::finding;
 use super::strict::Strict;
-use crate::{Finding, Meta, ObjectRef, SecretObject, Severity};
+use crate::{Code, Finding, Meta, ObjectRef, SecretObject, Severity};
 
 /// What was decoded, or why not.
 pub(crate) type Decoded<T> = Result<T, Box<Finding>>;
@@ -65,7 +65,7 @@ fn bad(object_ref: &ObjectRef, field: Option<String>, message: String) -> Box<Fi
     Box::new(finding(
         object_ref.clone(),
         Severity::Error,
-        "invalid-object",
+        Code::InvalidObject,
         field,
         message,
     ))
@@ -102,7 +102,7 @@ fn typed<T: DeserializeOwned>(
         findings.push(finding(
             object_ref.clone(),
             Severity::Warning,
-            "unknown-field",
+            Code::UnknownField,
             Some(field),
             message,
         ));

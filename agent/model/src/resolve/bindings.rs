@@ -7,7 +7,7 @@ use sealgate_core::config::HttpMatch;
 
 use super::gateway::DeclaredGateway;
 use super::service::{Service, is_exported};
-use crate::code::{Code, CodeWord};
+use crate::Code;
 use crate::{Finding, Severity};
 use crate::{Kind, ObjectRef};
 
@@ -77,7 +77,7 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn say(&mut self, severity: Severity, code: CodeWord, field: impl Into<String>, message: String) {
+    fn say(&mut self, severity: Severity, code: Code, field: impl Into<String>, message: String) {
         self.findings.push(Finding {
             severity,
             code,

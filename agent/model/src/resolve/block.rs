@@ -9,7 +9,7 @@ use super::catalog::Use;
 use super::hosts::HostRules;
 use super::reach::Reach;
 use super::rules::{Lookup, Lowered, rules};
-use crate::code::Code;
+use crate::Code;
 use crate::{Finding, Severity};
 
 /// See the module.
@@ -58,7 +58,7 @@ impl Block {
             let services = host.services.keys();
             lowered.findings.extend(services.map(|service| Finding {
                 severity: Severity::Error,
-                code: Code::TableRefused,
+                code: Code::BadRegex,
                 object: service.virtual_service(),
                 field: None,
                 message: format!("the routes of {domain} cannot be made: {error}"),

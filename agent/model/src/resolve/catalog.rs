@@ -9,7 +9,7 @@ use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec};
 
 use super::rules::Lowered;
 use super::service::is_exported;
-use crate::code::{Code, CodeWord};
+use crate::Code;
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, Object, ObjectRef};
 use crate::store::Moved;
@@ -202,7 +202,7 @@ impl Catalog {
 }
 
 /// Something to say of a VirtualService's destination.
-pub(super) fn doubt(place: &ObjectRef, code: CodeWord, message: String) -> Finding {
+pub(super) fn doubt(place: &ObjectRef, code: Code, message: String) -> Finding {
     Finding {
         severity: Severity::Warning,
         code,

@@ -8,7 +8,7 @@ use sealgate_core::table::{Origin, Root};
 
 use super::catalog::full_name;
 use super::service::{Service, Services, is_exported};
-use crate::code::{Code, CodeWord};
+use crate::Code;
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, ObjectRef};
 
@@ -100,7 +100,7 @@ fn delegated<'a>(
 }
 
 /// The VirtualService that a rule delegates to.
-fn find<'a>(root: &Meta, to: &Delegate, services: &'a Services) -> Result<&'a Service, (CodeWord, String)> {
+fn find<'a>(root: &Meta, to: &Delegate, services: &'a Services) -> Result<&'a Service, (Code, String)> {
     let name = to.name.as_deref().unwrap_or_default();
     let namespace = to.namespace.as_deref().filter(|namespace| !namespace.is_empty());
     let namespace = namespace.unwrap_or(&root.namespace);
@@ -120,7 +120,7 @@ fn find<'a>(root: &Meta, to: &Delegate, services: &'a Services) -> Result<&'a Se
     Ok(delegate)
 }
 
-fn error(service: &Meta, code: CodeWord, field: String, message: String) -> Finding {
+fn error(service: &Meta, code: Code, field: String, message: String) -> Finding {
     Finding {
         severity: Severity::Error,
         code,

@@ -7,7 +7,7 @@ use super::gateway::DeclaredServer;
 use super::patterns::Patterns;
 use super::rank::ServerId;
 use super::tls::{Served, served, tls};
-use crate::code::Code;
+use crate::Code;
 use crate::CredentialName;
 use crate::{Finding, Severity};
 use crate::resolved::{Chain, Tls};

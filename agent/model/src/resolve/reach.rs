@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
 
-use crate::code::{Code, CodeWord};
+use crate::Code;
 use crate::{Finding, Severity};
 use crate::lint::cover::Cover;
 use crate::{Kind, ObjectRef};
@@ -205,7 +205,7 @@ fn shadowed_host(service: &str, by: &str, hosts: &BTreeSet<&str>) -> Finding {
     finding(service, Code::ShadowedHost, "spec.hosts".to_owned(), message)
 }
 
-fn finding(service: &str, code: CodeWord, field: String, message: String) -> Finding {
+fn finding(service: &str, code: Code, field: String, message: String) -> Finding {
     let (namespace, name) = service.split_once('/').unwrap_or(("", service));
     Finding {
         severity: Severity::Warning,

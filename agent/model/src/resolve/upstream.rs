@@ -11,12 +11,12 @@ use sealgate_core::config::{ServiceEntryPort, ServiceEntrySpec};
 
 use self::endpoints::{from_endpoints, from_slice};
 use super::catalog::{Known, Use, service_ports};
-use crate::code::{Code, CodeWord};
+use crate::Code;
 use crate::resolved::{Endpoint, Endpoints, Upstream};
 use crate::Meta;
 
 /// What is to be said of each VirtualService that names the destination.
-pub(super) type Doubts = Vec<(CodeWord, String)>;
+pub(super) type Doubts = Vec<(Code, String)>;
 
 /// The upstream of a destination.
 pub(super) fn upstream(of: &Use, known: Option<&Known>) -> (Upstream, Doubts) {

@@ -3,13 +3,13 @@
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 
 use super::{Report, is_host, split_host};
-use crate::Severity;
+use crate::{Code, Severity};
 
 pub(super) fn check(spec: &GatewaySpec, report: &mut Report) {
     if spec.servers.is_empty() {
         report.add(
             Severity::Error,
-            "no-servers",
+            Code::NoServers,
             "spec.servers".to_owned(),
             "there is none",
         );
@@ -25,19 +25,19 @@ fn server(server: &Server, field: &str, report: &mut Report) {
     };
     if !(1..=65535).contains(&server.port.number) {
         refuse(
-            "bad-port",
+            Code::BadPort,
             "port.number",
             format!("{}: from 1 to 65535", server.port.number),
         );
     }
     if server.hosts.is_empty() {
-        refuse("no-hosts", "hosts", "there is none".to_owned());
+        refuse(Code::NoHosts, "hosts", "there is none".to_owned());
     }
     for (at, name) in server.hosts.iter().enumerate() {
         let (_, name) = split_host(name);
         if !is_host(&name) {
             refuse(
-                "bad-host",
+                Code::BadHost,
                 &format!("hosts[{at}]"),
                 format!("{name:?} is not a host name"),
             );
@@ -47,7 +47,7 @@ fn server(server: &Server, field: &str, report: &mut Report) {
         "HTTPS" => tls(server, &mut refuse),
         "HTTP" | "HTTP2" | "GRPC" => {}
         other => refuse(
-            "not-carried-out",
+            Code::NotCarriedOut,
             "port.protocol",
             format!("{other:?}: HTTP, HTTP2, GRPC and HTTPS are served"),
         ),
@@ -73,7 +73,7 @@ fn unused_tls(server: &Server, tls: &ServerTls, field: &str, report: &mut Report
             "a server of protocol {} does not end TLS: it is served in plain text",
             server.port.protocol
         );
-        report.add(Severity::Warning, "not-carried-out", field.to_owned(), message);
+        report.add(Severity::Warning, Code::NotCarriedOut, field.to_owned(), message);
     }
     if secure && tls.mode.as_deref().unwrap_or("SIMPLE") == "SIMPLE" {
         for (place, given) in [
@@ -86,7 +86,7 @@ fn unused_tls(server: &Server, tls: &ServerTls, field: &str, report: &mut Report
                 let message = "with mode SIMPLE clients are not asked for a certificate";
                 report.add(
                     Severity::Warning,
-                    "not-carried-out",
+                    Code::NotCarriedOut,
                     format!("{field}.{place}"),
                     message,
                 );
@@ -95,21 +95,21 @@ fn unused_tls(server: &Server, tls: &ServerTls, field: &str, report: &mut Report
     }
 }
 
-fn tls(server: &Server, refuse: &mut impl FnMut(&'static str, &str, String)) {
+fn tls(server: &Server, refuse: &mut impl FnMut(Code, &str, String)) {
     let Some(tls) = &server.tls else {
-        return refuse("no-tls", "tls", "an HTTPS server needs one".to_owned());
+        return refuse(Code::NoTls, "tls", "an HTTPS server needs one".to_owned());
     };
     match tls.mode.as_deref().unwrap_or("SIMPLE") {
         "SIMPLE" | "MUTUAL" | "OPTIONAL_MUTUAL" => {}
         other => refuse(
-            "not-carried-out",
+            Code::NotCarriedOut,
             "tls.mode",
             format!("{other}: SIMPLE, MUTUAL and OPTIONAL_MUTUAL are served"),
         ),
     }
     if tls.credential_name.as_deref().unwrap_or_default().is_empty() && tls.credential_names.is_empty() {
         refuse(
-            "no-credential-name",
+            Code::NoCredentialName,
             "tls.credentialName",
             "certificates come from a Secret: its name is needed".to_owned(),
         );
@@ -123,7 +123,7 @@ fn tls(server: &Server, refuse: &mut impl FnMut(&'static str, &str, String)) {
     ] {
         if given {
             let message = "files of the proxy are not read; use credentialName".to_owned();
-            refuse("not-carried-out", &format!("tls.{place}"), message);
+            refuse(Code::NotCarriedOut, &format!("tls.{place}"), message);
         }
     }
     for (place, version) in [
@@ -133,7 +133,7 @@ fn tls(server: &Server, refuse: &mut impl FnMut(&'static str, &str, String)) {
         let known = ["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"];
         if let Some(version) = version.as_deref().filter(|version| !known.contains(version)) {
             refuse(
-                "bad-tls-version",
+                Code::BadTlsVersion,
                 &format!("tls.{place}"),
                 format!("{version:?}: one of {}", known.join(", ")),
             );
@@ -146,7 +146,7 @@ fn tls(server: &Server, refuse: &mut impl FnMut(&'static str, &str, String)) {
         .filter(|(_, suite)| !CIPHERS.contains(&suite.as_str()))
     {
         refuse(
-            "bad-cipher-suite",
+            Code::BadCipherSuite,
             &format!("tls.cipherSuites[{at}]"),
             format!("{suite:?} is not known to Envoy"),
         );

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sealgate_model::{Entry, Finding, Kind, ObjectRef, Severity, SourceEvent};
+use sealgate_model::{Code, Entry, Finding, Kind, ObjectRef, Severity, SourceEvent};
 
 /// What one unit held when it was last read.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl Index {
 fn duplicate(name: &ObjectRef, reading: &Reading, owner: &Reading) -> Finding {
     Finding {
         severity: Severity::Error,
-        code: "duplicate-object",
+        code: Code::DuplicateObject,
         object: name.clone(),
         field: None,
         message: if reading.file == owner.file {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use sealgate_model::manifest::{self, Namespaces, is_name, refused};
-use sealgate_model::{Entry, Kind, Meta, Object, ObjectRef, SecretObject};
+use sealgate_model::{Code, Entry, Kind, Meta, Object, ObjectRef, SecretObject};
 use zeroize::Zeroizing;
 
 const LARGEST_MANIFEST: u64 = 8 * 1024 * 1024;
@@ -34,7 +34,7 @@ pub(super) enum Unit {
     /// A folder that is a Secret.
     Pem,
     /// Something that cannot even be looked into: the code and the reason.
-    Broken(&'static str, String),
+    Broken(Code, String),
 }
 
 /// A file's identity and state; a change of it is a change of the file.
@@ -105,13 +105,13 @@ impl Tree {
     fn folder(&mut self, path: &Path, above: &mut Vec<PathBuf>) {
         let Ok(real) = fs::canonicalize(path) else { return };
         if above.contains(&real) || above.len() > DEEPEST {
-            return self.broken(path, "link-loop", "the links lead in a circle");
+            return self.broken(path, Code::LinkLoop, "the links lead in a circle");
         }
         self.folders.insert(real.clone());
         self.folders.insert(path.to_owned());
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) => return self.broken(path, "unreadable", &error.to_string()),
+            Err(error) => return self.broken(path, Code::Unreadable, &error.to_string()),
         };
         let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         names.sort();
@@ -137,9 +137,9 @@ impl Tree {
             Ok(_) if !is_manifest(path) => {}
             Ok(_) => self.manifest(path),
             Err(error) if is_loop(&error) => {
-                self.broken(path, "link-loop", "the links lead in a circle");
+                self.broken(path, Code::LinkLoop, "the links lead in a circle");
             }
-            Err(error) if is_manifest(path) => self.broken(path, "unreadable", &error.to_string()),
+            Err(error) if is_manifest(path) => self.broken(path, Code::Unreadable, &error.to_string()),
             Err(_) => {}
         }
     }
@@ -179,7 +179,7 @@ impl Tree {
         self.folders.extend(path.parent().map(Path::to_owned));
     }
 
-    fn broken(&mut self, path: &Path, code: &'static str, message: &str) {
+    fn broken(&mut self, path: &Path, code: Code, message: &str) {
         self.units
             .insert(path.to_owned(), Unit::Broken(code, message.to_owned()));
         // A link that leads nowhere may lead somewhere once its target comes.
@@ -199,11 +199,14 @@ impl Tree {
         match self.units.get(path) {
             Some(Unit::Manifest) => match read_file(path, LARGEST_MANIFEST) {
                 Ok(bytes) => manifest::read(&self.file_ref(path).name, &bytes, namespaces),
-                Err((code, message)) => vec![refused(self.file_ref(path), code, None, message)],
+                Err(error) => {
+                    let (code, message) = error.said();
+                    vec![refused(self.file_ref(path), code, None, message)]
+                }
             },
             Some(Unit::Pem) => vec![self.read_pem(path, &namespaces.gateway)],
             Some(Unit::Broken(code, message)) => {
-                vec![refused(self.file_ref(path), code, None, message.clone())]
+                vec![refused(self.file_ref(path), *code, None, message.clone())]
             }
             None => Vec::new(),
         }
@@ -214,7 +217,7 @@ impl Tree {
         if !is_name(&name) {
             let message =
                 format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
-            return refused(self.file_ref(folder), "invalid-object", None, message);
+            return refused(self.file_ref(folder), Code::InvalidObject, None, message);
         }
         let object_ref = ObjectRef::new(Kind::Secret, namespace, &name);
         let meta = Meta {
@@ -230,8 +233,9 @@ impl Tree {
         for key in PEM_FILES {
             match read_file(&folder.join(key), LARGEST_PEM) {
                 Ok(bytes) => drop(secret.data.insert(key.to_owned(), bytes)),
-                Err(("missing", _)) => {}
-                Err((code, message)) => {
+                Err(Unread::Missing) => {}
+                Err(error) => {
+                    let (code, message) = error.said();
                     return refused(object_ref, code, Some(&format!("data[{key}]")), message);
                 }
             }
@@ -263,12 +267,27 @@ fn is_manifest(path: &Path) -> bool {
     )
 }
 
+/// Why a file was not read.
+enum Unread {
+    Missing,
+    Refused(Code, String),
+}
+
+impl Unread {
+    fn said(self) -> (Code, String) {
+        match self {
+            Self::Missing => (Code::Unreadable, "it is not there".to_owned()),
+            Self::Refused(code, message) => (code, message),
+        }
+    }
+}
+
 /// Never waits (a FIFO without a writer), never reads more than it may.
-fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, (&'static str, String)> {
+fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Unread> {
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => ("missing", "it is not there".to_owned()),
-        _ if is_loop(&error) => ("link-loop", "the links lead in a circle".to_owned()),
-        _ => ("unreadable", error.to_string()),
+        io::ErrorKind::NotFound => Unread::Missing,
+        _ if is_loop(&error) => Unread::Refused(Code::LinkLoop, "the links lead in a circle".to_owned()),
+        _ => Unread::Refused(Code::Unreadable, error.to_string()),
     };
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
@@ -278,11 +297,14 @@ fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, (&'static st
         .map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(("not-a-file", "neither a file nor a folder".to_owned()));
+        return Err(Unread::Refused(
+            Code::NotAFile,
+            "neither a file nor a folder".to_owned(),
+        ));
     }
     if metadata.len() > limit {
-        return Err((
-            "file-too-large",
+        return Err(Unread::Refused(
+            Code::FileTooLarge,
             format!("{} bytes: at most {limit}", metadata.len()),
         ));
     }

@@ -126,7 +126,7 @@ fn event(news: &News) -> Event {
 
 /// The code as Events spell reasons: `key-mismatch` is `KeyMismatch`.
 fn reason(finding: &Finding) -> String {
-    let parts = finding.code.split('-').map(|part| {
+    let parts = finding.code.as_str().split('-').map(|part| {
         let mut letters = part.chars();
         letters
             .next()
@@ -155,7 +155,7 @@ fn note(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sealgate_model::Kind;
+    use sealgate_model::{Code, Kind};
 
     use super::*;
 
@@ -163,7 +163,7 @@ mod tests {
     fn an_event_says_what_the_finding_says() {
         let finding = Finding {
             severity: Severity::Error,
-            code: "key-mismatch",
+            code: Code::KeyMismatch,
             object: ObjectRef::new(Kind::Secret, "gw", "a"),
             field: Some("data[tls.key]".to_owned()),
             message: "é".repeat(2000),

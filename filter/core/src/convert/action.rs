@@ -1,7 +1,7 @@
 //! `route`, `redirect` and `directResponse` with what belongs to them.
 
 use super::headers::{Operations, convert as operations, is_value, merge_only, merge_several};
-use super::{Problems, answer, cors, fault, mirror, retry, rewrite};
+use super::{ProblemCode, Problems, answer, cors, fault, mirror, retry, rewrite};
 use crate::config::{Destination, Headers, HttpRoute, HttpRouteDestination};
 use crate::table::{Action, HeaderMutations, RouteAction, WeightedCluster};
 
@@ -27,12 +27,12 @@ pub(super) fn convert(
         }
         (None, None, true) => {
             let message = "one of route, redirect, directResponse is needed";
-            problems.refuse("no-action", "route", message);
+            problems.refuse(ProblemCode::NoAction, "route", message);
             None
         }
         _ => {
             let message = "only one of route, redirect, directResponse may be given";
-            problems.refuse("ambiguous-action", "route", message);
+            problems.refuse(ProblemCode::AmbiguousAction, "route", message);
             None
         }
     }
@@ -47,7 +47,7 @@ fn of_answer(route: &HttpRoute, problems: &mut Problems) -> HeaderMutations {
     ] {
         if present {
             let message = "neither redirect nor directResponse can have one";
-            problems.refuse("ambiguous-action", field, message);
+            problems.refuse(ProblemCode::AmbiguousAction, field, message);
         }
     }
     let request = route
@@ -64,7 +64,7 @@ fn of_answer(route: &HttpRoute, problems: &mut Problems) -> HeaderMutations {
     ] {
         if present {
             let message = "the request is answered without an upstream, so this does nothing";
-            problems.warn("no-effect", field, message);
+            problems.warn(ProblemCode::NoEffect, field, message);
         }
     }
     both(route.headers.as_ref(), "headers", problems).1.mutations
@@ -109,7 +109,7 @@ fn destinations(
         let (request, response) = both(to.headers.as_ref(), &format!("route[{at}].headers"), problems);
         if to.destination.host.is_empty() {
             let field = format!("route[{at}].destination.host");
-            problems.refuse("no-destination", field, "a destination has a host");
+            problems.refuse(ProblemCode::NoDestination, field, "a destination has a host");
             continue;
         }
         if !single && weight == 0 {
@@ -124,7 +124,7 @@ fn destinations(
         });
     }
     if converted.is_empty() {
-        problems.refuse("no-weight", "route", "every weight is 0");
+        problems.refuse(ProblemCode::NoWeight, "route", "every weight is 0");
         return None;
     }
     Some(converted)
@@ -143,7 +143,7 @@ fn weight(to: &HttpRouteDestination, at: usize, single: bool, problems: &mut Pro
     let weight = to.weight.unwrap_or(0);
     if weight < 0 {
         let field = format!("route[{at}].weight");
-        problems.refuse("bad-weight", field, format!("{weight} is negative"));
+        problems.refuse(ProblemCode::BadWeight, field, format!("{weight} is negative"));
     }
     if single {
         100
@@ -163,11 +163,11 @@ fn authority(route: &HttpRoute, request: &Operations, problems: &mut Problems) -
     };
     if request.authority.is_some() {
         let message = "together with a header operation on the host it is not clear which one is meant";
-        problems.refuse("ambiguous-authority", "rewrite.authority", message);
+        problems.refuse(ProblemCode::AmbiguousAuthority, "rewrite.authority", message);
     }
     if !is_value(&authority) {
         let message = "a host holds no control characters";
-        problems.refuse("invalid-header-value", "rewrite.authority", message);
+        problems.refuse(ProblemCode::InvalidHeaderValue, "rewrite.authority", message);
     }
     Some(authority)
 }

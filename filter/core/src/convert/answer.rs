@@ -1,7 +1,7 @@
 //! `redirect` and `directResponse`: what is answered without an upstream.
 
-use super::Problems;
 use super::rewrite::check_path;
+use super::{ProblemCode, Problems};
 use crate::config::{DirectResponse, HttpRedirect};
 use crate::table::{DirectAction, HeaderMutations, RedirectAction, RedirectPort};
 
@@ -13,7 +13,7 @@ pub(super) fn redirect(
     let status = redirect.redirect_code.unwrap_or(301);
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         problems.refuse(
-            "bad-redirect",
+            ProblemCode::BadRedirect,
             "redirect.redirectCode",
             format!("{status}: one of 301, 302, 303, 307, 308"),
         );
@@ -22,7 +22,7 @@ pub(super) fn redirect(
     let (uri, prefix_rewrite) = (given(&redirect.uri), given(&redirect.prefix_rewrite));
     if uri.is_some() && prefix_rewrite.is_some() {
         problems.refuse(
-            "bad-redirect",
+            ProblemCode::BadRedirect,
             "redirect.uri",
             "only one of uri and prefixRewrite may be given",
         );
@@ -39,7 +39,7 @@ pub(super) fn redirect(
         .is_some_and(|authority| !authority.bytes().all(|byte| byte.is_ascii_graphic()))
     {
         problems.refuse(
-            "bad-redirect",
+            ProblemCode::BadRedirect,
             "redirect.authority",
             "a host holds visible ASCII alone",
         );
@@ -49,7 +49,7 @@ pub(super) fn redirect(
         .as_deref()
         .is_some_and(|scheme| !matches!(scheme, "http" | "https"))
     {
-        problems.refuse("bad-redirect", "redirect.scheme", "http or https");
+        problems.refuse(ProblemCode::BadRedirect, "redirect.scheme", "http or https");
     }
     let port = port_of(redirect, problems);
     Some(RedirectAction {
@@ -73,7 +73,7 @@ fn port_of(redirect: &HttpRedirect, problems: &mut Problems) -> RedirectPort {
         }
         (port, derive) => {
             problems.refuse(
-                "bad-redirect",
+                ProblemCode::BadRedirect,
                 "redirect.port",
                 format!("port {port:?} with derivePort {derive:?}"),
             );
@@ -89,7 +89,7 @@ pub(super) fn direct(
 ) -> Option<DirectAction> {
     if !(200..600).contains(&direct.status) {
         problems.refuse(
-            "bad-status",
+            ProblemCode::BadStatus,
             "directResponse.status",
             format!("{}: from 200 to 599", direct.status),
         );
@@ -100,13 +100,13 @@ pub(super) fn direct(
         Some((None, Some(base64))) => match decode_base64(base64) {
             Some(bytes) => bytes,
             None => {
-                problems.refuse("bad-body", "directResponse.body.bytes", "not base64");
+                problems.refuse(ProblemCode::BadBody, "directResponse.body.bytes", "not base64");
                 Vec::new()
             }
         },
         Some((Some(_), Some(_))) => {
             problems.refuse(
-                "bad-body",
+                ProblemCode::BadBody,
                 "directResponse.body",
                 "only one of string and bytes may be given",
             );

@@ -2,7 +2,7 @@
 
 use super::headers::is_name;
 use super::matches::matcher;
-use super::{Problems, milliseconds};
+use super::{ProblemCode, Problems, milliseconds};
 use crate::config::CorsPolicy;
 use crate::table::{Cors, StringMatcher};
 
@@ -10,7 +10,11 @@ pub(super) fn convert(policy: &CorsPolicy, problems: &mut Problems) -> Box<Cors>
     let list = |names: &[String], field: &str, problems: &mut Problems| {
         if let Some(bad) = names.iter().find(|name| !is_name(name)) {
             let field = format!("corsPolicy.{field}");
-            problems.refuse("invalid-header-name", field, format!("{bad:?} is not a name"));
+            problems.refuse(
+                ProblemCode::InvalidHeaderName,
+                field,
+                format!("{bad:?} is not a name"),
+            );
         }
         names.join(",")
     };
@@ -46,7 +50,7 @@ fn max_age(text: &str, problems: &mut Problems) -> Option<u64> {
     let ms = milliseconds(text).filter(|ms| (0.0..3.2e13).contains(ms));
     if ms.is_none() {
         let message = format!("`{text}` is not a duration such as 24h");
-        problems.refuse("bad-duration", "corsPolicy.maxAge", message);
+        problems.refuse(ProblemCode::BadDuration, "corsPolicy.maxAge", message);
     }
     ms.map(|ms| (ms / 1000.0) as u64)
 }
@@ -57,7 +61,7 @@ fn answer_unmatched(policy: &CorsPolicy, problems: &mut Problems) -> bool {
         Some("IGNORE") => true,
         Some(other) => {
             let message = format!("{other:?}: FORWARD or IGNORE");
-            problems.refuse("bad-cors", "corsPolicy.unmatchedPreflights", message);
+            problems.refuse(ProblemCode::BadCors, "corsPolicy.unmatchedPreflights", message);
             false
         }
     }

@@ -2,7 +2,7 @@
 //! `mergeHTTPRoute`: the delegate's own word counts, the root's fills the gaps, and a rule whose conditions are not
 //! within the root's is left out.
 
-use super::{Problem, Problems, rule};
+use super::{Problem, ProblemCode, Problems, rule};
 use crate::config::{Destination, HttpMatch, HttpRoute, HttpRouteDestination, StringMatch};
 use crate::table::Origin;
 
@@ -62,7 +62,7 @@ pub fn check_root(root: &HttpRoute) -> Vec<Problem> {
     ] {
         if present {
             problems.refuse(
-                "ambiguous-action",
+                ProblemCode::AmbiguousAction,
                 field,
                 "a rule that delegates has no action of its own",
             );
@@ -73,7 +73,7 @@ pub fn check_root(root: &HttpRoute) -> Vec<Problem> {
         .as_ref()
         .and_then(|delegate| delegate.name.as_deref());
     if name.unwrap_or_default().is_empty() {
-        problems.refuse("bad-delegate", "delegate.name", "a name is needed");
+        problems.refuse(ProblemCode::BadDelegate, "delegate.name", "a name is needed");
     }
     // The rest is what it is in any other rule.
     let destination = Destination {

@@ -1,8 +1,8 @@
 //! `fault`.
 
-use super::Problems;
 use super::mirror::percent;
 use super::retry::duration;
+use super::{ProblemCode, Problems};
 use crate::config::{Fault as Config, FaultAbort, FaultDelay, Percent};
 use crate::table::{Abort, AbortStatus, Delay, Fault};
 
@@ -29,7 +29,7 @@ const GRPC_STATUS: [&str; 17] = [
 
 pub(super) fn convert(fault: &Config, problems: &mut Problems) -> Option<Box<Fault>> {
     if fault.delay.is_none() && fault.abort.is_none() {
-        problems.refuse("bad-fault", "fault", "one of delay and abort is needed");
+        problems.refuse(ProblemCode::BadFault, "fault", "one of delay and abort is needed");
     }
     let delay = fault.delay.as_ref().and_then(|delay| delay_of(delay, problems));
     let abort = fault.abort.as_ref().and_then(|abort| abort_of(abort, problems));
@@ -39,12 +39,12 @@ pub(super) fn convert(fault: &Config, problems: &mut Problems) -> Option<Box<Fau
 fn delay_of(delay: &FaultDelay, problems: &mut Problems) -> Option<Delay> {
     if delay.exponential_delay.is_some() {
         let message = "only fixedDelay is carried out; Envoy has no exponential delay";
-        problems.refuse("bad-fault", "fault.delay.exponentialDelay", message);
+        problems.refuse(ProblemCode::BadFault, "fault.delay.exponentialDelay", message);
         return None;
     }
     let Some(text) = &delay.fixed_delay else {
         problems.refuse(
-            "bad-fault",
+            ProblemCode::BadFault,
             "fault.delay.fixedDelay",
             "a delay is needed, such as 5s",
         );
@@ -67,12 +67,12 @@ fn abort_of(abort: &FaultAbort, problems: &mut Problems) -> Option<Abort> {
         (.., Some(_)) => {
             let message =
                 "only httpStatus and grpcStatus are carried out; Istio does not carry this out either";
-            problems.refuse("bad-fault", "fault.abort.http2Error", message);
+            problems.refuse(ProblemCode::BadFault, "fault.abort.http2Error", message);
             return None;
         }
         _ => {
             let message = "one of httpStatus and grpcStatus is needed";
-            problems.refuse("bad-fault", "fault.abort", message);
+            problems.refuse(ProblemCode::BadFault, "fault.abort", message);
             return None;
         }
     };
@@ -88,7 +88,11 @@ fn abort_of(abort: &FaultAbort, problems: &mut Problems) -> Option<Abort> {
 /// A share of 0 is no fault, and so is none, as in Istio; the latter is rarely meant.
 fn share_of(share: Option<&Percent>, field: &str, fault: &str, problems: &mut Problems) -> Option<f64> {
     if share.is_none() {
-        problems.warn("no-effect", fault, "without a percentage no request is concerned");
+        problems.warn(
+            ProblemCode::NoEffect,
+            fault,
+            "without a percentage no request is concerned",
+        );
     }
     percent(share, field, problems).filter(|share| *share > 0.0)
 }
@@ -99,7 +103,7 @@ fn http_status(status: i64, problems: &mut Problems) -> Option<AbortStatus> {
         .filter(|status| (200..600).contains(status));
     if known.is_none() {
         problems.refuse(
-            "bad-status",
+            ProblemCode::BadStatus,
             "fault.abort.httpStatus",
             format!("{status}: from 200 to 599"),
         );
@@ -111,7 +115,7 @@ fn grpc_status(name: &str, problems: &mut Problems) -> Option<AbortStatus> {
     let number = GRPC_STATUS.iter().position(|known| *known == name);
     if number.is_none() {
         let message = format!("{name:?} is not a gRPC status such as UNAVAILABLE");
-        problems.refuse("bad-status", "fault.abort.grpcStatus", message);
+        problems.refuse(ProblemCode::BadStatus, "fault.abort.grpcStatus", message);
     }
     number
         .and_then(|number| u8::try_from(number).ok())

@@ -1,6 +1,6 @@
 //! Header operations of both levels, merged per destination.
 
-use super::Problems;
+use super::{ProblemCode, Problems};
 use crate::config::HeaderOperations;
 use crate::table::HeaderMutations;
 
@@ -42,12 +42,12 @@ pub(super) fn convert(
             let place = format!("{field}.{kind}[{name}]");
             let Some(value) = unescaped(value) else {
                 let message = "Envoy's %COMMANDS% are not carried out; a percent sign is written %%";
-                problems.refuse("not-carried-out", place, message);
+                problems.refuse(ProblemCode::NotCarriedOut, place, message);
                 continue;
             };
             if !is_value(&value) {
                 problems.refuse(
-                    "invalid-header-value",
+                    ProblemCode::InvalidHeaderValue,
                     place,
                     "a header's value holds no control characters",
                 );
@@ -58,11 +58,11 @@ pub(super) fn convert(
                 if request && is_host(&name) {
                     if converted.authority.replace(value).is_some() {
                         let message = "the host is set more than once";
-                        problems.refuse("ambiguous-authority", place, message);
+                        problems.refuse(ProblemCode::AmbiguousAuthority, place, message);
                     }
                 } else {
                     problems.warn(
-                        "header-dropped",
+                        ProblemCode::HeaderDropped,
                         place,
                         "this header cannot be changed here and is left alone",
                     );
@@ -75,7 +75,7 @@ pub(super) fn convert(
                 };
                 to.push((name, value));
             } else {
-                problems.refuse("invalid-header-name", place, "not a header's name");
+                problems.refuse(ProblemCode::InvalidHeaderName, place, "not a header's name");
             }
         }
     }
@@ -83,7 +83,7 @@ pub(super) fn convert(
         let name = name.to_ascii_lowercase();
         if is_host(&name) || name.starts_with(':') {
             problems.warn(
-                "header-dropped",
+                ProblemCode::HeaderDropped,
                 format!("{field}.remove"),
                 format!("{name} cannot be removed and is left alone"),
             );
@@ -91,7 +91,7 @@ pub(super) fn convert(
             converted.mutations.remove.push(name);
         } else {
             problems.refuse(
-                "invalid-header-name",
+                ProblemCode::InvalidHeaderName,
                 format!("{field}.remove"),
                 format!("{name:?} is not a header's name"),
             );

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Problems;
 use super::headers::is_name;
+use super::{ProblemCode, Problems};
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
 use crate::regex::{BadRegex, check};
 use crate::table::{MatchConfig, StringMatcher};
@@ -67,7 +67,7 @@ impl Block<'_> {
             if !is_name(bare) {
                 let place = self.field(&place);
                 self.problems
-                    .refuse("invalid-header-name", place, "not a header's name");
+                    .refuse(ProblemCode::InvalidHeaderName, place, "not a header's name");
                 continue;
             }
             let matcher = match condition {
@@ -112,7 +112,7 @@ pub(super) fn matcher(
         (Some(text), None, None) => Some(StringMatcher::Exact(text.clone())),
         (None, Some(text), None) if text.is_empty() => {
             let message = "an empty prefix matches everything; leave it out";
-            problems.refuse("empty-match", format!("{place}.prefix"), message);
+            problems.refuse(ProblemCode::EmptyMatch, format!("{place}.prefix"), message);
             None
         }
         (None, Some(text), None) => Some(StringMatcher::Prefix(text.clone())),
@@ -120,17 +120,21 @@ pub(super) fn matcher(
             Ok(_) => Some(StringMatcher::Regex(pattern.clone())),
             Err(BadRegex(reason)) => {
                 let message = format!("`{pattern}` is not a valid regex: {reason}");
-                problems.refuse("bad-regex", format!("{place}.regex"), message);
+                problems.refuse(ProblemCode::BadRegex, format!("{place}.regex"), message);
                 None
             }
         },
         (None, None, None) => {
-            problems.refuse("empty-match", place, "one of exact, prefix and regex is needed");
+            problems.refuse(
+                ProblemCode::EmptyMatch,
+                place,
+                "one of exact, prefix and regex is needed",
+            );
             None
         }
         _ => {
             let message = "only one of exact, prefix and regex may be given";
-            problems.refuse("ambiguous-match", place, message);
+            problems.refuse(ProblemCode::AmbiguousMatch, place, message);
             None
         }
     }

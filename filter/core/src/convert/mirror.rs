@@ -1,6 +1,6 @@
 //! `mirror` with its percentages, and `mirrors`.
 
-use super::Problems;
+use super::{ProblemCode, Problems};
 use crate::config::{Destination, HttpRoute, Percent};
 use crate::table::Mirror;
 
@@ -20,7 +20,7 @@ pub(super) fn convert(
                 cluster: cluster(to),
                 percent: share,
             }),
-            None => problems.refuse("no-destination", field, "a destination has a host"),
+            None => problems.refuse(ProblemCode::NoDestination, field, "a destination has a host"),
         };
     if let Some(destination) = &route.mirror {
         let share = single_share(route, problems);
@@ -55,7 +55,11 @@ fn single_share(route: &HttpRoute, problems: &mut Problems) -> f64 {
 pub(super) fn percent(share: Option<&Percent>, field: &str, problems: &mut Problems) -> Option<f64> {
     let value = share?.value;
     if !(0.0..=100.0).contains(&value) {
-        problems.refuse("bad-percentage", field, format!("{value}: from 0 to 100"));
+        problems.refuse(
+            ProblemCode::BadPercentage,
+            field,
+            format!("{value}: from 0 to 100"),
+        );
     }
     Some(value)
 }

@@ -1,6 +1,6 @@
 //! `timeout` and `retries`.
 
-use super::{Problems, milliseconds};
+use super::{ProblemCode, Problems, milliseconds};
 use crate::config::HttpRetry;
 use crate::names::{GRPC_CONDITIONS, RETRIABLE_BY_STATUS};
 use crate::table::Retries;
@@ -11,12 +11,12 @@ pub(super) fn duration(text: &str, field: &str, problems: &mut Problems) -> Opti
         Some(ms) if (1.0..3.2e10).contains(&ms) => Some(ms as u64),
         Some(_) => {
             let message = format!("{text}: at least 1ms and at most a year");
-            problems.refuse("bad-duration", field, message);
+            problems.refuse(ProblemCode::BadDuration, field, message);
             None
         }
         None => {
             let message = format!("`{text}` is not a duration such as 1.5s or 300ms");
-            problems.refuse("bad-duration", field, message);
+            problems.refuse(ProblemCode::BadDuration, field, message);
             None
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn convert(retries: &HttpRetry, problems: &mut Problems) -> Option<Re
     let attempts = retries.attempts.unwrap_or(0);
     let Ok(attempts) = u32::try_from(attempts) else {
         let message = format!("{attempts} is not a number of attempts");
-        problems.refuse("bad-retries", "retries.attempts", message);
+        problems.refuse(ProblemCode::BadRetries, "retries.attempts", message);
         return None;
     };
     let per_try_timeout_ms = retries
@@ -70,7 +70,7 @@ fn conditions(text: &str, problems: &mut Problems) -> Retries {
     let is_code = |code: &&str| code.parse().is_ok_and(|code: u16| (100..600).contains(&code));
     if !words.iter().all(is_word) || !codes.iter().all(is_code) {
         let message = "a list of conditions and status codes, separated by commas";
-        problems.refuse("bad-retries", "retries.retryOn", message);
+        problems.refuse(ProblemCode::BadRetries, "retries.retryOn", message);
     }
     if !codes.is_empty() && !words.contains(&RETRIABLE_BY_STATUS) {
         words.push(RETRIABLE_BY_STATUS);

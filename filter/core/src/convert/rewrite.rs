@@ -1,6 +1,6 @@
 //! `rewrite.uri` and `rewrite.uriRegexRewrite`.
 
-use super::Problems;
+use super::{ProblemCode, Problems};
 use crate::config::HttpRewrite;
 use crate::regex::{BadRegex, groups, search};
 use crate::table::PathRewrite;
@@ -10,7 +10,7 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
     match (uri, &rewrite.uri_regex_rewrite) {
         (Some(_), Some(_)) => {
             problems.refuse(
-                "ambiguous-rewrite",
+                ProblemCode::AmbiguousRewrite,
                 "rewrite",
                 "only one of uri and uriRegexRewrite may be given",
             );
@@ -26,7 +26,7 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
                 Ok(pattern) => check_template(&regex.rewrite, groups(&pattern), problems),
                 Err(BadRegex(reason)) => {
                     let message = format!("`{}` is not a valid regex: {reason}", regex.r#match);
-                    problems.refuse("bad-regex", "rewrite.uriRegexRewrite.match", message);
+                    problems.refuse(ProblemCode::BadRegex, "rewrite.uriRegexRewrite.match", message);
                 }
             }
             Some(PathRewrite::Regex(regex.r#match.clone(), regex.rewrite.clone()))
@@ -52,7 +52,11 @@ fn check_template(template: &str, groups: usize, problems: &mut Problems) {
                 "`{template}`: \\0 to \\{} are the groups, \\\\ is a backslash",
                 groups.saturating_sub(1)
             );
-            problems.refuse("bad-rewrite", "rewrite.uriRegexRewrite.rewrite", message);
+            problems.refuse(
+                ProblemCode::BadRewrite,
+                "rewrite.uriRegexRewrite.rewrite",
+                message,
+            );
             return;
         }
     }
@@ -61,7 +65,7 @@ fn check_template(template: &str, groups: usize, problems: &mut Problems) {
 pub(super) fn check_path(path: &str, field: &str, problems: &mut Problems) {
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         problems.refuse(
-            "bad-path",
+            ProblemCode::BadPath,
             field,
             "a path holds visible ASCII alone; encode the rest as %XX",
         );

@@ -7,7 +7,7 @@ fn convert(json: &str) -> Result<(RuleConfig, Vec<Problem>), Vec<Problem>> {
     rule(Origin::default(), &route, &kept, &mut |to| to.host.clone())
 }
 
-fn refusal(json: &str) -> (&'static str, String) {
+fn refusal(json: &str) -> (ProblemCode, String) {
     let problems = convert(json).unwrap_err();
     let problem = problems.into_iter().find(|problem| problem.refused).unwrap();
     (problem.code, problem.field)
@@ -19,155 +19,171 @@ fn what_istio_refuses_is_refused_by_name() {
     for (json, code, field) in [
         (
             r#"{"match":[{"uri":{"regex":"("}}],ROUTE}"#,
-            "bad-regex",
+            ProblemCode::BadRegex,
             "match[0].uri.regex",
         ),
         (
             r#"{"match":[{"headers":{"x":{"regex":"*"}}}],ROUTE}"#,
-            "bad-regex",
+            ProblemCode::BadRegex,
             "match[0].headers[x].regex",
         ),
         (
             r#"{"match":[{"queryParams":{"x":{"regex":"*"}}}],ROUTE}"#,
-            "bad-regex",
+            ProblemCode::BadRegex,
             "match[0].queryParams[x].regex",
         ),
         (
             r#"{"match":[{"uri":{"exact":"/a","prefix":"/b"}}],ROUTE}"#,
-            "ambiguous-match",
+            ProblemCode::AmbiguousMatch,
             "match[0].uri",
         ),
-        (r#"{"match":[{"uri":{}}],ROUTE}"#, "empty-match", "match[0].uri"),
+        (
+            r#"{"match":[{"uri":{}}],ROUTE}"#,
+            ProblemCode::EmptyMatch,
+            "match[0].uri",
+        ),
         (
             r#"{"match":[{"headers":{"a b":{}}}],ROUTE}"#,
-            "invalid-header-name",
+            ProblemCode::InvalidHeaderName,
             "match[0].headers[a b]",
         ),
-        (r#"{"redirect":{"uri":"/"},ROUTE}"#, "ambiguous-action", "route"),
-        ("{}", "no-action", "route"),
+        (
+            r#"{"redirect":{"uri":"/"},ROUTE}"#,
+            ProblemCode::AmbiguousAction,
+            "route",
+        ),
+        ("{}", ProblemCode::NoAction, "route"),
         (
             r#"{"redirect":{"redirectCode":305}}"#,
-            "bad-redirect",
+            ProblemCode::BadRedirect,
             "redirect.redirectCode",
         ),
         (
             r#"{"redirect":{"port":80,"derivePort":"FROM_REQUEST_PORT"}}"#,
-            "bad-redirect",
+            ProblemCode::BadRedirect,
             "redirect.port",
         ),
         (
             r#"{"directResponse":{"status":99}}"#,
-            "bad-status",
+            ProblemCode::BadStatus,
             "directResponse.status",
         ),
-        (r#"{"timeout":"0s",ROUTE}"#, "bad-duration", "timeout"),
-        (r#"{"timeout":"soon",ROUTE}"#, "bad-duration", "timeout"),
+        (r#"{"timeout":"0s",ROUTE}"#, ProblemCode::BadDuration, "timeout"),
+        (r#"{"timeout":"soon",ROUTE}"#, ProblemCode::BadDuration, "timeout"),
         (
             r#"{"retries":{"attempts":-1},ROUTE}"#,
-            "bad-retries",
+            ProblemCode::BadRetries,
             "retries.attempts",
         ),
         (
             r#"{"rewrite":{"uri":"/","uriRegexRewrite":{"match":"a","rewrite":"b"}},ROUTE}"#,
-            "ambiguous-rewrite",
+            ProblemCode::AmbiguousRewrite,
             "rewrite",
         ),
         (
             r#"{"rewrite":{"authority":"a"},"headers":{"request":{"set":{"host":"b"}}},ROUTE}"#,
-            "ambiguous-authority",
+            ProblemCode::AmbiguousAuthority,
             "rewrite.authority",
         ),
         (
             r#"{"headers":{"request":{"set":{"x":"a\r\nb"}}},ROUTE}"#,
-            "invalid-header-value",
+            ProblemCode::InvalidHeaderValue,
             "headers.request.set[x]",
         ),
-        (r#"{"delegate":{"name":"x"}}"#, "bad-delegate", "delegate"),
+        (
+            r#"{"delegate":{"name":"x"}}"#,
+            ProblemCode::BadDelegate,
+            "delegate",
+        ),
         (
             r#"{"headers":{"request":{"set":{"x":"%REQ(y)%"}}},ROUTE}"#,
-            "not-carried-out",
+            ProblemCode::NotCarriedOut,
             "headers.request.set[x]",
         ),
         (
             r#"{"headers":{"request":{"set":{"host":"a"},"add":{":authority":"b"}}},ROUTE}"#,
-            "ambiguous-authority",
+            ProblemCode::AmbiguousAuthority,
             "headers.request.add[:authority]",
         ),
         (
             r#"{"retries":{"attempts":1,"retryOn":"5xx,999"},ROUTE}"#,
-            "bad-retries",
+            ProblemCode::BadRetries,
             "retries.retryOn",
         ),
         (
             r#"{"rewrite":{"uriRegexRewrite":{"match":"(a)","rewrite":"\\2"}},ROUTE}"#,
-            "bad-rewrite",
+            ProblemCode::BadRewrite,
             "rewrite.uriRegexRewrite.rewrite",
         ),
         (
             r#"{"rewrite":{"uriRegexRewrite":{"match":"(a)","rewrite":"/\\"}},ROUTE}"#,
-            "bad-rewrite",
+            ProblemCode::BadRewrite,
             "rewrite.uriRegexRewrite.rewrite",
         ),
-        (r#"{"fault":{},ROUTE}"#, "bad-fault", "fault"),
+        (r#"{"fault":{},ROUTE}"#, ProblemCode::BadFault, "fault"),
         (
             r#"{"fault":{"delay":{"exponentialDelay":"1s","percentage":{"value":1}}},ROUTE}"#,
-            "bad-fault",
+            ProblemCode::BadFault,
             "fault.delay.exponentialDelay",
         ),
         (
             r#"{"fault":{"delay":{"fixedDelay":"1s","percentage":{"value":101}}},ROUTE}"#,
-            "bad-percentage",
+            ProblemCode::BadPercentage,
             "fault.delay.percentage",
         ),
         (
             r#"{"fault":{"abort":{"httpStatus":600}},ROUTE}"#,
-            "bad-status",
+            ProblemCode::BadStatus,
             "fault.abort.httpStatus",
         ),
         (
             r#"{"fault":{"abort":{"grpcStatus":"BROKEN"}},ROUTE}"#,
-            "bad-status",
+            ProblemCode::BadStatus,
             "fault.abort.grpcStatus",
         ),
-        (r#"{"fault":{"abort":{}},ROUTE}"#, "bad-fault", "fault.abort"),
+        (
+            r#"{"fault":{"abort":{}},ROUTE}"#,
+            ProblemCode::BadFault,
+            "fault.abort",
+        ),
         (
             r#"{"fault":{"abort":{"httpStatus":500}},"redirect":{}}"#,
-            "ambiguous-action",
+            ProblemCode::AmbiguousAction,
             "fault",
         ),
         (
             r#"{"rewrite":{"uri":"/"},"directResponse":{"status":200}}"#,
-            "ambiguous-action",
+            ProblemCode::AmbiguousAction,
             "rewrite",
         ),
         (
             r#"{"mirror":{"host":"m"},"mirrorPercentage":{"value":-1},ROUTE}"#,
-            "bad-percentage",
+            ProblemCode::BadPercentage,
             "mirrorPercentage",
         ),
         (
             r#"{"mirrors":[{}],ROUTE}"#,
-            "no-destination",
+            ProblemCode::NoDestination,
             "mirrors[0].destination.host",
         ),
         (
             r#"{"corsPolicy":{"allowOrigins":[{"regex":"("}]},ROUTE}"#,
-            "bad-regex",
+            ProblemCode::BadRegex,
             "corsPolicy.allowOrigins[0].regex",
         ),
         (
             r#"{"corsPolicy":{"allowMethods":["A\r\nB"]},ROUTE}"#,
-            "invalid-header-name",
+            ProblemCode::InvalidHeaderName,
             "corsPolicy.allowMethods",
         ),
         (
             r#"{"corsPolicy":{"unmatchedPreflights":"DROP"},ROUTE}"#,
-            "bad-cors",
+            ProblemCode::BadCors,
             "corsPolicy.unmatchedPreflights",
         ),
         (
             r#"{"corsPolicy":{"maxAge":"soon"},ROUTE}"#,
-            "bad-duration",
+            ProblemCode::BadDuration,
             "corsPolicy.maxAge",
         ),
     ] {
@@ -206,7 +222,7 @@ fn weights_are_relative_and_zero_is_dropped() {
     assert_eq!(weights, [("b", 7), ("c", 1)]);
     assert_eq!(
         refusal(r#"{"route":[{"destination":{"host":"a"}},{"destination":{"host":"b"}}]}"#).0,
-        "no-weight"
+        ProblemCode::NoWeight
     );
 }
 
@@ -350,7 +366,7 @@ fn a_share_of_nothing_is_no_fault_and_a_forgotten_one_is_said() {
     assert!(matches!(rule.action, Action::Route(route) if route.fault.is_none()));
     assert_eq!(
         (problems[0].code, problems[0].field.as_str()),
-        ("no-effect", "fault.abort")
+        (ProblemCode::NoEffect, "fault.abort")
     );
     let fault = route(
         r#""fault":{"delay":{"fixedDelay":"1.5s","percent":10},"abort":{"grpcStatus":"UNAVAILABLE","percentage":{"value":0.1}}}"#,
@@ -377,7 +393,11 @@ fn what_needs_an_upstream_is_said_to_do_nothing_without_one() {
         fields,
         ["corsPolicy", "mirror", "timeout", "retries", "headers.request"]
     );
-    assert!(problems.iter().all(|problem| problem.code == "no-effect"));
+    assert!(
+        problems
+            .iter()
+            .all(|problem| problem.code == ProblemCode::NoEffect)
+    );
 }
 
 #[test]

@@ -106,7 +106,13 @@ impl Credentials {
 
     /// A Secret speaks for the key pair of its name, and for the bundle: its own if its name says so, else the one
     /// that belongs to its pair.
-    fn speak(&mut self, secret: &ObjectRef, pair: Word, bundle: Word, touched: &mut BTreeSet<CredentialName>) {
+    fn speak(
+        &mut self,
+        secret: &ObjectRef,
+        pair: Word,
+        bundle: Word,
+        touched: &mut BTreeSet<CredentialName>,
+    ) {
         let name = CredentialName::new(&secret.namespace, &secret.name);
         if secret.name.ends_with(BUNDLE_SUFFIX) {
             self.record(name, touched, |record| {

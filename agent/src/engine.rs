@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use imbl::{OrdMap, OrdSet};
 use sealgate_model::CredentialName;
-use sealgate_model::{Entry, SourceEvent};
 use sealgate_model::Finding;
 use sealgate_model::ledger::{Findings, Ledger, News, listed};
-use sealgate_model::{Kind, Object, ObjectRef};
 use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
 use sealgate_model::resolve::{Changes, Resolver, Source, World};
 use sealgate_model::store::{Judged, Store};
+use sealgate_model::{Entry, SourceEvent};
+use sealgate_model::{Kind, Object, ObjectRef};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -114,7 +114,8 @@ impl Engine {
         touched.extend(credentials.forget(|name| resolver.wanted().contains(name)));
         for name in &touched {
             let refusal = self.credentials.refusal(name);
-            self.ledger.set(Source::Secret(name.clone()), refusal.into_iter().collect());
+            self.ledger
+                .set(Source::Secret(name.clone()), refusal.into_iter().collect());
         }
         self.publish(&touched, &changes, now);
         let told = self.ledger.news(&gone);

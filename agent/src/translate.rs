@@ -23,7 +23,7 @@ use sealgate_model::resolve::{Changes, Resolver};
 use sealgate_model::resolved::{Endpoints, Port, Upstream};
 
 use crate::credential::Credential;
-use crate::snapshot::{Draft, Resource, TypeUrl};
+use crate::snapshot::{Draft, TypeUrl};
 
 /// What the translation needs besides the objects.
 #[derive(Clone, Debug)]
@@ -74,7 +74,11 @@ pub fn publish_table(draft: &mut Draft<'_>, settings: &Settings) {
         let resource = table::resource(part, None, &settings.module);
         draft.put(TypeUrl::ExtensionConfig, &table::name(part), resource);
     }
-    draft.set(TypeUrl::Listener, table::LISTENER, table::listener().encode_to_vec());
+    draft.set(
+        TypeUrl::Listener,
+        table::LISTENER,
+        table::listener().encode_to_vec(),
+    );
 }
 
 fn publish_cluster(draft: &mut Draft<'_>, name: &str, upstream: Option<&Arc<Upstream>>) {
@@ -100,5 +104,9 @@ fn publish_port(draft: &mut Draft<'_>, number: u16, port: Option<&Arc<Port>>, se
     };
     let config = filter_config::resource(port, &settings.module);
     draft.put(TypeUrl::ExtensionConfig, &filter, config);
-    draft.put(TypeUrl::Listener, &listener, listener::resource(port, &settings.listen));
+    draft.put(
+        TypeUrl::Listener,
+        &listener,
+        listener::resource(port, &settings.listen),
+    );
 }

@@ -115,8 +115,8 @@ pub fn listed(findings: &Findings) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::Code;
-    use crate::Severity;
     use crate::Kind;
+    use crate::Severity;
 
     #[test]
     fn each_thing_is_said_once_and_that_it_is_over() {
@@ -132,7 +132,10 @@ mod tests {
         let mut ledger = Ledger::default();
         let none = BTreeSet::new();
         ledger.set("one", vec![a.clone(), b.clone()]);
-        assert_eq!(ledger.news(&none), [News::Found(a.clone()), News::Found(b.clone())]);
+        assert_eq!(
+            ledger.news(&none),
+            [News::Found(a.clone()), News::Found(b.clone())]
+        );
         ledger.set("two", vec![a.clone()]);
         ledger.set("one", vec![b.clone()]);
         assert_eq!(ledger.news(&none), [], "another says it too");
@@ -147,6 +150,10 @@ mod tests {
         ledger.set("one", vec![a.clone()]);
         ledger.news(&none);
         ledger.set("one", vec![]);
-        assert_eq!(ledger.news(&BTreeSet::from([object])), [], "what is gone is not good");
+        assert_eq!(
+            ledger.news(&BTreeSet::from([object])),
+            [],
+            "what is gone is not good"
+        );
     }
 }

@@ -32,8 +32,8 @@ pub use self::table::{Demand, HostKey, Part};
 
 use self::bindings::{Gateways, Key};
 use self::catalog::Catalog;
-use self::index::Index;
 use self::gateway::{DeclaredGateway, DeclaredServer};
+use self::index::Index;
 use self::port::{Look, Servers};
 use self::rank::{Rank, ServerId};
 use self::reach::ServiceName;
@@ -43,10 +43,10 @@ use self::table::Table;
 use self::uses::Uses;
 use self::view::NativeCount;
 use crate::CredentialName;
-use crate::resolved::{Port, Upstream};
 use crate::ledger::Ledger;
-use crate::{Kind, Object, ObjectRef};
+use crate::resolved::{Port, Upstream};
 use crate::store::Moved;
+use crate::{Kind, Object, ObjectRef};
 
 /// Who says something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -204,7 +204,10 @@ impl Resolver {
     pub fn touch_gateway(&mut self, name: &ObjectRef) {
         let (name, namespace) = key(name);
         if !self.gateways.contains_key(&(Arc::clone(&name), namespace)) {
-            let naming = self.services.of_gateway(&name).map(|service| service.rank.clone());
+            let naming = self
+                .services
+                .of_gateway(&name)
+                .map(|service| service.rank.clone());
             self.dirty.bindings.extend(naming);
         }
     }
@@ -221,8 +224,12 @@ impl Resolver {
 
     fn replace_gateway(&mut self, key: &Key, now: Option<Arc<DeclaredGateway>>) {
         let before = self.gateways.remove(key);
-        let servers = |gateway: &Option<Arc<DeclaredGateway>>| gateway.as_ref().map(|own| own.servers.clone());
-        let (old, new) = (servers(&before).unwrap_or_default(), servers(&now).unwrap_or_default());
+        let servers =
+            |gateway: &Option<Arc<DeclaredGateway>>| gateway.as_ref().map(|own| own.servers.clone());
+        let (old, new) = (
+            servers(&before).unwrap_or_default(),
+            servers(&now).unwrap_or_default(),
+        );
         for (at, server) in &old {
             if new.get(at) != Some(server) {
                 self.change_server(server, Servers::remove);
@@ -245,12 +252,18 @@ impl Resolver {
         }
     }
 
-    fn change_server(&mut self, server: &Arc<DeclaredServer>, change: impl Fn(&mut Servers, &Arc<DeclaredServer>)) {
+    fn change_server(
+        &mut self,
+        server: &Arc<DeclaredServer>,
+        change: impl Fn(&mut Servers, &Arc<DeclaredServer>),
+    ) {
         let state = self.ports.entry(server.port).or_default();
         change(&mut state.servers, server);
         self.dirty.ports.insert(server.port);
         let hosts = hosts::of_server(server, &self.services);
-        self.dirty.hosts.extend(hosts.into_iter().map(|host| (server.port, host)));
+        self.dirty
+            .hosts
+            .extend(hosts.into_iter().map(|host| (server.port, host)));
     }
 
     /// Which VirtualServices have another word said of what they ask of a Gateway: all that name it if it came, went or
@@ -275,7 +288,9 @@ impl Resolver {
             let within = self.services.within(&host.pattern).map(|(_, service)| service);
             let touched = self.services.of_host(&host.pattern).chain(within);
             let touched = touched.chain(self.services.containing(&host.pattern));
-            self.dirty.bindings.extend(touched.map(|service| service.rank.clone()));
+            self.dirty
+                .bindings
+                .extend(touched.map(|service| service.rank.clone()));
         }
     }
 
@@ -284,7 +299,11 @@ impl Resolver {
             self.touch_hosts(service);
             self.dirty.bindings.insert(service.rank.clone());
         }
-        let roots: Vec<_> = before.iter().chain(&now).flat_map(|service| self.services.roots(service)).collect();
+        let roots: Vec<_> = before
+            .iter()
+            .chain(&now)
+            .flat_map(|service| self.services.roots(service))
+            .collect();
         roots.iter().for_each(|root| self.touch_hosts(root));
         if let Some(before) = before {
             self.services.remove(&before);
@@ -296,15 +315,21 @@ impl Resolver {
 
     /// The hosts that a VirtualService has a say in, on the ports of the Gateways that it names.
     fn touch_hosts(&mut self, service: &Service) {
-        let gateways = service.gateways().filter_map(|(namespace, name)| self.gateways.get(&(name, namespace)));
+        let gateways = service
+            .gateways()
+            .filter_map(|(namespace, name)| self.gateways.get(&(name, namespace)));
         let ports: BTreeSet<u16> = gateways
             .flat_map(|gateway| gateway.servers.values())
             .map(|server| server.port)
             .collect();
         for port in ports {
-            let Some(state) = self.ports.get(&port) else { continue };
+            let Some(state) = self.ports.get(&port) else {
+                continue;
+            };
             let hosts = hosts::of_service(service, &state.servers);
-            self.dirty.hosts.extend(hosts.into_iter().map(|host| (port, host)));
+            self.dirty
+                .hosts
+                .extend(hosts.into_iter().map(|host| (port, host)));
         }
     }
 
@@ -346,7 +371,9 @@ impl Resolver {
         let settled = state.servers.settle(&self.gateway.namespace, world.is_served);
         for server in settled.moved {
             let hosts = hosts::of_server(&server, &self.services);
-            self.dirty.hosts.extend(hosts.into_iter().map(|host| (port, host)));
+            self.dirty
+                .hosts
+                .extend(hosts.into_iter().map(|host| (port, host)));
         }
         for look in &settled.looked_at {
             ledger.set(Source::Server(port, look.id.clone()), look.said.clone());
@@ -445,23 +472,37 @@ impl Resolver {
         for rank in std::mem::take(&mut self.dirty.bindings) {
             let service = self.services.named(&rank.namespace, &rank.name);
             let findings = service.map(|service| bindings::findings(service, &gateways));
-            ledger.set(Source::Bindings(rank.virtual_service()), findings.unwrap_or_default());
+            ledger.set(
+                Source::Bindings(rank.virtual_service()),
+                findings.unwrap_or_default(),
+            );
         }
         for service in std::mem::take(&mut self.dirty.reach) {
-            let reaches = self.reached.of(&service).filter_map(|host| Some((&*host.1, &self.table.routes(host)?.reach)));
-            ledger.set(Source::Reach(Arc::clone(&service)), reach::findings(&service, reaches));
+            let reaches = self
+                .reached
+                .of(&service)
+                .filter_map(|host| Some((&*host.1, &self.table.routes(host)?.reach)));
+            ledger.set(
+                Source::Reach(Arc::clone(&service)),
+                reach::findings(&service, reaches),
+            );
         }
     }
 
     /// Makes the view of a port anew; says whether it is another one.
     fn settle_port(&mut self, number: u16, looks: Vec<Look>) -> bool {
         let bind = self.gateway.port_map.get(&number).copied().unwrap_or(number);
-        let prefixes = self.gateways.values().filter_map(|gateway| gateway.prefix.clone()).collect();
+        let prefixes = self
+            .gateways
+            .values()
+            .filter_map(|gateway| gateway.prefix.clone())
+            .collect();
         let Some(state) = self.ports.get_mut(&number) else {
             return false;
         };
         let view = view::port((number, bind), &state.servers, &state.native, prefixes).map(Arc::new);
-        self.table.demand(number, state.view.as_deref(), view.as_deref(), &looks);
+        self.table
+            .demand(number, state.view.as_deref(), view.as_deref(), &looks);
         let moved = state.view != view;
         if moved {
             state.view = view;

@@ -84,7 +84,9 @@ impl Chain {
     /// Whether its clients are asked for a certificate.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.client != ClientCertificate::None)
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.client != ClientCertificate::None)
     }
 
     /// What a connection must be to ask for its hosts; none on a plain port.

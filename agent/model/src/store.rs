@@ -7,9 +7,9 @@ use sealgate_core::config::GatewaySpec;
 
 use crate::Code;
 use crate::Entry;
+use crate::validate;
 use crate::{Finding, Severity};
 use crate::{Object, ObjectRef};
-use crate::validate;
 
 /// One object that changed: what it was, and what it is.
 #[derive(Clone, Debug)]
@@ -221,7 +221,10 @@ fn claims(object: &Object) -> Vec<Claim> {
     let Object::Gateway(_, spec) = object else {
         return Vec::new();
     };
-    let secure = spec.servers.iter().filter(|server| server.port.protocol == "HTTPS");
+    let secure = spec
+        .servers
+        .iter()
+        .filter(|server| server.port.protocol == "HTTPS");
     let mut claims: Vec<Claim> = secure
         .flat_map(|server| {
             let hosts = server.hosts.iter().map(|host| validate::split_host(host).1);

@@ -1,8 +1,6 @@
 //! What upstreams are told of clients: the annotation `sealgate.dev/identity`, what the filter gets of it, and what
 //! Envoy is made to write down of each connection.
 
-use std::collections::BTreeSet;
-
 use envoy_types::pb::envoy::config::core::v3::{
     DataSource, SubstitutionFormatString, data_source::Specifier, substitution_format_string::Format,
 };
@@ -15,14 +13,11 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     ForwardClientCertDetails, SetCurrentClientCertDetails,
 };
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::Config;
-use sealgate_core::config::GatewaySpec;
 use sealgate_core::host;
 use sealgate_core::identity::{
-    Demand, FILTER_STATE, IdentityConfig, Misdirected, Origin, PoliciesConfig, Told, Xfcc, format,
+    FILTER_STATE, IdentityConfig, Origin, Xfcc, format,
 };
-use sealgate_model::resolved::{Chain, ClientCertificate, Meaning, Port, Tls};
-use sealgate_model::Meta;
-use sha2::{Digest as _, Sha256};
+use sealgate_model::resolved::{Chain, Port};
 
 use super::wire;
 

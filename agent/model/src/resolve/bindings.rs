@@ -56,7 +56,12 @@ impl<'s> Check<'s> {
         }
         if self.service.spec.gateways.is_empty() {
             let message = "there are none: this is for the mesh alone, and no gateway serves it";
-            return self.say(Severity::Info, Code::NoGateways, "spec.gateways", message.to_owned());
+            return self.say(
+                Severity::Info,
+                Code::NoGateways,
+                "spec.gateways",
+                message.to_owned(),
+            );
         }
         let (mut bound, mut elsewhere) = (Vec::new(), false);
         for (at, name) in self.service.spec.gateways.iter().enumerate() {
@@ -103,7 +108,10 @@ impl<'s> Check<'s> {
             let (meta, spec) = (&self.service.meta, &self.service.spec);
             is_exported(&spec.export_to, &meta.namespace, &gateway.rank.namespace)
         };
-        let blind = bound.iter().find(|gateway| !sees(gateway)).map(|gateway| gateway.rank.gateway());
+        let blind = bound
+            .iter()
+            .find(|gateway| !sees(gateway))
+            .map(|gateway| gateway.rank.gateway());
         bound.retain(|gateway| sees(&gateway));
         if let Some(blind) = blind {
             let message = format!("{blind} does not see it, and does not serve it");
@@ -124,7 +132,11 @@ impl<'s> Check<'s> {
     }
 
     fn blocks(&mut self, bound: &[&DeclaredGateway]) {
-        let ports: BTreeSet<u32> = bound.iter().flat_map(|gateway| gateway.ports()).copied().collect();
+        let ports: BTreeSet<u32> = bound
+            .iter()
+            .flat_map(|gateway| gateway.ports())
+            .copied()
+            .collect();
         let service = self.service;
         for (rule, route) in service.spec.http.iter().enumerate() {
             for (at, block) in route.r#match.iter().enumerate() {

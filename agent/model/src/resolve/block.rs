@@ -39,7 +39,12 @@ pub struct Native {
 }
 
 /// The virtual host of a domain.
-pub(super) fn config(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> (VirtualHostConfig, Lowered) {
+pub(super) fn config(
+    domain: &str,
+    host: &HostRules,
+    port: u16,
+    lookup: Lookup<'_>,
+) -> (VirtualHostConfig, Lowered) {
     let mut lowered = rules(host, port, lookup);
     let config = VirtualHostConfig {
         domains: vec![domain.to_owned()],
@@ -88,7 +93,12 @@ fn native(config: &VirtualHostConfig) -> Native {
     let faults = routes.iter().filter_map(|route| route.fault.as_deref());
     Native {
         mirrors: mirrored
-            .map(|route| (mirrors_key(&route.mirrors).into(), route.mirrors.as_slice().into()))
+            .map(|route| {
+                (
+                    mirrors_key(&route.mirrors).into(),
+                    route.mirrors.as_slice().into(),
+                )
+            })
             .collect(),
         delays: faults.into_iter().any(|fault| fault.delay.is_some()),
     }

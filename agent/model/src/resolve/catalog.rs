@@ -10,9 +10,9 @@ use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec};
 use super::rules::Lowered;
 use super::service::is_exported;
 use crate::Code;
+use crate::store::Moved;
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, Object, ObjectRef};
-use crate::store::Moved;
 
 const SERVICE_SUFFIX: &str = "svc.cluster.local";
 const SLICE_LABEL: &str = "kubernetes.io/service-name";
@@ -123,10 +123,14 @@ impl Catalog {
     fn hosts_of(&self, object: &Object) -> Vec<Arc<str>> {
         let service = |meta: &Meta, name: &str| vec![full_name(name, &meta.namespace).into()];
         match object {
-            Object::ServiceEntry(meta, spec) if self.sees(&spec.export_to, meta) => {
-                spec.hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect()
+            Object::ServiceEntry(meta, spec) if self.sees(&spec.export_to, meta) => spec
+                .hosts
+                .iter()
+                .map(|host| host.to_ascii_lowercase().into())
+                .collect(),
+            Object::DestinationRule(meta, spec) if self.sees(&spec.export_to, meta) => {
+                service(meta, &spec.host)
             }
-            Object::DestinationRule(meta, spec) if self.sees(&spec.export_to, meta) => service(meta, &spec.host),
             Object::Service(meta, _) | Object::Endpoints(meta, _) => vec![of_service(meta, &meta.name)],
             Object::EndpointSlice(meta, _) => {
                 let name = meta.labels.get(SLICE_LABEL);

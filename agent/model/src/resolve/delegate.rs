@@ -110,7 +110,11 @@ fn find<'a>(root: &Meta, to: &Delegate, services: &'a Services) -> Result<&'a Se
             format!("there is no VirtualService {namespace}/{name} without hosts: the rule is left out");
         return Err((Code::UnknownDelegate, message));
     };
-    if !is_exported(&delegate.spec.export_to, &delegate.meta.namespace, &root.namespace) {
+    if !is_exported(
+        &delegate.spec.export_to,
+        &delegate.meta.namespace,
+        &root.namespace,
+    ) {
         let message = format!(
             "{namespace}/{name} is not exported to {}: the rule is left out",
             root.namespace

@@ -8,8 +8,8 @@ use sealgate_core::identity::IdentityConfig;
 
 use super::patterns::Patterns;
 use super::rank::{Rank, ServerId};
-use crate::annotation::{self, Certificates};
 use crate::Meta;
+use crate::annotation::{self, Certificates};
 use crate::validate::split_host;
 
 /// A Gateway that this gateway serves.
@@ -66,7 +66,9 @@ impl DeclaredGateway {
         let rank = Rank::of(meta);
         // One that cannot be read never became part of the store.
         let identity = annotation::identity(meta).and_then(Result::ok);
-        let certificates = annotation::certificates(meta).and_then(Result::ok).unwrap_or_default();
+        let certificates = annotation::certificates(meta)
+            .and_then(Result::ok)
+            .unwrap_or_default();
         let servers = spec.servers.iter().enumerate().filter_map(|(at, server)| {
             let id = ServerId {
                 gateway: rank.clone(),
@@ -89,7 +91,10 @@ impl DeclaredGateway {
             hosts,
             ports: spec.servers.iter().map(|server| server.port.number).collect(),
             described: spec.servers.iter().map(describe).collect(),
-            prefix: identity.as_ref().and_then(IdentityConfig::own_prefix).map(str::to_owned),
+            prefix: identity
+                .as_ref()
+                .and_then(IdentityConfig::own_prefix)
+                .map(str::to_owned),
             rank,
         }
     }
@@ -105,7 +110,9 @@ impl DeclaredGateway {
         };
         let own = self.hosts.get(pattern).into_iter();
         let within = self.hosts.within(pattern).map(|(_, namespaces)| namespaces);
-        own.chain(self.hosts.containing(pattern)).chain(within).any(is_open)
+        own.chain(self.hosts.containing(pattern))
+            .chain(within)
+            .any(is_open)
     }
 
     /// Its hosts, of all servers.

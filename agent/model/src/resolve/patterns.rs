@@ -77,7 +77,16 @@ mod tests {
     use sealgate_core::host;
 
     const ALL: [&str; 10] = [
-        "*", "*.com", "*.a.com", "a.com", "b.a.com", "*.b.a.com", "*.net", "xa.com", "com", "*.xa.com",
+        "*",
+        "*.com",
+        "*.a.com",
+        "a.com",
+        "b.a.com",
+        "*.b.a.com",
+        "*.net",
+        "xa.com",
+        "com",
+        "*.xa.com",
     ];
 
     #[test]

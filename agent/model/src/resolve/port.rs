@@ -9,8 +9,8 @@ use super::rank::ServerId;
 use super::tls::{Served, served, tls};
 use crate::Code;
 use crate::CredentialName;
-use crate::{Finding, Severity};
 use crate::resolved::{Chain, Tls};
+use crate::{Finding, Severity};
 
 /// Why a server is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,8 @@ impl Servers {
 
     pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
         for pattern in server.patterns() {
-            self.by_pattern.update(&pattern, |ids| drop(ids.remove(&server.id)));
+            self.by_pattern
+                .update(&pattern, |ids| drop(ids.remove(&server.id)));
         }
         self.declared.remove(&server.id);
         self.touch(server);
@@ -98,7 +99,11 @@ impl Servers {
     pub(super) fn touch(&mut self, server: &DeclaredServer) {
         self.dirty.insert(server.id.clone());
         // The first server decides whether the port is one for TLS.
-        if self.declared.first_key_value().is_none_or(|(first, _)| *first >= server.id) {
+        if self
+            .declared
+            .first_key_value()
+            .is_none_or(|(first, _)| *first >= server.id)
+        {
             self.dirty.extend(self.declared.keys().cloned());
         }
         self.dirty.extend(self.rivals(server));
@@ -115,7 +120,10 @@ impl Servers {
     /// Younger servers that ask for one of its hosts.
     fn rivals(&self, server: &DeclaredServer) -> BTreeSet<ServerId> {
         let patterns = server.patterns();
-        let others = patterns.iter().filter_map(|pattern| self.by_pattern.get(pattern)).flatten();
+        let others = patterns
+            .iter()
+            .filter_map(|pattern| self.by_pattern.get(pattern))
+            .flatten();
         others.filter(|id| **id > server.id).cloned().collect()
     }
 
@@ -195,7 +203,9 @@ impl Servers {
         };
         server.patterns().into_iter().find(|pattern| {
             let rivals = self.by_pattern.get(pattern).into_iter().flatten();
-            rivals.take_while(|id| **id < server.id).any(|id| has(id, pattern))
+            rivals
+                .take_while(|id| **id < server.id)
+                .any(|id| has(id, pattern))
         })
     }
 
@@ -205,7 +215,10 @@ impl Servers {
     }
 
     /// Servers that are carried out and have a wider pattern than this.
-    pub(super) fn containing<'s>(&'s self, pattern: &'s str) -> impl Iterator<Item = (&'s Arc<DeclaredServer>, Arc<str>)> {
+    pub(super) fn containing<'s>(
+        &'s self,
+        pattern: &'s str,
+    ) -> impl Iterator<Item = (&'s Arc<DeclaredServer>, Arc<str>)> {
         let wider = self.by_pattern.containing(pattern).flatten();
         self.carried_out(wider).flat_map(move |server| {
             let patterns = server.patterns();
@@ -236,7 +249,10 @@ impl Servers {
 
     /// Servers without TLS that are carried out.
     pub(super) fn plain(&self) -> impl Iterator<Item = &Arc<DeclaredServer>> {
-        let plain = self.standing.iter().filter(|(_, standing)| **standing == Standing::Plain);
+        let plain = self
+            .standing
+            .iter()
+            .filter(|(_, standing)| **standing == Standing::Plain);
         plain.filter_map(|(id, _)| self.declared.get(id))
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
 
 use crate::Code;
-use crate::{Finding, Severity};
 use crate::lint::cover::Cover;
+use crate::{Finding, Severity};
 use crate::{Kind, ObjectRef};
 
 /// `namespace/name` of a VirtualService.
@@ -121,7 +121,11 @@ impl Reach {
     }
 
     fn add(&mut self, key: (ServiceName, usize), blocks: &[Covered], alive: &BTreeSet<ServiceName>) {
-        let covered = || blocks.iter().filter_map(|(place, by)| Some((place, by.as_ref()?)));
+        let covered = || {
+            blocks
+                .iter()
+                .filter_map(|(place, by)| Some((place, by.as_ref()?)))
+        };
         let foreign: Vec<_> = covered().filter(|(place, by)| by.owner != place.owner).collect();
         match (covered().next(), foreign.first()) {
             (Some((_, by)), None) if !is_alive(blocks) => {
@@ -144,7 +148,11 @@ impl Reach {
 
     /// The VirtualServices of which it says anything.
     pub(super) fn services(&self) -> BTreeSet<ServiceName> {
-        let rules = self.alive.iter().chain(self.dead.keys()).map(|(service, _)| service);
+        let rules = self
+            .alive
+            .iter()
+            .chain(self.dead.keys())
+            .map(|(service, _)| service);
         let others = self.claimed.keys().map(|place| &place.service);
         let shadowed = self.shadowed.iter().map(|(service, _)| service);
         rules.chain(others).chain(shadowed).cloned().collect()
@@ -165,7 +173,11 @@ pub(super) fn findings<'r>(service: &str, hosts: impl Iterator<Item = (&'r str, 
                 dead.entry(*rule).or_insert(by);
             }
         }
-        for (place, by) in reach.claimed.iter().filter(|(place, _)| *place.service == *service) {
+        for (place, by) in reach
+            .claimed
+            .iter()
+            .filter(|(place, _)| *place.service == *service)
+        {
             claimed.entry(place).or_insert((by, host));
         }
         for (_, by) in reach.shadowed.iter().filter(|(name, _)| **name == *service) {
@@ -196,7 +208,12 @@ fn claimed_path(place: &Place, (by, host): (&Place, &str)) -> Finding {
         "two VirtualServices claim these paths of {host}: {by} of {} comes first and takes them",
         by.service
     );
-    finding(&place.service, Code::ClaimedPath, format!("spec.{place}"), message)
+    finding(
+        &place.service,
+        Code::ClaimedPath,
+        format!("spec.{place}"),
+        message,
+    )
 }
 
 fn shadowed_host(service: &str, by: &str, hosts: &BTreeSet<&str>) -> Finding {

@@ -66,7 +66,11 @@ fn rule(
     let Declared { route, service, .. } = declared;
     let blocks = route.r#match.iter().enumerate();
     let kept: Vec<usize> = blocks
-        .filter(|(_, block)| gateways.iter().any(|gateway| applies(block, service, gateway, port)))
+        .filter(|(_, block)| {
+            gateways
+                .iter()
+                .any(|gateway| applies(block, service, gateway, port))
+        })
         .map(|(at, _)| at)
         .collect();
     if kept.is_empty() && !route.r#match.is_empty() {

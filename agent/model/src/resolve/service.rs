@@ -158,11 +158,15 @@ impl Services {
     }
 
     /// Those with a host within this one, each with that host.
-    pub(super) fn within<'s>(&'s self, host: &str) -> impl Iterator<Item = (Arc<str>, &'s Arc<Service>)> + use<'s> {
+    pub(super) fn within<'s>(
+        &'s self,
+        host: &str,
+    ) -> impl Iterator<Item = (Arc<str>, &'s Arc<Service>)> + use<'s> {
         let within = self.by_host.within(host).collect::<Vec<_>>();
         within.into_iter().flat_map(move |(host, ranks)| {
             let host: Arc<str> = host.into();
-            self.resolved(ranks.iter()).map(move |service| (Arc::clone(&host), service))
+            self.resolved(ranks.iter())
+                .map(move |service| (Arc::clone(&host), service))
         })
     }
 
@@ -177,11 +181,17 @@ impl Services {
         roots.filter_map(|rank| self.by_rank.get(rank)).cloned().collect()
     }
 
-    fn resolved<'s>(&'s self, ranks: impl Iterator<Item = &'s Rank>) -> impl Iterator<Item = &'s Arc<Service>> {
+    fn resolved<'s>(
+        &'s self,
+        ranks: impl Iterator<Item = &'s Rank>,
+    ) -> impl Iterator<Item = &'s Arc<Service>> {
         ranks.filter_map(|rank| self.by_rank.get(rank))
     }
 }
 
 fn own_name(service: &Service) -> Name {
-    (Arc::clone(&service.rank.namespace), Arc::clone(&service.rank.name))
+    (
+        Arc::clone(&service.rank.namespace),
+        Arc::clone(&service.rank.name),
+    )
 }

@@ -50,7 +50,10 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for port in resolver.ports() {
         all.insert(format!("port {}", port.number), format!("{port:#?}"));
-        all.insert(format!("table {}", port.number), format!("{:#?}", resolver.table(port.number)));
+        all.insert(
+            format!("table {}", port.number),
+            format!("{:#?}", resolver.table(port.number)),
+        );
     }
     for upstream in resolver.upstreams() {
         all.insert(format!("cluster {}", upstream.name), format!("{upstream:?}"));
@@ -68,7 +71,9 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
 
 fn said(ledger: &Ledger<Source>) -> Vec<String> {
     let all = crate::ledger::listed(ledger.findings());
-    all.iter().map(|finding| format!("{:?} {finding}", finding.severity)).collect()
+    all.iter()
+        .map(|finding| format!("{:?} {finding}", finding.severity))
+        .collect()
 }
 
 /// Plays the steps, each of several changes at once, and compares after each.
@@ -93,7 +98,11 @@ fn play(steps: &[Vec<Op>]) {
 
 /// What moved is among the changes: nothing is left unpublished.
 fn assert_changes(was: &BTreeMap<String, String>, now: &BTreeMap<String, String>, changes: &Changes) {
-    for key in was.keys().chain(now.keys()).filter(|key| was.get(*key) != now.get(*key)) {
+    for key in was
+        .keys()
+        .chain(now.keys())
+        .filter(|key| was.get(*key) != now.get(*key))
+    {
         let is_told = match key.split_once(' ') {
             Some(("port", number)) => changes.ports.contains(&number.parse().unwrap()),
             Some(("cluster", name)) => changes.clusters.contains(name),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sealgate_core::config::ServerTls;
 
-use crate::{BUNDLE_SUFFIX, CredentialName};
 use crate::resolved::{ClientCertificate, Tls, TlsVersion};
+use crate::{BUNDLE_SUFFIX, CredentialName};
 
 /// What a server asks for; none if it names no certificate. Secrets are looked up in `namespace`.
 #[must_use]

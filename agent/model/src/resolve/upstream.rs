@@ -12,8 +12,8 @@ use sealgate_core::config::{ServiceEntryPort, ServiceEntrySpec};
 use self::endpoints::{from_endpoints, from_slice};
 use super::catalog::{Known, Use, service_ports};
 use crate::Code;
-use crate::resolved::{Endpoint, Endpoints, Upstream};
 use crate::Meta;
+use crate::resolved::{Endpoint, Endpoints, Upstream};
 
 /// What is to be said of each VirtualService that names the destination.
 pub(super) type Doubts = Vec<(Code, String)>;
@@ -66,7 +66,13 @@ fn subset(of: &Use, known: &Known, doubts: &mut Doubts) -> BTreeMap<String, Stri
     BTreeMap::new()
 }
 
-fn of_service(of: &Use, meta: &Meta, service: &Service, known: &Known, doubts: &mut Doubts) -> (bool, Endpoints) {
+fn of_service(
+    of: &Use,
+    meta: &Meta,
+    service: &Service,
+    known: &Known,
+    doubts: &mut Doubts,
+) -> (bool, Endpoints) {
     let mut ports = service_ports(service).iter();
     let Some(own) = ports.find(|own| u32::try_from(own.port) == Ok(of.port)) else {
         let message = format!("Service {}/{} has no port {}", meta.namespace, meta.name, of.port);
@@ -121,7 +127,11 @@ fn of_entry(
 }
 
 /// The endpoints of a ServiceEntry's port that have all of these labels.
-fn selected(entry: &ServiceEntrySpec, own: &ServiceEntryPort, labels: &BTreeMap<String, String>) -> Vec<Endpoint> {
+fn selected(
+    entry: &ServiceEntrySpec,
+    own: &ServiceEntryPort,
+    labels: &BTreeMap<String, String>,
+) -> Vec<Endpoint> {
     let has = |endpoint: &&sealgate_core::config::WorkloadEntry| {
         let mut labels = labels.iter();
         labels.all(|(key, value)| endpoint.labels.get(key) == Some(value))

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::index::Index;
 use super::catalog::{Catalog, Use, doubt};
+use super::index::Index;
 use super::upstream::{Doubts, upstream};
 use crate::Finding;
-use crate::resolved::Upstream;
 use crate::ObjectRef;
+use crate::resolved::Upstream;
 
 /// One destination.
 #[derive(Debug)]
@@ -30,12 +30,15 @@ pub(super) struct Uses {
 impl Uses {
     /// One more host of a VirtualService names it.
     pub(super) fn add(&mut self, of: &Use) {
-        let used = self.clusters.entry(Arc::clone(&of.cluster)).or_insert_with(|| Used {
-            of: of.clone(),
-            places: BTreeMap::new(),
-            upstream: None,
-            doubts: Doubts::new(),
-        });
+        let used = self
+            .clusters
+            .entry(Arc::clone(&of.cluster))
+            .or_insert_with(|| Used {
+                of: of.clone(),
+                places: BTreeMap::new(),
+                upstream: None,
+                doubts: Doubts::new(),
+            });
         *used.places.entry(of.place.clone()).or_default() += 1;
         self.by_host.insert(Arc::clone(&of.host), Arc::clone(&of.cluster));
     }

@@ -56,7 +56,9 @@ pub(super) fn port(
     let mut chains: Vec<Arc<Chain>> = servers.chains().cloned().collect();
     let mut plain: Option<Meaning> = None;
     for server in servers.plain() {
-        plain.get_or_insert_default().also(Meaning::new(server.identity.as_ref(), None));
+        plain
+            .get_or_insert_default()
+            .also(Meaning::new(server.identity.as_ref(), None));
     }
     chains.extend(plain.map(|meaning| Arc::new(Chain::plain(meaning))));
     if chains.is_empty() {
@@ -70,7 +72,9 @@ pub(super) fn port(
         demands: has_demands(&chains),
         chains,
         prefixes,
-        mirrors: mirrors.map(|(key, (list, _))| (Arc::clone(key), Arc::clone(list))).collect(),
+        mirrors: mirrors
+            .map(|(key, (list, _))| (Arc::clone(key), Arc::clone(list)))
+            .collect(),
         delays: native.delays > 0,
     })
 }
@@ -97,7 +101,11 @@ fn told(chains: &[Arc<Chain>]) -> Vec<Told> {
 /// showed is the client's business. Where all chains demand the same, and no certificate, there is nothing to be got
 /// round.
 fn has_demands(chains: &[Arc<Chain>]) -> bool {
-    let secure = || chains.iter().filter_map(|chain| chain.policy.as_ref().map(|policy| (chain, policy)));
+    let secure = || {
+        chains
+            .iter()
+            .filter_map(|chain| chain.policy.as_ref().map(|policy| (chain, policy)))
+    };
     let policies: BTreeSet<_> = secure().map(|(_, policy)| policy).collect();
     policies.len() > 1 || secure().any(|(chain, _)| chain.asks())
 }

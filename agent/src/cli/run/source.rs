@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::{Run, Source};
 use crate::credential::{self, Outcome, Policy};
-use sealgate_model::ledger::News;
 use crate::source::demand::Demand;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
+use sealgate_model::ledger::News;
 
 /// Tells whoever wrote an object what became of it, where the source has a way to.
 pub(super) type Tell = Box<dyn Fn(&News) + Send>;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::CredentialName;
 use crate::manifest;
-use crate::{Kind, Meta, Object, ObjectRef};
 use crate::resolve::{Gateway, Resolver};
 use crate::store::Moved;
+use crate::{Kind, Meta, Object, ObjectRef};
 
 const HOSTS: [&str; 6] = ["*", "*.a.test", "b.a.test", "c.a.test", "*.b.a.test", "d.test"];
 const NAMESPACES: [&str; 2] = ["default", "team"];
@@ -78,7 +78,11 @@ impl World {
             return resolver.touch_credential(&name);
         }
         let (kind, namespace, spec) = made(op.kind, &mut dice);
-        let own = if kind == Kind::Service { "app".to_owned() } else { format!("n{}", op.name) };
+        let own = if kind == Kind::Service {
+            "app".to_owned()
+        } else {
+            format!("n{}", op.name)
+        };
         let name = ObjectRef::new(kind, namespace, own);
         let gone = dice.roll(4) == 0;
         let now = (!gone).then(|| Arc::new(object(kind, &name, spec, &mut dice)));
@@ -86,7 +90,11 @@ impl World {
             Some(now) => self.objects.insert(name.clone(), Arc::clone(now)),
             None => self.objects.remove(&name),
         };
-        resolver.take(&Moved { name: name.clone(), before, now });
+        resolver.take(&Moved {
+            name: name.clone(),
+            before,
+            now,
+        });
         if kind == Kind::Gateway {
             resolver.touch_gateway(&name);
         }
@@ -101,7 +109,8 @@ fn object(kind: Kind, name: &ObjectRef, mut value: Value, dice: &mut Dice) -> Ob
         ..Meta::default()
     };
     if kind == Kind::EndpointSlice {
-        meta.labels.insert("kubernetes.io/service-name".to_owned(), "app".to_owned());
+        meta.labels
+            .insert("kubernetes.io/service-name".to_owned(), "app".to_owned());
     }
     if let Some(text) = value.as_object_mut().and_then(|value| value.remove("identity")) {
         let text = text.as_str().unwrap_or_default().to_owned();
@@ -134,7 +143,9 @@ fn gateway(dice: &mut Dice) -> Value {
         };
         let server = match dice.roll(4) {
             0 => json!({"port": {"number": 80, "protocol": "HTTP"}, "hosts": [host]}),
-            1 => json!({"port": {"number": 80, "protocol": "HTTP"}, "hosts": [host], "tls": {"httpsRedirect": true}}),
+            1 => {
+                json!({"port": {"number": 80, "protocol": "HTTP"}, "hosts": [host], "tls": {"httpsRedirect": true}})
+            }
             2 => json!({"port": {"number": 443, "protocol": "HTTPS"}, "hosts": [host],
                 "tls": {"mode": "SIMPLE", "credentialName": dice.pick(&SECRETS[..2])}}),
             _ => json!({"port": {"number": 443, "protocol": "HTTPS"}, "hosts": [host],
@@ -142,7 +153,11 @@ fn gateway(dice: &mut Dice) -> Value {
         };
         servers.push(server);
     }
-    let selector = if dice.roll(5) == 0 { "other" } else { "ingressgateway" };
+    let selector = if dice.roll(5) == 0 {
+        "other"
+    } else {
+        "ingressgateway"
+    };
     let mut value = json!({"spec": {"selector": {"istio": selector}, "servers": servers}});
     if dice.roll(4) == 0 {
         value["identity"] = json!("{prefix: x-own-}");
@@ -177,8 +192,16 @@ fn virtual_service(dice: &mut Dice) -> Value {
         3 => &["*.a.test"],
         _ => &["c.a.test"],
     };
-    let gateways: &[&str] = if hosts.is_empty() { &[] } else { &["gw/n0", "gw/n1"] };
-    let export = if dice.roll(6) == 0 { json!(["."]) } else { json!([]) };
+    let gateways: &[&str] = if hosts.is_empty() {
+        &[]
+    } else {
+        &["gw/n0", "gw/n1"]
+    };
+    let export = if dice.roll(6) == 0 {
+        json!(["."])
+    } else {
+        json!([])
+    };
     json!({"spec": {"hosts": hosts, "gateways": gateways, "exportTo": export, "http": rules}})
 }
 
@@ -187,10 +210,20 @@ fn service_entry(dice: &mut Dice) -> Value {
     let ports = match dice.roll(3) {
         0 => json!([{"number": 80, "name": "http", "protocol": "HTTP"}]),
         1 => json!([{"number": 81, "name": "http", "protocol": "HTTP2"}]),
-        _ => json!([{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 81, "name": "b", "protocol": "HTTP"}]),
+        _ => {
+            json!([{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 81, "name": "b", "protocol": "HTTP"}])
+        }
     };
-    let address = if dice.roll(2) == 0 { "127.0.0.1" } else { "name.test" };
-    let export = if dice.roll(5) == 0 { json!(["."]) } else { json!(["*"]) };
+    let address = if dice.roll(2) == 0 {
+        "127.0.0.1"
+    } else {
+        "name.test"
+    };
+    let export = if dice.roll(5) == 0 {
+        json!(["."])
+    } else {
+        json!(["*"])
+    };
     json!({"spec": {"hosts": [host], "resolution": "STATIC", "ports": ports, "exportTo": export,
         "endpoints": [{"address": address, "labels": {"v": "1"}}, {"address": "127.0.0.2"}]}})
 }

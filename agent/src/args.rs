@@ -154,6 +154,20 @@ pub struct BootstrapArgs {
     /// Port of Envoy's own admin interface, on loopback
     #[arg(long, default_value_t = 15000)]
     pub admin_port: u16,
+    /// What Envoy counts of each destination: its counters are more than half of what a destination costs
+    #[arg(long, value_enum, default_value_t = ClusterStats::Few)]
+    pub cluster_stats: ClusterStats,
+}
+
+/// What Envoy counts of each destination (`cluster.outbound|...` of its `/stats`). Everything else is always counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClusterStats {
+    /// Everything: 62 KB a destination
+    All,
+    /// Requests (all, failed, active), connections (active, failed) and healthy endpoints: 32 KB
+    Few,
+    /// Nothing: 26 KB
+    None,
 }
 
 /// Flags of `check`.

@@ -12,6 +12,7 @@ mod listener;
 pub mod model;
 mod routes;
 mod secret;
+mod table;
 mod tls;
 mod wire;
 
@@ -71,16 +72,18 @@ pub fn publish(draft: &mut Draft<'_>, bound: &Bound, settings: &Settings) {
             Endpoints::Dns(_) => None,
         });
     draft.replace(TypeUrl::Endpoint, endpoints);
+    let parts = table::parts(&bound.ports, settings);
     let filters = bound.ports.iter().map(|port| {
         (
             filter_config::name(port),
             filter_config::resource(port, &settings.module),
         )
     });
-    draft.replace(TypeUrl::ExtensionConfig, filters);
+    draft.replace(TypeUrl::ExtensionConfig, parts.into_iter().chain(filters));
     let listeners = bound
         .ports
         .iter()
         .map(|port| (listener::name(port), listener::resource(port, &settings.listen)));
-    draft.replace(TypeUrl::Listener, listeners);
+    let data = encoded(table::LISTENER, table::listener().encode_to_vec());
+    draft.replace(TypeUrl::Listener, [data].into_iter().chain(listeners));
 }

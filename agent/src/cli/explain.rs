@@ -3,7 +3,6 @@
 mod identity;
 mod text;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::sync::Arc;
@@ -20,26 +19,22 @@ use super::{Answer, folder, print};
 use crate::args::ExplainArgs;
 use crate::translate::model::Port;
 
-type Tables = BTreeMap<u16, RouteTable>;
-
 pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
     let engine = folder::load(&args.dir, &args.gateway)?;
-    let mut tables = Tables::new();
-    for port in &engine.bound().ports {
-        tables.insert(port.number, RouteTable::compile(&port.table)?);
-    }
+    let ports = &engine.bound().ports;
+    let table = RouteTable::from_configs(ports.iter().map(|port| &port.table))?;
     match &args.batch {
-        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &tables),
+        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &table),
         Some(path) => {
             let place = || format!("--batch {}", path.display());
             let file = File::open(path).with_context(place)?;
-            batch(BufReader::new(file), &tables).with_context(place)
+            batch(BufReader::new(file), &table).with_context(place)
         }
-        None => single(args, &tables, &engine.bound().ports),
+        None => single(args, &table, ports),
     }
 }
 
-fn batch(lines: impl BufRead, tables: &Tables) -> Result<Answer> {
+fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Answer> {
     let mut answer = Answer::Good;
     for line in lines.split(b'\n') {
         let line = line?;
@@ -48,7 +43,7 @@ fn batch(lines: impl BufRead, tables: &Tables) -> Result<Answer> {
         }
         let text = match read(&line) {
             Ok(question) if (0.0..1.0).contains(&question.draw) => {
-                serde_json::to_string(&Explained::new(&question, tables.get(&question.listener_port())))?
+                serde_json::to_string(&Explained::new(&question, table))?
             }
             Ok(_) => {
                 answer = Answer::Bad;
@@ -86,7 +81,7 @@ struct Told {
     identity: Option<identity::Headers>,
 }
 
-fn single(args: &ExplainArgs, tables: &Tables, configs: &[Arc<Port>]) -> Result<Answer> {
+fn single(args: &ExplainArgs, table: &RouteTable, configs: &[Arc<Port>]) -> Result<Answer> {
     let question = question(args)?;
     let port = question.listener_port();
     let config = configs
@@ -94,7 +89,7 @@ fn single(args: &ExplainArgs, tables: &Tables, configs: &[Arc<Port>]) -> Result<
         .find(|config| config.number == port)
         .map(Arc::as_ref);
     let told = Told {
-        answer: Explained::new(&question, tables.get(&port)),
+        answer: Explained::new(&question, table),
         trace: config
             .map(|config| trace(&question, &config.table))
             .unwrap_or_default(),

@@ -91,16 +91,17 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
 /// What the filter asks for by headers stands behind it, if any rule needs it at all.
 fn filters(port: &Port) -> Vec<HttpFilter> {
     let delays = fault::is_needed(port).then(fault::filter);
-    [routing_filter(port)]
+    [discovered_filter(filter_config::name(port))]
         .into_iter()
         .chain(delays)
         .chain([router()])
         .collect()
 }
 
-fn routing_filter(port: &Port) -> HttpFilter {
+/// A filter that comes by ECDS under this name.
+pub(super) fn discovered_filter(name: String) -> HttpFilter {
     HttpFilter {
-        name: filter_config::name(port),
+        name,
         config_type: Some(http_filter::ConfigType::ConfigDiscovery(ExtensionConfigSource {
             config_source: Some(wire::from_ads(None)),
             type_urls: vec![Wasm::type_url()],
@@ -110,7 +111,7 @@ fn routing_filter(port: &Port) -> HttpFilter {
     }
 }
 
-fn router() -> HttpFilter {
+pub(super) fn router() -> HttpFilter {
     let router = Router {
         suppress_envoy_headers: true,
         ..Default::default()

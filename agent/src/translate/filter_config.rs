@@ -1,4 +1,5 @@
-//! The filter's configuration as an extension of its own (ECDS): a route change replaces it in place.
+//! The filter of a port as an extension of its own (ECDS): what it is told of its connections is replaced in place. The
+//! routes are told to all at once, in parts (`table.rs`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{
     FailurePolicy, PluginConfig, VmConfig, plugin_config::Vm,
 };
-use envoy_types::pb::google::protobuf::StringValue;
+use envoy_types::pb::google::protobuf::{Any, StringValue};
 
 use prost::Message as _;
+use sealgate_core::table::PortConfig;
 
 use super::model::Port;
 use super::wire;
@@ -20,10 +22,10 @@ use crate::snapshot::{Body, Resource};
 
 /// The name under which a listener asks for the filter of its port.
 pub(super) fn name(port: &Port) -> String {
-    format!("sealgate-{}", port.number)
+    format!("sealgate-traffic-{}", port.number)
 }
 
-/// The filter with the port's routes. `module` is a file that Envoy can read.
+/// The filter of a port. `module` is a file that Envoy can read.
 pub(super) fn resource(port: &Arc<Port>, module: &Path) -> Resource {
     Resource::encoded_later(Arc::new(FilterConfig {
         port: Arc::clone(port),
@@ -43,20 +45,29 @@ impl Body for FilterConfig {
 }
 
 fn build(port: &Port, module: &Path) -> TypedExtensionConfig {
-    // A table is plain data with string keys: there is nothing in it that JSON could refuse.
-    let table = serde_json::to_string(&port.table).unwrap_or_default();
+    let config = PortConfig {
+        port: port.number,
+        told: port.table.policies.told.clone(),
+    };
+    // Plain data with string keys: there is nothing in it that JSON could refuse.
+    let value = serde_json::to_string(&config).unwrap_or_default();
+    plugin(&name(port), wire::any(&StringValue { value }), module)
+}
+
+/// A plugin of the module, as an extension.
+pub(super) fn plugin(name: &str, configuration: Any, module: &Path) -> TypedExtensionConfig {
     let plugin = PluginConfig {
-        name: name(port),
-        configuration: Some(wire::any(&StringValue { value: table })),
+        name: name.to_owned(),
+        configuration: Some(configuration),
         // Never open: with `cluster_header` an open failure would let a client choose the cluster.
         failure_policy: FailurePolicy::FailReload.into(),
         vm: Some(Vm::VmConfig(virtual_machine(module))),
         ..Default::default()
     };
-    wire::extension(&name(port), &Wasm { config: Some(plugin) })
+    wire::extension(name, &Wasm { config: Some(plugin) })
 }
 
-/// Equal to the byte for every port and every push: Envoy compiles the module once.
+/// Equal to the byte for every plugin and every push: Envoy compiles the module once, and each worker has one VM.
 fn virtual_machine(module: &Path) -> VmConfig {
     let file = DataSource {
         specifier: Some(data_source::Specifier::Filename(

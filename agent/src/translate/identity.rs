@@ -103,6 +103,7 @@ fn demands(chains: &[Chain]) -> Vec<Demand> {
         return Vec::new();
     }
     let demand = |(chain, tls): (&Chain, &Tls)| Demand {
+        server: chain.name.clone(),
         domains: chain.domains().map(str::to_owned).collect(),
         policy: (!chain.meaning.any_connection).then(|| policy(tls)),
     };

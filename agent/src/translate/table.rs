@@ -81,8 +81,8 @@ pub(super) fn listener() -> Listener {
     Listener {
         name: LISTENER.to_owned(),
         stat_prefix: LISTENER.to_owned(),
-        // Nobody binds it: an abstract socket of a name is nobody's port.
-        address: Some(wire::pipe("@sealgate-table")),
+        // Nobody binds it, so no other listener is in its way. A socket of a path would be bound all the same.
+        address: Some(wire::tcp("127.0.0.1", 0)),
         bind_to_port: wire::no(),
         filter_chains: vec![FilterChain {
             filters: vec![http],

@@ -1,7 +1,7 @@
 //! Small words for the protobuf types: what every builder in this folder would otherwise spell out.
 
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, Pipe, SocketAddress,
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, SocketAddress,
     TypedExtensionConfig, address, config_source::ConfigSourceSpecifier, data_source::Specifier,
     socket_address::PortSpecifier,
 };
@@ -40,16 +40,6 @@ pub(super) fn tcp(ip: &str, port: u16) -> Address {
         address: Some(address::Address::SocketAddress(SocketAddress {
             address: ip.to_owned(),
             port_specifier: Some(PortSpecifier::PortValue(port.into())),
-            ..Default::default()
-        })),
-    }
-}
-
-/// A Unix domain socket; `@` begins an abstract one.
-pub(super) fn pipe(path: &str) -> Address {
-    Address {
-        address: Some(address::Address::Pipe(Pipe {
-            path: path.to_owned(),
             ..Default::default()
         })),
     }

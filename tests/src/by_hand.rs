@@ -84,7 +84,7 @@ pub fn data_listener(mut filters: Vec<Value>) -> Value {
     );
     json!({
         "name": "data-by-hand",
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 1}},
         "bind_to_port": false,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     })

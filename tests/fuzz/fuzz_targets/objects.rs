@@ -40,6 +40,6 @@ fuzz_target!(|bytes: &[u8]| {
     for port in &engine.bound().ports {
         let text = serde_json::to_vec(&port.table).unwrap();
         let config: TableConfig = serde_json::from_slice(&text).unwrap();
-        RouteTable::compile(&config).unwrap();
+        RouteTable::from_configs([&config]).unwrap();
     }
 });

@@ -64,10 +64,10 @@ impl Times {
         self.0.extend(other.0);
     }
 
-    /// Without any.
+    /// How many there are.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// In milliseconds; 0 without any.

@@ -294,3 +294,30 @@ fn lint() -> Result<()> {
         "warnings",
     ]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bench_takes_arguments_of_its_own() {
+        let read = |line: &str| {
+            let Task::Bench { name, quick, rest } = Args::parse_from(line.split(' ')).task else {
+                panic!("{line}");
+            };
+            (name, quick, rest.join(" "))
+        };
+        let rest = |text: &str| text.to_owned();
+        assert_eq!(
+            read("xtask bench rotation --quick"),
+            (rest("rotation"), true, rest(""))
+        );
+        let line = "xtask bench scale --quick --sizes 10 --svg a.svg";
+        assert_eq!(read(line), (rest("scale"), true, rest("--sizes 10 --svg a.svg")));
+        let line = "xtask bench scale --source directory --quick";
+        assert_eq!(
+            read(line),
+            (rest("scale"), false, rest("--source directory --quick"))
+        );
+    }
+}

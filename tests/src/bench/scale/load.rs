@@ -1,5 +1,5 @@
 //! The kept load: requests to old routes, each at a time that was fixed before, on kept connections spread over the
-//! hosts; and a probe that asks every two milliseconds, to which a worker that stands still cannot be hidden.
+//! hosts; and a probe that asks every four milliseconds, to which a worker that stands still cannot be hidden.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::client::{Tls, Version};
 
 const CONNECTIONS: usize = 100;
 const PER_SECOND: usize = 200;
-const PROBE_EVERY: Duration = Duration::from_millis(2);
+const PROBE_EVERY: Duration = Duration::from_millis(4);
 /// Failures that are told in words.
 const TOLD: usize = 5;
 
@@ -47,6 +47,11 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// How many there were.
+    pub(super) fn answers(&self) -> f64 {
+        (self.kept.count() + self.probe.count()) as f64
+    }
+
     /// Those of another stretch too.
     pub(super) fn extend(&mut self, other: Self) {
         self.kept.extend(other.kept);

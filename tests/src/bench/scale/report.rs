@@ -118,7 +118,7 @@ const ROTATED: Cells = &[
     ("seconds", "rotations_seconds"),
     ("kept p99", "rotating_kept_p99"),
     ("stall", "rotating_probe_max"),
-    ("kept failed", "kept_failed"),
+    ("kept failed", "rotating_kept_failed"),
 ];
 const ROTATION: Cells = &[
     ("p50", "rotation_p50"),
@@ -189,7 +189,7 @@ pub(super) fn size(results: &Results, origin: Origin, size: Size) {
     }
 }
 
-/// Nothing, if none was measured.
+/// Nothing, if it was not measured.
 fn row(figures: &Figures, cells: Cells) -> Option<String> {
     let known = cells
         .iter()

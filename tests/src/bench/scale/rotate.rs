@@ -58,6 +58,7 @@ pub(super) async fn all(figures: &mut Figures, stand: &Stand, load: &Load) -> Re
     let window = load.since(start);
     figures.times("rotating_kept", &window.kept);
     figures.times("rotating_probe", &window.probe);
+    figures.set("rotating_kept_failed", load.failed() as f64);
     let told = seen.told.into_iter().take(TOLD);
     told.for_each(|what| figures.remark(format!("a rotation failed: {what}")));
     Ok(())

@@ -47,13 +47,13 @@ impl<'s> Meter<'s> {
         })
     }
 
-    /// In ms, of the agent and of Envoy; and for how many seconds.
-    fn read(&self) -> Result<(f64, f64, f64)> {
+    /// In ms, of the agent and of Envoy.
+    fn read(&self) -> Result<(f64, f64)> {
         let millis = |time: Duration| time.as_secs_f64() * 1000.0;
         let machine = &self.stand.machine;
         let agent = millis(machine.agent()?.usage()?.since(&self.before.0));
         let envoy = millis(machine.envoy()?.usage()?.since(&self.before.1));
-        Ok((agent, envoy, self.start.elapsed().as_secs_f64()))
+        Ok((agent, envoy))
     }
 }
 
@@ -74,8 +74,8 @@ pub(super) async fn series(stand: &Stand, load: &Load, what: What, count: usize)
         idle.is_served().await;
         tokio::time::sleep(LOOK).await;
     }
-    let (agent_quiet, envoy_quiet, quiet_seconds) = quiet.read()?;
-    let quiet_window = load.since(quiet.start);
+    let (agent_quiet, envoy_quiet) = quiet.read()?;
+    let (quiet_window, quiet_time) = (load.since(quiet.start), quiet.start.elapsed());
     let changing = Meter::start(stand)?;
     for at in 1..=u32::try_from(count)? {
         let mut change = Change::next(stand, what)?;
@@ -89,16 +89,18 @@ pub(super) async fn series(stand: &Stand, load: &Load, what: What, count: usize)
         tokio::time::sleep(AFTER).await;
         tokio::time::sleep_until((changing.start + EVERY * at).into()).await;
     }
-    let (agent, envoy, seconds) = changing.read()?;
-    let changing_window = load.since(changing.start);
+    let (agent, envoy) = changing.read()?;
+    let (changing_window, changing_time) = (load.since(changing.start), changing.start.elapsed());
     for change in made {
         change.undo(stand).await?;
     }
     stand.calm().await?;
-    let share = seconds / quiet_seconds;
+    // A busy machine's probe asks less often: Envoy's share of the load goes by answers, the agent's by time.
+    let answers = changing_window.answers() / quiet_window.answers().max(1.0);
+    let time = changing_time.as_secs_f64() / quiet_time.as_secs_f64();
     Ok(Series {
-        agent: (agent - agent_quiet * share) / count as f64,
-        envoy: (envoy - envoy_quiet * share) / count as f64,
+        agent: (agent - agent_quiet * time) / count as f64,
+        envoy: (envoy - envoy_quiet * answers) / count as f64,
         quiet: quiet_window,
         changing: changing_window,
     })

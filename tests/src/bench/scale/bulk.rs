@@ -22,6 +22,8 @@ const AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Bulk {
     /// From the first that is written to the last that is served.
     pub(super) took: Duration,
+    /// Until all were written.
+    pub(super) written: Duration,
     /// What was published meanwhile.
     pub(super) publications: u64,
     /// Answers other than 404, then 200.
@@ -41,11 +43,12 @@ pub(super) async fn bulk(stand: &Stand) -> Result<Bulk> {
     for (line, route) in lines.iter_mut().zip(&routes) {
         line.get(&route.path()).await?;
     }
-    let units: Vec<(String, Value)> = routes.iter().flat_map(|route| units(stand, route)).collect();
+    let units = units(stand, &routes);
     let start = Instant::now();
     let mut took = Duration::ZERO;
     let mut wrong = 0;
     stand.place.create_all(units).await?;
+    let written = start.elapsed();
     // The last first: when it is served, so are most, which takes no more than a look.
     for (at, route) in routes.iter().enumerate().rev() {
         let line = lines.get_mut(at % hosts).context("a host without a line")?;
@@ -60,17 +63,19 @@ pub(super) async fn bulk(stand: &Stand) -> Result<Bulk> {
     tokio::time::sleep(AFTER).await;
     Ok(Bulk {
         took,
+        written,
         publications: stand.machine.publications().await? - before,
         wrong,
     })
 }
 
-fn units(stand: &Stand, route: &Route) -> [(String, Value); 2] {
-    [
-        (
-            format!("{}-service", route.name),
-            entry(&route.name, stand.upstreams.port(0)),
-        ),
-        (route.name.clone(), route.object("0")),
-    ]
+/// The services first, as who writes them with care does.
+fn units(stand: &Stand, routes: &[Route]) -> Vec<(String, Value)> {
+    let service = |route: &Route| {
+        let object = entry(&route.name, stand.upstreams.port(0));
+        (format!("{}-service", route.name), object)
+    };
+    let services = routes.iter().map(service);
+    let routes = routes.iter().map(|route| (route.name.clone(), route.object("0")));
+    services.chain(routes).collect()
 }

@@ -41,11 +41,33 @@ impl What {
     }
 }
 
+/// What no earlier change had.
+fn named(turn: usize) -> String {
+    format!("new-{turn}")
+}
+
+/// Where it is seen.
+fn place(stand: &Stand, what: What, turn: usize) -> Route {
+    match what {
+        // Spread over the hosts.
+        What::Route => Route::new(&named(turn), turn * 7919 % stand.size.hosts),
+        What::PlainRoute => Route::plain(&named(turn)),
+        What::Rule => stand.rule(),
+        What::Endpoint => stand.moved(),
+        What::Host => Route {
+            service: stand.old_service(),
+            ..Route::new(&named(turn), stand.size.hosts + turn)
+        },
+    }
+}
+
 /// What is written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Writing {
     /// The file.
     unit: String,
+    /// What routes lead to: in the same file, or an object of its own that is there before.
+    services: Vec<Value>,
     objects: Vec<Value>,
     secret: Option<(String, Leaf)>,
     /// It stands in the place of an earlier one.
@@ -53,8 +75,19 @@ struct Writing {
 }
 
 impl Writing {
+    /// In an API server, where every object comes by itself, a service is there before a route to it.
+    async fn prepare(&self, place: &Place) -> Result<()> {
+        match place {
+            Place::Directory(_) => Ok(()),
+            Place::Kubernetes(_) => place.create(&self.unit, self.services.clone()).await,
+        }
+    }
+
     async fn carry_out(&self, place: &Place) -> Result<()> {
-        let objects = self.objects.clone();
+        let objects = match place {
+            Place::Directory(_) => self.all(),
+            Place::Kubernetes(_) => self.objects.clone(),
+        };
         if self.is_change {
             return place.change(&self.unit, objects).await;
         }
@@ -71,11 +104,15 @@ impl Writing {
         if self.is_change {
             return Ok(());
         }
-        place.remove(&self.unit, self.objects).await?;
+        place.remove(&self.unit, self.all()).await?;
         match &self.secret {
             Some((name, _)) => place.remove_secret(name).await,
             None => Ok(()),
         }
+    }
+
+    fn all(&self) -> Vec<Value> {
+        self.services.iter().chain(&self.objects).cloned().collect()
     }
 }
 
@@ -118,67 +155,51 @@ impl Change {
     /// The next one; nothing is written yet.
     pub(super) fn next(stand: &Stand, what: What) -> Result<Self> {
         let turn = stand.fresh();
-        let named = format!("new-{turn}");
-        // Spread over the hosts.
-        let old_host = turn * 7919 % stand.size.hosts;
-        let service = || entry(&named, stand.upstreams.port(0));
-        let (route, objects, mark) = match what {
-            What::Route => {
-                let route = Route::new(&named, old_host);
-                (route.clone(), vec![route.object("0"), service()], Mark::Appears)
-            }
-            What::PlainRoute => {
-                let route = Route::plain(&named);
-                (route.clone(), vec![route.object("0"), service()], Mark::Appears)
+        let route = place(stand, what, turn);
+        let mut writing = Writing {
+            unit: named(turn),
+            is_change: matches!(what, What::Rule | What::Endpoint),
+            ..Writing::default()
+        };
+        let mut mark = Mark::Appears;
+        match what {
+            What::Route | What::PlainRoute => {
+                writing.services.push(entry(&route.name, stand.upstreams.port(0)));
+                writing.objects.push(route.object("0"));
             }
             What::Rule => {
-                let (route, version) = (stand.rule(), format!("v{turn}"));
-                (
-                    route.clone(),
-                    vec![route.object(&version)],
-                    Mark::Version(version),
-                )
+                RULE.clone_into(&mut writing.unit);
+                writing.objects.push(route.object(&named(turn)));
+                mark = Mark::Version(named(turn));
             }
             What::Endpoint => {
                 let at = stand.next_upstream();
-                let name = UPSTREAMS.get(at).copied().unwrap_or_default();
-                (stand.moved(), vec![stand.endpoint(at)], Mark::Upstream(name))
+                MOVED.clone_into(&mut writing.unit);
+                writing.objects.push(stand.endpoint(at));
+                mark = Mark::Upstream(UPSTREAMS.get(at).copied().unwrap_or_default());
             }
             What::Host => {
-                let mut route = Route::new(&named, stand.size.hosts + turn);
-                route.service = stand.old_service();
-                let objects = vec![gateway(&route.gateway, &route.host), route.object("0")];
-                (route, objects, Mark::Appears)
+                let leaf = stand.authority.leaf(&[&route.host])?;
+                writing.secret = Some((route.gateway.clone(), leaf));
+                writing.objects.push(gateway(&route.gateway, &route.host));
+                writing.objects.push(route.object("0"));
             }
-        };
-        let secret = match what {
-            What::Host => Some((route.gateway.clone(), stand.authority.leaf(&[&route.host])?)),
-            _ => None,
-        };
-        let (port, tls) = match what {
-            What::PlainRoute => (stand.machine.http, None),
-            _ => (stand.machine.https, Some(stand.tls.clone())),
-        };
-        let unit = match what {
-            What::Rule => RULE.to_owned(),
-            What::Endpoint => MOVED.to_owned(),
-            _ => named,
+        }
+        let line = match what {
+            What::PlainRoute => Line::new(stand.machine.http, &route.host, None),
+            _ => Line::new(stand.machine.https, &route.host, Some(stand.tls.clone())),
         };
         Ok(Self {
-            writing: Writing {
-                unit,
-                objects,
-                secret,
-                is_change: matches!(what, What::Rule | What::Endpoint),
-            },
-            line: Line::new(port, &route.host, tls),
+            writing,
             route,
             mark,
+            line,
         })
     }
 
     /// Writes it, without looking.
     pub(super) async fn carry_out(&self, stand: &Stand) -> Result<()> {
+        self.writing.prepare(&stand.place).await?;
         self.writing.carry_out(&stand.place).await
     }
 
@@ -200,6 +221,7 @@ impl Change {
         }
         // The connection is there before.
         self.line.get(&path).await?;
+        self.writing.prepare(&stand.place).await?;
         let start = Instant::now();
         let write = self.writing.carry_out(&stand.place);
         let poll = until(&mut self.line, &path, start, |answer| self.mark.kind(answer));

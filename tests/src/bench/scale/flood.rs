@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures::{StreamExt as _, stream};
+use tokio::time::MissedTickBehavior;
 
 use super::figures::Figures;
 use super::line::Line;
@@ -14,8 +15,10 @@ use super::run::memory;
 use super::stand::Stand;
 use crate::client::Connection;
 
-/// Clients at a time.
+/// Clients at a time, and how often each attempts: a thousand a second in all. Faster would measure how a worker without
+/// a pause serves the others, and not what unknown names do to it.
 const AT_ONCE: usize = 64;
+const PERIOD: Duration = Duration::from_millis(64);
 /// However slow the answers are, a flood ends.
 const LIMIT: Duration = Duration::from_secs(900);
 /// A handshake that hangs is given up, as an attacker would.
@@ -35,8 +38,8 @@ pub(super) async fn flood(figures: &mut Figures, stand: &Stand, load: &Load, cou
         let over = AtomicBool::new(false);
         let attack = async {
             let sent = match key {
-                "names" => names(stand, count, start).await,
-                _ => hosts(stand, count, start).await,
+                "names" => names(stand, count).await,
+                _ => hosts(stand, count).await,
             };
             over.store(true, Ordering::Relaxed);
             sent
@@ -71,46 +74,28 @@ struct Sent {
     wrong: usize,
 }
 
-async fn names(stand: &Stand, count: usize, start: Instant) -> Sent {
+/// So many attempts at a fixed pace, and what came of them.
+async fn attempts<C, A: Future<Output = (C, bool)>>(
+    count: usize,
+    client: impl Fn(usize) -> C,
+    attempt: impl Fn(C, usize) -> A,
+) -> Sent {
+    let start = Instant::now();
     let (all, wrong) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let attempts = stream::iter(0..count).for_each_concurrent(AT_ONCE, |at| {
-        let (all, wrong) = (&all, &wrong);
+    let clients = stream::iter(0..AT_ONCE).for_each_concurrent(AT_ONCE, |number| {
+        let (all, wrong, attempt) = (&all, &wrong, &attempt);
+        let mut own = client(number);
         async move {
-            if start.elapsed() > LIMIT {
-                return;
-            }
-            let name = format!("u-{at}.unknown.example");
-            let open = Connection::open(stand.machine.https, &name, &stand.tls);
-            let opened = tokio::time::timeout(HANDSHAKE, open).await;
-            all.fetch_add(1, Ordering::Relaxed);
-            wrong.fetch_add(usize::from(matches!(opened, Ok(Ok(_)))), Ordering::Relaxed);
-        }
-    });
-    attempts.await;
-    Sent {
-        all: all.into_inner(),
-        wrong: wrong.into_inner(),
-    }
-}
-
-/// Half on a TLS host's connections, half on port 80.
-async fn hosts(stand: &Stand, count: usize, start: Instant) -> Sent {
-    let (all, wrong) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let clients = stream::iter(0..AT_ONCE).for_each_concurrent(AT_ONCE, |client| {
-        let (all, wrong) = (&all, &wrong);
-        async move {
-            let mut line = if client % 2 == 0 {
-                Line::new(stand.machine.https, &host(0), Some(stand.tls.clone()))
-            } else {
-                Line::new(stand.machine.http, &host(0), None)
-            };
-            for at in (client..count).step_by(AT_ONCE) {
+            let mut tick = tokio::time::interval(PERIOD);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            for at in (number..count).step_by(AT_ONCE) {
+                tick.tick().await;
                 if start.elapsed() > LIMIT {
                     return;
                 }
-                let answer = line.get_of(&format!("u-{at}.unknown.example"), "/").await;
+                let is_right;
+                (own, is_right) = attempt(own, at).await;
                 all.fetch_add(1, Ordering::Relaxed);
-                let is_right = answer.is_ok_and(|answer| matches!(answer.status, 404 | 421));
                 wrong.fetch_add(usize::from(!is_right), Ordering::Relaxed);
             }
         }
@@ -120,4 +105,32 @@ async fn hosts(stand: &Stand, count: usize, start: Instant) -> Sent {
         all: all.into_inner(),
         wrong: wrong.into_inner(),
     }
+}
+
+/// Each on a connection of its own; it must not be served.
+async fn names(stand: &Stand, count: usize) -> Sent {
+    let attempt = |(), at: usize| async move {
+        let name = format!("u-{at}.unknown.example");
+        let open = Connection::open(stand.machine.https, &name, &stand.tls);
+        let opened = tokio::time::timeout(HANDSHAKE, open).await;
+        ((), !matches!(opened, Ok(Ok(_))))
+    };
+    attempts(count, |_| (), attempt).await
+}
+
+/// Half on a TLS host's connections, half on port 80.
+async fn hosts(stand: &Stand, count: usize) -> Sent {
+    let client = |number: usize| {
+        if number.is_multiple_of(2) {
+            Line::new(stand.machine.https, &host(0), Some(stand.tls.clone()))
+        } else {
+            Line::new(stand.machine.http, &host(0), None)
+        }
+    };
+    let attempt = |mut line: Line, at: usize| async move {
+        let answer = line.get_of(&format!("u-{at}.unknown.example"), "/").await;
+        let is_right = answer.is_ok_and(|answer| matches!(answer.status, 404 | 421));
+        (line, is_right)
+    };
+    attempts(count, client, attempt).await
 }

@@ -97,7 +97,8 @@ const ROWS: [(&str, Cells); 23] = [
     (
         "1,000 objects at once",
         &[
-            ("ms to the last served", "bulk_ms"),
+            ("ms written", "bulk_written_ms"),
+            ("last served", "bulk_ms"),
             ("publications", "bulk_publications"),
             ("wrong", "bulk_wrong"),
         ],
@@ -132,6 +133,7 @@ const NAMES: Cells = &[
     ("kept p99 before", "names_quiet_p99"),
     ("during", "names_during_p99"),
     ("stall", "names_probe_max"),
+    ("kept failed", "kept_failed"),
 ];
 const NAMES_AGENT: Cells = &[
     ("before", "names_before_agent"),
@@ -150,6 +152,7 @@ const HOSTS: Cells = &[
     ("kept p99 before", "hosts_quiet_p99"),
     ("during", "hosts_during_p99"),
     ("stall", "hosts_probe_max"),
+    ("kept failed", "kept_failed"),
 ];
 const HOSTS_AGENT: Cells = &[
     ("before", "hosts_before_agent"),
@@ -189,15 +192,16 @@ pub(super) fn size(results: &Results, origin: Origin, size: Size) {
     }
 }
 
-/// Nothing, if it was not measured.
+/// Nothing, if its first figure was not measured.
 fn row(figures: &Figures, cells: Cells) -> Option<String> {
+    figures.get(cells.first()?.1)?;
     let known = cells
         .iter()
         .filter_map(|(name, key)| Some((name, figures.get(key)?)));
     let text: Vec<String> = known
         .map(|(name, value)| format!("{name} {:>8}", number(value)))
         .collect();
-    (!text.is_empty()).then(|| text.join("  "))
+    Some(text.join("  "))
 }
 
 /// Three digits or so.

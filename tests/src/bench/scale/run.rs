@@ -150,6 +150,7 @@ async fn rows(figures: &mut Figures, options: &Options, stand: &Stand, load: &Lo
     }
     let bulk = bulk(stand).await?;
     figures.set("bulk_ms", bulk.took.as_secs_f64() * 1000.0);
+    figures.set("bulk_written_ms", bulk.written.as_secs_f64() * 1000.0);
     figures.set("bulk_publications", bulk.publications as f64);
     figures.set("bulk_wrong", bulk.wrong as f64);
     Ok(())

@@ -23,8 +23,12 @@ const START: Duration = Duration::from_secs(600);
 /// Memory is read when it has moved by less than a hundredth for this long.
 const SETTLED: Duration = Duration::from_secs(2);
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
-/// Nothing is published for this long.
+/// See [`Stand::calm`].
 const CALM: Duration = Duration::from_secs(1);
+/// Longer than Envoy's `--drain-time-s`.
+const DRAINED: Duration = Duration::from_secs(6);
+/// Others may be at work on this machine: then nothing is ever even.
+const CALM_LIMIT: Duration = Duration::from_secs(30);
 /// The route whose rule changes, and the one whose endpoint moves; each lies in a file of its own.
 pub(super) const RULE: &str = "rule";
 pub(super) const MOVED: &str = "moved";
@@ -203,17 +207,23 @@ impl Stand {
         }
     }
 
-    /// Waits until nothing is published any more: what was taken away has been worked off.
+    /// Waits until what was done before has been worked off: nothing is published any more, what Envoy drains has
+    /// ended, and it takes as much of the processor in one second as in the other.
     pub(super) async fn calm(&self) -> Result<()> {
         let start = Instant::now();
-        let mut before = self.machine.publications().await?;
+        let mut published = self.machine.publications().await?;
+        let mut usage = self.machine.envoy()?.usage()?;
+        let mut spent = Duration::MAX;
         while start.elapsed() < START {
             tokio::time::sleep(CALM).await;
-            let now = self.machine.publications().await?;
-            if now == before {
+            let now = (self.machine.publications().await?, self.machine.envoy()?.usage()?);
+            let took = now.1.since(&usage);
+            let is_even = took.abs_diff(spent) < took / 6 || start.elapsed() > CALM_LIMIT;
+            if now.0 == published && is_even && start.elapsed() > DRAINED {
                 return Ok(());
             }
-            before = now;
+            (published, usage) = now;
+            spent = took;
         }
         Err(self.machine.failure("the agent publishes without end"))
     }

@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod credential;
 pub mod credentials;
+mod deadlines;
+pub mod demand;
 pub mod engine;
 mod news;
 pub mod report;

@@ -2,7 +2,7 @@
 //! persistent: a snapshot shares everything with the one before it but what changed, and the difference of two is
 //! found without looking at what they share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use imbl::ordmap::DiffItem;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
+
+use crate::deadlines::Deadlines;
 
 /// The kinds of resources, in the order in which a proxy must get them: what is referred to comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +176,8 @@ impl fmt::Debug for Resource {
     }
 }
 
+/// What is gone and still served.
+type Retired = (TypeUrl, Arc<str>);
 type Resources = OrdMap<Arc<str>, Arc<Resource>>;
 
 /// Everything that is served, at one moment.
@@ -224,7 +228,7 @@ pub struct Publisher {
     sender: watch::Sender<Arc<Snapshot>>,
     grace: Duration,
     /// Resources that are gone and still served, until when.
-    retired: BTreeMap<(TypeUrl, Arc<str>), Instant>,
+    retired: Deadlines<Retired, Instant>,
 }
 
 impl Publisher {
@@ -237,7 +241,7 @@ impl Publisher {
             Self {
                 sender,
                 grace,
-                retired: BTreeMap::new(),
+                retired: Deadlines::default(),
             },
             receiver,
         )
@@ -265,7 +269,7 @@ impl Publisher {
     /// When the next retired resource is to be taken off.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.retired.values().min().copied()
+        self.retired.next()
     }
 
     /// How many times something was published.
@@ -279,7 +283,7 @@ impl Publisher {
 #[derive(Debug)]
 pub struct Draft<'p> {
     snapshot: &'p mut Snapshot,
-    retired: &'p mut BTreeMap<(TypeUrl, Arc<str>), Instant>,
+    retired: &'p mut Deadlines<Retired, Instant>,
     until: Instant,
     moved: bool,
 }
@@ -316,7 +320,7 @@ impl Draft<'_> {
         };
         let name = Arc::clone(name);
         if kind.lingers() {
-            self.retired.entry((kind, name)).or_insert(self.until);
+            self.retired.add((kind, name), self.until);
         } else {
             self.moved = true;
             self.snapshot.types[kind as usize].remove(&name);
@@ -334,15 +338,8 @@ impl Draft<'_> {
     }
 
     fn retire(&mut self, now: Instant) {
-        let due: Vec<_> = self
-            .retired
-            .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for (kind, name) in due {
+        while let Some((kind, name)) = self.retired.take_due(now) {
             self.moved |= self.snapshot.types[kind as usize].remove(&name).is_some();
-            self.retired.remove(&(kind, name));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Where objects come from. Every source says the same [`sealgate_model::SourceEvent`]s, so that nothing behind it knows which
 //! one is running.
 
-pub mod demand;
 pub mod directory;
 pub mod health;
 #[cfg(feature = "kubernetes")]

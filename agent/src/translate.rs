@@ -7,6 +7,7 @@ mod fault;
 mod filter_config;
 pub mod identity;
 mod listener;
+mod named;
 mod routes;
 mod secret;
 mod table;
@@ -97,7 +98,7 @@ fn publish_cluster(draft: &mut Draft<'_>, name: &str, upstream: Option<&Arc<Upst
 }
 
 fn publish_port(draft: &mut Draft<'_>, number: u16, port: Option<&Arc<Port>>, settings: &Settings) {
-    let (filter, listener) = (filter_config::name(number), listener::name(number));
+    let (filter, listener) = (filter_config::name(number), named::listener(number));
     let Some(port) = port else {
         draft.remove(TypeUrl::ExtensionConfig, &filter);
         return draft.remove(TypeUrl::Listener, &listener);

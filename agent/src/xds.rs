@@ -8,15 +8,15 @@ mod open;
 mod ordering;
 pub mod proxies;
 mod service;
+mod settling;
 pub mod socket;
 mod sotw;
-pub mod wanted;
 
 pub use service::{Options, serve};
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::demand::Delta;
 use crate::snapshot::{Snapshot, TypeUrl, Version};
 
 /// Asks for everything there is of a type.
@@ -66,9 +66,7 @@ pub(crate) trait Machine {
     /// How many names are asked for.
     fn asked(&self) -> usize;
 
-    /// The names that are asked for, as the snapshot knows them.
-    fn names(&self) -> BTreeSet<Arc<str>>;
-
-    /// Grows whenever these may have changed.
-    fn revision(&self) -> u64;
+    /// The Secrets (by the snapshot's names, one for each of the proxy's) that are asked for now and were not, and the
+    /// other way round, since it was looked at last.
+    fn take_delta(&mut self) -> Delta<Arc<str>>;
 }

@@ -11,10 +11,10 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, Secret, TlsCertificate, secret::Type,
 };
 use prost::Message as _;
+use sealgate_agent::demand::Demand;
 use sealgate_agent::snapshot::{Publisher, TypeUrl};
 use sealgate_agent::xds::proxies::Proxies;
 use sealgate_agent::xds::socket::{SocketConfig, bind};
-use sealgate_agent::xds::wanted::Wanted;
 use sealgate_agent::xds::{self, Options};
 use sealgate_tests::client::{Connection, Tls, Version, fetch};
 use sealgate_tests::eventually;
@@ -66,7 +66,7 @@ impl Unchecked {
         let proxies = Proxies::default();
         let options = Options {
             namespace: "ns".to_owned(),
-            wanted: Wanted::default(),
+            demand: Demand::default(),
             drain: LONG,
         };
         let socket = serve_at(&site.socket())?;

@@ -2,19 +2,7 @@
 
 use std::fmt;
 
-use crate::{Code, ObjectRef};
-
-/// How serious a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The object, or a part of it, is not carried out as written.
-    Error,
-    /// It is carried out, and probably not what was meant.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
+use crate::{Code, ObjectRef, Severity};
 
 /// One thing to say about one object: the form of `check --json`, of the log and of `/api/status`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

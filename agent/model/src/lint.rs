@@ -10,7 +10,7 @@ mod weights;
 
 use sealgate_core::config::VirtualServiceSpec;
 
-use crate::validate::Report;
+use crate::report::Report;
 
 /// Doubts about a VirtualService by itself.
 pub(crate) fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {

@@ -6,7 +6,7 @@ mod strict;
 use serde_json::Value;
 
 use self::decode::Raw;
-use crate::kind::Home;
+use crate::kinds::Home;
 use crate::{Code, Entry, Finding, Kind, Meta, ObjectRef, Severity};
 
 /// Where objects without a namespace belong.

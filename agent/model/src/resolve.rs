@@ -4,10 +4,12 @@
 mod bindings;
 mod block;
 mod catalog;
+mod chain;
 mod delegate;
 pub mod gateway;
 mod hosts;
 mod index;
+mod lowered;
 mod patterns;
 mod port;
 pub mod rank;
@@ -28,7 +30,8 @@ use sealgate_core::config::GatewaySpec;
 use sealgate_core::table::TableConfig;
 
 pub use self::block::Block;
-pub use self::table::{Demand, HostKey, Part};
+pub use self::chain::Demand;
+pub use self::table::{HostKey, Part};
 
 use self::bindings::{Gateways, Key};
 use self::catalog::Catalog;

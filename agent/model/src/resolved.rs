@@ -9,9 +9,6 @@ use sealgate_core::table::Mirror;
 use sha2::{Digest as _, Sha256};
 
 use crate::CredentialName;
-use crate::resolve::Demand;
-use crate::resolve::gateway::DeclaredServer;
-use crate::resolve::rank::ServerId;
 
 /// One port that Envoy listens on.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,19 +59,6 @@ impl Chain {
         }
     }
 
-    /// The chain of a server with TLS, served with this.
-    #[must_use]
-    pub fn secure(server: &DeclaredServer, tls: &Arc<Tls>) -> Self {
-        let ServerId { gateway, at } = &server.id;
-        Self {
-            name: format!("{}/{}/{at}", gateway.namespace, gateway.name).into(),
-            server_names: server.server_names(),
-            policy: Some(tls.policy()),
-            meaning: Meaning::new(server.identity.as_ref(), Some(tls)),
-            tls: Some(Arc::clone(tls)),
-        }
-    }
-
     /// The SNI names as host patterns: `*` where there is none.
     pub fn domains(&self) -> impl Iterator<Item = Arc<str>> {
         let rest = self.server_names.is_empty().then(|| Arc::from("*"));
@@ -87,16 +71,6 @@ impl Chain {
         self.tls
             .as_ref()
             .is_some_and(|tls| tls.client != ClientCertificate::None)
-    }
-
-    /// What a connection must be to ask for its hosts; none on a plain port.
-    #[must_use]
-    pub fn demand(&self) -> Option<Demand> {
-        let policy = self.policy.as_ref()?;
-        Some(Demand {
-            server: Arc::clone(&self.name),
-            policy: (!self.meaning.any_connection).then(|| Arc::clone(policy)),
-        })
     }
 }
 

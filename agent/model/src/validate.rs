@@ -6,20 +6,18 @@ mod services;
 use std::collections::BTreeMap;
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
-use sealgate_core::convert::{self, Problem};
+use sealgate_core::convert;
 use sealgate_core::table::Origin;
 
 use crate::annotation;
 use crate::lint;
-use crate::{Code, Finding, Meta, Object, ObjectRef, Severity};
+use crate::report::Report;
+use crate::{Code, Finding, Meta, Object, Severity};
 
 /// Findings of an object; one of severity error refuses it.
 #[must_use]
 pub fn object(object: &Object) -> Vec<Finding> {
-    let mut report = Report {
-        object: object.object_ref(),
-        findings: Vec::new(),
-    };
+    let mut report = Report::new(object.object_ref());
     match object {
         Object::VirtualService(_, spec) => {
             virtual_service(spec, &mut report);
@@ -33,47 +31,7 @@ pub fn object(object: &Object) -> Vec<Finding> {
         Object::ServiceEntry(_, spec) => services::service_entry(spec, &mut report),
         Object::Secret(_) | Object::Service(..) | Object::EndpointSlice(..) | Object::Endpoints(..) => {}
     }
-    report.findings
-}
-
-/// The findings of one object.
-pub(crate) struct Report {
-    object: ObjectRef,
-    findings: Vec<Finding>,
-}
-
-impl Report {
-    pub(crate) fn add(&mut self, severity: Severity, code: Code, field: String, message: impl Into<String>) {
-        let (object, message) = (self.object.clone(), message.into());
-        self.findings.push(Finding {
-            severity,
-            code,
-            object,
-            field: Some(field),
-            message,
-        });
-    }
-
-    fn not_carried_out(&mut self, field: impl Into<String>, present: bool) {
-        if present {
-            let message = "this field is known and not carried out";
-            self.add(Severity::Warning, Code::NotCarriedOut, field.into(), message);
-        }
-    }
-
-    fn problem(&mut self, prefix: &str, problem: Problem) {
-        let severity = if problem.refused {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
-        self.add(
-            severity,
-            problem.code.into(),
-            format!("{prefix}.{}", problem.field),
-            problem.message,
-        );
-    }
+    report.into_findings()
 }
 
 fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {

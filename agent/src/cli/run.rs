@@ -17,12 +17,12 @@ use super::Answer;
 use crate::admin;
 use crate::args::RunArgs;
 use crate::config::Run;
+use crate::demand::Demand;
 use crate::engine::Engine;
 use crate::shared::Shared;
 use crate::source::health::Health;
 use crate::translate::Settings;
 use crate::xds::proxies::Proxies;
-use crate::xds::wanted::Wanted;
 use crate::xds::{self, socket};
 
 /// Streams and requests get this long to end.
@@ -54,8 +54,8 @@ pub(super) fn main(args: &RunArgs) -> Result<Answer> {
 async fn serve(run: Run) -> Result<()> {
     let health = Health::default();
     let (sender, events) = mpsc::unbounded_channel();
-    let (demand, demanded) = watch::channel(None);
-    let tell = source::start(&run, sender, demanded, &health).await?;
+    let demand = Demand::default();
+    let tell = source::start(&run, sender, demand.follow(), &health).await?;
     let config = socket::SocketConfig {
         path: std::path::absolute(&run.socket)?,
         mode: run.socket_mode,
@@ -81,20 +81,19 @@ async fn serve(run: Run) -> Result<()> {
         tokio::spawn(admin::serve(serving, shared.clone(), until(stopped.clone())));
     }
     let (synced, first) = oneshot::channel();
-    let wanted = Wanted::default();
     let follower = Follower {
         engine,
         show,
         events,
-        asked: wanted.follow(),
-        demand,
+        named: demand.share(),
+        demand: demand.clone(),
         health,
         tell,
         synced: Some(synced),
     };
     let options = xds::Options {
         namespace: run.gateway.namespace,
-        wanted,
+        demand,
         drain: DRAIN,
     };
     let mut serving = tokio::spawn(async move {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use kube::Client;
 use sealgate_model::Step;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 pub use self::client::{ClientError, connect};
 pub use self::events::Reporter;
@@ -26,8 +26,8 @@ use self::collection::collections;
 use self::events::Seen;
 use self::objects::Objects;
 use self::secrets::Secrets;
-use super::demand::Demand;
 use super::health::Health;
+use crate::demand::Follow;
 
 /// Where objects come from, and how they are followed.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl KubernetesSource {
     pub fn spawn(
         self,
         sender: mpsc::UnboundedSender<Step>,
-        demand: watch::Receiver<Option<Demand>>,
+        demand: Follow,
         health: Health,
     ) -> Reporter {
         let seen = Seen::default();

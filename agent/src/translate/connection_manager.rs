@@ -30,7 +30,7 @@ use prost::Name;
 use sealgate_core::names;
 use sealgate_model::resolved::{Chain, Port};
 
-use super::{fault, filter_config, identity, routes, wire};
+use super::{fault, filter_config, identity, named, routes, wire};
 
 /// Bounds of Envoy's edge guide; a connection without requests may stay for an hour.
 const CONNECTION_IDLE_S: i64 = 3600;
@@ -50,7 +50,7 @@ const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(
 pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
     let xfcc = identity::forwarding(chain);
     HttpConnectionManager {
-        stat_prefix: super::listener::name(port.number),
+        stat_prefix: named::listener(port.number),
         http_filters: filters(port),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: wire::seconds(CONNECTION_IDLE_S),

@@ -11,6 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::Tl
 use prost::Message as _;
 use sealgate_model::resolved::{Chain, Port};
 
+use super::named::listener as name;
 use super::{connection_manager, identity, tls, wire};
 use crate::snapshot::{Body, Resource};
 
@@ -18,11 +19,6 @@ use crate::snapshot::{Body, Resource};
 const CONNECTION_BUFFER_BYTES: u32 = 32 * 1024;
 /// A client that opens a connection and then says nothing, or stalls its handshake, is let go.
 const HANDSHAKE_TIMEOUT_S: i64 = 15;
-
-/// The listener's name: stable, so that a change of its content is an update and not a new listener.
-pub(super) fn name(port: u16) -> String {
-    format!("gateway-{port}")
-}
 
 /// `Listener.filter_chains`.
 const FILTER_CHAINS: u32 = 3;

@@ -14,7 +14,7 @@ use sealgate_core::names;
 use sealgate_core::table::{Mirror, Retries};
 use sealgate_model::resolved::Port;
 
-use super::wire;
+use super::{named, wire};
 
 /// What the filter may have set, and no upstream or mirror may see. Envoy's router takes off its own.
 const TAKEN_OFF: [&str; 5] = [
@@ -31,7 +31,7 @@ pub(super) fn build(port: &Port) -> RouteConfiguration {
         .iter()
         .flat_map(|(key, list)| pair(&[is(names::MIRRORS, key)], list));
     RouteConfiguration {
-        name: super::listener::name(port.number),
+        name: named::listener(port.number),
         virtual_hosts: vec![VirtualHost {
             name: "all".to_owned(),
             domains: vec!["*".to_owned()],

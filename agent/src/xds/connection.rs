@@ -1,11 +1,13 @@
 //! One stream: a state machine per type, fed with the proxy's messages and with snapshots. Still no IO.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::ordering::Hold;
+use super::settling::Settling;
 use super::{Acknowledgement, Machine};
+use crate::demand::Delta;
 use crate::snapshot::{Snapshot, TypeUrl};
 
 /// See the module.
@@ -15,6 +17,8 @@ pub(crate) struct Connection<M> {
     snapshot: Arc<Snapshot>,
     machines: BTreeMap<TypeUrl, Followed<M>>,
     hold: Hold,
+    /// None until clusters are asked for.
+    settling: Option<Settling>,
 }
 
 #[derive(Debug)]
@@ -31,6 +35,7 @@ impl<M: Machine> Connection<M> {
             snapshot,
             machines: BTreeMap::new(),
             hold: Hold::default(),
+            settling: None,
         }
     }
 
@@ -40,6 +45,9 @@ impl<M: Machine> Connection<M> {
         request: &M::Request,
         now: Instant,
     ) -> (Option<Acknowledgement>, Vec<(TypeUrl, M::Response)>) {
+        if kind == TypeUrl::Cluster && self.settling.is_none() {
+            self.settling = Some(Settling::new(&self.snapshot));
+        }
         let followed = self.machines.entry(kind).or_insert_with(|| Followed {
             machine: M::new(kind, Arc::clone(&self.namespace)),
             seen: Arc::clone(&self.snapshot),
@@ -59,10 +67,12 @@ impl<M: Machine> Connection<M> {
         self.flush(now)
     }
 
-    /// The Secrets that are asked for, if they changed since that revision.
-    pub(crate) fn secrets_since(&self, revision: u64) -> Option<(u64, BTreeSet<Arc<str>>)> {
-        let machine = &self.machines.get(&TypeUrl::Secret)?.machine;
-        (machine.revision() != revision).then(|| (machine.revision(), machine.names()))
+    /// Which Secrets are asked for now and were not, and the other way round, since it was looked at last.
+    pub(crate) fn take_delta(&mut self) -> Delta<Arc<str>> {
+        let secrets = self.machines.get_mut(&TypeUrl::Secret);
+        secrets
+            .map(|followed| followed.machine.take_delta())
+            .unwrap_or_default()
     }
 
     /// How many names of a kind are asked for.
@@ -90,9 +100,8 @@ impl<M: Machine> Connection<M> {
             if kind == TypeUrl::Cluster {
                 warming = self.with_endpoints(&changed);
             }
-            // Whether clusters settle is a look at all of them: only a change is worth it.
             if !changed.is_empty() && Hold::concerns(kind) {
-                let settling = self.settling();
+                let settling = self.is_settling();
                 if self.hold.holds(settling, now) {
                     held = true;
                     continue;
@@ -127,23 +136,18 @@ impl<M: Machine> Connection<M> {
     }
 
     /// Whether clusters or endpoints that the proxy was sent, or is about to ask for, are on their way.
-    fn settling(&self) -> bool {
-        let Some(clusters) = self.machines.get(&TypeUrl::Cluster) else {
+    fn is_settling(&mut self) -> bool {
+        let machine = |kind| self.machines.get(&kind).map(|followed| &followed.machine);
+        let endpoints = machine(TypeUrl::Endpoint);
+        let is_waiting = |machine: Option<&M>| machine.is_some_and(M::is_waiting);
+        let Some(settling) = &mut self.settling else {
             return false;
         };
-        let endpoints = self.machines.get(&TypeUrl::Endpoint);
-        if clusters.machine.is_waiting() || endpoints.is_some_and(|endpoints| endpoints.machine.is_waiting())
-        {
-            return true;
-        }
-        self.snapshot.names(TypeUrl::Endpoint).any(|name| {
-            let resource = self.snapshot.get(TypeUrl::Endpoint, name);
-            let has = |resource: &Arc<_>| {
-                let resource: &crate::snapshot::Resource = resource;
-                endpoints.is_some_and(|endpoints| endpoints.machine.has(name, resource.version()))
-            };
-            !resource.is_some_and(has)
-        })
+        is_waiting(machine(TypeUrl::Cluster))
+            || is_waiting(endpoints)
+            || settling.is_open(&self.snapshot, |name, version| {
+                endpoints.is_some_and(|endpoints| endpoints.has(name, version))
+            })
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::open::Open;
 use super::{Acknowledgement, Machine, WILDCARD, names};
+use crate::demand::Delta;
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
 /// A request, without what does not matter here.
@@ -37,8 +38,8 @@ pub(crate) struct Subscription {
     wildcard: bool,
     /// Explicitly subscribed wire names, by the snapshot's name.
     asked: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
-    /// Of `asked`.
-    revision: u64,
+    /// Of `asked`, since it was looked at last; of Secrets alone.
+    delta: Delta<Arc<str>>,
     /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
     open: Open,
@@ -56,7 +57,7 @@ impl Machine for Subscription {
             started: false,
             wildcard: false,
             asked: BTreeMap::new(),
-            revision: 0,
+            delta: Delta::default(),
             sent: HashMap::new(),
             open: Open::default(),
             next_nonce: 1,
@@ -79,12 +80,8 @@ impl Machine for Subscription {
         self.asked.len()
     }
 
-    fn names(&self) -> BTreeSet<Arc<str>> {
-        self.asked.keys().cloned().collect()
-    }
-
-    fn revision(&self) -> u64 {
-        self.revision
+    fn take_delta(&mut self) -> Delta<Arc<str>> {
+        std::mem::take(&mut self.delta)
     }
 
     fn on_request(
@@ -173,8 +170,10 @@ impl Subscription {
         let name: Arc<str> = self.canonical(wire).into();
         let wire: Arc<str> = wire.into();
         self.sent.remove(&wire);
-        self.revision += 1;
-        self.asked.entry(name).or_default().insert(Arc::clone(&wire));
+        let wires = self.asked.entry(Arc::clone(&name)).or_default();
+        if wires.insert(Arc::clone(&wire)) && self.kind == TypeUrl::Secret {
+            self.delta.added.push(name);
+        }
         vec![wire]
     }
 
@@ -188,11 +187,13 @@ impl Subscription {
             return None;
         }
         let name = self.canonical(wire);
-        self.revision += 1;
         let wires = self.asked.get_mut(name.as_str())?;
         let asked = wires.take(wire)?;
         if wires.is_empty() {
             self.asked.remove(name.as_str());
+        }
+        if self.kind == TypeUrl::Secret {
+            self.delta.removed.push(name.into());
         }
         self.sent.remove(wire);
         self.wildcard.then_some(asked)

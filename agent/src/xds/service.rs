@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
+use sealgate_model::CredentialName;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt as _;
@@ -24,8 +25,8 @@ use self::wire::Flavour;
 use super::connection::Connection;
 use super::proxies::Proxies;
 use super::socket::Socket;
-use super::wanted::Wanted;
 use super::{delta, sotw};
+use crate::demand::{Delta, Demand};
 use crate::snapshot::{Snapshot, TypeUrl};
 
 /// Envoy opens a stream per secret where it does not aggregate them.
@@ -43,7 +44,7 @@ pub struct Options {
     /// Where Secrets without a namespace are looked up.
     pub namespace: String,
     /// Where it is noted which Secrets proxies ask for.
-    pub wanted: Wanted,
+    pub demand: Demand,
     /// How long streams may take to end.
     pub drain: Duration,
 }
@@ -97,7 +98,7 @@ pub async fn serve(
     let service = Discovery {
         snapshots,
         proxies,
-        wanted: options.wanted,
+        demand: options.demand,
         namespace: options.namespace.into(),
         stopped,
     };
@@ -145,7 +146,7 @@ pub async fn serve(
 struct Discovery {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     proxies: Proxies,
-    wanted: Wanted,
+    demand: Demand,
     namespace: Arc<str>,
     stopped: watch::Receiver<bool>,
 }
@@ -203,7 +204,7 @@ impl Discovery {
             self.snapshots.borrow_and_update().clone(),
         );
         let mut proxy = None;
-        let mut share = self.wanted.share();
+        let mut share = self.demand.share();
         loop {
             let deadline = connection.deadline();
             let responses = tokio::select! {
@@ -216,10 +217,7 @@ impl Discovery {
                     if connection.asked(kind) > MOST_NAMES {
                         return Err(Status::resource_exhausted(format!("more than {MOST_NAMES} names")));
                     }
-                    if let Some((revision, names)) = connection.secrets_since(share.revision) {
-                        share.revision = revision;
-                        share.set(names);
-                    }
+                    share.change(credentials(connection.take_delta()));
                     if let Some(acknowledgement) = acknowledgement {
                         stream.acknowledge(kind, &acknowledgement);
                     }
@@ -244,6 +242,20 @@ impl Discovery {
                 }
             }
         }
+    }
+}
+
+/// The snapshot's names of Secrets as those of credentials.
+fn credentials(delta: Delta<Arc<str>>) -> Delta<CredentialName> {
+    let names = |names: Vec<Arc<str>>| {
+        let parts = names.iter().filter_map(|name| name.split_once('/'));
+        parts
+            .map(|(namespace, name)| CredentialName::new(namespace, name))
+            .collect()
+    };
+    Delta {
+        added: names(delta.added),
+        removed: names(delta.removed),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::open::Open;
 use super::{Acknowledgement, Machine, WILDCARD, names};
+use crate::demand::Delta;
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
 /// A request, without what does not matter here.
@@ -31,8 +32,8 @@ pub(crate) struct Subscription {
     started: bool,
     /// The wire names that are asked for.
     names: BTreeSet<Arc<str>>,
-    /// Of `names`.
-    revision: u64,
+    /// Of `names`, since they were looked at last; of Secrets alone.
+    delta: Delta<Arc<str>>,
     /// Whether everything is asked for.
     wildcard: bool,
     /// Whether a name was ever given: an empty list means everything only before that.
@@ -54,7 +55,7 @@ impl Machine for Subscription {
             namespace,
             started: false,
             names: BTreeSet::new(),
-            revision: 0,
+            delta: Delta::default(),
             wildcard: false,
             named: false,
             sent: HashMap::new(),
@@ -79,13 +80,8 @@ impl Machine for Subscription {
         self.names.len()
     }
 
-    fn names(&self) -> BTreeSet<Arc<str>> {
-        let names = self.names.iter().map(|wire| self.canonical(wire).into());
-        names.collect()
-    }
-
-    fn revision(&self) -> u64 {
-        self.revision
+    fn take_delta(&mut self) -> Delta<Arc<str>> {
+        std::mem::take(&mut self.delta)
     }
 
     /// The version that a request names plays no part: the nonce says which response is meant, `error_detail` alone
@@ -154,7 +150,10 @@ impl Subscription {
     fn ask(&mut self, given: BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
         let everything = self.narrow(&given);
         let mut new: BTreeSet<_> = given.difference(&self.names).cloned().collect();
-        self.revision += u64::from(!new.is_empty());
+        if self.kind == TypeUrl::Secret {
+            let added = new.iter().map(|wire| names::canonical(wire, &self.namespace).into());
+            self.delta.added.extend(added);
+        }
         if everything && !self.wildcard {
             new.insert(WILDCARD.into());
         }
@@ -168,9 +167,13 @@ impl Subscription {
         self.named |= !given.is_empty();
         let everything = self.is_collection() && (given.contains(WILDCARD) || !self.named);
         self.wildcard &= everything;
-        let before = self.names.len();
+        if self.kind == TypeUrl::Secret {
+            let gone = self.names.difference(given);
+            self.delta
+                .removed
+                .extend(gone.map(|wire| names::canonical(wire, &self.namespace).into()));
+        }
         self.names.retain(|name| given.contains(name));
-        self.revision += u64::from(self.names.len() != before);
         self.sent.retain(|name, _| everything || given.contains(name));
         everything
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use schemars::{JsonSchema, Schema};
 use sealgate_core::config::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
 use sealgate_model::Kind;
-use sealgate_model::kind::Row;
+use sealgate_model::kinds::Row;
 use serde_json::{Value, json};
 
 const FILE: &str = "envoy/kubernetes/crds.yaml";
@@ -88,7 +88,7 @@ fn schema<T: JsonSchema>() -> Schema {
 
 fn definition(kind: &Definition) -> Result<Value> {
     let row = kind.kind.row();
-    let spec = structural::from(&(kind.schema)().to_value()).context(row.name)?;
+    let spec = structural::from(&(kind.schema)().to_value()).context(row.kind.as_str())?;
     let versions = row.versions.iter();
     let versions: Vec<Value> = versions.map(|name| version(name, row, kind, &spec)).collect();
     Ok(json!({
@@ -99,10 +99,10 @@ fn definition(kind: &Definition) -> Result<Value> {
             "group": row.group,
             "scope": "Namespaced",
             "names": {
-                "kind": row.name,
-                "listKind": format!("{}List", row.name),
+                "kind": row.kind.as_str(),
+                "listKind": format!("{}List", row.kind.as_str()),
                 "plural": row.plural,
-                "singular": row.name.to_lowercase(),
+                "singular": row.kind.as_str().to_lowercase(),
                 "shortNames": [kind.short],
                 "categories": ["istio-io", "networking-istio-io"],
             },

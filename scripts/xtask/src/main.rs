@@ -1,11 +1,14 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
+mod circles;
 mod crds;
 mod findings;
 mod fuzz;
 mod kube;
 mod module;
+mod modules;
 mod rules;
+mod tokens;
 
 use std::env;
 use std::fs;

@@ -1,10 +1,13 @@
 //! The rules of ARCHITECTURE.md that a machine can check.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+
+use crate::circles;
+use crate::modules::sources;
 
 /// Words that only some files may hold.
 struct Rule {
@@ -91,6 +94,7 @@ pub(crate) fn check() -> Result<()> {
     for (package, barred) in STRANGERS {
         broken.extend(strangers(package, barred, &tree(package)?));
     }
+    broken.extend(circles::check()?);
     ensure!(broken.is_empty(), "{}", broken.join("\n"));
     Ok(())
 }
@@ -111,19 +115,6 @@ fn tree(package: &str) -> Result<String> {
     let said = String::from_utf8_lossy(&tree.stderr);
     ensure!(tree.status.success(), "cargo tree: {said}");
     Ok(String::from_utf8_lossy(&tree.stdout).into_owned())
-}
-
-fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 fn violations(rule: &Rule, path: &str, text: &str) -> Vec<String> {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use sealgate_agent::config::Gateway;
+use sealgate_agent::demand::Demand;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_agent::translate::Settings;
-use sealgate_agent::xds::wanted::Wanted;
 use sealgate_agent::xds::{self, proxies::Proxies, socket};
 use sealgate_model::SourceEvent;
 use sealgate_model::manifest::Namespaces;
@@ -64,7 +64,7 @@ impl Floor {
         })?;
         let options = xds::Options {
             namespace: NAMESPACE.to_owned(),
-            wanted: Wanted::default(),
+            demand: Demand::default(),
             drain: Duration::ZERO,
         };
         let stop = std::future::pending();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sealgate_core::config::{HttpMatch, HttpRoute, StringMatch};
 
 use super::language::{Values, can_match};
-use crate::validate::Report;
+use crate::report::Report;
 use crate::{Code, Severity};
 
 pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {

@@ -2,7 +2,7 @@
 
 use sealgate_core::config::HttpRoute;
 
-use crate::validate::Report;
+use crate::report::Report;
 use crate::{Code, Severity};
 
 const CODE: Code = Code::ZeroWeight;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sealgate_core::table::{Action, HostBlock, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
 
-use super::catalog::Use;
 use super::hosts::HostRules;
+use super::lowered::{Lowered, Use};
 use super::reach::Reach;
-use super::rules::{Lookup, Lowered, rules};
+use super::rules::{Lookup, rules};
 use crate::Code;
 use crate::few::Few;
 use crate::{Finding, Severity};

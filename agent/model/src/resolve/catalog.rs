@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Endpoints, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec};
 
-use super::rules::Lowered;
+use super::lowered::{Lowered, Use};
 use super::service::is_exported;
 use crate::Code;
 use crate::store::Moved;
@@ -16,21 +16,6 @@ use crate::{Kind, Meta, Object, ObjectRef};
 
 const SERVICE_SUFFIX: &str = "svc.cluster.local";
 const SLICE_LABEL: &str = "kubernetes.io/service-name";
-
-/// A destination that a rule names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Use {
-    /// `outbound|PORT|SUBSET|HOST`.
-    pub(super) cluster: Arc<str>,
-    /// The service's host, lower-case and in full.
-    pub(super) host: Arc<str>,
-    /// Its port.
-    pub(super) port: u32,
-    /// Empty for all of its endpoints.
-    pub(super) subset: Arc<str>,
-    /// The VirtualService that names it.
-    pub(super) place: ObjectRef,
-}
 
 /// Objects by name, in order; a map of one would take the room of eleven.
 type Named<T> = Vec<(ObjectRef, Arc<T>)>;

@@ -7,12 +7,12 @@ use sealgate_core::config::{Destination, HttpMatch};
 use sealgate_core::convert;
 use sealgate_core::table::{MatchConfig, RuleConfig, StringMatcher};
 
-use super::catalog::{Catalog, Use};
+use super::catalog::Catalog;
 use super::delegate::{Declared, declared};
 use super::hosts::HostRules;
+use super::lowered::Lowered;
 use super::rank::Rank;
 use super::service::{Services, names_gateway};
-use crate::Finding;
 use crate::Meta;
 
 /// What everything that is lowered is looked up in.
@@ -20,17 +20,6 @@ use crate::Meta;
 pub(super) struct Lookup<'a> {
     pub(super) services: &'a Services,
     pub(super) catalog: &'a Catalog,
-}
-
-/// Rules as they run, and what they were made from.
-#[derive(Debug, Default)]
-pub(super) struct Lowered {
-    pub(super) rules: Vec<RuleConfig>,
-    /// The destinations that they name.
-    pub(super) uses: BTreeSet<Use>,
-    /// Hosts of which a destination names no port: what is taken follows the service.
-    pub(super) assumed: BTreeSet<Arc<str>>,
-    pub(super) findings: Vec<Finding>,
 }
 
 /// Each VirtualService's list ends with what takes everything; of several, that comes after all others.

@@ -6,20 +6,12 @@ use std::sync::Arc;
 use sealgate_core::table::part_of;
 
 use super::block::Block;
+use super::chain::Demand;
 use super::port::Look;
 use crate::resolved::Port;
 
 /// A port and a host pattern.
 pub type HostKey = (u16, Arc<str>);
-
-/// What the server of a host asks of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demand {
-    /// The server, by its chain's name.
-    pub server: Arc<str>,
-    /// Its TLS policy; none if any connection will do.
-    pub policy: Option<Arc<str>>,
-}
 
 /// One part.
 #[derive(Clone, Debug, Default)]

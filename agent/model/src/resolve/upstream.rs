@@ -10,7 +10,8 @@ use k8s_openapi::api::core::v1::Service;
 use sealgate_core::config::{ServiceEntryPort, ServiceEntrySpec};
 
 use self::endpoints::{from_endpoints, from_slice};
-use super::catalog::{Known, Use, service_ports};
+use super::catalog::{Known, service_ports};
+use super::lowered::Use;
 use crate::Code;
 use crate::Meta;
 use crate::resolved::{Endpoint, Endpoints, Upstream};

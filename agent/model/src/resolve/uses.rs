@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::catalog::{Catalog, Use, doubt};
+use super::catalog::{Catalog, doubt};
 use super::index::Index;
+use super::lowered::Use;
 use super::upstream::{Doubts, upstream};
 use crate::Finding;
 use crate::ObjectRef;

@@ -2,7 +2,8 @@
 
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 
-use super::{Report, is_host, split_host};
+use super::{is_host, split_host};
+use crate::report::Report;
 use crate::{Code, Severity};
 
 pub(super) fn check(spec: &GatewaySpec, report: &mut Report) {

@@ -2,7 +2,7 @@
 
 use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec};
 
-use super::Report;
+use crate::report::Report;
 
 pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut Report) {
     report.not_carried_out("spec.trafficPolicy", spec.traffic_policy.is_some());

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use imbl::OrdSet;
+use imbl::ordset::DiffItem;
 use sealgate_model::{CredentialName, Step};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::source::Tell;
+use crate::demand::{Delta, Demand, Share};
 use crate::engine::{Engine, View};
-use crate::source::demand::Demand;
 use crate::source::health::Health;
-use crate::xds::wanted::Names;
 
 /// See the module.
 pub(super) struct Follower {
@@ -18,9 +19,9 @@ pub(super) struct Follower {
     /// What the admin interface reads.
     pub(super) show: watch::Sender<Arc<View>>,
     pub(super) events: mpsc::UnboundedReceiver<Step>,
-    /// The Secrets that proxies ask for.
-    pub(super) asked: watch::Receiver<Names>,
-    pub(super) demand: watch::Sender<Option<Demand>>,
+    pub(super) demand: Demand,
+    /// The credentials that Gateways name.
+    pub(super) named: Share,
     pub(super) health: Health,
     pub(super) tell: Tell,
     /// Told once the first lists are served.
@@ -49,7 +50,6 @@ impl Follower {
                     self.apply(std::mem::take(&mut batch));
                     self.synced.take().map(|synced| synced.send(()));
                 }
-                Ok(()) = self.asked.changed(), if self.synced.is_none() => self.demand_what_is_wanted(),
                 () = async { tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into()).await }, if deadline.is_some() => {
                     self.engine.expire(Instant::now());
                 }
@@ -61,20 +61,20 @@ impl Follower {
         let before = self.engine.wanted().clone();
         let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
         self.show.send_replace(Arc::new(self.engine.view()));
-        if self.demand.borrow().is_none() || before != *self.engine.wanted() {
-            self.demand_what_is_wanted();
-        }
+        self.name(&before);
         news.iter().for_each(|news| (self.tell)(news));
     }
 
-    /// What Gateways name and what proxies ask for.
-    fn demand_what_is_wanted(&mut self) {
-        let asked = self.asked.borrow_and_update();
-        let asked = asked.keys().filter_map(|name| {
-            let (namespace, name) = name.split_once('/')?;
-            Some(CredentialName::new(namespace, name))
-        });
-        let wanted = self.engine.wanted().iter().cloned().chain(asked).collect();
-        self.demand.send_replace(Some(Arc::new(wanted)));
+    /// Says what Gateways name now and did not, and the other way round.
+    fn name(&mut self, before: &OrdSet<CredentialName>) {
+        let mut delta = Delta::default();
+        for item in before.diff(self.engine.wanted()) {
+            match item {
+                DiffItem::Add(name) => delta.added.push(name.clone()),
+                DiffItem::Remove(name) => delta.removed.push(name.clone()),
+            }
+        }
+        self.named.change(delta);
+        self.demand.set_known();
     }
 }

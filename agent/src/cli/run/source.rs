@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use sealgate_model::manifest::Namespaces;
 use sealgate_model::{SecretObject, Step};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::config::{Run, Source};
 use crate::credential::{self, Outcome, Policy};
-use crate::source::demand::Demand;
+use crate::demand::Follow;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
 use sealgate_model::ledger::News;
@@ -20,7 +20,7 @@ pub(super) type Tell = Box<dyn Fn(&News) + Send>;
 pub(super) async fn start(
     run: &Run,
     sender: mpsc::UnboundedSender<Step>,
-    demand: watch::Receiver<Option<Demand>>,
+    demand: Follow,
     health: &Health,
 ) -> Result<Tell> {
     match &run.source {

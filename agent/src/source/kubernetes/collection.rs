@@ -6,7 +6,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use sealgate_model::Kind;
-use sealgate_model::kind::{Row, Watch};
+use sealgate_model::kinds::{Row, Watch};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::KubernetesSource;
@@ -43,7 +43,7 @@ impl Collection {
         health: Health,
         seen: Seen,
     ) {
-        let watched = health.watch(self.row.name);
+        let watched = health.watch(self.row.kind.as_str());
         let mut delays = Delays::new();
         while !sender.is_closed() {
             match self.resource(&source.client).await {
@@ -96,7 +96,7 @@ impl Collection {
     /// The best version that is served; none if the kind is not there.
     async fn resource(&self, client: &Client) -> Result<Option<ApiResource>, kube::Error> {
         let resource = |version: &str| {
-            let kind = GroupVersionKind::gvk(self.row.group, version, self.row.name);
+            let kind = GroupVersionKind::gvk(self.row.group, version, self.row.kind.as_str());
             ApiResource::from_gvk_with_plural(&kind, self.row.plural)
         };
         if !self.watch.is_custom {

@@ -3,23 +3,24 @@
 
 mod by_name;
 mod by_namespace;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use kube::{Api, Resource};
-use sealgate_model::{BUNDLE_SUFFIX, Entry, Kind, ObjectRef, SourceEvent, Step};
-use tokio::sync::{mpsc, watch};
+use sealgate_model::{CredentialName, Entry, Kind, ObjectRef, SourceEvent, Step};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::wanted::Wanted;
 use super::events::Seen;
 use super::{KubernetesSource, secret};
-use crate::source::demand::Demand;
+use crate::demand::{Delta, Follow};
 use crate::source::health::Health;
 
 /// With more Secrets than this, one watch of the namespace takes the place of one watch each.
@@ -60,9 +61,6 @@ impl Drop for Task {
     }
 }
 
-/// The names as the tasks see them while they change.
-type Wanted = Arc<BTreeSet<String>>;
-
 /// What every watch needs.
 #[derive(Clone)]
 struct Context {
@@ -102,9 +100,7 @@ impl Context {
 pub(super) struct Secrets {
     context: Context,
     sender: mpsc::UnboundedSender<Step>,
-    wanted: watch::Sender<Wanted>,
-    /// Those that nobody wants any more, and until when they are followed all the same.
-    leaving: BTreeMap<String, Instant>,
+    wanted: Wanted,
     /// Those of the first demand that were not heard of yet; none before there was one.
     first: Option<BTreeSet<String>>,
     /// What came in before that: told at once, because one change of thousands is little work and thousands of changes
@@ -133,8 +129,7 @@ impl Secrets {
                 news,
             },
             sender,
-            wanted: watch::Sender::new(Wanted::default()),
-            leaving: BTreeMap::new(),
+            wanted: Wanted::default(),
             first: None,
             held: Step::new(),
             known: BTreeSet::new(),
@@ -148,20 +143,15 @@ impl Secrets {
     pub(super) async fn run(
         mut self,
         mut receiver: mpsc::UnboundedReceiver<News>,
-        mut demand: watch::Receiver<Option<Demand>>,
+        mut demand: Follow,
     ) {
         loop {
-            let deadline = self.leaving.values().min().copied();
+            let deadline = self.wanted.next_deadline();
             tokio::select! {
-                changed = demand.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    let now = demand.borrow_and_update().clone();
-                    if let Some(now) = now {
-                        self.want(&now);
-                    }
-                }
+                delta = demand.changed() => match delta {
+                    Some(delta) => self.want(&delta),
+                    None => return,
+                },
                 Some(news) = receiver.recv() => {
                     if !self.take(news) {
                         return;
@@ -174,71 +164,48 @@ impl Secrets {
         }
     }
 
-    /// Takes what is asked for now.
-    fn want(&mut self, demand: &Demand) {
-        let asked = names(demand, &self.context.source.namespace);
-        let until = Instant::now() + LINGER;
-        let before = Arc::clone(&self.wanted.borrow());
-        for name in before.difference(&asked) {
-            self.leaving.entry(name.clone()).or_insert(until);
-        }
-        self.leaving.retain(|name, _| !asked.contains(name));
+    /// Takes what is asked for now and was not, and the other way round.
+    fn want(&mut self, delta: &Delta<CredentialName>) {
+        let namespace = &self.context.source.namespace;
+        let new = self.wanted.change(delta, namespace, Instant::now() + LINGER);
         if self.first.is_none() {
-            self.first = Some(asked.clone());
+            self.first = Some(new.iter().cloned().collect());
         }
-        self.set_wanted(&asked);
+        self.watch(new);
         self.heard_of_all();
     }
 
     fn let_go(&mut self, now: Instant) {
-        let due: BTreeSet<String> = self
-            .leaving
-            .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(name, _)| name.clone())
-            .collect();
-        self.leaving.retain(|name, _| !due.contains(name));
-        let kept: BTreeSet<String> = self.wanted.borrow().difference(&due).cloned().collect();
+        let due = self.wanted.let_go(now);
         for name in &due {
+            self.by_name.remove(name);
             self.context.seen.forget(&self.object_ref(name));
             if self.known.remove(name) {
                 self.held.push(SourceEvent::Delete(self.object_ref(name)));
             }
-        }
-        if let Some(first) = &mut self.first {
-            first.retain(|name| kept.contains(name));
+            if let Some(first) = &mut self.first {
+                first.remove(name);
+            }
         }
         self.heard_of_all();
-        self.wanted.send_replace(Arc::new(kept));
-        self.watch();
+        self.watch(Vec::new());
     }
 
-    fn set_wanted(&mut self, asked: &BTreeSet<String>) {
-        let all: BTreeSet<String> = asked.iter().chain(self.leaving.keys()).cloned().collect();
-        self.wanted.send_replace(Arc::new(all));
-        self.watch();
-    }
-
-    /// Makes the watches fit what is wanted.
-    fn watch(&mut self) {
-        let wanted = Arc::clone(&self.wanted.borrow());
-        self.by_name.retain(|name, _| wanted.contains(name));
-        if self.watches_at_once(wanted.len()) {
+    /// Makes the watches fit what is wanted, of which these are new.
+    fn watch(&mut self, new: Vec<String>) {
+        if self.watches_at_once(self.wanted.names().len()) {
             if self.by_namespace.is_none() {
-                let task = by_namespace::follow(self.context.clone(), self.wanted.subscribe());
+                let task = by_namespace::follow(self.context.clone(), self.wanted.follow());
                 self.by_namespace = Some(Task(tokio::spawn(task)));
             }
             return;
         }
-        self.by_namespace = None;
-        for name in wanted
-            .iter()
-            .filter(|name| !self.by_name.contains_key(*name))
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            let task = by_name::follow(self.context.clone(), name.clone());
-            self.by_name.insert(name, Task(tokio::spawn(task)));
+        let all = self.by_namespace.take().map(|_| self.wanted.names().clone());
+        for name in all.into_iter().flatten().chain(new) {
+            if !self.by_name.contains_key(&name) {
+                let task = by_name::follow(self.context.clone(), name.clone());
+                self.by_name.insert(name, Task(tokio::spawn(task)));
+            }
         }
     }
 
@@ -262,14 +229,14 @@ impl Secrets {
                 "Secrets may not be listed here: each is watched by its name, however many there are"
             );
             self.may_list = false;
-            self.watch();
+            self.watch(Vec::new());
         }
     }
 
     /// Tells what came in; false once nobody listens.
     fn take(&mut self, news: News) -> bool {
         let (name, event) = match news {
-            News::Is(name, Some(entry)) if self.wanted.borrow().contains(&name) => {
+            News::Is(name, Some(entry)) if self.wanted.names().contains(&name) => {
                 self.known.insert(name.clone());
                 (name, Some(SourceEvent::Apply(*entry)))
             }
@@ -312,38 +279,5 @@ impl Secrets {
 
     fn object_ref(&self, name: &str) -> ObjectRef {
         ObjectRef::new(Kind::Secret, &self.context.source.namespace, name)
-    }
-}
-
-/// The Secrets that these credentials may come from. Those of other namespaces are nobody's business here.
-fn names(demand: &Demand, namespace: &str) -> BTreeSet<String> {
-    let own = demand
-        .iter()
-        .filter(|credential| credential.namespace == namespace);
-    own.flat_map(|credential| {
-        let base = credential.name.strip_suffix(BUNDLE_SUFFIX).map(str::to_owned);
-        [Some(credential.name.clone()), base].into_iter().flatten()
-    })
-    .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use sealgate_model::CredentialName;
-
-    use super::*;
-
-    #[test]
-    fn a_bundle_may_come_from_two_secrets_and_nothing_from_elsewhere() {
-        let demand = Demand::new(
-            [
-                CredentialName::new("gw", "a"),
-                CredentialName::new("gw", "b-cacert"),
-                CredentialName::new("other", "c"),
-            ]
-            .into(),
-        );
-        let expected: BTreeSet<String> = ["a", "b", "b-cacert"].map(str::to_owned).into();
-        assert_eq!(names(&demand, "gw"), expected);
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::manifest;
-use crate::resolve::table::Demand;
+use crate::resolve::Demand;
 
 /// A server on port 443; with a bundle it demands certificates.
 fn server(host: &str, certificate: &str, is_mutual: bool) -> Value {

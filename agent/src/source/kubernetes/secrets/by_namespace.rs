@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::ordset::DiffItem;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::api::GetParams;
@@ -13,7 +14,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::super::follow::{Delays, Told, code, explain, follow as follow_watch};
-use super::{Context, News, Task, Wanted};
+use super::wanted::Names;
+use super::{Context, News, Task};
 use crate::source::health::WatchState;
 
 /// Reads at one time: enough to be quick with a thousand, few enough to be polite.
@@ -29,14 +31,14 @@ struct Move {
 /// already without asking its store.
 type Version = Option<String>;
 
-pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Wanted>) {
+pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>) {
     let (moved, mut moves) = mpsc::unbounded_channel();
     let _ends_with_us = Task(tokio::spawn(watch_metadata(
         context.clone(),
         wanted.clone(),
         moved,
     )));
-    let mut before = Arc::clone(&wanted.borrow_and_update());
+    let mut before = wanted.borrow_and_update().clone();
     let mut reader = Reader {
         context,
         wanted: wanted.clone(),
@@ -50,8 +52,12 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Wanted>
                 if changed.is_err() {
                     return;
                 }
-                let now = Arc::clone(&wanted.borrow_and_update());
-                now.difference(&before).for_each(|name| reader.read(name, None));
+                let now = wanted.borrow_and_update().clone();
+                for item in before.diff(&now) {
+                    if let DiffItem::Add(name) = item {
+                        reader.read(name, None);
+                    }
+                }
                 before = now;
             }
             told = moves.recv() => match told {
@@ -70,7 +76,7 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Wanted>
 /// Says which of the wanted ones moved.
 async fn watch_metadata(
     context: Context,
-    wanted: watch::Receiver<Wanted>,
+    wanted: watch::Receiver<Names>,
     moved: UnboundedSender<Told<Move>>,
 ) {
     let watched = context
@@ -98,7 +104,7 @@ async fn watch_metadata(
 /// Reads Secrets, each name at most once at a time.
 struct Reader {
     context: Context,
-    wanted: watch::Receiver<Wanted>,
+    wanted: watch::Receiver<Names>,
     permits: Arc<Semaphore>,
     reads: JoinSet<String>,
     /// Names that are being read, and where they moved since, if they did.
@@ -107,7 +113,7 @@ struct Reader {
 
 impl Reader {
     fn take(&mut self, told: Told<Move>) {
-        let wanted = Arc::clone(&self.wanted.borrow());
+        let wanted = self.wanted.borrow().clone();
         match told {
             // A deletion too: an earlier read that is still under way must not have the last word.
             Told::Applied(moved) | Told::Deleted(moved) => self.read(&moved.name, moved.to),
@@ -151,7 +157,7 @@ impl Reader {
 async fn read(
     context: &Context,
     (name, mut version): (&str, Version),
-    wanted: &watch::Receiver<Wanted>,
+    wanted: &watch::Receiver<Names>,
     permits: &Semaphore,
 ) {
     let watched = context

@@ -1,0 +1,13 @@
+//! How serious what is said of an object is.
+
+/// How serious a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The object, or a part of it, is not carried out as written.
+    Error,
+    /// It is carried out, and probably not what was meant.
+    Warning,
+    /// Worth knowing.
+    Info,
+}

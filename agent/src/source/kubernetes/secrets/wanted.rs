@@ -1,0 +1,157 @@
+//! Which Secrets are wanted: those that the wanted credentials may come from, and for a while those that nobody wants any
+//! more.
+
+use std::collections::BTreeMap;
+
+use imbl::OrdSet;
+use sealgate_model::{BUNDLE_SUFFIX, CredentialName};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::deadlines::Deadlines;
+use crate::demand::Delta;
+
+/// The names as the watches see them while they change.
+pub(super) type Names = OrdSet<String>;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// How many credentials may come from each.
+    asked: BTreeMap<String, usize>,
+    /// Those that no credential may come from any more, and until when they are followed all the same.
+    leaving: Deadlines<String, Instant>,
+    names: Names,
+    told: watch::Sender<Names>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            asked: BTreeMap::new(),
+            leaving: Deadlines::default(),
+            names: Names::new(),
+            told: watch::Sender::new(Names::new()),
+        }
+    }
+}
+
+impl Wanted {
+    /// Takes what changed of the credentials, and says which Secrets are new. Those of other namespaces are nobody's
+    /// business here. `until` is how long the others are followed.
+    pub(super) fn change(
+        &mut self,
+        delta: &Delta<CredentialName>,
+        namespace: &str,
+        until: Instant,
+    ) -> Vec<String> {
+        let own = |credential: &&CredentialName| credential.namespace == namespace;
+        let mut new = Vec::new();
+        for name in delta.added.iter().filter(own).flat_map(secrets) {
+            let count = self.asked.entry(name.to_owned()).or_default();
+            *count += 1;
+            if *count == 1 && !self.leaving.remove(&name.to_owned()) {
+                self.names.insert(name.to_owned());
+                new.push(name.to_owned());
+            }
+        }
+        for name in delta.removed.iter().filter(own).flat_map(secrets) {
+            match self.asked.get_mut(name) {
+                Some(count) if *count > 1 => *count -= 1,
+                Some(_) => {
+                    self.asked.remove(name);
+                    self.leaving.add(name.to_owned(), until);
+                }
+                None => {}
+            }
+        }
+        if !new.is_empty() {
+            self.told.send_replace(self.names.clone());
+        }
+        new
+    }
+
+    /// Takes off those that lingered long enough.
+    pub(super) fn let_go(&mut self, now: Instant) -> Vec<String> {
+        let mut due = Vec::new();
+        while let Some(name) = self.leaving.take_due(now) {
+            self.names.remove(&name);
+            due.push(name);
+        }
+        self.told.send_replace(self.names.clone());
+        due
+    }
+
+    /// When to do that.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.leaving.next()
+    }
+
+    /// All of them.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Follows them.
+    pub(super) fn follow(&self) -> watch::Receiver<Names> {
+        self.told.subscribe()
+    }
+}
+
+/// The Secrets that a credential may come from.
+fn secrets(credential: &CredentialName) -> impl Iterator<Item = &str> {
+    let base = credential.name.strip_suffix(BUNDLE_SUFFIX);
+    [Some(credential.name.as_str()), base].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn delta(added: &[&str], removed: &[&str]) -> Delta<CredentialName> {
+        let names = |names: &[&str]| {
+            let split = names.iter().filter_map(|name| name.split_once('/'));
+            split
+                .map(|(namespace, name)| CredentialName::new(namespace, name))
+                .collect()
+        };
+        Delta {
+            added: names(added),
+            removed: names(removed),
+        }
+    }
+
+    fn all(wanted: &Wanted) -> Vec<&str> {
+        wanted.names().iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_bundle_may_come_from_two_secrets_and_nothing_from_elsewhere() {
+        let mut wanted = Wanted::default();
+        let new = wanted.change(&delta(&["gw/a", "gw/b-cacert", "other/c"], &[]), "gw", Instant::now());
+        assert_eq!(new, ["a", "b-cacert", "b"]);
+        assert_eq!(all(&wanted), ["a", "b", "b-cacert"]);
+        // The pair too comes from `b`: it is wanted until both are not.
+        let later = Instant::now() + Duration::from_secs(1);
+        assert!(wanted.change(&delta(&["gw/b"], &["gw/b-cacert"]), "gw", later).is_empty());
+        assert_eq!(wanted.let_go(later), ["b-cacert"]);
+        wanted.change(&delta(&[], &["gw/b"]), "gw", later);
+        assert_eq!(wanted.let_go(later), ["b"]);
+        assert_eq!(all(&wanted), ["a"]);
+    }
+
+    #[test]
+    fn what_comes_back_in_time_never_left() {
+        let (mut wanted, now) = (Wanted::default(), Instant::now());
+        let mut follow = wanted.follow();
+        wanted.change(&delta(&["gw/a"], &[]), "gw", now);
+        follow.mark_unchanged();
+        wanted.change(&delta(&[], &["gw/a"]), "gw", now + Duration::from_secs(1));
+        assert_eq!(all(&wanted), ["a"]);
+        assert!(wanted.change(&delta(&["gw/a"], &[]), "gw", now).is_empty());
+        assert_eq!(wanted.next_deadline(), None);
+        assert!(!follow.has_changed().unwrap_or(true));
+    }
+}

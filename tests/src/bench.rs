@@ -6,6 +6,7 @@ pub mod floor;
 pub mod gateway;
 pub mod identity;
 pub mod material;
+pub mod scale;
 pub mod secrets;
 
 use std::io::Write as _;
@@ -61,6 +62,12 @@ impl Times {
     /// Those of another run too.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// In milliseconds; 0 without any.

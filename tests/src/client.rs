@@ -207,6 +207,22 @@ impl Connection {
         })
     }
 
+    /// Connects without TLS, for HTTP/1.1; no certificate is shown.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn open_plain(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self {
+            sender: Sender::H1(sender),
+            leaf: Vec::new(),
+            is_resumed: false,
+        })
+    }
+
     /// Whether the other side has said goodbye: nothing may be sent any more.
     #[must_use]
     pub fn is_over(&self) -> bool {

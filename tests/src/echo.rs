@@ -10,7 +10,15 @@ use tokio::net::{TcpListener, TcpStream};
 /// # Errors
 /// No port can be had.
 pub async fn start(name: &'static str) -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    start_at("127.0.0.1", name).await
+}
+
+/// The same at another address of this machine.
+///
+/// # Errors
+/// No port can be had.
+pub async fn start_at(address: &str, name: &'static str) -> Result<u16> {
+    let listener = TcpListener::bind((address, 0)).await?;
     let port = listener.local_addr()?.port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

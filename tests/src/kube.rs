@@ -21,13 +21,13 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 pub use access::Access;
+pub(crate) use guard::Guard;
 pub use objects::Objects;
 
 use crate::eventually;
 use apiserver::Apiserver;
 use daemon::Daemon;
 use etcd::Etcd;
-use guard::Guard;
 
 /// Where `cargo xtask setup-kube` says that the programs are.
 const ASSETS: &str = "KUBEBUILDER_ASSETS";

@@ -8,6 +8,7 @@ pub mod annotation;
 mod code;
 mod credential_name;
 mod event;
+mod few;
 mod finding;
 mod kind;
 pub mod kinds;

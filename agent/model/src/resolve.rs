@@ -46,6 +46,7 @@ use self::table::Table;
 use self::uses::Uses;
 use self::view::NativeCount;
 use crate::CredentialName;
+use crate::few::Few;
 use crate::ledger::Ledger;
 use crate::resolved::{Port, Upstream};
 use crate::store::Moved;
@@ -138,7 +139,7 @@ pub struct Resolver {
     /// Servers that name a credential, or are served with one in its place.
     naming: Index<CredentialName, (u16, ServerId)>,
     /// The credentials of each server.
-    wants: BTreeMap<(u16, ServerId), BTreeSet<CredentialName>>,
+    wants: BTreeMap<(u16, ServerId), Few<CredentialName>>,
     wanted: OrdSet<CredentialName>,
     dirty: Dirty,
 }
@@ -170,9 +171,9 @@ impl Resolver {
         match moved.name.kind {
             Kind::Gateway => {
                 let declared = |object: &Option<Arc<Object>>| match object.as_deref() {
-                    Some(Object::Gateway(meta, spec)) if self.is_selected(spec) => {
-                        Some(Arc::new(DeclaredGateway::new(meta, spec)))
-                    }
+                    Some(Object::Gateway(meta, spec)) if self.is_selected(spec) => Some(Arc::new(
+                        DeclaredGateway::new(meta, spec, &self.gateway.namespace),
+                    )),
                     _ => None,
                 };
                 let now = declared(&moved.now);
@@ -371,7 +372,7 @@ impl Resolver {
         let Some(state) = self.ports.get_mut(&port) else {
             return Vec::new();
         };
-        let settled = state.servers.settle(&self.gateway.namespace, world.is_served);
+        let settled = state.servers.settle(world.is_served);
         for server in settled.moved {
             let hosts = hosts::of_server(&server, &self.services);
             self.dirty
@@ -386,15 +387,15 @@ impl Resolver {
     }
 
     /// The credentials that a server wants from now on.
-    fn want(&mut self, server: (u16, ServerId), wants: &BTreeSet<CredentialName>) {
+    fn want(&mut self, server: (u16, ServerId), wants: &Few<CredentialName>) {
         let before = self.wants.remove(&server).unwrap_or_default();
-        for name in before.difference(wants) {
+        for name in before.iter().filter(|name| !wants.contains(name)) {
             self.naming.remove(name, &server);
             if !self.naming.has(name) {
                 self.wanted.remove(name);
             }
         }
-        for name in wants.difference(&before) {
+        for name in wants.iter().filter(|name| !before.contains(*name)) {
             self.naming.insert(name.clone(), server.clone());
             self.wanted.insert(name.clone());
         }

@@ -172,7 +172,7 @@ fn route<'t>(
         destinations: &action.destinations,
         path: path.filter(|path| path != request.path()),
         timeout_ms: action.timeout_ms.as_ref().map(|ms| ms.to_native()),
-        retries: action.retries.as_ref(),
+        retries: action.retries.as_deref(),
         mirrors: (!action.mirrors.is_empty()).then(|| Mirrors {
             key: archived_mirrors_key(&action.mirrors),
             list: &action.mirrors,

@@ -174,7 +174,7 @@ pub enum Action {
     /// It is sent elsewhere.
     Redirect(Box<RedirectAction>),
     /// It is answered at once.
-    Direct(DirectAction),
+    Direct(#[rkyv(with = rkyv::with::AsBox)] DirectAction),
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -65,11 +65,14 @@ enum Task {
     },
     /// Measure, side by side with others or with a floor
     Bench {
-        /// rotation or kubernetes
+        /// filter, identity, kubernetes, rotation or scale
         name: String,
         /// Fewer rounds
         #[arg(long)]
         quick: bool,
+        /// What else `scale` takes: --sizes, --source, --svg, --flood, --rotate-all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
     },
     /// Feed what reads anything with bytes that nobody meant
     Fuzz(fuzz::Args),
@@ -89,7 +92,7 @@ fn main() -> Result<()> {
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
         Task::Demo { kubernetes } => demo(kubernetes),
-        Task::Bench { name, quick } => bench(&name, quick),
+        Task::Bench { name, quick, rest } => bench(&name, quick, &rest),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Lint => lint(),
         Task::Rules => rules::check(),
@@ -213,14 +216,24 @@ fn test(rest: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn bench(name: &str, quick: bool) -> Result<()> {
-    let arguments: &[&str] = if quick { &["--quick"] } else { &[] };
+fn bench(name: &str, quick: bool, rest: &[String]) -> Result<()> {
+    ensure!(
+        name == "scale" || rest.is_empty(),
+        "bench {name} takes no {rest:?}"
+    );
+    let quick = quick.then_some("--quick");
+    let arguments: Vec<&str> = quick.into_iter().chain(rest.iter().map(String::as_str)).collect();
     match name {
-        "rotation" => program("bench-rotation", arguments, None),
-        "filter" => program("bench-filter", arguments, None),
-        "identity" => program("bench-identity", arguments, None),
-        "kubernetes" => program("bench-kubernetes", arguments, Some(kube::setup()?)),
-        other => bail!("bench {other}: there are filter, identity, kubernetes and rotation"),
+        "rotation" => program("bench-rotation", &arguments, None),
+        "filter" => program("bench-filter", &arguments, None),
+        "identity" => program("bench-identity", &arguments, None),
+        "kubernetes" => program("bench-kubernetes", &arguments, Some(kube::setup()?)),
+        "scale" => {
+            let is_directory = rest.windows(2).any(|pair| pair == ["--source", "directory"]);
+            let control_plane = if is_directory { None } else { Some(kube::setup()?) };
+            program("bench-scale", &arguments, control_plane)
+        }
+        other => bail!("bench {other}: there are filter, identity, kubernetes, rotation and scale"),
     }
 }
 
@@ -286,4 +299,31 @@ fn lint() -> Result<()> {
         "-D",
         "warnings",
     ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bench_takes_arguments_of_its_own() {
+        let read = |line: &str| {
+            let Task::Bench { name, quick, rest } = Args::parse_from(line.split(' ')).task else {
+                panic!("{line}");
+            };
+            (name, quick, rest.join(" "))
+        };
+        let rest = |text: &str| text.to_owned();
+        assert_eq!(
+            read("xtask bench rotation --quick"),
+            (rest("rotation"), true, rest(""))
+        );
+        let line = "xtask bench scale --quick --sizes 10 --svg a.svg";
+        assert_eq!(read(line), (rest("scale"), true, rest("--sizes 10 --svg a.svg")));
+        let line = "xtask bench scale --source directory --quick";
+        assert_eq!(
+            read(line),
+            (rest("scale"), false, rest("--source directory --quick"))
+        );
+    }
 }

@@ -19,14 +19,14 @@ rm -rf -- "$0"
 
 /// The shell that waits for the end.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     shell: Child,
     input: Option<ChildStdin>,
 }
 
 impl Guard {
     /// In a process group of its own: an interrupt from the terminal ends the tests and not the guard.
-    pub(super) fn start(folder: &Path) -> Result<Self> {
+    pub(crate) fn start(folder: &Path) -> Result<Self> {
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT])
             .arg(folder)
@@ -40,7 +40,7 @@ impl Guard {
     }
 
     /// These, and no others, run now.
-    pub(super) fn watch_over(&mut self, groups: impl Iterator<Item = Pid>) -> Result<()> {
+    pub(crate) fn watch_over(&mut self, groups: impl Iterator<Item = Pid>) -> Result<()> {
         let mut line: String = groups
             .map(|group| format!("{} ", group.as_raw_nonzero()))
             .collect();

@@ -9,17 +9,17 @@ use crate::{Finding, ObjectRef};
 
 /// A destination that a rule names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Use {
+pub(super) struct Use {
     /// `outbound|PORT|SUBSET|HOST`.
-    pub cluster: Arc<str>,
+    pub(super) cluster: Arc<str>,
     /// The service's host, lower-case and in full.
-    pub host: Arc<str>,
+    pub(super) host: Arc<str>,
     /// Its port.
-    pub port: u32,
+    pub(super) port: u32,
     /// Empty for all of its endpoints.
-    pub subset: Arc<str>,
+    pub(super) subset: Arc<str>,
     /// The VirtualService that names it.
-    pub place: ObjectRef,
+    pub(super) place: ObjectRef,
 }
 
 /// Rules as they run, and what they were made from.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::gateway::DeclaredServer;
 use super::patterns::Patterns;
 use super::rank::ServerId;
-use super::tls::{Served, served, tls};
+use super::tls::{Served, served};
 use crate::Code;
 use crate::CredentialName;
+use crate::few::Few;
 use crate::resolved::{Chain, Tls};
 use crate::{Finding, Severity};
 
@@ -48,7 +49,7 @@ impl Standing {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
-    by_pattern: Patterns<BTreeSet<ServerId>>,
+    by_pattern: Patterns<Few<ServerId>>,
     standing: BTreeMap<ServerId, Standing>,
     /// With what the hosts of each chain were served last.
     held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,
@@ -71,7 +72,7 @@ pub(super) struct Look {
     /// What is said of it from now on.
     pub(super) said: Vec<Finding>,
     /// The credentials that it wants from now on.
-    pub(super) wants: BTreeSet<CredentialName>,
+    pub(super) wants: Few<CredentialName>,
     /// Its filter chain until now, and from now on.
     pub(super) before: Option<Arc<Chain>>,
     pub(super) now: Option<Arc<Chain>>,
@@ -88,8 +89,9 @@ impl Servers {
 
     pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
         for pattern in server.patterns() {
-            self.by_pattern
-                .update(&pattern, |ids| drop(ids.remove(&server.id)));
+            self.by_pattern.update(&pattern, |ids| {
+                ids.remove(&server.id);
+            });
         }
         self.declared.remove(&server.id);
         self.touch(server);
@@ -128,7 +130,7 @@ impl Servers {
     }
 
     /// Looks at what may have changed, the older ones first: what becomes of a server depends on them alone.
-    pub(super) fn settle(&mut self, namespace: &str, is_served: &dyn Fn(&CredentialName) -> bool) -> Settled {
+    pub(super) fn settle(&mut self, is_served: &dyn Fn(&CredentialName) -> bool) -> Settled {
         let mut settled = Settled::default();
         while let Some(id) = self.dirty.pop_first() {
             let before = self.standing.remove(&id);
@@ -136,11 +138,11 @@ impl Servers {
                 before: before.as_ref().and_then(Standing::chain).cloned(),
                 now: None,
                 said: Vec::new(),
-                wants: BTreeSet::new(),
+                wants: Few::default(),
                 id,
             };
             if let Some(server) = self.declared.get(&look.id).cloned() {
-                let standing = self.judge(&server, namespace, is_served);
+                let standing = self.judge(&server, is_served);
                 if before.as_ref().map(Standing::is_carried_out) != Some(standing.is_carried_out()) {
                     self.dirty.extend(self.rivals(&server));
                     settled.moved.push(Arc::clone(&server));
@@ -169,12 +171,7 @@ impl Servers {
         }
     }
 
-    fn judge(
-        &self,
-        server: &DeclaredServer,
-        namespace: &str,
-        is_served: &dyn Fn(&CredentialName) -> bool,
-    ) -> Standing {
+    fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> Standing {
         let first = self.declared.values().next();
         if first.is_some_and(|first| first.secure != server.secure) {
             return Standing::Refused(Refusal::Port);
@@ -185,7 +182,7 @@ impl Servers {
         if let Some(host) = self.taken(server) {
             return Standing::Refused(Refusal::Host(host));
         }
-        match server.tls.as_ref().and_then(|own| tls(own, namespace)) {
+        match &server.tls {
             Some(asked) => {
                 let served = served(asked, self.held.get(&server.server_names()), is_served);
                 let chain = Chain::secure(server, &served.tls);

@@ -114,3 +114,62 @@ impl Regexes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regex::lru::Size;
+
+    fn kept(regexes: &Regexes) -> (usize, usize, usize) {
+        let kept = regexes.kept();
+        (kept.patterns.len(), kept.sets.len(), kept.searches.len())
+    }
+
+    #[test]
+    fn equal_patterns_are_one_and_are_made_when_they_are_needed() {
+        let regexes = Regexes::default();
+        assert_eq!(kept(&regexes), (0, 0, 0));
+        for value in ["a", "b", "ab"] {
+            assert_eq!(regexes.is_match("a|b", value.as_bytes()), Ok(value != "ab"));
+        }
+        assert!(regexes.is_match("(", b"").is_err());
+        assert_eq!(
+            regexes.search("b", |machine| machine.is_match(&mut machine.create_cache(), "ab")),
+            Ok(true)
+        );
+        let patterns = ["a", "b", "a.*"];
+        let name = digest(patterns);
+        for _ in 0..2 {
+            let found = regexes
+                .matches::<BadRegex>(&name, || Ok(patterns.to_vec()), b"a")
+                .unwrap();
+            assert_eq!(found.iter().map(|at| at.as_usize()).collect::<Vec<_>>(), [0, 2]);
+        }
+        assert_eq!(kept(&regexes), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_worker_keeps_so_many_and_so_much_of_them() {
+        let regexes = Regexes::default();
+        for at in 0..PATTERNS.count + 100 {
+            assert_eq!(regexes.is_match(&format!("/{at}"), b"/7"), Ok(at == 7));
+        }
+        assert_eq!(kept(&regexes).0, PATTERNS.count);
+        for at in 0..150 {
+            let large = format!("(?:[ab]{{100}}[^/]{{500}}){{4}}{at}");
+            assert_eq!(regexes.is_match(&large, b"/"), Ok(false));
+        }
+        let one = Automaton::of(&["(?:[ab]{100}[^/]{500}){4}0"], REGEX_BYTES)
+            .unwrap()
+            .bytes();
+        assert!(one * 150 > PATTERNS.bytes, "the test is to fill it: {one}");
+        let kept = regexes.kept();
+        assert!(kept.patterns.bytes() <= PATTERNS.bytes && kept.patterns.len() < PATTERNS.count);
+    }
+
+    #[test]
+    fn lists_are_told_apart_by_where_their_patterns_end() {
+        assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
+        assert_ne!(digest(["a", "b"]), digest(["b", "a"]));
+    }
+}

@@ -75,6 +75,16 @@ impl<K: Hash + Eq + Clone, V: Size> Lru<K, V> {
         Ok(result)
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The one that was just used stays.
     fn shrink(&mut self) {
         while self.entries.len() > 1

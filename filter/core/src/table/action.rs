@@ -1,5 +1,6 @@
 //! What a rule does, as data.
 
+use rkyv::with::{AsBox, Map};
 use serde::{Deserialize, Serialize};
 
 use super::{StringMatcher, is_default};
@@ -17,8 +18,9 @@ pub struct RouteAction {
     /// The whole request's time in milliseconds.
     #[serde(default, skip_serializing_if = "is_default")]
     pub timeout_ms: Option<u64>,
-    /// Other than the default.
+    /// Other than the default. Few have them, so in a table's bytes they lie elsewhere.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[rkyv(with = Map<AsBox>)]
     pub retries: Option<Retries>,
     /// Who gets a copy.
     #[serde(default, skip_serializing_if = "is_default")]

@@ -1,0 +1,167 @@
+//! What was measured at one size, by name; and the ratios that others read.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{Origin, Side, Size};
+use crate::bench::Times;
+
+/// Figures by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Figures {
+    values: BTreeMap<String, f64>,
+    /// What went wrong, in words.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Figures {
+    pub(super) fn set(&mut self, key: &str, value: f64) {
+        self.values.insert(key.to_owned(), value);
+    }
+
+    /// `KEY_p50`, `KEY_p99` and `KEY_max`, in ms; nothing without times.
+    pub(super) fn times(&mut self, key: &str, times: &Times) {
+        if times.count() == 0 {
+            return;
+        }
+        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+            self.set(&format!("{key}_{name}"), times.quantile(share));
+        }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<f64> {
+        self.values.get(key).copied()
+    }
+
+    pub(super) fn remark(&mut self, what: String) {
+        self.remarks.push(what);
+    }
+
+    fn json(&self) -> Value {
+        // Ten thousandths are more than anything here is exact to.
+        let value = |value: f64| (value * 1e4).round() / 1e4;
+        let values = self.values.iter();
+        json!(
+            values
+                .map(|(key, own)| (key.clone(), value(*own)))
+                .collect::<BTreeMap<_, _>>()
+        )
+    }
+}
+
+/// Where figures belong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) origin: Origin,
+    pub(super) size: Size,
+    pub(super) side: Side,
+}
+
+/// All that was measured.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Results(pub(super) BTreeMap<Place, Figures>);
+
+/// A ratio's name, the figure, the routes above and below the line.
+const RATIOS: [(&str, &str, usize, usize); 11] = [
+    ("new_route_3000_vs_10", "new_route_p50", 3_000, 10),
+    ("new_route_40000_vs_10", "new_route_p50", 40_000, 10),
+    ("endpoint_cpu_10000_vs_10", "endpoint_cpu_agent", 10_000, 10),
+    ("vs_cpu_10000_vs_10", "vs_cpu_agent", 10_000, 10),
+    ("envoy_cpu_change_10000_vs_10", "vs_cpu_envoy", 10_000, 10),
+    ("new_host_10000_vs_10", "new_host_handshake_p50", 10_000, 10),
+    // What a quick run has.
+    ("new_route_1000_vs_10", "new_route_p50", 1_000, 10),
+    ("endpoint_cpu_1000_vs_10", "endpoint_cpu_agent", 1_000, 10),
+    ("vs_cpu_1000_vs_10", "vs_cpu_agent", 1_000, 10),
+    ("envoy_cpu_change_1000_vs_10", "vs_cpu_envoy", 1_000, 10),
+    ("new_host_1000_vs_10", "new_host_handshake_p50", 1_000, 10),
+];
+
+impl Results {
+    fn at(&self, origin: Origin, side: Side, routes: usize, key: &str) -> Option<f64> {
+        let size = Size::of(routes);
+        self.0.get(&Place { origin, size, side })?.get(key)
+    }
+
+    /// The last line: ratios of the first source, those of the second with its name behind.
+    pub(super) fn json(&self, origins: &[Origin]) -> Value {
+        let mut ratios = Map::new();
+        for (at, origin) in origins.iter().enumerate() {
+            for (name, ratio) in self.ratios(*origin) {
+                let name = if at == 0 {
+                    name
+                } else {
+                    format!("{name}_{}", origin.word())
+                };
+                ratios.insert(name, json!((ratio * 1e3).round() / 1e3));
+            }
+        }
+        let mut figures = Map::new();
+        for (place, own) in &self.0 {
+            let side = match place.side {
+                Side::Own => "",
+                Side::Other => "_other",
+            };
+            figures.insert(
+                format!("{}_{}{side}", place.origin.word(), place.size.key()),
+                own.json(),
+            );
+        }
+        json!({"bench": "scale", "ratios": ratios, "figures": figures})
+    }
+
+    fn ratios(&self, origin: Origin) -> Vec<(String, f64)> {
+        let own = |routes, key| self.at(origin, Side::Own, routes, key);
+        let mut ratios = Vec::new();
+        let mut add = |name: &str, value: Option<f64>| {
+            ratios.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        for (name, key, above, below) in RATIOS {
+            let ratio = || Some(own(above, key)? / own(below, key)?);
+            add(name, ratio());
+        }
+        let growth = |routes, key| Some(own(routes, key)? - own(10, key)?);
+        let rss = "rss_envoy";
+        add("envoy_rss_10000x10000_mb", own(10_000, rss));
+        let growths = || Some(growth(10_000, rss)? / growth(5_000, rss)?);
+        add("envoy_rss_2n_vs_n", growths());
+        add("agent_rss_10000x10000_mb", own(10_000, "rss_agent"));
+        let kept = |routes| Some(own(routes, "kept_changing_p99")? / own(routes, "kept_quiet_p99")?);
+        add("kept_p99_changing_vs_quiet", kept(10_000));
+        add("kept_p99_changing_vs_quiet_1000", kept(1_000));
+        ratios
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_that_were_not_measured_are_left_out() {
+        let mut results = Results::default();
+        for (routes, route, rss) in [
+            (10, 5.0, 100.0),
+            (3_000, 6.0, 130.0),
+            (5_000, 6.5, 200.0),
+            (10_000, 7.0, 310.0),
+        ] {
+            let mut figures = Figures::default();
+            figures.set("new_route_p50", route);
+            figures.set("rss_envoy", rss);
+            let place = Place {
+                origin: Origin::Directory,
+                size: Size::of(routes),
+                side: Side::Own,
+            };
+            results.0.insert(place, figures);
+        }
+        let line = results.json(&[Origin::Directory]);
+        let expected = json!({
+            "new_route_3000_vs_10": 1.2, "envoy_rss_10000x10000_mb": 310.0, "envoy_rss_2n_vs_n": 2.1,
+        });
+        assert_eq!(line["ratios"], expected);
+        assert_eq!(line["figures"]["directory_3000x3000"]["rss_envoy"], 130.0);
+    }
+}

@@ -85,6 +85,12 @@ pub struct Gateway {
 /// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
 pub type NameKey = (Arc<str>, Arc<str>);
 
+/// A filter chain among those of all ports.
+#[must_use]
+pub fn chain_id(port: u16, chain: &str) -> String {
+    format!("{port}/{chain}")
+}
+
 /// What a step brought.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -401,7 +407,7 @@ impl Resolver {
     fn settle_name(&mut self, port: u16, (chain, pattern): &MovedName) -> NameKey {
         let state = self.ports.get(&port);
         let certificate = state.and_then(|state| state.servers.sharing().certificate(chain, pattern));
-        let key = (format!("{port}/{chain}").into(), Arc::clone(pattern));
+        let key = (chain_id(port, chain).into(), Arc::clone(pattern));
         match certificate {
             Some(name) => drop(self.names.insert(key.clone(), name.clone())),
             None => drop(self.names.remove(&key)),

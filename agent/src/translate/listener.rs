@@ -81,7 +81,7 @@ fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
             .into_iter()
             .chain([http(port, chain)])
             .collect(),
-        transport_socket: chain.tls.as_deref().map(tls::transport_socket),
+        transport_socket: tls::transport_socket(port.number, chain),
         transport_socket_connect_timeout: chain
             .tls
             .as_ref()

@@ -120,12 +120,6 @@ impl Sharing {
         self.names.get(pattern)
     }
 
-    /// The names of the shared chain.
-    #[cfg(test)]
-    pub(super) fn names(&self) -> impl Iterator<Item = (&Arc<str>, &CredentialName)> {
-        self.names.iter()
-    }
-
     /// Takes what became of servers; gives the names, each with its chain, whose certificate is another one now. A group
     /// goes on demand from so many servers on; 0 is never.
     pub(super) fn settle(&mut self, moves: &[Move], from: usize) -> BTreeSet<MovedName> {

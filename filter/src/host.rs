@@ -104,6 +104,16 @@ pub(crate) fn configuration(size: usize) -> Result<Bytes, Status> {
     Ok(hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)?.unwrap_or_default())
 }
 
+/// Puts a value where every VM of this process finds it.
+pub(crate) fn share(key: &str, value: &[u8]) -> Result<(), Status> {
+    hostcalls::set_shared_data(key, Some(value), None)
+}
+
+/// Such a value; none if nobody put one there.
+pub(crate) fn shared(key: &str) -> Result<Option<Bytes>, Status> {
+    Ok(hostcalls::get_shared_data(key)?.0)
+}
+
 /// Says something in Envoy's log.
 pub(crate) fn error(message: &str) {
     // There is nowhere left to say that saying it failed.

@@ -10,18 +10,23 @@ use sealgate_core::decision::{Outcome, Request, Route};
 use sealgate_core::fault::Injected;
 use sealgate_core::identity::Rendered;
 use sealgate_core::names;
-use sealgate_core::table::{AbortStatus, HeaderMutations, Retries, RouteTable};
+use sealgate_core::table::{
+    AbortStatus, ArchivedDirectAction, ArchivedHeaderMutations, ArchivedRetries, HeaderMutations, RouteTable,
+};
 
 use crate::draw::draw;
 use crate::host::{self, Side};
 use crate::identity::{self, Identity, Verdict};
+use crate::table;
 
 /// What Envoy's fault filter says.
 const ABORTED: &str = "fault filter abort";
 
+/// Counts requests of which the table says what nobody can read.
+const CORRUPT: &str = "sealgate_table_corrupt";
+
 /// One request's context.
 pub(crate) struct Stream {
-    table: Rc<RouteTable>,
     identity: Rc<Identity>,
     /// Kept for the response's headers; none if they stay as they are.
     answer: Option<Box<Answer>>,
@@ -37,22 +42,23 @@ struct Answer {
 }
 
 impl Stream {
-    pub(crate) fn new(table: Rc<RouteTable>, identity: Rc<Identity>) -> Self {
+    pub(crate) fn new(identity: Rc<Identity>) -> Self {
         Self {
-            table,
             identity,
             answer: None,
         }
     }
 
-    fn route(&mut self) -> Result<Action, Status> {
-        let table = Rc::clone(&self.table);
+    /// Nothing of the table is kept: the response needs no more than what is copied here.
+    fn route(&mut self, table: &RouteTable) -> Result<Action, Status> {
+        if !table.is_complete() {
+            return answer(503);
+        }
         let request = HostRequest::read()?;
-        let Verdict::Told(told) = self.identity.judge(&request.authority)? else {
-            host::respond(421, &[], &[])?;
-            return Ok(Action::Pause);
+        let Verdict::Told(told) = self.identity.judge(table, &request.authority)? else {
+            return answer(421);
         };
-        match table.decide(&request, draw).outcome {
+        match table.decide(self.identity.port, &request, draw).outcome {
             Outcome::Route(route) => self.forward(route, told.as_deref()),
             Outcome::Redirect {
                 status,
@@ -66,21 +72,25 @@ impl Stream {
                 host::respond(status, &[("location", &location)], &[])?;
                 Ok(Action::Pause)
             }
-            Outcome::Direct(direct) => {
-                self.mutate_answer(&direct.response);
-                let text: &[(&str, &str)] = if direct.body.is_empty() {
-                    &[]
-                } else {
-                    &[("content-type", "text/plain")]
-                };
-                host::respond(direct.status, text, &direct.body)?;
-                Ok(Action::Pause)
-            }
-            Outcome::NotFound(_) => {
-                host::respond(404, &[], &[])?;
-                Ok(Action::Pause)
+            Outcome::Direct(direct) => self.direct(direct),
+            Outcome::NotFound(_) => answer(404),
+            Outcome::NotReady => answer(503),
+            Outcome::Corrupt => {
+                host::count(CORRUPT)?;
+                answer(500)
             }
         }
+    }
+
+    fn direct(&mut self, direct: &ArchivedDirectAction) -> Result<Action, Status> {
+        self.mutate_answer(&direct.response);
+        let text: &[(&str, &str)] = if direct.body.is_empty() {
+            &[]
+        } else {
+            &[("content-type", "text/plain")]
+        };
+        host::respond(direct.status.to_native(), text, &direct.body)?;
+        Ok(Action::Pause)
     }
 
     /// To an upstream, unless a fault or a pre-flight ends it here.
@@ -115,9 +125,9 @@ impl Stream {
         Ok(Action::Continue)
     }
 
-    fn mutate_answer(&mut self, mutations: &HeaderMutations) {
-        if *mutations != HeaderMutations::default() {
-            self.answer.get_or_insert_default().mutations = mutations.clone();
+    fn mutate_answer(&mut self, mutations: &ArchivedHeaderMutations) {
+        if !mutations.is_empty() {
+            self.answer.get_or_insert_default().mutations = mutations.into();
         }
     }
 }
@@ -126,7 +136,7 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        match self.route() {
+        match table::with(|table| self.route(table)) {
             Ok(action) => action,
             Err(status) => {
                 // Closed, never open: a request that could not be decided goes nowhere.
@@ -153,12 +163,26 @@ impl HttpContext for Stream {
 impl Answer {
     /// The cross-origin headers come last and replace all others, as with Envoy's filter.
     fn apply(&self) -> Result<(), Status> {
-        mutate(Side::Response, &self.mutations)?;
+        for name in &self.mutations.remove {
+            host::remove(Side::Response, name)?;
+        }
+        for (name, value) in &self.mutations.set {
+            host::set(Side::Response, name, value.as_bytes())?;
+        }
+        for (name, value) in &self.mutations.add {
+            host::add(Side::Response, name, value.as_bytes())?;
+        }
         for (name, value) in &self.cors {
             host::set(Side::Response, name, value)?;
         }
         if self.varies { identity::vary() } else { Ok(()) }
     }
+}
+
+/// Ends the request here.
+fn answer(status: u16) -> Result<Action, Status> {
+    host::respond(status, &[], &[])?;
+    Ok(Action::Pause)
 }
 
 /// Answers as Envoy's fault filter does.
@@ -184,11 +208,11 @@ fn delay(injected: Injected) -> Result<(), Status> {
 
 fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), Status> {
     let to = route.destination;
-    mutate(Side::Request, &to.request)?;
+    mutate(&to.request)?;
     if let Some(told) = told {
         identity::tell(told)?;
     }
-    if let Some(authority) = &to.authority {
+    if let Some(authority) = to.authority.as_deref() {
         host::set(Side::Request, ":authority", authority.as_bytes())?;
     }
     if let Some(path) = &route.path {
@@ -200,14 +224,14 @@ fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), Status> {
     if let Some(retries) = route.retries {
         retry(retries)?;
     }
-    if let Some(mirrors) = route.mirrors {
-        set(names::MIRRORS, mirrors.key)?;
+    if let Some(mirrors) = &route.mirrors {
+        set(names::MIRRORS, &mirrors.key)?;
     }
     // Last: only a request that was changed in full may go anywhere.
     set(names::CLUSTER, &to.cluster)
 }
 
-fn retry(retries: &Retries) -> Result<(), Status> {
+fn retry(retries: &ArchivedRetries) -> Result<(), Status> {
     set(names::MAX_RETRIES, &retries.attempts.to_string())?;
     set(names::RETRY_ON, &retries.retry_on)?;
     if !retries.grpc_on.is_empty() {
@@ -216,7 +240,7 @@ fn retry(retries: &Retries) -> Result<(), Status> {
     if !retries.status_codes.is_empty() {
         set(names::RETRIABLE_STATUS_CODES, &retries.status_codes)?;
     }
-    match retries.per_try_timeout_ms {
+    match retries.per_try_timeout_ms.as_ref() {
         Some(ms) => set(names::PER_TRY_TIMEOUT_MS, &ms.to_string()),
         None => Ok(()),
     }
@@ -226,15 +250,15 @@ fn set(name: &str, value: &str) -> Result<(), Status> {
     host::set(Side::Request, name, value.as_bytes())
 }
 
-fn mutate(side: Side, mutations: &HeaderMutations) -> Result<(), Status> {
-    for name in &mutations.remove {
-        host::remove(side, name)?;
+fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), Status> {
+    for name in mutations.remove.iter() {
+        host::remove(Side::Request, name)?;
     }
-    for (name, value) in &mutations.set {
-        host::set(side, name, value.as_bytes())?;
+    for pair in mutations.set.iter() {
+        host::set(Side::Request, &pair.0, pair.1.as_bytes())?;
     }
-    for (name, value) in &mutations.add {
-        host::add(side, name, value.as_bytes())?;
+    for pair in mutations.add.iter() {
+        host::add(Side::Request, &pair.0, pair.1.as_bytes())?;
     }
     Ok(())
 }

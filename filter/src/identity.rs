@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use proxy_wasm::types::Status;
 use sealgate_core::identity::{
-    Connection, FILTER_STATE, Policies, PoliciesConfig, Rendered, Sources, Standing, der_from_pem, render,
+    Connection, FILTER_STATE, Policies, Rendered, Sources, Standing, der_from_pem, render,
 };
+use sealgate_core::table::{PortConfig, RouteTable};
 
 use self::cache::Cache;
 use crate::host::{self, Side};
@@ -21,6 +22,7 @@ const LEFT_OUT: &str = "sealgate_identity_left_out";
 /// What a port's connections mean, and what was made of those that were seen.
 #[derive(Default)]
 pub(crate) struct Identity {
+    pub(crate) port: u16,
     policies: Policies,
     cache: RefCell<Cache>,
     has_complained: Cell<bool>,
@@ -35,21 +37,22 @@ pub(crate) enum Verdict {
 }
 
 impl Identity {
-    pub(crate) fn new(config: PoliciesConfig) -> Self {
+    pub(crate) fn new(config: PortConfig) -> Self {
         Self {
-            policies: Policies::new(config),
+            port: config.port,
+            policies: Policies::new(config.told),
             ..Self::default()
         }
     }
 
-    /// One property call; none where nothing is to be known of connections.
-    pub(crate) fn judge(&self, authority: &[u8]) -> Result<Verdict, Status> {
-        if self.policies.is_empty() {
+    /// One property call; none where nothing is told of connections, and nothing asked of them for this host.
+    pub(crate) fn judge(&self, table: &RouteTable, authority: &[u8]) -> Result<Verdict, Status> {
+        if self.policies.is_empty() && table.demand(self.port, authority).is_none() {
             return Ok(Verdict::Told(None));
         }
         let facts = host::property(&["filter_state", FILTER_STATE])?;
         let connection = facts.as_deref().and_then(Connection::parse);
-        if !self.policies.admits(authority, connection.as_ref()) {
+        if !table.admits(self.port, authority, connection.as_ref()) {
             return Ok(Verdict::Misdirected);
         }
         // Older than all that is said of connections now: nothing is known of it.

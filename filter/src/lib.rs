@@ -13,6 +13,7 @@ mod host;
 mod http;
 mod identity;
 mod root;
+mod table;
 
 mod entry {
     proxy_wasm::main! {{

@@ -1,20 +1,19 @@
-//! The root context: one per configuration. It holds the table that its streams decide by, so that old streams end
-//! on the table that they began with.
+//! The root context: one per plugin. A plugin whose configuration is a part of the table holds nothing but that; one of
+//! a port's traffic knows its port, and what is told of its connections.
 
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use sealgate_core::table::{RouteTable, TableConfig};
+use sealgate_core::table::{PortConfig, is_part};
 
-use crate::host;
 use crate::http::Stream;
 use crate::identity::Identity;
+use crate::{host, table};
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Root {
-    table: Rc<RouteTable>,
     identity: Rc<Identity>,
 }
 
@@ -23,12 +22,8 @@ impl Context for Root {}
 impl RootContext for Root {
     /// A refusal says where, and Envoy keeps the configuration that it has.
     fn on_configure(&mut self, size: usize) -> bool {
-        match read(size) {
-            Ok((table, identity)) => {
-                self.table = Rc::new(table);
-                self.identity = Rc::new(identity);
-                true
-            }
+        match self.configure(size) {
+            Ok(()) => true,
             Err(reason) => {
                 host::error(&format!("sealgate: the configuration is refused: {reason}"));
                 false
@@ -37,10 +32,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(
-            Rc::clone(&self.table),
-            Rc::clone(&self.identity),
-        )))
+        Some(Box::new(Stream::new(Rc::clone(&self.identity))))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -48,10 +40,14 @@ impl RootContext for Root {
     }
 }
 
-fn read(size: usize) -> Result<(RouteTable, Identity), String> {
-    let bytes = host::configuration(size).map_err(|status| format!("it cannot be read: {status:?}"))?;
-    let mut config = TableConfig::from_json(&bytes).map_err(|error| error.to_string())?;
-    let identity = Identity::new(std::mem::take(&mut config.policies));
-    let table = RouteTable::new(config).map_err(|error| error.to_string())?;
-    Ok((table, identity))
+impl Root {
+    fn configure(&mut self, size: usize) -> Result<(), String> {
+        let bytes = host::configuration(size).map_err(|status| format!("it cannot be read: {status:?}"))?;
+        if is_part(&bytes) {
+            return table::install(bytes);
+        }
+        let config = PortConfig::from_json(&bytes).map_err(|error| error.to_string())?;
+        self.identity = Rc::new(Identity::new(config));
+        Ok(())
+    }
 }

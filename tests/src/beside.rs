@@ -4,14 +4,18 @@
 use std::path::Path;
 
 use anyhow::Result;
-use sealgate_core::identity::{FILTER_STATE, IdentityConfig, Origin, PoliciesConfig, Told, format};
+use sealgate_core::identity::{FILTER_STATE, IdentityConfig, Origin, Told, format};
 use sealgate_core::names;
 use sealgate_core::table::{
-    Action, RouteAction, RuleConfig, TableConfig, VirtualHostConfig, WeightedCluster,
+    Action, PortConfig, RouteAction, RuleConfig, TableConfig, VirtualHostConfig, WeightedCluster,
 };
 use serde_json::{Value, json};
 
+use crate::by_hand::Machine;
+
 const CHAIN: &str = "by-hand";
+/// As the table has it.
+const PORT: u16 = 443;
 const CLUSTER: &str = "beside";
 
 fn typed(name: &str, mut config: Value) -> Value {
@@ -132,17 +136,27 @@ pub fn alone(admin: u16, listeners: &[Value], upstream: u16) -> String {
     with(&bootstrap, listeners, upstream)
 }
 
-/// Our filter on a listener that takes every certificate.
+/// Our filter on a listener that takes every certificate, and the listener of its table.
 ///
 /// # Errors
-/// The table is not JSON.
+/// There is no such table.
 pub fn unchecked(
     port: u16,
     material: &Material<'_>,
     module: &Path,
     identity: IdentityConfig,
-) -> Result<Value> {
-    let table = serde_json::to_string(&table(identity))?;
+) -> Result<[Value; 2]> {
+    let machine = Machine {
+        module,
+        id: "by-hand",
+    };
+    let wasm = machine.traffic(&PortConfig {
+        port: PORT,
+        told: vec![Told {
+            chains: vec![CHAIN.to_owned()],
+            identity,
+        }],
+    });
     let origin = Origin {
         chain: CHAIN,
         policy: "-",
@@ -157,18 +171,6 @@ pub fn unchecked(
         "envoy.extensions.filters.network.set_filter_state.v3.Config",
         json!({"on_downstream_tls_handshake": [value]}),
     );
-    let wasm = typed(
-        "envoy.extensions.filters.http.wasm.v3.Wasm",
-        json!({"config": {
-            "name": "by-hand",
-            "configuration": typed("google.protobuf.StringValue", json!({"value": table})),
-            "vm_config": {
-                "vm_id": "by-hand",
-                "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": module}},
-            },
-        }}),
-    );
     let manager = json!({
         "stat_prefix": "unchecked",
         "route_config": route(json!({
@@ -178,16 +180,12 @@ pub fn unchecked(
         "http_filters": [{"name": "sealgate", "typed_config": wasm}, router()],
     });
     let network = vec![json!({"name": "describes", "typed_config": describes})];
-    Ok(listener(
-        port,
-        &material.tls("ACCEPT_UNTRUSTED"),
-        network,
-        manager,
-    ))
+    let tls = material.tls("ACCEPT_UNTRUSTED");
+    Ok([machine.table(&[table()])?, listener(port, &tls, network, manager)])
 }
 
 /// Everything goes to the one upstream.
-fn table(identity: IdentityConfig) -> TableConfig {
+fn table() -> TableConfig {
     let rule = RuleConfig {
         origin: sealgate_core::table::Origin::default(),
         matches: Vec::new(),
@@ -201,19 +199,13 @@ fn table(identity: IdentityConfig) -> TableConfig {
         })),
     };
     TableConfig {
-        port: 443,
+        port: PORT,
         virtual_hosts: vec![VirtualHostConfig {
             domains: vec!["*".to_owned()],
             https_redirect: false,
             rules: vec![rule],
         }],
-        policies: PoliciesConfig {
-            told: vec![Told {
-                chains: vec![CHAIN.to_owned()],
-                identity,
-            }],
-            demands: Vec::new(),
-        },
+        ..TableConfig::default()
     }
 }
 

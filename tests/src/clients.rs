@@ -81,10 +81,8 @@ impl Clients {
             unverified: Unverified::Show,
             ..IdentityConfig::default()
         };
-        let listeners = [
-            beside::native(native, &material),
-            beside::unchecked(unchecked, &material, Path::new(&module), show)?,
-        ];
+        let [table, ours] = beside::unchecked(unchecked, &material, Path::new(&module), show)?;
+        let listeners = [beside::native(native, &material), table, ours];
         let upstream = echo::start("beside").await?;
         site.start_envoy(|bootstrap, _| beside::with(&bootstrap, &listeners, upstream))
             .await?;

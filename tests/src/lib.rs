@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod beside;
+pub mod by_hand;
 pub mod client;
 pub mod clients;
 pub mod cluster;

@@ -5,6 +5,7 @@ mod bindings;
 mod block;
 mod catalog;
 mod delegate;
+mod few;
 pub mod gateway;
 mod hosts;
 mod index;
@@ -34,6 +35,7 @@ pub use self::table::{Demand, HostKey, Part};
 use self::bindings::{Gateways, Key};
 use self::catalog::Catalog;
 use self::gateway::{DeclaredGateway, DeclaredServer};
+use self::few::Few;
 use self::index::Index;
 use self::port::{Look, Servers, Settled};
 use self::rank::{Rank, ServerId};
@@ -150,7 +152,7 @@ pub struct Resolver {
     /// Servers that name a credential, or are served with one in its place.
     naming: Index<CredentialName, (u16, ServerId)>,
     /// The credentials of each server.
-    wants: BTreeMap<(u16, ServerId), BTreeSet<CredentialName>>,
+    wants: BTreeMap<(u16, ServerId), Few<CredentialName>>,
     wanted: OrdSet<CredentialName>,
     names: OrdMap<NameKey, CredentialName>,
     dirty: Dirty,
@@ -418,18 +420,18 @@ impl Resolver {
     /// The credentials that a server wants from now on.
     fn want(&mut self, server: (u16, ServerId), wants: &BTreeSet<CredentialName>) {
         let before = self.wants.remove(&server).unwrap_or_default();
-        for name in before.difference(wants) {
+        for name in before.iter().filter(|name| !wants.contains(name)) {
             self.naming.remove(name, &server);
             if !self.naming.has(name) {
                 self.wanted.remove(name);
             }
         }
-        for name in wants.difference(&before) {
+        for name in wants.iter().filter(|name| !before.contains(*name)) {
             self.naming.insert(name.clone(), server.clone());
             self.wanted.insert(name.clone());
         }
         if !wants.is_empty() {
-            self.wants.insert(server, wants.clone());
+            self.wants.insert(server, wants.iter().cloned().collect());
         }
     }
 

@@ -67,5 +67,5 @@ pub(super) fn telling(headers: &[(String, String)]) -> String {
 pub(super) fn filter(folder: &Path, text: &str) -> Result<Value> {
     let path = folder.join("module.wasm");
     fs::write(&path, wat::parse_str(text)?)?;
-    Ok(wasm(&path, None))
+    Ok(wasm(&path))
 }

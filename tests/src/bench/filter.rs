@@ -12,6 +12,8 @@ use tempfile::TempDir;
 pub(super) use config::wasm;
 pub use config::{Spot, table};
 
+use config::Filters;
+
 use crate::bench::{Times, bare};
 use crate::site::{Envoy, free_port};
 
@@ -125,14 +127,18 @@ impl Running {
     pub async fn start(way: &Way) -> Result<Self> {
         let folder = TempDir::new()?;
         let (port, admin) = (free_port()?, free_port()?);
+        let one = |filter| Filters {
+            filters: vec![filter],
+            ..Filters::default()
+        };
         let filters = match way {
-            Way::Native(_) => Vec::new(),
-            Way::Lua(routes) => vec![config::lua(*routes)],
-            Way::Idle => vec![bare::filter(folder.path(), bare::IDLE)?],
-            Way::Keeping => vec![bare::filter(folder.path(), &bare::keeping())?],
-            Way::Bare => vec![bare::filter(folder.path(), bare::ROUTING)?],
-            Way::Sealgate(routes) => vec![config::wasm(&filter()?, Some(&table(*routes)))],
-            Way::Build(path, routes) => vec![config::wasm(path, Some(&table(*routes)))],
+            Way::Native(_) => Filters::default(),
+            Way::Lua(routes) => one(config::lua(*routes)),
+            Way::Idle => one(bare::filter(folder.path(), bare::IDLE)?),
+            Way::Keeping => one(bare::filter(folder.path(), &bare::keeping())?),
+            Way::Bare => one(bare::filter(folder.path(), bare::ROUTING)?),
+            Way::Sealgate(routes) => config::sealgate(&filter()?, *routes)?,
+            Way::Build(path, routes) => config::sealgate(path, *routes)?,
         };
         let native = if let Way::Native(routes) = way { *routes } else { 0 };
         let bootstrap = config::bootstrap(port, admin, filters, native);

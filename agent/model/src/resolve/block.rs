@@ -1,11 +1,11 @@
 //! What one host of a port became: its rules in the form that is read in place, and what follows from them elsewhere.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sealgate_core::table::{Action, HostBlock, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
 
 use super::catalog::Use;
+use super::few::Few;
 use super::hosts::HostRules;
 use super::reach::Reach;
 use super::rules::{Lookup, Lowered, rules};
@@ -18,9 +18,9 @@ pub struct Block {
     /// As the filter reads it; none if its rules cannot be together.
     pub encoded: Option<HostBlock>,
     /// The destinations that its rules name.
-    pub uses: BTreeSet<Use>,
+    pub(super) uses: Few<Use>,
     /// Hosts whose only port is taken, because a destination names none.
-    pub assumed: BTreeSet<Arc<str>>,
+    pub(super) assumed: Few<Arc<str>>,
     /// What needs a native route or filter of its own.
     pub native: Native,
     /// Which rules no request reaches, as far as this host goes.
@@ -73,8 +73,8 @@ impl Block {
             encoded: encoded.ok(),
             native: native(&config),
             reach: Reach::new(&config),
-            uses: lowered.uses,
-            assumed: lowered.assumed,
+            uses: lowered.uses.into_iter().collect(),
+            assumed: lowered.assumed.into_iter().collect(),
             findings: lowered.findings,
         }
     }

@@ -32,25 +32,28 @@ pub struct Use {
     pub place: ObjectRef,
 }
 
+/// Objects by name, in order; a map of one would take the room of eleven.
+type Named<T> = Vec<(ObjectRef, Arc<T>)>;
+
 /// What is known of one host. Of several ServiceEntries or DestinationRules the first in order stands.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Known {
-    entries: BTreeMap<ObjectRef, Arc<ServiceEntrySpec>>,
+    entries: Named<ServiceEntrySpec>,
     pub(super) service: Option<(Arc<Meta>, Arc<Service>)>,
-    pub(super) slices: BTreeMap<ObjectRef, Arc<EndpointSlice>>,
+    pub(super) slices: Named<EndpointSlice>,
     pub(super) endpoints: Option<Arc<Endpoints>>,
-    rules: BTreeMap<ObjectRef, Arc<DestinationRuleSpec>>,
+    rules: Named<DestinationRuleSpec>,
 }
 
 impl Known {
     /// The ServiceEntry of the host.
     pub(super) fn entry(&self) -> Option<&ServiceEntrySpec> {
-        self.entries.values().next().map(Arc::as_ref)
+        self.entries.first().map(|(_, entry)| &**entry)
     }
 
     /// The labels of a subset.
     pub(super) fn subset(&self, name: &str) -> Option<&BTreeMap<String, String>> {
-        let mut subsets = self.rules.values().flat_map(|rule| &rule.subsets);
+        let mut subsets = self.rules.iter().flat_map(|(_, rule)| &rule.subsets);
         subsets.find(|own| own.name == name).map(|own| &own.labels)
     }
 
@@ -216,11 +219,20 @@ pub(super) fn doubt(place: &ObjectRef, code: Code, message: String) -> Finding {
     }
 }
 
-fn put<T>(all: &mut BTreeMap<ObjectRef, Arc<T>>, name: &ObjectRef, value: &Arc<T>, there: bool) {
-    if there {
-        all.insert(name.clone(), Arc::clone(value));
-    } else {
-        all.remove(name);
+fn put<T>(all: &mut Named<T>, name: &ObjectRef, value: &Arc<T>, there: bool) {
+    let found = all.binary_search_by(|(own, _)| own.cmp(name));
+    match (found, there) {
+        (Ok(at), false) => drop(all.remove(at)),
+        (Err(at), true) => {
+            all.reserve_exact(1);
+            all.insert(at, (name.clone(), Arc::clone(value)));
+        }
+        (Ok(at), true) => {
+            if let Some(own) = all.get_mut(at) {
+                own.1 = Arc::clone(value);
+            }
+        }
+        (Err(_), false) => {}
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 use sealgate_core::identity::IdentityConfig;
 
+use super::few::Few;
 use super::patterns::Patterns;
 use super::rank::{Rank, ServerId};
 use crate::Meta;
@@ -24,7 +25,7 @@ pub struct DeclaredGateway {
     /// What its identity headers begin with, if that is its own choice.
     pub prefix: Option<String>,
     /// The patterns of its hosts, each with the namespaces whose VirtualServices may have it.
-    hosts: Patterns<BTreeSet<Option<Arc<str>>>>,
+    hosts: Patterns<Few<Option<Arc<str>>>>,
     /// The ports that it names, good or not.
     ports: BTreeSet<u32>,
 }
@@ -82,7 +83,7 @@ impl DeclaredGateway {
             Some((at, Arc::new(declared)))
         });
         let servers: BTreeMap<usize, Arc<DeclaredServer>> = servers.collect();
-        let mut hosts = Patterns::<BTreeSet<_>>::default();
+        let mut hosts = Patterns::<Few<_>>::default();
         for host in servers.values().flat_map(|server| &server.hosts) {
             hosts.entry(&host.pattern).insert(host.namespace.clone());
         }
@@ -104,7 +105,7 @@ impl DeclaredGateway {
     /// Whether some server takes hosts of this pattern from VirtualServices of a namespace.
     #[must_use]
     pub fn takes(&self, pattern: &str, namespace: &str) -> bool {
-        let is_open = |namespaces: &BTreeSet<Option<Arc<str>>>| {
+        let is_open = |namespaces: &Few<Option<Arc<str>>>| {
             let mut namespaces = namespaces.iter();
             namespaces.any(|own| own.as_deref().is_none_or(|own| own == namespace))
         };

@@ -1,10 +1,12 @@
 //! Who belongs to what: several values to each key, and no key without a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use super::few::Few;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Index<K, V>(BTreeMap<K, BTreeSet<V>>);
+pub(super) struct Index<K, V>(BTreeMap<K, Few<V>>);
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {

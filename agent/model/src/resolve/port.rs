@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::few::Few;
 use super::gateway::DeclaredServer;
 use super::patterns::Patterns;
 use super::rank::ServerId;
@@ -49,7 +50,7 @@ impl Standing {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
-    by_pattern: Patterns<BTreeSet<ServerId>>,
+    by_pattern: Patterns<Few<ServerId>>,
     standing: BTreeMap<ServerId, Standing>,
     /// With what the hosts of each chain were served last.
     held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
 
 use crate::Code;
+use super::few::Few;
 use crate::lint::cover::Cover;
 use crate::{Finding, Severity};
 use crate::{Kind, ObjectRef};
@@ -36,13 +37,13 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reach {
     /// Rules that it reaches.
-    alive: BTreeSet<(ServiceName, usize)>,
+    alive: Few<(ServiceName, usize)>,
     /// Rules that it does not reach, and the earlier block of their own VirtualService in the way.
     dead: BTreeMap<(ServiceName, usize), Place>,
     /// Blocks that another VirtualService's block takes.
     claimed: BTreeMap<Place, Place>,
     /// VirtualServices of which nothing is left for it, and the one in the way.
-    shadowed: BTreeSet<(ServiceName, ServiceName)>,
+    shadowed: Few<(ServiceName, ServiceName)>,
 }
 
 /// A block and what covers it.
@@ -131,7 +132,9 @@ impl Reach {
             (Some((_, by)), None) if !is_alive(blocks) => {
                 self.dead.entry(key).or_insert_with(|| by.clone());
             }
-            _ => drop(self.alive.insert(key)),
+            _ => {
+                self.alive.insert(key);
+            }
         }
         match foreign.first() {
             Some((place, by)) if !alive.contains(&place.owner) => {

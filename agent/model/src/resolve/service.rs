@@ -1,10 +1,11 @@
 //! VirtualServices by what they are looked up by: host, name, Gateway and delegate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sealgate_core::config::VirtualServiceSpec;
 
+use super::few::Few;
 use super::index::Index;
 use super::patterns::Patterns;
 use super::rank::Rank;
@@ -20,7 +21,7 @@ pub struct Service {
     /// What it says.
     pub spec: Arc<VirtualServiceSpec>,
     /// Its hosts, lower-case, each once.
-    pub hosts: BTreeSet<Arc<str>>,
+    pub(super) hosts: Few<Arc<str>>,
 }
 
 /// Namespace and name.
@@ -98,7 +99,7 @@ pub fn names_gateway(name: &str, namespace: &str, gateway: &Rank) -> bool {
 pub(super) struct Services {
     by_rank: BTreeMap<Rank, Arc<Service>>,
     by_name: BTreeMap<Name, Arc<Service>>,
-    by_host: Patterns<BTreeSet<Rank>>,
+    by_host: Patterns<Few<Rank>>,
     /// By the name of a Gateway that they name, whatever its namespace: what is said of one that is not there names its
     /// namesakes.
     by_gateway: Index<Arc<str>, Rank>,

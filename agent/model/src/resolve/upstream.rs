@@ -82,7 +82,7 @@ fn of_service(
     let protocol = own.app_protocol.as_deref().or(own.name.as_deref());
     let http2 = is_http2(protocol.unwrap_or_default());
     if !known.slices.is_empty() {
-        let endpoints = known.slices.values().flat_map(|slice| from_slice(slice, own));
+        let endpoints = known.slices.iter().flat_map(|(_, slice)| from_slice(slice, own));
         return (http2, sorted(endpoints.collect()));
     }
     if let Some(endpoints) = &known.endpoints {

@@ -15,7 +15,7 @@ use crate::resolved::Upstream;
 struct Used {
     of: Use,
     /// The VirtualServices that name it, each with how many hosts of theirs do.
-    places: BTreeMap<ObjectRef, usize>,
+    places: Vec<(ObjectRef, usize)>,
     upstream: Option<Arc<Upstream>>,
     doubts: Doubts,
 }
@@ -35,11 +35,17 @@ impl Uses {
             .entry(Arc::clone(&of.cluster))
             .or_insert_with(|| Used {
                 of: of.clone(),
-                places: BTreeMap::new(),
+                places: Vec::new(),
                 upstream: None,
                 doubts: Doubts::new(),
             });
-        *used.places.entry(of.place.clone()).or_default() += 1;
+        match used.places.binary_search_by(|(place, _)| place.cmp(&of.place)) {
+            Ok(at) => used.places.get_mut(at).into_iter().for_each(|(_, count)| *count += 1),
+            Err(at) => {
+                used.places.reserve_exact(1);
+                used.places.insert(at, (of.place.clone(), 1));
+            }
+        }
         self.by_host.insert(Arc::clone(&of.host), Arc::clone(&of.cluster));
     }
 
@@ -48,9 +54,11 @@ impl Uses {
         let Some(used) = self.clusters.get_mut(&of.cluster) else {
             return;
         };
-        match used.places.get_mut(&of.place) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(used.places.remove(&of.place)),
+        if let Ok(at) = used.places.binary_search_by(|(place, _)| place.cmp(&of.place)) {
+            match used.places.get_mut(at) {
+                Some((_, count)) if *count > 1 => *count -= 1,
+                _ => drop(used.places.remove(at)),
+            }
         }
     }
 
@@ -91,8 +99,8 @@ impl Uses {
 impl Used {
     fn findings(&self) -> Vec<Finding> {
         let each = |(code, message): &(_, String)| {
-            let places = self.places.keys();
-            let said: Vec<_> = places.map(|place| doubt(place, *code, message.clone())).collect();
+            let places = self.places.iter();
+            let said: Vec<_> = places.map(|(place, _)| doubt(place, *code, message.clone())).collect();
             said
         };
         self.doubts.iter().flat_map(each).collect()

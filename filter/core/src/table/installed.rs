@@ -85,7 +85,7 @@ impl RouteTable {
     ///
     /// # Errors
     /// The first pattern that is not valid, or the first domain that is there twice.
-    pub fn from_configs(configs: &[TableConfig]) -> Result<Self, TableError> {
+    pub fn from_configs<'c>(configs: impl IntoIterator<Item = &'c TableConfig>) -> Result<Self, TableError> {
         let mut table = Self::default();
         for part in encode_parts(configs)? {
             table.install(part)?;
@@ -158,9 +158,12 @@ impl RouteTable {
 ///
 /// # Errors
 /// As those of [`RouteTable::from_configs`].
-pub fn encode_parts(configs: &[TableConfig]) -> Result<Vec<Vec<u8>>, TableError> {
+pub fn encode_parts<'c>(
+    configs: impl IntoIterator<Item = &'c TableConfig>,
+) -> Result<Vec<Vec<u8>>, TableError> {
+    let configs: Vec<&TableConfig> = configs.into_iter().collect();
     let mut blocks = Vec::new();
-    for config in configs {
+    for config in &configs {
         let mut taken = HashSet::new();
         for (at, host) in config.virtual_hosts.iter().enumerate() {
             let place = format!("virtual_hosts[{at}]");
@@ -179,7 +182,7 @@ pub fn encode_parts(configs: &[TableConfig]) -> Result<Vec<Vec<u8>>, TableError>
             value: EntryValue::Host(block),
         })
     });
-    assemble(hosts.chain(configs.iter().flat_map(demands)))
+    assemble(hosts.chain(configs.iter().copied().flat_map(demands)))
 }
 
 /// What the servers of a port ask of connections.

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use anyhow::Result;
 use sealgate_core::table::{
-    Action, MatchConfig, Origin, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
-    WeightedCluster,
+    Action, MatchConfig, Origin, PortConfig, RouteAction, RuleConfig, StringMatcher, TableConfig,
+    VirtualHostConfig, WeightedCluster,
 };
 use serde_json::{Value, json};
+
+use crate::by_hand::Machine;
 
 /// The host of every request.
 pub(super) const HOST: &str = "bench.example";
@@ -74,7 +77,8 @@ pub fn table(routes: usize) -> TableConfig {
 }
 
 /// One listener, one worker, HTTP/2; every request is answered at once.
-pub(super) fn bootstrap(port: u16, admin: u16, mut filters: Vec<Value>, native: usize) -> String {
+pub(super) fn bootstrap(port: u16, admin: u16, subject: Filters, native: usize) -> String {
+    let mut filters = subject.filters;
     filters.push(json!({"name": "router", "typed_config":
         {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}));
     let answer = json!({"status": 200});
@@ -90,27 +94,42 @@ pub(super) fn bootstrap(port: u16, admin: u16, mut filters: Vec<Value>, native: 
         "http_filters": filters,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
     });
+    let mut listeners = subject.listeners;
+    listeners.push(json!({"address": address(port),
+        "filter_chains": [{"filters": [{"name": "manager", "typed_config": manager}]}]}));
     json!({
         "node": {"id": "bench", "cluster": "bench"},
         "admin": {"address": address(admin)},
-        "static_resources": {"listeners": [{"address": address(port),
-            "filter_chains": [{"filters": [{"name": "manager", "typed_config": manager}]}]}]},
+        "static_resources": {"listeners": listeners},
     })
     .to_string()
 }
 
-pub(in crate::bench) fn wasm(module: &Path, table: Option<&TableConfig>) -> Value {
-    let mut config = json!({
-        "name": "bench",
-        "root_id": "bench",
-        "vm_config": {"vm_id": "bench", "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": module}}},
-    });
-    if let Some(table) = table {
-        config["configuration"] = json!({"@type": "type.googleapis.com/google.protobuf.StringValue",
-            "value": json!(table).to_string()});
-    }
-    json!({"name": "wasm", "typed_config":
-        {"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": config}})
+/// What stands before the router, and listeners beside it.
+#[derive(Default)]
+pub(super) struct Filters {
+    pub(super) filters: Vec<Value>,
+    pub(super) listeners: Vec<Value>,
+}
+
+/// Our filter with so many routes.
+pub(super) fn sealgate(module: &Path, routes: usize) -> Result<Filters> {
+    let machine = Machine { module, id: "bench" };
+    let table = table(routes);
+    let config = PortConfig {
+        port: table.port,
+        ..PortConfig::default()
+    };
+    Ok(Filters {
+        filters: vec![json!({"name": "wasm", "typed_config": machine.traffic(&config)})],
+        listeners: vec![machine.table(&[table])?],
+    })
+}
+
+/// A module that is told nothing.
+pub(in crate::bench) fn wasm(module: &Path) -> Value {
+    let machine = Machine { module, id: "bench" };
+    json!({"name": "wasm", "typed_config": machine.plugin("bench", None)})
 }
 
 /// One lookup in a Lua table, one header.

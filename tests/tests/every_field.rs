@@ -9,9 +9,12 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use sealgate_agent::config::Gateway;
 use sealgate_agent::engine::Engine;
-use sealgate_agent::translate::{Bound, Settings};
+use sealgate_agent::translate::Settings;
+use sealgate_core::table::{PARTS, TableConfig};
 use sealgate_model::manifest::{self, Namespaces};
-use sealgate_model::{Code, Finding, Severity, SourceEvent};
+use sealgate_model::resolve::{Demand, HostKey, Resolver};
+use sealgate_model::resolved::{Port, Upstream};
+use sealgate_model::{Code, CredentialName, Finding, Severity, SourceEvent};
 use sealgate_tests::fields::{self, Occurrence};
 use serde_json::Value;
 
@@ -45,8 +48,38 @@ impl Fate {
 
 /// What becomes of all objects.
 struct Outcome {
-    bound: Bound,
+    served: Served,
     findings: Vec<Finding>,
+}
+
+/// Everything that a proxy gets, before it is encoded.
+#[derive(Debug, PartialEq)]
+struct Served {
+    /// The Gateways, as people are shown them.
+    gateways: Vec<(String, Vec<String>)>,
+    ports: Vec<(Port, TableConfig)>,
+    demands: BTreeMap<HostKey, Demand>,
+    upstreams: Vec<Upstream>,
+    wanted: Vec<CredentialName>,
+}
+
+impl Served {
+    fn of(resolver: &Resolver) -> Self {
+        let gateways = resolver.gateways().iter();
+        let parts = (0..PARTS).filter_map(|at| resolver.part(at));
+        Self {
+            gateways: gateways
+                .map(|(rank, gateway)| (format!("{}/{}", rank.namespace, rank.name), gateway.described.clone()))
+                .collect(),
+            ports: resolver
+                .ports()
+                .map(|port| (Port::clone(port), resolver.table(port.number)))
+                .collect(),
+            demands: parts.flat_map(|part| part.demands.clone()).collect(),
+            upstreams: resolver.upstreams().map(|own| Upstream::clone(own)).collect(),
+            wanted: resolver.wanted().iter().cloned().collect(),
+        }
+    }
 }
 
 fn translate(objects: &[Value]) -> Result<Outcome> {
@@ -76,11 +109,9 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
     };
     let (mut engine, _) = Engine::new(settings);
     engine.apply([SourceEvent::Reset(entries)], Instant::now());
-    let mut bound = engine.bound().clone();
-    bound.findings.clear();
     Ok(Outcome {
-        bound,
-        findings: engine.findings(),
+        served: Served::of(engine.resolver()),
+        findings: engine.view().findings(),
     })
 }
 
@@ -133,7 +164,7 @@ fn seen() -> Result<BTreeMap<(String, String), BTreeSet<Fate>>> {
             let fate = match named(&whole.findings, object, &field) {
                 Some(finding) if finding.severity == Severity::Error => Fate::Refused,
                 Some(_) => Fate::Reported,
-                None if translate(&without(&objects, at, &field)?)?.bound != whole.bound => Fate::CarriedOut,
+                None if translate(&without(&objects, at, &field)?)?.served != whole.served => Fate::CarriedOut,
                 None => Fate::NoEffect,
             };
             fates.insert(fate);

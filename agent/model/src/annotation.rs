@@ -50,3 +50,44 @@ pub fn identity(meta: &Meta) -> Option<Result<IdentityConfig, String>> {
         Err(error) => Err(error.to_string()),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sealgate_core::identity::{CertHeader, Xfcc};
+
+    use super::*;
+
+    fn annotated(text: &str) -> Meta {
+        Meta {
+            annotations: BTreeMap::from([(IDENTITY.to_owned(), text.to_owned())]),
+            ..Meta::default()
+        }
+    }
+
+    #[test]
+    fn annotations_are_yaml_and_every_word_is_known() {
+        let read = |text: &str| identity(&annotated(text)).unwrap();
+        assert_eq!(identity(&Meta::default()), None);
+        for default in ["", " \n", "{}"] {
+            assert_eq!(read(default), Ok(IdentityConfig::default()), "{default:?}");
+        }
+        // Plain `off` is a word and not a boolean.
+        let config = read("xfcc: off\nclientCert: leaf\nheaders: [verified, uriSan]\nprefix: X-Peer-").unwrap();
+        assert_eq!((config.xfcc, config.client_cert), (Xfcc::Off, CertHeader::Leaf));
+        assert_eq!(config.own_prefix(), Some("x-peer-"));
+        for bad in [
+            "[]",
+            "yes",
+            "xfcc: sometimes",
+            "xfccs: off",
+            "headers: [verfied]",
+            "headers: verified",
+            "prefix: 'a b'",
+            "a: b: c",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ pub mod annotation;
 mod code;
 mod credential_name;
 mod event;
+mod few;
 mod finding;
 pub mod kind;
 pub mod ledger;

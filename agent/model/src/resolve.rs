@@ -5,7 +5,6 @@ mod bindings;
 mod block;
 mod catalog;
 mod delegate;
-mod few;
 pub mod gateway;
 mod hosts;
 mod index;
@@ -35,7 +34,6 @@ pub use self::table::{Demand, HostKey, Part};
 use self::bindings::{Gateways, Key};
 use self::catalog::Catalog;
 use self::gateway::{DeclaredGateway, DeclaredServer};
-use self::few::Few;
 use self::index::Index;
 use self::port::{Look, Servers, Settled};
 use self::rank::{Rank, ServerId};
@@ -47,6 +45,7 @@ use self::table::Table;
 use self::uses::Uses;
 use self::view::NativeCount;
 use crate::CredentialName;
+use crate::few::Few;
 use crate::ledger::Ledger;
 use crate::resolved::{Port, Upstream};
 use crate::store::Moved;
@@ -186,9 +185,9 @@ impl Resolver {
         match moved.name.kind {
             Kind::Gateway => {
                 let declared = |object: &Option<Arc<Object>>| match object.as_deref() {
-                    Some(Object::Gateway(meta, spec)) if self.is_selected(spec) => {
-                        Some(Arc::new(DeclaredGateway::new(meta, spec)))
-                    }
+                    Some(Object::Gateway(meta, spec)) if self.is_selected(spec) => Some(Arc::new(
+                        DeclaredGateway::new(meta, spec, &self.gateway.namespace),
+                    )),
                     _ => None,
                 };
                 let now = declared(&moved.now);
@@ -390,8 +389,8 @@ impl Resolver {
         let Some(state) = self.ports.get_mut(&port) else {
             return Settled::default();
         };
-        let with = (self.gateway.namespace.as_str(), self.gateway.on_demand_from);
-        let settled = state.servers.settle(with, world.is_served);
+        let from = self.gateway.on_demand_from;
+        let settled = state.servers.settle(from, world.is_served);
         for server in &settled.moved {
             let hosts = hosts::of_server(server, &self.services);
             self.dirty
@@ -418,7 +417,7 @@ impl Resolver {
     }
 
     /// The credentials that a server wants from now on.
-    fn want(&mut self, server: (u16, ServerId), wants: &BTreeSet<CredentialName>) {
+    fn want(&mut self, server: (u16, ServerId), wants: &Few<CredentialName>) {
         let before = self.wants.remove(&server).unwrap_or_default();
         for name in before.iter().filter(|name| !wants.contains(name)) {
             self.naming.remove(name, &server);
@@ -431,7 +430,7 @@ impl Resolver {
             self.wanted.insert(name.clone());
         }
         if !wants.is_empty() {
-            self.wants.insert(server, wants.iter().cloned().collect());
+            self.wants.insert(server, wants.clone());
         }
     }
 

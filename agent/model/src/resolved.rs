@@ -235,3 +235,6 @@ pub struct Endpoint {
     /// Relative share; 1 unless given.
     pub weight: u32,
 }
+
+#[cfg(test)]
+mod tests;

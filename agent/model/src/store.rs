@@ -7,6 +7,7 @@ use sealgate_core::config::GatewaySpec;
 
 use crate::Code;
 use crate::Entry;
+use crate::few::Few;
 use crate::validate;
 use crate::{Finding, Severity};
 use crate::{Object, ObjectRef};
@@ -39,8 +40,8 @@ pub struct Store {
     objects: BTreeMap<ObjectRef, Arc<Object>>,
     waiting: BTreeMap<ObjectRef, Waiting>,
     /// Who has a host, and who wants it.
-    claimed: BTreeMap<Claim, BTreeSet<ObjectRef>>,
-    wanted: BTreeMap<Claim, BTreeSet<ObjectRef>>,
+    claimed: BTreeMap<Claim, Few<ObjectRef>>,
+    wanted: BTreeMap<Claim, Few<ObjectRef>>,
 }
 
 /// What a change of the store brings: moved objects, and what is said of each.
@@ -207,7 +208,7 @@ impl Store {
     }
 }
 
-fn take_out(from: &mut BTreeMap<Claim, BTreeSet<ObjectRef>>, claim: &Claim, name: &ObjectRef) {
+fn take_out(from: &mut BTreeMap<Claim, Few<ObjectRef>>, claim: &Claim, name: &ObjectRef) {
     if let Some(names) = from.get_mut(claim) {
         names.remove(name);
         if names.is_empty() {

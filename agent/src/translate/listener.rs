@@ -113,30 +113,27 @@ fn tls_inspector() -> ListenerFilter {
 mod tests {
     use std::collections::BTreeSet;
 
-    use sealgate_core::table::TableConfig;
     use sealgate_model::resolved::Meaning;
 
     use super::*;
 
     #[test]
     fn the_parts_are_one_message() {
-        let chain = |name: &str| Chain {
-            name: name.to_owned(),
-            server_names: Vec::new(),
-            tls: None,
-            streaming: false,
-            meaning: Meaning::default(),
+        let chain = |name: &str| {
+            Arc::new(Chain {
+                name: name.into(),
+                ..Chain::plain(Meaning::default())
+            })
         };
         let port = Port {
             number: 80,
             bind: 8080,
             chains: vec![chain("a"), chain("b")],
-            table: TableConfig {
-                port: 80,
-                virtual_hosts: Vec::new(),
-                ..TableConfig::default()
-            },
+            told: Vec::new(),
+            demands: false,
             prefixes: BTreeSet::new(),
+            mirrors: Vec::new(),
+            delays: false,
         };
         let mut whole = build(&port, "127.0.0.1");
         whole.filter_chains = port

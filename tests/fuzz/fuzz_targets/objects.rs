@@ -8,10 +8,10 @@ use std::time::Instant;
 use libfuzzer_sys::fuzz_target;
 use sealgate_agent::config::Gateway;
 use sealgate_agent::engine::Engine;
+use sealgate_agent::translate::Settings;
+use sealgate_core::table::{PortConfig, RouteTable, TableConfig};
 use sealgate_model::SourceEvent;
 use sealgate_model::manifest::{self, Namespaces};
-use sealgate_agent::translate::Settings;
-use sealgate_core::table::{RouteTable, TableConfig};
 
 fuzz_target!(|bytes: &[u8]| {
     let gateway = Gateway {
@@ -37,10 +37,16 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let (mut engine, _snapshots) = Engine::new(settings);
     engine.apply([SourceEvent::Reset(entries)], Instant::now());
-    drop(engine.findings());
-    for port in &engine.bound().ports {
-        let text = serde_json::to_vec(&port.table).unwrap();
-        let config: TableConfig = serde_json::from_slice(&text).unwrap();
-        RouteTable::compile(&config).unwrap();
-    }
+    drop(engine.view().findings());
+    let resolver = engine.resolver();
+    let tables = resolver.ports().map(|port| {
+        let own = PortConfig {
+            port: port.number,
+            told: port.told.clone(),
+        };
+        PortConfig::from_json(&serde_json::to_vec(&own).unwrap()).unwrap();
+        resolver.table(port.number)
+    });
+    let tables: Vec<TableConfig> = tables.collect();
+    RouteTable::from_configs(&tables).unwrap();
 });

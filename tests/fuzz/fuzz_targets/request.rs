@@ -57,7 +57,7 @@ fn bench() -> Bench {
         virtual_hosts: virtual_hosts.collect(),
         ..TableConfig::default()
     };
-    let table = RouteTable::compile(&config).unwrap();
+    let table = RouteTable::from_configs([&config]).unwrap();
     Bench {
         config,
         table,
@@ -88,19 +88,20 @@ fn read(bytes: &[u8]) -> Asked {
 fuzz_target!(|bytes: &[u8]| {
     let asked = read(bytes);
     BENCH.with_borrow_mut(|bench| {
-        let decision = bench.table.decide(&asked, || 0.5);
+        let decision = bench.table.decide(443, &asked, || 0.5);
         let expected = match bench.naive.decide(&bench.config, &asked) {
             Verdict::Rule { host, rule, block } => Some((host.to_string(), rule, block)),
             Verdict::NoHost | Verdict::NoRule | Verdict::HttpsRedirect => None,
         };
         let found = decision.matched.map(|matched| {
             (
-                matched.origin.virtual_service.clone(),
-                matched.origin.rule,
+                matched.origin.virtual_service.as_str().to_owned(),
+                matched.origin.rule.to_native() as usize,
                 matched.block,
             )
         });
         assert_eq!(found, expected, "{asked:?}");
+        assert!(!matches!(decision.outcome, Outcome::Corrupt | Outcome::NotReady));
         if let Outcome::Route(route) = &decision.outcome {
             assert!(!route.destination.cluster.is_empty());
         }

@@ -28,7 +28,7 @@ pub(crate) struct Raw<'a> {
 
 impl Raw<'_> {
     /// Its `spec`; one that is not there is empty.
-    pub(crate) fn spec<T: DeserializeOwned>(mut self) -> Decoded<(Arc<Meta>, Arc<T>)> {
+    pub(crate) fn spec<T: Clone + DeserializeOwned>(mut self) -> Decoded<(Arc<Meta>, Arc<T>)> {
         let spec = self.value.get_mut("spec").map(Value::take);
         let spec = spec.unwrap_or(Value::Object(Default::default()));
         let decoded = typed(spec, "spec", self.object_ref, self.findings)?;
@@ -36,7 +36,7 @@ impl Raw<'_> {
     }
 
     /// The object as a whole.
-    pub(crate) fn whole<T: DeserializeOwned>(self) -> Decoded<(Arc<Meta>, Arc<T>)> {
+    pub(crate) fn whole<T: Clone + DeserializeOwned>(self) -> Decoded<(Arc<Meta>, Arc<T>)> {
         let decoded = typed(self.value, "", self.object_ref, self.findings)?;
         Ok((Arc::new(self.meta), decoded))
     }
@@ -72,7 +72,7 @@ fn bad(object_ref: &ObjectRef, field: Option<String>, message: String) -> Box<Fi
 }
 
 /// Decodes, names the place of an error, and says which fields nobody knows.
-fn typed<T: DeserializeOwned>(
+fn typed<T: Clone + DeserializeOwned>(
     value: Value,
     prefix: &str,
     object_ref: &ObjectRef,
@@ -107,7 +107,8 @@ fn typed<T: DeserializeOwned>(
             message,
         ));
     }
-    Ok(Arc::new(decoded))
+    // A copy takes no more room than it needs: what is read grows in steps.
+    Ok(Arc::new(decoded.clone()))
 }
 
 /// `data` (decoded) overlaid with `stringData`.

@@ -112,7 +112,7 @@ impl<'s> Check<'s> {
             .iter()
             .find(|gateway| !sees(gateway))
             .map(|gateway| gateway.rank.gateway());
-        bound.retain(|gateway| sees(&gateway));
+        bound.retain(|gateway| sees(gateway));
         if let Some(blind) = blind {
             let message = format!("{blind} does not see it, and does not serve it");
             self.say(Severity::Warning, Code::NotExported, "spec.exportTo", message);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use sealgate_core::table::{Action, HostBlock, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
 
 use super::catalog::Use;
-use super::few::Few;
 use super::hosts::HostRules;
 use super::reach::Reach;
 use super::rules::{Lookup, Lowered, rules};
 use crate::Code;
+use crate::few::Few;
 use crate::{Finding, Severity};
 
 /// See the module.

@@ -19,17 +19,17 @@ const SLICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// A destination that a rule names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Use {
+pub(super) struct Use {
     /// `outbound|PORT|SUBSET|HOST`.
-    pub cluster: Arc<str>,
+    pub(super) cluster: Arc<str>,
     /// The service's host, lower-case and in full.
-    pub host: Arc<str>,
+    pub(super) host: Arc<str>,
     /// Its port.
-    pub port: u32,
+    pub(super) port: u32,
     /// Empty for all of its endpoints.
-    pub subset: Arc<str>,
+    pub(super) subset: Arc<str>,
     /// The VirtualService that names it.
-    pub place: ObjectRef,
+    pub(super) place: ObjectRef,
 }
 
 /// Objects by name, in order; a map of one would take the room of eleven.
@@ -241,7 +241,6 @@ fn of_service(meta: &Meta, name: &str) -> Arc<str> {
 }
 
 /// A name without a dot is a Service of the object's own namespace, as in Istio.
-#[must_use]
 pub(super) fn full_name(host: &str, namespace: &str) -> String {
     let host = host.to_ascii_lowercase();
     if host.contains('.') {

@@ -3,15 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sealgate_core::config::{GatewaySpec, Server, ServerTls};
+use sealgate_core::config::{GatewaySpec, Server};
+use sealgate_core::host;
 use sealgate_core::identity::IdentityConfig;
 
-use super::few::Few;
 use super::patterns::Patterns;
 use super::rank::{Rank, ServerId};
+use super::tls::tls;
 use crate::Meta;
 use crate::annotation::{self, Certificates};
+use crate::few::Few;
+use crate::resolved::Tls;
 use crate::validate::split_host;
+
+/// The namespaces whose VirtualServices may have a host; none is every one.
+type Openings = Few<Option<Arc<str>>>;
+
+/// With more hosts than this, they are looked up by pattern.
+const FEW_HOSTS: usize = 16;
 
 /// A Gateway that this gateway serves.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +33,8 @@ pub struct DeclaredGateway {
     pub described: Vec<String>,
     /// What its identity headers begin with, if that is its own choice.
     pub prefix: Option<String>,
-    /// The patterns of its hosts, each with the namespaces whose VirtualServices may have it.
-    hosts: Patterns<Few<Option<Arc<str>>>>,
+    /// Of many hosts: their patterns, each with the namespaces whose VirtualServices may have it.
+    many: Option<Box<Patterns<Openings>>>,
     /// The ports that it names, good or not.
     ports: BTreeSet<u32>,
 }
@@ -43,8 +52,8 @@ pub struct DeclaredServer {
     pub hosts: Vec<ServerHost>,
     /// Plain HTTP is answered with a redirect.
     pub https_redirect: bool,
-    /// `tls`, of a secure server.
-    pub tls: Option<ServerTls>,
+    /// How TLS is to end at a secure server; none if it names no certificate.
+    pub tls: Option<Arc<Tls>>,
     /// What the Gateway says of identity headers; none if nothing.
     pub identity: Option<IdentityConfig>,
     /// What the Gateway says of how certificates get to the proxy.
@@ -61,9 +70,9 @@ pub struct ServerHost {
 }
 
 impl DeclaredGateway {
-    /// Reads a Gateway.
+    /// Reads a Gateway. Its Secrets are looked up in the namespace `secrets`.
     #[must_use]
-    pub fn new(meta: &Meta, spec: &GatewaySpec) -> Self {
+    pub fn new(meta: &Meta, spec: &GatewaySpec, secrets: &str) -> Self {
         let rank = Rank::of(meta);
         // One that cannot be read never became part of the store.
         let identity = annotation::identity(meta).and_then(Result::ok);
@@ -78,18 +87,22 @@ impl DeclaredGateway {
             let declared = DeclaredServer {
                 identity: identity.clone(),
                 certificates,
-                ..DeclaredServer::new(id, server, meta)?
+                ..DeclaredServer::new(id, server, meta, secrets)?
             };
             Some((at, Arc::new(declared)))
         });
         let servers: BTreeMap<usize, Arc<DeclaredServer>> = servers.collect();
-        let mut hosts = Patterns::<Few<_>>::default();
-        for host in servers.values().flat_map(|server| &server.hosts) {
-            hosts.entry(&host.pattern).insert(host.namespace.clone());
-        }
+        let hosts: Vec<&ServerHost> = servers.values().flat_map(|server| &server.hosts).collect();
+        let many = (hosts.len() > FEW_HOSTS).then(|| {
+            let mut many = Patterns::<Openings>::default();
+            for host in hosts {
+                many.entry(&host.pattern).insert(host.namespace.clone());
+            }
+            Box::new(many)
+        });
         Self {
             servers,
-            hosts,
+            many,
             ports: spec.servers.iter().map(|server| server.port.number).collect(),
             described: spec.servers.iter().map(describe).collect(),
             prefix: identity
@@ -105,15 +118,20 @@ impl DeclaredGateway {
     /// Whether some server takes hosts of this pattern from VirtualServices of a namespace.
     #[must_use]
     pub fn takes(&self, pattern: &str, namespace: &str) -> bool {
-        let is_open = |namespaces: &Few<Option<Arc<str>>>| {
-            let mut namespaces = namespaces.iter();
-            namespaces.any(|own| own.as_deref().is_none_or(|own| own == namespace))
+        let is_open = |own: &Option<Arc<str>>| own.as_deref().is_none_or(|own| own == namespace);
+        let Some(many) = &self.many else {
+            let mut hosts = self.servers.values().flat_map(|server| &server.hosts);
+            return hosts.any(|host| {
+                is_open(&host.namespace) && host::intersection(&host.pattern, pattern).is_some()
+            });
         };
-        let own = self.hosts.get(pattern).into_iter();
-        let within = self.hosts.within(pattern).map(|(_, namespaces)| namespaces);
-        own.chain(self.hosts.containing(pattern))
-            .chain(within)
-            .any(is_open)
+        let within = many.within(pattern).map(|(_, namespaces)| namespaces);
+        let all = many
+            .get(pattern)
+            .into_iter()
+            .chain(many.containing(pattern))
+            .chain(within);
+        all.flatten().any(is_open)
     }
 
     /// Its hosts, of all servers.
@@ -130,7 +148,7 @@ impl DeclaredGateway {
 }
 
 impl DeclaredServer {
-    fn new(id: ServerId, server: &Server, meta: &Meta) -> Option<Self> {
+    fn new(id: ServerId, server: &Server, meta: &Meta, secrets: &str) -> Option<Self> {
         let secure = server.port.protocol == "HTTPS";
         let host = |text: &String| {
             let (namespace, pattern) = split_host(text);
@@ -146,7 +164,12 @@ impl DeclaredServer {
             secure,
             hosts: server.hosts.iter().map(host).collect(),
             https_redirect: !secure && server.tls.as_ref().is_some_and(|tls| tls.https_redirect),
-            tls: server.tls.clone().filter(|_| secure),
+            tls: server
+                .tls
+                .as_ref()
+                .filter(|_| secure)
+                .and_then(|own| tls(own, secrets))
+                .map(Arc::new),
             identity: None,
             certificates: Certificates::default(),
         })

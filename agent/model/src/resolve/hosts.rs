@@ -10,11 +10,11 @@ use super::service::{Service, Services};
 
 /// The rules of one host, as they were declared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostRules {
+pub(super) struct HostRules {
     /// Plain HTTP is answered with a redirect.
-    pub https_redirect: bool,
+    pub(super) https_redirect: bool,
     /// In order, each with the Gateways through which it is bound.
-    pub services: BTreeMap<Rank, BTreeSet<Rank>>,
+    pub(super) services: BTreeMap<Rank, BTreeSet<Rank>>,
 }
 
 /// What is declared for a host, be it a name or a wildcard; none if nobody serves it by that name. Of a server's pattern

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::few::Few;
+use crate::few::Few;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]

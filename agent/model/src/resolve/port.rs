@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::few::Few;
 use super::gateway::DeclaredServer;
 use super::patterns::Patterns;
 use super::rank::ServerId;
 use super::sharing::{Member, MovedName, Sharing};
-use super::tls::{Served, served, tls};
+use super::tls::{Served, served};
 use crate::Code;
 use crate::CredentialName;
+use crate::few::Few;
 use crate::resolved::{Chain, Tls};
 use crate::{Finding, Severity};
 
@@ -76,7 +76,7 @@ pub(super) struct Look {
     /// What is said of it from now on.
     pub(super) said: Vec<Finding>,
     /// The credentials that it wants from now on.
-    pub(super) wants: BTreeSet<CredentialName>,
+    pub(super) wants: Few<CredentialName>,
     /// Its filter chain until now, and from now on.
     pub(super) before: Option<Member>,
     pub(super) now: Option<Member>,
@@ -93,8 +93,9 @@ impl Servers {
 
     pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
         for pattern in server.patterns() {
-            self.by_pattern
-                .update(&pattern, |ids| drop(ids.remove(&server.id)));
+            self.by_pattern.update(&pattern, |ids| {
+                ids.remove(&server.id);
+            });
         }
         self.declared.remove(&server.id);
         self.touch(server);
@@ -136,7 +137,7 @@ impl Servers {
     /// They share a chain from so many on.
     pub(super) fn settle(
         &mut self,
-        (namespace, on_demand_from): (&str, usize),
+        on_demand_from: usize,
         is_served: &dyn Fn(&CredentialName) -> bool,
     ) -> Settled {
         let mut settled = Settled::default();
@@ -146,11 +147,11 @@ impl Servers {
                 before: before.as_ref().and_then(Standing::member).cloned(),
                 now: None,
                 said: Vec::new(),
-                wants: BTreeSet::new(),
+                wants: Few::default(),
                 id,
             };
             if let Some(server) = self.declared.get(&look.id).cloned() {
-                let standing = self.judge(&server, namespace, is_served);
+                let standing = self.judge(&server, is_served);
                 if before.as_ref().map(Standing::is_carried_out) != Some(standing.is_carried_out()) {
                     self.dirty.extend(self.rivals(&server));
                     settled.moved.push(Arc::clone(&server));
@@ -186,12 +187,7 @@ impl Servers {
         }
     }
 
-    fn judge(
-        &self,
-        server: &DeclaredServer,
-        namespace: &str,
-        is_served: &dyn Fn(&CredentialName) -> bool,
-    ) -> Standing {
+    fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> Standing {
         let first = self.declared.values().next();
         if first.is_some_and(|first| first.secure != server.secure) {
             return Standing::Refused(Refusal::Port);
@@ -202,7 +198,7 @@ impl Servers {
         if let Some(host) = self.taken(server) {
             return Standing::Refused(Refusal::Host(host));
         }
-        match server.tls.as_ref().and_then(|own| tls(own, namespace)) {
+        match &server.tls {
             Some(asked) => {
                 let served = served(asked, self.held.get(&server.server_names()), is_served);
                 let member = Member {

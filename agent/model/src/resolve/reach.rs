@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
 
 use crate::Code;
-use super::few::Few;
+use crate::few::Few;
 use crate::lint::cover::Cover;
 use crate::{Finding, Severity};
 use crate::{Kind, ObjectRef};

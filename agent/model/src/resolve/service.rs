@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use sealgate_core::config::VirtualServiceSpec;
 
-use super::few::Few;
 use super::index::Index;
 use super::patterns::Patterns;
 use super::rank::Rank;
+use crate::few::Few;
 use crate::{Meta, ObjectRef};
 
 /// A VirtualService.

@@ -1,6 +1,7 @@
 //! The resolution that follows changes is held to a fresh one of the same objects: after any sequence of changes, both
 //! give the same ports, routes, upstreams, wanted credentials and findings.
 
+mod connections;
 mod world;
 
 use std::collections::BTreeMap;

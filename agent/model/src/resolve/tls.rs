@@ -1,16 +1,15 @@
 //! How TLS ends at a server, and with which credentials.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sealgate_core::config::ServerTls;
 
+use crate::few::Few;
 use crate::resolved::{ClientCertificate, Tls, TlsVersion};
 use crate::{BUNDLE_SUFFIX, CredentialName};
 
 /// What a server asks for; none if it names no certificate. Secrets are looked up in `namespace`.
-#[must_use]
-pub fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
+pub(super) fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
     let own = |name: &String| CredentialName::new(namespace, name);
     let mut certificates: Vec<_> = server.credential_names.iter().map(own).collect();
     if certificates.is_empty() {
@@ -54,22 +53,25 @@ fn version(text: Option<&str>) -> Option<TlsVersion> {
 
 /// What a server is served with, and what of it is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
+pub(super) struct Served {
     /// What it asks for, or what its hosts had until now.
-    pub tls: Arc<Tls>,
+    pub(super) tls: Arc<Tls>,
     /// Everything that it asks for, and what it is served with in its place.
-    pub names: BTreeSet<CredentialName>,
+    pub(super) names: Few<CredentialName>,
     /// What it asks for and is not there.
-    pub missing: Vec<CredentialName>,
+    pub(super) missing: Vec<CredentialName>,
     /// Whether what its hosts had is served in place of what it asks for.
-    pub held: bool,
+    pub(super) held: bool,
 }
 
 /// A server whose credential is not there keeps the one that its hosts had. Without a former one it is there all the
 /// same: nothing else takes its hosts, a proxy that still holds the credential serves on, and a proxy that does not gets
 /// it without a change of the listener.
-#[must_use]
-pub fn served(asked: Tls, before: Option<&Arc<Tls>>, is_served: &dyn Fn(&CredentialName) -> bool) -> Served {
+pub(super) fn served(
+    asked: &Arc<Tls>,
+    before: Option<&Arc<Tls>>,
+    is_served: &dyn Fn(&CredentialName) -> bool,
+) -> Served {
     let missing: Vec<_> = asked.credentials().filter(|name| !is_served(name)).collect();
     let is_whole = |held: &&Arc<Tls>| held.credentials().all(|name| is_served(&name));
     let held = before.filter(is_whole).filter(|_| !missing.is_empty());
@@ -77,7 +79,7 @@ pub fn served(asked: Tls, before: Option<&Arc<Tls>>, is_served: &dyn Fn(&Credent
     Served {
         names: asked.credentials().chain(instead).collect(),
         held: held.is_some(),
-        tls: held.map_or_else(|| Arc::new(asked), Arc::clone),
+        tls: Arc::clone(held.unwrap_or(asked)),
         missing,
     }
 }

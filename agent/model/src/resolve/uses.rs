@@ -40,7 +40,11 @@ impl Uses {
                 doubts: Doubts::new(),
             });
         match used.places.binary_search_by(|(place, _)| place.cmp(&of.place)) {
-            Ok(at) => used.places.get_mut(at).into_iter().for_each(|(_, count)| *count += 1),
+            Ok(at) => used
+                .places
+                .get_mut(at)
+                .into_iter()
+                .for_each(|(_, count)| *count += 1),
             Err(at) => {
                 used.places.reserve_exact(1);
                 used.places.insert(at, (of.place.clone(), 1));
@@ -100,7 +104,9 @@ impl Used {
     fn findings(&self) -> Vec<Finding> {
         let each = |(code, message): &(_, String)| {
             let places = self.places.iter();
-            let said: Vec<_> = places.map(|(place, _)| doubt(place, *code, message.clone())).collect();
+            let said: Vec<_> = places
+                .map(|(place, _)| doubt(place, *code, message.clone()))
+                .collect();
             said
         };
         self.doubts.iter().flat_map(each).collect()

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Few<T>(Vec<T>);
+pub(crate) struct Few<T>(Vec<T>);
 
 impl<T> Default for Few<T> {
     fn default() -> Self {
@@ -14,7 +14,7 @@ impl<T> Default for Few<T> {
 
 impl<T: Ord> Few<T> {
     /// Adds a value; says whether it is new.
-    pub(super) fn insert(&mut self, value: T) -> bool {
+    pub(crate) fn insert(&mut self, value: T) -> bool {
         let Err(at) = self.0.binary_search(&value) else {
             return false;
         };
@@ -26,7 +26,7 @@ impl<T: Ord> Few<T> {
     }
 
     /// Takes a value out; says whether it was there.
-    pub(super) fn remove(&mut self, value: &T) -> bool {
+    pub(crate) fn remove(&mut self, value: &T) -> bool {
         let found = self.0.binary_search(value);
         found.is_ok_and(|at| {
             self.0.remove(at);
@@ -34,7 +34,7 @@ impl<T: Ord> Few<T> {
         })
     }
 
-    pub(super) fn contains<Q: Ord + ?Sized>(&self, value: &Q) -> bool
+    pub(crate) fn contains<Q: Ord + ?Sized>(&self, value: &Q) -> bool
     where
         T: Borrow<Q>,
     {
@@ -43,11 +43,11 @@ impl<T: Ord> Few<T> {
 }
 
 impl<T> Few<T> {
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.iter()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

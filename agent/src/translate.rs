@@ -1,5 +1,6 @@
 //! State to xDS resources: pure, and equal input gives equal bytes.
 
+mod choice;
 mod cluster;
 mod connection_manager;
 mod endpoint;

@@ -146,7 +146,8 @@ async fn a_certificate_is_found_by_the_name_as_a_client_writes_it() -> Result<()
         bed.refuses(sni).await?;
     }
     let counts = bed.on_demand().await?;
-    ensure!(counts["resident"] == 7 && counts["unknown"] == 8, "{counts}");
+    // Bytes that are no host's never reach the agent: Envoy could not be told that nobody has them.
+    ensure!(counts["resident"] == 7 && counts["unknown"] == 4, "{counts}");
     let tls = Tls::new(Version::H2, None)?;
     for host in [EXACT, "a.wild.test"] {
         let (answer, _) = fetch(bed.site.https, host, "/hello", &tls).await?;

@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::Tl
 use prost::Message as _;
 use sealgate_model::resolved::{Chain, Port};
 
-use super::{connection_manager, identity, tls, wire};
+use super::{choice, connection_manager, identity, tls, wire};
 use crate::snapshot::{Body, Resource};
 
 /// What a connection may buffer in each direction: Envoy's edge guide.
@@ -47,6 +47,11 @@ impl Body for Encoder {
         let Self { port, listen } = self;
         sink(&build(port, listen).encode_to_vec());
         let mut part = Vec::new();
+        if let Some(matcher) = choice::matcher(port) {
+            prost::encoding::message::encode(choice::FIELD, &matcher, &mut part);
+            sink(&part);
+            part.clear();
+        }
         for chain in &port.chains {
             prost::encoding::message::encode(FILTER_CHAINS, &filter_chain(port, chain), &mut part);
             sink(&part);
@@ -73,7 +78,7 @@ fn build(port: &Port, listen: &str) -> Listener {
 fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
     FilterChain {
         name: chain.name.to_string(),
-        filter_chain_match: (!chain.server_names.is_empty()).then(|| FilterChainMatch {
+        filter_chain_match: has_own_match(port, chain).then(|| FilterChainMatch {
             server_names: chain.server_names.iter().map(ToString::to_string).collect(),
             ..Default::default()
         }),
@@ -88,6 +93,11 @@ fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
             .and_then(|_| wire::seconds(HANDSHAKE_TIMEOUT_S)),
         ..Default::default()
     }
+}
+
+/// Whether a chain says by itself which connections it takes.
+fn has_own_match(port: &Port, chain: &Chain) -> bool {
+    !chain.server_names.is_empty() && !choice::is_needed(port)
 }
 
 fn http(port: &Port, chain: &Chain) -> Filter {

@@ -130,6 +130,8 @@ impl Follow {
                 let has = request.initial_versions.iter().any(|own| own.name == *name);
                 match residents.ask(asker, name, has, now) {
                     Some(id) => names.push((name.as_slice().into(), id)),
+                    // An answer that repeats what is no text cannot be read: Envoy would only ask again.
+                    None if std::str::from_utf8(name).is_err() => {}
                     None => unknown.push(name.clone()),
                 }
             }

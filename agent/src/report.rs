@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::admin::status::{
-    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus, SourceStatus, Status, TypeStatus,
-    WatchStatus,
+    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus, SourceStatus,
+    Status, TypeStatus, WatchStatus,
 };
 use crate::credential::{CertificateFacts, Credential, Outcome};
 use crate::credentials::CredentialRecord;

@@ -67,7 +67,9 @@ pub async fn shown(port: u16, sni: Option<&[u8]>) -> Result<Vec<u8>> {
             }
         }
     };
-    tokio::time::timeout(LIMIT, shown).await.context("it takes too long")?
+    tokio::time::timeout(LIMIT, shown)
+        .await
+        .context("it takes too long")?
 }
 
 /// The leaf of the Certificate message, once it is there.

@@ -57,7 +57,8 @@ impl Bed {
         clients.write(&dir.join("mutual-cacert"))?;
         let route = virtual_service("hello", r#""*""#, HELLO);
         bed.site.write("route.yaml", &route)?;
-        bed.site.write("services.yaml", &services(bed.site.welcome, bed.site.httpbin))?;
+        bed.site
+            .write("services.yaml", &services(bed.site.welcome, bed.site.httpbin))?;
         bed.gateway("")?;
         eventually("the exact name is served", SOON, || bed.shows(EXACT, &bed.exact)).await?;
         Ok(bed)
@@ -107,7 +108,10 @@ impl Bed {
             let status = self.site.status().await?;
             let all = status["credentials"].as_array().context("credentials")?;
             let own = all.iter().find(|own| own["name"] == credential).context("none")?;
-            ensure!(own["serial"] == leaf.serial && own["proxies"][0]["version"] == own["version"], "{own}");
+            ensure!(
+                own["serial"] == leaf.serial && own["proxies"][0]["version"] == own["version"],
+                "{own}"
+            );
             own["rotationMs"].as_f64().with_context(|| own.to_string())
         };
         eventually(&format!("{credential} is confirmed"), SOON, attempt).await
@@ -116,7 +120,9 @@ impl Bed {
     async fn listener_updates(&self) -> Result<u64> {
         let filter = "/stats?filter=listener_manager.listener_(modified|in_place_updated|added)";
         let stats = self.site.envoy_page(filter).await?;
-        let counts = stats.lines().filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        let counts = stats
+            .lines()
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         Ok(counts.sum())
     }
 }
@@ -124,8 +130,14 @@ impl Bed {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_is_found_by_the_name_as_a_client_writes_it() -> Result<()> {
     let bed = Bed::start().await?;
-    let chains = bed.site.envoy_page("/config_dump?resource=dynamic_listeners").await?;
-    ensure!(chains.contains("on-demand/") && !chains.contains("istio-system/gateway/0"), "{chains}");
+    let chains = bed
+        .site
+        .envoy_page("/config_dump?resource=dynamic_listeners")
+        .await?;
+    ensure!(
+        chains.contains("on-demand/") && !chains.contains("istio-system/gateway/0"),
+        "{chains}"
+    );
     for sni in [EXACT, "One.TEST", "one.test.", "ONE.test."] {
         bed.shows(sni, &bed.exact).await?;
     }
@@ -196,19 +208,28 @@ async fn a_host_comes_and_goes_without_the_listener() -> Result<()> {
     let late = bed.authority.leaf(&["late.test"])?;
     bed.gateway(&server("late.test", "late", "SIMPLE"))?;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    bed.refuses(Some(b"late.test")).await.context("its Secret is not there yet")?;
+    bed.refuses(Some(b"late.test"))
+        .await
+        .context("its Secret is not there yet")?;
     late.write(&bed.site.dir().join("late"))?;
     eventually("the late one", SOON, || bed.shows("late.test", &late)).await?;
 
     // The last good version stays for as long as somebody names it.
     std::fs::remove_dir_all(bed.site.dir().join("late"))?;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    bed.shows("late.test", &late).await.context("its Secret is gone")?;
-    bed.shows("LATE.test", &late).await.context("its Secret is gone, and it is asked for anew")?;
+    bed.shows("late.test", &late)
+        .await
+        .context("its Secret is gone")?;
+    bed.shows("LATE.test", &late)
+        .await
+        .context("its Secret is gone, and it is asked for anew")?;
     bed.gateway("")?;
     eventually("the late one is gone", SOON, || bed.refuses(Some(b"late.test"))).await?;
     bed.shows(EXACT, &bed.exact).await?;
-    ensure!(bed.listener_updates().await? == before, "a host changed the listener");
+    ensure!(
+        bed.listener_updates().await? == before,
+        "a host changed the listener"
+    );
     Ok(())
 }
 
@@ -257,16 +278,26 @@ async fn a_connection_is_good_for_hosts_of_its_own_policy() -> Result<()> {
             Ok(())
         })
         .await?;
-        ensure!(fetch(bed.site.https, MUTUAL, "/hello", &nobody).await.is_err(), "without a certificate");
+        ensure!(
+            fetch(bed.site.https, MUTUAL, "/hello", &nobody).await.is_err(),
+            "without a certificate"
+        );
         for (sni, tls, expected) in [
             (EXACT, &nobody, [200, 200, 200, 421]),
             ("a.wild.test", &nobody, [200, 200, 200, 421]),
             (MUTUAL, &client, [421, 421, 421, 200]),
         ] {
             let mut connection = Connection::open(bed.site.https, sni, tls).await?;
-            for (host, status) in [EXACT, "two.test", "b.wild.test", MUTUAL].into_iter().zip(expected) {
+            for (host, status) in [EXACT, "two.test", "b.wild.test", MUTUAL]
+                .into_iter()
+                .zip(expected)
+            {
                 let answer = connection.get(host, "/hello").await?.context("it ended")?;
-                ensure!(answer.status == status, "{version:?} {sni} {host}: {}", answer.status);
+                ensure!(
+                    answer.status == status,
+                    "{version:?} {sni} {host}: {}",
+                    answer.status
+                );
             }
         }
     }
@@ -279,20 +310,35 @@ async fn servers_that_demand_certificates_can_share_a_chain_too() -> Result<()> 
     let mutual = "MUTUAL, caCertCredentialName: mutual";
     let servers = [("one.test", "one"), ("two.test", "two"), ("*.wild.test", "wild")];
     bed.gateway_of(&servers.map(|(host, secret)| server(host, secret, mutual)))?;
-    let (nobody, client) = (Tls::new(Version::H2, None)?, Tls::new(Version::H2, Some(&bed.client))?);
+    let (nobody, client) = (
+        Tls::new(Version::H2, None)?,
+        Tls::new(Version::H2, Some(&bed.client))?,
+    );
     let stranger = Tls::new(Version::H2, Some(&Authority::new("others")?.leaf(&["client"])?))?;
     for host in ["one.test", "two.test", "a.wild.test"] {
         eventually(host, SOON, || async {
-            ensure!(fetch(bed.site.https, host, "/hello", &nobody).await.is_err(), "without a certificate");
-            ensure!(fetch(bed.site.https, host, "/hello", &stranger).await.is_err(), "a stranger's");
+            ensure!(
+                fetch(bed.site.https, host, "/hello", &nobody).await.is_err(),
+                "without a certificate"
+            );
+            ensure!(
+                fetch(bed.site.https, host, "/hello", &stranger).await.is_err(),
+                "a stranger's"
+            );
             let (answer, _) = fetch(bed.site.https, host, "/hello", &client).await?;
             ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
             Ok(())
         })
         .await?;
     }
-    let chains = bed.site.envoy_page("/config_dump?resource=dynamic_listeners").await?;
-    ensure!(chains.contains("on-demand/") && !chains.contains("istio-system/gateway/0"), "{chains}");
+    let chains = bed
+        .site
+        .envoy_page("/config_dump?resource=dynamic_listeners")
+        .await?;
+    ensure!(
+        chains.contains("on-demand/") && !chains.contains("istio-system/gateway/0"),
+        "{chains}"
+    );
     Ok(())
 }
 
@@ -303,9 +349,16 @@ async fn unknown_names_leave_nothing_behind() -> Result<()> {
         let mut tasks = tokio::task::JoinSet::new();
         for at in from..from + count {
             let port = bed.site.https;
-            tasks.spawn(async move { hello::shown(port, Some(format!("n{at}.nobody").as_bytes())).await.is_err() });
+            tasks.spawn(async move {
+                hello::shown(port, Some(format!("n{at}.nobody").as_bytes()))
+                    .await
+                    .is_err()
+            });
             if tasks.len() >= 32 {
-                ensure!(tasks.join_next().await.context("none")??, "a certificate is shown");
+                ensure!(
+                    tasks.join_next().await.context("none")??,
+                    "a certificate is shown"
+                );
             }
         }
         while let Some(refused) = tasks.join_next().await {
@@ -320,7 +373,10 @@ async fn unknown_names_leave_nothing_behind() -> Result<()> {
     let counts = bed.on_demand().await?;
     ensure!(counts["resident"] == 1 && counts["unknown"] == 2500, "{counts}");
     let after = bed.site.agent_memory()?;
-    ensure!(after < before + 1024 * 1024, "the agent grew from {before} to {after} bytes");
+    ensure!(
+        after < before + 1024 * 1024,
+        "the agent grew from {before} to {after} bytes"
+    );
     let log = std::fs::read_to_string(bed.site.agent_log())?;
     ensure!(!log.contains("nobody"), "names of strangers are logged");
     Ok(())
@@ -342,12 +398,17 @@ async fn what_a_resident_name_costs() -> Result<()> {
     let start = Instant::now();
     for name in 0..NAMES {
         for wildcard in 0..WILDCARDS {
-            bed.shows(&format!("n{name}.w{wildcard}.test"), &bed.wildcard).await?;
+            bed.shows(&format!("n{name}.w{wildcard}.test"), &bed.wildcard)
+                .await?;
         }
     }
     let count = u64::from(WILDCARDS * NAMES);
     let counts = bed.on_demand().await?;
     let grown = bed.site.agent_memory()? - before;
-    println!("{counts}; {} bytes a name; {:?} for all", grown / count, start.elapsed());
+    println!(
+        "{counts}; {} bytes a name; {:?} for all",
+        grown / count,
+        start.elapsed()
+    );
     Ok(())
 }

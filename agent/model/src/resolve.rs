@@ -537,7 +537,8 @@ impl Resolver {
         let view = view::port((number, bind), &state.servers, &state.native, prefixes).map(Arc::new);
         let demands = |port: Option<&Arc<Port>>| port.is_some_and(|port| port.demands);
         let demands = (demands(state.view.as_ref()), demands(view.as_ref()));
-        self.table.demand(number, demands, state.servers.sharing(), &looks);
+        self.table
+            .demand(number, demands, state.servers.sharing(), &looks);
         let moved = state.view != view;
         if moved {
             state.view = view;

@@ -116,7 +116,12 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
 /// Half understood, they would say something else.
 fn annotations(meta: &Meta, report: &mut Report) {
     let mut refuse = |name: &str, code, reason: String| {
-        report.add(Severity::Error, code, format!("metadata.annotations[{name}]"), reason);
+        report.add(
+            Severity::Error,
+            code,
+            format!("metadata.annotations[{name}]"),
+            reason,
+        );
     };
     if let Some(Err(reason)) = annotation::identity(meta) {
         refuse(annotation::IDENTITY, Code::BadIdentity, reason);

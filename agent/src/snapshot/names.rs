@@ -56,7 +56,9 @@ impl Names {
             };
             let patterns = old.diff(new).map(|item| match item {
                 DiffItem::Add(pattern, _) | DiffItem::Remove(pattern, _) => Arc::clone(pattern),
-                DiffItem::Update { new: (pattern, _), .. } => Arc::clone(pattern),
+                DiffItem::Update {
+                    new: (pattern, _), ..
+                } => Arc::clone(pattern),
             });
             changed.extend(patterns.map(|pattern| (Arc::clone(chain), pattern)));
         }
@@ -96,7 +98,12 @@ mod tests {
 
     #[test]
     fn the_name_itself_comes_before_the_longest_wildcard_and_that_before_everything() {
-        let all = [("a.test", "exact"), ("*.test", "short"), ("*.b.test", "long"), ("*", "any")];
+        let all = [
+            ("a.test", "exact"),
+            ("*.test", "short"),
+            ("*.b.test", "long"),
+            ("*", "any"),
+        ];
         let all = names(&all);
         for (name, secret) in [
             ("a.test", "exact"),
@@ -124,7 +131,10 @@ mod tests {
         assert!(now.set(&"443/a".into(), &"b".into(), None));
         assert!(now.set(&"443/b".into(), &"c".into(), Some("1".into())));
         let changed: Vec<_> = now.changed_since(&before).into_iter().collect();
-        let text: Vec<_> = changed.iter().map(|(chain, pattern)| format!("{chain} {pattern}")).collect();
+        let text: Vec<_> = changed
+            .iter()
+            .map(|(chain, pattern)| format!("{chain} {pattern}"))
+            .collect();
         assert_eq!(text, ["443/a a", "443/a b", "443/b c"]);
         assert_eq!(now.count("443/a"), 1);
     }

@@ -129,10 +129,7 @@ pub(super) fn matcher(port: &Port) -> Option<Matcher> {
         then: Some(to(&chain.name)),
     });
     let by_name = tree(exact.collect(), by_suffix);
-    let fields = vec![
-        field(regex(HOST), by_name),
-        field(regex(ANYTHING), to(NOBODY)),
-    ];
+    let fields = vec![field(regex(HOST), by_name), field(regex(ANYTHING), to(NOBODY))];
     list(fields, to(&shared.name)).matcher.map(|matcher| *matcher)
 }
 

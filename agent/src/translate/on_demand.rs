@@ -3,7 +3,9 @@
 
 use envoy_types::pb::envoy::config::core::v3::{
     ApiConfigSource, ApiVersion, BackoffStrategy, ConfigSource, GrpcService, HeaderValue, RetryPolicy,
-    TypedExtensionConfig, api_config_source::ApiType, config_source::ConfigSourceSpecifier,
+    TypedExtensionConfig,
+    api_config_source::ApiType,
+    config_source::ConfigSourceSpecifier,
     grpc_service::{EnvoyGrpc, TargetSpecifier},
 };
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::cert_mappers::sni::v3::Sni;

@@ -192,7 +192,8 @@ impl Discovery {
         let service = self.clone();
         post(async move |request: Request| {
             let chain = request.headers().get(CHAIN_HEADER);
-            let Some(chain) = chain.map(|chain| String::from_utf8_lossy(chain.as_bytes()).into_owned()) else {
+            let Some(chain) = chain.map(|chain| String::from_utf8_lossy(chain.as_bytes()).into_owned())
+            else {
                 return service.answer::<delta::Subscription>(request, Some(TypeUrl::Secret));
             };
             let Self { hub, stopped, .. } = service;

@@ -182,7 +182,8 @@ impl Servers {
         befores.for_each(|member| drop(self.held.remove(&member.chain.server_names)));
         for member in looks.iter().filter_map(|look| look.now.as_ref()) {
             if let Some(tls) = &member.chain.tls {
-                self.held.insert(member.chain.server_names.clone(), Arc::clone(tls));
+                self.held
+                    .insert(member.chain.server_names.clone(), Arc::clone(tls));
             }
         }
     }
@@ -268,7 +269,10 @@ impl Servers {
         // The first server says of which kind all are.
         let first = self.declared.values().next();
         let all = first.filter(|first| !first.secure).map(|_| self.standing.iter());
-        let plain = all.into_iter().flatten().filter(|(_, standing)| **standing == Standing::Plain);
+        let plain = all
+            .into_iter()
+            .flatten()
+            .filter(|(_, standing)| **standing == Standing::Plain);
         plain.filter_map(|(id, _)| self.declared.get(id))
     }
 

@@ -149,9 +149,17 @@ impl Sharing {
             wildcards.extend(self.foreign_wildcards(now, chosen.as_ref()));
         }
         for wildcard in &wildcards {
-            touched.extend(self.by_pattern.within(wildcard).map(|(pattern, _)| Arc::from(pattern)));
+            touched.extend(
+                self.by_pattern
+                    .within(wildcard)
+                    .map(|(pattern, _)| Arc::from(pattern)),
+            );
         }
-        ids.extend(touched.iter().filter_map(|pattern| self.by_pattern.get(pattern)?.clone()));
+        ids.extend(
+            touched
+                .iter()
+                .filter_map(|pattern| self.by_pattern.get(pattern)?.clone()),
+        );
         ids.iter().for_each(|id| self.settle_chain(id));
         touched
             .into_iter()
@@ -216,13 +224,20 @@ impl Sharing {
         self.own.clear();
         let members: Vec<_> = self.members.keys().cloned().collect();
         members.iter().for_each(|id| self.settle_chain(id));
-        let patterns: BTreeSet<_> = self.members.values().flat_map(|member| member.chain.domains()).collect();
+        let patterns: BTreeSet<_> = self
+            .members
+            .values()
+            .flat_map(|member| member.chain.domains())
+            .collect();
         moved.extend(patterns.iter().filter_map(|pattern| self.settle_name(pattern)));
         moved
     }
 
     fn is_shared(&self, id: &ServerId) -> bool {
-        let group = self.shared.as_ref().and_then(|shared| self.groups.get(&shared.group));
+        let group = self
+            .shared
+            .as_ref()
+            .and_then(|shared| self.groups.get(&shared.group));
         group.is_some_and(|group| group.members.contains(id))
     }
 
@@ -242,7 +257,10 @@ impl Sharing {
     }
 
     fn settle_chain(&mut self, id: &ServerId) {
-        let chain = self.members.get(id).and_then(|member| self.own_chain(id, &member.chain));
+        let chain = self
+            .members
+            .get(id)
+            .and_then(|member| self.own_chain(id, &member.chain));
         match chain {
             Some(chain) if self.own.get(id) == Some(&chain) => {}
             Some(chain) => drop(self.own.insert(id.clone(), chain)),

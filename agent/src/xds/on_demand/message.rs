@@ -7,8 +7,8 @@ use prost::Message;
 use tonic::Status;
 
 use super::super::delta;
-use super::super::service::wire::Flavour as _;
 use super::super::service::grpc;
+use super::super::service::wire::Flavour as _;
 use super::residents::Answer;
 use crate::snapshot::TypeUrl;
 
@@ -100,12 +100,15 @@ impl Requests {
         let [compressed, length @ ..] = *header;
         let length = u32::from_be_bytes(length) as usize;
         if compressed != 0 || length > LARGEST {
-            return Err(Status::resource_exhausted("a request that is compressed, or too large"));
+            return Err(Status::resource_exhausted(
+                "a request that is compressed, or too large",
+            ));
         }
         let Some(message) = rest.get(..length) else {
             return Ok(None);
         };
-        let request = Request::decode(message).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let request =
+            Request::decode(message).map_err(|error| Status::invalid_argument(error.to_string()))?;
         self.part = rest.get(length..).unwrap_or_default().to_vec();
         Ok(Some(request))
     }

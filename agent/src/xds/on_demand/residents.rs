@@ -114,7 +114,8 @@ impl Residents {
         let place = &asker.place;
         let name = normalized(wire);
         let found = name.as_ref().and_then(|name| self.find(&place.chain, name));
-        let (Some(name), Some((pattern, secret)), Ok(wire)) = (&name, found, std::str::from_utf8(wire)) else {
+        let (Some(name), Some((pattern, secret)), Ok(wire)) = (&name, found, std::str::from_utf8(wire))
+        else {
             self.proxies.on_demand().count_unknown();
             return None;
         };
@@ -125,7 +126,11 @@ impl Residents {
         let resident = Resident {
             place: Arc::clone(place),
             wake: Arc::clone(&asker.wake),
-            wire: if *wire == *name { Arc::clone(&name) } else { wire.into() },
+            wire: if *wire == *name {
+                Arc::clone(&name)
+            } else {
+                wire.into()
+            },
             name,
             pattern,
             secret,
@@ -174,7 +179,11 @@ impl Residents {
         if resident.pending {
             return;
         }
-        let word = if refused.is_some() { Word::Refused } else { Word::Taken };
+        let word = if refused.is_some() {
+            Word::Refused
+        } else {
+            Word::Taken
+        };
         let (node, secret) = (&resident.place.node, &resident.secret);
         let whole = self.words.say(node, secret, resident.word, word);
         resident.word = word;
@@ -261,7 +270,10 @@ impl Residents {
         let Some(resident) = self.all.get_mut(&id) else {
             return;
         };
-        let version = self.snapshot.get(TypeUrl::Secret, &resident.secret).map(|own| own.version());
+        let version = self
+            .snapshot
+            .get(TypeUrl::Secret, &resident.secret)
+            .map(|own| own.version());
         if resident.sent.as_ref().map(|(_, sent)| sent) != version {
             resident.wait(&mut self.words);
             resident.wake.notify_one();
@@ -271,7 +283,8 @@ impl Residents {
     fn add(&mut self, id: Id, resident: Resident) {
         let connect = || self.proxies.connect(&resident.place.node);
         self.index.insert(id, &resident, connect);
-        self.words.join(&resident.place.node, &resident.secret, resident.word);
+        self.words
+            .join(&resident.place.node, &resident.secret, resident.word);
         self.all.insert(id, resident);
         self.proxies.on_demand().set_resident(self.all.len());
     }
@@ -302,7 +315,11 @@ impl Residents {
             return;
         };
         let (place, pattern) = (Arc::clone(&resident.place), Arc::clone(&resident.pattern));
-        let most = if pattern.starts_with('*') { MOST_OF_WILDCARD } else { MOST_OF_NAME };
+        let most = if pattern.starts_with('*') {
+            MOST_OF_WILDCARD
+        } else {
+            MOST_OF_NAME
+        };
         let is_settled = |id: &Id| self.all.get(id).is_some_and(|own| own.word != Word::Waiting);
         let alike: Vec<Id> = self.index.of_pattern(&place, &pattern).collect();
         let patterns = self.snapshot.on_demand().count(&place.chain);

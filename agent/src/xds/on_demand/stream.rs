@@ -100,7 +100,9 @@ impl Follow {
             let node = request.node.as_ref().map(|node| node.id.as_str());
             let node = node.filter(|id| !id.is_empty() && id.len() <= LONGEST_NODE);
             Asker {
-                place: self.hub.with(|residents, _| residents.place(node.unwrap_or(NO_NODE), &self.chain)),
+                place: self
+                    .hub
+                    .with(|residents, _| residents.place(node.unwrap_or(NO_NODE), &self.chain)),
                 wake: Arc::clone(&self.wake),
             }
         });
@@ -137,7 +139,9 @@ impl Follow {
             }
         });
         if self.names.len() > MOST_NAMES {
-            return Err(Status::resource_exhausted(format!("more than {MOST_NAMES} names")));
+            return Err(Status::resource_exhausted(format!(
+                "more than {MOST_NAMES} names"
+            )));
         }
         Ok(())
     }
@@ -147,7 +151,8 @@ impl Drop for Follow {
     fn drop(&mut self) {
         let names = std::mem::take(&mut self.names);
         if !names.is_empty() {
-            self.hub.with(|residents, _| names.iter().for_each(|(_, id)| residents.close(*id)));
+            self.hub
+                .with(|residents, _| names.iter().for_each(|(_, id)| residents.close(*id)));
         }
     }
 }

@@ -79,7 +79,13 @@ impl Stream {
         });
         if is_new {
             let (node, secret, version) = (&self.node, &**secret, &**version);
-            tracing::error!(node, secret, version, reason, "a proxy refused a certificate that it asked for");
+            tracing::error!(
+                node,
+                secret,
+                version,
+                reason,
+                "a proxy refused a certificate that it asked for"
+            );
         }
     }
 

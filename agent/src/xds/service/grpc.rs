@@ -29,7 +29,9 @@ where
 }
 
 /// The messages to a proxy, framed; a status ends them.
-pub(in super::super) fn response(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Response {
+pub(in super::super) fn response(
+    messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
+) -> Response {
     let frames = messages.map(|message| {
         Ok::<_, Infallible>(match message {
             Ok(bytes) => Frame::data(bytes),

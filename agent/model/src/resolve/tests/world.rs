@@ -116,7 +116,8 @@ fn object(kind: Kind, name: &ObjectRef, mut value: Value, dice: &mut Dice) -> Ob
     for annotation in ["identity", "certificates"] {
         if let Some(text) = value.as_object_mut().and_then(|value| value.remove(annotation)) {
             let text = text.as_str().unwrap_or_default().to_owned();
-            meta.annotations.insert(format!("sealgate.dev/{annotation}"), text);
+            meta.annotations
+                .insert(format!("sealgate.dev/{annotation}"), text);
         }
     }
     let entry = manifest::decode(kind, meta, value);

@@ -40,13 +40,19 @@ impl Index {
             node: node.into(),
             chain: chain.into(),
         };
-        let known = self.places.get_key_value(&place).map(|(known, _)| Arc::clone(known));
+        let known = self
+            .places
+            .get_key_value(&place)
+            .map(|(known, _)| Arc::clone(known));
         known.unwrap_or_else(|| Arc::new(place))
     }
 
     pub(super) fn insert(&mut self, id: Id, resident: &Resident, connect: impl FnOnce() -> Stream) {
         let place = Arc::clone(&resident.place);
-        let (count, _) = self.places.entry(Arc::clone(&place)).or_insert_with(|| (0, connect()));
+        let (count, _) = self
+            .places
+            .entry(Arc::clone(&place))
+            .or_insert_with(|| (0, connect()));
         *count += 1;
         self.secrets.insert((Arc::clone(&resident.secret), id));
         let chain = Arc::clone(&place.chain);
@@ -124,5 +130,6 @@ impl Index {
 
 fn aged<K: Ord + Clone>(all: &Aged<K>, key: K) -> impl Iterator<Item = Id> + use<'_, K> {
     let from = all.range((key.clone(), 0)..);
-    from.take_while(move |(other, _)| *other == key).map(|(_, id)| *id)
+    from.take_while(move |(other, _)| *other == key)
+        .map(|(_, id)| *id)
 }

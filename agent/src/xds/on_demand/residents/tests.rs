@@ -92,7 +92,11 @@ impl Bench {
 
     fn version(&self, secret: &str) -> String {
         let snapshot = self.snapshots.borrow();
-        snapshot.get(TypeUrl::Secret, secret).unwrap().version().to_string()
+        snapshot
+            .get(TypeUrl::Secret, secret)
+            .unwrap()
+            .version()
+            .to_string()
     }
 }
 
@@ -162,7 +166,11 @@ fn a_word_on_an_older_version_says_nothing_of_a_newer_one() {
 #[test]
 fn a_name_follows_the_patterns() {
     let mut bench = Bench::new(&[("*.test", "ns/w"), ("*", "ns/any"), ("b.test", "ns/b")]);
-    let (a, b, c) = (bench.settled("a.test"), bench.settled("b.test"), bench.settled("c.other"));
+    let (a, b, c) = (
+        bench.settled("a.test"),
+        bench.settled("b.test"),
+        bench.settled("c.other"),
+    );
     bench.set("ns/a", "ns/a");
     bench.name("a.test", Some("ns/a"));
     assert_eq!(bench.answer(a).as_deref(), Some("a.test=ns/a"));
@@ -203,7 +211,10 @@ fn a_first_answer_that_is_refused_ends_the_wait() {
     bench.residents.acknowledge(id, bench.nonce, Some("bad"));
     assert_eq!(bench.answer(id), None);
     let proxy = bench.proxy();
-    assert_eq!(proxy.refused.get(&TypeUrl::Secret).map(String::as_str), Some("bad"));
+    assert_eq!(
+        proxy.refused.get(&TypeUrl::Secret).map(String::as_str),
+        Some("bad")
+    );
     assert_eq!(proxy.on_demand["ns/a"].refused.as_deref(), Some("bad"));
     bench.set("ns/a", "3");
     bench.answer(id);
@@ -247,7 +258,10 @@ fn a_chain_is_bounded_and_who_asks_for_much_loses_it() {
     for at in 0..2000 {
         bench.settled(&format!("n{at}.w{}.test", at % 10));
     }
-    assert_eq!(bench.proxies.on_demand().resident(), 20 * MOST_PER_PATTERN + MOST_BESIDES);
+    assert_eq!(
+        bench.proxies.on_demand().resident(),
+        20 * MOST_PER_PATTERN + MOST_BESIDES
+    );
     assert_eq!(bench.answer(quiet), None);
 }
 

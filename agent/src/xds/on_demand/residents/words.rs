@@ -79,7 +79,13 @@ impl Words {
     }
 
     /// A proxy's word on a name. If with it all names have been taken, says so, and whether the version was pushed.
-    pub(super) fn say(&mut self, node: &Arc<str>, secret: &Arc<str>, before: Word, now: Word) -> Option<bool> {
+    pub(super) fn say(
+        &mut self,
+        node: &Arc<str>,
+        secret: &Arc<str>,
+        before: Word,
+        now: Word,
+    ) -> Option<bool> {
         let count = self.0.get_mut(&(Arc::clone(node), Arc::clone(secret)))?;
         count.replace(before, now);
         (count.waiting == 0 && count.refused == 0).then(|| std::mem::take(&mut count.pushed))

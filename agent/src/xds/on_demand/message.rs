@@ -50,6 +50,8 @@ pub(super) struct Node {
 pub(super) struct InitialVersion {
     #[prost(bytes = "vec", tag = "1")]
     pub(super) name: Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub(super) version: String,
 }
 
 /// `google.rpc.Status`.

@@ -108,9 +108,15 @@ impl Residents {
         self.index.place(node, chain)
     }
 
-    /// Takes a question; none if nobody serves the name, or what it is served with is not there yet. The proxy may have
-    /// a version from before.
-    pub(super) fn ask(&mut self, asker: &Asker, wire: &[u8], has: bool, now: Instant) -> Option<Id> {
+    /// Takes a question; none if nobody serves the name, or what it is served with is not there yet. The proxy may bring
+    /// a version along, from before the stream was lost.
+    pub(super) fn ask(
+        &mut self,
+        asker: &Asker,
+        wire: &[u8],
+        brought: Option<&str>,
+        now: Instant,
+    ) -> Option<Id> {
         let place = &asker.place;
         let name = normalized(wire);
         let found = name.as_ref().and_then(|name| self.find(&place.chain, name));
@@ -119,7 +125,8 @@ impl Residents {
             self.proxies.on_demand().count_unknown();
             return None;
         };
-        self.snapshot.get(TypeUrl::Secret, &secret)?;
+        let resource = self.snapshot.get(TypeUrl::Secret, &secret)?;
+        let is_behind = brought.is_some_and(|version| *version != **resource.version());
         let id = self.next;
         self.next += 1;
         let name: Arc<str> = name.as_str().into();
@@ -138,9 +145,12 @@ impl Residents {
             sent: None,
             pending: true,
             word: Word::Waiting,
-            has_good: has,
+            has_good: brought.is_some(),
         };
+        let secret = Arc::clone(&resident.secret);
         self.add(id, resident);
+        // What it lacks since the stream was lost is a change that it gets late, and no question of a handshake's.
+        self.words.wait(&place.node, &secret, Word::Waiting, is_behind);
         self.bound(id);
         Some(id)
     }

@@ -129,8 +129,9 @@ impl Follow {
                     residents.ask_again(*id);
                     continue;
                 }
-                let has = request.initial_versions.iter().any(|own| own.name == *name);
-                match residents.ask(asker, name, has, now) {
+                let brought = request.initial_versions.iter().find(|own| own.name == *name);
+                let brought = brought.map(|own| own.version.as_str());
+                match residents.ask(asker, name, brought, now) {
                     Some(id) => names.push((name.as_slice().into(), id)),
                     // An answer that repeats what is no text cannot be read: Envoy would only ask again.
                     None if std::str::from_utf8(name).is_err() => {}

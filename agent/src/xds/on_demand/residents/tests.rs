@@ -55,11 +55,15 @@ impl Bench {
     }
 
     fn ask(&mut self, name: &str) -> Option<Id> {
+        self.ask_with(name, None)
+    }
+
+    fn ask_with(&mut self, name: &str, brought: Option<&str>) -> Option<Id> {
         let asker = Asker {
             place: self.residents.place(NODE, CHAIN),
             wake: Arc::default(),
         };
-        self.residents.ask(&asker, name.as_bytes(), false, self.now)
+        self.residents.ask(&asker, name.as_bytes(), brought, self.now)
     }
 
     /// What the stream of a name is told, as text.
@@ -145,6 +149,24 @@ fn a_rotation_is_confirmed_by_the_slowest_name() {
     // Whoever asks later does not make it slower.
     bench.settled("y.a.test");
     assert_eq!(bench.held("ns/a"), Some((bench.version("ns/a"), false)));
+}
+
+#[test]
+fn who_comes_back_is_answered_and_what_it_missed_is_a_rotation() {
+    let mut bench = Bench::new(&[("a.test", "ns/a")]);
+    let version = bench.version("ns/a");
+    for (brought, asked) in [(version.as_str(), true), ("older", false)] {
+        let id = bench.ask_with("a.test", Some(brought)).unwrap();
+        assert_eq!(bench.answer(id).as_deref(), Some("a.test=ns/a"));
+        // It has a version: what it refuses now ends nothing.
+        bench.residents.acknowledge(id, bench.nonce, Some("bad"));
+        assert_eq!(bench.answer(id), None);
+        bench.residents.ask_again(id);
+        assert!(bench.answer(id).is_some());
+        bench.residents.acknowledge(id, bench.nonce, None);
+        assert_eq!(bench.held("ns/a"), Some((version.clone(), asked)));
+        bench.residents.close(id);
+    }
 }
 
 #[test]

@@ -69,7 +69,12 @@ impl Served {
         let parts = (0..PARTS).filter_map(|at| resolver.part(at));
         Self {
             gateways: gateways
-                .map(|(rank, gateway)| (format!("{}/{}", rank.namespace, rank.name), gateway.described.clone()))
+                .map(|(rank, gateway)| {
+                    (
+                        format!("{}/{}", rank.namespace, rank.name),
+                        gateway.described.clone(),
+                    )
+                })
                 .collect(),
             ports: resolver
                 .ports()
@@ -100,6 +105,7 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
             namespace: namespaces.gateway.clone(),
             labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
             port_map: BTreeMap::new(),
+            on_demand_from: 0,
             strict_names: false,
             refuse_expired: false,
         },
@@ -163,7 +169,9 @@ fn seen() -> Result<BTreeMap<(String, String), BTreeSet<Fate>>> {
             let fate = match named(&whole.findings, object, &field) {
                 Some(finding) if finding.severity == Severity::Error => Fate::Refused,
                 Some(_) => Fate::Reported,
-                None if translate(&without(&objects, at, &field)?)?.served != whole.served => Fate::CarriedOut,
+                None if translate(&without(&objects, at, &field)?)?.served != whole.served => {
+                    Fate::CarriedOut
+                }
                 None => Fate::NoEffect,
             };
             fates.insert(fate);

@@ -151,7 +151,9 @@ impl Subscription {
         let everything = self.narrow(&given);
         let mut new: BTreeSet<_> = given.difference(&self.names).cloned().collect();
         if self.kind == TypeUrl::Secret {
-            let added = new.iter().map(|wire| names::canonical(wire, &self.namespace).into());
+            let added = new
+                .iter()
+                .map(|wire| names::canonical(wire, &self.namespace).into());
             self.delta.added.extend(added);
         }
         if everything && !self.wildcard {

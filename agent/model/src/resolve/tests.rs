@@ -65,6 +65,9 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     for (key, demand) in resolver.table.all_demands() {
         all.insert(format!("demand {key:?}"), format!("{demand:?}"));
     }
+    for (key, certificate) in resolver.names() {
+        all.insert(format!("name {} {}", key.0, key.1), format!("{certificate:?}"));
+    }
     all.insert("wanted".to_owned(), format!("{:?}", resolver.wanted()));
     all.insert("gateways".to_owned(), format!("{:?}", resolver.gateways()));
     all
@@ -106,6 +109,10 @@ fn assert_changes(was: &BTreeMap<String, String>, now: &BTreeMap<String, String>
     {
         let is_told = match key.split_once(' ') {
             Some(("port", number)) => changes.ports.contains(&number.parse().unwrap()),
+            Some(("name", name)) => {
+                let (chain, pattern) = name.split_once(' ').unwrap();
+                changes.names.contains(&(chain.into(), pattern.into()))
+            }
             Some(("cluster", name)) => changes.clusters.contains(name),
             Some(("routes" | "demand", _)) => !changes.parts.is_empty(),
             _ => true,

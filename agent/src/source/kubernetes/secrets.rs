@@ -140,11 +140,7 @@ impl Secrets {
         (secrets, receiver)
     }
 
-    pub(super) async fn run(
-        mut self,
-        mut receiver: mpsc::UnboundedReceiver<News>,
-        mut demand: Follow,
-    ) {
+    pub(super) async fn run(mut self, mut receiver: mpsc::UnboundedReceiver<News>, mut demand: Follow) {
         loop {
             let deadline = self.wanted.next_deadline();
             tokio::select! {

@@ -386,23 +386,19 @@ async fn unknown_names_leave_nothing_behind() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints what a resident name costs the agent"]
 async fn what_a_resident_name_costs() -> Result<()> {
-    const WILDCARDS: u32 = 40;
-    const NAMES: u32 = 250;
+    const NAMES: u32 = 5000;
     let bed = Bed::start().await?;
-    let servers: Vec<_> = (0..WILDCARDS)
-        .map(|at| server(&format!("*.w{at}.test"), "wild", "SIMPLE"))
+    let servers: Vec<_> = (0..NAMES)
+        .map(|at| server(&format!("n{at}.test"), "wild", "SIMPLE"))
         .collect();
     bed.gateway_of(&servers)?;
-    eventually("it is there", SOON, || bed.shows("a.w0.test", &bed.wildcard)).await?;
+    eventually("it is there", SOON, || bed.shows("n0.test", &bed.wildcard)).await?;
     let before = bed.site.agent_memory()?;
     let start = Instant::now();
-    for name in 0..NAMES {
-        for wildcard in 0..WILDCARDS {
-            bed.shows(&format!("n{name}.w{wildcard}.test"), &bed.wildcard)
-                .await?;
-        }
+    for at in 0..NAMES {
+        bed.shows(&format!("n{at}.test"), &bed.wildcard).await?;
     }
-    let count = u64::from(WILDCARDS * NAMES);
+    let count = u64::from(NAMES);
     let counts = bed.on_demand().await?;
     let grown = bed.site.agent_memory()? - before;
     println!(

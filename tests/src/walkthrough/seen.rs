@@ -17,7 +17,8 @@ impl Walkthrough {
     pub(super) async fn seen(&mut self) -> Result<String> {
         let name = format!("istio-system/{}", self.credential);
         self.confirmed(&name, &self.leaf.serial).await?;
-        let mut places = self.envoy_shows(&name).await?;
+        // Names that were asked for on demand come back one by one after an outage.
+        let mut places = eventually("Envoy's pages", SOON, || self.envoy_shows(&name)).await?;
         places.extend(self.agent_shows().await?);
         let mut told = format!("   serial {} everywhere", self.leaf.serial);
         if let Some(cluster) = self.store.cluster() {

@@ -100,7 +100,7 @@ async fn measure(
     let mut stand = Stand::prepare(binary, origin, size).await?;
     figures.set("start_agent", stand.start_agent().await?.as_secs_f64());
     figures.set("start_envoy", stand.start_envoy().await?.as_secs_f64());
-    memory(figures, "rss", stand.settled_memory().await?);
+    figures.memory("rss", stand.settled_memory().await?);
     if size.hosts >= VISITED_FROM {
         visit_all(&stand).await?;
         memory(figures, "rss_visited", stand.settled_memory().await?);
@@ -154,10 +154,4 @@ async fn rows(figures: &mut Figures, options: &Options, stand: &Stand, load: &Lo
     figures.set("bulk_publications", bulk.publications as f64);
     figures.set("bulk_wrong", bulk.wrong as f64);
     Ok(())
-}
-
-/// Of the agent and of Envoy.
-pub(super) fn memory(figures: &mut Figures, key: &str, (agent, envoy): (f64, f64)) {
-    figures.set(&format!("{key}_agent"), agent);
-    figures.set(&format!("{key}_envoy"), envoy);
 }

@@ -103,7 +103,7 @@ async fn measure(
     figures.memory("rss", stand.settled_memory().await?);
     if size.hosts >= VISITED_FROM {
         visit_all(&stand).await?;
-        memory(figures, "rss_visited", stand.settled_memory().await?);
+        figures.memory("rss_visited", stand.settled_memory().await?);
     }
     if memory_only {
         return Ok(());

@@ -33,8 +33,12 @@ impl Count {
     }
 
     fn replace(&mut self, before: Word, now: Word) {
-        self.of(before).map(|count| *count -= 1);
-        self.of(now).map(|count| *count += 1);
+        if let Some(count) = self.of(before) {
+            *count -= 1;
+        }
+        if let Some(count) = self.of(now) {
+            *count += 1;
+        }
     }
 }
 

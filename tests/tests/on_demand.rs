@@ -385,7 +385,7 @@ async fn unknown_names_leave_nothing_behind() -> Result<()> {
 /// `cargo test --release ... -- --ignored --nocapture`, with SEALGATE_BIN of a release build.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints what a resident name costs the agent"]
-#[expect(clippy::print_stdout, reason = "figures for people")]
+#[expect(clippy::print_stdout, reason = "the figure is what people run this test for")]
 async fn what_a_resident_name_costs() -> Result<()> {
     const NAMES: u32 = 5000;
     let bed = Bed::start().await?;

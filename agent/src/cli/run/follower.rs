@@ -46,7 +46,11 @@ impl Follower {
                     }
                     let now = Instant::now();
                     let come = batch.get(known..).unwrap_or_default();
-                    if come.iter().fold(false, |at_once, step| self.bulk.take(step, now) || at_once) {
+                    let mut at_once = false;
+                    for step in come {
+                        at_once |= self.bulk.take(step, now);
+                    }
+                    if at_once {
                         self.apply(std::mem::take(&mut batch));
                     }
                 }

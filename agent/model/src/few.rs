@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Few<T>(Vec<T>);
+pub struct Few<T>(Vec<T>);
 
 impl<T> Default for Few<T> {
     fn default() -> Self {
@@ -14,7 +14,7 @@ impl<T> Default for Few<T> {
 
 impl<T: Ord> Few<T> {
     /// Adds a value; says whether it is new.
-    pub(crate) fn insert(&mut self, value: T) -> bool {
+    pub fn insert(&mut self, value: T) -> bool {
         let Err(at) = self.0.binary_search(&value) else {
             return false;
         };
@@ -26,7 +26,7 @@ impl<T: Ord> Few<T> {
     }
 
     /// Takes a value out; says whether it was there.
-    pub(crate) fn remove(&mut self, value: &T) -> bool {
+    pub fn remove(&mut self, value: &T) -> bool {
         let found = self.0.binary_search(value);
         found.is_ok_and(|at| {
             self.0.remove(at);
@@ -34,7 +34,8 @@ impl<T: Ord> Few<T> {
         })
     }
 
-    pub(crate) fn contains<Q: Ord + ?Sized>(&self, value: &Q) -> bool
+    /// Whether a value is there.
+    pub fn contains<Q: Ord + ?Sized>(&self, value: &Q) -> bool
     where
         T: Borrow<Q>,
     {
@@ -43,11 +44,14 @@ impl<T: Ord> Few<T> {
 }
 
 impl<T> Few<T> {
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
+    /// In order.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.iter()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -8,7 +8,7 @@ pub mod annotation;
 mod code;
 mod credential_name;
 mod event;
-mod few;
+pub mod few;
 mod finding;
 mod kind;
 pub mod kinds;

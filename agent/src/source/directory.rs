@@ -5,16 +5,21 @@
 //! that is half written waits for its other half, and nothing waits with it. A slow poll backs the watcher up.
 
 mod burst;
+mod held;
 mod index;
+mod poll;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::mem;
 use std::os::unix::fs::MetadataExt as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -25,13 +30,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::burst::Burst;
 use self::index::Index;
+use self::poll::Poll;
 use self::tree::{Tree, Visit};
 
 /// A pair that does not match, a file that is cut off or not closed yet, may be half of a change: it is judged when
 /// it is whole, or after this long.
 const TORN: Duration = Duration::from_millis(150);
-/// How often everything is looked at, whatever the watcher says.
-const POLL: Duration = Duration::from_secs(10);
+/// For the first look at everything.
+const MOST_THREADS: usize = 8;
 
 /// Why a directory cannot be read at all.
 #[derive(Debug, Error)]
@@ -89,7 +95,7 @@ impl DirectorySource {
         follower.scan()?;
         let units: Vec<Arc<Path>> = follower.tree.units().cloned().collect();
         // As they lie: whoever starts now has nothing better.
-        units.iter().for_each(|unit| follower.judge(unit));
+        follower.judge_all(&units);
         if sender
             .send(vec![SourceEvent::Reset(follower.index.all())])
             .is_ok()
@@ -102,7 +108,11 @@ impl DirectorySource {
     }
 
     fn scan(&self) -> Result<Tree, DirectoryError> {
-        Tree::scan(&self.root).map_err(|error| DirectoryError::Unreadable(self.root.clone(), error))
+        Tree::scan(&self.root).map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, error: io::Error) -> DirectoryError {
+        DirectoryError::Unreadable(self.root.clone(), error)
     }
 
     /// Whether this may be half of a change.
@@ -131,33 +141,37 @@ struct Follower {
     /// Files that were written to and not closed yet.
     writers: BTreeSet<PathBuf>,
     /// Units that are not whole, and when they are judged all the same.
-    waiting: BTreeMap<PathBuf, Instant>,
+    waiting: BTreeMap<Arc<Path>, Instant>,
 }
 
 impl Follower {
     fn run(mut self, events: &mpsc::Receiver<notify::Result<notify::Event>>, sender: &UnboundedSender<Step>) {
-        let mut poll = Instant::now() + POLL;
+        let mut poll = Poll::new(&self.source.root);
         while !sender.is_closed() {
-            let until = self.waiting.values().min().map_or(poll, |first| poll.min(*first));
+            let next = poll.due();
+            let until = self.waiting.values().min().map_or(next, |first| next.min(*first));
             let Some(burst) = Burst::gather(events, until) else {
                 return;
             };
-            let now = Instant::now();
-            let polled = now >= poll;
-            if polled {
-                poll = now + POLL;
-            }
-            self.take(&burst, polled);
-            self.settle(now);
-            let changes = self.index.changes();
-            if !changes.is_empty() && sender.send(changes).is_err() {
+            self.take(&burst, poll.take());
+            self.settle(Instant::now());
+            if self.changes().is_some_and(|step| sender.send(step).is_err()) {
                 return;
             }
         }
     }
 
+    /// What the receiver does not know yet.
+    fn changes(&mut self) -> Option<Step> {
+        let mut changes = self.index.changes();
+        let unread = self.index.take_unread();
+        unread.iter().for_each(|unit| self.judge(unit));
+        changes.extend(self.index.changes());
+        (!changes.is_empty()).then_some(changes)
+    }
+
     /// Reads what was touched.
-    fn take(&mut self, burst: &Burst, polled: bool) {
+    fn take(&mut self, burst: &Burst, polled: Option<io::Result<Tree>>) {
         for (path, open) in &burst.paths {
             if *open {
                 self.writers.insert(path.clone());
@@ -165,22 +179,33 @@ impl Follower {
                 self.writers.remove(path);
             }
         }
-        let visits = if polled || burst.lost {
-            None
-        } else {
-            self.tree.visits(burst.paths.keys())
-        };
-        let dirty = match visits {
-            Some(visits) => self.visit(visits),
-            None => match self.scan() {
-                Ok(dirty) => dirty,
-                // The root is gone for now: everything is held until it comes back.
-                Err(error) => {
-                    return tracing::error!(%error, "the directory cannot be read; what is known is served on");
-                }
-            },
-        };
-        dirty.iter().for_each(|unit| self.look(unit));
+        match self.look_around(burst, polled) {
+            Ok(dirty) => dirty.iter().for_each(|unit| self.look(unit)),
+            // The root is gone for now: everything is held until it comes back.
+            Err(error) => tracing::error!(%error, "the directory cannot be read; what is known is served on"),
+        }
+    }
+
+    /// Visits what moved, and says which units are to be read.
+    fn look_around(
+        &mut self,
+        burst: &Burst,
+        polled: Option<io::Result<Tree>>,
+    ) -> Result<BTreeSet<Arc<Path>>, DirectoryError> {
+        let polled = polled
+            .transpose()
+            .map_err(|error| self.source.unreadable(error))?;
+        // A poll is older than what was seen since: what differs is only where to look.
+        let suspected = polled.map(|tree| self.tree.suspects(&tree));
+        let moved = self.tree.visits(burst.paths.keys()).filter(|_| !burst.lost);
+        match (moved, suspected) {
+            (Some(moved), None) => Ok(self.visit(moved)),
+            (Some(mut moved), Some(Some(suspected))) => {
+                moved.extend(suspected);
+                Ok(self.visit(moved))
+            }
+            _ => self.scan(),
+        }
     }
 
     /// Visits parts of the tree again, and says which units are there.
@@ -217,8 +242,8 @@ impl Follower {
 
     /// Forgets units at a path and below it that are not there any more.
     fn drop_gone(&mut self, path: &Path) {
-        let is_gone = |unit: &&PathBuf| !self.tree.may_hold(unit);
-        let gone: Vec<PathBuf> = self.index.units_at(path).filter(is_gone).cloned().collect();
+        let is_gone = |unit: &&Arc<Path>| !self.tree.may_hold(unit);
+        let gone: Vec<Arc<Path>> = self.index.units_at(path).filter(is_gone).cloned().collect();
         for unit in &gone {
             self.index.remove(unit);
             self.waiting.remove(unit);
@@ -254,7 +279,7 @@ impl Follower {
     }
 
     /// Judges a unit if it is whole, and else lets it wait for its other half.
-    fn look(&mut self, unit: &Path) {
+    fn look(&mut self, unit: &Arc<Path>) {
         let is_written = |path: &PathBuf| self.tree.is_read_by(path, unit);
         if !self.writers.iter().any(is_written) {
             let entries = self.tree.read(unit, &self.source.namespaces);
@@ -263,19 +288,44 @@ impl Follower {
             }
         }
         self.waiting
-            .entry(unit.to_owned())
+            .entry(Arc::clone(unit))
             .or_insert_with(|| Instant::now() + TORN);
     }
 
     /// Judges those that waited long enough.
     fn settle(&mut self, now: Instant) {
-        let due = |(unit, until): (&PathBuf, &Instant)| (*until <= now).then(|| unit.clone());
-        let due: Vec<PathBuf> = self.waiting.iter().filter_map(due).collect();
+        let due = |(unit, until): (&Arc<Path>, &Instant)| (*until <= now).then(|| Arc::clone(unit));
+        let due: Vec<Arc<Path>> = self.waiting.iter().filter_map(due).collect();
         due.iter().for_each(|unit| self.judge(unit));
     }
 
+    /// Takes units as they lie, on all processors.
+    fn judge_all(&mut self, units: &[Arc<Path>]) {
+        let next = AtomicUsize::new(0);
+        let (tree, namespaces) = (&self.tree, &self.source.namespaces);
+        let read = || {
+            let mut read = Vec::new();
+            while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                read.push((unit, tree.read(unit, namespaces)));
+            }
+            read
+        };
+        let threads = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(MOST_THREADS);
+        let read = thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(read)).collect();
+            let ends = threads.into_iter().map(ScopedJoinHandle::join);
+            ends.map(|end| end.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect::<Vec<_>>()
+        });
+        for (unit, entries) in read.into_iter().flatten() {
+            self.tell(unit, entries);
+        }
+    }
+
     /// Takes a unit as it lies.
-    fn judge(&mut self, unit: &Path) {
+    fn judge(&mut self, unit: &Arc<Path>) {
         let tree = &self.tree;
         self.writers
             .retain(|path| tree.is_tied(path) && !tree.is_read_by(path, unit));
@@ -283,7 +333,7 @@ impl Follower {
         self.tell(unit, entries);
     }
 
-    fn tell(&mut self, unit: &Path, entries: Vec<Entry>) {
+    fn tell(&mut self, unit: &Arc<Path>, entries: Vec<Entry>) {
         self.waiting.remove(unit);
         self.index.set(unit, self.tree.file_ref(unit), entries);
     }

@@ -3,17 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use sealgate_model::few::Few;
 use sealgate_model::{Code, Entry, Finding, Kind, ObjectRef, Severity, SourceEvent};
+
+use super::held::Held;
 
 /// What one unit held when it was last read.
 #[derive(Debug)]
 struct Reading {
     /// Names the unit itself.
     file: ObjectRef,
-    objects: BTreeMap<ObjectRef, Arc<Entry>>,
+    /// In the order of their names.
+    objects: Vec<Held>,
     /// What is wrong with the unit as a whole.
     findings: Vec<Finding>,
     /// Objects that it has twice.
@@ -22,23 +26,42 @@ struct Reading {
 
 impl Reading {
     fn new(file: ObjectRef, entries: Vec<Entry>) -> Self {
-        let mut reading = Self {
-            file,
-            objects: BTreeMap::new(),
-            findings: Vec::new(),
-            again: Vec::new(),
-        };
+        let mut objects: BTreeMap<ObjectRef, Held> = BTreeMap::new();
+        let mut findings = Vec::new();
+        let mut again = Vec::new();
         for entry in entries {
             let name = &entry.object_ref;
             if name.kind == Kind::File {
-                reading.findings.extend(entry.findings);
-            } else if reading.objects.contains_key(name) {
-                reading.again.push(entry.object_ref);
+                findings.extend(entry.findings);
+            } else if objects.contains_key(name) {
+                again.push(entry.object_ref);
             } else {
-                reading.objects.insert(name.clone(), Arc::new(entry));
+                objects.insert(name.clone(), Held::new(entry));
             }
         }
-        reading
+        Self {
+            file,
+            objects: objects.into_values().collect(),
+            findings,
+            again,
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.objects.iter().map(Held::name).chain([&self.file])
+    }
+
+    fn at(&self, name: &ObjectRef) -> Option<usize> {
+        self.objects.binary_search_by(|held| held.name().cmp(name)).ok()
+    }
+
+    /// Adds what a former reading had and this one does not name.
+    fn keep(&mut self, former: Self) {
+        for old in former.objects {
+            if let Err(at) = self.objects.binary_search_by(|held| held.name().cmp(old.name())) {
+                self.objects.insert(at, old);
+            }
+        }
     }
 
     fn is_broken(&self) -> bool {
@@ -48,20 +71,28 @@ impl Reading {
     }
 }
 
+/// Who has an object, and what was told of it.
+#[derive(Debug, Default)]
+struct Claim {
+    /// The units that hold an object of this name, or the unit that a file's name means.
+    units: Few<Arc<Path>>,
+    told: Option<Held>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    readings: BTreeMap<PathBuf, Reading>,
-    /// The units that hold an object of this name, and the unit that a file's name means.
-    claims: HashMap<ObjectRef, BTreeSet<PathBuf>>,
-    told: HashMap<ObjectRef, Arc<Entry>>,
+    readings: BTreeMap<Arc<Path>, Reading>,
+    claims: HashMap<ObjectRef, Claim>,
     /// What may differ from what was told.
     touched: BTreeSet<ObjectRef>,
+    /// Units to be read again: their Secrets are to be told and were not kept.
+    unread: BTreeSet<Arc<Path>>,
 }
 
 impl Index {
     /// The units at a path and below it.
-    pub(super) fn units_at(&self, path: &Path) -> impl Iterator<Item = &PathBuf> {
+    pub(super) fn units_at(&self, path: &Path) -> impl Iterator<Item = &Arc<Path>> {
         let from = self
             .readings
             .range::<Path, _>((Bound::Included(path), Bound::Unbounded));
@@ -70,21 +101,17 @@ impl Index {
     }
 
     /// Takes what a unit holds now. One that cannot be read as a whole keeps the objects that it had.
-    pub(super) fn set(&mut self, path: &Path, file: ObjectRef, entries: Vec<Entry>) {
+    pub(super) fn set(&mut self, path: &Arc<Path>, file: ObjectRef, entries: Vec<Entry>) {
         let mut reading = Reading::new(file, entries);
         let former = self.take(path);
-        if reading.is_broken() {
-            for (name, old) in former.into_iter().flat_map(|former| former.objects) {
-                reading.objects.entry(name).or_insert(old);
-            }
+        if let Some(former) = former.filter(|_| reading.is_broken()) {
+            reading.keep(former);
         }
-        for name in reading.objects.keys().chain([&reading.file]) {
-            self.claims
-                .entry(name.clone())
-                .or_default()
-                .insert(path.to_owned());
+        for name in reading.names() {
+            let claim = self.claims.entry(name.clone()).or_default();
+            claim.units.insert(Arc::clone(path));
         }
-        self.readings.insert(path.to_owned(), reading);
+        self.readings.insert(Arc::clone(path), reading);
         self.touch(path);
     }
 
@@ -95,13 +122,10 @@ impl Index {
 
     fn take(&mut self, path: &Path) -> Option<Reading> {
         self.touch(path);
-        let reading = self.readings.remove(path)?;
-        for name in reading.objects.keys().chain([&reading.file]) {
-            if let Some(claims) = self.claims.get_mut(name) {
-                claims.remove(path);
-                if claims.is_empty() {
-                    self.claims.remove(name);
-                }
+        let (path, reading) = self.readings.remove_entry(path)?;
+        for name in reading.names() {
+            if let Some(claim) = self.claims.get_mut(name) {
+                claim.units.remove(&path);
             }
         }
         Some(reading)
@@ -112,7 +136,7 @@ impl Index {
         let Some(reading) = self.readings.get(path) else {
             return;
         };
-        for name in reading.objects.keys().chain([&reading.file]) {
+        for name in reading.names() {
             self.touched.insert(name.clone());
             let others = self.claimants(name).filter(|other| other.file != *name);
             let files: Vec<_> = others.map(|other| other.file.clone()).collect();
@@ -120,51 +144,85 @@ impl Index {
         }
     }
 
-    fn claimants(&self, name: &ObjectRef) -> impl Iterator<Item = &Reading> {
-        let paths = self.claims.get(name).into_iter().flatten();
-        paths.filter_map(|path| self.readings.get(path))
+    fn owner(&self, name: &ObjectRef) -> Option<&Arc<Path>> {
+        self.claims.get(name)?.units.iter().next()
     }
 
-    /// What the receiver does not know yet.
+    fn claimants(&self, name: &ObjectRef) -> impl Iterator<Item = &Reading> {
+        let units = self.claims.get(name).map(|claim| &claim.units);
+        let units = units.into_iter().flatten();
+        units.filter_map(|path| self.readings.get(path))
+    }
+
+    /// What the receiver does not know yet. Of Secrets nothing but their digest is kept afterwards.
     pub(super) fn changes(&mut self) -> Vec<SourceEvent> {
-        let mut events = Vec::new();
-        for name in std::mem::take(&mut self.touched) {
-            match self.current(&name) {
-                Some(now) if self.told.get(&name).is_some_and(|told| same(told, &now)) => {}
-                Some(now) => {
-                    events.push(SourceEvent::Apply(Entry::clone(&now)));
-                    self.told.insert(name, now);
-                }
-                None if self.told.remove(&name).is_some() => events.push(SourceEvent::Delete(name)),
-                None => {}
+        let touched = std::mem::take(&mut self.touched);
+        touched.into_iter().filter_map(|name| self.change(name)).collect()
+    }
+
+    fn change(&mut self, name: ObjectRef) -> Option<SourceEvent> {
+        let now = self.current(&name);
+        let claim = self.claims.get_mut(&name)?;
+        let Some(now) = now else {
+            let was_told = claim.told.take().is_some();
+            if claim.units.is_empty() {
+                self.claims.remove(&name);
             }
+            return was_told.then_some(SourceEvent::Delete(name));
+        };
+        let kept = now.kept();
+        let is_known = claim.told.as_ref() == Some(&kept);
+        if let (Held::Digest(_), false) = (&now, is_known) {
+            let unit = claim.units.iter().next();
+            self.unread.extend(unit.cloned());
+            return None;
         }
-        events
+        claim.told = Some(kept.clone());
+        if let Some(place) = self.place(&name) {
+            *place = kept;
+        }
+        match now {
+            Held::Whole(entry) if !is_known => Some(SourceEvent::Apply(Arc::unwrap_or_clone(entry))),
+            Held::Whole(_) | Held::Digest(_) => None,
+        }
+    }
+
+    /// Where the owner of an object keeps it.
+    fn place(&mut self, name: &ObjectRef) -> Option<&mut Held> {
+        let owner = Arc::clone(self.owner(name)?);
+        let reading = self.readings.get_mut(&owner)?;
+        let at = reading.at(name)?;
+        reading.objects.get_mut(at)
+    }
+
+    /// Units that have to be read again before everything is told.
+    pub(super) fn take_unread(&mut self) -> BTreeSet<Arc<Path>> {
+        std::mem::take(&mut self.unread)
     }
 
     /// Everything, as if nothing had been told yet, in the order of the paths.
     pub(super) fn all(&mut self) -> Vec<Entry> {
-        self.told.clear();
+        self.claims.values_mut().for_each(|claim| claim.told = None);
         self.touched = self.claims.keys().cloned().collect();
         let told = |event| match event {
             SourceEvent::Apply(entry) => Some(entry),
             SourceEvent::Reset(_) | SourceEvent::Delete(_) => None,
         };
         let mut entries: Vec<Entry> = self.changes().into_iter().filter_map(told).collect();
-        entries.sort_by_cached_key(|entry| self.claims.get(&entry.object_ref)?.first().cloned());
+        entries.sort_by_cached_key(|entry| self.owner(&entry.object_ref).cloned());
         entries
     }
 
     /// What is to be told of an object or a file.
-    fn current(&self, name: &ObjectRef) -> Option<Arc<Entry>> {
+    fn current(&self, name: &ObjectRef) -> Option<Held> {
         let owner = self.claimants(name).next()?;
         if name.kind != Kind::File {
-            return owner.objects.get(name).cloned();
+            return owner.at(name).and_then(|at| owner.objects.get(at)).cloned();
         }
         let mut findings = owner.findings.clone();
         findings.extend(self.duplicates(owner));
         (!findings.is_empty()).then(|| {
-            Arc::new(Entry {
+            Held::new(Entry {
                 object_ref: name.clone(),
                 object: None,
                 findings,
@@ -174,9 +232,9 @@ impl Index {
 
     /// The objects of a unit that do not stand.
     fn duplicates<'i>(&'i self, reading: &'i Reading) -> impl Iterator<Item = Finding> + 'i {
-        let owned = reading.objects.keys().filter_map(|name| {
-            let owner = self.claimants(name).next()?;
-            (owner.file != reading.file).then(|| duplicate(name, reading, owner))
+        let owned = reading.objects.iter().filter_map(|held| {
+            let owner = self.claimants(held.name()).next()?;
+            (owner.file != reading.file).then(|| duplicate(held.name(), reading, owner))
         });
         owned.chain(reading.again.iter().map(|name| duplicate(name, reading, reading)))
     }
@@ -194,8 +252,4 @@ fn duplicate(name: &ObjectRef, reading: &Reading, owner: &Reading) -> Finding {
             format!("{} has it too: that of {} stands", reading.file, owner.file)
         },
     }
-}
-
-fn same(told: &Arc<Entry>, now: &Arc<Entry>) -> bool {
-    Arc::ptr_eq(told, now) || told == now
 }

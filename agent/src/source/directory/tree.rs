@@ -7,8 +7,9 @@ mod content;
 mod links;
 mod ties;
 
+use std::cmp;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher as _};
 use std::io;
@@ -17,6 +18,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sealgate_model::few::Few;
 use sealgate_model::manifest::{Namespaces, refused};
 use sealgate_model::{Code, Entry, ObjectRef};
 
@@ -66,6 +68,12 @@ struct Unit {
     ties: Vec<Arc<Path>>,
 }
 
+impl Unit {
+    fn is(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.stamp == other.stamp
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Folder {
     real: Arc<Path>,
@@ -98,7 +106,7 @@ pub(super) struct Tree {
     /// Links that lead nowhere: they may lead to a folder once it comes.
     dangling: BTreeMap<Arc<Path>, Vec<Arc<Path>>>,
     /// Real folders to the names that lead there.
-    names: BTreeMap<Arc<Path>, BTreeSet<Arc<Path>>>,
+    names: HashMap<Arc<Path>, Few<Arc<Path>>>,
     ties: Ties,
 }
 
@@ -224,12 +232,20 @@ impl Tree {
 
     /// Units that are new or whose files differ from `before`.
     pub(super) fn changed_since(&self, before: &Self) -> BTreeSet<Arc<Path>> {
-        let same = |path: &Arc<Path>, unit: &Unit| {
-            let former = before.units.get(path);
-            former.is_some_and(|former| former.kind == unit.kind && former.stamp == unit.stamp)
-        };
+        let same =
+            |path: &Arc<Path>, unit: &Unit| before.units.get(path).is_some_and(|former| former.is(unit));
         let moved = self.units.iter().filter(|(path, unit)| !same(path, unit));
         moved.map(|(path, _)| Arc::clone(path)).collect()
+    }
+
+    /// What has to be visited because another look saw something else; none if all of it has to be.
+    pub(super) fn suspects(&self, other: &Self) -> Option<BTreeSet<Visit>> {
+        let units = differing(&self.units, &other.units, Unit::is);
+        let folders = differing(&self.folders, &other.folders, |one, other| one.real == other.real);
+        let paths: BTreeSet<&Arc<Path>> = units.into_iter().chain(folders).collect();
+        let is_root = |path: &&Arc<Path>| ***path == *self.root;
+        let visits = paths.iter().map(|path| Visit::Entry(Arc::clone(path)));
+        (!paths.iter().any(is_root)).then(|| visits.collect())
     }
 
     /// Real folders whose need for a watch may have changed since this was last asked.
@@ -410,6 +426,30 @@ fn below<'m, V>(
         .take_while(move |(other, _)| other.starts_with(path))
 }
 
+/// The keys under which two maps differ.
+fn differing<'m, V>(
+    one: &'m BTreeMap<Arc<Path>, V>,
+    other: &'m BTreeMap<Arc<Path>, V>,
+    same: impl Fn(&V, &V) -> bool,
+) -> Vec<&'m Arc<Path>> {
+    let (mut ones, mut others) = (one.iter().peekable(), other.iter().peekable());
+    let mut paths = Vec::new();
+    loop {
+        let order = match (ones.peek(), others.peek()) {
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+            (Some(_), None) => cmp::Ordering::Less,
+            (None, Some(_)) => cmp::Ordering::Greater,
+            (None, None) => return paths,
+        };
+        let one = ones.next_if(|_| order.is_le());
+        let other = others.next_if(|_| order.is_ge());
+        let is_same = matches!((one, other), (Some((_, one)), Some((_, other))) if same(one, other));
+        if !is_same {
+            paths.extend(one.or(other).map(|(path, _)| path));
+        }
+    }
+}
+
 fn keys_below<V>(map: &BTreeMap<Arc<Path>, V>, path: &Path) -> Vec<Arc<Path>> {
     below(map, path).map(|(key, _)| Arc::clone(key)).collect()
 }
@@ -446,3 +486,7 @@ fn is_manifest(path: &Path) -> bool {
         Some("yaml" | "yml" | "json")
     )
 }
+
+#[cfg(test)]
+#[path = "tree/tests.rs"]
+mod tests;

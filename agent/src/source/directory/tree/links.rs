@@ -15,8 +15,8 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Way {
     /// The real path at its end, or why there is none.
     pub(super) end: io::Result<PathBuf>,
-    /// Real paths whose change may lead elsewhere or change the content: the links, the file at the end, and what is
-    /// missing. None for a folder that no link leads to.
+    /// Real paths whose change may lead elsewhere or change the content: the links and what lies behind them, the file at
+    /// the end, and what is missing. None for a folder that no link leads to.
     pub(super) ties: Vec<Arc<Path>>,
 }
 
@@ -55,7 +55,7 @@ fn walk(mut at: PathBuf, name: &OsStr, ties: &mut Vec<Arc<Path>>) -> io::Result<
             names(&target).rev().for_each(|name| rest.push_front(name));
             ties.push(next.into());
         } else {
-            if !kind.is_dir() {
+            if links > 0 || !kind.is_dir() {
                 ties.push(Arc::from(next.as_path()));
             }
             at = next;

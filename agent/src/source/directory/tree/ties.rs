@@ -5,12 +5,14 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
+use sealgate_model::few::Few;
+
 use super::{Visit, below};
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ties {
-    visits: BTreeMap<Arc<Path>, BTreeSet<Visit>>,
+    visits: BTreeMap<Arc<Path>, Few<Visit>>,
     /// Real folders that came or went, or may have.
     touched: BTreeSet<Arc<Path>>,
 }

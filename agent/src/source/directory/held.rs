@@ -1,0 +1,69 @@
+//! What is kept of an object between two looks: itself, as it is shared with the receiver anyway; of a Secret that was
+//! told a digest alone, so that private keys lie in memory once.
+
+use std::sync::Arc;
+
+use sealgate_model::{Entry, Object, ObjectRef, SecretObject};
+use sha2::{Digest as _, Sha256};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    Whole(Arc<Entry>),
+    Digest(Arc<SecretDigest>),
+}
+
+/// A Secret that was told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SecretDigest {
+    name: ObjectRef,
+    digest: [u8; 32],
+}
+
+impl Held {
+    pub(super) fn new(entry: Entry) -> Self {
+        Self::Whole(Arc::new(entry))
+    }
+
+    pub(super) fn name(&self) -> &ObjectRef {
+        match self {
+            Self::Whole(entry) => &entry.object_ref,
+            Self::Digest(secret) => &secret.name,
+        }
+    }
+
+    /// What is kept of it once it was told.
+    pub(super) fn kept(&self) -> Self {
+        match self {
+            Self::Whole(entry) => match &entry.object {
+                Some(Object::Secret(secret)) => Self::Digest(Arc::new(SecretDigest {
+                    name: entry.object_ref.clone(),
+                    digest: digest(secret, entry),
+                })),
+                _ => Self::Whole(Arc::clone(entry)),
+            },
+            Self::Digest(secret) => Self::Digest(Arc::clone(secret)),
+        }
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => Arc::ptr_eq(one, other) || one == other,
+            (Self::Digest(one), Self::Digest(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+fn digest(secret: &SecretObject, entry: &Entry) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    // The data is not in it: nothing that prints shows a key.
+    hasher.update(format!("{secret:?} {:?}", entry.findings));
+    for value in secret.data.values() {
+        hasher.update(value.len().to_le_bytes());
+        hasher.update(value.as_slice());
+    }
+    hasher.finalize().into()
+}

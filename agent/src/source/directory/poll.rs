@@ -1,0 +1,79 @@
+//! Looks at everything from time to time, whatever the watcher says: some file systems tell no events. It does so beside
+//! the thread that follows the events, which nothing holds up.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::tree::Tree;
+
+const EVERY: Duration = Duration::from_secs(10);
+/// At most this share of one processor goes into it, so that it is rarer where there is much.
+const SHARE: u32 = 50;
+/// How often the end of a running one is asked for.
+const ASK: Duration = Duration::from_millis(50);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Poll {
+    root: PathBuf,
+    next: Instant,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    since: Instant,
+    end: Receiver<io::Result<Tree>>,
+}
+
+impl Poll {
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            next: Instant::now() + EVERY,
+            running: None,
+        }
+    }
+
+    /// When to call [`Self::take`].
+    pub(super) fn due(&self) -> Instant {
+        match &self.running {
+            Some(_) => Instant::now() + ASK,
+            None => self.next,
+        }
+    }
+
+    /// Begins a poll that is due; gives what one has found that has ended.
+    pub(super) fn take(&mut self) -> Option<io::Result<Tree>> {
+        let Some(running) = &self.running else {
+            if Instant::now() >= self.next {
+                self.running = self.begin();
+            }
+            return None;
+        };
+        let found = match running.end.try_recv() {
+            Ok(found) => Some(found),
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) => None,
+        };
+        self.next = Instant::now() + EVERY.max(running.since.elapsed() * SHARE);
+        self.running = None;
+        found
+    }
+
+    /// A system that cannot make a thread is asked again the next time.
+    fn begin(&mut self) -> Option<Running> {
+        let since = Instant::now();
+        self.next = since + EVERY;
+        let (sender, end) = mpsc::channel();
+        let root = self.root.clone();
+        let scan = move || drop(sender.send(Tree::scan(&root)));
+        let thread = thread::Builder::new()
+            .name("directory-poll".to_owned())
+            .spawn(scan);
+        thread.ok().map(|_| Running { since, end })
+    }
+}

@@ -38,7 +38,7 @@ pub struct Kubernetes {
 
 /// Which gateway this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
+pub struct GatewaySettings {
     /// Its own namespace.
     pub namespace: String,
     /// Its labels.
@@ -65,7 +65,7 @@ pub struct Run {
     /// The admin address, unless it is off.
     pub admin: Option<SocketAddr>,
     /// Which gateway this is.
-    pub gateway: Gateway,
+    pub gateway: GatewaySettings,
     /// The address that listeners bind.
     pub listen: IpAddr,
     /// `--filter`.
@@ -107,7 +107,7 @@ pub enum ConfigError {
     Labels(String),
 }
 
-impl Gateway {
+impl GatewaySettings {
     /// What of it decides what is served.
     #[must_use]
     pub fn resolved(&self) -> resolve::Gateway {
@@ -123,7 +123,7 @@ impl TryFrom<&RunArgs> for Run {
     type Error = ConfigError;
 
     fn try_from(args: &RunArgs) -> Result<Self, ConfigError> {
-        let mut gateway = Gateway::try_from(&args.gateway)?;
+        let mut gateway = GatewaySettings::try_from(&args.gateway)?;
         gateway.port_map = port_map(&args.port_map)?;
         Ok(Self {
             source: source(args.source.as_deref(), &args.kubernetes)?,
@@ -141,7 +141,7 @@ impl TryFrom<&RunArgs> for Run {
     }
 }
 
-impl TryFrom<&GatewayArgs> for Gateway {
+impl TryFrom<&GatewayArgs> for GatewaySettings {
     type Error = ConfigError;
 
     fn try_from(args: &GatewayArgs) -> Result<Self, ConfigError> {

@@ -152,7 +152,7 @@ pub struct Reading {
 
 /// What else is refused, and the time.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct CredentialPolicy {
     /// `--strict-names`.
     pub strict_names: bool,
     /// `--refuse-expired`.
@@ -163,7 +163,7 @@ pub struct Policy {
 
 /// Reads a Secret.
 #[must_use]
-pub fn read(secret: &SecretObject, policy: &Policy) -> Reading {
+pub fn read(secret: &SecretObject, policy: &CredentialPolicy) -> Reading {
     shape::read(secret, policy)
 }
 

@@ -10,7 +10,7 @@ use sealgate_model::{Finding, Severity};
 use sealgate_model::{Kind, ObjectRef, SecretObject};
 use time::OffsetDateTime;
 
-use crate::credential::{self, Credential, Outcome, Policy};
+use crate::credential::{self, Credential, CredentialPolicy, Outcome};
 
 /// One credential as it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,7 +31,7 @@ pub type Records = OrdMap<CredentialName, Arc<CredentialRecord>>;
 /// See the module.
 #[derive(Debug)]
 pub struct Credentials {
-    policy: Policy,
+    policy: CredentialPolicy,
     records: Records,
     /// Those that are held without a Secret.
     unclaimed: BTreeSet<CredentialName>,
@@ -47,7 +47,7 @@ struct Word {
 impl Credentials {
     /// None yet.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: CredentialPolicy) -> Self {
         Self {
             policy,
             records: Records::new(),
@@ -81,7 +81,7 @@ impl Credentials {
 
     /// Reads a Secret; notes the credentials that it changes, and gives what is to be said of it.
     pub fn set(&mut self, secret: &SecretObject, touched: &mut BTreeSet<CredentialName>) -> Vec<Finding> {
-        let policy = Policy {
+        let policy = CredentialPolicy {
             now: OffsetDateTime::now_utc(),
             ..self.policy
         };

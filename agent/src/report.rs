@@ -14,7 +14,7 @@ use crate::credential::{CertificateFacts, Credential, Outcome};
 use crate::credentials::CredentialRecord;
 use crate::engine::View;
 use crate::snapshot::TypeUrl;
-use crate::source::health::{Health, Watch};
+use crate::source::health::{Health, WatchHealth};
 use crate::xds::proxies::Proxy;
 
 type Nodes = BTreeMap<String, Proxy>;
@@ -49,7 +49,7 @@ pub fn status(view: &View, proxies: &Nodes, health: &Health) -> Status {
 }
 
 fn source(health: &Health) -> SourceStatus {
-    let watch = |(name, watch): (String, Watch)| WatchStatus {
+    let watch = |(name, watch): (String, WatchHealth)| WatchStatus {
         name,
         state: watch.state.as_str().to_owned(),
         message: watch.message,

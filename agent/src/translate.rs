@@ -30,7 +30,7 @@ use crate::snapshot::{Draft, TypeUrl};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which gateway this is.
-    pub gateway: crate::config::Gateway,
+    pub gateway: crate::config::GatewaySettings,
     /// The address that listeners bind.
     pub listen: String,
     /// The filter's module, as Envoy can read it.

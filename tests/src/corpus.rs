@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sealgate_agent::credential::{self, Credential, Outcome, Policy, Reading};
+use sealgate_agent::credential::{self, Credential, CredentialPolicy, Outcome, Reading};
 use sealgate_model::{Meta, SecretObject};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -161,7 +161,7 @@ pub fn secret(name: &str, data: BTreeMap<String, Zeroizing<Vec<u8>>>) -> SecretO
 /// What the agent makes of a Secret today.
 #[must_use]
 pub fn read(secret: &SecretObject) -> Reading {
-    let policy = Policy {
+    let policy = CredentialPolicy {
         strict_names: false,
         refuse_expired: false,
         now: OffsetDateTime::now_utc(),

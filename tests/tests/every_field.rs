@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use sealgate_agent::config::Gateway;
+use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::translate::Settings;
 use sealgate_core::table::{PARTS, TableConfig};
 use sealgate_model::manifest::{self, Namespaces};
-use sealgate_model::resolve::{Demand, HostKey, Resolver};
+use sealgate_model::resolve::{ConnectionPolicy, HostKey, Resolver};
 use sealgate_model::resolved::{Port, Upstream};
 use sealgate_model::{Code, CredentialName, Finding, Severity, SourceEvent};
 use sealgate_tests::fields::{self, Occurrence};
@@ -58,7 +58,7 @@ struct Served {
     /// The Gateways, as people are shown them.
     gateways: Vec<(String, Vec<String>)>,
     ports: Vec<(Port, TableConfig)>,
-    demands: BTreeMap<HostKey, Demand>,
+    demands: BTreeMap<HostKey, ConnectionPolicy>,
     upstreams: Vec<Upstream>,
     wanted: Vec<CredentialName>,
 }
@@ -69,7 +69,12 @@ impl Served {
         let parts = (0..PARTS).filter_map(|at| resolver.part(at));
         Self {
             gateways: gateways
-                .map(|(rank, gateway)| (format!("{}/{}", rank.namespace, rank.name), gateway.described.clone()))
+                .map(|(rank, gateway)| {
+                    (
+                        format!("{}/{}", rank.namespace, rank.name),
+                        gateway.described.clone(),
+                    )
+                })
                 .collect(),
             ports: resolver
                 .ports()
@@ -96,7 +101,7 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
         ));
     }
     let settings = Settings {
-        gateway: Gateway {
+        gateway: GatewaySettings {
             namespace: namespaces.gateway.clone(),
             labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
             port_map: BTreeMap::new(),
@@ -163,7 +168,9 @@ fn seen() -> Result<BTreeMap<(String, String), BTreeSet<Fate>>> {
             let fate = match named(&whole.findings, object, &field) {
                 Some(finding) if finding.severity == Severity::Error => Fate::Refused,
                 Some(_) => Fate::Reported,
-                None if translate(&without(&objects, at, &field)?)?.served != whole.served => Fate::CarriedOut,
+                None if translate(&without(&objects, at, &field)?)?.served != whole.served => {
+                    Fate::CarriedOut
+                }
                 None => Fate::NoEffect,
             };
             fates.insert(fate);

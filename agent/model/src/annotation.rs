@@ -74,7 +74,8 @@ mod tests {
             assert_eq!(read(default), Ok(IdentityConfig::default()), "{default:?}");
         }
         // Plain `off` is a word and not a boolean.
-        let config = read("xfcc: off\nclientCert: leaf\nheaders: [verified, uriSan]\nprefix: X-Peer-").unwrap();
+        let config =
+            read("xfcc: off\nclientCert: leaf\nheaders: [verified, uriSan]\nprefix: X-Peer-").unwrap();
         assert_eq!((config.xfcc, config.client_cert), (Xfcc::Off, CertHeader::Leaf));
         assert_eq!(config.own_prefix(), Some("x-peer-"));
         for bad in [

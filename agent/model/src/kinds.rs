@@ -186,11 +186,17 @@ const _: () = {
     }
 };
 
-fn spec<T: Clone + DeserializeOwned>(raw: Raw<'_>, object: fn(Arc<Meta>, Arc<T>) -> Object) -> Decoded<Object> {
+fn spec<T: Clone + DeserializeOwned>(
+    raw: Raw<'_>,
+    object: fn(Arc<Meta>, Arc<T>) -> Object,
+) -> Decoded<Object> {
     raw.spec().map(|(meta, spec)| object(meta, spec))
 }
 
-fn whole<T: Clone + DeserializeOwned>(raw: Raw<'_>, object: fn(Arc<Meta>, Arc<T>) -> Object) -> Decoded<Object> {
+fn whole<T: Clone + DeserializeOwned>(
+    raw: Raw<'_>,
+    object: fn(Arc<Meta>, Arc<T>) -> Object,
+) -> Decoded<Object> {
     raw.whole().map(|(meta, whole)| object(meta, whole))
 }
 

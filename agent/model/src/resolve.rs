@@ -30,7 +30,7 @@ use sealgate_core::config::GatewaySpec;
 use sealgate_core::table::TableConfig;
 
 pub use self::block::Block;
-pub use self::chain::Demand;
+pub use self::chain::ConnectionPolicy;
 pub use self::table::{HostKey, Part};
 
 use self::bindings::{Gateways, Key};
@@ -54,7 +54,7 @@ use crate::{Kind, Object, ObjectRef};
 
 /// Who says something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum Speaker {
     /// An object by itself.
     Object(ObjectRef),
     /// A credential's Secret.
@@ -338,7 +338,7 @@ impl Resolver {
     }
 
     /// Looks at everything that the changes since the last time touched.
-    pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Source>) -> Changes {
+    pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
         let ports = std::mem::take(&mut self.dirty.ports);
         let mut looks = BTreeMap::new();
         for port in &ports {
@@ -353,7 +353,7 @@ impl Resolver {
         }
         for cluster in std::mem::take(&mut self.dirty.clusters) {
             let (moved, findings) = self.uses.settle(&cluster, &self.catalog);
-            ledger.set(Source::Cluster(Arc::clone(&cluster)), findings);
+            ledger.set(Speaker::Cluster(Arc::clone(&cluster)), findings);
             if moved {
                 changes.clusters.insert(cluster);
             }
@@ -368,7 +368,7 @@ impl Resolver {
         changes
     }
 
-    fn settle_servers(&mut self, port: u16, world: World<'_>, ledger: &mut Ledger<Source>) -> Vec<Look> {
+    fn settle_servers(&mut self, port: u16, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Vec<Look> {
         let Some(state) = self.ports.get_mut(&port) else {
             return Vec::new();
         };
@@ -380,7 +380,7 @@ impl Resolver {
                 .extend(hosts.into_iter().map(|host| (port, host)));
         }
         for look in &settled.looked_at {
-            ledger.set(Source::Server(port, look.id.clone()), look.said.clone());
+            ledger.set(Speaker::Server(port, look.id.clone()), look.said.clone());
             self.want((port, look.id.clone()), &look.wants);
         }
         settled.looked_at
@@ -405,10 +405,10 @@ impl Resolver {
     }
 
     /// Makes the routes of a host anew; says whether its port needs other native routes.
-    fn settle_host(&mut self, host: &HostKey, ledger: &mut Ledger<Source>) -> bool {
+    fn settle_host(&mut self, host: &HostKey, ledger: &mut Ledger<Speaker>) -> bool {
         let block = self.block(host).map(Arc::new);
         let findings = block.as_ref().map(|block| block.findings.clone());
-        ledger.set(Source::Host(host.clone()), findings.unwrap_or_default());
+        ledger.set(Speaker::Host(host.clone()), findings.unwrap_or_default());
         let mut moved = false;
         if let Some(block) = &block {
             moved |= self.link(host, block);
@@ -468,7 +468,7 @@ impl Resolver {
         state.is_some_and(|state| state.native.remove(&before.native))
     }
 
-    fn settle_doubts(&mut self, world: World<'_>, ledger: &mut Ledger<Source>) {
+    fn settle_doubts(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) {
         let gateways = Gateways {
             served: &self.gateways,
             is_known: world.is_known,
@@ -477,7 +477,7 @@ impl Resolver {
             let service = self.services.named(&rank.namespace, &rank.name);
             let findings = service.map(|service| bindings::findings(service, &gateways));
             ledger.set(
-                Source::Bindings(rank.virtual_service()),
+                Speaker::Bindings(rank.virtual_service()),
                 findings.unwrap_or_default(),
             );
         }
@@ -487,7 +487,7 @@ impl Resolver {
                 .of(&service)
                 .filter_map(|host| Some((&*host.1, &self.table.routes(host)?.reach)));
             ledger.set(
-                Source::Reach(Arc::clone(&service)),
+                Speaker::Reach(Arc::clone(&service)),
                 reach::findings(&service, reaches),
             );
         }

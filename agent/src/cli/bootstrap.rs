@@ -123,7 +123,8 @@ mod tests {
     }
     #[test]
     fn all_but_a_prefix_is_all_but_that() {
-        let others = regex_automata::meta::Regex::new(&format!("^(?:{})$", all_but(OF_DESTINATIONS))).unwrap();
+        let others =
+            regex_automata::meta::Regex::new(&format!("^(?:{})$", all_but(OF_DESTINATIONS))).unwrap();
         for kept in [
             "server.live",
             "cluster_manager.cds.update_success",
@@ -152,8 +153,14 @@ mod tests {
         };
         assert!(with(ClusterStats::All).contains("\nstats_config: {}\n"));
         let few = with(ClusterStats::Few);
-        assert!(few.contains("\n        - suffix: \".membership_healthy\"\n"), "{few}");
+        assert!(
+            few.contains("\n        - suffix: \".membership_healthy\"\n"),
+            "{few}"
+        );
         let none = with(ClusterStats::None);
-        assert!(none.contains("- safe_regex:") && !none.contains("- suffix"), "{none}");
+        assert!(
+            none.contains("- safe_regex:") && !none.contains("- suffix"),
+            "{none}"
+        );
     }
 }

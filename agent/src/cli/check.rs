@@ -7,7 +7,7 @@ use anyhow::Result;
 use sealgate_model::Severity;
 use serde::Serialize;
 
-use super::{Answer, folder, print};
+use super::{Conclusion, folder, print};
 use crate::admin::status::{CredentialStatus, FindingStatus};
 use crate::args::CheckArgs;
 use crate::report;
@@ -18,7 +18,7 @@ struct Report {
     credentials: Vec<CredentialStatus>,
 }
 
-pub(super) fn main(args: &CheckArgs) -> Result<Answer> {
+pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
     let engine = folder::load(&args.dir, &args.gateway)?;
     let view = engine.view();
     let findings = view.findings();
@@ -32,7 +32,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<Answer> {
     } else {
         print(&text(&report)?)?;
     }
-    Ok(if bad { Answer::No } else { Answer::Good })
+    Ok(if bad { Conclusion::No } else { Conclusion::Good })
 }
 
 fn text(report: &Report) -> Result<String> {

@@ -16,10 +16,10 @@ use serde::Serialize;
 use serde::de::Error as _;
 use serde_json::json;
 
-use super::{Answer, folder, print};
+use super::{Conclusion, folder, print};
 use crate::args::ExplainArgs;
 
-pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
+pub(super) fn main(args: &ExplainArgs) -> Result<Conclusion> {
     let engine = folder::load(&args.dir, &args.gateway)?;
     let resolver = engine.resolver();
     let configs: Vec<_> = resolver.ports().map(|port| resolver.table(port.number)).collect();
@@ -35,8 +35,8 @@ pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
     }
 }
 
-fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Answer> {
-    let mut answer = Answer::Good;
+fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Conclusion> {
+    let mut answer = Conclusion::Good;
     for line in lines.split(b'\n') {
         let line = line?;
         if line.trim_ascii().is_empty() {
@@ -47,11 +47,11 @@ fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Answer> {
                 serde_json::to_string(&Explained::new(&question, table))?
             }
             Ok(_) => {
-                answer = Answer::Bad;
+                answer = Conclusion::Bad;
                 json!({"id": null, "error": "draw: from 0 up to, and without, 1"}).to_string()
             }
             Err(error) => {
-                answer = Answer::Bad;
+                answer = Conclusion::Bad;
                 json!({"id": null, "error": error.to_string()}).to_string()
             }
         };
@@ -82,7 +82,7 @@ struct Told {
     identity: Option<identity::Headers>,
 }
 
-fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result<Answer> {
+fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result<Conclusion> {
     let question = question(args)?;
     let number = question.listener_port();
     let port = resolver.port(number).map(Arc::as_ref);
@@ -105,9 +105,9 @@ fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result
     };
     print(&text)?;
     Ok(if told.answer.is_found() {
-        Answer::Good
+        Conclusion::Good
     } else {
-        Answer::No
+        Conclusion::No
     })
 }
 

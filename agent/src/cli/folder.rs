@@ -8,14 +8,14 @@ use sealgate_model::manifest::Namespaces;
 use sealgate_model::{Entry, SourceEvent};
 
 use crate::args::GatewayArgs;
-use crate::config::Gateway;
+use crate::config::GatewaySettings;
 use crate::engine::Engine;
 use crate::source::directory::DirectorySource;
 use crate::translate::Settings;
 
 /// The engine after this directory, and what the source said.
 pub(crate) fn load(path: &Path, args: &GatewayArgs) -> Result<Engine> {
-    let gateway = Gateway::try_from(args)?;
+    let gateway = GatewaySettings::try_from(args)?;
     let source = DirectorySource {
         root: path.to_owned(),
         namespaces: Namespaces {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing_subscriber::EnvFilter;
 
 use self::follower::Follower;
-use super::Answer;
+use super::Conclusion;
 use crate::admin;
 use crate::args::RunArgs;
 use crate::config::Run;
@@ -31,7 +31,7 @@ const DRAIN: Duration = Duration::from_millis(800);
 /// the agent says itself, once.
 const NEVER_LOGGED: [&str; 2] = ["kube_client::client=off", "kube_runtime::watcher=off"];
 
-pub(super) fn main(args: &RunArgs) -> Result<Answer> {
+pub(super) fn main(args: &RunArgs) -> Result<Conclusion> {
     let run = Run::try_from(args)?;
     let mut filter = EnvFilter::try_from_env("SEALGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     for directive in NEVER_LOGGED {
@@ -48,7 +48,7 @@ pub(super) fn main(args: &RunArgs) -> Result<Answer> {
         .build()?;
     let result = runtime.block_on(serve(run));
     runtime.shutdown_timeout(Duration::from_millis(100));
-    result.map(|()| Answer::Good)
+    result.map(|()| Conclusion::Good)
 }
 
 async fn serve(run: Run) -> Result<()> {

@@ -9,7 +9,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::certificate::{self, CertificateFacts};
-use super::{CredentialError, Policy, TrustBundle, Warnings, der, pair, pem, strict};
+use super::{CredentialError, CredentialPolicy, TrustBundle, Warnings, der, pair, pem, strict};
 
 /// Far beyond any real bundle (the public web's is 0.2 MB).
 const LARGEST_BUNDLE: usize = 1024 * 1024;
@@ -21,7 +21,7 @@ pub(super) type Part<'a> = (&'a str, &'a [u8]);
 pub(super) fn read(
     (field, bytes): Part<'_>,
     crl: Option<Part<'_>>,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<TrustBundle, CredentialError> {
     if bytes.len() > LARGEST_BUNDLE {
@@ -65,7 +65,7 @@ pub(super) fn read(
 fn check_dates(
     facts: &[CertificateFacts],
     field: &str,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<(), CredentialError> {
     let expired: Vec<_> = facts.iter().filter(|own| own.not_after < policy.now).collect();
@@ -132,7 +132,7 @@ fn revocations(
     lists: &[Vec<u8>],
     field: &str,
     authorities: &[Vec<u8>],
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<String, CredentialError> {
     let mut text = String::new();

@@ -4,7 +4,7 @@ use sealgate_model::Code;
 use time::format_description::well_known::Rfc3339;
 
 use super::certificate::{self, CertificateFacts};
-use super::{CredentialError, KeyPair, Policy, Warnings, key, ocsp, pem};
+use super::{CredentialError, CredentialPolicy, KeyPair, Warnings, key, ocsp, pem};
 
 /// More than this no client takes in a handshake.
 const LONGEST_CHAIN: usize = 64 * 1024;
@@ -18,7 +18,7 @@ pub(super) struct Parts<'a> {
 
 pub(super) fn read(
     parts: &Parts<'_>,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<KeyPair, CredentialError> {
     let (field, bytes) = parts.certificate;
@@ -110,7 +110,7 @@ fn leaf_first(
 fn check_dates(
     facts: &CertificateFacts,
     field: &str,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<(), CredentialError> {
     let text = |time: time::OffsetDateTime| time.format(&Rfc3339).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sealgate_model::{BUNDLE_SUFFIX, Code, Kind, ObjectRef, SecretObject};
 
-use super::{Credential, CredentialError, Outcome, Policy, Reading, Warnings, bundle, pair};
+use super::{Credential, CredentialError, CredentialPolicy, Outcome, Reading, Warnings, bundle, pair};
 
 /// Holds tokens or whole charts; never served, whatever its keys are called.
 const NEVER_SERVED: [&str; 2] = ["kubernetes.io/service-account-token", "helm.sh/release.v1"];
@@ -33,7 +33,7 @@ const TLS: Shape = Shape {
     staple: Some("tls.ocsp-staple"),
 };
 
-pub(super) fn read(secret: &SecretObject, policy: &Policy) -> Reading {
+pub(super) fn read(secret: &SecretObject, policy: &CredentialPolicy) -> Reading {
     let mut reading = Reading::default();
     let ignored = |reason| Reading {
         key_pair: Some(Outcome::Ignored(reason)),
@@ -85,7 +85,12 @@ fn value<'a>(secret: &'a SecretObject, key: &str) -> Option<&'a [u8]> {
     secret.data.get(key).map(|value| value.as_slice())
 }
 
-fn key_pair(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings: &mut Warnings<'_>) -> Outcome {
+fn key_pair(
+    secret: &SecretObject,
+    shape: &Shape,
+    policy: &CredentialPolicy,
+    warnings: &mut Warnings<'_>,
+) -> Outcome {
     let (certificate, key) = match (value(secret, shape.certificate), value(secret, shape.key)) {
         // cert-manager creates a Secret before it has anything to put in.
         (Some([]), _) | (_, Some([])) => return Outcome::Pending(Code::EmptyValues),
@@ -107,7 +112,7 @@ fn key_pair(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings: &mu
 fn trust_bundle(
     secret: &SecretObject,
     shape: &Shape,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Outcome {
     let Some(authority) = value(secret, shape.authority).filter(|value| !value.is_empty()) else {

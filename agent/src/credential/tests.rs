@@ -35,8 +35,8 @@ fn secret(name: &str, data: &[(&str, &str)]) -> SecretObject {
     }
 }
 
-fn policy() -> Policy {
-    Policy {
+fn policy() -> CredentialPolicy {
+    CredentialPolicy {
         strict_names: false,
         refuse_expired: false,
         now: OffsetDateTime::now_utc(),
@@ -177,7 +177,7 @@ fn dates_warn_or_refuse() {
     assert_eq!(code(&reading.key_pair.unwrap()), "ready");
     assert_eq!(reading.findings[0].code.as_str(), "expired");
     assert_eq!(code(&reading.trust_bundle.unwrap()), "expired");
-    let strict = Policy {
+    let strict = CredentialPolicy {
         refuse_expired: true,
         ..policy()
     };
@@ -215,7 +215,7 @@ fn shapes_and_names() {
         code(&read(&token, &policy()).key_pair.unwrap()),
         "never-served-type"
     );
-    let strict = Policy {
+    let strict = CredentialPolicy {
         strict_names: true,
         ..policy()
     };

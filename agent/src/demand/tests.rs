@@ -6,7 +6,10 @@ use tokio::time::timeout;
 use super::*;
 
 fn names(names: &[&str]) -> Vec<CredentialName> {
-    names.iter().map(|name| CredentialName::new("ns", *name)).collect()
+    names
+        .iter()
+        .map(|name| CredentialName::new("ns", *name))
+        .collect()
 }
 
 fn delta(added: &[&str], removed: &[&str]) -> Delta<CredentialName> {

@@ -45,12 +45,7 @@ pub struct KubernetesSource {
 impl KubernetesSource {
     /// Follows the API until the receiver is gone. `demand` says which Secrets are wanted. The returned reporter
     /// writes Events.
-    pub fn spawn(
-        self,
-        sender: mpsc::UnboundedSender<Step>,
-        demand: Follow,
-        health: Health,
-    ) -> Reporter {
+    pub fn spawn(self, sender: mpsc::UnboundedSender<Step>, demand: Follow, health: Health) -> Reporter {
         let seen = Seen::default();
         let reporter = Reporter::spawn(self.client.clone(), seen.clone());
         let (told, messages) = mpsc::unbounded_channel();

@@ -50,12 +50,12 @@ impl Proxies {
     }
 
     /// Notes a new stream; it counts until the returned value is dropped.
-    pub(crate) fn connect(&self, node: &str) -> Stream {
+    pub(crate) fn connect(&self, node: &str) -> ProxyStream {
         let mut nodes = self.lock();
         let proxy = nodes.entry(node.to_owned()).or_default();
         proxy.streams += 1;
         proxy.gone = None;
-        Stream {
+        ProxyStream {
             proxies: self.clone(),
             node: node.to_owned(),
         }
@@ -69,12 +69,12 @@ impl Proxies {
 
 /// One open stream of a proxy.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct ProxyStream {
     proxies: Proxies,
     node: String,
 }
 
-impl Stream {
+impl ProxyStream {
     pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement) {
         let refused = acknowledgement.refused.as_deref().map(shortened);
         match &refused {
@@ -129,7 +129,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for ProxyStream {
     fn drop(&mut self) {
         let mut nodes = self.proxies.lock();
         if let Some(proxy) = nodes.get_mut(&self.node) {

@@ -22,7 +22,7 @@ use tonic::service::Routes;
 use tonic::{Status, Streaming};
 
 use self::wire::Flavour;
-use super::connection::Connection;
+use super::connection::StreamState;
 use super::proxies::Proxies;
 use super::socket::Socket;
 use super::{delta, sotw};
@@ -161,11 +161,11 @@ impl Discovery {
             router
                 .route(
                     &format!("/{service}/Stream{what}"),
-                    self.stream::<sotw::Subscription>(*kind),
+                    self.stream::<sotw::SotwSubscription>(*kind),
                 )
                 .route(
                     &format!("/{service}/Delta{what}"),
-                    self.stream::<delta::Subscription>(*kind),
+                    self.stream::<delta::DeltaSubscription>(*kind),
                 )
         })
     }
@@ -199,7 +199,7 @@ impl Discovery {
         M: Flavour + Send + 'static,
         M::Response: Send,
     {
-        let mut connection = Connection::<M>::new(
+        let mut connection = StreamState::<M>::new(
             Arc::clone(&self.namespace),
             self.snapshots.borrow_and_update().clone(),
         );

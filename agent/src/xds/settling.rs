@@ -65,7 +65,9 @@ mod tests {
             sent.borrow().get(name) == Some(version)
         };
         let send = |snapshot: &Snapshot, name: &str| {
-            let version = snapshot.get(TypeUrl::Endpoint, name).map(|own| Arc::clone(own.version()));
+            let version = snapshot
+                .get(TypeUrl::Endpoint, name)
+                .map(|own| Arc::clone(own.version()));
             sent.borrow_mut().insert(name.to_owned(), version.unwrap());
         };
         let mut now = publish("c0", Some("1"));

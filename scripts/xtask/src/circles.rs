@@ -51,27 +51,42 @@ pub(crate) fn check() -> Result<Vec<String>> {
 /// New circles, and known ones that are no more.
 fn judged(found: &[BTreeSet<String>], known: &[&[&str]]) -> Vec<String> {
     let is_known = |circle: &BTreeSet<String>| {
-        known.iter().any(|files| circle.iter().all(|file| files.contains(&file.as_str())))
+        known
+            .iter()
+            .any(|files| circle.iter().all(|file| files.contains(&file.as_str())))
     };
     let named = |circle: &BTreeSet<String>| {
         let files: Vec<&str> = circle.iter().map(String::as_str).collect();
         format!("a circle of imports: {}", files.join(", "))
     };
     let new = found.iter().filter(|circle| !is_known(circle)).map(named);
-    let is_gone = |files: &&&[&str]| !found.iter().any(|circle| files.iter().all(|file| circle.contains(*file)));
+    let is_gone = |files: &&&[&str]| {
+        !found
+            .iter()
+            .any(|circle| files.iter().all(|file| circle.contains(*file)))
+    };
     let gone = known.iter().filter(is_gone);
-    new.chain(gone.map(|files| format!("no circle of imports any more, take it off the list: {}", files.join(", "))))
-        .collect()
+    new.chain(gone.map(|files| {
+        format!(
+            "no circle of imports any more, take it off the list: {}",
+            files.join(", ")
+        )
+    }))
+    .collect()
 }
 
 /// The circles of a crate, each by its files: modules from which one comes back to them.
 fn circles(modules: &Modules) -> Vec<BTreeSet<String>> {
-    let graph: BTreeMap<&Place, BTreeSet<&Place>> =
-        modules.0.keys().map(|place| (place, modules.named_by(place))).collect();
+    let graph: BTreeMap<&Place, BTreeSet<&Place>> = modules
+        .0
+        .keys()
+        .map(|place| (place, modules.named_by(place)))
+        .collect();
     let reached: BTreeMap<&Place, BTreeSet<&Place>> =
         graph.keys().map(|place| (*place, reach(&graph, place))).collect();
     let meets = |one: &Place, other: &Place| {
-        let reaches = |from: &Place, to: &Place| reached.get(from).is_some_and(|reached| reached.contains(to));
+        let reaches =
+            |from: &Place, to: &Place| reached.get(from).is_some_and(|reached| reached.contains(to));
         reaches(one, other) && reaches(other, one)
     };
     let mut circles = BTreeSet::new();
@@ -129,7 +144,10 @@ mod tests {
     fn a_folder_and_the_file_beside_it_are_one_thing() {
         let fine = [
             ("", "mod a;"),
-            ("a", "mod b; mod c; pub use self::b::B; pub struct A; fn a() { c::c() }"),
+            (
+                "a",
+                "mod b; mod c; pub use self::b::B; pub struct A; fn a() { c::c() }",
+            ),
             ("a/b", "use super::A; pub struct B;"),
             ("a/c", "use super::B; use crate::a::A; pub fn c() {}"),
         ];
@@ -170,7 +188,12 @@ mod tests {
 
     #[test]
     fn a_known_circle_is_let_be_until_it_is_gone() {
-        let circle = |files: &[&str]| files.iter().map(|file| (*file).to_owned()).collect::<BTreeSet<_>>();
+        let circle = |files: &[&str]| {
+            files
+                .iter()
+                .map(|file| (*file).to_owned())
+                .collect::<BTreeSet<_>>()
+        };
         let known: [&[&str]; 1] = [&["a", "b"]];
         assert!(judged(&[circle(&["a", "b"])], &known).is_empty());
         assert_eq!(judged(&[circle(&["a", "b", "c"])], &known).len(), 1);

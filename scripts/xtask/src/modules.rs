@@ -62,7 +62,10 @@ impl Modules {
 
     /// The module that a path leads to. `deep` bounds how many imports are followed.
     fn target(&self, path: &[String], deep: usize) -> Option<&Place> {
-        let known = |length: &usize| path.get(..*length).is_some_and(|start| self.0.contains_key(start));
+        let known = |length: &usize| {
+            path.get(..*length)
+                .is_some_and(|start| self.0.contains_key(start))
+        };
         let length = (0..=path.len()).rev().find(known)?;
         let (place, module) = self.0.get_key_value(path.get(..length)?)?;
         let Some((name, rest)) = path.get(length..)?.split_first() else {

@@ -58,7 +58,11 @@ fn comment(rest: &str) -> usize {
             _ => 0,
         };
         deep += step;
-        at += if step == 0 { left.chars().next().map_or(1, char::len_utf8) } else { 2 };
+        at += if step == 0 {
+            left.chars().next().map_or(1, char::len_utf8)
+        } else {
+            2
+        };
         if deep == 0 {
             break;
         }
@@ -93,7 +97,13 @@ fn character(rest: &str) -> Option<usize> {
     let body = rest.strip_prefix('\'')?;
     let first = body.chars().next()?;
     let is_one = body.get(first.len_utf8()..)?.starts_with('\'');
-    (first == '\\' || is_one).then(|| if first == '\\' { quoted(rest, '\'') } else { first.len_utf8() + 2 })
+    (first == '\\' || is_one).then(|| {
+        if first == '\\' {
+            quoted(rest, '\'')
+        } else {
+            first.len_utf8() + 2
+        }
+    })
 }
 
 /// Without what is there for tests alone.
@@ -139,8 +149,8 @@ mod tests {
             /* crate::b /* c */ crate::d */ let x: &'static str = "crate::e \" f"; // "
             call(b"g", 'h', '\'', b'"', r#"crate::i " "#, x::<'a>::y)"##;
         let expected = [
-            "let", "x", ":", "&", "'", "static", "str", "=", "\"", ";", "call", "(", "\"", ",", "\"", ",", "\"", ",", "\"",
-            ",", "\"", ",", "x", "::", "<", "'", "a", ">", "::", "y", ")",
+            "let", "x", ":", "&", "'", "static", "str", "=", "\"", ";", "call", "(", "\"", ",", "\"", ",",
+            "\"", ",", "\"", ",", "\"", ",", "x", "::", "<", "'", "a", ">", "::", "y", ")",
         ];
         assert_eq!(tokens(text), expected);
     }

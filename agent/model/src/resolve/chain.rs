@@ -8,7 +8,7 @@ use crate::resolved::{Chain, Meaning, Tls};
 
 /// What the server of a host asks of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct ConnectionPolicy {
     /// The server, by its chain's name.
     pub server: Arc<str>,
     /// Its TLS policy; none if any connection will do.
@@ -31,9 +31,9 @@ impl Chain {
 
     /// What a connection must be to ask for its hosts; none on a plain port.
     #[must_use]
-    pub fn demand(&self) -> Option<Demand> {
+    pub fn demand(&self) -> Option<ConnectionPolicy> {
         let policy = self.policy.as_ref()?;
-        Some(Demand {
+        Some(ConnectionPolicy {
             server: Arc::clone(&self.name),
             policy: (!self.meaning.any_connection).then(|| Arc::clone(policy)),
         })

@@ -1,7 +1,6 @@
 //! The rules of one host: those of its VirtualServices in order, delegates in their roots' place.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use sealgate_core::config::{Destination, HttpMatch};
 use sealgate_core::convert;

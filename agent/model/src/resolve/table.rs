@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sealgate_core::table::part_of;
 
 use super::block::Block;
-use super::chain::Demand;
+use super::chain::ConnectionPolicy;
 use super::port::Look;
 use crate::resolved::Port;
 
@@ -19,7 +19,7 @@ pub struct Part {
     /// The routes of each virtual host.
     pub routes: BTreeMap<HostKey, Arc<Block>>,
     /// What the servers demand of connections, by their patterns.
-    pub demands: BTreeMap<HostKey, Demand>,
+    pub demands: BTreeMap<HostKey, ConnectionPolicy>,
 }
 
 /// See the module.
@@ -46,7 +46,7 @@ impl Table {
     }
 
     /// From now on the servers of this pattern demand this.
-    pub(super) fn set_demand(&mut self, key: &HostKey, demand: Option<Demand>) {
+    pub(super) fn set_demand(&mut self, key: &HostKey, demand: Option<ConnectionPolicy>) {
         let at = part_of(key.0, &key.1);
         let part = self.parts.entry(at).or_default();
         if part.demands.get(key) == demand.as_ref() {
@@ -114,7 +114,7 @@ impl Table {
     }
 
     #[cfg(test)]
-    pub(super) fn all_demands(&self) -> impl Iterator<Item = (&HostKey, &Demand)> {
+    pub(super) fn all_demands(&self) -> impl Iterator<Item = (&HostKey, &ConnectionPolicy)> {
         self.parts.values().flat_map(|part| &part.demands)
     }
 

@@ -12,7 +12,7 @@ use self::world::{Op, World as Objects};
 use super::*;
 
 /// A resolution of all objects, from nothing, with what chains were served with until now.
-fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Source>) {
+fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Speaker>) {
     let mut resolver = Resolver::new(objects.gateway());
     for (name, object) in &objects.objects {
         resolver.take(&Moved {
@@ -38,7 +38,7 @@ fn held(resolver: &Resolver) -> Held {
     ports.map(|(port, state)| (*port, state.servers.held())).collect()
 }
 
-fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Source>) -> Changes {
+fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Speaker>) -> Changes {
     let world = World {
         is_served: &|name| objects.credentials.contains(name),
         is_known: &|name| objects.objects.contains_key(name),
@@ -70,7 +70,7 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     all
 }
 
-fn said(ledger: &Ledger<Source>) -> Vec<String> {
+fn said(ledger: &Ledger<Speaker>) -> Vec<String> {
     let all = crate::ledger::listed(ledger.findings());
     all.iter()
         .map(|finding| format!("{:?} {finding}", finding.severity))

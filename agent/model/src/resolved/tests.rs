@@ -22,7 +22,8 @@ fn tls(certificate: &str, trust: Option<&str>) -> Tls {
 
 #[test]
 fn servers_that_ask_for_certificates_tell_of_them() {
-    let tells = |identity: Option<&IdentityConfig>, tls: Option<&Tls>| Meaning::new(identity, tls).told.is_some();
+    let tells =
+        |identity: Option<&IdentityConfig>, tls: Option<&Tls>| Meaning::new(identity, tls).told.is_some();
     let (simple, mutual) = (tls("a", None), tls("a", Some("ca")));
     let said = IdentityConfig::default();
     let silent = IdentityConfig {

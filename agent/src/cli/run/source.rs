@@ -8,7 +8,7 @@ use sealgate_model::{SecretObject, Step};
 use tokio::sync::mpsc;
 
 use crate::config::{Run, Source};
-use crate::credential::{self, Outcome, Policy};
+use crate::credential::{self, CredentialPolicy, Outcome};
 use crate::demand::Follow;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
@@ -66,7 +66,7 @@ fn directory(root: &Path, namespace: &str) -> DirectorySource {
 
 /// Whether a Secret looks whole: what is half written, or new beside old, is read again before it is judged.
 fn is_whole(secret: &SecretObject) -> bool {
-    let policy = Policy {
+    let policy = CredentialPolicy {
         strict_names: false,
         refuse_expired: false,
         now: time::OffsetDateTime::now_utc(),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
 use super::events::Seen;
-use super::follow::Told;
+use super::follow::Heard;
 
 /// Whoever may not read a kind that it could do without is served without it after this long. A restarted agent whose
 /// rights are being changed must not take away at once what its proxies have.
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Message {
     pub(super) kind: Kind,
     /// None: there is no such kind.
-    pub(super) told: Option<Told<Entry>>,
+    pub(super) told: Option<Heard<Entry>>,
 }
 
 /// An object of the API as an entry of the source.
@@ -98,13 +98,13 @@ impl Objects {
 
     fn take(&mut self, Message { kind, told }: Message) -> Step {
         let events = match told {
-            Some(Told::Listed(entries)) => {
+            Some(Heard::Listed(entries)) => {
                 self.settle(kind);
                 self.list(kind, entries)
             }
-            Some(Told::Applied(entry)) => vec![SourceEvent::Apply(entry)],
-            Some(Told::Deleted(entry)) => vec![SourceEvent::Delete(entry.object_ref)],
-            Some(Told::Forbidden) => {
+            Some(Heard::Applied(entry)) => vec![SourceEvent::Apply(entry)],
+            Some(Heard::Deleted(entry)) => vec![SourceEvent::Delete(entry.object_ref)],
+            Some(Heard::Forbidden) => {
                 self.be_patient(kind);
                 Vec::new()
             }

@@ -43,7 +43,7 @@ pub enum SecretWatch {
 
 /// What is known of a Secret now; none if there is none.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum SecretNews {
     Is(String, Option<Box<Entry>>),
     /// It may not be read for now.
     Forbidden(String),
@@ -67,7 +67,7 @@ struct Context {
     source: KubernetesSource,
     health: Health,
     seen: Seen,
-    news: mpsc::UnboundedSender<News>,
+    news: mpsc::UnboundedSender<SecretNews>,
 }
 
 impl Context {
@@ -91,7 +91,7 @@ impl Context {
     }
 
     /// False once nobody listens.
-    fn tell(&self, news: News) -> bool {
+    fn tell(&self, news: SecretNews) -> bool {
         self.news.send(news).is_ok()
     }
 }
@@ -119,7 +119,7 @@ impl Secrets {
         sender: mpsc::UnboundedSender<Step>,
         health: Health,
         seen: Seen,
-    ) -> (Self, mpsc::UnboundedReceiver<News>) {
+    ) -> (Self, mpsc::UnboundedReceiver<SecretNews>) {
         let (news, receiver) = mpsc::unbounded_channel();
         let secrets = Self {
             context: Context {
@@ -140,11 +140,7 @@ impl Secrets {
         (secrets, receiver)
     }
 
-    pub(super) async fn run(
-        mut self,
-        mut receiver: mpsc::UnboundedReceiver<News>,
-        mut demand: Follow,
-    ) {
+    pub(super) async fn run(mut self, mut receiver: mpsc::UnboundedReceiver<SecretNews>, mut demand: Follow) {
         loop {
             let deadline = self.wanted.next_deadline();
             tokio::select! {
@@ -234,15 +230,15 @@ impl Secrets {
     }
 
     /// Tells what came in; false once nobody listens.
-    fn take(&mut self, news: News) -> bool {
+    fn take(&mut self, news: SecretNews) -> bool {
         let (name, event) = match news {
-            News::Is(name, Some(entry)) if self.wanted.names().contains(&name) => {
+            SecretNews::Is(name, Some(entry)) if self.wanted.names().contains(&name) => {
                 self.known.insert(name.clone());
                 (name, Some(SourceEvent::Apply(*entry)))
             }
             // It came on its way out.
-            News::Is(name, Some(_)) => (name, None),
-            News::Is(name, None) => {
+            SecretNews::Is(name, Some(_)) => (name, None),
+            SecretNews::Is(name, None) => {
                 let gone = self
                     .known
                     .remove(&name)
@@ -250,8 +246,8 @@ impl Secrets {
                 self.context.seen.forget(&self.object_ref(&name));
                 (name, gone)
             }
-            News::Forbidden(name) => (name, None),
-            News::AtOnce(may_list) => {
+            SecretNews::Forbidden(name) => (name, None),
+            SecretNews::AtOnce(may_list) => {
                 self.set_may_list(may_list);
                 return true;
             }

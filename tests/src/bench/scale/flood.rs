@@ -7,11 +7,10 @@ use anyhow::Result;
 use futures::{StreamExt as _, stream};
 use tokio::time::MissedTickBehavior;
 
-use super::figures::Figures;
+use super::figures::{Figures, memory};
 use super::line::Line;
 use super::load::Load;
 use super::objects::host;
-use super::run::memory;
 use super::stand::Stand;
 use crate::client::Connection;
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::args::{Mode, Options};
 use super::bulk::bulk;
 use super::changes::What;
-use super::figures::{Figures, Place, Results};
+use super::figures::{Figures, Place, Results, memory};
 use super::load::{Load, Window};
 use super::rows::rounds;
 use super::series::series;
@@ -154,10 +154,4 @@ async fn rows(figures: &mut Figures, options: &Options, stand: &Stand, load: &Lo
     figures.set("bulk_publications", bulk.publications as f64);
     figures.set("bulk_wrong", bulk.wrong as f64);
     Ok(())
-}
-
-/// Of the agent and of Envoy.
-pub(super) fn memory(figures: &mut Figures, key: &str, (agent, envoy): (f64, f64)) {
-    figures.set(&format!("{key}_agent"), agent);
-    figures.set(&format!("{key}_envoy"), envoy);
 }

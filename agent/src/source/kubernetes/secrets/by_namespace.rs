@@ -13,9 +13,9 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::super::follow::{Delays, Told, code, explain, follow as follow_watch};
+use super::super::follow::{Delays, Heard, code, explain, follow as follow_watch};
 use super::wanted::Names;
-use super::{Context, News, Task};
+use super::{Context, SecretNews, Task};
 use crate::source::health::WatchState;
 
 /// Reads at one time: enough to be quick with a thousand, few enough to be polite.
@@ -77,7 +77,7 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>)
 async fn watch_metadata(
     context: Context,
     wanted: watch::Receiver<Names>,
-    moved: UnboundedSender<Told<Move>>,
+    moved: UnboundedSender<Heard<Move>>,
 ) {
     let watched = context
         .health
@@ -112,20 +112,20 @@ struct Reader {
 }
 
 impl Reader {
-    fn take(&mut self, told: Told<Move>) {
+    fn take(&mut self, told: Heard<Move>) {
         let wanted = self.wanted.borrow().clone();
         match told {
             // A deletion too: an earlier read that is still under way must not have the last word.
-            Told::Applied(moved) | Told::Deleted(moved) => self.read(&moved.name, moved.to),
+            Heard::Applied(moved) | Heard::Deleted(moved) => self.read(&moved.name, moved.to),
             // What moved while nobody watched cannot be told apart: all are read again.
-            Told::Listed(_) => {
-                self.context.tell(News::AtOnce(true));
+            Heard::Listed(_) => {
+                self.context.tell(SecretNews::AtOnce(true));
                 wanted.iter().for_each(|name| self.read(name, None));
             }
-            Told::Forbidden => {
-                self.context.tell(News::AtOnce(false));
+            Heard::Forbidden => {
+                self.context.tell(SecretNews::AtOnce(false));
                 for name in wanted.iter() {
-                    self.context.tell(News::Forbidden(name.clone()));
+                    self.context.tell(SecretNews::Forbidden(name.clone()));
                 }
             }
         }
@@ -175,17 +175,17 @@ async fn read(
         match answer {
             Ok(secret) => {
                 let entry = Box::new(context.entry(secret));
-                context.tell(News::Is(name.to_owned(), Some(entry)));
+                context.tell(SecretNews::Is(name.to_owned(), Some(entry)));
                 return;
             }
             Err(error) if code(&error) == Some(404) => {
-                context.tell(News::Is(name.to_owned(), None));
+                context.tell(SecretNews::Is(name.to_owned(), None));
                 return;
             }
             Err(error) => {
                 watched.set(WatchState::Failed, Some(explain(&error)));
                 if code(&error) == Some(403) {
-                    context.tell(News::Forbidden(name.to_owned()));
+                    context.tell(SecretNews::Forbidden(name.to_owned()));
                 }
             }
         }

@@ -130,12 +130,20 @@ mod tests {
     #[test]
     fn a_bundle_may_come_from_two_secrets_and_nothing_from_elsewhere() {
         let mut wanted = Wanted::default();
-        let new = wanted.change(&delta(&["gw/a", "gw/b-cacert", "other/c"], &[]), "gw", Instant::now());
+        let new = wanted.change(
+            &delta(&["gw/a", "gw/b-cacert", "other/c"], &[]),
+            "gw",
+            Instant::now(),
+        );
         assert_eq!(new, ["a", "b-cacert", "b"]);
         assert_eq!(all(&wanted), ["a", "b", "b-cacert"]);
         // The pair too comes from `b`: it is wanted until both are not.
         let later = Instant::now() + Duration::from_secs(1);
-        assert!(wanted.change(&delta(&["gw/b"], &["gw/b-cacert"]), "gw", later).is_empty());
+        assert!(
+            wanted
+                .change(&delta(&["gw/b"], &["gw/b-cacert"]), "gw", later)
+                .is_empty()
+        );
         assert_eq!(wanted.let_go(later), ["b-cacert"]);
         wanted.change(&delta(&[], &["gw/b"]), "gw", later);
         assert_eq!(wanted.let_go(later), ["b"]);

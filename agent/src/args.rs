@@ -86,6 +86,14 @@ pub struct RunArgs {
         default_value = ""
     )]
     pub port_map: String,
+    /// From how many servers of one TLS policy on a port on Envoy asks for certificates by name; 0 for never by itself
+    #[arg(
+        long,
+        env = "SEALGATE_ON_DEMAND_FROM",
+        value_name = "N",
+        default_value_t = 200
+    )]
+    pub on_demand_from: usize,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,

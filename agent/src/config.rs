@@ -49,6 +49,8 @@ pub struct GatewaySettings {
     pub refuse_expired: bool,
     /// `--port-map`; a port that is not in it is bound as it is.
     pub port_map: BTreeMap<u16, u16>,
+    /// `--on-demand-from`.
+    pub on_demand_from: usize,
 }
 
 /// `run`, validated.
@@ -115,6 +117,7 @@ impl GatewaySettings {
             namespace: self.namespace.clone(),
             labels: self.labels.clone(),
             port_map: self.port_map.clone(),
+            on_demand_from: self.on_demand_from,
         }
     }
 }
@@ -125,6 +128,7 @@ impl TryFrom<&RunArgs> for Run {
     fn try_from(args: &RunArgs) -> Result<Self, ConfigError> {
         let mut gateway = GatewaySettings::try_from(&args.gateway)?;
         gateway.port_map = port_map(&args.port_map)?;
+        gateway.on_demand_from = args.on_demand_from;
         Ok(Self {
             source: source(args.source.as_deref(), &args.kubernetes)?,
             socket: args.socket.clone(),
@@ -160,6 +164,7 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
             port_map: BTreeMap::new(),
+            on_demand_from: 0,
         })
     }
 }

@@ -7,21 +7,28 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::admin::status::{
-    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, ProxyStatus, SourceStatus, Status, TypeStatus,
-    WatchStatus,
+    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus, SourceStatus,
+    Status, TypeStatus, WatchStatus,
 };
 use crate::credential::{CertificateFacts, Credential, Outcome};
 use crate::credentials::CredentialRecord;
 use crate::engine::View;
 use crate::snapshot::TypeUrl;
 use crate::source::health::{Health, WatchHealth};
-use crate::xds::proxies::Proxy;
+use crate::xds::proxies::{Proxies, Proxy};
 
 type Nodes = BTreeMap<String, Proxy>;
 
 /// Everything.
 #[must_use]
-pub fn status(view: &View, proxies: &Nodes, health: &Health) -> Status {
+pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
+    let counts = proxies.on_demand();
+    let on_demand = OnDemandStatus {
+        resident: counts.resident(),
+        unknown: counts.unknown(),
+        taken_back: counts.taken_back(),
+    };
+    let proxies = &proxies.list();
     Status {
         synced: view.synced,
         source: source(health),
@@ -39,6 +46,7 @@ pub fn status(view: &View, proxies: &Nodes, health: &Health) -> Status {
             .iter()
             .map(|(node, proxy)| proxy_status(node, proxy))
             .collect(),
+        on_demand,
         refusals: view
             .findings()
             .iter()
@@ -149,11 +157,12 @@ fn confirm(view: &View, name: &CredentialName, proxies: &Nodes, status: &mut Cre
     let canonical = name.to_string();
     let mut slowest = None;
     for (node, proxy) in proxies {
-        let Some(held) = proxy
-            .held
-            .get(&TypeUrl::Secret)
-            .and_then(|held| held.get(canonical.as_str()))
-        else {
+        let subscribed = proxy.held.get(&TypeUrl::Secret);
+        let subscribed = subscribed.and_then(|held| held.get(canonical.as_str()));
+        let asked_for = proxy.on_demand.get(canonical.as_str());
+        // In both ways: whichever is behind.
+        let both = || subscribed.into_iter().chain(asked_for);
+        let Some(held) = both().min_by_key(|held| (held.refused.is_none(), held.since >= rotation.at)) else {
             continue;
         };
         status.proxies.push(HeldBy {
@@ -161,12 +170,8 @@ fn confirm(view: &View, name: &CredentialName, proxies: &Nodes, status: &mut Cre
             version: Some(held.version.to_string()),
             refused: held.refused.clone(),
         });
-        if let Some(took) = held
-            .since
-            .checked_duration_since(rotation.at)
-            .filter(|_| proxy.streams > 0)
-        {
-            slowest = slowest.max(Some(took));
+        for held in both().filter(|held| proxy.streams > 0 && !held.asked) {
+            slowest = slowest.max(held.since.checked_duration_since(rotation.at));
         }
     }
     status.rotation_ms = slowest.map(|took| took.as_secs_f64() * 1000.0);

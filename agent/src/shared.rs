@@ -47,6 +47,6 @@ impl Shared {
     #[must_use]
     pub fn status(&self) -> Status {
         let view = Arc::clone(&self.views.borrow());
-        report::status(&view, &self.proxies.list(), &self.health)
+        report::status(&view, &self.proxies, &self.health)
     }
 }

@@ -2,6 +2,8 @@
 //! persistent: a snapshot shares everything with the one before it but what changed, and the difference of two is
 //! found without looking at what they share.
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use imbl::ordmap::DiffItem;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
+
+pub use self::names::{CHAIN_HEADER, NO_SNI, Names};
 
 use crate::deadlines::Deadlines;
 
@@ -185,6 +189,7 @@ type Resources = OrdMap<Arc<str>, Arc<Resource>>;
 pub struct Snapshot {
     generation: u64,
     types: [Resources; TypeUrl::ALL.len()],
+    names: Names,
 }
 
 impl Snapshot {
@@ -215,6 +220,12 @@ impl Snapshot {
                 DiffItem::Update { new: (name, _), .. } => Arc::clone(name),
             })
             .collect()
+    }
+
+    /// The names that are given on demand.
+    #[must_use]
+    pub fn on_demand(&self) -> &Names {
+        &self.names
     }
 
     fn of(&self, kind: TypeUrl) -> &Resources {
@@ -325,6 +336,11 @@ impl Draft<'_> {
             self.moved = true;
             self.snapshot.types[kind as usize].remove(&name);
         }
+    }
+
+    /// From now on a name that a filter chain asks for has this Secret, or none.
+    pub fn set_name(&mut self, chain: &Arc<str>, pattern: &Arc<str>, secret: Option<Arc<str>>) {
+        self.moved |= self.snapshot.names.set(chain, pattern, secret);
     }
 
     /// Makes these the only resources of a kind.

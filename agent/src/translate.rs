@@ -1,5 +1,6 @@
 //! State to xDS resources: pure, and equal input gives equal bytes.
 
+mod choice;
 mod cluster;
 mod connection_manager;
 mod endpoint;
@@ -8,6 +9,7 @@ mod filter_config;
 pub mod identity;
 mod listener;
 mod named;
+mod on_demand;
 mod routes;
 mod secret;
 mod table;
@@ -63,6 +65,10 @@ pub fn publish(draft: &mut Draft<'_>, resolver: &Resolver, changes: &Changes, se
             &table::name(*part),
             table::resource(*part, resolver.part(*part), &settings.module),
         );
+    }
+    for key in &changes.names {
+        let secret = resolver.names().get(key).map(|name| name.to_string().into());
+        draft.set_name(&key.0, &key.1, secret);
     }
     for number in &changes.ports {
         publish_port(draft, *number, resolver.port(*number), settings);

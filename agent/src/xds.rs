@@ -4,6 +4,7 @@
 mod connection;
 mod delta;
 mod names;
+mod on_demand;
 mod open;
 mod ordering;
 pub mod proxies;

@@ -159,6 +159,7 @@ fn every_flag_of_run_has_a_variable() {
         ("--gateway-labels", "istio"),
         ("--listen", "localhost"),
         ("--port-map", "443"),
+        ("--on-demand-from", "many"),
         ("--filter", "/no/such/module"),
         ("--strict-names", "perhaps"),
         ("--refuse-expired", "perhaps"),

@@ -16,6 +16,7 @@ pub mod fake_api;
 pub mod fields;
 pub mod flavour;
 pub mod handmade;
+pub mod hello;
 pub mod kube;
 pub mod load;
 pub mod manifests;

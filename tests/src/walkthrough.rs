@@ -53,12 +53,13 @@ fn is_noteworthy(line: &str) -> bool {
 
 impl Walkthrough {
     /// The agent and Envoy, with nothing to serve.
-    async fn prepare(kind: Kind, rotations: usize) -> Result<Self> {
+    async fn prepare(kind: Kind, flags: &[&str], rotations: usize) -> Result<Self> {
         let authority = Authority::new("Walkthrough CA")?;
         let leaf = authority.leaf(&["*.aliyun.com"])?;
         let mut site = Site::prepare().await?;
         let store = Store::start(kind, &site.dir()).await?;
         site.source = store.source();
+        site.flags = flags.iter().map(ToString::to_string).collect();
         site.start_agent().await?;
         site.start_envoy(|bootstrap, _| bootstrap).await?;
         Ok(Self {
@@ -82,7 +83,15 @@ impl Walkthrough {
     /// # Errors
     /// The first thing that was not as it should be.
     pub async fn play(kind: Kind, rotations: usize, say: fn(&str)) -> Result<Totals> {
-        let mut walk = Self::prepare(kind, rotations).await?;
+        Self::play_with(kind, &[], rotations, say).await
+    }
+
+    /// The same, with more flags of the agent.
+    ///
+    /// # Errors
+    /// The first thing that was not as it should be.
+    pub async fn play_with(kind: Kind, flags: &[&str], rotations: usize, say: fn(&str)) -> Result<Totals> {
+        let mut walk = Self::prepare(kind, flags, rotations).await?;
         let result = walk.steps(say).await;
         let totals = match walk.load.take() {
             Some(load) => load.stop().await,
@@ -162,6 +171,8 @@ impl Walkthrough {
         let start = Instant::now();
         self.store.write_leaf(&self.credential, &next).await?;
         let took = self.shown_within("a.aliyun.com", &next, start, limit).await?;
+        // On demand, each name gets it by itself.
+        self.shown_within("b.aliyun.com", &next, start, limit).await?;
         self.load()?.only(&next);
         self.leaf = next;
         Ok(took)

@@ -105,6 +105,7 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
             namespace: namespaces.gateway.clone(),
             labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
             port_map: BTreeMap::new(),
+            on_demand_from: 0,
             strict_names: false,
             refuse_expired: false,
         },

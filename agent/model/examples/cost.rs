@@ -19,6 +19,7 @@ fn main() {
             namespace: "gw".into(),
             labels: BTreeMap::from([("istio".into(), "ingressgateway".into())]),
             port_map: BTreeMap::new(),
+            on_demand_from: 0,
         });
         let mut ledger = Ledger::default();
         let gw = |i: usize| {

@@ -172,6 +172,8 @@ codes! {
         BadIdentity = "bad-identity" [Error]:
             "the annotation `sealgate.dev/identity` cannot be read, or has a key or word that nobody knows"
             => "see the message";
+        BadCertificates = "bad-certificates" [Error]:
+            "the annotation `sealgate.dev/certificates` is none of `auto`, `eager` and `onDemand`" => "see the message";
         NotCarriedOut = "not-carried-out" [Error, Warning]:
             "a field that Sealgate knows and does not carry out; an error where leaving it out would be wrong"
             => "remove it";

@@ -16,6 +16,7 @@ pub mod rank;
 mod reach;
 mod rules;
 pub mod service;
+mod sharing;
 mod table;
 mod tls;
 mod upstream;
@@ -37,11 +38,12 @@ use self::bindings::{Gateways, Key};
 use self::catalog::Catalog;
 use self::gateway::{DeclaredGateway, DeclaredServer};
 use self::index::Index;
-use self::port::{Look, Servers};
+use self::port::{Look, Servers, Settled};
 use self::rank::{Rank, ServerId};
 use self::reach::ServiceName;
 use self::rules::Lookup;
 use self::service::{Service, Services};
+use self::sharing::MovedName;
 use self::table::Table;
 use self::uses::Uses;
 use self::view::NativeCount;
@@ -80,6 +82,17 @@ pub struct Gateway {
     pub labels: BTreeMap<String, String>,
     /// The ports that Envoy binds in place of a Gateway's.
     pub port_map: BTreeMap<u16, u16>,
+    /// From how many servers of one TLS policy on certificates are given on demand; 0 is never.
+    pub on_demand_from: usize,
+}
+
+/// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
+pub type NameKey = (Arc<str>, Arc<str>);
+
+/// A filter chain among those of all ports.
+#[must_use]
+pub fn chain_id(port: u16, chain: &str) -> String {
+    format!("{port}/{chain}")
 }
 
 /// What a step brought.
@@ -91,6 +104,8 @@ pub struct Changes {
     pub parts: BTreeSet<u16>,
     /// Ports that came, changed or went.
     pub ports: BTreeSet<u16>,
+    /// Names that are given on demand, and that came, went or have another certificate.
+    pub names: BTreeSet<NameKey>,
 }
 
 /// What is known from outside of objects that are not part of the resolution.
@@ -141,6 +156,7 @@ pub struct Resolver {
     /// The credentials of each server.
     wants: BTreeMap<(u16, ServerId), Few<CredentialName>>,
     wanted: OrdSet<CredentialName>,
+    names: OrdMap<NameKey, CredentialName>,
     dirty: Dirty,
 }
 
@@ -162,6 +178,7 @@ impl Resolver {
             naming: Index::default(),
             wants: BTreeMap::new(),
             wanted: OrdSet::new(),
+            names: OrdMap::new(),
             dirty: Dirty::default(),
         }
     }
@@ -341,10 +358,13 @@ impl Resolver {
     pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
         let ports = std::mem::take(&mut self.dirty.ports);
         let mut looks = BTreeMap::new();
-        for port in &ports {
-            looks.insert(*port, self.settle_servers(*port, world, ledger));
-        }
         let mut changes = Changes::default();
+        for port in &ports {
+            let settled = self.settle_servers(*port, world, ledger);
+            let names = settled.names.iter().map(|name| self.settle_name(*port, name));
+            changes.names.extend(names);
+            looks.insert(*port, settled.looked_at);
+        }
         let mut native = BTreeSet::new();
         for host in std::mem::take(&mut self.dirty.hosts) {
             if self.settle_host(&host, ledger) {
@@ -368,13 +388,14 @@ impl Resolver {
         changes
     }
 
-    fn settle_servers(&mut self, port: u16, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Vec<Look> {
+    fn settle_servers(&mut self, port: u16, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Settled {
         let Some(state) = self.ports.get_mut(&port) else {
-            return Vec::new();
+            return Settled::default();
         };
-        let settled = state.servers.settle(world.is_served);
-        for server in settled.moved {
-            let hosts = hosts::of_server(&server, &self.services);
+        let from = self.gateway.on_demand_from;
+        let settled = state.servers.settle(from, world.is_served);
+        for server in &settled.moved {
+            let hosts = hosts::of_server(server, &self.services);
             self.dirty
                 .hosts
                 .extend(hosts.into_iter().map(|host| (port, host)));
@@ -383,7 +404,19 @@ impl Resolver {
             ledger.set(Speaker::Server(port, look.id.clone()), look.said.clone());
             self.want((port, look.id.clone()), &look.wants);
         }
-        settled.looked_at
+        settled
+    }
+
+    /// Notes the certificate of a name that is given on demand.
+    fn settle_name(&mut self, port: u16, (chain, pattern): &MovedName) -> NameKey {
+        let state = self.ports.get(&port);
+        let certificate = state.and_then(|state| state.servers.sharing().certificate(chain, pattern));
+        let key = (chain_id(port, chain).into(), Arc::clone(pattern));
+        match certificate {
+            Some(name) => drop(self.names.insert(key.clone(), name.clone())),
+            None => drop(self.names.remove(&key)),
+        }
+        key
     }
 
     /// The credentials that a server wants from now on.
@@ -505,8 +538,10 @@ impl Resolver {
             return false;
         };
         let view = view::port((number, bind), &state.servers, &state.native, prefixes).map(Arc::new);
+        let demands = |port: Option<&Arc<Port>>| port.is_some_and(|port| port.demands);
+        let demands = (demands(state.view.as_ref()), demands(view.as_ref()));
         self.table
-            .demand(number, state.view.as_deref(), view.as_deref(), &looks);
+            .demand(number, demands, state.servers.sharing(), &looks);
         let moved = state.view != view;
         if moved {
             state.view = view;
@@ -541,6 +576,12 @@ impl Resolver {
     #[must_use]
     pub fn part(&self, at: u16) -> Option<&Part> {
         self.table.part(at)
+    }
+
+    /// The names that are given on demand, each with its certificate.
+    #[must_use]
+    pub fn names(&self) -> &OrdMap<NameKey, CredentialName> {
+        &self.names
     }
 
     /// The destination of this name, if it is in use.

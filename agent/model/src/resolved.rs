@@ -17,7 +17,7 @@ pub struct Port {
     pub number: u16,
     /// The port that Envoy binds (`--port-map`).
     pub bind: u16,
-    /// One filter chain per server with TLS; a plain port has exactly one.
+    /// One filter chain per server with TLS, or for many of them; a plain port has exactly one.
     pub chains: Vec<Arc<Chain>>,
     /// What upstreams are told of each chain's connections; a chain that is in none tells nothing.
     pub told: Vec<Told>,
@@ -44,6 +44,8 @@ pub struct Chain {
     pub policy: Option<Arc<str>>,
     /// What its connections mean.
     pub meaning: Meaning,
+    /// Several servers are served by it, whose certificates are asked for by name: `tls` names none.
+    pub on_demand: bool,
 }
 
 impl Chain {
@@ -56,6 +58,7 @@ impl Chain {
             tls: None,
             policy: None,
             meaning,
+            on_demand: false,
         }
     }
 

@@ -25,7 +25,7 @@ pub fn object(object: &Object) -> Vec<Finding> {
         }
         Object::Gateway(meta, spec) => {
             gateway::check(spec, &mut report);
-            identity(meta, &mut report);
+            annotations(meta, &mut report);
         }
         Object::DestinationRule(_, spec) => services::destination_rule(spec, &mut report),
         Object::ServiceEntry(_, spec) => services::service_entry(spec, &mut report),
@@ -71,11 +71,21 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
     report.not_carried_out("spec.tcp", !spec.tcp.is_empty());
 }
 
-/// What upstreams are told of clients: half understood, it would tell them something else.
-fn identity(meta: &Meta, report: &mut Report) {
+/// Half understood, they would say something else.
+fn annotations(meta: &Meta, report: &mut Report) {
+    let mut refuse = |name: &str, code, reason: String| {
+        report.add(
+            Severity::Error,
+            code,
+            format!("metadata.annotations[{name}]"),
+            reason,
+        );
+    };
     if let Some(Err(reason)) = annotation::identity(meta) {
-        let field = format!("metadata.annotations[{}]", annotation::IDENTITY);
-        report.add(Severity::Error, Code::BadIdentity, field, reason);
+        refuse(annotation::IDENTITY, Code::BadIdentity, reason);
+    }
+    if let Some(Err(reason)) = annotation::certificates(meta) {
+        refuse(annotation::CERTIFICATES, Code::BadCertificates, reason);
     }
 }
 

@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::status::{CredentialStatus, Status};
+use super::status::{CredentialStatus, OnDemandStatus, Status};
 
 type Float = Gauge<f64, AtomicU64>;
 
@@ -44,6 +44,7 @@ pub(super) fn render(status: &Status) -> String {
     let mut registry = Registry::with_prefix("sealgate");
     source(&mut registry, status);
     credentials(&mut registry, &status.credentials);
+    on_demand(&mut registry, &status.on_demand);
     findings(&mut registry, status);
     let mut text = String::new();
     if let Err(error) = encode(&mut text, &registry) {
@@ -128,6 +129,33 @@ fn credentials(registry: &mut Registry, credentials: &[CredentialStatus]) {
         "From publication to the slowest proxy's confirmation, last rotation",
         rotations,
     );
+}
+
+fn on_demand(registry: &mut Registry, status: &OnDemandStatus) {
+    let resident: Gauge = Gauge::default();
+    resident.set(status.resident.try_into().unwrap_or(i64::MAX));
+    registry.register(
+        "on_demand_names_resident",
+        "Names whose certificate proxies asked for and hold",
+        resident,
+    );
+    let counters = [
+        (
+            "on_demand_names_unknown",
+            "Questions for a name that nobody serves",
+            status.unknown,
+        ),
+        (
+            "on_demand_names_taken_back",
+            "Names that were taken back and are still served",
+            status.taken_back,
+        ),
+    ];
+    for (name, help, value) in counters {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
 }
 
 fn findings(registry: &mut Registry, status: &Status) {

@@ -18,6 +18,9 @@ pub struct Status {
     pub credentials: Vec<CredentialStatus>,
     /// Proxies that are or were connected.
     pub proxies: Vec<ProxyStatus>,
+    /// Certificates that proxies ask for by name.
+    #[serde(default)]
+    pub on_demand: OnDemandStatus,
     /// What was refused or is doubtful, and why.
     pub refusals: Vec<FindingStatus>,
 }
@@ -132,6 +135,18 @@ pub struct TypeStatus {
     pub acknowledged: std::collections::BTreeMap<String, String>,
     /// What it refused last, in its own words.
     pub refused: Option<String>,
+}
+
+/// Certificates that proxies ask for by name, when a handshake needs them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OnDemandStatus {
+    /// Names that proxies hold now.
+    pub resident: usize,
+    /// How many times a name was asked for that nobody serves.
+    pub unknown: u64,
+    /// How many times a name was taken back that is still served.
+    pub taken_back: u64,
 }
 
 /// One finding.

@@ -12,7 +12,7 @@ use prost::Message as _;
 use sealgate_model::resolved::{Chain, Port};
 
 use super::named::listener as name;
-use super::{connection_manager, identity, tls, wire};
+use super::{choice, connection_manager, identity, tls, wire};
 use crate::snapshot::{Body, Resource};
 
 /// What a connection may buffer in each direction: Envoy's edge guide.
@@ -43,6 +43,11 @@ impl Body for Encoder {
         let Self { port, listen } = self;
         sink(&build(port, listen).encode_to_vec());
         let mut part = Vec::new();
+        if let Some(matcher) = choice::matcher(port) {
+            prost::encoding::message::encode(choice::FIELD, &matcher, &mut part);
+            sink(&part);
+            part.clear();
+        }
         for chain in &port.chains {
             prost::encoding::message::encode(FILTER_CHAINS, &filter_chain(port, chain), &mut part);
             sink(&part);
@@ -69,7 +74,7 @@ fn build(port: &Port, listen: &str) -> Listener {
 fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
     FilterChain {
         name: chain.name.to_string(),
-        filter_chain_match: (!chain.server_names.is_empty()).then(|| FilterChainMatch {
+        filter_chain_match: has_own_match(port, chain).then(|| FilterChainMatch {
             server_names: chain.server_names.iter().map(ToString::to_string).collect(),
             ..Default::default()
         }),
@@ -77,13 +82,18 @@ fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
             .into_iter()
             .chain([http(port, chain)])
             .collect(),
-        transport_socket: chain.tls.as_deref().map(tls::transport_socket),
+        transport_socket: tls::transport_socket(port.number, chain),
         transport_socket_connect_timeout: chain
             .tls
             .as_ref()
             .and_then(|_| wire::seconds(HANDSHAKE_TIMEOUT_S)),
         ..Default::default()
     }
+}
+
+/// Whether a chain says by itself which connections it takes.
+fn has_own_match(port: &Port, chain: &Chain) -> bool {
+    !chain.server_names.is_empty() && !choice::is_needed(port)
 }
 
 fn http(port: &Port, chain: &Chain) -> Filter {

@@ -5,36 +5,47 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig,
     SubjectAltNameMatcher, TlsParameters,
     common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
+    downstream_tls_context::SessionTicketKeysType,
     subject_alt_name_matcher::SanType,
     tls_parameters::TlsProtocol,
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use sealgate_model::CredentialName;
-use sealgate_model::resolved::{ClientCertificate, Tls, TlsVersion};
+use sealgate_model::resolved::{Chain, ClientCertificate, Tls, TlsVersion};
 
-use super::wire;
+use super::{on_demand, wire};
 
 /// How long a new listener waits for its secrets. One that is not there is said at once, so this is reached only if
 /// the stream breaks in between, and by state-of-the-world proxies, which cannot be told; 0 would hold up every other
 /// listener.
 const SECRET_TIMEOUT_S: i64 = 10;
 
-pub(super) fn transport_socket(tls: &Tls) -> TransportSocket {
+/// How TLS ends at a chain; none on a plain port.
+pub(super) fn transport_socket(port: u16, chain: &Chain) -> Option<TransportSocket> {
+    let tls = chain.tls.as_deref()?;
     let context = DownstreamTlsContext {
-        common_tls_context: Some(common_context(tls)),
+        common_tls_context: Some(CommonTlsContext {
+            custom_tls_certificate_selector: chain.on_demand.then(|| on_demand::selector(port, chain)),
+            ..common_context(tls)
+        }),
+        // Envoy refuses the selector otherwise: a session would be resumed by a ticket of another certificate's.
+        disable_stateful_session_resumption: chain.on_demand,
+        session_ticket_keys_type: chain
+            .on_demand
+            .then_some(SessionTicketKeysType::DisableStatelessSessionResumption(true)),
         require_client_certificate: matches!(tls.client, ClientCertificate::Checked { required: true, .. })
             .then(wire::yes)
             .flatten(),
         ..Default::default()
     };
-    TransportSocket {
+    Some(TransportSocket {
         name: "envoy.transport_sockets.tls".to_owned(),
         config_type: Some(
             envoy_types::pb::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig(wire::any(
                 &context,
             )),
         ),
-    }
+    })
 }
 
 fn common_context(tls: &Tls) -> CommonTlsContext {

@@ -1,9 +1,12 @@
 //! What proxies acknowledged. Only `admin` reads it: nothing flows back into what is served.
 
+pub mod on_demand;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use self::on_demand::Counts;
 use super::Acknowledgement;
 use crate::snapshot::{TypeUrl, Version};
 
@@ -16,6 +19,7 @@ const LONGEST_MESSAGE: usize = 2048;
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     nodes: Arc<Mutex<BTreeMap<String, Proxy>>>,
+    on_demand: Arc<Counts>,
 }
 
 /// One proxy, by its node id.
@@ -25,6 +29,8 @@ pub struct Proxy {
     pub streams: usize,
     /// What it holds, by type and wire name.
     pub held: BTreeMap<TypeUrl, BTreeMap<Arc<str>, Held>>,
+    /// Secrets that it holds because handshakes asked for them by name.
+    pub on_demand: BTreeMap<Arc<str>, Held>,
     /// What it refused last, by type, until it takes something of that type again.
     pub refused: BTreeMap<TypeUrl, String>,
     /// When its last stream ended.
@@ -38,6 +44,8 @@ pub struct Held {
     pub version: Version,
     /// When it did.
     pub since: Instant,
+    /// It asked for this version when it needed it: how long that took says nothing of the version's way.
+    pub asked: bool,
     /// Why it refused a later one.
     pub refused: Option<String>,
 }
@@ -47,6 +55,12 @@ impl Proxies {
     #[must_use]
     pub fn list(&self) -> BTreeMap<String, Proxy> {
         self.lock().clone()
+    }
+
+    /// The names that handshakes asked for.
+    #[must_use]
+    pub fn on_demand(&self) -> &Counts {
+        &self.on_demand
     }
 
     /// Notes a new stream; it counts until the returned value is dropped.
@@ -106,6 +120,7 @@ impl ProxyStream {
                     let entry = Held {
                         version: Arc::clone(version),
                         since: now,
+                        asked: false,
                         refused: None,
                     };
                     // The same version again is no later confirmation of it.

@@ -1,8 +1,8 @@
 //! The gRPC services: one task per stream joins the proxy's messages with the snapshots. All rules are in the state
 //! machines; here are only streams.
 
-mod grpc;
-mod wire;
+pub(super) mod grpc;
+pub(super) mod wire;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use sealgate_model::CredentialName;
@@ -23,11 +24,12 @@ use tonic::{Status, Streaming};
 
 use self::wire::Flavour;
 use super::connection::StreamState;
+use super::on_demand::{self, Hub};
 use super::proxies::Proxies;
 use super::socket::Socket;
 use super::{delta, sotw};
 use crate::demand::{Delta, Demand};
-use crate::snapshot::{Snapshot, TypeUrl};
+use crate::snapshot::{CHAIN_HEADER, Snapshot, TypeUrl};
 
 /// Envoy opens a stream per secret where it does not aggregate them.
 const STREAMS: u32 = 100_000;
@@ -95,10 +97,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), tonic::transport::Error> {
     let (stop, stopped) = watch::channel(false);
+    let hub = Hub::new(snapshots.clone(), proxies.clone());
+    let following = tokio::spawn(hub.clone().run());
     let service = Discovery {
         snapshots,
         proxies,
         demand: options.demand,
+        hub,
         namespace: options.namespace.into(),
         stopped,
     };
@@ -136,10 +141,12 @@ pub async fn serve(
             std::future::pending::<()>().await;
         }
     };
-    tokio::select! {
+    let result = tokio::select! {
         result = serving => result,
         () = overdue => Ok(()),
-    }
+    };
+    following.abort();
+    result
 }
 
 #[derive(Clone, Debug)]
@@ -147,6 +154,7 @@ struct Discovery {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     proxies: Proxies,
     demand: Demand,
+    hub: Hub,
     namespace: Arc<str>,
     stopped: watch::Receiver<bool>,
 }
@@ -158,35 +166,56 @@ impl Discovery {
             async || Status::unimplemented("streams alone are served, and of xDS").into_http::<Body>();
         let router = Router::new().fallback(unknown);
         SERVICES.iter().fold(router, |router, (service, what, kind)| {
+            let delta = match kind {
+                Some(TypeUrl::Secret) => self.secrets(),
+                kind => self.stream::<delta::DeltaSubscription>(*kind),
+            };
             router
                 .route(
                     &format!("/{service}/Stream{what}"),
                     self.stream::<sotw::SotwSubscription>(*kind),
                 )
-                .route(
-                    &format!("/{service}/Delta{what}"),
-                    self.stream::<delta::DeltaSubscription>(*kind),
-                )
+                .route(&format!("/{service}/Delta{what}"), delta)
         })
     }
 
-    /// A stream is a task. `kind` is the type of a per-type stream; none aggregates.
     fn stream<M>(&self, kind: Option<TypeUrl>) -> MethodRouter
     where
         M: Flavour + Send + 'static,
         M::Response: Send,
     {
         let service = self.clone();
+        post(async move |request: Request| service.answer::<M>(request, kind))
+    }
+
+    /// Secrets: for who says for which chain, one name at a time.
+    fn secrets(&self) -> MethodRouter {
+        let service = self.clone();
         post(async move |request: Request| {
-            let requests = grpc::requests(request, LARGEST_REQUEST);
-            let (sender, receiver) = mpsc::channel(QUEUED);
-            tokio::spawn(async move {
-                let end = service.follow::<M>(requests, kind, &sender).await;
-                let status = end.err().unwrap_or_else(|| Status::ok(""));
-                let _ = sender.send(Err(status)).await;
-            });
-            grpc::response(ReceiverStream::new(receiver))
+            let chain = request.headers().get(CHAIN_HEADER);
+            let Some(chain) = chain.map(|chain| String::from_utf8_lossy(chain.as_bytes()).into_owned())
+            else {
+                return service.answer::<delta::DeltaSubscription>(request, Some(TypeUrl::Secret));
+            };
+            let Self { hub, stopped, .. } = service;
+            grpc::response(on_demand::follow(hub, &chain, request.into_body(), stopped))
         })
+    }
+
+    /// A stream is a task. `kind` is the type of a per-type stream; none aggregates.
+    fn answer<M>(self, request: Request, kind: Option<TypeUrl>) -> Response
+    where
+        M: Flavour + Send + 'static,
+        M::Response: Send,
+    {
+        let requests = grpc::requests(request, LARGEST_REQUEST);
+        let (sender, receiver) = mpsc::channel(QUEUED);
+        tokio::spawn(async move {
+            let end = self.follow::<M>(requests, kind, &sender).await;
+            let status = end.err().unwrap_or_else(|| Status::ok(""));
+            let _ = sender.send(Err(status)).await;
+        });
+        grpc::response(ReceiverStream::new(receiver))
     }
 
     async fn follow<M>(

@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         strict_names: false,
         refuse_expired: false,
         port_map: BTreeMap::new(),
+        on_demand_from: 0,
     };
     let namespaces = Namespaces {
         gateway: gateway.namespace.clone(),

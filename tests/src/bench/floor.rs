@@ -50,6 +50,7 @@ impl Floor {
             strict_names: false,
             refuse_expired: false,
             port_map: [(443, port), (80, free_port()?)].into(),
+            on_demand_from: 0,
         };
         let (mut engine, snapshots) = Engine::new(Settings {
             gateway: gateway_settings,

@@ -129,6 +129,7 @@ impl Walkthrough {
         tokio::time::sleep(Duration::from_millis(10)).await;
         self.store.write_leaf(&self.credential, &next).await?;
         self.shown("a.aliyun.com", &next, Instant::now()).await?;
+        self.shown("b.aliyun.com", &next, Instant::now()).await?;
         self.load()?.only(&next);
         self.leaf = next;
         Ok(())

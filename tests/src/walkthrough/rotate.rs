@@ -62,6 +62,7 @@ impl Walkthrough {
         let start = Instant::now();
         self.write_gateway().await?;
         let took = self.shown("a.aliyun.com", &next, start).await?;
+        self.shown("b.aliyun.com", &next, start).await?;
         // The listener's old chain drains: what was begun on it may still end there.
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.load()?.only(&next);

@@ -26,6 +26,7 @@ impl Chain {
             policy: Some(tls.policy()),
             meaning: Meaning::new(server.identity.as_ref(), Some(tls)),
             tls: Some(Arc::clone(tls)),
+            on_demand: false,
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::gateway::DeclaredServer;
 use super::patterns::Patterns;
 use super::rank::ServerId;
+use super::sharing::{Member, MovedName, Sharing};
 use super::tls::{Served, served};
 use crate::Code;
 use crate::CredentialName;
@@ -29,13 +30,13 @@ enum Refusal {
 enum Standing {
     Refused(Refusal),
     Plain,
-    Secure(Served, Arc<Chain>),
+    Secure(Served, Member),
 }
 
 impl Standing {
-    fn chain(&self) -> Option<&Arc<Chain>> {
+    fn member(&self) -> Option<&Member> {
         match self {
-            Self::Secure(_, chain) => Some(chain),
+            Self::Secure(_, member) => Some(member),
             Self::Refused(_) | Self::Plain => None,
         }
     }
@@ -53,6 +54,7 @@ pub(super) struct Servers {
     standing: BTreeMap<ServerId, Standing>,
     /// With what the hosts of each chain were served last.
     held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,
+    sharing: Sharing,
     dirty: BTreeSet<ServerId>,
 }
 
@@ -63,6 +65,8 @@ pub(super) struct Settled {
     pub(super) moved: Vec<Arc<DeclaredServer>>,
     /// The servers that were looked at.
     pub(super) looked_at: Vec<Look>,
+    /// Names of the shared chain whose certificate is another one now, each with the chain.
+    pub(super) names: BTreeSet<MovedName>,
 }
 
 /// A server that was looked at.
@@ -74,8 +78,8 @@ pub(super) struct Look {
     /// The credentials that it wants from now on.
     pub(super) wants: Few<CredentialName>,
     /// Its filter chain until now, and from now on.
-    pub(super) before: Option<Arc<Chain>>,
-    pub(super) now: Option<Arc<Chain>>,
+    pub(super) before: Option<Member>,
+    pub(super) now: Option<Member>,
 }
 
 impl Servers {
@@ -130,12 +134,17 @@ impl Servers {
     }
 
     /// Looks at what may have changed, the older ones first: what becomes of a server depends on them alone.
-    pub(super) fn settle(&mut self, is_served: &dyn Fn(&CredentialName) -> bool) -> Settled {
+    /// They share a chain from so many on.
+    pub(super) fn settle(
+        &mut self,
+        on_demand_from: usize,
+        is_served: &dyn Fn(&CredentialName) -> bool,
+    ) -> Settled {
         let mut settled = Settled::default();
         while let Some(id) = self.dirty.pop_first() {
             let before = self.standing.remove(&id);
             let mut look = Look {
-                before: before.as_ref().and_then(Standing::chain).cloned(),
+                before: before.as_ref().and_then(Standing::member).cloned(),
                 now: None,
                 said: Vec::new(),
                 wants: Few::default(),
@@ -148,7 +157,7 @@ impl Servers {
                     settled.moved.push(Arc::clone(&server));
                 }
                 look.said = said(&server, &standing);
-                look.now = standing.chain().cloned();
+                look.now = standing.member().cloned();
                 if let Standing::Secure(served, _) = &standing {
                     look.wants = served.names.clone();
                 }
@@ -157,16 +166,24 @@ impl Servers {
             settled.looked_at.push(look);
         }
         self.remember(&settled.looked_at);
+        let moves = settled.looked_at.iter().filter(|look| look.before != look.now);
+        let moves: Vec<_> = moves
+            .map(|look| (look.id.clone(), look.before.clone(), look.now.clone()))
+            .collect();
+        if !moves.is_empty() {
+            settled.names = self.sharing.settle(&moves, on_demand_from);
+        }
         settled
     }
 
     /// What hosts are served with from now on; of hosts without a chain nothing is remembered.
     fn remember(&mut self, looks: &[Look]) {
         let befores = looks.iter().filter_map(|look| look.before.as_ref());
-        befores.for_each(|chain| drop(self.held.remove(&chain.server_names)));
-        for chain in looks.iter().filter_map(|look| look.now.as_ref()) {
-            if let Some(tls) = &chain.tls {
-                self.held.insert(chain.server_names.clone(), Arc::clone(tls));
+        befores.for_each(|member| drop(self.held.remove(&member.chain.server_names)));
+        for member in looks.iter().filter_map(|look| look.now.as_ref()) {
+            if let Some(tls) = &member.chain.tls {
+                self.held
+                    .insert(member.chain.server_names.clone(), Arc::clone(tls));
             }
         }
     }
@@ -185,8 +202,11 @@ impl Servers {
         match &server.tls {
             Some(asked) => {
                 let served = served(asked, self.held.get(&server.server_names()), is_served);
-                let chain = Chain::secure(server, &served.tls);
-                Standing::Secure(served, Arc::new(chain))
+                let member = Member {
+                    chain: Arc::new(Chain::secure(server, &served.tls)),
+                    certificates: server.certificates,
+                };
+                Standing::Secure(served, member)
             }
             None => Standing::Refused(Refusal::NoCertificate),
         }
@@ -239,16 +259,19 @@ impl Servers {
         ids.filter_map(|id| self.declared.get(id))
     }
 
-    /// The filter chains of servers with TLS, in order.
-    pub(super) fn chains(&self) -> impl Iterator<Item = &Arc<Chain>> {
-        self.standing.values().filter_map(Standing::chain)
+    /// The filter chains of servers with TLS.
+    pub(super) fn sharing(&self) -> &Sharing {
+        &self.sharing
     }
 
     /// Servers without TLS that are carried out.
     pub(super) fn plain(&self) -> impl Iterator<Item = &Arc<DeclaredServer>> {
-        let plain = self
-            .standing
-            .iter()
+        // The first server says of which kind all are.
+        let first = self.declared.values().next();
+        let all = first.filter(|first| !first.secure).map(|_| self.standing.iter());
+        let plain = all
+            .into_iter()
+            .flatten()
             .filter(|(_, standing)| **standing == Standing::Plain);
         plain.filter_map(|(id, _)| self.declared.get(id))
     }

@@ -140,6 +140,11 @@ impl Services {
         self.by_rank.remove(rank);
     }
 
+    #[cfg(test)]
+    pub(super) fn forget_roots(&mut self) {
+        self.roots = Index::default();
+    }
+
     pub(super) fn get(&self, rank: &Rank) -> Option<&Arc<Service>> {
         self.by_rank.get(rank)
     }

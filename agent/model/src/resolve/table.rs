@@ -8,7 +8,7 @@ use sealgate_core::table::part_of;
 use super::block::Block;
 use super::chain::ConnectionPolicy;
 use super::port::Look;
-use crate::resolved::Port;
+use super::sharing::{Member, Sharing};
 
 /// A port and a host pattern.
 pub type HostKey = (u16, Arc<str>);
@@ -59,26 +59,22 @@ impl Table {
         }
     }
 
-    /// The servers of a port demand what its new view says. If whether they demand anything is as it was, only the
-    /// chains that were looked at are looked at here.
-    pub(super) fn demand(&mut self, number: u16, before: Option<&Port>, now: Option<&Port>, looks: &[Look]) {
-        let demands = |port: Option<&Port>| port.is_some_and(|port| port.demands);
-        let all = |port: Option<&Port>| port.map(|port| port.chains.clone()).unwrap_or_default();
-        let (gone, here): (Vec<_>, Vec<_>) = match (demands(before), demands(now)) {
+    /// The servers of a port demand what its new view says, each what it would demand by itself. If whether they demand
+    /// anything is as it was, only the servers that were looked at are looked at here.
+    pub(super) fn demand(&mut self, number: u16, demands: (bool, bool), sharing: &Sharing, looks: &[Look]) {
+        let chain = |member: &Option<Member>| member.as_ref().map(|member| Arc::clone(&member.chain));
+        let gone = looks.iter().filter_map(|look| chain(&look.before));
+        let here: Vec<_> = match demands {
             (false, false) => return,
-            (true, false) => (all(before), Vec::new()),
-            (false, true) => (Vec::new(), all(now)),
-            (true, true) => (
-                looks.iter().filter_map(|look| look.before.clone()).collect(),
-                looks.iter().filter_map(|look| look.now.clone()).collect(),
-            ),
+            (true, true) => looks.iter().filter_map(|look| chain(&look.now)).collect(),
+            (true, false) | (false, true) => sharing.single().cloned().collect(),
         };
         let mut moved = BTreeMap::new();
         for chain in gone {
             moved.extend(chain.domains().map(|domain| ((number, domain), None)));
         }
         for chain in here {
-            let demand = chain.demand();
+            let demand = chain.demand().filter(|_| demands.1);
             moved.extend(chain.domains().map(|domain| ((number, domain), demand.clone())));
         }
         for (key, demand) in moved {

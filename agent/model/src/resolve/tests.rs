@@ -7,6 +7,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::test_runner::{TestRng, TestRunner};
 
 use self::world::{Op, World as Objects};
 use super::*;
@@ -65,6 +66,9 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     for (key, demand) in resolver.table.all_demands() {
         all.insert(format!("demand {key:?}"), format!("{demand:?}"));
     }
+    for (key, certificate) in resolver.names() {
+        all.insert(format!("name {} {}", key.0, key.1), format!("{certificate:?}"));
+    }
     all.insert("wanted".to_owned(), format!("{:?}", resolver.wanted()));
     all.insert("gateways".to_owned(), format!("{:?}", resolver.gateways()));
     all
@@ -77,12 +81,16 @@ fn said(ledger: &Ledger<Speaker>) -> Vec<String> {
         .collect()
 }
 
-/// Plays the steps, each of several changes at once, and compares after each.
-fn play(steps: &[Vec<Op>]) {
+/// Something that is done to a resolution before each step.
+type Sabotage = fn(&mut Resolver);
+
+/// Plays the steps, each of several changes at once, and compares after each: the first difference is the error.
+fn play(steps: &[Vec<Op>], sabotage: Sabotage) -> Result<(), TestCaseError> {
     let mut objects = Objects::default();
     let mut resolver = Resolver::new(objects.gateway());
     let mut ledger = Ledger::default();
     for (at, step) in steps.iter().enumerate() {
+        sabotage(&mut resolver);
         let before = held(&resolver);
         let was = served(&resolver);
         for op in step {
@@ -91,14 +99,19 @@ fn play(steps: &[Vec<Op>]) {
         let changes = settle(&mut resolver, &objects, &mut ledger);
         let (other, others) = fresh(&objects, &before);
         let now = served(&resolver);
-        assert_eq!(now, served(&other), "step {at}: {step:?}");
-        assert_eq!(said(&ledger), said(&others), "step {at}: {step:?}");
-        assert_changes(&was, &now, &changes);
+        prop_assert_eq!(&now, &served(&other), "step {}: {:?}", at, step);
+        prop_assert_eq!(said(&ledger), said(&others), "step {}: {:?}", at, step);
+        untold(&was, &now, &changes)?;
     }
+    Ok(())
 }
 
 /// What moved is among the changes: nothing is left unpublished.
-fn assert_changes(was: &BTreeMap<String, String>, now: &BTreeMap<String, String>, changes: &Changes) {
+fn untold(
+    was: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+    changes: &Changes,
+) -> Result<(), TestCaseError> {
     for key in was
         .keys()
         .chain(now.keys())
@@ -106,21 +119,57 @@ fn assert_changes(was: &BTreeMap<String, String>, now: &BTreeMap<String, String>
     {
         let is_told = match key.split_once(' ') {
             Some(("port", number)) => changes.ports.contains(&number.parse().unwrap()),
+            Some(("name", name)) => {
+                let (chain, pattern) = name.split_once(' ').unwrap();
+                changes.names.contains(&(chain.into(), pattern.into()))
+            }
             Some(("cluster", name)) => changes.clusters.contains(name),
             Some(("routes" | "demand", _)) => !changes.parts.is_empty(),
             _ => true,
         };
-        assert!(is_told, "{key} moved, and nobody was told: {changes:?}");
+        prop_assert!(is_told, "{} moved, and nobody was told: {:?}", key, changes);
     }
+    Ok(())
+}
+
+fn steps() -> impl Strategy<Value = Vec<Vec<Op>>> {
+    prop::collection::vec(prop::collection::vec(any::<Op>(), 1..4), 1..24)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_follows_changes_is_what_a_fresh_look_gives(
-        steps in prop::collection::vec(prop::collection::vec(any::<Op>(), 1..4), 1..24),
-    ) {
-        play(&steps);
+    fn what_follows_changes_is_what_a_fresh_look_gives(steps in steps()) {
+        play(&steps, |_| ())?;
+    }
+}
+
+/// The comparison sees it when any of the indexes is left stale.
+#[test]
+fn a_stale_index_is_seen() {
+    let sabotages: [(&str, Sabotage); 5] = [
+        ("hosts that take a service's only port", |resolver| {
+            resolver.assuming = Index::default();
+        }),
+        ("hosts that say something of rules", |resolver| {
+            resolver.reached = Index::default();
+        }),
+        ("servers that name a credential", |resolver| {
+            resolver.naming = Index::default();
+        }),
+        ("clusters of a service", |resolver| resolver.uses.forget_hosts()),
+        ("roots of a delegate", |resolver| resolver.services.forget_roots()),
+    ];
+    for (index, sabotage) in sabotages {
+        let config = ProptestConfig {
+            cases: 2000,
+            max_shrink_iters: 0,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        let rng = TestRng::deterministic_rng(config.rng_algorithm);
+        let seen = TestRunner::new_with_rng(config, rng).run(&steps(), |steps| play(&steps, sabotage));
+        assert!(seen.is_err(), "nobody saw that the index of {index} was stale");
     }
 }

@@ -92,6 +92,11 @@ impl Uses {
         (moved, used.findings())
     }
 
+    #[cfg(test)]
+    pub(super) fn forget_hosts(&mut self) {
+        self.by_host = Index::default();
+    }
+
     pub(super) fn upstream(&self, cluster: &str) -> Option<&Arc<Upstream>> {
         self.clusters.get(cluster)?.upstream.as_ref()
     }

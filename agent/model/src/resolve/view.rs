@@ -53,7 +53,7 @@ pub(super) fn port(
     native: &NativeCount,
     prefixes: BTreeSet<String>,
 ) -> Option<Port> {
-    let mut chains: Vec<Arc<Chain>> = servers.chains().cloned().collect();
+    let mut chains: Vec<Arc<Chain>> = servers.sharing().chains().cloned().collect();
     let mut plain: Option<Meaning> = None;
     for server in servers.plain() {
         plain

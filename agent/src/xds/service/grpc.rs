@@ -21,7 +21,7 @@ use tonic_prost::ProstDecoder;
 const HEADER_BYTES: usize = 5;
 
 /// The messages of a proxy, none larger than `limit`.
-pub(super) fn requests<M>(request: Request, limit: usize) -> Streaming<M>
+pub(in super::super) fn requests<M>(request: Request, limit: usize) -> Streaming<M>
 where
     M: Message + Default + 'static,
 {
@@ -29,7 +29,9 @@ where
 }
 
 /// The messages to a proxy, framed; a status ends them.
-pub(super) fn response(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Response {
+pub(in super::super) fn response(
+    messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
+) -> Response {
     let frames = messages.map(|message| {
         Ok::<_, Infallible>(match message {
             Ok(bytes) => Frame::data(bytes),
@@ -42,7 +44,7 @@ pub(super) fn response(messages: impl Stream<Item = Result<Bytes, Status>> + Sen
 }
 
 /// A message as it goes over the wire.
-pub(super) fn framed(append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, Status> {
+pub(in super::super) fn framed(append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, Status> {
     let mut message = vec![0; HEADER_BYTES];
     append(&mut message);
     let length = u32::try_from(message.len() - HEADER_BYTES)

@@ -19,7 +19,7 @@ const LONGEST_NODE: usize = 1024;
 const NO_NODE: &str = "unnamed";
 
 /// A variant of the protocol.
-pub(super) trait Flavour: Machine {
+pub(in super::super) trait Flavour: Machine {
     type Message: Message + Default + 'static;
 
     fn node(message: &Self::Message) -> &str;

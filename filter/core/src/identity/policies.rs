@@ -132,6 +132,9 @@ mod tests {
             ("elsewhere.com", "elsewhere.com", "simple", true),
             ("m.example", "elsewhere.com", "a policy of yesterday", false),
             ("a.m.example", "m.example", "a policy of yesterday", true),
+            ("m.example", "M.Example", "a policy of yesterday", true),
+            ("m.example", "m.example.", "simple", false),
+            ("m.example", "m.example:443", "simple", false),
             ("m.example", "a.example", "simple", false),
             ("m.example", "", "simple", false),
         ] {

@@ -113,7 +113,8 @@ impl RouteTable {
     /// that belongs to no server is nobody's, and is found nowhere.
     ///
     /// A connection for the very server that the host belongs to stays good when that server's policy changes: Envoy
-    /// drains it, and no request fails. Which server it was for, its SNI says: names and places of servers change.
+    /// drains it, and no request fails. Which server it was for, its SNI says: names and places of servers change. It says
+    /// so only as Envoy reads it: a name with a dot at its end, or a port, leads to another server's chain than without.
     #[must_use]
     pub fn admits(&self, port: u16, authority: &[u8], connection: Option<&Connection<'_>>) -> bool {
         let Some(Demanded {
@@ -125,8 +126,9 @@ impl RouteTable {
         };
         connection.is_some_and(|connection| {
             let sni = connection.sni.unwrap_or_default().as_bytes();
+            let is_plain = host::normalize(sni).len() == sni.len();
             policy == connection.origin.policy.as_bytes()
-                || self.demand(port, sni).is_some_and(|other| other.server == server)
+                || (is_plain && self.demand(port, sni).is_some_and(|other| other.server == server))
         })
     }
 

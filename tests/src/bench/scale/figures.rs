@@ -20,6 +20,12 @@ impl Figures {
         self.values.insert(key.to_owned(), value);
     }
 
+    /// What the agent and Envoy take, in MB.
+    pub(super) fn memory(&mut self, key: &str, (agent, envoy): (f64, f64)) {
+        self.set(&format!("{key}_agent"), agent);
+        self.set(&format!("{key}_envoy"), envoy);
+    }
+
     /// `KEY_p50`, `KEY_p99` and `KEY_max`, in ms; nothing without times.
     pub(super) fn times(&mut self, key: &str, times: &Times) {
         if times.count() == 0 {

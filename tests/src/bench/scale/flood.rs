@@ -32,7 +32,7 @@ pub(super) async fn flood(figures: &mut Figures, stand: &Stand, load: &Load, cou
         let quiet = Instant::now();
         tokio::time::sleep(QUIET).await;
         figures.times(&format!("{key}_quiet"), &load.since(quiet).kept);
-        memory(figures, &format!("{key}_before"), stand.machine.memory()?);
+        figures.memory(&format!("{key}_before"), stand.machine.memory()?);
         let start = Instant::now();
         let over = AtomicBool::new(false);
         let attack = async {
@@ -50,8 +50,8 @@ pub(super) async fn flood(figures: &mut Figures, stand: &Stand, load: &Load, cou
         let window = load.since(start);
         figures.times(&format!("{key}_during"), &window.kept);
         figures.times(&format!("{key}_probe"), &window.probe);
-        memory(figures, &format!("{key}_most"), most?);
-        memory(figures, &format!("{key}_after"), stand.settled_memory().await?);
+        figures.memory(&format!("{key}_most"), most?);
+        figures.memory(&format!("{key}_after"), stand.settled_memory().await?);
     }
     Ok(())
 }

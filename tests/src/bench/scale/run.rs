@@ -100,10 +100,10 @@ async fn measure(
     let mut stand = Stand::prepare(binary, origin, size).await?;
     figures.set("start_agent", stand.start_agent().await?.as_secs_f64());
     figures.set("start_envoy", stand.start_envoy().await?.as_secs_f64());
-    memory(figures, "rss", stand.settled_memory().await?);
+    figures.memory("rss", stand.settled_memory().await?);
     if size.hosts >= VISITED_FROM {
         visit_all(&stand).await?;
-        memory(figures, "rss_visited", stand.settled_memory().await?);
+        figures.memory("rss_visited", stand.settled_memory().await?);
     }
     if memory_only {
         return Ok(());

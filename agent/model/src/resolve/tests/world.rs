@@ -65,6 +65,7 @@ impl World {
             namespace: "gw".to_owned(),
             labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
             port_map: BTreeMap::from([(443, 8443)]),
+            on_demand_from: 2,
         }
     }
 
@@ -112,9 +113,12 @@ fn object(kind: Kind, name: &ObjectRef, mut value: Value, dice: &mut Dice) -> Ob
         meta.labels
             .insert("kubernetes.io/service-name".to_owned(), "app".to_owned());
     }
-    if let Some(text) = value.as_object_mut().and_then(|value| value.remove("identity")) {
-        let text = text.as_str().unwrap_or_default().to_owned();
-        meta.annotations.insert("sealgate.dev/identity".to_owned(), text);
+    for annotation in ["identity", "certificates"] {
+        if let Some(text) = value.as_object_mut().and_then(|value| value.remove(annotation)) {
+            let text = text.as_str().unwrap_or_default().to_owned();
+            meta.annotations
+                .insert(format!("sealgate.dev/{annotation}"), text);
+        }
     }
     let entry = manifest::decode(kind, meta, value);
     entry.object.unwrap_or_else(|| panic!("{:?}", entry.findings))
@@ -161,6 +165,11 @@ fn gateway(dice: &mut Dice) -> Value {
     let mut value = json!({"spec": {"selector": {"istio": selector}, "servers": servers}});
     if dice.roll(4) == 0 {
         value["identity"] = json!("{prefix: x-own-}");
+    }
+    match dice.roll(4) {
+        0 => value["certificates"] = json!("eager"),
+        1 => value["certificates"] = json!("onDemand"),
+        _ => {}
     }
     value
 }

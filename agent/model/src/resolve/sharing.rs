@@ -1,0 +1,296 @@
+//! Which servers of a port share one filter chain, whose certificates a proxy asks for by SNI, one name at a time.
+//!
+//! That chain names no servers: it takes what no other chain takes, and so a host that comes or goes changes the names
+//! and not the listener. There is one of it on a port at most, and none beside a server for `*` that is not part of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::patterns::Patterns;
+use super::rank::ServerId;
+use crate::CredentialName;
+use crate::annotation::Certificates;
+use crate::resolved::{Chain, Meaning, Tls};
+
+/// A server with TLS that is carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member {
+    /// Its filter chain, if it had one of its own.
+    pub(super) chain: Arc<Chain>,
+    /// What its Gateway says of certificates.
+    pub(super) certificates: Certificates,
+}
+
+impl Member {
+    /// Its group, if it may share a chain at all.
+    fn group(&self) -> Option<Arc<str>> {
+        let tls = self.chain.tls.as_ref()?;
+        let may = tls.certificates.len() == 1 && self.certificates != Certificates::Eager;
+        may.then(|| group(tls, &self.chain.meaning))
+    }
+
+    fn certificate(&self) -> Option<&CredentialName> {
+        self.chain.tls.as_ref()?.certificates.first()
+    }
+}
+
+/// Names what the servers of one chain must have in common.
+fn group(tls: &Tls, meaning: &Meaning) -> Arc<str> {
+    let policy = tls.policy();
+    if *meaning == Meaning::default() {
+        return policy;
+    }
+    let digest = Sha256::digest(format!("{meaning:?}"));
+    let bytes = digest.iter().take(4);
+    let own: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+    format!("{policy}-{own}").into()
+}
+
+/// Servers that could share a chain.
+#[derive(Debug, Default)]
+struct Group {
+    members: BTreeSet<ServerId>,
+    /// How many of them ask for it by annotation.
+    asking: usize,
+}
+
+/// The group that does share a chain.
+#[derive(Debug)]
+struct Shared {
+    group: Arc<str>,
+    chain: Arc<Chain>,
+}
+
+impl Shared {
+    /// The chain of a group, made of one of its members; the certificate is no part of it.
+    fn new(group: &Arc<str>, member: &Member) -> Option<Self> {
+        let tls = member.chain.tls.as_deref()?;
+        let chain = Chain {
+            name: format!("on-demand/{group}").into(),
+            server_names: Vec::new(),
+            tls: Some(Arc::new(Tls {
+                certificates: Vec::new(),
+                ..tls.clone()
+            })),
+            on_demand: true,
+            ..Chain::clone(&member.chain)
+        };
+        Some(Self {
+            group: Arc::clone(group),
+            chain: Arc::new(chain),
+        })
+    }
+}
+
+/// See the module. Everything here follows from the members alone, in whatever order they came.
+#[derive(Debug, Default)]
+pub(super) struct Sharing {
+    members: BTreeMap<ServerId, Member>,
+    by_pattern: Patterns<Option<ServerId>>,
+    groups: BTreeMap<Arc<str>, Group>,
+    shared: Option<Shared>,
+    /// The chains that servers have for themselves; one of a group for the names that a wildcard beside it would take.
+    own: BTreeMap<ServerId, Arc<Chain>>,
+    names: BTreeMap<Arc<str>, CredentialName>,
+}
+
+/// A server that was looked at: what it was, and what it is.
+pub(super) type Move = (ServerId, Option<Member>, Option<Member>);
+
+/// A name of a shared chain that is another one now.
+pub(super) type MovedName = (Arc<str>, Arc<str>);
+
+impl Sharing {
+    /// The chains of single servers, in order, then the shared one.
+    pub(super) fn chains(&self) -> impl Iterator<Item = &Arc<Chain>> {
+        let shared = self.shared.iter().map(|shared| &shared.chain);
+        self.own.values().chain(shared)
+    }
+
+    /// Every server's chain, as if none were shared.
+    pub(super) fn single(&self) -> impl Iterator<Item = &Arc<Chain>> {
+        self.members.values().map(|member| &member.chain)
+    }
+
+    /// The certificate for a name of the shared chain, if that is the chain.
+    pub(super) fn certificate(&self, chain: &str, pattern: &str) -> Option<&CredentialName> {
+        self.shared.as_ref().filter(|own| *own.chain.name == *chain)?;
+        self.names.get(pattern)
+    }
+
+    /// Takes what became of servers; gives the names, each with its chain, whose certificate is another one now. A group
+    /// goes on demand from so many servers on; 0 is never.
+    pub(super) fn settle(&mut self, moves: &[Move], from: usize) -> BTreeSet<MovedName> {
+        let mut ids: BTreeSet<ServerId> = BTreeSet::new();
+        let mut touched: BTreeSet<Arc<str>> = BTreeSet::new();
+        let was = self.shared.as_ref().map(|shared| Arc::clone(&shared.group));
+        let mut wildcards = BTreeSet::new();
+        for (id, before, _) in moves {
+            if let Some(before) = before {
+                wildcards.extend(self.foreign_wildcards(before, was.as_ref()));
+                touched.extend(before.chain.domains());
+                self.remove(id, before);
+            }
+            ids.insert(id.clone());
+        }
+        for (id, _, now) in moves {
+            if let Some(now) = now {
+                touched.extend(now.chain.domains());
+                self.insert(id, now);
+            }
+        }
+        let chosen = self.choose(from);
+        if chosen != was {
+            return self.change(chosen.as_ref());
+        }
+        for now in moves.iter().filter_map(|(_, _, now)| now.as_ref()) {
+            wildcards.extend(self.foreign_wildcards(now, chosen.as_ref()));
+        }
+        for wildcard in &wildcards {
+            touched.extend(
+                self.by_pattern
+                    .within(wildcard)
+                    .map(|(pattern, _)| Arc::from(pattern)),
+            );
+        }
+        ids.extend(
+            touched
+                .iter()
+                .filter_map(|pattern| self.by_pattern.get(pattern)?.clone()),
+        );
+        ids.iter().for_each(|id| self.settle_chain(id));
+        touched
+            .into_iter()
+            .filter_map(|pattern| self.settle_name(&pattern))
+            .collect()
+    }
+
+    fn insert(&mut self, id: &ServerId, member: &Member) {
+        for pattern in member.chain.domains() {
+            *self.by_pattern.entry(&pattern) = Some(id.clone());
+        }
+        if let Some(group) = member.group() {
+            let group = self.groups.entry(group).or_default();
+            group.members.insert(id.clone());
+            group.asking += usize::from(member.certificates == Certificates::OnDemand);
+        }
+        self.members.insert(id.clone(), member.clone());
+    }
+
+    fn remove(&mut self, id: &ServerId, member: &Member) {
+        for pattern in member.chain.domains() {
+            self.by_pattern.update(&pattern, |holder| *holder = None);
+        }
+        if let Some(key) = member.group()
+            && let Some(group) = self.groups.get_mut(&key)
+        {
+            group.members.remove(id);
+            group.asking -= usize::from(member.certificates == Certificates::OnDemand && group.asking > 0);
+            if group.members.is_empty() {
+                self.groups.remove(&key);
+            }
+        }
+        self.members.remove(id);
+    }
+
+    /// Of the groups that are large enough, or asked to, the one with the oldest server: whoever comes later changes
+    /// nothing. A server for `*` outside of it would take what the group's chain is there for.
+    fn choose(&self, from: usize) -> Option<Arc<str>> {
+        let catch_all = self.by_pattern.get("*").and_then(Option::as_ref);
+        let qualifies = |group: &Group| {
+            let enough = from > 0 && group.members.len() >= from;
+            (enough || group.asking > 0) && catch_all.is_none_or(|id| group.members.contains(id))
+        };
+        let groups = self.groups.iter().filter(|(_, group)| qualifies(group));
+        let oldest = groups.min_by_key(|(_, group)| group.members.first());
+        oldest.map(|(key, _)| Arc::clone(key))
+    }
+
+    /// Another group's chain, or none: everything is looked at.
+    fn change(&mut self, chosen: Option<&Arc<str>>) -> BTreeSet<MovedName> {
+        let before = self.shared.take();
+        let names = std::mem::take(&mut self.names);
+        let gone = before.iter().flat_map(|shared| {
+            let names = names.keys();
+            names.map(|pattern| (Arc::clone(&shared.chain.name), Arc::clone(pattern)))
+        });
+        let mut moved: BTreeSet<_> = gone.collect();
+        self.shared = chosen.and_then(|group| {
+            let first = self.groups.get(group)?.members.first()?;
+            Shared::new(group, self.members.get(first)?)
+        });
+        self.own.clear();
+        let members: Vec<_> = self.members.keys().cloned().collect();
+        members.iter().for_each(|id| self.settle_chain(id));
+        let patterns: BTreeSet<_> = self
+            .members
+            .values()
+            .flat_map(|member| member.chain.domains())
+            .collect();
+        moved.extend(patterns.iter().filter_map(|pattern| self.settle_name(pattern)));
+        moved
+    }
+
+    fn is_shared(&self, id: &ServerId) -> bool {
+        let group = self
+            .shared
+            .as_ref()
+            .and_then(|shared| self.groups.get(&shared.group));
+        group.is_some_and(|group| group.members.contains(id))
+    }
+
+    /// The wildcards of a server that is not of the group.
+    fn foreign_wildcards(&self, member: &Member, group: Option<&Arc<str>>) -> Vec<Arc<str>> {
+        if group.is_none() || member.group().as_ref() == group {
+            return Vec::new();
+        }
+        let domains = member.chain.domains();
+        domains.filter(|domain| domain.starts_with('*')).collect()
+    }
+
+    /// Whether a proxy would find the chain of another server's wildcard by this name.
+    fn is_covered(&self, pattern: &str) -> bool {
+        let mut wider = self.by_pattern.containing(pattern).flatten();
+        wider.any(|id| !self.is_shared(id))
+    }
+
+    fn settle_chain(&mut self, id: &ServerId) {
+        let chain = self
+            .members
+            .get(id)
+            .and_then(|member| self.own_chain(id, &member.chain));
+        match chain {
+            Some(chain) if self.own.get(id) == Some(&chain) => {}
+            Some(chain) => drop(self.own.insert(id.clone(), chain)),
+            None => drop(self.own.remove(id)),
+        }
+    }
+
+    fn own_chain(&self, id: &ServerId, chain: &Arc<Chain>) -> Option<Arc<Chain>> {
+        if !self.is_shared(id) {
+            return Some(Arc::clone(chain));
+        }
+        let covered = chain.server_names.iter().filter(|name| self.is_covered(name));
+        let server_names: Vec<_> = covered.cloned().collect();
+        (!server_names.is_empty()).then(|| {
+            Arc::new(Chain {
+                server_names,
+                ..Chain::clone(chain)
+            })
+        })
+    }
+
+    fn settle_name(&mut self, pattern: &Arc<str>) -> Option<MovedName> {
+        let chain = Arc::clone(&self.shared.as_ref()?.chain.name);
+        let holder = self.by_pattern.get(pattern).and_then(Option::as_ref);
+        let holder = holder.filter(|id| self.is_shared(id) && !self.is_covered(pattern));
+        let now = holder.and_then(|id| self.members.get(id)?.certificate()).cloned();
+        let before = match &now {
+            Some(now) => self.names.insert(Arc::clone(pattern), now.clone()),
+            None => self.names.remove(pattern),
+        };
+        (before != now).then(|| (chain, Arc::clone(pattern)))
+    }
+}

@@ -1,0 +1,211 @@
+//! Which filter chain a connection gets, on a port with certificates on demand: by a matcher in place of the chains' own
+//! server names. It says the same as they would, and one thing more: an SNI that no host can have gets no chain at all.
+//! Envoy would ask for it, could not read any answer that repeats it (a name in protobuf is UTF-8), and would never stop
+//! asking.
+//!
+//! The messages are `xds.type.matcher.v3`'s, written down again because theirs hold a map in no order.
+
+use envoy_types::pb::envoy::extensions::matching::common_inputs::network::v3::ServerNameInput;
+use envoy_types::pb::google::protobuf::StringValue;
+use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
+use envoy_types::pb::xds::r#type::matcher::v3::{
+    RegexMatcher, StringMatcher,
+    regex_matcher::{EngineType, GoogleRe2},
+    string_matcher::MatchPattern,
+};
+use prost::{Message, Name};
+use sealgate_model::resolved::{Chain, Port};
+
+use super::wire;
+
+/// `Listener.filter_chain_matcher`.
+pub(super) const FIELD: u32 = 32;
+/// Every name that a host can have, in lower case, as Envoy compares it.
+const HOST: &str = "[0-9a-z._-]{1,254}";
+/// Any bytes, be they text or not.
+const ANYTHING: &str = r"(?s)\C+";
+/// There is no chain of this name: the connection is closed.
+const NOBODY: &str = "nobody";
+
+/// `Matcher`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Matcher {
+    #[prost(message, optional, tag = "1")]
+    list: Option<List>,
+    #[prost(message, optional, tag = "2")]
+    tree: Option<Tree>,
+    #[prost(message, optional, boxed, tag = "3")]
+    otherwise: Option<Box<Then>>,
+}
+
+/// `OnMatch`.
+#[derive(Clone, PartialEq, Message)]
+struct Then {
+    #[prost(message, optional, boxed, tag = "1")]
+    matcher: Option<Box<Matcher>>,
+    #[prost(message, optional, tag = "2")]
+    action: Option<TypedExtensionConfig>,
+}
+
+/// `MatcherList`.
+#[derive(Clone, PartialEq, Message)]
+struct List {
+    #[prost(message, repeated, tag = "1")]
+    matchers: Vec<Field>,
+}
+
+/// `FieldMatcher`.
+#[derive(Clone, PartialEq, Message)]
+struct Field {
+    #[prost(message, optional, tag = "1")]
+    predicate: Option<Predicate>,
+    #[prost(message, optional, tag = "2")]
+    then: Option<Then>,
+}
+
+/// `Predicate`.
+#[derive(Clone, PartialEq, Message)]
+struct Predicate {
+    #[prost(message, optional, tag = "1")]
+    single: Option<Single>,
+}
+
+/// `SinglePredicate`.
+#[derive(Clone, PartialEq, Message)]
+struct Single {
+    #[prost(message, optional, tag = "1")]
+    input: Option<TypedExtensionConfig>,
+    #[prost(message, optional, tag = "2")]
+    value: Option<StringMatcher>,
+}
+
+/// `MatcherTree`.
+#[derive(Clone, PartialEq, Message)]
+struct Tree {
+    #[prost(message, optional, tag = "1")]
+    input: Option<TypedExtensionConfig>,
+    #[prost(message, optional, tag = "2")]
+    exact: Option<Map>,
+}
+
+/// `MatchMap`.
+#[derive(Clone, PartialEq, Message)]
+struct Map {
+    #[prost(message, repeated, tag = "1")]
+    entries: Vec<Entry>,
+}
+
+/// What a map's entries are on the wire.
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    then: Option<Then>,
+}
+
+/// Whether connections find the chains of a port by [`matcher`].
+pub(super) fn is_needed(port: &Port) -> bool {
+    port.chains.iter().any(|chain| chain.on_demand)
+}
+
+/// See the module.
+pub(super) fn matcher(port: &Port) -> Option<Matcher> {
+    let shared = port.chains.iter().find(|chain| chain.on_demand)?;
+    let mut names: Vec<(&str, &Chain)> = port
+        .chains
+        .iter()
+        .flat_map(|chain| chain.server_names.iter().map(|name| (&**name, &**chain)))
+        .collect();
+    names.sort_unstable_by_key(|(name, _)| (std::cmp::Reverse(name.len()), *name));
+    let (wildcards, exact): (Vec<_>, Vec<_>) = names.into_iter().partition(|(name, _)| name.starts_with('*'));
+    let by_suffix = wildcards.into_iter().map(|(name, chain)| {
+        let suffix = name.trim_start_matches('*').to_owned();
+        field(MatchPattern::Suffix(suffix), to(&chain.name))
+    });
+    let by_suffix = list(by_suffix.collect(), to(&shared.name));
+    let exact = exact.into_iter().map(|(name, chain)| Entry {
+        name: name.to_owned(),
+        then: Some(to(&chain.name)),
+    });
+    let by_name = tree(exact.collect(), by_suffix);
+    let fields = vec![field(regex(HOST), by_name), field(regex(ANYTHING), to(NOBODY))];
+    list(fields, to(&shared.name)).matcher.map(|matcher| *matcher)
+}
+
+/// The first field that matches; a list of none is what comes otherwise.
+fn list(matchers: Vec<Field>, otherwise: Then) -> Then {
+    if matchers.is_empty() {
+        return otherwise;
+    }
+    nested(Matcher {
+        list: Some(List { matchers }),
+        tree: None,
+        otherwise: Some(Box::new(otherwise)),
+    })
+}
+
+fn tree(entries: Vec<Entry>, otherwise: Then) -> Then {
+    if entries.is_empty() {
+        return otherwise;
+    }
+    nested(Matcher {
+        list: None,
+        tree: Some(Tree {
+            input: Some(server_name()),
+            exact: Some(Map { entries }),
+        }),
+        otherwise: Some(Box::new(otherwise)),
+    })
+}
+
+fn nested(matcher: Matcher) -> Then {
+    Then {
+        matcher: Some(Box::new(matcher)),
+        action: None,
+    }
+}
+
+fn to(chain: &str) -> Then {
+    let value = StringValue {
+        value: chain.to_owned(),
+    };
+    Then {
+        matcher: None,
+        action: Some(extension("chain", &value)),
+    }
+}
+
+fn field(pattern: MatchPattern, then: Then) -> Field {
+    let value = StringMatcher {
+        match_pattern: Some(pattern),
+        ..StringMatcher::default()
+    };
+    Field {
+        predicate: Some(Predicate {
+            single: Some(Single {
+                input: Some(server_name()),
+                value: Some(value),
+            }),
+        }),
+        then: Some(then),
+    }
+}
+
+fn regex(regex: &str) -> MatchPattern {
+    MatchPattern::SafeRegex(RegexMatcher {
+        regex: regex.to_owned(),
+        engine_type: Some(EngineType::GoogleRe2(GoogleRe2 {})),
+    })
+}
+
+fn server_name() -> TypedExtensionConfig {
+    extension("envoy.matching.inputs.server_name", &ServerNameInput {})
+}
+
+fn extension<M: Message + Name>(name: &str, message: &M) -> TypedExtensionConfig {
+    TypedExtensionConfig {
+        name: name.to_owned(),
+        typed_config: Some(wire::any(message)),
+    }
+}

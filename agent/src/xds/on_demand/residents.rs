@@ -1,0 +1,357 @@
+//! The names that proxies hold because handshakes asked for them, as a pure state machine: questions, words of proxies
+//! and snapshots in; answers out, each given to whoever comes for it once its stream was woken.
+//!
+//! Envoy never lets go of a name by itself, so names are taken back: the longest-resident ones of a pattern that has too
+//! many, and every name after a while. The next handshake asks for it again.
+
+mod index;
+mod words;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use self::index::Index;
+pub(super) use self::index::Place;
+use self::words::{Word, Words};
+use super::name::normalized;
+use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
+use crate::xds::proxies::Proxies;
+
+/// Names of one wildcard that a proxy may hold.
+const MOST_OF_WILDCARD: usize = 256;
+/// Spellings of one name.
+const MOST_OF_NAME: usize = 4;
+/// Names of one chain: so many for each of its patterns, and these.
+const MOST_PER_PATTERN: usize = 2;
+const MOST_BESIDES: usize = 1000;
+/// After this, and up to half as much again, a name is taken back.
+const LIFE: Duration = Duration::from_secs(3600);
+/// A name whose answer the proxy has not taken yet is looked at again after this.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A name on a stream.
+pub(super) type Id = u64;
+
+/// Who asks, and how it is told that there is an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    pub(super) place: Arc<Place>,
+    pub(super) wake: Arc<Notify>,
+}
+
+/// What a stream is told, under the name as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Secret(Arc<str>, Arc<Resource>),
+    Removed(Vec<u8>),
+}
+
+/// A name that a proxy holds, or is about to.
+#[derive(Debug)]
+struct Resident {
+    place: Arc<Place>,
+    wake: Arc<Notify>,
+    wire: Arc<str>,
+    name: Arc<str>,
+    pattern: Arc<str>,
+    secret: Arc<str>,
+    due: Instant,
+    /// The last answer, and its nonce.
+    sent: Option<(u64, Version)>,
+    /// There is something to be sent.
+    pending: bool,
+    word: Word,
+    /// The proxy has a version that it took, and serves on with it whatever it refuses.
+    has_good: bool,
+}
+
+impl Resident {
+    /// There is something to be sent; until the proxy has taken it, it has not taken its Secret.
+    fn wait(&mut self, words: &mut Words) {
+        let pushed = self.sent.is_some();
+        words.wait(&self.place.node, &self.secret, self.word, pushed);
+        (self.word, self.pending) = (Word::Waiting, true);
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Residents {
+    snapshot: Arc<Snapshot>,
+    all: HashMap<Id, Resident>,
+    /// Names that are to be taken back, until their streams say so.
+    leaving: HashMap<Id, Arc<str>>,
+    index: Index,
+    words: Words,
+    proxies: Proxies,
+    next: Id,
+}
+
+impl Residents {
+    pub(super) fn new(snapshot: Arc<Snapshot>, proxies: Proxies) -> Self {
+        Self {
+            snapshot,
+            all: HashMap::new(),
+            leaving: HashMap::new(),
+            index: Index::default(),
+            words: Words::default(),
+            proxies,
+            next: 0,
+        }
+    }
+
+    /// A chain of a proxy.
+    pub(super) fn place(&self, node: &str, chain: &str) -> Arc<Place> {
+        self.index.place(node, chain)
+    }
+
+    /// Takes a question; none if nobody serves the name, or what it is served with is not there yet. The proxy may bring
+    /// a version along, from before the stream was lost.
+    pub(super) fn ask(
+        &mut self,
+        asker: &Asker,
+        wire: &[u8],
+        brought: Option<&str>,
+        now: Instant,
+    ) -> Option<Id> {
+        let place = &asker.place;
+        let name = normalized(wire);
+        let found = name.as_ref().and_then(|name| self.find(&place.chain, name));
+        let (Some(name), Some((pattern, secret)), Ok(wire)) = (&name, found, std::str::from_utf8(wire))
+        else {
+            self.proxies.on_demand().count_unknown();
+            return None;
+        };
+        let resource = self.snapshot.get(TypeUrl::Secret, &secret)?;
+        let is_behind = brought.is_some_and(|version| *version != **resource.version());
+        let id = self.next;
+        self.next += 1;
+        let name: Arc<str> = name.as_str().into();
+        let resident = Resident {
+            place: Arc::clone(place),
+            wake: Arc::clone(&asker.wake),
+            wire: if *wire == *name {
+                Arc::clone(&name)
+            } else {
+                wire.into()
+            },
+            name,
+            pattern,
+            secret,
+            due: now + life(id),
+            sent: None,
+            pending: true,
+            word: Word::Waiting,
+            has_good: brought.is_some(),
+        };
+        let secret = Arc::clone(&resident.secret);
+        self.add(id, resident);
+        // What it lacks since the stream was lost is a change that it gets late, and no question of a handshake's.
+        self.words.wait(&place.node, &secret, Word::Waiting, is_behind);
+        self.bound(id);
+        Some(id)
+    }
+
+    /// What is known is asked for again, and answered again.
+    pub(super) fn ask_again(&mut self, id: Id) {
+        if let Some(resident) = self.all.get_mut(&id) {
+            resident.sent = None;
+            resident.wait(&mut self.words);
+        }
+    }
+
+    /// What the stream is to be told of a name now; `nonce` is the answer's.
+    pub(super) fn answer(&mut self, id: Id, nonce: u64) -> Option<Answer> {
+        if let Some(wire) = self.leaving.remove(&id) {
+            return Some(Answer::Removed(wire.as_bytes().to_vec()));
+        }
+        let resident = self.all.get_mut(&id).filter(|resident| resident.pending)?;
+        resident.pending = false;
+        let resource = self.snapshot.get(TypeUrl::Secret, &resident.secret)?;
+        resident.sent = Some((nonce, Arc::clone(resource.version())));
+        Some(Answer::Secret(Arc::clone(&resident.wire), Arc::clone(resource)))
+    }
+
+    /// Takes a proxy's word on an answer. What it refuses of a name that it does not have yet leaves a handshake
+    /// waiting: it is told that there is none.
+    pub(super) fn acknowledge(&mut self, id: Id, nonce: u64, refused: Option<&str>) {
+        let Some(resident) = self.all.get_mut(&id) else {
+            return;
+        };
+        let Some((_, version)) = resident.sent.as_ref().filter(|(own, _)| *own == nonce) else {
+            return;
+        };
+        resident.has_good |= refused.is_none();
+        // A later version is on its way: the word that counts will be on that.
+        if resident.pending {
+            return;
+        }
+        let word = if refused.is_some() {
+            Word::Refused
+        } else {
+            Word::Taken
+        };
+        let (node, secret) = (&resident.place.node, &resident.secret);
+        let whole = self.words.say(node, secret, resident.word, word);
+        resident.word = word;
+        let has_good = resident.has_good;
+        if let Some(stream) = self.index.stream(&resident.place) {
+            match (refused, whole) {
+                (Some(reason), _) => stream.refuse_name(secret, version, reason),
+                (None, Some(pushed)) => stream.hold_name(secret, version, pushed),
+                (None, None) => {}
+            }
+        }
+        if !has_good {
+            self.take_back(id);
+        }
+    }
+
+    /// The stream is gone, or the proxy asks for this name no more.
+    pub(super) fn close(&mut self, id: Id) {
+        self.leaving.remove(&id);
+        self.remove(id);
+    }
+
+    /// Takes what is served from now on, and wakes the streams that it concerns.
+    pub(super) fn follow(&mut self, snapshot: Arc<Snapshot>) {
+        if Arc::ptr_eq(&snapshot, &self.snapshot) {
+            return;
+        }
+        let secrets = snapshot.changed_since(&self.snapshot, TypeUrl::Secret);
+        let patterns = snapshot.on_demand().changed_since(self.snapshot.on_demand());
+        self.snapshot = snapshot;
+        let mut ids = Vec::new();
+        for secret in &secrets {
+            ids.extend(self.index.of_secret(secret));
+        }
+        for (chain, pattern) in &patterns {
+            ids.extend(self.index.within(chain, pattern));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().for_each(|id| self.look(id));
+    }
+
+    /// Takes back what has been there for long enough.
+    pub(super) fn expire(&mut self, now: Instant) {
+        for (due, id) in self.index.due(now) {
+            let Some(resident) = self.all.get_mut(&id) else {
+                continue;
+            };
+            if resident.word == Word::Waiting {
+                resident.due = now + PATIENCE;
+                self.index.put_off((due, id), now + PATIENCE);
+            } else {
+                self.proxies.on_demand().count_taken_back();
+                self.take_back(id);
+            }
+        }
+    }
+
+    fn find(&self, chain: &str, name: &str) -> Option<(Arc<str>, Arc<str>)> {
+        let (pattern, secret) = self.snapshot.on_demand().find(chain, name)?;
+        Some((Arc::clone(pattern), Arc::clone(secret)))
+    }
+
+    /// A name may be another Secret's now, or nobody's, or its Secret another one.
+    fn look(&mut self, id: Id) {
+        let Some(resident) = self.all.get(&id) else {
+            return;
+        };
+        let found = self.find(&resident.place.chain, &resident.name);
+        let found = found.filter(|(_, secret)| self.snapshot.get(TypeUrl::Secret, secret).is_some());
+        let Some((pattern, secret)) = found else {
+            return self.take_back(id);
+        };
+        if (&pattern, &secret) != (&resident.pattern, &resident.secret)
+            && let Some(mut resident) = self.remove(id)
+        {
+            let is_other = resident.secret != secret;
+            (resident.pattern, resident.secret) = (pattern, secret);
+            if is_other {
+                (resident.sent, resident.word) = (None, Word::Waiting);
+            }
+            self.add(id, resident);
+        }
+        let Some(resident) = self.all.get_mut(&id) else {
+            return;
+        };
+        let version = self
+            .snapshot
+            .get(TypeUrl::Secret, &resident.secret)
+            .map(|own| own.version());
+        if resident.sent.as_ref().map(|(_, sent)| sent) != version {
+            resident.wait(&mut self.words);
+            resident.wake.notify_one();
+        }
+    }
+
+    fn add(&mut self, id: Id, resident: Resident) {
+        let connect = || self.proxies.connect(&resident.place.node);
+        self.index.insert(id, &resident, connect);
+        self.words
+            .join(&resident.place.node, &resident.secret, resident.word);
+        self.all.insert(id, resident);
+        self.proxies.on_demand().set_resident(self.all.len());
+    }
+
+    fn remove(&mut self, id: Id) -> Option<Resident> {
+        let resident = self.all.remove(&id)?;
+        let (place, secret) = (&resident.place, &resident.secret);
+        if self.words.leave(&place.node, secret, resident.word)
+            && let Some(stream) = self.index.stream(place)
+        {
+            stream.forget_name(secret);
+        }
+        self.index.remove(id, &resident);
+        self.proxies.on_demand().set_resident(self.all.len());
+        Some(resident)
+    }
+
+    fn take_back(&mut self, id: Id) {
+        if let Some(resident) = self.remove(id) {
+            self.leaving.insert(id, resident.wire);
+            resident.wake.notify_one();
+        }
+    }
+
+    /// Takes names back for a new one, if there are too many. Who asks for many names of one pattern loses those.
+    fn bound(&mut self, id: Id) {
+        let Some(resident) = self.all.get(&id) else {
+            return;
+        };
+        let (place, pattern) = (Arc::clone(&resident.place), Arc::clone(&resident.pattern));
+        let most = if pattern.starts_with('*') {
+            MOST_OF_WILDCARD
+        } else {
+            MOST_OF_NAME
+        };
+        let is_settled = |id: &Id| self.all.get(id).is_some_and(|own| own.word != Word::Waiting);
+        let alike: Vec<Id> = self.index.of_pattern(&place, &pattern).collect();
+        let patterns = self.snapshot.on_demand().count(&place.chain);
+        let is_full = self.index.count(&place) > MOST_PER_PATTERN * patterns + MOST_BESIDES;
+        let excess = alike.len().saturating_sub(most).max(usize::from(is_full));
+        let mut victims: Vec<Id> = alike.iter().copied().filter(is_settled).take(excess).collect();
+        if victims.is_empty() && is_full {
+            victims.extend(self.index.oldest(&place).find(is_settled));
+        }
+        for victim in victims {
+            self.proxies.on_demand().count_taken_back();
+            self.take_back(victim);
+        }
+    }
+}
+
+/// How long a name stays: not all that came together go together.
+fn life(id: Id) -> Duration {
+    // Steps of the golden ratio are spread evenly, wherever one begins.
+    let part = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    LIFE + LIFE.mul_f64(part as f64 / f64::from(u32::MAX) / 2.0)
+}
+
+#[cfg(test)]
+mod tests;

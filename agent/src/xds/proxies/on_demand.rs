@@ -1,0 +1,102 @@
+//! What proxies hold because handshakes asked for it by name. It is kept apart from what they subscribe to as a whole: a
+//! proxy may have a Secret in both ways, and gives it up in each by itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use super::{Held, Proxy, ProxyStream, shortened};
+use crate::snapshot::{TypeUrl, Version};
+
+/// Names over all proxies.
+#[derive(Debug, Default)]
+pub struct Counts {
+    resident: AtomicUsize,
+    unknown: AtomicU64,
+    taken_back: AtomicU64,
+}
+
+impl Counts {
+    /// Names that proxies hold now.
+    #[must_use]
+    pub fn resident(&self) -> usize {
+        self.resident.load(Ordering::Relaxed)
+    }
+
+    /// How many times a name was asked for that nobody serves.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    /// How many times a name was taken back that is still served.
+    #[must_use]
+    pub fn taken_back(&self) -> u64 {
+        self.taken_back.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_resident(&self, count: usize) {
+        self.resident.store(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_unknown(&self) {
+        self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_taken_back(&self) {
+        self.taken_back.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl ProxyStream {
+    /// The proxy has taken this version under every name for which it asked for the Secret.
+    pub(crate) fn hold_name(&self, secret: &Arc<str>, version: &Version, pushed: bool) {
+        self.change(|proxy| {
+            proxy.refused.remove(&TypeUrl::Secret);
+            let known = proxy.on_demand.get(secret);
+            if known.is_none_or(|old| old.version != *version || old.refused.is_some()) {
+                let held = Held {
+                    version: Arc::clone(version),
+                    since: Instant::now(),
+                    asked: !pushed,
+                    refused: None,
+                };
+                proxy.on_demand.insert(Arc::clone(secret), held);
+            }
+        });
+    }
+
+    /// It refused it under one of them. A client decides how often that happens: it is said once.
+    pub(crate) fn refuse_name(&self, secret: &Arc<str>, version: &Version, reason: &str) {
+        let reason = shortened(reason);
+        let mut is_new = false;
+        self.change(|proxy| {
+            is_new = proxy.refused.get(&TypeUrl::Secret) != Some(&reason);
+            proxy.refused.insert(TypeUrl::Secret, reason.clone());
+            if let Some(held) = proxy.on_demand.get_mut(secret) {
+                held.refused = Some(reason.clone());
+            }
+        });
+        if is_new {
+            let (node, secret, version) = (&self.node, &**secret, &**version);
+            tracing::error!(
+                node,
+                secret,
+                version,
+                reason,
+                "a proxy refused a certificate that it asked for"
+            );
+        }
+    }
+
+    /// It holds it under no name any more.
+    pub(crate) fn forget_name(&self, secret: &Arc<str>) {
+        self.change(|proxy| drop(proxy.on_demand.remove(secret)));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Proxy)) {
+        if let Some(proxy) = self.proxies.lock().get_mut(&self.node) {
+            change(proxy);
+        }
+    }
+}

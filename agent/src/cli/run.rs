@@ -1,5 +1,6 @@
 //! `sealgate run`: the agent.
 
+mod bulk;
 mod follower;
 mod module;
 mod source;
@@ -12,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing_subscriber::EnvFilter;
 
+use self::bulk::Bulk;
 use self::follower::Follower;
 use super::Conclusion;
 use crate::admin;
@@ -89,6 +91,7 @@ async fn serve(run: Run) -> Result<()> {
         demand: demand.clone(),
         health,
         tell,
+        bulk: Bulk::default(),
         synced: Some(synced),
     };
     let options = xds::Options {

@@ -8,6 +8,7 @@ use imbl::ordset::DiffItem;
 use sealgate_model::{CredentialName, Step};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::bulk::Bulk;
 use super::source::Tell;
 use crate::demand::{Delta, Demand, Share};
 use crate::engine::{Engine, View};
@@ -24,23 +25,36 @@ pub(super) struct Follower {
     pub(super) named: Share,
     pub(super) health: Health,
     pub(super) tell: Tell,
+    /// When changes go out.
+    pub(super) bulk: Bulk,
     /// Told once the first lists are served.
     pub(super) synced: Option<oneshot::Sender<()>>,
 }
 
 impl Follower {
-    /// Runs until the source ends. All that waits is one change.
+    /// Runs until the source ends. All that waits is one change, and so are many that come one after the other.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::new();
         loop {
             let deadline = self.engine.next_deadline();
+            let due = self.bulk.due();
+            let known = batch.len();
             tokio::select! {
                 count = self.events.recv_many(&mut batch, usize::MAX) => {
                     if count == 0 {
                         return;
                     }
-                    self.apply(std::mem::take(&mut batch));
+                    let now = Instant::now();
+                    let come = batch.get(known..).unwrap_or_default();
+                    let mut at_once = false;
+                    for step in come {
+                        at_once |= self.bulk.take(step, now);
+                    }
+                    if at_once {
+                        self.apply(std::mem::take(&mut batch));
+                    }
                 }
+                () = until(due) => self.apply(std::mem::take(&mut batch)),
                 () = self.health.listed(), if self.synced.is_some() => {
                     // What was sent before the lists were complete.
                     while let Ok(event) = self.events.try_recv() {
@@ -50,14 +64,13 @@ impl Follower {
                     self.apply(std::mem::take(&mut batch));
                     self.synced.take().map(|synced| synced.send(()));
                 }
-                () = async { tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into()).await }, if deadline.is_some() => {
-                    self.engine.expire(Instant::now());
-                }
+                () = until(deadline) => self.engine.expire(Instant::now()),
             }
         }
     }
 
     fn apply(&mut self, batch: Vec<Step>) {
+        self.bulk.sent();
         let before = self.engine.wanted().clone();
         let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
         self.show.send_replace(Arc::new(self.engine.view()));
@@ -76,5 +89,13 @@ impl Follower {
         }
         self.named.change(delta);
         self.demand.set_known();
+    }
+}
+
+/// Never, if there is no such time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -140,12 +140,6 @@ impl Results {
     }
 }
 
-/// Notes the memory of the agent and of Envoy.
-pub(super) fn memory(figures: &mut Figures, key: &str, (agent, envoy): (f64, f64)) {
-    figures.set(&format!("{key}_agent"), agent);
-    figures.set(&format!("{key}_envoy"), envoy);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

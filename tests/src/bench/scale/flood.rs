@@ -7,7 +7,7 @@ use anyhow::Result;
 use futures::{StreamExt as _, stream};
 use tokio::time::MissedTickBehavior;
 
-use super::figures::{Figures, memory};
+use super::figures::Figures;
 use super::line::Line;
 use super::load::Load;
 use super::objects::host;

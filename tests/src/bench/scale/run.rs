@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::args::{Mode, Options};
 use super::bulk::bulk;
 use super::changes::What;
-use super::figures::{Figures, Place, Results, memory};
+use super::figures::{Figures, Place, Results};
 use super::load::{Load, Window};
 use super::rows::rounds;
 use super::series::series;

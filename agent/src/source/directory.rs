@@ -10,9 +10,10 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::mem;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::burst::Burst;
 use self::index::Index;
-use self::tree::Tree;
+use self::tree::{Tree, Visit};
 
 /// A pair that does not match, a file that is cut off or not closed yet, may be half of a change: it is judged when
 /// it is whole, or after this long.
@@ -62,7 +63,7 @@ impl DirectorySource {
     pub fn read_once(&self) -> Result<Vec<Entry>, DirectoryError> {
         let tree = self.scan()?;
         let mut index = Index::default();
-        for path in tree.units.keys() {
+        for path in tree.units() {
             index.set(path, tree.file_ref(path), tree.read(path, &self.namespaces));
         }
         Ok(index.all())
@@ -86,7 +87,7 @@ impl DirectorySource {
             waiting: BTreeMap::new(),
         };
         follower.scan()?;
-        let units: BTreeSet<PathBuf> = follower.tree.units.keys().cloned().collect();
+        let units: Vec<Arc<Path>> = follower.tree.units().cloned().collect();
         // As they lie: whoever starts now has nothing better.
         units.iter().for_each(|unit| follower.judge(unit));
         if sender
@@ -126,7 +127,7 @@ struct Follower {
     index: Index,
     watcher: RecommendedWatcher,
     /// By device and inode: a folder that was replaced lost its watch.
-    watched: BTreeMap<PathBuf, (u64, u64)>,
+    watched: BTreeMap<Arc<Path>, (u64, u64)>,
     /// Files that were written to and not closed yet.
     writers: BTreeSet<PathBuf>,
     /// Units that are not whole, and when they are judged all the same.
@@ -155,7 +156,7 @@ impl Follower {
         }
     }
 
-    /// Reads what was touched. The tree itself is walked only if something else than a known file's content moved.
+    /// Reads what was touched.
     fn take(&mut self, burst: &Burst, polled: bool) {
         for (path, open) in &burst.paths {
             if *open {
@@ -164,55 +165,88 @@ impl Follower {
                 self.writers.remove(path);
             }
         }
-        let mut dirty = BTreeSet::new();
-        if polled || burst.lost || !burst.paths.keys().all(|path| self.tree.stands(path)) {
-            match self.scan() {
-                Ok(changed) => dirty = changed,
+        let visits = if polled || burst.lost {
+            None
+        } else {
+            self.tree.visits(burst.paths.keys())
+        };
+        let dirty = match visits {
+            Some(visits) => self.visit(visits),
+            None => match self.scan() {
+                Ok(dirty) => dirty,
                 // The root is gone for now: everything is held until it comes back.
                 Err(error) => {
                     return tracing::error!(%error, "the directory cannot be read; what is known is served on");
                 }
-            }
-        }
-        let touched = burst.paths.keys().filter_map(|path| self.tree.unit_of(path));
-        dirty.extend(touched.map(Path::to_owned));
+            },
+        };
         dirty.iter().for_each(|unit| self.look(unit));
     }
 
-    /// Walks the tree, and says which units are new or moved. Units that are gone are forgotten.
-    fn scan(&mut self) -> Result<BTreeSet<PathBuf>, DirectoryError> {
-        let mut tree = self.source.scan()?;
-        // What was put into a new folder before its watch began would be missed.
-        while self.watch(&tree) {
-            tree = self.source.scan()?;
+    /// Visits parts of the tree again, and says which units are there.
+    fn visit(&mut self, mut visits: BTreeSet<Visit>) -> BTreeSet<Arc<Path>> {
+        let mut dirty = BTreeSet::new();
+        while !visits.is_empty() {
+            for visit in &visits {
+                self.tree.again(visit);
+                dirty.extend(self.tree.units_of(visit));
+                self.drop_gone(visit.path());
+            }
+            // What was put into a new folder before its watch began would be missed.
+            let watched = self.watch();
+            visits = self.tree.visits(watched.iter()).unwrap_or_default();
         }
-        let is_gone = |unit: &&PathBuf| !tree.units.contains_key(*unit) && !tree.hides(unit);
-        let gone: Vec<PathBuf> = self.index.units().filter(is_gone).cloned().collect();
+        dirty
+    }
+
+    /// Walks the whole tree, and says which units are new or moved.
+    fn scan(&mut self) -> Result<BTreeSet<Arc<Path>>, DirectoryError> {
+        let mut dirty = BTreeSet::new();
+        loop {
+            let before = mem::replace(&mut self.tree, self.source.scan()?);
+            dirty.extend(self.tree.changed_since(&before));
+            self.drop_gone(Path::new("/"));
+            self.tree.touch(self.watched.keys());
+            let watched = self.watch();
+            if let Some(visits) = self.tree.visits(watched.iter()) {
+                dirty.extend(self.visit(visits));
+                return Ok(dirty);
+            }
+        }
+    }
+
+    /// Forgets units at a path and below it that are not there any more.
+    fn drop_gone(&mut self, path: &Path) {
+        let is_gone = |unit: &&PathBuf| !self.tree.may_hold(unit);
+        let gone: Vec<PathBuf> = self.index.units_at(path).filter(is_gone).cloned().collect();
         for unit in &gone {
             self.index.remove(unit);
             self.waiting.remove(unit);
         }
-        let changed = tree.changed_since(&self.tree);
-        self.tree = tree;
-        Ok(changed)
     }
 
-    /// Whether a folder was watched that was not before.
-    fn watch(&mut self, tree: &Tree) -> bool {
-        self.watched.retain(|path, _| tree.folders.contains(path));
-        let mut more = false;
-        for path in &tree.folders {
-            let Ok(metadata) = fs::metadata(path) else {
+    /// Watches the folders that need it now and no others; says which are watched from now on.
+    fn watch(&mut self) -> BTreeSet<PathBuf> {
+        let mut more = BTreeSet::new();
+        for folder in self.tree.take_touched() {
+            if !self.tree.needs(&folder) {
+                if self.watched.remove(&folder).is_some() {
+                    // The watch of a folder that was removed went with it.
+                    let _ = self.watcher.unwatch(&folder);
+                }
+                continue;
+            }
+            let Ok(metadata) = fs::metadata(&folder) else {
                 continue;
             };
             let id = (metadata.dev(), metadata.ino());
-            if self.watched.insert(path.clone(), id) == Some(id) {
+            if self.watched.insert(Arc::clone(&folder), id) == Some(id) {
                 continue;
             }
-            match self.watcher.watch(path, RecursiveMode::NonRecursive) {
-                Ok(()) => more = true,
+            match self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(more.insert(folder.to_path_buf())),
                 Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "cannot be watched; changes are seen by polling");
+                    tracing::warn!(path = %folder.display(), %error, "cannot be watched; changes are seen by polling");
                 }
             }
         }
@@ -221,7 +255,7 @@ impl Follower {
 
     /// Judges a unit if it is whole, and else lets it wait for its other half.
     fn look(&mut self, unit: &Path) {
-        let is_written = |path: &PathBuf| self.tree.unit_of(path) == Some(unit);
+        let is_written = |path: &PathBuf| self.tree.is_read_by(path, unit);
         if !self.writers.iter().any(is_written) {
             let entries = self.tree.read(unit, &self.source.namespaces);
             if !self.source.is_torn(&entries) {
@@ -244,7 +278,7 @@ impl Follower {
     fn judge(&mut self, unit: &Path) {
         let tree = &self.tree;
         self.writers
-            .retain(|path| tree.unit_of(path).is_some_and(|other| other != unit));
+            .retain(|path| tree.is_tied(path) && !tree.is_read_by(path, unit));
         let entries = self.tree.read(unit, &self.source.namespaces);
         self.tell(unit, entries);
     }

@@ -2,6 +2,7 @@
 //! name is an error of its file. A change costs what it touches, however many files there are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,9 +60,13 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// The units that are known.
-    pub(super) fn units(&self) -> impl Iterator<Item = &PathBuf> {
-        self.readings.keys()
+    /// The units at a path and below it.
+    pub(super) fn units_at(&self, path: &Path) -> impl Iterator<Item = &PathBuf> {
+        let from = self
+            .readings
+            .range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+        from.map(|(unit, _)| unit)
+            .take_while(move |unit| unit.starts_with(path))
     }
 
     /// Takes what a unit holds now. One that cannot be read as a whole keeps the objects that it had.

@@ -1,18 +1,29 @@
 //! The files as they lie: which are manifests, which folders hold PEM files, where links lead.
+//!
+//! What moved is visited again, and nothing beside it: a new file costs a file, whatever its folder holds. Names below
+//! the root, as a person would write them, are told from real paths, which is what the watcher speaks of.
 
+mod content;
+mod links;
+mod ties;
+
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher as _};
+use std::io;
+use std::ops::Bound;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sealgate_model::manifest::{self, Namespaces, is_name, refused};
-use sealgate_model::{Code, Entry, Kind, Meta, Object, ObjectRef, SecretObject};
-use zeroize::Zeroizing;
+use sealgate_model::manifest::{Namespaces, refused};
+use sealgate_model::{Code, Entry, ObjectRef};
 
-const LARGEST_MANIFEST: u64 = 8 * 1024 * 1024;
-const LARGEST_PEM: u64 = 1024 * 1024;
-/// Deeper than any real tree, and what ends a loop of links that the visited list did not.
+use self::links::Way;
+use self::ties::Ties;
+
+/// Deeper than any real tree, and what ends a loop of links.
 const DEEPEST: usize = 32;
 const PEM_FILES: [&str; 9] = [
     "tls.crt",
@@ -28,7 +39,7 @@ const PEM_FILES: [&str; 9] = [
 
 /// What is read as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+enum UnitKind {
     /// A file of manifests.
     Manifest,
     /// A folder that is a Secret.
@@ -37,153 +48,207 @@ pub(super) enum Unit {
     Broken(Code, String),
 }
 
-/// A file's identity and state; a change of it is a change of the file.
-type Stamp = (u64, u64, i64, i64, u64);
+impl UnitKind {
+    /// What is visited when a file of such a unit moves.
+    fn visit(&self, path: &Arc<Path>) -> Visit {
+        match self {
+            Self::Pem => Visit::Pem(Arc::clone(path)),
+            Self::Manifest | Self::Broken(..) => Visit::Entry(Arc::clone(path)),
+        }
+    }
+}
 
+#[derive(Clone, Debug)]
+struct Unit {
+    kind: UnitKind,
+    /// Of the identity and the state of all its files: another one means that one of them moved.
+    stamp: u64,
+    ties: Vec<Arc<Path>>,
+}
+
+#[derive(Clone, Debug)]
+struct Folder {
+    real: Arc<Path>,
+    ties: Vec<Arc<Path>>,
+}
+
+/// What is visited again when something moves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Visit {
+    /// Whatever lies at this path, and below it.
+    Entry(Arc<Path>),
+    /// The PEM files of this folder.
+    Pem(Arc<Path>),
+}
+
+impl Visit {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Entry(path) | Self::Pem(path) => path,
+        }
+    }
+}
+
+/// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     root: PathBuf,
-    pub(super) units: BTreeMap<PathBuf, Unit>,
-    /// Every real folder in which a change matters, those of link targets too.
-    pub(super) folders: BTreeSet<PathBuf>,
-    stamps: BTreeMap<PathBuf, BTreeMap<PathBuf, Stamp>>,
-    /// Real files to the unit that reads them.
-    files: BTreeMap<PathBuf, PathBuf>,
+    units: BTreeMap<Arc<Path>, Unit>,
+    folders: BTreeMap<Arc<Path>, Folder>,
+    /// Links that lead nowhere: they may lead to a folder once it comes.
+    dangling: BTreeMap<Arc<Path>, Vec<Arc<Path>>>,
+    /// Real folders to the names that lead there.
+    names: BTreeMap<Arc<Path>, BTreeSet<Arc<Path>>>,
+    ties: Ties,
 }
 
 impl Tree {
     pub(super) fn scan(root: &Path) -> io::Result<Self> {
-        let root = std::path::absolute(root)?;
-        let metadata = fs::metadata(&root)?;
+        let root: Arc<Path> = std::path::absolute(root)?.into();
         let mut tree = Self {
-            root: root.clone(),
+            root: root.to_path_buf(),
             ..Self::default()
         };
-        if metadata.is_dir() {
+        if fs::metadata(&root)?.is_dir() {
             // An unreadable root is an error; an unreadable folder in it is a finding.
             fs::read_dir(&root)?;
-            tree.folder(&root, &mut Vec::new());
         } else {
             File::open(&root)?;
-            tree.manifest(&root);
         }
+        let way = root_way(&root);
+        tree.visit(root, way);
         Ok(tree)
     }
 
-    /// The unit that reads this file.
-    pub(super) fn unit_of(&self, path: &Path) -> Option<&Path> {
-        self.files.get(path).map(PathBuf::as_path)
+    /// The paths of all units.
+    pub(super) fn units(&self) -> impl Iterator<Item = &Arc<Path>> {
+        self.units.keys()
     }
 
-    /// Whether a change here moves nothing but the content of known files, or nothing at all.
-    pub(super) fn stands(&self, path: &Path) -> bool {
-        let known = self.files.contains_key(path);
-        match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_file() => known || !(is_pem(path) || is_manifest(path)),
-            Ok(_) => false,
-            // Came and went: the new version of a file, under its temporary name.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => !known && !self.folders.contains(path),
-            Err(_) => false,
+    /// The units that a visit leads to.
+    pub(super) fn units_of(&self, visit: &Visit) -> Vec<Arc<Path>> {
+        match visit {
+            Visit::Entry(path) => keys_below(&self.units, path),
+            Visit::Pem(path) => self
+                .units
+                .get_key_value(path)
+                .map(|(unit, _)| Arc::clone(unit))
+                .into_iter()
+                .collect(),
         }
+    }
+
+    /// Whether there is a unit, or may be, behind a folder that cannot be read.
+    pub(super) fn may_hold(&self, path: &Path) -> bool {
+        self.units.contains_key(path) || path.ancestors().any(|above| self.is_broken(above))
+    }
+
+    fn is_broken(&self, path: &Path) -> bool {
+        let unit = self.units.get(path);
+        unit.is_some_and(|unit| matches!(unit.kind, UnitKind::Broken(..)))
+    }
+
+    /// What has to be visited once something moved at real paths; none if all of it has to be.
+    pub(super) fn visits<'p>(&self, moved: impl Iterator<Item = &'p PathBuf>) -> Option<BTreeSet<Visit>> {
+        let mut visits = BTreeSet::new();
+        for path in moved {
+            visits.extend(self.ties.below(path).cloned());
+            // A folder speaks of itself too.
+            visits.extend(self.names_of(path).cloned().map(Visit::Entry));
+            let folders = path.parent().map(|folder| self.names_of(folder));
+            let folders = folders.into_iter().flatten();
+            visits.extend(folders.filter_map(|folder| self.visit_of(folder, path)));
+        }
+        let is_whole = |path: &Path| visits.contains(&Visit::Entry(path.into()));
+        if is_whole(&self.root) {
+            return None;
+        }
+        let is_covered = |visit: &Visit| match visit {
+            Visit::Entry(path) => path.ancestors().skip(1).any(is_whole),
+            Visit::Pem(path) => path.ancestors().any(is_whole),
+        };
+        Some(
+            visits
+                .iter()
+                .filter(|visit| !is_covered(visit))
+                .cloned()
+                .collect(),
+        )
+    }
+
+    /// What a change of a name in a folder means.
+    fn visit_of(&self, folder: &Arc<Path>, path: &Path) -> Option<Visit> {
+        let name = path.file_name()?;
+        if !is_pem(path) {
+            return Some(Visit::Entry(folder.join(name).into()));
+        }
+        (**folder != self.root).then(|| Visit::Pem(Arc::clone(folder)))
+    }
+
+    /// Visits again, and forgets what is not there any more.
+    pub(super) fn again(&mut self, visit: &Visit) {
+        match visit {
+            Visit::Pem(folder) if !self.is_broken(folder) => self.pem_again(folder),
+            Visit::Entry(path) | Visit::Pem(path) => {
+                self.forget(path);
+                // A folder above may have gone meanwhile: then this went with it.
+                if path
+                    .parent()
+                    .is_some_and(|folder| self.folders.contains_key(folder))
+                {
+                    let way = self.way(path);
+                    self.visit(Arc::clone(path), way);
+                }
+            }
+        }
+    }
+
+    fn pem_again(&mut self, folder: &Arc<Path>) {
+        self.remove_unit(folder);
+        if self.folders.contains_key(folder) {
+            let files = PEM_FILES.iter().map(|name| folder.join(name));
+            let files: Vec<PathBuf> = files.filter(|file| file.symlink_metadata().is_ok()).collect();
+            self.pem(folder, &files);
+        }
+    }
+
+    /// Whether the content of this real path is the unit's.
+    pub(super) fn is_read_by(&self, path: &Path, unit: &Path) -> bool {
+        self.ties.at(path).any(|visit| visit.path() == unit)
+    }
+
+    /// Whether anything depends on this real path.
+    pub(super) fn is_tied(&self, path: &Path) -> bool {
+        self.ties.at(path).next().is_some()
     }
 
     /// Units that are new or whose files differ from `before`.
-    pub(super) fn changed_since(&self, before: &Self) -> BTreeSet<PathBuf> {
-        let same = |path: &PathBuf, unit: &Unit| {
-            before.units.get(path) == Some(unit) && before.stamps.get(path) == self.stamps.get(path)
+    pub(super) fn changed_since(&self, before: &Self) -> BTreeSet<Arc<Path>> {
+        let same = |path: &Arc<Path>, unit: &Unit| {
+            let former = before.units.get(path);
+            former.is_some_and(|former| former.kind == unit.kind && former.stamp == unit.stamp)
         };
         let moved = self.units.iter().filter(|(path, unit)| !same(path, unit));
-        moved.map(|(path, _)| path.clone()).collect()
+        moved.map(|(path, _)| Arc::clone(path)).collect()
     }
 
-    /// Whether a unit that is not seen any more may still be there, behind a folder that cannot be read.
-    pub(super) fn hides(&self, path: &Path) -> bool {
-        path.ancestors()
-            .any(|above| matches!(self.units.get(above), Some(Unit::Broken(..))))
+    /// Real folders whose need for a watch may have changed since this was last asked.
+    pub(super) fn take_touched(&mut self) -> BTreeSet<Arc<Path>> {
+        self.ties.take_touched()
     }
 
-    fn folder(&mut self, path: &Path, above: &mut Vec<PathBuf>) {
-        let Ok(real) = fs::canonicalize(path) else { return };
-        if above.contains(&real) || above.len() > DEEPEST {
-            return self.broken(path, Code::LinkLoop, "the links lead in a circle");
-        }
-        self.folders.insert(real.clone());
-        self.folders.insert(path.to_owned());
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) => return self.broken(path, Code::Unreadable, &error.to_string()),
-        };
-        let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        names.sort();
-        let (pem, others): (Vec<PathBuf>, Vec<PathBuf>) = names.into_iter().partition(|name| is_pem(name));
-        if path != self.root && !pem.is_empty() {
-            self.units.insert(path.to_owned(), Unit::Pem);
-            pem.iter().for_each(|file| self.follow(file, path));
-        }
-        above.push(real);
-        for name in &others {
-            self.visit(name, above);
-        }
-        above.pop();
+    /// The need for a watch of these may have changed.
+    pub(super) fn touch<'f>(&mut self, folders: impl Iterator<Item = &'f Arc<Path>>) {
+        folders.for_each(|folder| self.ties.touch(Arc::clone(folder)));
     }
 
-    fn visit(&mut self, path: &Path, above: &mut Vec<PathBuf>) {
-        // Hidden ones are other tools' (Kubernetes' `..data`): they are reached through the links that lead there.
-        if file_name(path).is_none_or(|name| name.starts_with('.')) {
-            return;
-        }
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => self.folder(path, above),
-            Ok(_) if !is_manifest(path) => {}
-            Ok(_) => self.manifest(path),
-            Err(error) if is_loop(&error) => {
-                self.broken(path, Code::LinkLoop, "the links lead in a circle");
-            }
-            Err(error) if is_manifest(path) => self.broken(path, Code::Unreadable, &error.to_string()),
-            Err(_) => {}
-        }
+    /// Whether a change in this real folder matters.
+    pub(super) fn needs(&self, folder: &Path) -> bool {
+        self.names.contains_key(folder) || self.ties.has_folder(folder)
     }
 
-    fn manifest(&mut self, path: &Path) {
-        self.units.insert(path.to_owned(), Unit::Manifest);
-        self.follow(path, path);
-    }
-
-    /// Notes a file of a unit and every link on the way to it: a change of any of them is a change of the file.
-    fn follow(&mut self, path: &Path, unit: &Path) {
-        self.files.insert(path.to_owned(), unit.to_owned());
-        let stamp = fs::metadata(path).map(|metadata| {
-            (
-                metadata.dev(),
-                metadata.ino(),
-                metadata.mtime(),
-                metadata.mtime_nsec(),
-                metadata.size(),
-            )
-        });
-        let stamps = self.stamps.entry(unit.to_owned()).or_default();
-        stamps.insert(path.to_owned(), stamp.unwrap_or_default());
-        let mut at = path.to_owned();
-        for _ in 0..DEEPEST {
-            let Ok(target) = fs::read_link(&at) else { break };
-            at = at.parent().map(|folder| folder.join(&target)).unwrap_or(target);
-            if let (Some(Ok(folder)), Some(name)) = (at.parent().map(fs::canonicalize), at.file_name()) {
-                self.files.insert(folder.join(name), unit.to_owned());
-                self.folders.insert(folder);
-            }
-        }
-        if let Ok(real) = fs::canonicalize(path) {
-            self.folders.extend(real.parent().map(Path::to_owned));
-            self.files.insert(real, unit.to_owned());
-        }
-        self.folders.extend(path.parent().map(Path::to_owned));
-    }
-
-    fn broken(&mut self, path: &Path, code: Code, message: &str) {
-        self.units
-            .insert(path.to_owned(), Unit::Broken(code, message.to_owned()));
-        // A link that leads nowhere may lead somewhere once its target comes.
-        self.follow(path, path);
+    fn names_of(&self, real: &Path) -> impl Iterator<Item = &Arc<Path>> {
+        self.names.get(real).into_iter().flatten()
     }
 
     /// Names a unit in findings.
@@ -195,57 +260,172 @@ impl Tree {
         ObjectRef::file(below.unwrap_or(path).display().to_string())
     }
 
+    /// What a unit holds now.
     pub(super) fn read(&self, path: &Path, namespaces: &Namespaces) -> Vec<Entry> {
-        match self.units.get(path) {
-            Some(Unit::Manifest) => match read_file(path, LARGEST_MANIFEST) {
-                Ok(bytes) => manifest::read(&self.file_ref(path).name, &bytes, namespaces),
-                Err(error) => {
-                    let (code, message) = error.said();
-                    vec![refused(self.file_ref(path), code, None, message)]
-                }
-            },
-            Some(Unit::Pem) => vec![self.read_pem(path, &namespaces.gateway)],
-            Some(Unit::Broken(code, message)) => {
-                vec![refused(self.file_ref(path), *code, None, message.clone())]
-            }
-            None => Vec::new(),
+        let Some(unit) = self.units.get(path) else {
+            return Vec::new();
+        };
+        let file = self.file_ref(path);
+        match &unit.kind {
+            UnitKind::Manifest => content::manifests(path, file, namespaces),
+            UnitKind::Pem => vec![content::secret(path, file, &namespaces.gateway)],
+            UnitKind::Broken(code, message) => vec![refused(file, *code, None, message.clone())],
         }
     }
 
-    fn read_pem(&self, folder: &Path, namespace: &str) -> Entry {
-        let name = file_name(folder).unwrap_or_default().to_owned();
-        if !is_name(&name) {
-            let message =
-                format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
-            return refused(self.file_ref(folder), Code::InvalidObject, None, message);
+    fn visit(&mut self, path: Arc<Path>, way: Way) {
+        let is_root = *path == *self.root;
+        // Hidden ones are other tools' (Kubernetes' `..data`): they are reached through the links that lead there.
+        if !is_root && file_name(&path).is_none_or(|name| name.starts_with('.')) {
+            return;
         }
-        let object_ref = ObjectRef::new(Kind::Secret, namespace, &name);
-        let meta = Meta {
-            namespace: namespace.to_owned(),
-            name,
-            ..Meta::default()
-        };
-        let mut secret = SecretObject {
-            meta,
-            type_: "Opaque".to_owned(),
-            data: BTreeMap::new(),
-        };
-        for key in PEM_FILES {
-            match read_file(&folder.join(key), LARGEST_PEM) {
-                Ok(bytes) => drop(secret.data.insert(key.to_owned(), bytes)),
-                Err(Unread::Missing) => {}
-                Err(error) => {
-                    let (code, message) = error.said();
-                    return refused(object_ref, code, Some(&format!("data[{key}]")), message);
-                }
+        let is_wanted = is_root || is_manifest(&path);
+        match way.end {
+            Ok(real) if real.is_dir() => self.folder(path, &real, way.ties),
+            Ok(_) if is_wanted => self.add_unit(path, UnitKind::Manifest, way.ties),
+            Ok(_) => {}
+            Err(error) if is_loop(&error) => self.broken(path, Code::LinkLoop, LOOP, way.ties),
+            // It came and went.
+            Err(_) if path.symlink_metadata().is_err() => {}
+            Err(error) if is_wanted => self.broken(path, Code::Unreadable, &error.to_string(), way.ties),
+            Err(_) => {
+                self.ties.tie(&Visit::Entry(Arc::clone(&path)), &way.ties);
+                self.dangling.insert(path, way.ties);
             }
         }
-        Entry {
-            object_ref,
-            object: Some(Object::Secret(secret)),
-            findings: Vec::new(),
+    }
+
+    fn folder(&mut self, path: Arc<Path>, real: &Path, ties: Vec<Arc<Path>>) {
+        let above = || path.ancestors().skip(1).map_while(|path| self.folders.get(path));
+        if above().count() > DEEPEST || above().any(|folder| *folder.real == *real) {
+            return self.broken(path, Code::LinkLoop, LOOP, ties);
+        }
+        let real: Arc<Path> = if *path == *real {
+            Arc::clone(&path)
+        } else {
+            real.into()
+        };
+        self.ties.tie(&Visit::Entry(Arc::clone(&path)), &ties);
+        self.ties.touch(Arc::clone(&real));
+        let names = self.names.entry(Arc::clone(&real)).or_default();
+        names.insert(Arc::clone(&path));
+        let folder = Folder { real, ties };
+        self.folders.insert(Arc::clone(&path), folder);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) => return self.broken(path, Code::Unreadable, &error.to_string(), Vec::new()),
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        let (pem, others): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|path| is_pem(path));
+        self.pem(&path, &pem);
+        for other in others {
+            let way = self.way(&other);
+            self.visit(other.into(), way);
         }
     }
+
+    fn pem(&mut self, folder: &Arc<Path>, files: &[PathBuf]) {
+        if **folder != self.root && !files.is_empty() {
+            let ties = files.iter().flat_map(|file| self.way(file).ties).collect();
+            self.add_unit(Arc::clone(folder), UnitKind::Pem, ties);
+        }
+    }
+
+    fn broken(&mut self, path: Arc<Path>, code: Code, message: &str, ties: Vec<Arc<Path>>) {
+        self.add_unit(path, UnitKind::Broken(code, message.to_owned()), ties);
+    }
+
+    fn add_unit(&mut self, path: Arc<Path>, kind: UnitKind, mut ties: Vec<Arc<Path>>) {
+        let mut hasher = DefaultHasher::new();
+        for tie in &mut ties {
+            stamp(tie).hash(&mut hasher);
+            if **tie == *path {
+                *tie = Arc::clone(&path);
+            }
+        }
+        let stamp = hasher.finish();
+        self.ties.tie(&kind.visit(&path), &ties);
+        self.units.insert(path, Unit { kind, stamp, ties });
+    }
+
+    /// Where a path leads.
+    fn way(&self, path: &Path) -> Way {
+        let folder = path.parent().and_then(|folder| self.folders.get(folder));
+        match (folder, path.file_name()) {
+            (Some(folder), Some(name)) => links::follow(&folder.real, name),
+            _ => root_way(path),
+        }
+    }
+
+    /// Forgets what lies at a path, and below it.
+    fn forget(&mut self, path: &Path) {
+        for unit in keys_below(&self.units, path) {
+            self.remove_unit(&unit);
+        }
+        for folder in keys_below(&self.folders, path) {
+            self.remove_folder(&folder);
+        }
+        for link in keys_below(&self.dangling, path) {
+            let ties = self.dangling.remove(&link).unwrap_or_default();
+            self.ties.untie(&Visit::Entry(link), &ties);
+        }
+    }
+
+    fn remove_unit(&mut self, path: &Arc<Path>) {
+        if let Some(unit) = self.units.remove(path) {
+            self.ties.untie(&unit.kind.visit(path), &unit.ties);
+        }
+    }
+
+    fn remove_folder(&mut self, path: &Arc<Path>) {
+        let Some(folder) = self.folders.remove(path) else {
+            return;
+        };
+        self.ties.untie(&Visit::Entry(Arc::clone(path)), &folder.ties);
+        if let Some(names) = self.names.get_mut(&folder.real) {
+            names.remove(path);
+            if names.is_empty() {
+                self.names.remove(&folder.real);
+            }
+        }
+        self.ties.touch(folder.real);
+    }
+}
+
+const LOOP: &str = "the links lead in a circle";
+
+/// Where the root leads, links in its folders included.
+fn root_way(root: &Path) -> Way {
+    let below = root.strip_prefix("/").unwrap_or(root);
+    links::follow(Path::new("/"), below.as_os_str())
+}
+
+/// The entries at a path and below it.
+fn below<'m, V>(
+    map: &'m BTreeMap<Arc<Path>, V>,
+    path: &'m Path,
+) -> impl Iterator<Item = (&'m Arc<Path>, &'m V)> {
+    map.range::<Path, _>((Bound::Included(path), Bound::Unbounded))
+        .take_while(move |(other, _)| other.starts_with(path))
+}
+
+fn keys_below<V>(map: &BTreeMap<Arc<Path>, V>, path: &Path) -> Vec<Arc<Path>> {
+    below(map, path).map(|(key, _)| Arc::clone(key)).collect()
+}
+
+/// A file's identity and state; a change of it is a change of the file.
+fn stamp(path: &Path) -> impl Hash {
+    let state = fs::metadata(path).ok().map(|file| {
+        (
+            file.dev(),
+            file.ino(),
+            file.mtime(),
+            file.mtime_nsec(),
+            file.size(),
+        )
+    });
+    (path.file_name().unwrap_or_default(), state)
 }
 
 fn file_name(path: &Path) -> Option<&str> {
@@ -265,52 +445,4 @@ fn is_manifest(path: &Path) -> bool {
         path.extension().and_then(|extension| extension.to_str()),
         Some("yaml" | "yml" | "json")
     )
-}
-
-/// Why a file was not read.
-enum Unread {
-    Missing,
-    Refused(Code, String),
-}
-
-impl Unread {
-    fn said(self) -> (Code, String) {
-        match self {
-            Self::Missing => (Code::Unreadable, "it is not there".to_owned()),
-            Self::Refused(code, message) => (code, message),
-        }
-    }
-}
-
-/// Never waits (a FIFO without a writer), never reads more than it may.
-fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Unread> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Unread::Missing,
-        _ if is_loop(&error) => Unread::Refused(Code::LinkLoop, "the links lead in a circle".to_owned()),
-        _ => Unread::Refused(Code::Unreadable, error.to_string()),
-    };
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path)
-        .map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Unread::Refused(
-            Code::NotAFile,
-            "neither a file nor a folder".to_owned(),
-        ));
-    }
-    if metadata.len() > limit {
-        return Err(Unread::Refused(
-            Code::FileTooLarge,
-            format!("{} bytes: at most {limit}", metadata.len()),
-        ));
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(metadata.len()).unwrap_or(0) + 1,
-    ));
-    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }

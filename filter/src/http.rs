@@ -6,13 +6,15 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Bytes, Status};
 use sealgate_core::cors::{CrossOrigin, Header};
-use sealgate_core::decision::{Outcome, Request, Route};
+use sealgate_core::decision::{Outcome, Route};
 use sealgate_core::fault::Injected;
 use sealgate_core::identity::Rendered;
 use sealgate_core::names;
-use sealgate_core::table::{
-    AbortStatus, ArchivedDirectAction, ArchivedHeaderMutations, ArchivedRetries, HeaderMutations, RouteTable,
+use sealgate_core::request::Request;
+use sealgate_core::rules::{
+    AbortStatus, ArchivedDirectAction, ArchivedHeaderMutations, ArchivedRetries, HeaderMutations,
 };
+use sealgate_core::table::RouteTable;
 
 use crate::draw::draw;
 use crate::host::{self, Side};

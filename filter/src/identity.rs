@@ -11,7 +11,8 @@ use proxy_wasm::types::Status;
 use sealgate_core::identity::{
     Connection, FILTER_STATE, Policies, Rendered, Sources, Standing, der_from_pem, render,
 };
-use sealgate_core::table::{PortConfig, RouteTable};
+use sealgate_core::port::PortConfig;
+use sealgate_core::table::RouteTable;
 
 use self::cache::Cache;
 use crate::host::{self, Side};

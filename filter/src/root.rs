@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use sealgate_core::table::{PortConfig, is_part};
+use sealgate_core::port::PortConfig;
+use sealgate_core::table::is_part;
 
 use crate::http::Stream;
 use crate::identity::Identity;

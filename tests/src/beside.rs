@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::Result;
 use sealgate_core::identity::{FILTER_STATE, IdentityConfig, Origin, Told, format};
 use sealgate_core::names;
-use sealgate_core::table::{
-    Action, PortConfig, RouteAction, RuleConfig, TableConfig, VirtualHostConfig, WeightedCluster,
+use sealgate_core::port::PortConfig;
+use sealgate_core::rules::{
+    Action, RouteAction, RuleConfig, TableConfig, VirtualHostConfig, WeightedCluster,
 };
 use serde_json::{Value, json};
 
@@ -187,7 +188,7 @@ pub fn unchecked(
 /// Everything goes to the one upstream.
 fn table() -> TableConfig {
     let rule = RuleConfig {
-        origin: sealgate_core::table::Origin::default(),
+        origin: sealgate_core::rules::Origin::default(),
         matches: Vec::new(),
         action: Action::Route(Box::new(RouteAction {
             destinations: vec![WeightedCluster {

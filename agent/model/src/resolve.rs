@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use sealgate_core::config::GatewaySpec;
-use sealgate_core::table::TableConfig;
+use sealgate_core::rules::TableConfig;
 
 pub use self::block::Block;
 pub use self::chain::ConnectionPolicy;

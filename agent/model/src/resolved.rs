@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sealgate_core::identity::{IdentityConfig, Misdirected, Told};
-use sealgate_core::table::Mirror;
+use sealgate_core::rules::Mirror;
 use sha2::{Digest as _, Sha256};
 
 use crate::CredentialName;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 use sealgate_core::convert;
-use sealgate_core::table::Origin;
+use sealgate_core::rules::Origin;
 
 use crate::annotation;
 use crate::lint;

@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 use envoy_types::pb::google::protobuf::{Any, Duration, StringValue};
 
 use prost::Message as _;
-use sealgate_core::table::PortConfig;
+use sealgate_core::port::PortConfig;
 use sealgate_model::resolved::Port;
 
 use super::wire;

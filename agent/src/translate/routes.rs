@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use envoy_types::pb::google::protobuf::Duration;
 use sealgate_core::names;
-use sealgate_core::table::{Mirror, Retries};
+use sealgate_core::rules::{Mirror, Retries};
 use sealgate_model::resolved::Port;
 
 use super::{named, wire};

@@ -16,7 +16,7 @@ mod rewrite;
 pub use code::ProblemCode;
 
 use crate::config::{Destination, HttpRoute};
-use crate::table::{Origin, RuleConfig};
+use crate::rules::{Origin, RuleConfig};
 
 /// What is wrong with, or to be said of, one field.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Cross-origin requests, answered and marked as Envoy's own filter does (`cors_filter.cc`).
 
-use crate::decision::Request;
 use crate::matcher::Wanted;
 use crate::regex::{BadRegex, Regexes};
-use crate::table::ArchivedCors;
+use crate::request::Request;
+use crate::rules::ArchivedCors;
 
 /// A header of an answer.
 pub type Header = (&'static str, Vec<u8>);

@@ -9,10 +9,12 @@ use serde_json::Value;
 pub use trace::{Failure, HostMatch, Trace, Trial, VirtualHost, trace};
 
 use crate::cors::{CrossOrigin, Header};
-use crate::decision::{NotFound, Outcome, Request, Route};
-use crate::table::{
-    ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault, HeaderMutations, Retries, RouteTable,
+use crate::decision::{NotFound, Outcome, Route};
+use crate::request::Request;
+use crate::rules::{
+    ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault, HeaderMutations, Retries,
 };
+use crate::table::RouteTable;
 
 /// One line of a batch.
 #[derive(Clone, Debug, Default, Deserialize)]

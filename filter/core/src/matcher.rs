@@ -1,7 +1,7 @@
 //! One condition on one value.
 
 use crate::regex::{BadRegex, Regexes};
-use crate::table::{ArchivedStringMatcher, StringMatcher};
+use crate::rules::{ArchivedStringMatcher, StringMatcher};
 
 /// A [`StringMatcher`], wherever it lies.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use regex_automata::util::captures::Captures;
 use crate::matcher::Wanted;
 use crate::query;
 use crate::regex::{BadRegex, Regexes};
-use crate::table::ArchivedPathRewrite;
+use crate::rules::ArchivedPathRewrite;
 
 /// `uri` is the condition by which the path was matched.
 pub(crate) fn rewrite(

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::decision::{Outcome, Request};
+use crate::decision::Outcome;
 use crate::host;
 use crate::matcher::Wanted;
 use crate::path::replace_matched;
 use crate::query;
-use crate::table::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
+use crate::request::Request;
+use crate::rules::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
 
 /// What a redirect says of its goal.
 struct Goal<'a> {

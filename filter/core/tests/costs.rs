@@ -5,10 +5,11 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use sealgate_core::explain::Question;
-use sealgate_core::table::{
-    Action, Entry, EntryValue, HostBlock, MatchConfig, Origin, PARTS, RouteAction, RouteTable, RuleConfig,
-    StringMatcher, TableConfig, VirtualHostConfig, WeightedCluster, encode_part, part_of,
+use sealgate_core::rules::{
+    Action, MatchConfig, Origin, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
+    WeightedCluster,
 };
+use sealgate_core::table::{Entry, EntryValue, HostBlock, PARTS, RouteTable, encode_part, part_of};
 
 const PORT: u16 = 443;
 

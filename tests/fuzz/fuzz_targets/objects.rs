@@ -9,7 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::translate::Settings;
-use sealgate_core::table::{PortConfig, RouteTable, TableConfig};
+use sealgate_core::port::PortConfig;
+use sealgate_core::rules::TableConfig;
+use sealgate_core::table::RouteTable;
 use sealgate_model::SourceEvent;
 use sealgate_model::manifest::{self, Namespaces};
 

@@ -15,7 +15,8 @@ use request::Asked;
 use sealgate_core::config::HttpRoute;
 use sealgate_core::convert;
 use sealgate_core::decision::Outcome;
-use sealgate_core::table::{Origin, RouteTable, TableConfig, VirtualHostConfig};
+use sealgate_core::rules::{Origin, TableConfig, VirtualHostConfig};
+use sealgate_core::table::RouteTable;
 use serde_json::Value;
 
 const HOSTS: &str = include_str!("../hosts.json");

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sealgate_core::table::{Action, HostBlock, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
+use sealgate_core::rules::{Action, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
+use sealgate_core::table::HostBlock;
 
 use super::hosts::HostRules;
 use super::lowered::{Lowered, Use};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sealgate_core::config::{Delegate, Destination, HttpRoute};
 use sealgate_core::convert::{Problem, delegate};
-use sealgate_core::table::{Origin, Root};
+use sealgate_core::rules::{Origin, Root};
 
 use super::catalog::full_name;
 use super::service::{Service, Services, is_exported};

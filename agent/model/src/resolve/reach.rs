@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
+use sealgate_core::rules::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
 
 use crate::Code;
 use crate::few::Few;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sealgate_core::identity::Told;
-use sealgate_core::table::Mirror;
+use sealgate_core::rules::Mirror;
 
 use super::block::Native;
 use super::port::Servers;

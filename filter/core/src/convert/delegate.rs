@@ -4,7 +4,7 @@
 
 use super::{Problem, ProblemCode, Problems, rule};
 use crate::config::{Destination, HttpMatch, HttpRoute, HttpRouteDestination, StringMatch};
-use crate::table::Origin;
+use crate::rules::Origin;
 
 /// A delegate's rule under its root.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use super::headers::is_name;
 use super::{ProblemCode, Problems};
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
 use crate::regex::{BadRegex, check};
-use crate::table::{MatchConfig, StringMatcher};
+use crate::rules::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
     let blocks = kept.iter().filter_map(|at| Some((*at, route.r#match.get(*at)?)));

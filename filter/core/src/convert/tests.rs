@@ -1,5 +1,5 @@
 use super::*;
-use crate::table::{AbortStatus, Action, PathRewrite, RedirectPort, Retries, RouteAction};
+use crate::rules::{AbortStatus, Action, PathRewrite, RedirectPort, Retries, RouteAction};
 
 fn convert(json: &str) -> Result<(RuleConfig, Vec<Problem>), Vec<Problem>> {
     let route: HttpRoute = serde_json::from_str(json).unwrap();

@@ -7,10 +7,10 @@
 use serde::Serialize;
 
 use super::Question;
-use crate::decision::Request;
 use crate::matcher::Wanted;
 use crate::regex::Regexes;
-use crate::table::{MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig};
+use crate::request::Request;
+use crate::rules::{MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig};
 use crate::{host, query};
 
 /// See the module.

@@ -83,7 +83,8 @@ impl Policies {
 mod tests {
     use super::*;
     use crate::identity::{Connection, Origin};
-    use crate::table::{RouteTable, TableConfig};
+    use crate::rules::TableConfig;
+    use crate::table::RouteTable;
 
     fn demand(server: &str, domains: &[&str], policy: Option<&str>) -> Demand {
         Demand {

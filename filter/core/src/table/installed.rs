@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::TableConfig;
 use super::block::{HostBlock, TableError};
 use super::bytes::Corrupt;
 use super::part::{Entry, EntryValue, Found, Key, Kind, PARTS, Part, encode_part, part_of};
@@ -10,6 +9,7 @@ use super::view::HostView;
 use crate::host;
 use crate::identity::Connection;
 use crate::regex::Regexes;
+use crate::rules::TableConfig;
 
 /// See the module. It decides only once it is complete: a host that is not there yet would be served by the wildcard
 /// beside it.

@@ -2,12 +2,12 @@
 
 use super::block::RECORD;
 use super::bytes::{Corrupt, Reader, Words, field, run};
+use super::condition::view;
 use super::index::{Candidates, PathIndex, Patterns, Position};
-use super::rule::view;
-use super::{ArchivedMatchConfig, ArchivedRuleConfig};
-use crate::decision::Request;
 use crate::matcher::Wanted;
 use crate::regex::Regexes;
+use crate::request::Request;
+use crate::rules::{ArchivedMatchConfig, ArchivedRuleConfig};
 
 /// A virtual host where it lies.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use sealgate_core::table::{
-    Action, MatchConfig, Origin, PortConfig, RouteAction, RuleConfig, StringMatcher, TableConfig,
-    VirtualHostConfig, WeightedCluster,
+use sealgate_core::port::PortConfig;
+use sealgate_core::rules::{
+    Action, MatchConfig, Origin, RouteAction, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
+    WeightedCluster,
 };
 use serde_json::{Value, json};
 

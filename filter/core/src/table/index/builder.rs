@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::super::MatchConfig;
 use super::super::bytes::put;
 use super::Position;
 use crate::matcher::Wanted;
 use crate::regex::{digest, fit_together, literal_prefix};
+use crate::rules::MatchConfig;
 
 /// Fewer regexes are tried one after the other when their turn comes: often an earlier rule decides before.
 const FEW: usize = 8;

@@ -1,7 +1,7 @@
 use super::*;
+use crate::rules::{Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, VirtualHostConfig};
 use crate::table::block::HostBlock;
 use crate::table::view::HostView;
-use crate::table::{Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, VirtualHostConfig};
 
 /// Blocks by their uri; `!` in front ignores case.
 fn index(uris: &[(&str, &str)]) -> HostBlock {

@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::decision::{Outcome, Request};
-use crate::table::{
-    Action, DirectAction, MatchConfig, Origin, RouteTable, RuleConfig, StringMatcher, TableConfig,
-    VirtualHostConfig, encode_parts,
+use crate::decision::Outcome;
+use crate::request::Request;
+use crate::rules::{
+    Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
 };
+use crate::table::{RouteTable, encode_parts};
 
 struct Asked<'a>(&'a str, &'a str);
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::HttpRoute;
 use crate::convert;
 use crate::explain::{Answer, Question};
-use crate::table::{
+use crate::rules::{
     Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
 };
 

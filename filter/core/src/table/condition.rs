@@ -8,11 +8,11 @@ use rkyv::tuple::ArchivedTuple2;
 use rkyv::vec::ArchivedVec;
 
 use super::bytes::Corrupt;
-use super::{ArchivedMatchConfig, ArchivedStringMatcher};
-use crate::decision::Request;
 use crate::matcher::Wanted;
 use crate::query;
 use crate::regex::Regexes;
+use crate::request::Request;
+use crate::rules::{ArchivedMatchConfig, ArchivedStringMatcher};
 
 /// Looks at a value where it lies, once it is sure that it is one.
 pub(super) fn view<T>(bytes: &[u8]) -> Result<&T, Corrupt>

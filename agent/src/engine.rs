@@ -12,8 +12,8 @@ use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
 use sealgate_model::resolve::{Changes, Resolver, Speaker, World};
 use sealgate_model::store::{Judged, Store};
-use sealgate_model::{Entry, SourceEvent};
 use sealgate_model::{Kind, Object, ObjectRef};
+use sealgate_model::{SourceEvent, SourceObject};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -123,7 +123,12 @@ impl Engine {
         told
     }
 
-    fn reset(&mut self, mut entries: Vec<Entry>, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+    fn reset(
+        &mut self,
+        mut entries: Vec<SourceObject>,
+        step: &mut Judged,
+        touched: &mut BTreeSet<CredentialName>,
+    ) {
         // Of two that are at odds the older stands, and else the one that the source names first.
         entries.sort_by_key(|entry| entry.object.as_ref().and_then(|object| object.meta().created));
         let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
@@ -138,7 +143,7 @@ impl Engine {
         }
     }
 
-    fn set(&mut self, entry: Entry, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+    fn set(&mut self, entry: SourceObject, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
         let Some(Object::Secret(secret)) = &entry.object else {
             return self.store.set(entry, step);
         };

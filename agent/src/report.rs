@@ -10,7 +10,7 @@ use crate::admin::status::{
     CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus, SourceStatus,
     Status, TypeStatus, WatchStatus,
 };
-use crate::credential::{CertificateFacts, Credential, Outcome};
+use crate::credential::{CertificateFacts, Credential, CredentialOutcome};
 use crate::credentials::CredentialRecord;
 use crate::engine::View;
 use crate::snapshot::TypeUrl;
@@ -101,10 +101,10 @@ fn credential(
     proxies: &Nodes,
 ) -> CredentialStatus {
     let (state, reason, message) = match record.outcome() {
-        Some(Outcome::Ready(_)) => ("ready", None, None),
-        Some(Outcome::Pending(reason)) => ("pending", Some(*reason), None),
-        Some(Outcome::Refused(error)) => ("refused", Some(error.code()), Some(error.to_string())),
-        Some(Outcome::Ignored(reason)) => ("ignored", Some(*reason), None),
+        Some(CredentialOutcome::Ready(_)) => ("ready", None, None),
+        Some(CredentialOutcome::Pending(reason)) => ("pending", Some(*reason), None),
+        Some(CredentialOutcome::Refused(error)) => ("refused", Some(error.code()), Some(error.to_string())),
+        Some(CredentialOutcome::Ignored(reason)) => ("ignored", Some(*reason), None),
         None => ("pending", Some(Code::Deleted), None),
     };
     let mut status = CredentialStatus {

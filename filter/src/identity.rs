@@ -22,7 +22,7 @@ const LEFT_OUT: &str = "sealgate_identity_left_out";
 
 /// What a port's connections mean, and what was made of those that were seen.
 #[derive(Default)]
-pub(crate) struct Identity {
+pub(crate) struct PortIdentity {
     pub(crate) port: u16,
     policies: Policies,
     cache: RefCell<Cache>,
@@ -37,7 +37,7 @@ pub(crate) enum Verdict {
     Misdirected,
 }
 
-impl Identity {
+impl PortIdentity {
     pub(crate) fn new(config: PortConfig) -> Self {
         Self {
             port: config.port,

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use sealgate_core::identity::{FILTER_STATE, IdentityConfig, Origin, Told, format};
+use sealgate_core::identity::{ConnectionOrigin, FILTER_STATE, IdentityConfig, IdentityPolicy, format};
 use sealgate_core::names;
 use sealgate_core::port::PortConfig;
 use sealgate_core::rules::{
@@ -153,12 +153,12 @@ pub fn unchecked(
     };
     let wasm = machine.traffic(&PortConfig {
         port: PORT,
-        told: vec![Told {
+        told: vec![IdentityPolicy {
             chains: vec![CHAIN.to_owned()],
             identity,
         }],
     });
-    let origin = Origin {
+    let origin = ConnectionOrigin {
         chain: CHAIN,
         policy: "-",
         checked: false,
@@ -188,7 +188,7 @@ pub fn unchecked(
 /// Everything goes to the one upstream.
 fn table() -> TableConfig {
     let rule = RuleConfig {
-        origin: sealgate_core::rules::Origin::default(),
+        origin: sealgate_core::rules::RuleOrigin::default(),
         matches: Vec::new(),
         action: Action::Route(Box::new(RouteAction {
             destinations: vec![WeightedCluster {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sealgate_agent::credential::{self, Credential, CredentialPolicy, Outcome, Reading};
+use sealgate_agent::credential::{self, Credential, CredentialOutcome, CredentialPolicy, SecretReading};
 use sealgate_model::{Meta, SecretObject};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -160,7 +160,7 @@ pub fn secret(name: &str, data: BTreeMap<String, Zeroizing<Vec<u8>>>) -> SecretO
 
 /// What the agent makes of a Secret today.
 #[must_use]
-pub fn read(secret: &SecretObject) -> Reading {
+pub fn read(secret: &SecretObject) -> SecretReading {
     let policy = CredentialPolicy {
         strict_names: false,
         refuse_expired: false,
@@ -173,7 +173,7 @@ pub fn read(secret: &SecretObject) -> Reading {
 ///
 /// # Errors
 /// It is neither, or both.
-pub fn outcome(reading: &Reading) -> Result<&Outcome> {
+pub fn outcome(reading: &SecretReading) -> Result<&CredentialOutcome> {
     match (&reading.key_pair, &reading.trust_bundle) {
         (Some(outcome), None) | (None, Some(outcome)) => Ok(outcome),
         _ => bail!("a material is either a pair or a bundle"),
@@ -182,11 +182,11 @@ pub fn outcome(reading: &Reading) -> Result<&Outcome> {
 
 /// `ready`, or the stable word why not.
 #[must_use]
-pub fn word(outcome: &Outcome) -> &'static str {
+pub fn word(outcome: &CredentialOutcome) -> &'static str {
     match outcome {
-        Outcome::Ready(_) => "ready",
-        Outcome::Refused(error) => error.code().as_str(),
-        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason.as_str(),
+        CredentialOutcome::Ready(_) => "ready",
+        CredentialOutcome::Refused(error) => error.code().as_str(),
+        CredentialOutcome::Pending(reason) | CredentialOutcome::Ignored(reason) => reason.as_str(),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use sealgate_agent::credential::Outcome;
+use sealgate_agent::credential::CredentialOutcome;
 use sealgate_tests::corpus::{self, Case, Material, Taken};
 use sealgate_tests::exhibition::Exhibition;
 
@@ -85,7 +85,7 @@ async fn envoy_does_with_each_as_the_table_says() -> Result<()> {
     let mut materials: BTreeMap<String, Material> = BTreeMap::new();
     for case in &cases {
         let material = corpus::material(&case.name)?;
-        if let Outcome::Ready(credential) = corpus::outcome(&corpus::read(&material.secret))? {
+        if let CredentialOutcome::Ready(credential) = corpus::outcome(&corpus::read(&material.secret))? {
             let secret = corpus::secret(&case.name, corpus::written(credential));
             let ours = Material {
                 secret,

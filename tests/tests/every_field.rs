@@ -14,7 +14,7 @@ use sealgate_core::rules::TableConfig;
 use sealgate_core::table::PARTS;
 use sealgate_model::manifest::{self, Namespaces};
 use sealgate_model::resolve::{ConnectionPolicy, HostKey, Resolver};
-use sealgate_model::resolved::{Port, Upstream};
+use sealgate_model::resolved::{ServedPort, Upstream};
 use sealgate_model::{Code, CredentialName, Finding, Severity, SourceEvent};
 use sealgate_tests::fields::{self, Occurrence};
 use serde_json::Value;
@@ -58,7 +58,7 @@ struct Outcome {
 struct Served {
     /// The Gateways, as people are shown them.
     gateways: Vec<(String, Vec<String>)>,
-    ports: Vec<(Port, TableConfig)>,
+    ports: Vec<(ServedPort, TableConfig)>,
     demands: BTreeMap<HostKey, ConnectionPolicy>,
     upstreams: Vec<Upstream>,
     wanted: Vec<CredentialName>,
@@ -79,7 +79,7 @@ impl Served {
                 .collect(),
             ports: resolver
                 .ports()
-                .map(|port| (Port::clone(port), resolver.table(port.number)))
+                .map(|port| (ServedPort::clone(port), resolver.table(port.number)))
                 .collect(),
             demands: parts.flat_map(|part| part.demands.clone()).collect(),
             upstreams: resolver.upstreams().map(|own| Upstream::clone(own)).collect(),

@@ -30,11 +30,11 @@ use imbl::{OrdMap, OrdSet};
 use sealgate_core::config::GatewaySpec;
 use sealgate_core::rules::TableConfig;
 
-pub use self::block::Block;
+pub use self::block::HostRoutes;
 pub use self::chain::ConnectionPolicy;
-pub use self::table::{HostKey, Part};
+pub use self::table::{HostKey, TablePart};
 
-use self::bindings::{Gateways, Key};
+use self::bindings::{GatewayKey, Gateways};
 use self::catalog::Catalog;
 use self::gateway::{DeclaredGateway, DeclaredServer};
 use self::index::Index;
@@ -50,7 +50,7 @@ use self::view::NativeCount;
 use crate::CredentialName;
 use crate::few::Few;
 use crate::ledger::Ledger;
-use crate::resolved::{Port, Upstream};
+use crate::resolved::{ServedPort, Upstream};
 use crate::store::Moved;
 use crate::{Kind, Object, ObjectRef};
 
@@ -122,7 +122,7 @@ pub struct World<'a> {
 struct PortState {
     servers: Servers,
     native: NativeCount,
-    view: Option<Arc<Port>>,
+    view: Option<Arc<ServedPort>>,
 }
 
 /// What is to be looked at before a step is over.
@@ -139,7 +139,7 @@ struct Dirty {
 #[derive(Debug)]
 pub struct Resolver {
     gateway: Gateway,
-    gateways: BTreeMap<Key, Arc<DeclaredGateway>>,
+    gateways: BTreeMap<GatewayKey, Arc<DeclaredGateway>>,
     /// The same in the order in which they count.
     elders: OrdMap<Rank, Arc<DeclaredGateway>>,
     services: Services,
@@ -243,7 +243,7 @@ impl Resolver {
         }
     }
 
-    fn replace_gateway(&mut self, key: &Key, now: Option<Arc<DeclaredGateway>>) {
+    fn replace_gateway(&mut self, key: &GatewayKey, now: Option<Arc<DeclaredGateway>>) {
         let before = self.gateways.remove(key);
         let servers =
             |gateway: &Option<Arc<DeclaredGateway>>| gateway.as_ref().map(|own| own.servers.clone());
@@ -291,7 +291,7 @@ impl Resolver {
     /// has other ports, else those with a host in what it takes now and did not, or the other way round.
     fn doubt_bindings(
         &mut self,
-        (name, _): &Key,
+        (name, _): &GatewayKey,
         before: Option<&DeclaredGateway>,
         now: Option<&DeclaredGateway>,
     ) {
@@ -452,10 +452,10 @@ impl Resolver {
         moved
     }
 
-    fn block(&self, (port, domain): &HostKey) -> Option<Block> {
+    fn block(&self, (port, domain): &HostKey) -> Option<HostRoutes> {
         let state = self.ports.get(port)?;
         let rules = hosts::declared(domain, &state.servers, &self.services)?;
-        Some(Block::new(domain, &rules, *port, self.lookup()))
+        Some(HostRoutes::new(domain, &rules, *port, self.lookup()))
     }
 
     fn lookup(&self) -> Lookup<'_> {
@@ -465,7 +465,7 @@ impl Resolver {
         }
     }
 
-    fn link(&mut self, host: &HostKey, block: &Block) -> bool {
+    fn link(&mut self, host: &HostKey, block: &HostRoutes) -> bool {
         for of in &block.uses {
             self.uses.add(of);
             self.dirty.clusters.insert(Arc::clone(&of.cluster));
@@ -481,7 +481,7 @@ impl Resolver {
         state.is_some_and(|state| state.native.add(&block.native))
     }
 
-    fn unlink(&mut self, host: &HostKey, before: &Block, now: Option<&Block>) -> bool {
+    fn unlink(&mut self, host: &HostKey, before: &HostRoutes, now: Option<&HostRoutes>) -> bool {
         for of in &before.uses {
             self.uses.remove(of);
             self.dirty.clusters.insert(Arc::clone(&of.cluster));
@@ -538,7 +538,7 @@ impl Resolver {
             return false;
         };
         let view = view::port((number, bind), &state.servers, &state.native, prefixes).map(Arc::new);
-        let demands = |port: Option<&Arc<Port>>| port.is_some_and(|port| port.demands);
+        let demands = |port: Option<&Arc<ServedPort>>| port.is_some_and(|port| port.demands);
         let demands = (demands(state.view.as_ref()), demands(view.as_ref()));
         self.table
             .demand(number, demands, state.servers.sharing(), &looks);
@@ -562,19 +562,19 @@ impl Resolver {
     }
 
     /// The ports that are served.
-    pub fn ports(&self) -> impl Iterator<Item = &Arc<Port>> {
+    pub fn ports(&self) -> impl Iterator<Item = &Arc<ServedPort>> {
         self.ports.values().filter_map(|state| state.view.as_ref())
     }
 
     /// One of them.
     #[must_use]
-    pub fn port(&self, number: u16) -> Option<&Arc<Port>> {
+    pub fn port(&self, number: u16) -> Option<&Arc<ServedPort>> {
         self.ports.get(&number)?.view.as_ref()
     }
 
     /// A part of the table; none if it is empty.
     #[must_use]
-    pub fn part(&self, at: u16) -> Option<&Part> {
+    pub fn part(&self, at: u16) -> Option<&TablePart> {
         self.table.part(at)
     }
 
@@ -618,7 +618,7 @@ impl Resolver {
     }
 }
 
-fn key(name: &ObjectRef) -> Key {
+fn key(name: &ObjectRef) -> GatewayKey {
     (name.name.as_str().into(), name.namespace.as_str().into())
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sealgate_core::identity::{IdentityConfig, Misdirected, Told};
+use sealgate_core::identity::{IdentityConfig, IdentityPolicy, Misdirected};
 use sealgate_core::rules::Mirror;
 use sha2::{Digest as _, Sha256};
 
@@ -12,7 +12,7 @@ use crate::CredentialName;
 
 /// One port that Envoy listens on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Port {
+pub struct ServedPort {
     /// The port's number in the Gateways: names the listener and the filter's configuration.
     pub number: u16,
     /// The port that Envoy binds (`--port-map`).
@@ -20,7 +20,7 @@ pub struct Port {
     /// One filter chain per server with TLS, or for many of them; a plain port has exactly one.
     pub chains: Vec<Arc<Chain>>,
     /// What upstreams are told of each chain's connections; a chain that is in none tells nothing.
-    pub told: Vec<Told>,
+    pub told: Vec<IdentityPolicy>,
     /// Whether some hosts may be asked for on some connections alone.
     pub demands: bool,
     /// What any Gateway lets identity headers begin with: no client may send such a header to any of them.

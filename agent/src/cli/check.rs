@@ -13,7 +13,7 @@ use crate::args::CheckArgs;
 use crate::report;
 
 #[derive(Serialize)]
-struct Report {
+struct CheckReport {
     findings: Vec<FindingStatus>,
     credentials: Vec<CredentialStatus>,
 }
@@ -23,7 +23,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
     let view = engine.view();
     let findings = view.findings();
     let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let report = Report {
+    let report = CheckReport {
         findings: findings.iter().map(report::finding).collect(),
         credentials: report::credentials(&view, &BTreeMap::new()),
     };
@@ -35,7 +35,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
     Ok(if bad { Conclusion::No } else { Conclusion::Good })
 }
 
-fn text(report: &Report) -> Result<String> {
+fn text(report: &CheckReport) -> Result<String> {
     let mut text = String::new();
     for finding in &report.findings {
         write!(text, "{}: {}: ", finding.severity, finding.object)?;

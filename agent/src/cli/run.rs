@@ -19,7 +19,7 @@ use super::Conclusion;
 use crate::admin;
 use crate::args::RunArgs;
 use crate::config::Run;
-use crate::demand::Demand;
+use crate::demand::CredentialDemand;
 use crate::engine::Engine;
 use crate::shared::Shared;
 use crate::source::health::Health;
@@ -56,7 +56,7 @@ pub(super) fn main(args: &RunArgs) -> Result<Conclusion> {
 async fn serve(run: Run) -> Result<()> {
     let health = Health::default();
     let (sender, events) = mpsc::unbounded_channel();
-    let demand = Demand::default();
+    let demand = CredentialDemand::default();
     let tell = source::start(&run, sender, demand.follow(), &health).await?;
     let config = socket::SocketConfig {
         path: std::path::absolute(&run.socket)?,

@@ -16,11 +16,11 @@ const LARGEST_BUNDLE: usize = 1024 * 1024;
 const SEQUENCE: u8 = 0x30;
 
 /// A value and the name of its key.
-pub(super) type Part<'a> = (&'a str, &'a [u8]);
+pub(super) type SecretField<'a> = (&'a str, &'a [u8]);
 
 pub(super) fn read(
-    (field, bytes): Part<'_>,
-    crl: Option<Part<'_>>,
+    (field, bytes): SecretField<'_>,
+    crl: Option<SecretField<'_>>,
     policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<TrustBundle, CredentialError> {
@@ -103,7 +103,7 @@ fn bad(reason: &str) -> CredentialError {
 fn lists_among(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError> {
     let blocks = pem::blocks(bytes)?.into_iter();
     let lists = blocks.filter_map(|block| match block {
-        pem::Block::Crl(der) => Some(der),
+        pem::PemBlock::Crl(der) => Some(der),
         _ => None,
     });
     Ok(lists.collect())
@@ -117,7 +117,7 @@ fn lists(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError> {
     let lists = pem::blocks(bytes)?
         .into_iter()
         .map(|block| match block {
-            pem::Block::Crl(der) => Ok(der),
+            pem::PemBlock::Crl(der) => Ok(der),
             _ => Err(bad("something else than a revocation list")),
         })
         .collect::<Result<Vec<_>, _>>()?;

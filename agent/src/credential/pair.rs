@@ -58,7 +58,7 @@ pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError
     let chain: Vec<Vec<u8>> = pem::blocks(bytes)?
         .into_iter()
         .filter_map(|block| match block {
-            pem::Block::Certificate(der) => Some(der),
+            pem::PemBlock::Certificate(der) => Some(der),
             _ => None,
         })
         .collect();

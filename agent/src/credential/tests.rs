@@ -43,7 +43,7 @@ fn policy() -> CredentialPolicy {
     }
 }
 
-fn pair_of(certificate: &str, key: &str) -> Outcome {
+fn pair_of(certificate: &str, key: &str) -> CredentialOutcome {
     read(
         &secret("a", &[("tls.crt", certificate), ("tls.key", key)]),
         &policy(),
@@ -52,11 +52,11 @@ fn pair_of(certificate: &str, key: &str) -> Outcome {
     .unwrap()
 }
 
-fn code(outcome: &Outcome) -> &'static str {
+fn code(outcome: &CredentialOutcome) -> &'static str {
     match outcome {
-        Outcome::Ready(_) => "ready",
-        Outcome::Refused(error) => error.code().as_str(),
-        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason.as_str(),
+        CredentialOutcome::Ready(_) => "ready",
+        CredentialOutcome::Refused(error) => error.code().as_str(),
+        CredentialOutcome::Pending(reason) | CredentialOutcome::Ignored(reason) => reason.as_str(),
     }
 }
 
@@ -149,7 +149,7 @@ fn the_keys_own_certificate_is_served_first() {
         ],
     );
     let reading = read(&wrong_order, &policy());
-    let Some(Outcome::Ready(credential)) = reading.key_pair else {
+    let Some(CredentialOutcome::Ready(credential)) = reading.key_pair else {
         panic!("refused")
     };
     let Credential::KeyPair(pair) = &*credential else {

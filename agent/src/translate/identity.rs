@@ -15,20 +15,20 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::Config;
 use sealgate_core::host;
 use sealgate_core::identity::{
-    FILTER_STATE, IdentityConfig, Origin, Xfcc, format,
+    FILTER_STATE, IdentityConfig, ConnectionOrigin, Xfcc, format,
 };
-use sealgate_model::resolved::{Chain, Port};
+use sealgate_model::resolved::{Chain, ServedPort};
 
 use super::wire;
 
 /// Makes Envoy write down what the filter may ask of a connection, once, when its handshake is done. Every connection
 /// with TLS says what it is, asked or not: a server that begins to ask for certificates changes no other chain.
-pub(super) fn describing_filter(port: &Port, chain: &Chain) -> Option<Filter> {
+pub(super) fn describing_filter(port: &ServedPort, chain: &Chain) -> Option<Filter> {
     if chain.tls.is_none() && port.told.is_empty() && !port.demands {
         return None;
     }
     let policy = chain.policy.as_deref().unwrap_or("-");
-    let origin = Origin {
+    let origin = ConnectionOrigin {
         chain: &chain.name,
         policy,
         // Every validation context that we make has a trust bundle, and none takes what it does not verify.
@@ -84,7 +84,7 @@ fn wants_chain(chain: &Chain) -> bool {
 
 /// The chain that a connection for this host comes in by.
 #[must_use]
-pub fn chain_of<'p>(port: &'p Port, name: &str) -> Option<&'p Chain> {
+pub fn chain_of<'p>(port: &'p ServedPort, name: &str) -> Option<&'p Chain> {
     let domains = port
         .chains
         .iter()

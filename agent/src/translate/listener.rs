@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::config::listener::v3::{
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
 use prost::Message as _;
-use sealgate_model::resolved::{Chain, Port};
+use sealgate_model::resolved::{Chain, ServedPort};
 
 use super::named::listener as name;
 use super::{choice, connection_manager, identity, tls, wire};
@@ -24,7 +24,7 @@ const HANDSHAKE_TIMEOUT_S: i64 = 15;
 const FILTER_CHAINS: u32 = 3;
 
 /// The listener of a port.
-pub(super) fn resource(port: &Arc<Port>, listen: &str) -> Resource {
+pub(super) fn resource(port: &Arc<ServedPort>, listen: &str) -> Resource {
     Resource::encoded_later(Arc::new(Encoder {
         port: Arc::clone(port),
         listen: listen.to_owned(),
@@ -32,7 +32,7 @@ pub(super) fn resource(port: &Arc<Port>, listen: &str) -> Resource {
 }
 
 struct Encoder {
-    port: Arc<Port>,
+    port: Arc<ServedPort>,
     listen: String,
 }
 
@@ -57,7 +57,7 @@ impl Body for Encoder {
 }
 
 /// All but the chains.
-fn build(port: &Port, listen: &str) -> Listener {
+fn build(port: &ServedPort, listen: &str) -> Listener {
     let secure = port.chains.iter().any(|chain| chain.tls.is_some());
     Listener {
         name: name(port.number),
@@ -71,7 +71,7 @@ fn build(port: &Port, listen: &str) -> Listener {
     }
 }
 
-fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
+fn filter_chain(port: &ServedPort, chain: &Chain) -> FilterChain {
     FilterChain {
         name: chain.name.to_string(),
         filter_chain_match: has_own_match(port, chain).then(|| FilterChainMatch {
@@ -92,11 +92,11 @@ fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
 }
 
 /// Whether a chain says by itself which connections it takes.
-fn has_own_match(port: &Port, chain: &Chain) -> bool {
+fn has_own_match(port: &ServedPort, chain: &Chain) -> bool {
     !chain.server_names.is_empty() && !choice::is_needed(port)
 }
 
-fn http(port: &Port, chain: &Chain) -> Filter {
+fn http(port: &ServedPort, chain: &Chain) -> Filter {
     Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(filter::ConfigType::TypedConfig(wire::any(
@@ -131,7 +131,7 @@ mod tests {
                 ..Chain::plain(Meaning::default())
             })
         };
-        let port = Port {
+        let port = ServedPort {
             number: 80,
             bind: 8080,
             chains: vec![chain("a"), chain("b")],

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use self::on_demand::Counts;
+use self::on_demand::OnDemandCounts;
 use super::Acknowledgement;
 use crate::snapshot::{TypeUrl, Version};
 
@@ -19,7 +19,7 @@ const LONGEST_MESSAGE: usize = 2048;
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     nodes: Arc<Mutex<BTreeMap<String, Proxy>>>,
-    on_demand: Arc<Counts>,
+    on_demand: Arc<OnDemandCounts>,
 }
 
 /// One proxy, by its node id.
@@ -59,7 +59,7 @@ impl Proxies {
 
     /// The names that handshakes asked for.
     #[must_use]
-    pub fn on_demand(&self) -> &Counts {
+    pub fn on_demand(&self) -> &OnDemandCounts {
         &self.on_demand
     }
 

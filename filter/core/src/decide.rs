@@ -2,7 +2,7 @@
 
 use crate::cors::Policy;
 use crate::decision::{Decision, Matched, Mirrors, NotFound, Outcome, Route};
-use crate::matcher::Wanted;
+use crate::matcher::ValueMatcher;
 use crate::regex::Regexes;
 use crate::request::Request;
 use crate::rules::{
@@ -58,7 +58,7 @@ impl RouteTable {
 /// `uri` is the condition by which the path was matched.
 fn route<'t>(
     action: &'t ArchivedRouteAction,
-    uri: Option<Wanted<'_>>,
+    uri: Option<ValueMatcher<'_>>,
     request: &impl Request,
     draw: impl FnOnce() -> f64,
     regexes: &Regexes,

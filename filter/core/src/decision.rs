@@ -2,8 +2,8 @@
 
 use crate::cors::CrossOrigin;
 use crate::rules::{
-    ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedOrigin,
-    ArchivedRetries, ArchivedWeightedCluster,
+    ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries,
+    ArchivedRuleOrigin, ArchivedWeightedCluster,
 };
 
 /// What becomes of a request, and which rule said so.
@@ -19,7 +19,7 @@ pub struct Decision<'t> {
 #[derive(Clone, Copy, Debug)]
 pub struct Matched<'t> {
     /// Where it was written.
-    pub origin: &'t ArchivedOrigin,
+    pub origin: &'t ArchivedRuleOrigin,
     /// Which of its `match` blocks; none if it has none.
     pub block: Option<usize>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Told;
+use crate::identity::IdentityPolicy;
 
 /// The configuration of a plugin, as JSON. A field that it does not know is refused: one that is overlooked might be a
 /// condition.
@@ -13,7 +13,7 @@ pub struct PortConfig {
     pub port: u16,
     /// What upstreams are told of connections; a chain that is in none tells nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<Told>,
+    pub told: Vec<IdentityPolicy>,
 }
 
 impl PortConfig {

@@ -50,7 +50,7 @@ pub struct VirtualHostConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
 #[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
-pub struct Origin {
+pub struct RuleOrigin {
     /// `namespace/name`.
     pub virtual_service: String,
     /// Its place in `spec.http`.
@@ -60,14 +60,14 @@ pub struct Origin {
     pub name: Option<String>,
     /// The rule that delegated to it.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub root: Option<Box<Root>>,
+    pub root: Option<Box<DelegatingRule>>,
 }
 
 /// The rule that delegated to another VirtualService's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
 #[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
-pub struct Root {
+pub struct DelegatingRule {
     /// `namespace/name`.
     pub virtual_service: String,
     /// Its place in `spec.http`.
@@ -80,7 +80,7 @@ pub struct Root {
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
     /// Where it was written.
-    pub origin: Origin,
+    pub origin: RuleOrigin,
     /// Any of these; none matches every request. In a block's bytes each of them is a value of its own.
     #[serde(default, skip_serializing_if = "is_default")]
     #[rkyv(with = rkyv::with::Skip)]

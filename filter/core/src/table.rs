@@ -15,4 +15,4 @@ pub(crate) use self::bytes::Corrupt;
 
 pub use self::block::{HostBlock, TableError};
 pub use self::installed::{Demanded, RouteTable, encode_parts};
-pub use self::part::{Entry, EntryValue, PARTS, encode_part, is_part, part_of};
+pub use self::part::{EntryValue, PARTS, TableEntry, encode_part, is_part, part_of};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use sealgate_agent::config::GatewaySettings;
-use sealgate_agent::demand::Demand;
+use sealgate_agent::demand::CredentialDemand;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_agent::translate::Settings;
@@ -65,7 +65,7 @@ impl Floor {
         })?;
         let options = xds::Options {
             namespace: NAMESPACE.to_owned(),
-            demand: Demand::default(),
+            demand: CredentialDemand::default(),
             drain: Duration::ZERO,
         };
         let stop = std::future::pending();

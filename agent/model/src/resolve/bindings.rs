@@ -15,21 +15,21 @@ use crate::{Kind, ObjectRef};
 const MESH: &str = "mesh";
 
 /// Name and namespace of a Gateway: namesakes lie together.
-pub(super) type Key = (Arc<str>, Arc<str>);
+pub(super) type GatewayKey = (Arc<str>, Arc<str>);
 
 /// The Gateways that this gateway serves, and those that are known but are another gateway's, or refused.
 pub(super) struct Gateways<'a> {
-    pub(super) served: &'a BTreeMap<Key, Arc<DeclaredGateway>>,
+    pub(super) served: &'a BTreeMap<GatewayKey, Arc<DeclaredGateway>>,
     pub(super) is_known: &'a dyn Fn(&ObjectRef) -> bool,
 }
 
 /// `name` is the Gateway of its own namespace, `ns/name` another's.
-fn resolve(name: &str, service: &Service) -> Key {
+fn resolve(name: &str, service: &Service) -> GatewayKey {
     let (namespace, name) = name.split_once('/').unwrap_or((&service.meta.namespace, name));
     (name.into(), namespace.into())
 }
 
-fn gateway_ref((name, namespace): &Key) -> ObjectRef {
+fn gateway_ref((name, namespace): &GatewayKey) -> ObjectRef {
     ObjectRef::new(Kind::Gateway, &**namespace, &**name)
 }
 
@@ -92,7 +92,7 @@ impl<'s> Check<'s> {
         });
     }
 
-    fn unknown(&mut self, at: usize, key: &Key, gateways: &Gateways<'_>) {
+    fn unknown(&mut self, at: usize, key: &GatewayKey, gateways: &Gateways<'_>) {
         let from = (Arc::clone(&key.0), Arc::from(""));
         let mut namesakes = gateways.served.range(from..);
         let namesake = namesakes.next().filter(|((name, _), _)| *name == key.0);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::gateway::DeclaredServer;
-use super::patterns::Patterns;
+use super::patterns::PatternMap;
 use super::rank::ServerId;
 use super::sharing::{Member, MovedName, Sharing};
 use super::tls::{Served, served};
@@ -27,13 +27,13 @@ enum Refusal {
 
 /// What became of a server.
 #[derive(Clone, Debug, PartialEq)]
-enum Standing {
+enum ServerStanding {
     Refused(Refusal),
     Plain,
     Secure(Served, Member),
 }
 
-impl Standing {
+impl ServerStanding {
     fn member(&self) -> Option<&Member> {
         match self {
             Self::Secure(_, member) => Some(member),
@@ -50,8 +50,8 @@ impl Standing {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
-    by_pattern: Patterns<Few<ServerId>>,
-    standing: BTreeMap<ServerId, Standing>,
+    by_pattern: PatternMap<Few<ServerId>>,
+    standing: BTreeMap<ServerId, ServerStanding>,
     /// With what the hosts of each chain were served last.
     held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,
     sharing: Sharing,
@@ -144,7 +144,7 @@ impl Servers {
         while let Some(id) = self.dirty.pop_first() {
             let before = self.standing.remove(&id);
             let mut look = Look {
-                before: before.as_ref().and_then(Standing::member).cloned(),
+                before: before.as_ref().and_then(ServerStanding::member).cloned(),
                 now: None,
                 said: Vec::new(),
                 wants: Few::default(),
@@ -152,13 +152,13 @@ impl Servers {
             };
             if let Some(server) = self.declared.get(&look.id).cloned() {
                 let standing = self.judge(&server, is_served);
-                if before.as_ref().map(Standing::is_carried_out) != Some(standing.is_carried_out()) {
+                if before.as_ref().map(ServerStanding::is_carried_out) != Some(standing.is_carried_out()) {
                     self.dirty.extend(self.rivals(&server));
                     settled.moved.push(Arc::clone(&server));
                 }
                 look.said = said(&server, &standing);
                 look.now = standing.member().cloned();
-                if let Standing::Secure(served, _) = &standing {
+                if let ServerStanding::Secure(served, _) = &standing {
                     look.wants = served.names.clone();
                 }
                 self.standing.insert(look.id.clone(), standing);
@@ -188,16 +188,16 @@ impl Servers {
         }
     }
 
-    fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> Standing {
+    fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> ServerStanding {
         let first = self.declared.values().next();
         if first.is_some_and(|first| first.secure != server.secure) {
-            return Standing::Refused(Refusal::Port);
+            return ServerStanding::Refused(Refusal::Port);
         }
         if !server.secure {
-            return Standing::Plain;
+            return ServerStanding::Plain;
         }
         if let Some(host) = self.taken(server) {
-            return Standing::Refused(Refusal::Host(host));
+            return ServerStanding::Refused(Refusal::Host(host));
         }
         match &server.tls {
             Some(asked) => {
@@ -206,16 +206,16 @@ impl Servers {
                     chain: Arc::new(Chain::secure(server, &served.tls)),
                     certificates: server.certificates,
                 };
-                Standing::Secure(served, member)
+                ServerStanding::Secure(served, member)
             }
-            None => Standing::Refused(Refusal::NoCertificate),
+            None => ServerStanding::Refused(Refusal::NoCertificate),
         }
     }
 
     /// A host that an older server has.
     fn taken(&self, server: &DeclaredServer) -> Option<Arc<str>> {
         let has = |id: &ServerId, pattern: &str| {
-            matches!(self.standing.get(id), Some(Standing::Secure(..)))
+            matches!(self.standing.get(id), Some(ServerStanding::Secure(..)))
                 && self.declared.get(id).is_some_and(|older| older.holds(pattern))
         };
         server.patterns().into_iter().find(|pattern| {
@@ -255,7 +255,7 @@ impl Servers {
         &'s self,
         ids: impl Iterator<Item = &'s ServerId>,
     ) -> impl Iterator<Item = &'s Arc<DeclaredServer>> {
-        let ids = ids.filter(|id| !matches!(self.standing.get(id), None | Some(Standing::Refused(_))));
+        let ids = ids.filter(|id| !matches!(self.standing.get(id), None | Some(ServerStanding::Refused(_))));
         ids.filter_map(|id| self.declared.get(id))
     }
 
@@ -272,7 +272,7 @@ impl Servers {
         let plain = all
             .into_iter()
             .flatten()
-            .filter(|(_, standing)| **standing == Standing::Plain);
+            .filter(|(_, standing)| **standing == ServerStanding::Plain);
         plain.filter_map(|(id, _)| self.declared.get(id))
     }
 
@@ -288,7 +288,7 @@ impl Servers {
     }
 }
 
-fn said(server: &DeclaredServer, standing: &Standing) -> Vec<Finding> {
+fn said(server: &DeclaredServer, standing: &ServerStanding) -> Vec<Finding> {
     let finding = |code, field: &str, message: String| Finding {
         severity: Severity::Error,
         code,
@@ -297,17 +297,17 @@ fn said(server: &DeclaredServer, standing: &Standing) -> Vec<Finding> {
         message,
     };
     match standing {
-        Standing::Refused(Refusal::Port) => {
+        ServerStanding::Refused(Refusal::Port) => {
             let message = "another server of this port differs in TLS; it stays".to_owned();
             vec![finding(Code::PortCollision, "port", message)]
         }
-        Standing::Refused(Refusal::Host(host)) => {
+        ServerStanding::Refused(Refusal::Host(host)) => {
             let message = format!("{host} is another server's on this port, which stays");
             vec![finding(Code::HostCollision, "hosts", message)]
         }
         // Said of the Gateway by itself, which never became part of the store.
-        Standing::Refused(Refusal::NoCertificate) | Standing::Plain => Vec::new(),
-        Standing::Secure(served, _) => {
+        ServerStanding::Refused(Refusal::NoCertificate) | ServerStanding::Plain => Vec::new(),
+        ServerStanding::Secure(served, _) => {
             let effect = if served.held {
                 "the former one is served on"
             } else {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::patterns::Patterns;
+use super::patterns::PatternMap;
 use super::rank::ServerId;
 use crate::CredentialName;
 use crate::annotation::Certificates;
@@ -58,12 +58,12 @@ struct Group {
 
 /// The group that does share a chain.
 #[derive(Debug)]
-struct Shared {
+struct SharedChain {
     group: Arc<str>,
     chain: Arc<Chain>,
 }
 
-impl Shared {
+impl SharedChain {
     /// The chain of a group, made of one of its members; the certificate is no part of it.
     fn new(group: &Arc<str>, member: &Member) -> Option<Self> {
         let tls = member.chain.tls.as_deref()?;
@@ -88,16 +88,16 @@ impl Shared {
 #[derive(Debug, Default)]
 pub(super) struct Sharing {
     members: BTreeMap<ServerId, Member>,
-    by_pattern: Patterns<Option<ServerId>>,
+    by_pattern: PatternMap<Option<ServerId>>,
     groups: BTreeMap<Arc<str>, Group>,
-    shared: Option<Shared>,
+    shared: Option<SharedChain>,
     /// The chains that servers have for themselves; one of a group for the names that a wildcard beside it would take.
     own: BTreeMap<ServerId, Arc<Chain>>,
     names: BTreeMap<Arc<str>, CredentialName>,
 }
 
 /// A server that was looked at: what it was, and what it is.
-pub(super) type Move = (ServerId, Option<Member>, Option<Member>);
+pub(super) type MemberMove = (ServerId, Option<Member>, Option<Member>);
 
 /// A name of a shared chain that is another one now.
 pub(super) type MovedName = (Arc<str>, Arc<str>);
@@ -122,7 +122,7 @@ impl Sharing {
 
     /// Takes what became of servers; gives the names, each with its chain, whose certificate is another one now. A group
     /// goes on demand from so many servers on; 0 is never.
-    pub(super) fn settle(&mut self, moves: &[Move], from: usize) -> BTreeSet<MovedName> {
+    pub(super) fn settle(&mut self, moves: &[MemberMove], from: usize) -> BTreeSet<MovedName> {
         let mut ids: BTreeSet<ServerId> = BTreeSet::new();
         let mut touched: BTreeSet<Arc<str>> = BTreeSet::new();
         let was = self.shared.as_ref().map(|shared| Arc::clone(&shared.group));
@@ -219,7 +219,7 @@ impl Sharing {
         let mut moved: BTreeSet<_> = gone.collect();
         self.shared = chosen.and_then(|group| {
             let first = self.groups.get(group)?.members.first()?;
-            Shared::new(group, self.members.get(first)?)
+            SharedChain::new(group, self.members.get(first)?)
         });
         self.own.clear();
         let members: Vec<_> = self.members.keys().cloned().collect();

@@ -6,22 +6,22 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sealgate_model::{Code, Entry, Finding, Kind, ObjectRef, Severity, SourceEvent};
+use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity, SourceEvent, SourceObject};
 
 /// What one unit held when it was last read.
 #[derive(Debug)]
-struct Reading {
+struct UnitReading {
     /// Names the unit itself.
     file: ObjectRef,
-    objects: BTreeMap<ObjectRef, Arc<Entry>>,
+    objects: BTreeMap<ObjectRef, Arc<SourceObject>>,
     /// What is wrong with the unit as a whole.
     findings: Vec<Finding>,
     /// Objects that it has twice.
     again: Vec<ObjectRef>,
 }
 
-impl Reading {
-    fn new(file: ObjectRef, entries: Vec<Entry>) -> Self {
+impl UnitReading {
+    fn new(file: ObjectRef, entries: Vec<SourceObject>) -> Self {
         let mut reading = Self {
             file,
             objects: BTreeMap::new(),
@@ -50,16 +50,16 @@ impl Reading {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Index {
-    readings: BTreeMap<PathBuf, Reading>,
+pub(super) struct UnitIndex {
+    readings: BTreeMap<PathBuf, UnitReading>,
     /// The units that hold an object of this name, and the unit that a file's name means.
     claims: HashMap<ObjectRef, BTreeSet<PathBuf>>,
-    told: HashMap<ObjectRef, Arc<Entry>>,
+    told: HashMap<ObjectRef, Arc<SourceObject>>,
     /// What may differ from what was told.
     touched: BTreeSet<ObjectRef>,
 }
 
-impl Index {
+impl UnitIndex {
     /// The units at a path and below it.
     pub(super) fn units_at(&self, path: &Path) -> impl Iterator<Item = &PathBuf> {
         let from = self
@@ -70,8 +70,8 @@ impl Index {
     }
 
     /// Takes what a unit holds now. One that cannot be read as a whole keeps the objects that it had.
-    pub(super) fn set(&mut self, path: &Path, file: ObjectRef, entries: Vec<Entry>) {
-        let mut reading = Reading::new(file, entries);
+    pub(super) fn set(&mut self, path: &Path, file: ObjectRef, entries: Vec<SourceObject>) {
+        let mut reading = UnitReading::new(file, entries);
         let former = self.take(path);
         if reading.is_broken() {
             for (name, old) in former.into_iter().flat_map(|former| former.objects) {
@@ -93,7 +93,7 @@ impl Index {
         drop(self.take(path));
     }
 
-    fn take(&mut self, path: &Path) -> Option<Reading> {
+    fn take(&mut self, path: &Path) -> Option<UnitReading> {
         self.touch(path);
         let reading = self.readings.remove(path)?;
         for name in reading.objects.keys().chain([&reading.file]) {
@@ -120,7 +120,7 @@ impl Index {
         }
     }
 
-    fn claimants(&self, name: &ObjectRef) -> impl Iterator<Item = &Reading> {
+    fn claimants(&self, name: &ObjectRef) -> impl Iterator<Item = &UnitReading> {
         let paths = self.claims.get(name).into_iter().flatten();
         paths.filter_map(|path| self.readings.get(path))
     }
@@ -132,7 +132,7 @@ impl Index {
             match self.current(&name) {
                 Some(now) if self.told.get(&name).is_some_and(|told| same(told, &now)) => {}
                 Some(now) => {
-                    events.push(SourceEvent::Apply(Entry::clone(&now)));
+                    events.push(SourceEvent::Apply(SourceObject::clone(&now)));
                     self.told.insert(name, now);
                 }
                 None if self.told.remove(&name).is_some() => events.push(SourceEvent::Delete(name)),
@@ -143,20 +143,20 @@ impl Index {
     }
 
     /// Everything, as if nothing had been told yet, in the order of the paths.
-    pub(super) fn all(&mut self) -> Vec<Entry> {
+    pub(super) fn all(&mut self) -> Vec<SourceObject> {
         self.told.clear();
         self.touched = self.claims.keys().cloned().collect();
         let told = |event| match event {
             SourceEvent::Apply(entry) => Some(entry),
             SourceEvent::Reset(_) | SourceEvent::Delete(_) => None,
         };
-        let mut entries: Vec<Entry> = self.changes().into_iter().filter_map(told).collect();
+        let mut entries: Vec<SourceObject> = self.changes().into_iter().filter_map(told).collect();
         entries.sort_by_cached_key(|entry| self.claims.get(&entry.object_ref)?.first().cloned());
         entries
     }
 
     /// What is to be told of an object or a file.
-    fn current(&self, name: &ObjectRef) -> Option<Arc<Entry>> {
+    fn current(&self, name: &ObjectRef) -> Option<Arc<SourceObject>> {
         let owner = self.claimants(name).next()?;
         if name.kind != Kind::File {
             return owner.objects.get(name).cloned();
@@ -164,7 +164,7 @@ impl Index {
         let mut findings = owner.findings.clone();
         findings.extend(self.duplicates(owner));
         (!findings.is_empty()).then(|| {
-            Arc::new(Entry {
+            Arc::new(SourceObject {
                 object_ref: name.clone(),
                 object: None,
                 findings,
@@ -173,7 +173,7 @@ impl Index {
     }
 
     /// The objects of a unit that do not stand.
-    fn duplicates<'i>(&'i self, reading: &'i Reading) -> impl Iterator<Item = Finding> + 'i {
+    fn duplicates<'i>(&'i self, reading: &'i UnitReading) -> impl Iterator<Item = Finding> + 'i {
         let owned = reading.objects.keys().filter_map(|name| {
             let owner = self.claimants(name).next()?;
             (owner.file != reading.file).then(|| duplicate(name, reading, owner))
@@ -182,7 +182,7 @@ impl Index {
     }
 }
 
-fn duplicate(name: &ObjectRef, reading: &Reading, owner: &Reading) -> Finding {
+fn duplicate(name: &ObjectRef, reading: &UnitReading, owner: &UnitReading) -> Finding {
     Finding {
         severity: Severity::Error,
         code: Code::DuplicateObject,
@@ -196,6 +196,6 @@ fn duplicate(name: &ObjectRef, reading: &Reading, owner: &Reading) -> Finding {
     }
 }
 
-fn same(told: &Arc<Entry>, now: &Arc<Entry>) -> bool {
+fn same(told: &Arc<SourceObject>, now: &Arc<SourceObject>) -> bool {
     Arc::ptr_eq(told, now) || told == now
 }

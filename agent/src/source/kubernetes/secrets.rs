@@ -12,15 +12,15 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use kube::{Api, Resource};
-use sealgate_model::{CredentialName, Entry, Kind, ObjectRef, SourceEvent, Step};
+use sealgate_model::{CredentialName, Kind, ObjectRef, SourceEvent, SourceObject, Step};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use self::wanted::Wanted;
+use self::wanted::WantedSecrets;
 use super::events::Seen;
 use super::{KubernetesSource, secret};
-use crate::demand::{Delta, Follow};
+use crate::demand::{Delta, DemandWatch};
 use crate::source::health::Health;
 
 /// With more Secrets than this, one watch of the namespace takes the place of one watch each.
@@ -44,7 +44,7 @@ pub enum SecretWatch {
 /// What is known of a Secret now; none if there is none.
 #[derive(Debug)]
 pub(super) enum SecretNews {
-    Is(String, Option<Box<Entry>>),
+    Is(String, Option<Box<SourceObject>>),
     /// It may not be read for now.
     Forbidden(String),
     /// Whether the namespace can be watched as a whole.
@@ -83,7 +83,7 @@ impl Context {
     }
 
     /// A Secret as it was read.
-    fn entry(&self, secret: Secret) -> Entry {
+    fn entry(&self, secret: Secret) -> SourceObject {
         let uid = secret.metadata.uid.clone();
         let entry = secret::entry(secret);
         self.seen.note(&entry.object_ref, "v1", uid);
@@ -100,7 +100,7 @@ impl Context {
 pub(super) struct Secrets {
     context: Context,
     sender: mpsc::UnboundedSender<Step>,
-    wanted: Wanted,
+    wanted: WantedSecrets,
     /// Those of the first demand that were not heard of yet; none before there was one.
     first: Option<BTreeSet<String>>,
     /// What came in before that: told at once, because one change of thousands is little work and thousands of changes
@@ -129,7 +129,7 @@ impl Secrets {
                 news,
             },
             sender,
-            wanted: Wanted::default(),
+            wanted: WantedSecrets::default(),
             first: None,
             held: Step::new(),
             known: BTreeSet::new(),
@@ -140,7 +140,11 @@ impl Secrets {
         (secrets, receiver)
     }
 
-    pub(super) async fn run(mut self, mut receiver: mpsc::UnboundedReceiver<SecretNews>, mut demand: Follow) {
+    pub(super) async fn run(
+        mut self,
+        mut receiver: mpsc::UnboundedReceiver<SecretNews>,
+        mut demand: DemandWatch,
+    ) {
         loop {
             let deadline = self.wanted.next_deadline();
             tokio::select! {

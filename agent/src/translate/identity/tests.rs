@@ -15,7 +15,7 @@ fn chain(name: &str, hosts: &[&str]) -> Arc<Chain> {
 
 #[test]
 fn a_host_comes_in_by_the_chain_that_envoy_would_choose() {
-    let port = Port {
+    let port = ServedPort {
         number: 443,
         bind: 443,
         chains: vec![

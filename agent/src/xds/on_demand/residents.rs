@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use self::index::Index;
-pub(super) use self::index::Place;
+pub(super) use self::index::ProxyChain;
+use self::index::ResidentIndex;
 use self::words::{Word, Words};
 use super::name::normalized;
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
@@ -38,13 +38,13 @@ pub(super) type Id = u64;
 /// Who asks, and how it is told that there is an answer.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
-    pub(super) place: Arc<Place>,
+    pub(super) place: Arc<ProxyChain>,
     pub(super) wake: Arc<Notify>,
 }
 
 /// What a stream is told, under the name as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum SecretAnswer {
     Secret(Arc<str>, Arc<Resource>),
     Removed(Vec<u8>),
 }
@@ -52,7 +52,7 @@ pub(super) enum Answer {
 /// A name that a proxy holds, or is about to.
 #[derive(Debug)]
 struct Resident {
-    place: Arc<Place>,
+    place: Arc<ProxyChain>,
     wake: Arc<Notify>,
     wire: Arc<str>,
     name: Arc<str>,
@@ -84,7 +84,7 @@ pub(super) struct Residents {
     all: HashMap<Id, Resident>,
     /// Names that are to be taken back, until their streams say so.
     leaving: HashMap<Id, Arc<str>>,
-    index: Index,
+    index: ResidentIndex,
     words: Words,
     proxies: Proxies,
     next: Id,
@@ -96,7 +96,7 @@ impl Residents {
             snapshot,
             all: HashMap::new(),
             leaving: HashMap::new(),
-            index: Index::default(),
+            index: ResidentIndex::default(),
             words: Words::default(),
             proxies,
             next: 0,
@@ -104,7 +104,7 @@ impl Residents {
     }
 
     /// A chain of a proxy.
-    pub(super) fn place(&self, node: &str, chain: &str) -> Arc<Place> {
+    pub(super) fn place(&self, node: &str, chain: &str) -> Arc<ProxyChain> {
         self.index.place(node, chain)
     }
 
@@ -164,15 +164,18 @@ impl Residents {
     }
 
     /// What the stream is to be told of a name now; `nonce` is the answer's.
-    pub(super) fn answer(&mut self, id: Id, nonce: u64) -> Option<Answer> {
+    pub(super) fn answer(&mut self, id: Id, nonce: u64) -> Option<SecretAnswer> {
         if let Some(wire) = self.leaving.remove(&id) {
-            return Some(Answer::Removed(wire.as_bytes().to_vec()));
+            return Some(SecretAnswer::Removed(wire.as_bytes().to_vec()));
         }
         let resident = self.all.get_mut(&id).filter(|resident| resident.pending)?;
         resident.pending = false;
         let resource = self.snapshot.get(TypeUrl::Secret, &resident.secret)?;
         resident.sent = Some((nonce, Arc::clone(resource.version())));
-        Some(Answer::Secret(Arc::clone(&resident.wire), Arc::clone(resource)))
+        Some(SecretAnswer::Secret(
+            Arc::clone(&resident.wire),
+            Arc::clone(resource),
+        ))
     }
 
     /// Takes a proxy's word on an answer. What it refuses of a name that it does not have yet leaves a handshake

@@ -10,13 +10,13 @@ use crate::snapshot::{TypeUrl, Version};
 
 /// Names over all proxies.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct OnDemandCounts {
     resident: AtomicUsize,
     unknown: AtomicU64,
     taken_back: AtomicU64,
 }
 
-impl Counts {
+impl OnDemandCounts {
     /// Names that proxies hold now.
     #[must_use]
     pub fn resident(&self) -> usize {

@@ -19,7 +19,7 @@ const LONGEST_NODE: usize = 1024;
 const NO_NODE: &str = "unnamed";
 
 /// A variant of the protocol.
-pub(in super::super) trait Flavour: Machine {
+pub(in super::super) trait Variant: Machine {
     type Message: Message + Default + 'static;
 
     fn node(message: &Self::Message) -> &str;
@@ -30,7 +30,7 @@ pub(in super::super) trait Flavour: Machine {
     fn append(kind: TypeUrl, response: Self::Response, message: &mut Vec<u8>);
 }
 
-impl Flavour for delta::DeltaSubscription {
+impl Variant for delta::DeltaSubscription {
     type Message = DeltaDiscoveryRequest;
 
     fn node(message: &Self::Message) -> &str {
@@ -82,7 +82,7 @@ impl Flavour for delta::DeltaSubscription {
     }
 }
 
-impl Flavour for sotw::SotwSubscription {
+impl Variant for sotw::SotwSubscription {
     type Message = DiscoveryRequest;
 
     fn node(message: &Self::Message) -> &str {

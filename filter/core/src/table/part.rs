@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
 use super::block::{HostBlock, TableError};
-use super::bytes::{Corrupt, Reader, field, put};
+use super::bytes::{ByteReader, Corrupt, field, put};
 
 /// Into how many parts the table is split. A change of one host re-sends one of them.
 pub const PARTS: u16 = 64;
@@ -23,7 +23,7 @@ const RECORD: usize = 20;
 /// In which part an entry is: FNV-1a over the port and the domain (`name`, `*.suffix` or `*`), the same everywhere.
 #[must_use]
 pub fn part_of(port: u16, domain: &str) -> u16 {
-    Key::of(port, domain).part()
+    EntryKey::of(port, domain).part()
 }
 
 /// Whether a plugin's configuration is a part.
@@ -35,7 +35,7 @@ pub fn is_part(configuration: &[u8]) -> bool {
 /// A line of the table. A virtual host's domains and a server's are looked up by themselves: a host may be found by its
 /// name, and its demand by a wildcard.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct TableEntry<'a> {
     /// The Gateway's port number.
     pub port: u16,
     /// `name`, `*.suffix` or `*`, lower-case.
@@ -64,11 +64,11 @@ pub enum EntryValue<'a> {
 /// A domain that is there twice or belongs to another part, or more than a part can hold.
 pub fn encode_part<'a>(
     index: u16,
-    entries: impl IntoIterator<Item = Entry<'a>>,
+    entries: impl IntoIterator<Item = TableEntry<'a>>,
 ) -> Result<Vec<u8>, TableError> {
     let (mut hosts, mut demands) = (BTreeMap::new(), BTreeMap::new());
     for entry in entries {
-        let key = Key::of(entry.port, entry.domain);
+        let key = EntryKey::of(entry.port, entry.domain);
         if key.part() != index {
             return Err(TableError::new(entry.domain, format!("is not of part {index}")));
         }
@@ -121,7 +121,7 @@ impl<'a> Heap<'a> {
         }
     }
 
-    fn record(&mut self, key: &Key<'a>, value: &'a [u8], record: &mut Vec<u8>) {
+    fn record(&mut self, key: &EntryKey<'a>, value: &'a [u8], record: &mut Vec<u8>) {
         put(record, key.class as usize);
         for run in [key.name, value] {
             put(record, self.place(run));
@@ -141,7 +141,7 @@ impl<'a> Heap<'a> {
 
 /// By what an entry is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key<'a> {
+pub(super) struct EntryKey<'a> {
     /// The port, and whether it is a wildcard.
     class: u32,
     /// A wildcard's is what follows its star.
@@ -150,7 +150,7 @@ pub(super) struct Key<'a> {
 
 const WILDCARD: u32 = 1 << 16;
 
-impl<'a> Key<'a> {
+impl<'a> EntryKey<'a> {
     pub(super) fn of(port: u16, domain: &'a str) -> Self {
         match domain.strip_prefix('*') {
             Some(suffix) => Self::wildcard(port, suffix.as_bytes()),
@@ -186,14 +186,14 @@ impl<'a> Key<'a> {
 
 /// A kind of keys.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum DirectoryKind {
     Hosts,
     Demands,
 }
 
 /// A part that is installed.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct InstalledPart {
     pub(super) index: u16,
     bytes: Vec<u8>,
     counts: [usize; 2],
@@ -209,7 +209,7 @@ pub(super) struct Found<'t> {
     pub(super) value: &'t [u8],
 }
 
-impl Part {
+impl InstalledPart {
     /// Looks at the header and the directories; what they point to is looked at when a request asks for it.
     pub(super) fn read(bytes: Vec<u8>) -> Result<Self, TableError> {
         let (index, counts) = header(&bytes)?;
@@ -220,7 +220,7 @@ impl Part {
             longest: [None; 2],
         };
         let broken = |_| TableError::new(format!("part {index}"), "the directory is broken");
-        for kind in [Kind::Hosts, Kind::Demands] {
+        for kind in [DirectoryKind::Hosts, DirectoryKind::Demands] {
             let longest = part.check(kind).map_err(broken)?;
             if let Some(own) = part.longest.get_mut(kind as usize) {
                 *own = longest;
@@ -233,12 +233,12 @@ impl Part {
         &self.bytes
     }
 
-    pub(super) fn longest(&self, kind: Kind) -> Option<usize> {
+    pub(super) fn longest(&self, kind: DirectoryKind) -> Option<usize> {
         self.longest.get(kind as usize).copied().flatten()
     }
 
     /// Every entry is of this part, behind the one before it, and points into the bytes.
-    fn check(&self, kind: Kind) -> Result<Option<usize>, Corrupt> {
+    fn check(&self, kind: DirectoryKind) -> Result<Option<usize>, Corrupt> {
         let mut longest = None;
         let mut last = None;
         for record in self.directory(kind)? {
@@ -258,13 +258,13 @@ impl Part {
         Ok(longest)
     }
 
-    fn directory(&self, kind: Kind) -> Result<&[[u8; RECORD]], Corrupt> {
+    fn directory(&self, kind: DirectoryKind) -> Result<&[[u8; RECORD]], Corrupt> {
         let [hosts, demands] = self.counts;
-        let mut reader = Reader(self.bytes.get(HEADER..).unwrap_or_default());
+        let mut reader = ByteReader(self.bytes.get(HEADER..).unwrap_or_default());
         let first = reader.records(hosts)?;
         match kind {
-            Kind::Hosts => Ok(first),
-            Kind::Demands => reader.records(demands),
+            DirectoryKind::Hosts => Ok(first),
+            DirectoryKind::Demands => reader.records(demands),
         }
     }
 
@@ -282,7 +282,7 @@ impl Part {
     }
 
     /// All that could be wrong was looked at when the part was read.
-    pub(super) fn find(&self, kind: Kind, key: &Key<'_>) -> Option<Found<'_>> {
+    pub(super) fn find(&self, kind: DirectoryKind, key: &EntryKey<'_>) -> Option<Found<'_>> {
         let directory = self.directory(kind).ok()?;
         let place = directory.binary_search_by(|record| match self.at(record) {
             Ok(found) => found.key().cmp(key),
@@ -293,8 +293,8 @@ impl Part {
 }
 
 impl<'t> Found<'t> {
-    fn key(&self) -> Key<'t> {
-        Key {
+    fn key(&self) -> EntryKey<'t> {
+        EntryKey {
             class: self.class,
             name: self.name,
         }
@@ -304,7 +304,7 @@ impl<'t> Found<'t> {
 /// The part's number, and how many entries of each kind it has.
 fn header(bytes: &[u8]) -> Result<(u16, [usize; 2]), TableError> {
     let refused = |reason: &str| TableError::new("part", reason);
-    let mut reader = Reader(bytes);
+    let mut reader = ByteReader(bytes);
     let mut take = |count| reader.bytes(count).map_err(|Corrupt| refused("is too short"));
     if take(MAGIC.len())? != MAGIC {
         return Err(refused("is none"));

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::super::follow::{Delays, Heard, code, explain, follow as follow_watch};
-use super::wanted::Names;
+use super::wanted::SecretNames;
 use super::{Context, SecretNews, Task};
 use crate::source::health::WatchState;
 
@@ -22,16 +22,16 @@ use crate::source::health::WatchState;
 const READS: usize = 16;
 
 /// A wanted Secret that moved.
-struct Move {
+struct SecretMove {
     name: String,
-    to: Version,
+    to: ResourceVersion,
 }
 
 /// What a read must not be older than; none is the newest there is. The API server answers for a version that it knows
 /// already without asking its store.
-type Version = Option<String>;
+type ResourceVersion = Option<String>;
 
-pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>) {
+pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<SecretNames>) {
     let (moved, mut moves) = mpsc::unbounded_channel();
     let _ends_with_us = Task(tokio::spawn(watch_metadata(
         context.clone(),
@@ -39,7 +39,7 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>)
         moved,
     )));
     let mut before = wanted.borrow_and_update().clone();
-    let mut reader = Reader {
+    let mut reader = SecretReader {
         context,
         wanted: wanted.clone(),
         permits: Arc::new(Semaphore::new(READS)),
@@ -76,8 +76,8 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>)
 /// Says which of the wanted ones moved.
 async fn watch_metadata(
     context: Context,
-    wanted: watch::Receiver<Names>,
-    moved: UnboundedSender<Heard<Move>>,
+    wanted: watch::Receiver<SecretNames>,
+    moved: UnboundedSender<Heard<SecretMove>>,
 ) {
     let watched = context
         .health
@@ -87,7 +87,7 @@ async fn watch_metadata(
         let read = |meta: PartialObjectMeta<Secret>| {
             let name = meta.name_any();
             let is_wanted = wanted.borrow().contains(&name);
-            is_wanted.then(|| Move {
+            is_wanted.then(|| SecretMove {
                 name,
                 to: meta.resource_version(),
             })
@@ -102,17 +102,17 @@ async fn watch_metadata(
 }
 
 /// Reads Secrets, each name at most once at a time.
-struct Reader {
+struct SecretReader {
     context: Context,
-    wanted: watch::Receiver<Names>,
+    wanted: watch::Receiver<SecretNames>,
     permits: Arc<Semaphore>,
     reads: JoinSet<String>,
     /// Names that are being read, and where they moved since, if they did.
-    reading: BTreeMap<String, Option<Version>>,
+    reading: BTreeMap<String, Option<ResourceVersion>>,
 }
 
-impl Reader {
-    fn take(&mut self, told: Heard<Move>) {
+impl SecretReader {
+    fn take(&mut self, told: Heard<SecretMove>) {
         let wanted = self.wanted.borrow().clone();
         match told {
             // A deletion too: an earlier read that is still under way must not have the last word.
@@ -131,7 +131,7 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, name: &str, version: Version) {
+    fn read(&mut self, name: &str, version: ResourceVersion) {
         if let Some(moved) = self.reading.get_mut(name) {
             *moved = Some(version);
             return;
@@ -156,8 +156,8 @@ impl Reader {
 /// a permit.
 async fn read(
     context: &Context,
-    (name, mut version): (&str, Version),
-    wanted: &watch::Receiver<Names>,
+    (name, mut version): (&str, ResourceVersion),
+    wanted: &watch::Receiver<SecretNames>,
     permits: &Semaphore,
 ) {
     let watched = context

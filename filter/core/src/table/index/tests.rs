@@ -1,5 +1,7 @@
 use super::*;
-use crate::rules::{Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, VirtualHostConfig};
+use crate::rules::{
+    Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, VirtualHostConfig,
+};
 use crate::table::block::HostBlock;
 use crate::table::view::HostView;
 
@@ -24,7 +26,7 @@ fn index(uris: &[(&str, &str)]) -> HostBlock {
         })
         .collect();
     let rule = RuleConfig {
-        origin: Origin::default(),
+        origin: RuleOrigin::default(),
         matches: blocks,
         action: Action::Direct(DirectAction::default()),
     };

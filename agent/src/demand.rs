@@ -1,8 +1,8 @@
 //! Which credentials are wanted: those that Gateways name, and those that proxies ask for. It is the one thing that flows
 //! against the stream: names, and nothing else.
 //!
-//! Whoever wants some has a [`DemandShare`], and says what changed of it; whoever follows is told what that changed of the whole.
-//! So a new host costs a name, however many there are.
+//! Whoever wants some has a [`DemandShare`], and says what changed of it; whoever follows is told what that changed of the
+//! whole. So a new host costs a name, however many there are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ fn typed(name: &str, mut config: Value) -> Value {
 
 /// What clients of such a listener meet.
 #[derive(Clone, Copy, Debug)]
-pub struct Material<'a> {
+pub struct ListenerPem<'a> {
     /// Of the gateway, in PEM.
     pub certificate: &'a str,
     /// Its key.
@@ -35,7 +35,7 @@ pub struct Material<'a> {
     pub root: &'a str,
 }
 
-impl Material<'_> {
+impl ListenerPem<'_> {
     /// `trust` is Envoy's word for what becomes of a certificate that cannot be verified.
     fn tls(&self, trust: &str) -> Value {
         let inline = |text: &str| json!({"inline_string": text});
@@ -74,7 +74,7 @@ fn route(mut route: Value) -> Value {
 
 /// Envoy's XFCC with all that it can hold but certificates, and what Envoy's formatters say beside it.
 #[must_use]
-pub fn native(port: u16, material: &Material<'_>) -> Value {
+pub fn native(port: u16, material: &ListenerPem<'_>) -> Value {
     let fact = |name: &str, fact: &str| json!({"header": {"key": name, "value": format!("%{fact}%")}});
     let manager = json!({
         "stat_prefix": "native",
@@ -106,7 +106,7 @@ pub struct Forwarding {
 
 /// A listener that does this.
 #[must_use]
-pub fn forwarding(port: u16, material: &Material<'_>, does: Forwarding) -> Value {
+pub fn forwarding(port: u16, material: &ListenerPem<'_>, does: Forwarding) -> Value {
     let adds = does
         .adds
         .iter()
@@ -143,7 +143,7 @@ pub fn alone(admin: u16, listeners: &[Value], upstream: u16) -> String {
 /// There is no such table.
 pub fn unchecked(
     port: u16,
-    material: &Material<'_>,
+    material: &ListenerPem<'_>,
     module: &Path,
     identity: IdentityConfig,
 ) -> Result<[Value; 2]> {

@@ -23,7 +23,7 @@ pub enum Taken {
 
 /// One line of the table.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct CorpusCase {
     /// The folder's name.
     pub name: String,
     /// `ready`, or the stable word why not.
@@ -58,12 +58,12 @@ fn taken(word: &str) -> Result<Option<Taken>> {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn cases() -> Result<Vec<Case>> {
+pub fn cases() -> Result<Vec<CorpusCase>> {
     let text = fs::read_to_string(folder().join("table.txt")).context("the table")?;
     let lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let cases: Vec<Case> = lines
+    let cases: Vec<CorpusCase> = lines
         .map(|line| case(line).with_context(|| line.to_owned()))
         .collect::<Result<_>>()?;
     let mut named: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
@@ -72,12 +72,12 @@ pub fn cases() -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn case(line: &str) -> Result<Case> {
+fn case(line: &str) -> Result<CorpusCase> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [name, ours, warnings, raw, served, reason @ ..] = words.as_slice() else {
         bail!("too few columns")
     };
-    Ok(Case {
+    Ok(CorpusCase {
         name: (*name).to_owned(),
         ours: (*ours).to_owned(),
         warnings: warnings

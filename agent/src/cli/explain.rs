@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
-use sealgate_core::explain::{Explanation, Question, Trace, trace};
+use sealgate_core::explain::{BatchAnswer, Question, Trace, trace};
 use sealgate_core::table::RouteTable;
 use sealgate_model::resolve::Resolver;
 use serde::Serialize;
@@ -44,7 +44,7 @@ fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Conclusion> {
         }
         let text = match read(&line) {
             Ok(question) if (0.0..1.0).contains(&question.draw) => {
-                serde_json::to_string(&Explanation::new(&question, table))?
+                serde_json::to_string(&BatchAnswer::new(&question, table))?
             }
             Ok(_) => {
                 answer = Conclusion::Bad;
@@ -73,9 +73,9 @@ fn read(line: &[u8]) -> serde_json::Result<Question> {
 
 /// The single form's answer: the batch's, and how it came about.
 #[derive(Serialize)]
-struct SingleExplanation {
+struct SingleAnswer {
     #[serde(flatten)]
-    answer: Explanation,
+    answer: BatchAnswer,
     #[serde(flatten)]
     trace: Trace,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,8 +86,8 @@ fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result
     let question = question(args)?;
     let number = question.listener_port();
     let port = resolver.port(number).map(Arc::as_ref);
-    let told = SingleExplanation {
-        answer: Explanation::new(&question, table),
+    let told = SingleAnswer {
+        answer: BatchAnswer::new(&question, table),
         trace: port
             .map(|_| trace(&question, &resolver.table(number)))
             .unwrap_or_default(),

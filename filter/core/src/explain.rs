@@ -93,7 +93,7 @@ impl Request for Question {
 
 /// One line of the answers.
 #[derive(Clone, Debug, Serialize)]
-pub struct Explanation {
+pub struct BatchAnswer {
     id: Value,
     matched: Option<MatchedAnswer>,
     decision: DecisionAnswer,
@@ -242,7 +242,7 @@ impl From<&ArchivedHeaderMutations> for HeaderAnswer {
     }
 }
 
-impl Explanation {
+impl BatchAnswer {
     /// The answer to `question`.
     #[must_use]
     pub fn new(question: &Question, table: &RouteTable) -> Self {

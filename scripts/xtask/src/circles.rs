@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::modules::{Modules, Place};
 
 /// The sources of each crate.
-pub(crate) const CRATES: [&str; 6] = [
+const CRATES: [&str; 6] = [
     "filter/core/src",
     "filter/src",
     "agent/model/src",

@@ -1,5 +1,7 @@
-//! One name, one type: whoever reads a name knows which type it is, in whatever crate. What a file or a folder keeps to
-//! itself, and tests, may be called as they like.
+//! One name, one type: whoever reads a name knows which type it is, in whatever crate. In the product that is so of
+//! every type of a file, be it that the file keeps it to itself; in the harness of those that a folder shows to others.
+//! The two are apart, for the harness plays the same parts (a client's connection, a control plane's store). Tests may
+//! call theirs as they like.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,95 +9,89 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::circles::CRATES;
 use crate::modules::sources;
 use crate::tokens::{tokens, without_tests};
 
-/// Names that more than one type has. It only gets shorter: one that is one type's has to be taken off.
-const KNOWN: [&str; 26] = [
-    // One of them is the core's or the filter's, which are being rewritten.
-    "Answer",
-    "Connection",
-    "Demand",
-    "Entry",
-    "Guard",
-    "Origin",
-    "Outcome",
-    "Port",
-    "Root",
-    "Side",
-    "Taken",
-    // One of them is the harness's, or all are.
-    "Case",
-    "Chain",
-    "Cluster",
-    "Kind",
-    "Machine",
-    "Material",
-    "Options",
-    "Part",
-    "Seen",
-    "Source",
-    "Store",
-    "Subject",
-    "Tls",
-    "Version",
-    "Way",
-];
+const PRODUCT: [&str; 4] = ["filter/core/src", "filter/src", "agent/model/src", "agent/src"];
+const HARNESS: [&str; 2] = ["tests/src", "scripts/xtask/src"];
 
 /// What is wrong, in words.
 pub(crate) fn check() -> Result<Vec<String>> {
+    let mut wrong = shared(&named(&PRODUCT, |_| true)?);
+    wrong.extend(shared(&named(&HARNESS, |found| found.is_shown)?));
+    Ok(wrong)
+}
+
+/// A type as it is declared.
+struct Declared<'t> {
+    name: &'t str,
+    /// Outside of its folder too.
+    is_shown: bool,
+}
+
+/// The files of each name that counts.
+fn named(
+    folders: &[&str],
+    counts: impl Fn(&Declared<'_>) -> bool,
+) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for folder in CRATES {
+    for folder in folders {
         for path in sources(Path::new(folder))? {
             let own = path.strip_prefix(folder)?.with_extension("");
             if own.iter().any(|part| part == "tests") {
                 continue;
             }
             let file = path.to_string_lossy();
-            for name in types(&fs::read_to_string(&path)?) {
-                named.entry(name).or_default().insert(file.clone().into_owned());
+            for found in types(&without_tests(&tokens(&fs::read_to_string(&path)?))) {
+                if counts(&found) {
+                    let files = named.entry(found.name.to_owned()).or_default();
+                    files.insert(file.clone().into_owned());
+                }
             }
         }
     }
-    Ok(judged(&named, &KNOWN))
+    Ok(named)
 }
 
-/// The types that a file shows to others.
-fn types(text: &str) -> Vec<String> {
-    let tokens = without_tests(&tokens(text));
+/// The types of a file; what is within something else (a function's own, a trait's) does not count.
+fn types<'t>(tokens: &[&'t str]) -> Vec<Declared<'t>> {
     let mut types = Vec::new();
-    let mut rest = tokens.as_slice();
+    let (mut deep, mut is_shown) = (0_usize, false);
+    let mut rest = tokens;
     while let Some((first, after)) = rest.split_first() {
         rest = after;
-        if *first != "pub" {
-            continue;
-        }
-        match rest {
-            ["(", "crate", ")", ..] => rest = rest.get(3..).unwrap_or_default(),
+        match (*first, rest) {
+            ("{", _) => deep += 1,
+            ("}", _) => deep = deep.saturating_sub(1),
+            ("pub", ["(", "crate", ")", ..]) => {
+                is_shown = true;
+                rest = rest.get(3..).unwrap_or_default();
+                continue;
+            }
             // Within one folder, whose words are close by.
-            ["(", ..] => continue,
+            ("pub", ["(", ..]) => {}
+            ("pub", _) => {
+                is_shown = true;
+                continue;
+            }
+            // A path may hold the word too (`r#type::`).
+            ("struct" | "enum" | "trait" | "type", [name, ..]) if deep == 0 && *name != "::" => {
+                types.push(Declared { name, is_shown });
+            }
             _ => {}
         }
-        if let ["struct" | "enum" | "trait" | "type", name, ..] = rest {
-            types.push((*name).to_owned());
-        }
+        is_shown = false;
     }
     types
 }
 
-fn judged(named: &BTreeMap<String, BTreeSet<String>>, known: &[&str]) -> Vec<String> {
+fn shared(named: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let shared = named.iter().filter(|(_, files)| files.len() > 1);
-    let new = shared.filter(|(name, _)| !known.contains(&name.as_str()));
     let say = |(name, files): (&String, &BTreeSet<String>)| {
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         format!("{name} is more than one type: {}", files.join(", "))
     };
-    let is_gone = |name: &&&str| named.get(**name).is_none_or(|files| files.len() < 2);
-    let gone = known.iter().filter(is_gone);
-    new.map(say)
-        .chain(gone.map(|name| format!("{name} is not more than one type any more: take it off the list")))
-        .collect()
+    shared.map(say).collect()
 }
 
 #[cfg(test)]
@@ -103,21 +99,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_shows_is_seen() {
-        let text = "pub struct A; pub(crate) enum B<T> {} struct C; pub(in crate::x) trait D {} pub type E = u8; pub fn f() {}
-            #[cfg(test)] mod tests { pub struct G; }";
-        assert_eq!(types(text), ["A", "B", "E"]);
+    fn the_types_of_a_file_are_seen() {
+        let text = "pub struct A; pub(crate) enum B<T> {} struct C; pub(in crate::x) trait D { type H; } pub type E = u8;
+            pub fn f() { struct I; } #[cfg(test)] mod tests { pub struct G; }";
+        let tokens = without_tests(&tokens(text));
+        let found: Vec<_> = types(&tokens)
+            .iter()
+            .map(|found| (found.name, found.is_shown))
+            .collect();
+        assert_eq!(
+            found,
+            [("A", true), ("B", true), ("C", false), ("D", false), ("E", true)]
+        );
     }
 
     #[test]
-    fn a_name_that_two_types_have_is_refused_until_it_is_known() {
+    fn a_name_that_two_types_have_is_refused() {
         let named = |files: &[&str]| {
             let files = files.iter().map(|file| (*file).to_owned()).collect();
             BTreeMap::from([("Told".to_owned(), files)])
         };
-        assert_eq!(judged(&named(&["a", "b"]), &[]).len(), 1);
-        assert!(judged(&named(&["a", "b"]), &["Told"]).is_empty());
-        assert_eq!(judged(&named(&["a"]), &["Told"]).len(), 1);
-        assert!(judged(&named(&["a"]), &[]).is_empty());
+        assert_eq!(shared(&named(&["a", "b"])).len(), 1);
+        assert!(shared(&named(&["a"])).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::HttpRoute;
 use crate::convert;
-use crate::explain::{Explanation, Question};
+use crate::explain::{BatchAnswer, Question};
 use crate::rules::{
     Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
 };
@@ -41,7 +41,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
 
 fn ask(table: &RouteTable, question: Value) -> Value {
     let question: Question = serde_json::from_value(question).unwrap();
-    serde_json::to_value(Explanation::new(&question, table)).unwrap()
+    serde_json::to_value(BatchAnswer::new(&question, table)).unwrap()
 }
 
 fn to(host: &str) -> Value {

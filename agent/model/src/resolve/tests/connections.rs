@@ -37,7 +37,7 @@ fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, ConnectionPolicy> {
         });
     }
     settle(&mut resolver, &objects, &mut Ledger::default());
-    let demands = resolver.table.all_demands();
+    let demands = resolver.routes.table().all_demands();
     demands
         .map(|((_, host), demand)| (host.to_string(), demand.clone()))
         .collect()

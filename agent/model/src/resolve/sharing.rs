@@ -3,58 +3,17 @@
 //! That chain names no servers: it takes what no other chain takes, and so a host that comes or goes changes the names
 //! and not the listener. There is one of it on a port at most, and none beside a server for `*` that is not part of it.
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
+use self::groups::Groups;
+use super::member::Member;
 use super::patterns::PatternMap;
 use super::rank::ServerId;
 use crate::CredentialName;
-use crate::annotation::Certificates;
-use crate::resolved::{Chain, Meaning, Tls};
-
-/// A server with TLS that is carried out.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Member {
-    /// Its filter chain, if it had one of its own.
-    pub(super) chain: Arc<Chain>,
-    /// What its Gateway says of certificates.
-    pub(super) certificates: Certificates,
-}
-
-impl Member {
-    /// Its group, if it may share a chain at all.
-    fn group(&self) -> Option<Arc<str>> {
-        let tls = self.chain.tls.as_ref()?;
-        let may = tls.certificates.len() == 1 && self.certificates != Certificates::Eager;
-        may.then(|| group(tls, &self.chain.meaning))
-    }
-
-    fn certificate(&self) -> Option<&CredentialName> {
-        self.chain.tls.as_ref()?.certificates.first()
-    }
-}
-
-/// Names what the servers of one chain must have in common.
-fn group(tls: &Tls, meaning: &Meaning) -> Arc<str> {
-    let policy = tls.policy();
-    if *meaning == Meaning::default() {
-        return policy;
-    }
-    let digest = Sha256::digest(format!("{meaning:?}"));
-    let bytes = digest.iter().take(4);
-    let own: String = bytes.map(|byte| format!("{byte:02x}")).collect();
-    format!("{policy}-{own}").into()
-}
-
-/// Servers that could share a chain.
-#[derive(Debug, Default)]
-struct Group {
-    members: BTreeSet<ServerId>,
-    /// How many of them ask for it by annotation.
-    asking: usize,
-}
+use crate::resolved::{Chain, Tls};
 
 /// The group that does share a chain.
 #[derive(Debug)]
@@ -89,7 +48,7 @@ impl SharedChain {
 pub(super) struct Sharing {
     members: BTreeMap<ServerId, Member>,
     by_pattern: PatternMap<Option<ServerId>>,
-    groups: BTreeMap<Arc<str>, Group>,
+    groups: Groups,
     shared: Option<SharedChain>,
     /// The chains that servers have for themselves; one of a group for the names that a wildcard beside it would take.
     own: BTreeMap<ServerId, Arc<Chain>>,
@@ -141,7 +100,8 @@ impl Sharing {
                 self.insert(id, now);
             }
         }
-        let chosen = self.choose(from);
+        let catch_all = self.by_pattern.get("*").and_then(Option::as_ref);
+        let chosen = self.groups.choose(from, catch_all);
         if chosen != was {
             return self.change(chosen.as_ref());
         }
@@ -171,11 +131,7 @@ impl Sharing {
         for pattern in member.chain.domains() {
             *self.by_pattern.entry(&pattern) = Some(id.clone());
         }
-        if let Some(group) = member.group() {
-            let group = self.groups.entry(group).or_default();
-            group.members.insert(id.clone());
-            group.asking += usize::from(member.certificates == Certificates::OnDemand);
-        }
+        self.groups.insert(id, member);
         self.members.insert(id.clone(), member.clone());
     }
 
@@ -183,29 +139,8 @@ impl Sharing {
         for pattern in member.chain.domains() {
             self.by_pattern.update(&pattern, |holder| *holder = None);
         }
-        if let Some(key) = member.group()
-            && let Some(group) = self.groups.get_mut(&key)
-        {
-            group.members.remove(id);
-            group.asking -= usize::from(member.certificates == Certificates::OnDemand && group.asking > 0);
-            if group.members.is_empty() {
-                self.groups.remove(&key);
-            }
-        }
+        self.groups.remove(id, member);
         self.members.remove(id);
-    }
-
-    /// Of the groups that are large enough, or asked to, the one with the oldest server: whoever comes later changes
-    /// nothing. A server for `*` outside of it would take what the group's chain is there for.
-    fn choose(&self, from: usize) -> Option<Arc<str>> {
-        let catch_all = self.by_pattern.get("*").and_then(Option::as_ref);
-        let qualifies = |group: &Group| {
-            let enough = from > 0 && group.members.len() >= from;
-            (enough || group.asking > 0) && catch_all.is_none_or(|id| group.members.contains(id))
-        };
-        let groups = self.groups.iter().filter(|(_, group)| qualifies(group));
-        let oldest = groups.min_by_key(|(_, group)| group.members.first());
-        oldest.map(|(key, _)| Arc::clone(key))
     }
 
     /// Another group's chain, or none: everything is looked at.
@@ -218,8 +153,8 @@ impl Sharing {
         });
         let mut moved: BTreeSet<_> = gone.collect();
         self.shared = chosen.and_then(|group| {
-            let first = self.groups.get(group)?.members.first()?;
-            SharedChain::new(group, self.members.get(first)?)
+            let oldest = self.groups.oldest(group)?;
+            SharedChain::new(group, self.members.get(oldest)?)
         });
         self.own.clear();
         let members: Vec<_> = self.members.keys().cloned().collect();
@@ -234,11 +169,8 @@ impl Sharing {
     }
 
     fn is_shared(&self, id: &ServerId) -> bool {
-        let group = self
-            .shared
-            .as_ref()
-            .and_then(|shared| self.groups.get(&shared.group));
-        group.is_some_and(|group| group.members.contains(id))
+        let shared = self.shared.as_ref();
+        shared.is_some_and(|shared| self.groups.has(&shared.group, id))
     }
 
     /// The wildcards of a server that is not of the group.

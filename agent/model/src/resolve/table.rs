@@ -7,8 +7,9 @@ use sealgate_core::table::part_of;
 
 use super::block::HostRoutes;
 use super::chain::ConnectionPolicy;
+use super::member::Member;
 use super::port::Look;
-use super::sharing::{Member, Sharing};
+use super::sharing::Sharing;
 
 /// A port and a host pattern.
 pub type HostKey = (u16, Arc<str>);

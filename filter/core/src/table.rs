@@ -8,6 +8,7 @@ mod bytes;
 mod condition;
 mod index;
 mod installed;
+mod key;
 mod part;
 mod view;
 
@@ -15,4 +16,5 @@ pub(crate) use self::bytes::Corrupt;
 
 pub use self::block::{HostBlock, TableError};
 pub use self::installed::{Demanded, RouteTable, encode_parts};
-pub use self::part::{EntryValue, PARTS, TableEntry, encode_part, is_part, part_of};
+pub use self::key::{PARTS, part_of};
+pub use self::part::{EntryValue, TableEntry, encode_part, is_part};

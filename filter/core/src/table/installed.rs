@@ -4,9 +4,8 @@ use std::collections::HashSet;
 
 use super::block::{HostBlock, TableError};
 use super::bytes::Corrupt;
-use super::part::{
-    DirectoryKind, EntryKey, EntryValue, Found, InstalledPart, PARTS, TableEntry, encode_part, part_of,
-};
+use super::key::{EntryKey, PARTS, part_of};
+use super::part::{DirectoryKind, EntryValue, Found, InstalledPart, TableEntry, encode_part};
 use super::view::HostView;
 use crate::host;
 use crate::identity::Connection;

@@ -4,15 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Id, Resident};
+use super::resident::{Id, ProxyChain, Resident};
 use crate::xds::proxies::ProxyStream;
-
-/// A filter chain of a proxy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) struct ProxyChain {
-    pub(in super::super) node: Arc<str>,
-    pub(in super::super) chain: Arc<str>,
-}
 
 /// Something of a name's, then which it is: who came first has the lower number.
 type Aged<K> = BTreeSet<(K, Id)>;

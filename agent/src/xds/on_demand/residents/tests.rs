@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::limits::{LIFE, MOST_BESIDES, MOST_OF_NAME, MOST_OF_WILDCARD, MOST_PER_PATTERN};
 use super::*;
 use crate::snapshot::{Draft, Publisher};
 use crate::xds::proxies::Proxy;

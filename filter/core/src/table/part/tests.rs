@@ -6,7 +6,7 @@ use crate::request::Request;
 use crate::rules::{
     Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
 };
-use crate::table::{RouteTable, encode_parts};
+use crate::table::{HostBlock, RouteTable, encode_parts, part_of};
 
 struct Asked<'a>(&'a str, &'a str);
 

@@ -18,7 +18,7 @@ pub struct ServedPort {
     /// The port that Envoy binds (`--port-map`).
     pub bind: u16,
     /// One filter chain per server with TLS, or for many of them; a plain port has exactly one.
-    pub chains: Vec<Arc<Chain>>,
+    pub chains: Vec<Arc<FilterChain>>,
     /// What upstreams are told of each chain's connections; a chain that is in none tells nothing.
     pub told: Vec<IdentityPolicy>,
     /// Whether some hosts may be asked for on some connections alone.
@@ -33,7 +33,7 @@ pub struct ServedPort {
 
 /// One filter chain: a server with TLS, or all the plain ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chain {
+pub struct FilterChain {
     /// Unique within the port and stable: it follows the Gateway and the server's place, not the content.
     pub name: Arc<str>,
     /// SNI names; empty takes every connection that no other chain names.
@@ -48,7 +48,7 @@ pub struct Chain {
     pub on_demand: bool,
 }
 
-impl Chain {
+impl FilterChain {
     /// The chain of all servers without TLS.
     #[must_use]
     pub fn plain(meaning: Meaning) -> Self {

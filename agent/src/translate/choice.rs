@@ -14,7 +14,7 @@ use envoy_types::pb::xds::r#type::matcher::v3::{
     string_matcher::MatchPattern,
 };
 use prost::{Message, Name};
-use sealgate_model::resolved::{Chain, ServedPort};
+use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::wire;
 
@@ -112,7 +112,7 @@ pub(super) fn is_needed(port: &ServedPort) -> bool {
 /// See the module.
 pub(super) fn matcher(port: &ServedPort) -> Option<Matcher> {
     let shared = port.chains.iter().find(|chain| chain.on_demand)?;
-    let mut names: Vec<(&str, &Chain)> = port
+    let mut names: Vec<(&str, &FilterChain)> = port
         .chains
         .iter()
         .flat_map(|chain| chain.server_names.iter().map(|name| (&**name, &**chain)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::gateway::DeclaredServer;
 use super::rank::ServerId;
-use crate::resolved::{Chain, Meaning, Tls};
+use crate::resolved::{FilterChain, Meaning, Tls};
 
 /// What the server of a host asks of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct ConnectionPolicy {
     pub policy: Option<Arc<str>>,
 }
 
-impl Chain {
+impl FilterChain {
     /// The chain of a server with TLS, served with this.
     #[must_use]
     pub fn secure(server: &DeclaredServer, tls: &Arc<Tls>) -> Self {

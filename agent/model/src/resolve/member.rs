@@ -6,13 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::CredentialName;
 use crate::annotation::Certificates;
-use crate::resolved::{Chain, Meaning, Tls};
+use crate::resolved::{FilterChain, Meaning, Tls};
 
 /// A server with TLS that is carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
     /// Its filter chain, if it had one of its own.
-    pub(super) chain: Arc<Chain>,
+    pub(super) chain: Arc<FilterChain>,
     /// What its Gateway says of certificates.
     pub(super) certificates: Certificates,
 }

@@ -13,7 +13,7 @@ use super::tls::served;
 use crate::CredentialName;
 use crate::Finding;
 use crate::few::Few;
-use crate::resolved::{Chain, Tls};
+use crate::resolved::{FilterChain, Tls};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -172,7 +172,7 @@ impl Servers {
             Some(asked) => {
                 let served = served(asked, self.held.get(&server.server_names()), is_served);
                 let member = Member {
-                    chain: Arc::new(Chain::secure(server, &served.tls)),
+                    chain: Arc::new(FilterChain::secure(server, &served.tls)),
                     certificates: server.certificates,
                 };
                 ServerStanding::Secure(served, member)

@@ -13,20 +13,20 @@ use super::member::Member;
 use super::patterns::PatternMap;
 use super::rank::ServerId;
 use crate::CredentialName;
-use crate::resolved::{Chain, Tls};
+use crate::resolved::{FilterChain, Tls};
 
 /// The group that does share a chain.
 #[derive(Debug)]
 struct SharedChain {
     group: Arc<str>,
-    chain: Arc<Chain>,
+    chain: Arc<FilterChain>,
 }
 
 impl SharedChain {
     /// The chain of a group, made of one of its members; the certificate is no part of it.
     fn new(group: &Arc<str>, member: &Member) -> Option<Self> {
         let tls = member.chain.tls.as_deref()?;
-        let chain = Chain {
+        let chain = FilterChain {
             name: format!("on-demand/{group}").into(),
             server_names: Vec::new(),
             tls: Some(Arc::new(Tls {
@@ -34,7 +34,7 @@ impl SharedChain {
                 ..tls.clone()
             })),
             on_demand: true,
-            ..Chain::clone(&member.chain)
+            ..FilterChain::clone(&member.chain)
         };
         Some(Self {
             group: Arc::clone(group),
@@ -51,7 +51,7 @@ pub(super) struct Sharing {
     groups: Groups,
     shared: Option<SharedChain>,
     /// The chains that servers have for themselves; one of a group for the names that a wildcard beside it would take.
-    own: BTreeMap<ServerId, Arc<Chain>>,
+    own: BTreeMap<ServerId, Arc<FilterChain>>,
     names: BTreeMap<Arc<str>, CredentialName>,
 }
 
@@ -63,13 +63,13 @@ pub(super) type MovedName = (Arc<str>, Arc<str>);
 
 impl Sharing {
     /// The chains of single servers, in order, then the shared one.
-    pub(super) fn chains(&self) -> impl Iterator<Item = &Arc<Chain>> {
+    pub(super) fn chains(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
         let shared = self.shared.iter().map(|shared| &shared.chain);
         self.own.values().chain(shared)
     }
 
     /// Every server's chain, as if none were shared.
-    pub(super) fn single(&self) -> impl Iterator<Item = &Arc<Chain>> {
+    pub(super) fn single(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
         self.members.values().map(|member| &member.chain)
     }
 
@@ -200,16 +200,16 @@ impl Sharing {
         }
     }
 
-    fn own_chain(&self, id: &ServerId, chain: &Arc<Chain>) -> Option<Arc<Chain>> {
+    fn own_chain(&self, id: &ServerId, chain: &Arc<FilterChain>) -> Option<Arc<FilterChain>> {
         if !self.is_shared(id) {
             return Some(Arc::clone(chain));
         }
         let covered = chain.server_names.iter().filter(|name| self.is_covered(name));
         let server_names: Vec<_> = covered.cloned().collect();
         (!server_names.is_empty()).then(|| {
-            Arc::new(Chain {
+            Arc::new(FilterChain {
                 server_names,
-                ..Chain::clone(chain)
+                ..FilterChain::clone(chain)
             })
         })
     }

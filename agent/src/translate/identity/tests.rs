@@ -5,11 +5,11 @@ use sealgate_model::resolved::Meaning;
 
 use super::*;
 
-fn chain(name: &str, hosts: &[&str]) -> Arc<Chain> {
-    Arc::new(Chain {
+fn chain(name: &str, hosts: &[&str]) -> Arc<FilterChain> {
+    Arc::new(FilterChain {
         name: name.into(),
         server_names: hosts.iter().map(|host| Arc::from(*host)).collect(),
-        ..Chain::plain(Meaning::default())
+        ..FilterChain::plain(Meaning::default())
     })
 }
 

@@ -16,7 +16,7 @@ use crate::args::{Cli, Command};
 
 /// The answer of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Conclusion {
     /// Exit 0.
     Good,
     /// Exit 1.
@@ -32,15 +32,15 @@ pub fn main(cli: &Cli) -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Bootstrap(args) => bootstrap::render(args)
             .and_then(|text| print(&text))
-            .map(|_| Answer::Good),
+            .map(|_| Conclusion::Good),
         Command::Check(args) => check::main(args),
         Command::Explain(args) => explain::main(args),
         Command::Certs(args) => certs::main(args),
     };
     match answer {
-        Ok(Answer::Good) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
-        Ok(Answer::Bad) => ExitCode::from(2),
+        Ok(Conclusion::Good) => ExitCode::SUCCESS,
+        Ok(Conclusion::No) => ExitCode::from(1),
+        Ok(Conclusion::Bad) => ExitCode::from(2),
         Err(error) => {
             // If standard error is closed there is nobody to tell.
             let _ = writeln!(io::stderr(), "sealgate: {error:#}");

@@ -38,7 +38,7 @@ pub struct Kubernetes {
 
 /// Which gateway this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
+pub struct GatewaySettings {
     /// Its own namespace.
     pub namespace: String,
     /// Its labels.
@@ -67,7 +67,7 @@ pub struct Run {
     /// The admin address, unless it is off.
     pub admin: Option<SocketAddr>,
     /// Which gateway this is.
-    pub gateway: Gateway,
+    pub gateway: GatewaySettings,
     /// The address that listeners bind.
     pub listen: IpAddr,
     /// `--filter`.
@@ -109,7 +109,7 @@ pub enum ConfigError {
     Labels(String),
 }
 
-impl Gateway {
+impl GatewaySettings {
     /// What of it decides what is served.
     #[must_use]
     pub fn resolved(&self) -> resolve::Gateway {
@@ -126,7 +126,7 @@ impl TryFrom<&RunArgs> for Run {
     type Error = ConfigError;
 
     fn try_from(args: &RunArgs) -> Result<Self, ConfigError> {
-        let mut gateway = Gateway::try_from(&args.gateway)?;
+        let mut gateway = GatewaySettings::try_from(&args.gateway)?;
         gateway.port_map = port_map(&args.port_map)?;
         gateway.on_demand_from = args.on_demand_from;
         Ok(Self {
@@ -145,7 +145,7 @@ impl TryFrom<&RunArgs> for Run {
     }
 }
 
-impl TryFrom<&GatewayArgs> for Gateway {
+impl TryFrom<&GatewayArgs> for GatewaySettings {
     type Error = ConfigError;
 
     fn try_from(args: &GatewayArgs) -> Result<Self, ConfigError> {

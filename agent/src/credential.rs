@@ -128,7 +128,7 @@ impl Credential {
 
 /// What a Secret holds, of one kind.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum CredentialOutcome {
     /// It can be served.
     Ready(Arc<Credential>),
     /// It is not there yet: why.
@@ -141,18 +141,18 @@ pub enum Outcome {
 
 /// What one Secret holds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct SecretReading {
     /// Of `NAME`.
-    pub key_pair: Option<Outcome>,
+    pub key_pair: Option<CredentialOutcome>,
     /// Of `NAME-cacert`.
-    pub trust_bundle: Option<Outcome>,
+    pub trust_bundle: Option<CredentialOutcome>,
     /// What is doubtful about what is served.
     pub findings: Vec<Finding>,
 }
 
 /// What else is refused, and the time.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct CredentialPolicy {
     /// `--strict-names`.
     pub strict_names: bool,
     /// `--refuse-expired`.
@@ -163,7 +163,7 @@ pub struct Policy {
 
 /// Reads a Secret.
 #[must_use]
-pub fn read(secret: &SecretObject, policy: &Policy) -> Reading {
+pub fn read(secret: &SecretObject, policy: &CredentialPolicy) -> SecretReading {
     shape::read(secret, policy)
 }
 

@@ -10,7 +10,7 @@ use sealgate_model::{Finding, Severity};
 use sealgate_model::{Kind, ObjectRef, SecretObject};
 use time::OffsetDateTime;
 
-use crate::credential::{self, Credential, Outcome, Policy};
+use crate::credential::{self, Credential, CredentialOutcome, CredentialPolicy};
 
 /// One credential as it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,9 +18,9 @@ pub struct CredentialRecord {
     /// What is served: the last good version.
     pub good: Option<Arc<Credential>>,
     /// What its own Secret says.
-    own: Option<Outcome>,
+    own: Option<CredentialOutcome>,
     /// Of a bundle: what the Secret without the suffix says.
-    base: Option<Outcome>,
+    base: Option<CredentialOutcome>,
     /// The key of the Secret that a refusal is about.
     field: Option<String>,
 }
@@ -31,7 +31,7 @@ pub type Records = OrdMap<CredentialName, Arc<CredentialRecord>>;
 /// See the module.
 #[derive(Debug)]
 pub struct Credentials {
-    policy: Policy,
+    policy: CredentialPolicy,
     records: Records,
     /// Those that are held without a Secret.
     unclaimed: BTreeSet<CredentialName>,
@@ -39,15 +39,15 @@ pub struct Credentials {
 
 /// What a Secret says of a credential, and the key that a refusal is about.
 #[derive(Debug, Default)]
-struct Word {
-    outcome: Option<Outcome>,
+struct SecretWord {
+    outcome: Option<CredentialOutcome>,
     field: Option<String>,
 }
 
 impl Credentials {
     /// None yet.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: CredentialPolicy) -> Self {
         Self {
             policy,
             records: Records::new(),
@@ -81,14 +81,14 @@ impl Credentials {
 
     /// Reads a Secret; notes the credentials that it changes, and gives what is to be said of it.
     pub fn set(&mut self, secret: &SecretObject, touched: &mut BTreeSet<CredentialName>) -> Vec<Finding> {
-        let policy = Policy {
+        let policy = CredentialPolicy {
             now: OffsetDateTime::now_utc(),
             ..self.policy
         };
         let reading = credential::read(secret, &policy);
-        let word = |outcome: Option<Outcome>, bundle| Word {
+        let word = |outcome: Option<CredentialOutcome>, bundle| SecretWord {
             field: match &outcome {
-                Some(Outcome::Refused(error)) => credential::field(secret, error, bundle),
+                Some(CredentialOutcome::Refused(error)) => credential::field(secret, error, bundle),
                 _ => None,
             },
             outcome,
@@ -101,7 +101,7 @@ impl Credentials {
 
     /// A Secret is gone; the good versions of what it spoke for stay.
     pub fn delete(&mut self, secret: &ObjectRef, touched: &mut BTreeSet<CredentialName>) {
-        self.speak(secret, Word::default(), Word::default(), touched);
+        self.speak(secret, SecretWord::default(), SecretWord::default(), touched);
     }
 
     /// A Secret speaks for the key pair of its name, and for the bundle: its own if its name says so, else the one
@@ -109,8 +109,8 @@ impl Credentials {
     fn speak(
         &mut self,
         secret: &ObjectRef,
-        pair: Word,
-        bundle: Word,
+        pair: SecretWord,
+        bundle: SecretWord,
         touched: &mut BTreeSet<CredentialName>,
     ) {
         let name = CredentialName::new(&secret.namespace, &secret.name);
@@ -140,7 +140,7 @@ impl Credentials {
         let before = self.records.get(&name).cloned();
         let mut record = before.as_deref().cloned().unwrap_or_default();
         set(&mut record);
-        if let Some(Outcome::Ready(credential)) = record.outcome() {
+        if let Some(CredentialOutcome::Ready(credential)) = record.outcome() {
             record.good = Some(Arc::clone(credential));
         }
         if before.as_deref().unwrap_or(&CredentialRecord::default()) == &record {
@@ -184,7 +184,7 @@ impl Credentials {
             ""
         };
         let (code, message) = match record.outcome() {
-            Some(Outcome::Refused(error)) => (error.code(), format!("{error}{served}")),
+            Some(CredentialOutcome::Refused(error)) => (error.code(), format!("{error}{served}")),
             None if record.good.is_some() => (Code::Deleted, format!("the Secret is gone{served}")),
             _ => return None,
         };
@@ -201,11 +201,11 @@ impl Credentials {
 impl CredentialRecord {
     /// What the Secrets say now; none if there is no such Secret any more.
     #[must_use]
-    pub fn outcome(&self) -> Option<&Outcome> {
+    pub fn outcome(&self) -> Option<&CredentialOutcome> {
         let ready = [&self.own, &self.base]
             .into_iter()
             .flatten()
-            .find(|outcome| matches!(outcome, Outcome::Ready(_)));
+            .find(|outcome| matches!(outcome, CredentialOutcome::Ready(_)));
         ready.or(self.own.as_ref()).or(self.base.as_ref())
     }
 

@@ -1,8 +1,8 @@
 //! Which credentials are wanted: those that Gateways name, and those that proxies ask for. It is the one thing that flows
 //! against the stream: names, and nothing else.
 //!
-//! Whoever wants some has a [`Share`], and says what changed of it; whoever follows is told what that changed of the whole.
-//! So a new host costs a name, however many there are.
+//! Whoever wants some has a [`DemandShare`], and says what changed of it; whoever follows is told what that changed of the
+//! whole. So a new host costs a name, however many there are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,24 +39,24 @@ impl<N> Delta<N> {
 }
 
 /// Every credential that is wanted, with the number of shares that want it.
-type Counts = OrdMap<CredentialName, usize>;
+type ShareCounts = OrdMap<CredentialName, usize>;
 
 #[derive(Clone, Debug, Default)]
-struct Wanted {
-    counts: Counts,
+struct DemandState {
+    counts: ShareCounts,
     /// Whether the Gateways have been heard of.
     is_known: bool,
 }
 
 /// The registry; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Demand(Arc<watch::Sender<Wanted>>);
+pub struct CredentialDemand(Arc<watch::Sender<DemandState>>);
 
-impl Demand {
+impl CredentialDemand {
     /// Follows what is wanted, from nothing on.
     #[must_use]
-    pub fn follow(&self) -> Follow {
-        Follow {
+    pub fn follow(&self) -> DemandWatch {
+        DemandWatch {
             wanted: self.0.subscribe(),
             told: None,
         }
@@ -64,8 +64,8 @@ impl Demand {
 
     /// Nothing yet; what it holds is wanted until it is dropped.
     #[must_use]
-    pub fn share(&self) -> Share {
-        Share {
+    pub fn share(&self) -> DemandShare {
+        DemandShare {
             demand: self.clone(),
             names: BTreeMap::new(),
         }
@@ -80,12 +80,12 @@ impl Demand {
 
 /// What one Gateway or proxy wants. A name that it wants twice it has to give up twice.
 #[derive(Debug)]
-pub struct Share {
-    demand: Demand,
+pub struct DemandShare {
+    demand: CredentialDemand,
     names: BTreeMap<CredentialName, usize>,
 }
 
-impl Share {
+impl DemandShare {
     /// Takes what changed. A name that was added and removed is as it was.
     pub fn change(&mut self, delta: Delta<CredentialName>) {
         if delta.is_empty() {
@@ -118,7 +118,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for DemandShare {
     fn drop(&mut self) {
         let names = std::mem::take(&mut self.names);
         self.demand.0.send_if_modified(|wanted| {
@@ -132,7 +132,7 @@ impl Drop for Share {
 }
 
 /// Says whether nobody wants it any more.
-fn let_go(counts: &mut Counts, name: &CredentialName) -> bool {
+fn let_go(counts: &mut ShareCounts, name: &CredentialName) -> bool {
     match counts.get_mut(name) {
         Some(count) if *count > 1 => {
             *count -= 1;
@@ -144,13 +144,13 @@ fn let_go(counts: &mut Counts, name: &CredentialName) -> bool {
 
 /// Somebody who is told.
 #[derive(Debug)]
-pub struct Follow {
-    wanted: watch::Receiver<Wanted>,
+pub struct DemandWatch {
+    wanted: watch::Receiver<DemandState>,
     /// What was wanted when it was told last; none before the first time.
-    told: Option<Counts>,
+    told: Option<ShareCounts>,
 }
 
-impl Follow {
+impl DemandWatch {
     /// Waits for a change, and says what it was; first of all what is wanted, be it nothing. None once there is nobody
     /// left to want anything.
     pub async fn changed(&mut self) -> Option<Delta<CredentialName>> {

@@ -10,14 +10,14 @@ use sealgate_model::Finding;
 use sealgate_model::ledger::{Findings, Ledger, News, listed};
 use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
-use sealgate_model::resolve::{Changes, Resolver, Source, World};
+use sealgate_model::resolve::{Changes, Resolver, Speaker, World};
 use sealgate_model::store::{Judged, Store};
-use sealgate_model::{Entry, SourceEvent};
 use sealgate_model::{Kind, Object, ObjectRef};
+use sealgate_model::{SourceEvent, SourceObject};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::credential::Policy;
+use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, Records};
 use crate::news;
 use crate::snapshot::{Publisher, Snapshot};
@@ -42,7 +42,7 @@ pub struct Engine {
     store: Store,
     credentials: Credentials,
     resolver: Resolver,
-    ledger: Ledger<Source>,
+    ledger: Ledger<Speaker>,
     publisher: Publisher,
     rotations: OrdMap<CredentialName, Rotation>,
     synced: bool,
@@ -78,7 +78,7 @@ impl Engine {
     pub fn new(settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (mut publisher, snapshots) = Publisher::new(GRACE);
         publisher.update(Instant::now(), |draft| translate::publish_table(draft, &settings));
-        let policy = Policy {
+        let policy = CredentialPolicy {
             strict_names: settings.gateway.strict_names,
             refuse_expired: settings.gateway.refuse_expired,
             now: OffsetDateTime::now_utc(),
@@ -115,7 +115,7 @@ impl Engine {
         for name in &touched {
             let refusal = self.credentials.refusal(name);
             self.ledger
-                .set(Source::Secret(name.clone()), refusal.into_iter().collect());
+                .set(Speaker::Secret(name.clone()), refusal.into_iter().collect());
         }
         self.publish(&touched, &changes, now);
         let told = self.ledger.news(&gone);
@@ -123,7 +123,12 @@ impl Engine {
         told
     }
 
-    fn reset(&mut self, mut entries: Vec<Entry>, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+    fn reset(
+        &mut self,
+        mut entries: Vec<SourceObject>,
+        step: &mut Judged,
+        touched: &mut BTreeSet<CredentialName>,
+    ) {
         // Of two that are at odds the older stands, and else the one that the source names first.
         entries.sort_by_key(|entry| entry.object.as_ref().and_then(|object| object.meta().created));
         let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
@@ -138,7 +143,7 @@ impl Engine {
         }
     }
 
-    fn set(&mut self, entry: Entry, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+    fn set(&mut self, entry: SourceObject, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
         let Some(Object::Secret(secret)) = &entry.object else {
             return self.store.set(entry, step);
         };
@@ -163,7 +168,7 @@ impl Engine {
             if name.kind == Kind::Gateway {
                 self.resolver.touch_gateway(&name);
             }
-            self.ledger.set(Source::Object(name), findings);
+            self.ledger.set(Speaker::Object(name), findings);
         }
         for name in touched {
             // What is said of a server follows whether its credential is there.

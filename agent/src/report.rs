@@ -10,11 +10,11 @@ use crate::admin::status::{
     CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus, SourceStatus,
     Status, TypeStatus, WatchStatus,
 };
-use crate::credential::{CertificateFacts, Credential, Outcome};
+use crate::credential::{CertificateFacts, Credential, CredentialOutcome};
 use crate::credentials::CredentialRecord;
 use crate::engine::View;
 use crate::snapshot::TypeUrl;
-use crate::source::health::{Health, Watch};
+use crate::source::health::{Health, WatchHealth};
 use crate::xds::proxies::{Proxies, Proxy};
 
 type Nodes = BTreeMap<String, Proxy>;
@@ -57,7 +57,7 @@ pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
 }
 
 fn source(health: &Health) -> SourceStatus {
-    let watch = |(name, watch): (String, Watch)| WatchStatus {
+    let watch = |(name, watch): (String, WatchHealth)| WatchStatus {
         name,
         state: watch.state.as_str().to_owned(),
         message: watch.message,
@@ -101,10 +101,10 @@ fn credential(
     proxies: &Nodes,
 ) -> CredentialStatus {
     let (state, reason, message) = match record.outcome() {
-        Some(Outcome::Ready(_)) => ("ready", None, None),
-        Some(Outcome::Pending(reason)) => ("pending", Some(*reason), None),
-        Some(Outcome::Refused(error)) => ("refused", Some(error.code()), Some(error.to_string())),
-        Some(Outcome::Ignored(reason)) => ("ignored", Some(*reason), None),
+        Some(CredentialOutcome::Ready(_)) => ("ready", None, None),
+        Some(CredentialOutcome::Pending(reason)) => ("pending", Some(*reason), None),
+        Some(CredentialOutcome::Refused(error)) => ("refused", Some(error.code()), Some(error.to_string())),
+        Some(CredentialOutcome::Ignored(reason)) => ("ignored", Some(*reason), None),
         None => ("pending", Some(Code::Deleted), None),
     };
     let mut status = CredentialStatus {

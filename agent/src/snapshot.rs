@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-pub use self::names::{CHAIN_HEADER, NO_SNI, Names};
+pub use self::names::{CHAIN_HEADER, NO_SNI, OnDemandNames};
 
 use crate::deadlines::Deadlines;
 
@@ -189,7 +189,7 @@ type Resources = OrdMap<Arc<str>, Arc<Resource>>;
 pub struct Snapshot {
     generation: u64,
     types: [Resources; TypeUrl::ALL.len()],
-    names: Names,
+    names: OnDemandNames,
 }
 
 impl Snapshot {
@@ -224,7 +224,7 @@ impl Snapshot {
 
     /// The names that are given on demand.
     #[must_use]
-    pub fn on_demand(&self) -> &Names {
+    pub fn on_demand(&self) -> &OnDemandNames {
         &self.names
     }
 

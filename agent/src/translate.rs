@@ -23,7 +23,7 @@ use prost::Message;
 use sealgate_core::table::PARTS;
 use sealgate_model::CredentialName;
 use sealgate_model::resolve::{Changes, Resolver};
-use sealgate_model::resolved::{Endpoints, Port, Upstream};
+use sealgate_model::resolved::{Endpoints, ServedPort, Upstream};
 
 use crate::credential::Credential;
 use crate::snapshot::{Draft, TypeUrl};
@@ -32,7 +32,7 @@ use crate::snapshot::{Draft, TypeUrl};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which gateway this is.
-    pub gateway: crate::config::Gateway,
+    pub gateway: crate::config::GatewaySettings,
     /// The address that listeners bind.
     pub listen: String,
     /// The filter's module, as Envoy can read it.
@@ -103,7 +103,7 @@ fn publish_cluster(draft: &mut Draft<'_>, name: &str, upstream: Option<&Arc<Upst
     }
 }
 
-fn publish_port(draft: &mut Draft<'_>, number: u16, port: Option<&Arc<Port>>, settings: &Settings) {
+fn publish_port(draft: &mut Draft<'_>, number: u16, port: Option<&Arc<ServedPort>>, settings: &Settings) {
     let (filter, listener) = (filter_config::name(number), named::listener(number));
     let Some(port) = port else {
         draft.remove(TypeUrl::ExtensionConfig, &filter);

@@ -24,13 +24,13 @@ use crate::snapshot::{Snapshot, TypeUrl, Version};
 const WILDCARD: &str = "*";
 
 /// A wire name, and the version that was sent under it; none for a removal.
-pub type Told = (Arc<str>, Option<Version>);
+pub type Sent = (Arc<str>, Option<Version>);
 
 /// What a proxy said about a response: the names that it held, with their versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledgement {
     /// What the response held.
-    pub resources: Vec<Told>,
+    pub resources: Vec<Sent>,
     /// Why it was refused; none if it was taken.
     pub refused: Option<String>,
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_model::manifest::Namespaces;
-use sealgate_model::{Entry, Object, SecretObject, SourceEvent, Step};
+use sealgate_model::{Object, SecretObject, SourceEvent, SourceObject, Step};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -50,7 +50,7 @@ async fn next(receiver: &mut UnboundedReceiver<Step>) -> SourceEvent {
     step.remove(0)
 }
 
-async fn applied(receiver: &mut UnboundedReceiver<Step>) -> Entry {
+async fn applied(receiver: &mut UnboundedReceiver<Step>) -> SourceObject {
     match next(receiver).await {
         SourceEvent::Apply(entry) => entry,
         other => panic!("{other:?}"),
@@ -63,7 +63,7 @@ fn pair(folder: &Path, text: &str) {
     fs::write(folder.join("tls.key"), text).unwrap();
 }
 
-fn text_of(entry: &Entry) -> String {
+fn text_of(entry: &SourceObject) -> String {
     let Some(Object::Secret(secret)) = &entry.object else {
         panic!("{entry:?}")
     };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_model::manifest::Namespaces;
-use sealgate_model::{Entry, Kind, SourceEvent, Step};
+use sealgate_model::{Kind, SourceEvent, SourceObject, Step};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -101,7 +101,7 @@ fn swap(folder: &Path, value: u16) -> std::io::Result<()> {
 }
 
 /// Objects alone: a file that turned bad keeps the objects that it had, which a fresh look cannot know.
-fn objects(entries: impl IntoIterator<Item = Entry>) -> BTreeMap<String, Entry> {
+fn objects(entries: impl IntoIterator<Item = SourceObject>) -> BTreeMap<String, SourceObject> {
     let named = entries
         .into_iter()
         .map(|entry| (entry.object_ref.to_string(), entry));
@@ -111,7 +111,7 @@ fn objects(entries: impl IntoIterator<Item = Entry>) -> BTreeMap<String, Entry> 
 }
 
 #[derive(Default)]
-struct Followed(BTreeMap<String, Entry>);
+struct Followed(BTreeMap<String, SourceObject>);
 
 impl Followed {
     fn take(&mut self, step: Step) {
@@ -130,11 +130,11 @@ impl Followed {
     }
 
     /// Whether it is what a fresh look gives, as far as that can know.
-    fn agrees(&self, fresh: &[Entry]) -> bool {
-        let is_doubtful = |entry: &Entry| entry.object_ref.kind == Kind::File;
+    fn agrees(&self, fresh: &[SourceObject]) -> bool {
+        let is_doubtful = |entry: &SourceObject| entry.object_ref.kind == Kind::File;
         let fresh_objects = objects(fresh.to_vec());
         if fresh.iter().any(is_doubtful) {
-            let files = |entries: &mut dyn Iterator<Item = &Entry>| {
+            let files = |entries: &mut dyn Iterator<Item = &SourceObject>| {
                 entries.filter(|entry| is_doubtful(entry)).count()
             };
             return fresh_objects.keys().all(|name| self.0.contains_key(name))

@@ -6,17 +6,19 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Bytes, Status};
 use sealgate_core::cors::{CrossOrigin, Header};
-use sealgate_core::decision::{Outcome, Request, Route};
+use sealgate_core::decision::{Outcome, Route};
 use sealgate_core::fault::Injected;
 use sealgate_core::identity::Rendered;
 use sealgate_core::names;
-use sealgate_core::table::{
-    AbortStatus, ArchivedDirectAction, ArchivedHeaderMutations, ArchivedRetries, HeaderMutations, RouteTable,
+use sealgate_core::request::Request;
+use sealgate_core::rules::{
+    AbortStatus, ArchivedDirectAction, ArchivedHeaderMutations, ArchivedRetries, HeaderMutations,
 };
+use sealgate_core::table::RouteTable;
 
 use crate::draw::draw;
 use crate::host::{self, Side};
-use crate::identity::{self, Identity, Verdict};
+use crate::identity::{self, PortIdentity, Verdict};
 use crate::table;
 
 /// What Envoy's fault filter says.
@@ -27,14 +29,14 @@ const CORRUPT: &str = "sealgate_table_corrupt";
 
 /// One request's context.
 pub(crate) struct Stream {
-    identity: Rc<Identity>,
+    identity: Rc<PortIdentity>,
     /// Kept for the response's headers; none if they stay as they are.
-    answer: Option<Box<Answer>>,
+    answer: Option<Box<ResponseHeaders>>,
 }
 
 /// What becomes of the response's headers, whoever answers.
 #[derive(Default)]
-struct Answer {
+struct ResponseHeaders {
     mutations: HeaderMutations,
     cors: Vec<Header>,
     /// It may vary by what only the gateway and the upstream know.
@@ -42,7 +44,7 @@ struct Answer {
 }
 
 impl Stream {
-    pub(crate) fn new(identity: Rc<Identity>) -> Self {
+    pub(crate) fn new(identity: Rc<PortIdentity>) -> Self {
         Self {
             identity,
             answer: None,
@@ -160,7 +162,7 @@ impl HttpContext for Stream {
     }
 }
 
-impl Answer {
+impl ResponseHeaders {
     /// The cross-origin headers come last and replace all others, as with Envoy's filter.
     fn apply(&self) -> Result<(), Status> {
         for name in &self.mutations.remove {

@@ -11,7 +11,8 @@ use proxy_wasm::types::Status;
 use sealgate_core::identity::{
     Connection, FILTER_STATE, Policies, Rendered, Sources, Standing, der_from_pem, render,
 };
-use sealgate_core::table::{PortConfig, RouteTable};
+use sealgate_core::port::PortConfig;
+use sealgate_core::table::RouteTable;
 
 use self::cache::Cache;
 use crate::host::{self, Side};
@@ -21,7 +22,7 @@ const LEFT_OUT: &str = "sealgate_identity_left_out";
 
 /// What a port's connections mean, and what was made of those that were seen.
 #[derive(Default)]
-pub(crate) struct Identity {
+pub(crate) struct PortIdentity {
     pub(crate) port: u16,
     policies: Policies,
     cache: RefCell<Cache>,
@@ -36,7 +37,7 @@ pub(crate) enum Verdict {
     Misdirected,
 }
 
-impl Identity {
+impl PortIdentity {
     pub(crate) fn new(config: PortConfig) -> Self {
         Self {
             port: config.port,

@@ -5,16 +5,17 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use sealgate_core::table::{PortConfig, is_part};
+use sealgate_core::port::PortConfig;
+use sealgate_core::table::is_part;
 
 use crate::http::Stream;
-use crate::identity::Identity;
+use crate::identity::PortIdentity;
 use crate::{host, table};
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Root {
-    identity: Rc<Identity>,
+    identity: Rc<PortIdentity>,
 }
 
 impl Context for Root {}
@@ -47,7 +48,7 @@ impl Root {
             return table::install(bytes);
         }
         let config = PortConfig::from_json(&bytes).map_err(|error| error.to_string())?;
-        self.identity = Rc::new(Identity::new(config));
+        self.identity = Rc::new(PortIdentity::new(config));
         Ok(())
     }
 }

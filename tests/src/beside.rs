@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use sealgate_core::identity::{FILTER_STATE, IdentityConfig, Origin, Told, format};
+use sealgate_core::identity::{ConnectionOrigin, FILTER_STATE, IdentityConfig, IdentityPolicy, format};
 use sealgate_core::names;
-use sealgate_core::table::{
-    Action, PortConfig, RouteAction, RuleConfig, TableConfig, VirtualHostConfig, WeightedCluster,
+use sealgate_core::port::PortConfig;
+use sealgate_core::rules::{
+    Action, RouteAction, RuleConfig, TableConfig, VirtualHostConfig, WeightedCluster,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ fn typed(name: &str, mut config: Value) -> Value {
 
 /// What clients of such a listener meet.
 #[derive(Clone, Copy, Debug)]
-pub struct Material<'a> {
+pub struct ListenerPem<'a> {
     /// Of the gateway, in PEM.
     pub certificate: &'a str,
     /// Its key.
@@ -34,7 +35,7 @@ pub struct Material<'a> {
     pub root: &'a str,
 }
 
-impl Material<'_> {
+impl ListenerPem<'_> {
     /// `trust` is Envoy's word for what becomes of a certificate that cannot be verified.
     fn tls(&self, trust: &str) -> Value {
         let inline = |text: &str| json!({"inline_string": text});
@@ -73,7 +74,7 @@ fn route(mut route: Value) -> Value {
 
 /// Envoy's XFCC with all that it can hold but certificates, and what Envoy's formatters say beside it.
 #[must_use]
-pub fn native(port: u16, material: &Material<'_>) -> Value {
+pub fn native(port: u16, material: &ListenerPem<'_>) -> Value {
     let fact = |name: &str, fact: &str| json!({"header": {"key": name, "value": format!("%{fact}%")}});
     let manager = json!({
         "stat_prefix": "native",
@@ -105,7 +106,7 @@ pub struct Forwarding {
 
 /// A listener that does this.
 #[must_use]
-pub fn forwarding(port: u16, material: &Material<'_>, does: Forwarding) -> Value {
+pub fn forwarding(port: u16, material: &ListenerPem<'_>, does: Forwarding) -> Value {
     let adds = does
         .adds
         .iter()
@@ -142,7 +143,7 @@ pub fn alone(admin: u16, listeners: &[Value], upstream: u16) -> String {
 /// There is no such table.
 pub fn unchecked(
     port: u16,
-    material: &Material<'_>,
+    material: &ListenerPem<'_>,
     module: &Path,
     identity: IdentityConfig,
 ) -> Result<[Value; 2]> {
@@ -152,12 +153,12 @@ pub fn unchecked(
     };
     let wasm = machine.traffic(&PortConfig {
         port: PORT,
-        told: vec![Told {
+        told: vec![IdentityPolicy {
             chains: vec![CHAIN.to_owned()],
             identity,
         }],
     });
-    let origin = Origin {
+    let origin = ConnectionOrigin {
         chain: CHAIN,
         policy: "-",
         checked: false,
@@ -187,7 +188,7 @@ pub fn unchecked(
 /// Everything goes to the one upstream.
 fn table() -> TableConfig {
     let rule = RuleConfig {
-        origin: sealgate_core::table::Origin::default(),
+        origin: sealgate_core::rules::RuleOrigin::default(),
         matches: Vec::new(),
         action: Action::Route(Box::new(RouteAction {
             destinations: vec![WeightedCluster {

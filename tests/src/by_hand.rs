@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::Result;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sealgate_core::table::{PortConfig, TableConfig, encode_parts};
+use sealgate_core::port::PortConfig;
+use sealgate_core::rules::TableConfig;
+use sealgate_core::table::encode_parts;
 use serde_json::{Value, json};
 
 /// A module, and the machine that its plugins share.

@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion};
 use sealgate_core::identity::{IdentityConfig, Unverified};
 
-use crate::beside::Material;
+use crate::beside::ListenerPem;
 use crate::client::{Connection, Tls, Version};
 use crate::handmade::Handmade;
 use crate::manifests::virtual_service;
@@ -38,7 +38,7 @@ pub struct Clients {
 
 /// What the upstream saw of a request.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct SeenRequest {
     /// The status that came back.
     pub status: u16,
     /// The request's headers at the upstream.
@@ -47,7 +47,7 @@ pub struct Seen {
     pub response: http::HeaderMap,
 }
 
-impl Seen {
+impl SeenRequest {
     /// The one value of a header.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -71,7 +71,7 @@ impl Clients {
         fs::write(folder.join("ca.crt"), root.pem())?;
         site.start_agent().await?;
         let (native, unchecked) = (free_port()?, free_port()?);
-        let material = Material {
+        let material = ListenerPem {
             certificate: &leaf.certificate,
             key: &leaf.key,
             root: &root.pem(),
@@ -122,7 +122,7 @@ impl Clients {
     ///
     /// # Errors
     /// There is no answer.
-    pub async fn ask(&self, tls: &Tls, sni: &str, host: &str) -> Result<Seen> {
+    pub async fn ask(&self, tls: &Tls, sni: &str, host: &str) -> Result<SeenRequest> {
         self.ask_at(self.site.https, tls, sni, host).await
     }
 
@@ -130,7 +130,7 @@ impl Clients {
     ///
     /// # Errors
     /// There is no answer.
-    pub async fn ask_at(&self, port: u16, tls: &Tls, sni: &str, host: &str) -> Result<Seen> {
+    pub async fn ask_at(&self, port: u16, tls: &Tls, sni: &str, host: &str) -> Result<SeenRequest> {
         let mut connection = Connection::open(port, sni, tls).await?;
         ask_on(&mut connection, host).await
     }
@@ -166,7 +166,7 @@ impl Clients {
     ///
     /// # Errors
     /// It does not.
-    pub async fn ready(&self, host: &str, tls: &Tls) -> Result<Seen> {
+    pub async fn ready(&self, host: &str, tls: &Tls) -> Result<SeenRequest> {
         eventually("the gateway serves", START, || async {
             let seen = self.ask(tls, host, host).await?;
             ensure!(seen.status == 200, "{}", seen.status);
@@ -180,7 +180,7 @@ impl Clients {
 ///
 /// # Errors
 /// There is no answer.
-pub async fn ask_on(connection: &mut Connection, host: &str) -> Result<Seen> {
+pub async fn ask_on(connection: &mut Connection, host: &str) -> Result<SeenRequest> {
     ask_for(connection, host, "/").await
 }
 
@@ -188,13 +188,13 @@ pub async fn ask_on(connection: &mut Connection, host: &str) -> Result<Seen> {
 ///
 /// # Errors
 /// There is no answer.
-pub async fn ask_for(connection: &mut Connection, host: &str, path: &str) -> Result<Seen> {
+pub async fn ask_for(connection: &mut Connection, host: &str, path: &str) -> Result<SeenRequest> {
     let answer = connection
         .get(host, path)
         .await?
         .context("the connection has ended")?;
     let headers = answer.body.lines().filter_map(|line| line.split_once(": "));
-    Ok(Seen {
+    Ok(SeenRequest {
         status: answer.status,
         headers: headers
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

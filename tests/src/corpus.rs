@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sealgate_agent::credential::{self, Credential, Outcome, Policy, Reading};
+use sealgate_agent::credential::{self, Credential, CredentialOutcome, CredentialPolicy, SecretReading};
 use sealgate_model::{Meta, SecretObject};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -23,7 +23,7 @@ pub enum Taken {
 
 /// One line of the table.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct CorpusCase {
     /// The folder's name.
     pub name: String,
     /// `ready`, or the stable word why not.
@@ -58,12 +58,12 @@ fn taken(word: &str) -> Result<Option<Taken>> {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn cases() -> Result<Vec<Case>> {
+pub fn cases() -> Result<Vec<CorpusCase>> {
     let text = fs::read_to_string(folder().join("table.txt")).context("the table")?;
     let lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let cases: Vec<Case> = lines
+    let cases: Vec<CorpusCase> = lines
         .map(|line| case(line).with_context(|| line.to_owned()))
         .collect::<Result<_>>()?;
     let mut named: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
@@ -72,12 +72,12 @@ pub fn cases() -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn case(line: &str) -> Result<Case> {
+fn case(line: &str) -> Result<CorpusCase> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [name, ours, warnings, raw, served, reason @ ..] = words.as_slice() else {
         bail!("too few columns")
     };
-    Ok(Case {
+    Ok(CorpusCase {
         name: (*name).to_owned(),
         ours: (*ours).to_owned(),
         warnings: warnings
@@ -160,8 +160,8 @@ pub fn secret(name: &str, data: BTreeMap<String, Zeroizing<Vec<u8>>>) -> SecretO
 
 /// What the agent makes of a Secret today.
 #[must_use]
-pub fn read(secret: &SecretObject) -> Reading {
-    let policy = Policy {
+pub fn read(secret: &SecretObject) -> SecretReading {
+    let policy = CredentialPolicy {
         strict_names: false,
         refuse_expired: false,
         now: OffsetDateTime::now_utc(),
@@ -173,7 +173,7 @@ pub fn read(secret: &SecretObject) -> Reading {
 ///
 /// # Errors
 /// It is neither, or both.
-pub fn outcome(reading: &Reading) -> Result<&Outcome> {
+pub fn outcome(reading: &SecretReading) -> Result<&CredentialOutcome> {
     match (&reading.key_pair, &reading.trust_bundle) {
         (Some(outcome), None) | (None, Some(outcome)) => Ok(outcome),
         _ => bail!("a material is either a pair or a bundle"),
@@ -182,11 +182,11 @@ pub fn outcome(reading: &Reading) -> Result<&Outcome> {
 
 /// `ready`, or the stable word why not.
 #[must_use]
-pub fn word(outcome: &Outcome) -> &'static str {
+pub fn word(outcome: &CredentialOutcome) -> &'static str {
     match outcome {
-        Outcome::Ready(_) => "ready",
-        Outcome::Refused(error) => error.code().as_str(),
-        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason.as_str(),
+        CredentialOutcome::Ready(_) => "ready",
+        CredentialOutcome::Refused(error) => error.code().as_str(),
+        CredentialOutcome::Pending(reason) | CredentialOutcome::Ignored(reason) => reason.as_str(),
     }
 }
 

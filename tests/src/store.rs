@@ -14,7 +14,7 @@ use crate::manifests::{services, services_of_cluster};
 use crate::pki::{Authority, Leaf};
 use crate::site::Source;
 
-pub use cluster::Cluster;
+pub use cluster::ClusterStore;
 
 /// The two sources of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ const KUBERNETES: Words = Words {
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    cluster: Option<Cluster>,
+    cluster: Option<ClusterStore>,
 }
 
 impl Store {
@@ -62,7 +62,7 @@ impl Store {
     pub async fn start(kind: Kind, folder: &Path) -> Result<Self> {
         let cluster = match kind {
             Kind::Directory => None,
-            Kind::Kubernetes => Some(Cluster::start().await?),
+            Kind::Kubernetes => Some(ClusterStore::start().await?),
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -100,13 +100,13 @@ impl Store {
 
     /// The API server, if the objects are there.
     #[must_use]
-    pub fn cluster(&self) -> Option<&Cluster> {
+    pub fn cluster(&self) -> Option<&ClusterStore> {
         self.cluster.as_ref()
     }
 
     /// The same, to be hurt.
     #[must_use]
-    pub fn cluster_mut(&mut self) -> Option<&mut Cluster> {
+    pub fn cluster_mut(&mut self) -> Option<&mut ClusterStore> {
         self.cluster.as_mut()
     }
 

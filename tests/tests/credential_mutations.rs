@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use sealgate_agent::credential::{Credential, Outcome};
+use sealgate_agent::credential::{Credential, CredentialOutcome};
 use sealgate_model::SecretObject;
 use sealgate_tests::corpus::{self, Taken};
 use sealgate_tests::exhibition::Exhibition;
@@ -40,7 +40,7 @@ fn served(secret: &SecretObject) -> Vec<Credential> {
         .into_iter()
         .flatten()
         .filter_map(|outcome| match outcome {
-            Outcome::Ready(credential) => Some((*credential).clone()),
+            CredentialOutcome::Ready(credential) => Some((*credential).clone()),
             _ => None,
         })
         .collect()

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use sealgate_agent::credential::Outcome;
-use sealgate_tests::corpus::{self, Case, Material, Taken};
+use sealgate_agent::credential::CredentialOutcome;
+use sealgate_tests::corpus::{self, CorpusCase, Material, Taken};
 use sealgate_tests::exhibition::Exhibition;
 
 /// Why we refuse what Envoy takes: all reasons there are.
@@ -45,7 +45,7 @@ fn the_agent_reads_each_as_the_table_says() -> Result<()> {
 }
 
 /// Whether a line of the table keeps the promise that the agent makes.
-fn is_sound(case: &Case) -> bool {
+fn is_sound(case: &CorpusCase) -> bool {
     let reason = case.on_purpose.as_deref();
     match (case.ours.as_str(), case.served) {
         ("ready", Some(Taken::Well)) => reason.is_none(),
@@ -85,7 +85,7 @@ async fn envoy_does_with_each_as_the_table_says() -> Result<()> {
     let mut materials: BTreeMap<String, Material> = BTreeMap::new();
     for case in &cases {
         let material = corpus::material(&case.name)?;
-        if let Outcome::Ready(credential) = corpus::outcome(&corpus::read(&material.secret))? {
+        if let CredentialOutcome::Ready(credential) = corpus::outcome(&corpus::read(&material.secret))? {
             let secret = corpus::secret(&case.name, corpus::written(credential));
             let ours = Material {
                 secret,

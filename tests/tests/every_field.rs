@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use sealgate_agent::config::Gateway;
+use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::translate::Settings;
-use sealgate_core::table::{PARTS, TableConfig};
+use sealgate_core::rules::TableConfig;
+use sealgate_core::table::PARTS;
 use sealgate_model::manifest::{self, Namespaces};
-use sealgate_model::resolve::{Demand, HostKey, Resolver};
-use sealgate_model::resolved::{Port, Upstream};
+use sealgate_model::resolve::{ConnectionPolicy, HostKey, Resolver};
+use sealgate_model::resolved::{ServedPort, Upstream};
 use sealgate_model::{Code, CredentialName, Finding, Severity, SourceEvent};
 use sealgate_tests::fields::{self, Occurrence};
 use serde_json::Value;
@@ -57,8 +58,8 @@ struct Outcome {
 struct Served {
     /// The Gateways, as people are shown them.
     gateways: Vec<(String, Vec<String>)>,
-    ports: Vec<(Port, TableConfig)>,
-    demands: BTreeMap<HostKey, Demand>,
+    ports: Vec<(ServedPort, TableConfig)>,
+    demands: BTreeMap<HostKey, ConnectionPolicy>,
     upstreams: Vec<Upstream>,
     wanted: Vec<CredentialName>,
 }
@@ -78,7 +79,7 @@ impl Served {
                 .collect(),
             ports: resolver
                 .ports()
-                .map(|port| (Port::clone(port), resolver.table(port.number)))
+                .map(|port| (ServedPort::clone(port), resolver.table(port.number)))
                 .collect(),
             demands: parts.flat_map(|part| part.demands.clone()).collect(),
             upstreams: resolver.upstreams().map(|own| Upstream::clone(own)).collect(),
@@ -101,7 +102,7 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
         ));
     }
     let settings = Settings {
-        gateway: Gateway {
+        gateway: GatewaySettings {
             namespace: namespaces.gateway.clone(),
             labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
             port_map: BTreeMap::new(),

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use sealgate_tests::client::{Connection, Tls, Version};
-use sealgate_tests::clients::{Clients, Seen, ask_on, client};
+use sealgate_tests::clients::{Clients, SeenRequest, ask_on, client};
 use sealgate_tests::handmade::{Content, Handmade};
 
 const BOTH: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
@@ -21,7 +21,7 @@ fn alice(root: &Handmade) -> Result<Handmade> {
 }
 
 /// What nobody could mistake.
-fn told(seen: &Seen) -> Vec<(&str, &str)> {
+fn told(seen: &SeenRequest) -> Vec<(&str, &str)> {
     let names = [
         "x-client-cert",
         "x-forwarded-client-cert",
@@ -36,7 +36,7 @@ fn told(seen: &Seen) -> Vec<(&str, &str)> {
         .collect()
 }
 
-fn is_alice(seen: &Seen) -> Result<()> {
+fn is_alice(seen: &SeenRequest) -> Result<()> {
     for (name, value) in [
         ("x-client-cert-verified", "true"),
         ("x-client-cert-subject", "CN=client"),

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use sealgate_tests::client::{Connection, Version};
-use sealgate_tests::clients::{Clients, Seen, ask_for, client};
+use sealgate_tests::clients::{Clients, SeenRequest, ask_for, client};
 use sealgate_tests::handmade::{Content, Handmade, common_name};
 use sealgate_tests::raw::RawRequest;
 
@@ -32,7 +32,7 @@ fn authorities(root: &Handmade) -> Result<Vec<Handmade>> {
     Ok(chain)
 }
 
-fn is_chain(seen: &Seen, shown: &[&Handmade]) -> Result<()> {
+fn is_chain(seen: &SeenRequest, shown: &[&Handmade]) -> Result<()> {
     let (leaf, others) = shown.split_first().context("nothing was shown")?;
     ensure!(
         seen.get("client-cert") == Some(&field(leaf)),

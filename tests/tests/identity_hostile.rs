@@ -7,7 +7,7 @@ mod xfcc_reader;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustls::version::{TLS12, TLS13};
 use sealgate_tests::client::Version;
-use sealgate_tests::clients::{Clients, Seen, client};
+use sealgate_tests::clients::{Clients, SeenRequest, client};
 use sealgate_tests::handmade::{Content, attribute, common_name, name};
 
 const HOST: &str = "mutual.example";
@@ -225,7 +225,7 @@ fn judge(
     Ok(if same { Right } else { False })
 }
 
-fn check_ours(seen: &Seen, content: &Content) -> Result<()> {
+fn check_ours(seen: &SeenRequest, content: &Content) -> Result<()> {
     ensure!(seen.status == 200, "status {}", seen.status);
     ensure!(seen.get("x-admin").is_none(), "a header was injected");
     ensure!(seen.get("x-client-cert-verified") == Some("true"), "not verified");
@@ -250,7 +250,7 @@ fn check_ours(seen: &Seen, content: &Content) -> Result<()> {
 }
 
 /// Ours says of names and serials what Envoy's formatters say, but for a space that HTTP would take off.
-fn check_agreement(ours: &Seen, native: &Seen) -> Result<()> {
+fn check_agreement(ours: &SeenRequest, native: &SeenRequest) -> Result<()> {
     for fact in ["subject", "issuer", "serial"] {
         let ours = ours.get(&format!("x-client-cert-{fact}")).unwrap_or_default();
         let native = native.get(&format!("native-{fact}")).unwrap_or_default();
@@ -266,7 +266,7 @@ async fn native_of(
     clients: &Clients,
     tls: &sealgate_tests::client::Tls,
     content: &Content,
-) -> Result<(Native, Seen)> {
+) -> Result<(Native, SeenRequest)> {
     let seen = clients.ask_at(clients.native, tls, HOST, HOST).await?;
     if seen.status != 200 {
         return Ok((Unavailable, seen));

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sealgate_core::table::{TableConfig, encode_parts, part_of};
+use sealgate_core::rules::TableConfig;
+use sealgate_core::table::{encode_parts, part_of};
 use sealgate_tests::by_hand::{self, Machine};
 use sealgate_tests::client::{self, Answer};
 use sealgate_tests::site::{Envoy, free_port};

@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, Secret, TlsCertificate, secret::Type,
 };
 use prost::Message as _;
-use sealgate_agent::demand::Demand;
+use sealgate_agent::demand::CredentialDemand;
 use sealgate_agent::snapshot::{Publisher, TypeUrl};
 use sealgate_agent::xds::proxies::Proxies;
 use sealgate_agent::xds::socket::{SocketConfig, bind};
@@ -66,7 +66,7 @@ impl Unchecked {
         let proxies = Proxies::default();
         let options = Options {
             namespace: "ns".to_owned(),
-            demand: Demand::default(),
+            demand: CredentialDemand::default(),
             drain: LONG,
         };
         let socket = serve_at(&site.socket())?;

@@ -10,9 +10,9 @@ pub type Step = Vec<SourceEvent>;
 #[derive(Debug)]
 pub enum SourceEvent {
     /// The initial (or repeated) list is complete: these objects and no others exist.
-    Reset(Vec<Entry>),
+    Reset(Vec<SourceObject>),
     /// One object was added or changed.
-    Apply(Entry),
+    Apply(SourceObject),
     /// One object is gone.
     Delete(ObjectRef),
 }
@@ -20,7 +20,7 @@ pub enum SourceEvent {
 /// One object, or why it could not be read. An unreadable one never replaces a good one: the receiver keeps what
 /// it has and records the findings.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct SourceObject {
     /// What was read: a [`crate::Kind::File`] when not even its name could be.
     pub object_ref: ObjectRef,
     /// The object, unless an error finding says why there is none.

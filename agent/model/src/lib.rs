@@ -25,7 +25,7 @@ pub mod validate;
 
 pub use code::{Code, Explanation, Section};
 pub use credential_name::{BUNDLE_SUFFIX, CredentialName};
-pub use event::{Entry, SourceEvent, Step};
+pub use event::{SourceEvent, SourceObject, Step};
 pub use finding::Finding;
 pub use kind::Kind;
 pub use object::{Meta, Object, ObjectRef, SecretObject};

@@ -10,10 +10,10 @@ mod weights;
 
 use sealgate_core::config::VirtualServiceSpec;
 
-use crate::report::Report;
+use crate::report::ObjectReport;
 
 /// Doubts about a VirtualService by itself.
-pub(crate) fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
+pub(crate) fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
     for (at, rule) in spec.http.iter().enumerate() {
         let place = format!("spec.http[{at}]");
         patterns::check(rule, &place, report);

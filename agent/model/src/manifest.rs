@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use self::decode::Raw;
 use crate::kinds::Home;
-use crate::{Code, Entry, Finding, Kind, Meta, ObjectRef, Severity};
+use crate::{Code, Finding, Kind, Meta, ObjectRef, Severity, SourceObject};
 
 /// Where objects without a namespace belong.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Namespaces {
 
 /// All objects of a file. A document that cannot be read is an error of the file, and does not stop the others.
 #[must_use]
-pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<Entry> {
+pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<SourceObject> {
     let file = ObjectRef::file(path);
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
@@ -65,7 +65,7 @@ fn documents(text: &str) -> Vec<(usize, String)> {
     documents
 }
 
-fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mut Vec<Entry>) {
+fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mut Vec<SourceObject>) {
     let text = |key: &str| {
         value
             .get(key)
@@ -96,7 +96,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
         let name = value.pointer("/metadata/name").and_then(Value::as_str);
         let name = name.filter(|name| is_name(name)).unwrap_or_default();
         let message = format!("{version} {kind} {name:?} is not read here");
-        entries.push(Entry {
+        entries.push(SourceObject {
             object_ref: file.clone(),
             object: None,
             findings: vec![finding(
@@ -125,7 +125,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
 
 /// One object whose metadata is known; `value` holds the rest.
 #[must_use]
-pub fn decode(kind: Kind, meta: Meta, value: Value) -> Entry {
+pub fn decode(kind: Kind, meta: Meta, value: Value) -> SourceObject {
     let object_ref = ObjectRef::new(kind, &meta.namespace, &meta.name);
     let mut findings = Vec::new();
     let raw = Raw {
@@ -141,7 +141,7 @@ pub fn decode(kind: Kind, meta: Meta, value: Value) -> Entry {
             None
         }
     };
-    Entry {
+    SourceObject {
         object_ref,
         object,
         findings,
@@ -209,7 +209,7 @@ pub fn is_name(name: &str) -> bool {
 
 /// What could not be read, and why: an error.
 #[must_use]
-pub fn refused(object_ref: ObjectRef, code: Code, field: Option<&str>, message: String) -> Entry {
+pub fn refused(object_ref: ObjectRef, code: Code, field: Option<&str>, message: String) -> SourceObject {
     let finding = finding(
         object_ref.clone(),
         Severity::Error,
@@ -217,7 +217,7 @@ pub fn refused(object_ref: ObjectRef, code: Code, field: Option<&str>, message: 
         field.map(str::to_owned),
         message,
     );
-    Entry {
+    SourceObject {
         object_ref,
         object: None,
         findings: vec![finding],
@@ -244,7 +244,7 @@ fn finding(
 mod tests {
     use super::*;
 
-    fn entries(text: &str) -> Vec<Entry> {
+    fn entries(text: &str) -> Vec<SourceObject> {
         read(
             "f.yaml",
             text.as_bytes(),

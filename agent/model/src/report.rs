@@ -5,12 +5,12 @@ use sealgate_core::convert::Problem;
 use crate::{Code, Finding, ObjectRef, Severity};
 
 /// The findings of one object.
-pub(crate) struct Report {
+pub(crate) struct ObjectReport {
     object: ObjectRef,
     findings: Vec<Finding>,
 }
 
-impl Report {
+impl ObjectReport {
     /// Nothing yet.
     pub(crate) fn new(object: ObjectRef) -> Self {
         Self {

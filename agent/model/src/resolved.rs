@@ -4,23 +4,23 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sealgate_core::identity::{IdentityConfig, Misdirected, Told};
-use sealgate_core::table::Mirror;
+use sealgate_core::identity::{IdentityConfig, IdentityPolicy, Misdirected};
+use sealgate_core::rules::Mirror;
 use sha2::{Digest as _, Sha256};
 
 use crate::CredentialName;
 
 /// One port that Envoy listens on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Port {
+pub struct ServedPort {
     /// The port's number in the Gateways: names the listener and the filter's configuration.
     pub number: u16,
     /// The port that Envoy binds (`--port-map`).
     pub bind: u16,
     /// One filter chain per server with TLS, or for many of them; a plain port has exactly one.
-    pub chains: Vec<Arc<Chain>>,
+    pub chains: Vec<Arc<FilterChain>>,
     /// What upstreams are told of each chain's connections; a chain that is in none tells nothing.
-    pub told: Vec<Told>,
+    pub told: Vec<IdentityPolicy>,
     /// Whether some hosts may be asked for on some connections alone.
     pub demands: bool,
     /// What any Gateway lets identity headers begin with: no client may send such a header to any of them.
@@ -33,7 +33,7 @@ pub struct Port {
 
 /// One filter chain: a server with TLS, or all the plain ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chain {
+pub struct FilterChain {
     /// Unique within the port and stable: it follows the Gateway and the server's place, not the content.
     pub name: Arc<str>,
     /// SNI names; empty takes every connection that no other chain names.
@@ -48,7 +48,7 @@ pub struct Chain {
     pub on_demand: bool,
 }
 
-impl Chain {
+impl FilterChain {
     /// The chain of all servers without TLS.
     #[must_use]
     pub fn plain(meaning: Meaning) -> Self {

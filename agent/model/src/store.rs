@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sealgate_core::config::GatewaySpec;
 
 use crate::Code;
-use crate::Entry;
+use crate::SourceObject;
 use crate::few::Few;
 use crate::validate;
 use crate::{Finding, Severity};
@@ -82,8 +82,8 @@ impl Store {
     }
 
     /// Takes an object as it was read; one that could not be read leaves the last good version alone.
-    pub fn set(&mut self, entry: Entry, step: &mut Judged) {
-        let Entry {
+    pub fn set(&mut self, entry: SourceObject, step: &mut Judged) {
+        let SourceObject {
             object_ref,
             object,
             findings,

@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 
 use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
 use sealgate_core::convert;
-use sealgate_core::table::Origin;
+use sealgate_core::rules::RuleOrigin;
 
 use crate::annotation;
 use crate::lint;
-use crate::report::Report;
+use crate::report::ObjectReport;
 use crate::{Code, Finding, Meta, Object, Severity};
 
 /// Findings of an object; one of severity error refuses it.
 #[must_use]
 pub fn object(object: &Object) -> Vec<Finding> {
-    let mut report = Report::new(object.object_ref());
+    let mut report = ObjectReport::new(object.object_ref());
     match object {
         Object::VirtualService(_, spec) => {
             virtual_service(spec, &mut report);
@@ -34,7 +34,7 @@ pub fn object(object: &Object) -> Vec<Finding> {
     report.into_findings()
 }
 
-fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
+fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
     // Without hosts it is there for others to delegate to, and bound by them.
     if spec.hosts.is_empty() && !spec.gateways.is_empty() {
         report.add(
@@ -59,7 +59,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
         let problems = if rule.delegate.is_some() && !spec.hosts.is_empty() {
             convert::delegate::check_root(rule)
         } else {
-            match convert::rule(Origin::default(), rule, &kept, &mut |_| String::new()) {
+            match convert::rule(RuleOrigin::default(), rule, &kept, &mut |_| String::new()) {
                 Ok((_, problems)) | Err(problems) => problems,
             }
         };
@@ -72,7 +72,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut Report) {
 }
 
 /// Half understood, they would say something else.
-fn annotations(meta: &Meta, report: &mut Report) {
+fn annotations(meta: &Meta, report: &mut ObjectReport) {
     let mut refuse = |name: &str, code, reason: String| {
         report.add(
             Severity::Error,

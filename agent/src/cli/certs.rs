@@ -9,12 +9,12 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use super::{Answer, folder, print};
+use super::{Conclusion, folder, print};
 use crate::admin::status::{CredentialStatus, Status};
 use crate::args::CertsArgs;
 use crate::report;
 
-pub(super) fn main(args: &CertsArgs) -> Result<Answer> {
+pub(super) fn main(args: &CertsArgs) -> Result<Conclusion> {
     let credentials = match &args.dir {
         Some(dir) => report::credentials(&folder::load(dir, &args.gateway)?.view(), &BTreeMap::new()),
         None => {
@@ -31,9 +31,9 @@ pub(super) fn main(args: &CertsArgs) -> Result<Answer> {
         print(&text(&credentials)?)?;
     }
     Ok(if credentials.is_empty() {
-        Answer::No
+        Conclusion::No
     } else {
-        Answer::Good
+        Conclusion::Good
     })
 }
 

@@ -7,23 +7,23 @@ use anyhow::Result;
 use sealgate_model::Severity;
 use serde::Serialize;
 
-use super::{Answer, folder, print};
+use super::{Conclusion, folder, print};
 use crate::admin::status::{CredentialStatus, FindingStatus};
 use crate::args::CheckArgs;
 use crate::report;
 
 #[derive(Serialize)]
-struct Report {
+struct CheckReport {
     findings: Vec<FindingStatus>,
     credentials: Vec<CredentialStatus>,
 }
 
-pub(super) fn main(args: &CheckArgs) -> Result<Answer> {
+pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
     let engine = folder::load(&args.dir, &args.gateway)?;
     let view = engine.view();
     let findings = view.findings();
     let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let report = Report {
+    let report = CheckReport {
         findings: findings.iter().map(report::finding).collect(),
         credentials: report::credentials(&view, &BTreeMap::new()),
     };
@@ -32,10 +32,10 @@ pub(super) fn main(args: &CheckArgs) -> Result<Answer> {
     } else {
         print(&text(&report)?)?;
     }
-    Ok(if bad { Answer::No } else { Answer::Good })
+    Ok(if bad { Conclusion::No } else { Conclusion::Good })
 }
 
-fn text(report: &Report) -> Result<String> {
+fn text(report: &CheckReport) -> Result<String> {
     let mut text = String::new();
     for finding in &report.findings {
         write!(text, "{}: {}: ", finding.severity, finding.object)?;

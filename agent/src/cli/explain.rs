@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
-use sealgate_core::explain::{Answer as Explained, Question, Trace, trace};
+use sealgate_core::explain::{BatchAnswer, Question, Trace, trace};
 use sealgate_core::table::RouteTable;
 use sealgate_model::resolve::Resolver;
 use serde::Serialize;
 use serde::de::Error as _;
 use serde_json::json;
 
-use super::{Answer, folder, print};
+use super::{Conclusion, folder, print};
 use crate::args::ExplainArgs;
 
-pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
+pub(super) fn main(args: &ExplainArgs) -> Result<Conclusion> {
     let engine = folder::load(&args.dir, &args.gateway)?;
     let resolver = engine.resolver();
     let configs: Vec<_> = resolver.ports().map(|port| resolver.table(port.number)).collect();
@@ -35,8 +35,8 @@ pub(super) fn main(args: &ExplainArgs) -> Result<Answer> {
     }
 }
 
-fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Answer> {
-    let mut answer = Answer::Good;
+fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Conclusion> {
+    let mut answer = Conclusion::Good;
     for line in lines.split(b'\n') {
         let line = line?;
         if line.trim_ascii().is_empty() {
@@ -44,14 +44,14 @@ fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Answer> {
         }
         let text = match read(&line) {
             Ok(question) if (0.0..1.0).contains(&question.draw) => {
-                serde_json::to_string(&Explained::new(&question, table))?
+                serde_json::to_string(&BatchAnswer::new(&question, table))?
             }
             Ok(_) => {
-                answer = Answer::Bad;
+                answer = Conclusion::Bad;
                 json!({"id": null, "error": "draw: from 0 up to, and without, 1"}).to_string()
             }
             Err(error) => {
-                answer = Answer::Bad;
+                answer = Conclusion::Bad;
                 json!({"id": null, "error": error.to_string()}).to_string()
             }
         };
@@ -73,21 +73,21 @@ fn read(line: &[u8]) -> serde_json::Result<Question> {
 
 /// The single form's answer: the batch's, and how it came about.
 #[derive(Serialize)]
-struct Told {
+struct SingleAnswer {
     #[serde(flatten)]
-    answer: Explained,
+    answer: BatchAnswer,
     #[serde(flatten)]
     trace: Trace,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<identity::Headers>,
 }
 
-fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result<Answer> {
+fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result<Conclusion> {
     let question = question(args)?;
     let number = question.listener_port();
     let port = resolver.port(number).map(Arc::as_ref);
-    let told = Told {
-        answer: Explained::new(&question, table),
+    let told = SingleAnswer {
+        answer: BatchAnswer::new(&question, table),
         trace: port
             .map(|_| trace(&question, &resolver.table(number)))
             .unwrap_or_default(),
@@ -105,9 +105,9 @@ fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result
     };
     print(&text)?;
     Ok(if told.answer.is_found() {
-        Answer::Good
+        Conclusion::Good
     } else {
-        Answer::No
+        Conclusion::No
     })
 }
 

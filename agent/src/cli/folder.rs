@@ -5,17 +5,17 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use sealgate_model::manifest::Namespaces;
-use sealgate_model::{Entry, SourceEvent};
+use sealgate_model::{SourceEvent, SourceObject};
 
 use crate::args::GatewayArgs;
-use crate::config::Gateway;
+use crate::config::GatewaySettings;
 use crate::engine::Engine;
 use crate::source::directory::DirectorySource;
 use crate::translate::Settings;
 
 /// The engine after this directory, and what the source said.
 pub(crate) fn load(path: &Path, args: &GatewayArgs) -> Result<Engine> {
-    let gateway = Gateway::try_from(args)?;
+    let gateway = GatewaySettings::try_from(args)?;
     let source = DirectorySource {
         root: path.to_owned(),
         namespaces: Namespaces {
@@ -24,7 +24,7 @@ pub(crate) fn load(path: &Path, args: &GatewayArgs) -> Result<Engine> {
         },
         settled: |_| true,
     };
-    let entries: Vec<Entry> = source.read_once().map_err(|error| anyhow!("--dir {error}"))?;
+    let entries: Vec<SourceObject> = source.read_once().map_err(|error| anyhow!("--dir {error}"))?;
     let settings = Settings {
         gateway,
         listen: "0.0.0.0".to_owned(),

@@ -15,11 +15,11 @@ use tracing_subscriber::EnvFilter;
 
 use self::bulk::Bulk;
 use self::follower::Follower;
-use super::Answer;
+use super::Conclusion;
 use crate::admin;
 use crate::args::RunArgs;
 use crate::config::Run;
-use crate::demand::Demand;
+use crate::demand::CredentialDemand;
 use crate::engine::Engine;
 use crate::shared::Shared;
 use crate::source::health::Health;
@@ -33,7 +33,7 @@ const DRAIN: Duration = Duration::from_millis(800);
 /// the agent says itself, once.
 const NEVER_LOGGED: [&str; 2] = ["kube_client::client=off", "kube_runtime::watcher=off"];
 
-pub(super) fn main(args: &RunArgs) -> Result<Answer> {
+pub(super) fn main(args: &RunArgs) -> Result<Conclusion> {
     let run = Run::try_from(args)?;
     let mut filter = EnvFilter::try_from_env("SEALGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     for directive in NEVER_LOGGED {
@@ -50,13 +50,13 @@ pub(super) fn main(args: &RunArgs) -> Result<Answer> {
         .build()?;
     let result = runtime.block_on(serve(run));
     runtime.shutdown_timeout(Duration::from_millis(100));
-    result.map(|()| Answer::Good)
+    result.map(|()| Conclusion::Good)
 }
 
 async fn serve(run: Run) -> Result<()> {
     let health = Health::default();
     let (sender, events) = mpsc::unbounded_channel();
-    let demand = Demand::default();
+    let demand = CredentialDemand::default();
     let tell = source::start(&run, sender, demand.follow(), &health).await?;
     let config = socket::SocketConfig {
         path: std::path::absolute(&run.socket)?,

@@ -9,19 +9,19 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::certificate::{self, CertificateFacts};
-use super::{CredentialError, Policy, TrustBundle, Warnings, der, pair, pem, strict};
+use super::{CredentialError, CredentialPolicy, TrustBundle, Warnings, der, pair, pem, strict};
 
 /// Far beyond any real bundle (the public web's is 0.2 MB).
 const LARGEST_BUNDLE: usize = 1024 * 1024;
 const SEQUENCE: u8 = 0x30;
 
 /// A value and the name of its key.
-pub(super) type Part<'a> = (&'a str, &'a [u8]);
+pub(super) type SecretField<'a> = (&'a str, &'a [u8]);
 
 pub(super) fn read(
-    (field, bytes): Part<'_>,
-    crl: Option<Part<'_>>,
-    policy: &Policy,
+    (field, bytes): SecretField<'_>,
+    crl: Option<SecretField<'_>>,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<TrustBundle, CredentialError> {
     if bytes.len() > LARGEST_BUNDLE {
@@ -65,7 +65,7 @@ pub(super) fn read(
 fn check_dates(
     facts: &[CertificateFacts],
     field: &str,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<(), CredentialError> {
     let expired: Vec<_> = facts.iter().filter(|own| own.not_after < policy.now).collect();
@@ -103,7 +103,7 @@ fn bad(reason: &str) -> CredentialError {
 fn lists_among(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError> {
     let blocks = pem::blocks(bytes)?.into_iter();
     let lists = blocks.filter_map(|block| match block {
-        pem::Block::Crl(der) => Some(der),
+        pem::PemBlock::Crl(der) => Some(der),
         _ => None,
     });
     Ok(lists.collect())
@@ -117,7 +117,7 @@ fn lists(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError> {
     let lists = pem::blocks(bytes)?
         .into_iter()
         .map(|block| match block {
-            pem::Block::Crl(der) => Ok(der),
+            pem::PemBlock::Crl(der) => Ok(der),
             _ => Err(bad("something else than a revocation list")),
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -132,7 +132,7 @@ fn revocations(
     lists: &[Vec<u8>],
     field: &str,
     authorities: &[Vec<u8>],
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<String, CredentialError> {
     let mut text = String::new();

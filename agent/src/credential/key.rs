@@ -17,14 +17,14 @@ const CURVES: [&EcdsaSigningAlgorithm; 3] = [
 ];
 
 /// A key in canonical form, and its public half.
-pub(super) struct Key {
+pub(super) struct PrivateKey {
     /// PKCS#8, version 1: the form that Envoy reads for every kind of key.
     pub(super) pem: Zeroizing<String>,
     /// SubjectPublicKeyInfo.
     pub(super) public: Vec<u8>,
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Key, CredentialError> {
+pub(super) fn read(bytes: &[u8]) -> Result<PrivateKey, CredentialError> {
     if pem::has_encrypted_key(bytes) {
         return Err(CredentialError::EncryptedKey);
     }
@@ -33,7 +33,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Key, CredentialError> {
         .filter(|block| {
             matches!(
                 block,
-                pem::Block::Pkcs1(_) | pem::Block::Sec1(_) | pem::Block::Pkcs8(_)
+                pem::PemBlock::Pkcs1(_) | pem::PemBlock::Sec1(_) | pem::PemBlock::Pkcs8(_)
             )
         })
         .collect();
@@ -46,25 +46,25 @@ pub(super) fn read(bytes: &[u8]) -> Result<Key, CredentialError> {
     };
     // OpenSSL looks at the content, not the label: PKCS#8 is good under RSA and EC labels, and only so.
     let read = match key {
-        pem::Block::Pkcs1(der) => pkcs1(der).or_else(|| pkcs8(der)),
-        pem::Block::Sec1(der) => sec1(der).or_else(|| pkcs8(der)),
-        pem::Block::Pkcs8(der) => pkcs8(der),
-        pem::Block::Certificate(_) | pem::Block::Crl(_) => return Err(CredentialError::NoKey),
+        pem::PemBlock::Pkcs1(der) => pkcs1(der).or_else(|| pkcs8(der)),
+        pem::PemBlock::Sec1(der) => sec1(der).or_else(|| pkcs8(der)),
+        pem::PemBlock::Pkcs8(der) => pkcs8(der),
+        pem::PemBlock::Certificate(_) | pem::PemBlock::Crl(_) => return Err(CredentialError::NoKey),
     };
     read.ok_or_else(|| CredentialError::BadKey("not a key of a supported kind, or damaged".to_owned()))
 }
 
-fn pkcs1(der: &[u8]) -> Option<Key> {
+fn pkcs1(der: &[u8]) -> Option<PrivateKey> {
     rsa(&RsaKeyPair::from_der(der).ok()?)
 }
 
-fn sec1(der: &[u8]) -> Option<Key> {
+fn sec1(der: &[u8]) -> Option<PrivateKey> {
     CURVES
         .into_iter()
         .find_map(|curve| ec(curve, &EcdsaKeyPair::from_private_key_der(curve, der).ok()?))
 }
 
-fn pkcs8(der: &[u8]) -> Option<Key> {
+fn pkcs8(der: &[u8]) -> Option<PrivateKey> {
     let rsa = || rsa(&RsaKeyPair::from_pkcs8(der).ok()?);
     let ec = || {
         CURVES
@@ -76,27 +76,27 @@ fn pkcs8(der: &[u8]) -> Option<Key> {
         .or_else(|| ed25519(&Ed25519KeyPair::from_pkcs8(der).ok()?))
 }
 
-fn rsa(pair: &RsaKeyPair) -> Option<Key> {
+fn rsa(pair: &RsaKeyPair) -> Option<PrivateKey> {
     let private: Pkcs8V1Der<'_> = pair.as_der().ok()?;
     canonical(private.as_ref(), pair.public_key().as_der())
 }
 
 /// From its numbers: a key that was read remembers in which form its point was written.
-fn ec(curve: &'static EcdsaSigningAlgorithm, pair: &EcdsaKeyPair) -> Option<Key> {
+fn ec(curve: &'static EcdsaSigningAlgorithm, pair: &EcdsaKeyPair) -> Option<PrivateKey> {
     let private: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().ok()?;
     let public = pair.public_key().as_ref();
     let pair = EcdsaKeyPair::from_private_key_and_public_key(curve, private.as_ref(), public).ok()?;
     canonical(pair.to_pkcs8v1().ok()?.as_ref(), pair.public_key().as_der())
 }
 
-fn ed25519(pair: &Ed25519KeyPair) -> Option<Key> {
+fn ed25519(pair: &Ed25519KeyPair) -> Option<PrivateKey> {
     canonical(pair.to_pkcs8v1().ok()?.as_ref(), pair.public_key().as_der())
 }
 
-fn canonical(private: &[u8], public: Result<PublicKeyX509Der<'_>, Unspecified>) -> Option<Key> {
+fn canonical(private: &[u8], public: Result<PublicKeyX509Der<'_>, Unspecified>) -> Option<PrivateKey> {
     let mut text = Zeroizing::new(String::new());
     pem::encode("PRIVATE KEY", private, &mut text);
-    Some(Key {
+    Some(PrivateKey {
         pem: text,
         public: public.ok()?.as_ref().to_vec(),
     })

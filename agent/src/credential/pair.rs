@@ -4,7 +4,7 @@ use sealgate_model::Code;
 use time::format_description::well_known::Rfc3339;
 
 use super::certificate::{self, CertificateFacts};
-use super::{CredentialError, KeyPair, Policy, Warnings, key, ocsp, pem};
+use super::{CredentialError, CredentialPolicy, KeyPair, Warnings, key, ocsp, pem};
 
 /// More than this no client takes in a handshake.
 const LONGEST_CHAIN: usize = 64 * 1024;
@@ -18,7 +18,7 @@ pub(super) struct Parts<'a> {
 
 pub(super) fn read(
     parts: &Parts<'_>,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<KeyPair, CredentialError> {
     let (field, bytes) = parts.certificate;
@@ -58,7 +58,7 @@ pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError
     let chain: Vec<Vec<u8>> = pem::blocks(bytes)?
         .into_iter()
         .filter_map(|block| match block {
-            pem::Block::Certificate(der) => Some(der),
+            pem::PemBlock::Certificate(der) => Some(der),
             _ => None,
         })
         .collect();
@@ -110,7 +110,7 @@ fn leaf_first(
 fn check_dates(
     facts: &CertificateFacts,
     field: &str,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<(), CredentialError> {
     let text = |time: time::OffsetDateTime| time.format(&Rfc3339).unwrap_or_default();

@@ -14,7 +14,7 @@ const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
 /// A block's label and content.
-pub(super) enum Block {
+pub(super) enum PemBlock {
     Certificate(Vec<u8>),
     Pkcs1(Zeroizing<Vec<u8>>),
     Sec1(Zeroizing<Vec<u8>>),
@@ -23,7 +23,7 @@ pub(super) enum Block {
 }
 
 /// All blocks of the kinds above; others (`EC PARAMETERS`) and text around blocks are left out.
-pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, CredentialError> {
+pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<PemBlock>, CredentialError> {
     let text = clean(bytes);
     check_markers(&text)?;
     let mut reader: &[u8] = &text;
@@ -32,11 +32,11 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, CredentialError> {
         use rustls_pemfile::Item;
         let item = item.map_err(|error| CredentialError::BadPem(describe(&error)))?;
         match item {
-            Item::X509Certificate(der) => blocks.push(Block::Certificate(der.to_vec())),
-            Item::Pkcs1Key(der) => blocks.push(Block::Pkcs1(der.secret_pkcs1_der().to_vec().into())),
-            Item::Sec1Key(der) => blocks.push(Block::Sec1(der.secret_sec1_der().to_vec().into())),
-            Item::Pkcs8Key(der) => blocks.push(Block::Pkcs8(der.secret_pkcs8_der().to_vec().into())),
-            Item::Crl(der) => blocks.push(Block::Crl(der.to_vec())),
+            Item::X509Certificate(der) => blocks.push(PemBlock::Certificate(der.to_vec())),
+            Item::Pkcs1Key(der) => blocks.push(PemBlock::Pkcs1(der.secret_pkcs1_der().to_vec().into())),
+            Item::Sec1Key(der) => blocks.push(PemBlock::Sec1(der.secret_sec1_der().to_vec().into())),
+            Item::Pkcs8Key(der) => blocks.push(PemBlock::Pkcs8(der.secret_pkcs8_der().to_vec().into())),
+            Item::Crl(der) => blocks.push(PemBlock::Crl(der.to_vec())),
             _ => {}
         }
     }

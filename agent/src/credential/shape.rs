@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sealgate_model::{BUNDLE_SUFFIX, Code, Kind, ObjectRef, SecretObject};
 
-use super::{Credential, CredentialError, Outcome, Policy, Reading, Warnings, bundle, pair};
+use super::{
+    Credential, CredentialError, CredentialOutcome, CredentialPolicy, SecretReading, Warnings, bundle, pair,
+};
 
 /// Holds tokens or whole charts; never served, whatever its keys are called.
 const NEVER_SERVED: [&str; 2] = ["kubernetes.io/service-account-token", "helm.sh/release.v1"];
@@ -33,20 +35,20 @@ const TLS: Shape = Shape {
     staple: Some("tls.ocsp-staple"),
 };
 
-pub(super) fn read(secret: &SecretObject, policy: &Policy) -> Reading {
-    let mut reading = Reading::default();
-    let ignored = |reason| Reading {
-        key_pair: Some(Outcome::Ignored(reason)),
-        ..Reading::default()
+pub(super) fn read(secret: &SecretObject, policy: &CredentialPolicy) -> SecretReading {
+    let mut reading = SecretReading::default();
+    let ignored = |reason| SecretReading {
+        key_pair: Some(CredentialOutcome::Ignored(reason)),
+        ..SecretReading::default()
     };
     if NEVER_SERVED.contains(&secret.type_.as_str()) {
         return ignored(Code::NeverServedType);
     }
     if let Some(reason) = strict_name(secret).filter(|_| policy.strict_names) {
-        let refused = Outcome::Refused(CredentialError::StrictName(reason));
-        return Reading {
+        let refused = CredentialOutcome::Refused(CredentialError::StrictName(reason));
+        return SecretReading {
             key_pair: Some(refused),
-            ..Reading::default()
+            ..SecretReading::default()
         };
     }
     let mut warnings = Warnings {
@@ -85,12 +87,17 @@ fn value<'a>(secret: &'a SecretObject, key: &str) -> Option<&'a [u8]> {
     secret.data.get(key).map(|value| value.as_slice())
 }
 
-fn key_pair(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings: &mut Warnings<'_>) -> Outcome {
+fn key_pair(
+    secret: &SecretObject,
+    shape: &Shape,
+    policy: &CredentialPolicy,
+    warnings: &mut Warnings<'_>,
+) -> CredentialOutcome {
     let (certificate, key) = match (value(secret, shape.certificate), value(secret, shape.key)) {
         // cert-manager creates a Secret before it has anything to put in.
-        (Some([]), _) | (_, Some([])) => return Outcome::Pending(Code::EmptyValues),
-        (Some(_), None) => return Outcome::Refused(CredentialError::NoKey),
-        (None, _) => return Outcome::Refused(CredentialError::NoCertificate),
+        (Some([]), _) | (_, Some([])) => return CredentialOutcome::Pending(Code::EmptyValues),
+        (Some(_), None) => return CredentialOutcome::Refused(CredentialError::NoKey),
+        (None, _) => return CredentialOutcome::Refused(CredentialError::NoCertificate),
         (Some(certificate), Some(key)) => (certificate, key),
     };
     let parts = pair::Parts {
@@ -99,26 +106,26 @@ fn key_pair(secret: &SecretObject, shape: &Shape, policy: &Policy, warnings: &mu
         staple: shape.staple.and_then(|name| Some((name, value(secret, name)?))),
     };
     match pair::read(&parts, policy, warnings) {
-        Ok(pair) => Outcome::Ready(Arc::new(Credential::KeyPair(pair))),
-        Err(error) => Outcome::Refused(error),
+        Ok(pair) => CredentialOutcome::Ready(Arc::new(Credential::KeyPair(pair))),
+        Err(error) => CredentialOutcome::Refused(error),
     }
 }
 
 fn trust_bundle(
     secret: &SecretObject,
     shape: &Shape,
-    policy: &Policy,
+    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
-) -> Outcome {
+) -> CredentialOutcome {
     let Some(authority) = value(secret, shape.authority).filter(|value| !value.is_empty()) else {
-        return Outcome::Pending(Code::EmptyValues);
+        return CredentialOutcome::Pending(Code::EmptyValues);
     };
     let crl = value(secret, shape.crl)
         .filter(|value| !value.is_empty())
         .map(|value| (shape.crl, value));
     match bundle::read((shape.authority, authority), crl, policy, warnings) {
-        Ok(bundle) => Outcome::Ready(Arc::new(Credential::TrustBundle(bundle))),
-        Err(error) => Outcome::Refused(error),
+        Ok(bundle) => CredentialOutcome::Ready(Arc::new(Credential::TrustBundle(bundle))),
+        Err(error) => CredentialOutcome::Refused(error),
     }
 }
 

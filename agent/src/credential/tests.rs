@@ -35,15 +35,15 @@ fn secret(name: &str, data: &[(&str, &str)]) -> SecretObject {
     }
 }
 
-fn policy() -> Policy {
-    Policy {
+fn policy() -> CredentialPolicy {
+    CredentialPolicy {
         strict_names: false,
         refuse_expired: false,
         now: OffsetDateTime::now_utc(),
     }
 }
 
-fn pair_of(certificate: &str, key: &str) -> Outcome {
+fn pair_of(certificate: &str, key: &str) -> CredentialOutcome {
     read(
         &secret("a", &[("tls.crt", certificate), ("tls.key", key)]),
         &policy(),
@@ -52,11 +52,11 @@ fn pair_of(certificate: &str, key: &str) -> Outcome {
     .unwrap()
 }
 
-fn code(outcome: &Outcome) -> &'static str {
+fn code(outcome: &CredentialOutcome) -> &'static str {
     match outcome {
-        Outcome::Ready(_) => "ready",
-        Outcome::Refused(error) => error.code().as_str(),
-        Outcome::Pending(reason) | Outcome::Ignored(reason) => reason.as_str(),
+        CredentialOutcome::Ready(_) => "ready",
+        CredentialOutcome::Refused(error) => error.code().as_str(),
+        CredentialOutcome::Pending(reason) | CredentialOutcome::Ignored(reason) => reason.as_str(),
     }
 }
 
@@ -149,7 +149,7 @@ fn the_keys_own_certificate_is_served_first() {
         ],
     );
     let reading = read(&wrong_order, &policy());
-    let Some(Outcome::Ready(credential)) = reading.key_pair else {
+    let Some(CredentialOutcome::Ready(credential)) = reading.key_pair else {
         panic!("refused")
     };
     let Credential::KeyPair(pair) = &*credential else {
@@ -177,7 +177,7 @@ fn dates_warn_or_refuse() {
     assert_eq!(code(&reading.key_pair.unwrap()), "ready");
     assert_eq!(reading.findings[0].code.as_str(), "expired");
     assert_eq!(code(&reading.trust_bundle.unwrap()), "expired");
-    let strict = Policy {
+    let strict = CredentialPolicy {
         refuse_expired: true,
         ..policy()
     };
@@ -215,7 +215,7 @@ fn shapes_and_names() {
         code(&read(&token, &policy()).key_pair.unwrap()),
         "never-served-type"
     );
-    let strict = Policy {
+    let strict = CredentialPolicy {
         strict_names: true,
         ..policy()
     };

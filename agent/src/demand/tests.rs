@@ -19,13 +19,13 @@ fn delta(added: &[&str], removed: &[&str]) -> Delta<CredentialName> {
     }
 }
 
-async fn told(follow: &mut Follow) -> Option<Delta<CredentialName>> {
+async fn told(follow: &mut DemandWatch) -> Option<Delta<CredentialName>> {
     timeout(Duration::from_millis(20), follow.changed()).await.ok()?
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_is_wanted_for_as_long_as_some_share_wants_it() {
-    let demand = Demand::default();
+    let demand = CredentialDemand::default();
     let mut follow = demand.follow();
     let (mut first, mut second) = (demand.share(), demand.share());
     first.change(delta(&["a", "b"], &[]));
@@ -47,7 +47,7 @@ async fn a_name_is_wanted_for_as_long_as_some_share_wants_it() {
 
 #[tokio::test(start_paused = true)]
 async fn that_nothing_is_wanted_is_told_first() {
-    let demand = Demand::default();
+    let demand = CredentialDemand::default();
     let mut follow = demand.follow();
     demand.set_known();
     assert_eq!(told(&mut follow).await, Some(Delta::default()));
@@ -62,10 +62,10 @@ proptest! {
     /// Shares come, change and go; who follows and adds up what it is told knows what is wanted.
     #[test]
     fn what_is_told_adds_up(steps in prop::collection::vec((0..3_usize, any::<bool>(), 0..4_u8), 1..60)) {
-        let demand = Demand::default();
+        let demand = CredentialDemand::default();
         demand.set_known();
         let mut follow = demand.follow();
-        let mut shares: Vec<Share> = (0..3).map(|_| demand.share()).collect();
+        let mut shares: Vec<DemandShare> = (0..3).map(|_| demand.share()).collect();
         let mut known = std::collections::BTreeSet::new();
         for (at, adds, name) in steps {
             let name = CredentialName::new("ns", name.to_string());

@@ -13,13 +13,13 @@ pub const CHAIN_HEADER: &str = "sealgate-chain";
 pub const NO_SNI: &str = "no-sni";
 
 /// Of one chain: the Secret of each pattern (`name`, `*.suffix`, `*`).
-type Patterns = OrdMap<Arc<str>, Arc<str>>;
+type ChainPatterns = OrdMap<Arc<str>, Arc<str>>;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub struct Names(OrdMap<Arc<str>, Patterns>);
+pub struct OnDemandNames(OrdMap<Arc<str>, ChainPatterns>);
 
-impl Names {
+impl OnDemandNames {
     /// The pattern that has a name, and its Secret: the name itself, then the longest wildcard, then `*`.
     #[must_use]
     pub fn find(&self, chain: &str, name: &str) -> Option<(&Arc<str>, &Arc<str>)> {
@@ -43,7 +43,7 @@ impl Names {
     /// The patterns, each with its chain, that differ between `before` and this.
     #[must_use]
     pub fn changed_since(&self, before: &Self) -> BTreeSet<(Arc<str>, Arc<str>)> {
-        let empty = Patterns::new();
+        let empty = ChainPatterns::new();
         let mut changed = BTreeSet::new();
         for item in before.0.diff(&self.0) {
             let (chain, old, new) = match item {
@@ -88,8 +88,8 @@ impl Names {
 mod tests {
     use super::*;
 
-    fn names(all: &[(&str, &str)]) -> Names {
-        let mut names = Names::default();
+    fn names(all: &[(&str, &str)]) -> OnDemandNames {
+        let mut names = OnDemandNames::default();
         for (pattern, secret) in all {
             names.set(&"443/a".into(), &(*pattern).into(), Some((*secret).into()));
         }

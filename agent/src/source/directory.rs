@@ -5,8 +5,8 @@
 //! that is half written waits for its other half, and nothing waits with it. A slow poll backs the watcher up.
 
 mod burst;
-mod held;
 mod index;
+mod kept;
 mod poll;
 mod tree;
 
@@ -24,12 +24,12 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use sealgate_model::manifest::Namespaces;
-use sealgate_model::{Code, Entry, Object, SecretObject, SourceEvent, Step};
+use sealgate_model::{Code, Object, SecretObject, SourceEvent, SourceObject, Step};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::burst::Burst;
-use self::index::Index;
+use self::index::UnitIndex;
 use self::poll::Poll;
 use self::tree::{Tree, Visit};
 
@@ -66,9 +66,9 @@ impl DirectorySource {
     ///
     /// # Errors
     /// The root cannot be read.
-    pub fn read_once(&self) -> Result<Vec<Entry>, DirectoryError> {
+    pub fn read_once(&self) -> Result<Vec<SourceObject>, DirectoryError> {
         let tree = self.scan()?;
-        let mut index = Index::default();
+        let mut index = UnitIndex::default();
         for path in tree.units() {
             index.set(path, tree.file_ref(path), tree.read(path, &self.namespaces));
         }
@@ -83,10 +83,10 @@ impl DirectorySource {
         let (events, receiver) = mpsc::channel();
         let watcher = notify::recommended_watcher(events)
             .map_err(|error| DirectoryError::Watch(self.root.clone(), error))?;
-        let mut follower = Follower {
+        let mut follower = DirectoryFollower {
             tree: Tree::default(),
             source: self,
-            index: Index::default(),
+            index: UnitIndex::default(),
             watcher,
             watched: BTreeMap::new(),
             writers: BTreeSet::new(),
@@ -116,8 +116,8 @@ impl DirectorySource {
     }
 
     /// Whether this may be half of a change.
-    fn is_torn(&self, entries: &[Entry]) -> bool {
-        let is_half = |entry: &Entry| match &entry.object {
+    fn is_torn(&self, entries: &[SourceObject]) -> bool {
+        let is_half = |entry: &SourceObject| match &entry.object {
             Some(Object::Secret(secret)) => !(self.settled)(secret),
             Some(_) => false,
             None => entry
@@ -131,10 +131,10 @@ impl DirectorySource {
 }
 
 /// A directory on its way through time.
-struct Follower {
+struct DirectoryFollower {
     source: DirectorySource,
     tree: Tree,
-    index: Index,
+    index: UnitIndex,
     watcher: RecommendedWatcher,
     /// By device and inode: a folder that was replaced lost its watch.
     watched: BTreeMap<Arc<Path>, (u64, u64)>,
@@ -144,7 +144,7 @@ struct Follower {
     waiting: BTreeMap<Arc<Path>, Instant>,
 }
 
-impl Follower {
+impl DirectoryFollower {
     fn run(mut self, events: &mpsc::Receiver<notify::Result<notify::Event>>, sender: &UnboundedSender<Step>) {
         let mut poll = Poll::new(&self.source.root);
         while !sender.is_closed() {
@@ -333,7 +333,7 @@ impl Follower {
         self.tell(unit, entries);
     }
 
-    fn tell(&mut self, unit: &Arc<Path>, entries: Vec<Entry>) {
+    fn tell(&mut self, unit: &Arc<Path>, entries: Vec<SourceObject>) {
         self.waiting.remove(unit);
         self.index.set(unit, self.tree.file_ref(unit), entries);
     }

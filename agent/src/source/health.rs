@@ -33,7 +33,7 @@ impl WatchState {
 
 /// One watch as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watch {
+pub struct WatchHealth {
     /// Where it stands.
     pub state: WatchState,
     /// Why it stands there, where that is not good.
@@ -43,7 +43,7 @@ pub struct Watch {
 #[derive(Debug, Default)]
 struct Inner {
     listed: bool,
-    watches: BTreeMap<String, Watch>,
+    watches: BTreeMap<String, WatchHealth>,
 }
 
 /// The registry; clones share it.
@@ -87,7 +87,7 @@ impl Health {
 
     /// Every watch, by name.
     #[must_use]
-    pub fn watches(&self) -> BTreeMap<String, Watch> {
+    pub fn watches(&self) -> BTreeMap<String, WatchHealth> {
         self.0.borrow().watches.clone()
     }
 
@@ -101,7 +101,7 @@ impl Health {
     }
 
     fn set(&self, name: &str, state: WatchState, message: Option<String>) {
-        let watch = Watch { state, message };
+        let watch = WatchHealth { state, message };
         let mut before = None;
         let moved = self.0.send_if_modified(|inner| {
             before = inner.watches.get(name).map(|watch| watch.state);
@@ -142,7 +142,7 @@ impl Drop for Watched {
     }
 }
 
-fn say(name: &str, before: Option<WatchState>, watch: &Watch) {
+fn say(name: &str, before: Option<WatchState>, watch: &WatchHealth) {
     let message = watch.message.as_deref().unwrap_or_default();
     match watch.state {
         WatchState::Failed => tracing::error!(

@@ -27,7 +27,7 @@ use self::events::Seen;
 use self::objects::Objects;
 use self::secrets::Secrets;
 use super::health::Health;
-use crate::demand::Follow;
+use crate::demand::DemandWatch;
 
 /// Where objects come from, and how they are followed.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub struct KubernetesSource {
 impl KubernetesSource {
     /// Follows the API until the receiver is gone. `demand` says which Secrets are wanted. The returned reporter
     /// writes Events.
-    pub fn spawn(self, sender: mpsc::UnboundedSender<Step>, demand: Follow, health: Health) -> Reporter {
+    pub fn spawn(self, sender: mpsc::UnboundedSender<Step>, demand: DemandWatch, health: Health) -> Reporter {
         let seen = Seen::default();
         let reporter = Reporter::spawn(self.client.clone(), seen.clone());
         let (told, messages) = mpsc::unbounded_channel();

@@ -14,7 +14,7 @@ use envoy_types::pb::xds::r#type::matcher::v3::{
     string_matcher::MatchPattern,
 };
 use prost::{Message, Name};
-use sealgate_model::resolved::{Chain, Port};
+use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::wire;
 
@@ -33,7 +33,7 @@ pub(super) struct Matcher {
     #[prost(message, optional, tag = "1")]
     list: Option<List>,
     #[prost(message, optional, tag = "2")]
-    tree: Option<Tree>,
+    tree: Option<MatcherTree>,
     #[prost(message, optional, boxed, tag = "3")]
     otherwise: Option<Box<Then>>,
 }
@@ -81,7 +81,7 @@ struct Single {
 
 /// `MatcherTree`.
 #[derive(Clone, PartialEq, Message)]
-struct Tree {
+struct MatcherTree {
     #[prost(message, optional, tag = "1")]
     input: Option<TypedExtensionConfig>,
     #[prost(message, optional, tag = "2")]
@@ -92,12 +92,12 @@ struct Tree {
 #[derive(Clone, PartialEq, Message)]
 struct Map {
     #[prost(message, repeated, tag = "1")]
-    entries: Vec<Entry>,
+    entries: Vec<MapEntry>,
 }
 
 /// What a map's entries are on the wire.
 #[derive(Clone, PartialEq, Message)]
-struct Entry {
+struct MapEntry {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(message, optional, tag = "2")]
@@ -105,14 +105,14 @@ struct Entry {
 }
 
 /// Whether connections find the chains of a port by [`matcher`].
-pub(super) fn is_needed(port: &Port) -> bool {
+pub(super) fn is_needed(port: &ServedPort) -> bool {
     port.chains.iter().any(|chain| chain.on_demand)
 }
 
 /// See the module.
-pub(super) fn matcher(port: &Port) -> Option<Matcher> {
+pub(super) fn matcher(port: &ServedPort) -> Option<Matcher> {
     let shared = port.chains.iter().find(|chain| chain.on_demand)?;
-    let mut names: Vec<(&str, &Chain)> = port
+    let mut names: Vec<(&str, &FilterChain)> = port
         .chains
         .iter()
         .flat_map(|chain| chain.server_names.iter().map(|name| (&**name, &**chain)))
@@ -124,7 +124,7 @@ pub(super) fn matcher(port: &Port) -> Option<Matcher> {
         field(MatchPattern::Suffix(suffix), to(&chain.name))
     });
     let by_suffix = list(by_suffix.collect(), to(&shared.name));
-    let exact = exact.into_iter().map(|(name, chain)| Entry {
+    let exact = exact.into_iter().map(|(name, chain)| MapEntry {
         name: name.to_owned(),
         then: Some(to(&chain.name)),
     });
@@ -145,13 +145,13 @@ fn list(matchers: Vec<Field>, otherwise: Then) -> Then {
     })
 }
 
-fn tree(entries: Vec<Entry>, otherwise: Then) -> Then {
+fn tree(entries: Vec<MapEntry>, otherwise: Then) -> Then {
     if entries.is_empty() {
         return otherwise;
     }
     nested(Matcher {
         list: None,
-        tree: Some(Tree {
+        tree: Some(MatcherTree {
             input: Some(server_name()),
             exact: Some(Map { entries }),
         }),

@@ -28,7 +28,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 };
 use prost::Name;
 use sealgate_core::names;
-use sealgate_model::resolved::{Chain, Port};
+use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::{fault, filter_config, identity, named, routes, wire};
 
@@ -47,7 +47,7 @@ const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(
     %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% \
     %STREAM_ID%\n";
 
-pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
+pub(super) fn build(port: &ServedPort, chain: &FilterChain) -> HttpConnectionManager {
     let xfcc = identity::forwarding(chain);
     HttpConnectionManager {
         stat_prefix: named::listener(port.number),
@@ -85,7 +85,7 @@ pub(super) fn build(port: &Port, chain: &Chain) -> HttpConnectionManager {
 }
 
 /// What the filter asks for by headers stands behind it, if any rule needs it at all.
-fn filters(port: &Port) -> Vec<HttpFilter> {
+fn filters(port: &ServedPort) -> Vec<HttpFilter> {
     let delays = port.delays.then(fault::filter);
     [discovered(&filter_config::name(port.number))]
         .into_iter()
@@ -120,7 +120,7 @@ pub(super) fn router() -> HttpFilter {
 }
 
 /// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
-fn remove_forged_headers(port: &Port, chain: &Chain) -> TypedExtensionConfig {
+fn remove_forged_headers(port: &ServedPort, chain: &FilterChain) -> TypedExtensionConfig {
     let guard = names::Guard {
         prefixes: port.prefixes.clone(),
         keeps_xfcc: identity::keeps_xfcc(chain),

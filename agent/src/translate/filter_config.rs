@@ -13,8 +13,8 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 use envoy_types::pb::google::protobuf::{Any, Duration, StringValue};
 
 use prost::Message as _;
-use sealgate_core::table::PortConfig;
-use sealgate_model::resolved::Port;
+use sealgate_core::port::PortConfig;
+use sealgate_model::resolved::ServedPort;
 
 use super::wire;
 use crate::snapshot::Resource;
@@ -28,7 +28,7 @@ pub(super) fn name(port: u16) -> String {
 }
 
 /// The filter of a port. `module` is a file that Envoy can read.
-pub(super) fn resource(port: &Port, module: &Path) -> Resource {
+pub(super) fn resource(port: &ServedPort, module: &Path) -> Resource {
     let config = PortConfig {
         port: port.number,
         told: port.told.clone(),

@@ -15,20 +15,20 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::Config;
 use sealgate_core::host;
 use sealgate_core::identity::{
-    FILTER_STATE, IdentityConfig, Origin, Xfcc, format,
+    FILTER_STATE, IdentityConfig, ConnectionOrigin, Xfcc, format,
 };
-use sealgate_model::resolved::{Chain, Port};
+use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::wire;
 
 /// Makes Envoy write down what the filter may ask of a connection, once, when its handshake is done. Every connection
 /// with TLS says what it is, asked or not: a server that begins to ask for certificates changes no other chain.
-pub(super) fn describing_filter(port: &Port, chain: &Chain) -> Option<Filter> {
+pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain) -> Option<Filter> {
     if chain.tls.is_none() && port.told.is_empty() && !port.demands {
         return None;
     }
     let policy = chain.policy.as_deref().unwrap_or("-");
-    let origin = Origin {
+    let origin = ConnectionOrigin {
         chain: &chain.name,
         policy,
         // Every validation context that we make has a trust bundle, and none takes what it does not verify.
@@ -58,13 +58,15 @@ pub(super) fn describing_filter(port: &Port, chain: &Chain) -> Option<Filter> {
 }
 
 /// Whether the filter, and not Envoy, decides what becomes of the XFCC header that a client sent.
-pub(super) fn keeps_xfcc(chain: &Chain) -> bool {
+pub(super) fn keeps_xfcc(chain: &FilterChain) -> bool {
     told(chain).is_some_and(|told| told.xfcc == Xfcc::AppendForward)
 }
 
 /// What Envoy itself does with XFCC. What it writes there can be made to say what is not so; only the chain, which is
 /// to be had nowhere else, is taken from it, and its header never goes further than the filter.
-pub(super) fn forwarding(chain: &Chain) -> (ForwardClientCertDetails, Option<SetCurrentClientCertDetails>) {
+pub(super) fn forwarding(
+    chain: &FilterChain,
+) -> (ForwardClientCertDetails, Option<SetCurrentClientCertDetails>) {
     if wants_chain(chain) {
         let details = SetCurrentClientCertDetails {
             chain: true,
@@ -78,13 +80,13 @@ pub(super) fn forwarding(chain: &Chain) -> (ForwardClientCertDetails, Option<Set
     }
 }
 
-fn wants_chain(chain: &Chain) -> bool {
+fn wants_chain(chain: &FilterChain) -> bool {
     told(chain).is_some_and(IdentityConfig::wants_chain)
 }
 
 /// The chain that a connection for this host comes in by.
 #[must_use]
-pub fn chain_of<'p>(port: &'p Port, name: &str) -> Option<&'p Chain> {
+pub fn chain_of<'p>(port: &'p ServedPort, name: &str) -> Option<&'p FilterChain> {
     let domains = port
         .chains
         .iter()
@@ -95,7 +97,7 @@ pub fn chain_of<'p>(port: &'p Port, name: &str) -> Option<&'p Chain> {
 }
 
 /// What a chain tells, if its connections can show a certificate at all.
-pub(crate) fn told(chain: &Chain) -> Option<&IdentityConfig> {
+pub(crate) fn told(chain: &FilterChain) -> Option<&IdentityConfig> {
     chain.meaning.told.as_ref().filter(|_| chain.asks())
 }
 

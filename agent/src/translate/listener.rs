@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::TrafficDirection;
 use envoy_types::pb::envoy::config::listener::v3::{
-    Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter, filter, listener_filter,
+    self as envoy, Filter, FilterChainMatch, Listener, ListenerFilter, filter, listener_filter,
 };
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
 use prost::Message as _;
-use sealgate_model::resolved::{Chain, Port};
+use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::named::listener as name;
 use super::{choice, connection_manager, identity, tls, wire};
@@ -24,7 +24,7 @@ const HANDSHAKE_TIMEOUT_S: i64 = 15;
 const FILTER_CHAINS: u32 = 3;
 
 /// The listener of a port.
-pub(super) fn resource(port: &Arc<Port>, listen: &str) -> Resource {
+pub(super) fn resource(port: &Arc<ServedPort>, listen: &str) -> Resource {
     Resource::encoded_later(Arc::new(Encoder {
         port: Arc::clone(port),
         listen: listen.to_owned(),
@@ -32,7 +32,7 @@ pub(super) fn resource(port: &Arc<Port>, listen: &str) -> Resource {
 }
 
 struct Encoder {
-    port: Arc<Port>,
+    port: Arc<ServedPort>,
     listen: String,
 }
 
@@ -57,7 +57,7 @@ impl Body for Encoder {
 }
 
 /// All but the chains.
-fn build(port: &Port, listen: &str) -> Listener {
+fn build(port: &ServedPort, listen: &str) -> Listener {
     let secure = port.chains.iter().any(|chain| chain.tls.is_some());
     Listener {
         name: name(port.number),
@@ -71,8 +71,8 @@ fn build(port: &Port, listen: &str) -> Listener {
     }
 }
 
-fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
-    FilterChain {
+fn filter_chain(port: &ServedPort, chain: &FilterChain) -> envoy::FilterChain {
+    envoy::FilterChain {
         name: chain.name.to_string(),
         filter_chain_match: has_own_match(port, chain).then(|| FilterChainMatch {
             server_names: chain.server_names.iter().map(ToString::to_string).collect(),
@@ -92,11 +92,11 @@ fn filter_chain(port: &Port, chain: &Chain) -> FilterChain {
 }
 
 /// Whether a chain says by itself which connections it takes.
-fn has_own_match(port: &Port, chain: &Chain) -> bool {
+fn has_own_match(port: &ServedPort, chain: &FilterChain) -> bool {
     !chain.server_names.is_empty() && !choice::is_needed(port)
 }
 
-fn http(port: &Port, chain: &Chain) -> Filter {
+fn http(port: &ServedPort, chain: &FilterChain) -> Filter {
     Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(filter::ConfigType::TypedConfig(wire::any(
@@ -126,12 +126,12 @@ mod tests {
     #[test]
     fn the_parts_are_one_message() {
         let chain = |name: &str| {
-            Arc::new(Chain {
+            Arc::new(FilterChain {
                 name: name.into(),
-                ..Chain::plain(Meaning::default())
+                ..FilterChain::plain(Meaning::default())
             })
         };
-        let port = Port {
+        let port = ServedPort {
             number: 80,
             bind: 8080,
             chains: vec![chain("a"), chain("b")],

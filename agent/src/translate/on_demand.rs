@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::cert_mappers::sn
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::cert_selectors::on_demand_secret::v3::Config;
 use envoy_types::pb::google::protobuf::Duration;
 use sealgate_model::resolve::chain_id;
-use sealgate_model::resolved::Chain;
+use sealgate_model::resolved::FilterChain;
 
 use super::wire;
 use crate::snapshot::{CHAIN_HEADER, NO_SNI};
@@ -24,7 +24,7 @@ const RETRY_BASE_MS: i32 = 100;
 const RETRY_MOST_S: i64 = 1;
 
 /// The selector of a chain. Each of its streams says which chain it is for: other chains may have the same names.
-pub(super) fn selector(port: u16, chain: &Chain) -> TypedExtensionConfig {
+pub(super) fn selector(port: u16, chain: &FilterChain) -> TypedExtensionConfig {
     let mapper = Sni {
         default_value: NO_SNI.to_owned(),
     };

@@ -11,8 +11,8 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use envoy_types::pb::google::protobuf::Duration;
 use sealgate_core::names;
-use sealgate_core::table::{Mirror, Retries};
-use sealgate_model::resolved::Port;
+use sealgate_core::rules::{Mirror, Retries};
+use sealgate_model::resolved::ServedPort;
 
 use super::{named, wire};
 
@@ -25,7 +25,7 @@ const TAKEN_OFF: [&str; 5] = [
     names::FAULT_ABORT_GRPC,
 ];
 
-pub(super) fn build(port: &Port) -> RouteConfiguration {
+pub(super) fn build(port: &ServedPort) -> RouteConfiguration {
     let mirrored = port
         .mirrors
         .iter()

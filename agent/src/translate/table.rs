@@ -14,8 +14,8 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::google::protobuf::BytesValue;
 use prost::Message as _;
-use sealgate_core::table::{Entry, EntryValue, PARTS, encode_part};
-use sealgate_model::resolve::Part;
+use sealgate_core::table::{EntryValue, PARTS, TableEntry, encode_part};
+use sealgate_model::resolve::TablePart;
 
 use super::connection_manager::{discovered, router};
 use super::filter_config::extension;
@@ -34,7 +34,7 @@ pub(super) fn name(part: u16) -> String {
 }
 
 /// A part; one that nothing belongs to is a part too.
-pub(super) fn resource(index: u16, part: Option<&Part>, module: &Path) -> Resource {
+pub(super) fn resource(index: u16, part: Option<&TablePart>, module: &Path) -> Resource {
     let entries = part.into_iter().flat_map(entries);
     // Every entry is of its own part, and there once: that is how the parts are kept.
     let bytes = encode_part(index, entries).unwrap_or_else(|error| {
@@ -45,15 +45,15 @@ pub(super) fn resource(index: u16, part: Option<&Part>, module: &Path) -> Resour
     Resource::new(extension(&name(index), configuration, module).encode_to_vec())
 }
 
-fn entries(part: &Part) -> impl Iterator<Item = Entry<'_>> {
+fn entries(part: &TablePart) -> impl Iterator<Item = TableEntry<'_>> {
     let routes = part.routes.iter().filter_map(|((port, domain), block)| {
-        Some(Entry {
+        Some(TableEntry {
             port: *port,
             domain,
             value: EntryValue::Host(block.encoded.as_ref()?),
         })
     });
-    let demands = part.demands.iter().map(|((port, domain), demand)| Entry {
+    let demands = part.demands.iter().map(|((port, domain), demand)| TableEntry {
         port: *port,
         domain,
         value: EntryValue::Demand {

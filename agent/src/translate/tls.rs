@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use sealgate_model::CredentialName;
-use sealgate_model::resolved::{Chain, ClientCertificate, Tls, TlsVersion};
+use sealgate_model::resolved::{ClientCertificate, FilterChain, Tls, TlsVersion};
 
 use super::{on_demand, wire};
 
@@ -21,7 +21,7 @@ use super::{on_demand, wire};
 const SECRET_TIMEOUT_S: i64 = 10;
 
 /// How TLS ends at a chain; none on a plain port.
-pub(super) fn transport_socket(port: u16, chain: &Chain) -> Option<TransportSocket> {
+pub(super) fn transport_socket(port: u16, chain: &FilterChain) -> Option<TransportSocket> {
     let tls = chain.tls.as_deref()?;
     let context = DownstreamTlsContext {
         common_tls_context: Some(CommonTlsContext {

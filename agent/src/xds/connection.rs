@@ -12,7 +12,7 @@ use crate::snapshot::{Snapshot, TypeUrl};
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Connection<M> {
+pub(crate) struct StreamState<M> {
     namespace: Arc<str>,
     snapshot: Arc<Snapshot>,
     machines: BTreeMap<TypeUrl, Followed<M>>,
@@ -28,7 +28,7 @@ struct Followed<M> {
     seen: Arc<Snapshot>,
 }
 
-impl<M: Machine> Connection<M> {
+impl<M: Machine> StreamState<M> {
     pub(crate) fn new(namespace: Arc<str>, snapshot: Arc<Snapshot>) -> Self {
         Self {
             namespace,

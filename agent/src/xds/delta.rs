@@ -13,7 +13,7 @@ use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
 /// A request, without what does not matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct DeltaRequest {
     pub(crate) subscribe: Vec<String>,
     pub(crate) unsubscribe: Vec<String>,
     pub(crate) initial_versions: BTreeMap<String, String>,
@@ -23,7 +23,7 @@ pub(crate) struct Request {
 
 /// A response. A resource without a body does not exist here: that would be a heartbeat.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Response {
+pub(crate) struct DeltaResponse {
     pub(crate) nonce: String,
     pub(crate) resources: Vec<(Arc<str>, Arc<Resource>)>,
     pub(crate) removed: Vec<Arc<str>>,
@@ -31,7 +31,7 @@ pub(crate) struct Response {
 
 /// The state of one type.
 #[derive(Debug)]
-pub(crate) struct Subscription {
+pub(crate) struct DeltaSubscription {
     kind: TypeUrl,
     namespace: Arc<str>,
     started: bool,
@@ -46,9 +46,9 @@ pub(crate) struct Subscription {
     next_nonce: u64,
 }
 
-impl Machine for Subscription {
-    type Request = Request;
-    type Response = Response;
+impl Machine for DeltaSubscription {
+    type Request = DeltaRequest;
+    type Response = DeltaResponse;
 
     fn new(kind: TypeUrl, namespace: Arc<str>) -> Self {
         Self {
@@ -86,9 +86,9 @@ impl Machine for Subscription {
 
     fn on_request(
         &mut self,
-        request: &Request,
+        request: &DeltaRequest,
         snapshot: &Snapshot,
-    ) -> (Option<Acknowledgement>, Option<Response>) {
+    ) -> (Option<Acknowledgement>, Option<DeltaResponse>) {
         let acknowledgement = self.acknowledge(request);
         let first = !std::mem::replace(&mut self.started, true);
         let mut answer = BTreeSet::new();
@@ -120,7 +120,7 @@ impl Machine for Subscription {
         (acknowledgement, response)
     }
 
-    fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Response> {
+    fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<DeltaResponse> {
         let mut answer = BTreeSet::new();
         for name in changed {
             let version = snapshot.get(self.kind, name).map(|resource| resource.version());
@@ -134,12 +134,12 @@ impl Machine for Subscription {
     }
 }
 
-impl Subscription {
+impl DeltaSubscription {
     fn is_collection(&self) -> bool {
         matches!(self.kind, TypeUrl::Cluster | TypeUrl::Listener)
     }
 
-    fn acknowledge(&mut self, request: &Request) -> Option<Acknowledgement> {
+    fn acknowledge(&mut self, request: &DeltaRequest) -> Option<Acknowledgement> {
         Some(Acknowledgement {
             resources: self.open.take(&request.nonce)?,
             refused: request.error.clone(),
@@ -148,7 +148,7 @@ impl Subscription {
 
     /// What the proxy brings along from an earlier stream: only what vanished meanwhile is told, everything else
     /// is answered as if it were new.
-    fn remember(&mut self, request: &Request, snapshot: &Snapshot) -> Vec<Arc<str>> {
+    fn remember(&mut self, request: &DeltaRequest, snapshot: &Snapshot) -> Vec<Arc<str>> {
         let brought = request
             .initial_versions
             .keys()
@@ -204,16 +204,16 @@ impl Subscription {
         asked.chain(self.wildcard.then(|| Arc::clone(name))).collect()
     }
 
-    fn respond(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Option<Response> {
+    fn respond(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Option<DeltaResponse> {
         (!answer.is_empty()).then(|| self.send(answer, snapshot))
     }
 
-    fn send(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Response {
+    fn send(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> DeltaResponse {
         let nonce = self.next_nonce;
         self.next_nonce += 1;
-        let mut response = Response {
+        let mut response = DeltaResponse {
             nonce: nonce.to_string(),
-            ..Response::default()
+            ..DeltaResponse::default()
         };
         let mut told = Vec::with_capacity(answer.len());
         for wire in answer {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Told;
+use super::Sent;
 
 /// More responses than this are never remembered.
 const RESPONSES: usize = 64;
@@ -13,7 +13,7 @@ const NAMES: usize = 200_000;
 /// What the open responses held, by nonce.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
-    responses: BTreeMap<u64, Vec<Told>>,
+    responses: BTreeMap<u64, Vec<Sent>>,
     names: usize,
 }
 
@@ -24,7 +24,7 @@ impl Open {
     }
 
     /// Remembers the newest response; the oldest ones are forgotten for it.
-    pub(crate) fn insert(&mut self, nonce: u64, told: Vec<Told>) {
+    pub(crate) fn insert(&mut self, nonce: u64, told: Vec<Sent>) {
         self.names += told.len();
         self.responses.insert(nonce, told);
         while self.responses.len() > RESPONSES || (self.names > NAMES && self.responses.len() > 1) {
@@ -33,7 +33,7 @@ impl Open {
     }
 
     /// Takes the response of this nonce out, if it is one that is open.
-    pub(crate) fn take(&mut self, nonce: &str) -> Option<Vec<Told>> {
+    pub(crate) fn take(&mut self, nonce: &str) -> Option<Vec<Sent>> {
         let told = self.responses.remove(&nonce.parse().ok()?)?;
         self.names -= told.len();
         Some(told)
@@ -41,7 +41,7 @@ impl Open {
 
     /// Takes the response of this nonce out, and forgets those before it: where a proxy may say one word for several
     /// responses, the word is about the last.
-    pub(crate) fn take_last(&mut self, nonce: &str) -> Option<Vec<Told>> {
+    pub(crate) fn take_last(&mut self, nonce: &str) -> Option<Vec<Sent>> {
         let told = self.take(nonce)?;
         let nonce = nonce.parse().unwrap_or(0);
         while self.responses.keys().next().is_some_and(|first| *first < nonce) {
@@ -61,7 +61,7 @@ impl Open {
 mod tests {
     use super::*;
 
-    fn told(count: usize) -> Vec<Told> {
+    fn told(count: usize) -> Vec<Sent> {
         vec![("a".into(), None); count]
     }
 

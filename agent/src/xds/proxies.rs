@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use self::on_demand::Counts;
+use self::on_demand::OnDemandCounts;
 use super::Acknowledgement;
 use crate::snapshot::{TypeUrl, Version};
 
@@ -19,7 +19,7 @@ const LONGEST_MESSAGE: usize = 2048;
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     nodes: Arc<Mutex<BTreeMap<String, Proxy>>>,
-    on_demand: Arc<Counts>,
+    on_demand: Arc<OnDemandCounts>,
 }
 
 /// One proxy, by its node id.
@@ -59,17 +59,17 @@ impl Proxies {
 
     /// The names that handshakes asked for.
     #[must_use]
-    pub fn on_demand(&self) -> &Counts {
+    pub fn on_demand(&self) -> &OnDemandCounts {
         &self.on_demand
     }
 
     /// Notes a new stream; it counts until the returned value is dropped.
-    pub(crate) fn connect(&self, node: &str) -> Stream {
+    pub(crate) fn connect(&self, node: &str) -> ProxyStream {
         let mut nodes = self.lock();
         let proxy = nodes.entry(node.to_owned()).or_default();
         proxy.streams += 1;
         proxy.gone = None;
-        Stream {
+        ProxyStream {
             proxies: self.clone(),
             node: node.to_owned(),
         }
@@ -83,12 +83,12 @@ impl Proxies {
 
 /// One open stream of a proxy.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct ProxyStream {
     proxies: Proxies,
     node: String,
 }
 
-impl Stream {
+impl ProxyStream {
     pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement) {
         let refused = acknowledgement.refused.as_deref().map(shortened);
         match &refused {
@@ -144,7 +144,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for ProxyStream {
     fn drop(&mut self) {
         let mut nodes = self.proxies.lock();
         if let Some(proxy) = nodes.get_mut(&self.node) {

@@ -22,13 +22,13 @@ use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tonic::service::Routes;
 use tonic::{Status, Streaming};
 
-use self::wire::Flavour;
-use super::connection::Connection;
+use self::wire::Variant;
+use super::connection::StreamState;
 use super::on_demand::{self, Hub};
 use super::proxies::Proxies;
 use super::socket::Socket;
 use super::{delta, sotw};
-use crate::demand::{Delta, Demand};
+use crate::demand::{CredentialDemand, Delta};
 use crate::snapshot::{CHAIN_HEADER, Snapshot, TypeUrl};
 
 /// Envoy opens a stream per secret where it does not aggregate them.
@@ -46,7 +46,7 @@ pub struct Options {
     /// Where Secrets without a namespace are looked up.
     pub namespace: String,
     /// Where it is noted which Secrets proxies ask for.
-    pub demand: Demand,
+    pub demand: CredentialDemand,
     /// How long streams may take to end.
     pub drain: Duration,
 }
@@ -153,7 +153,7 @@ pub async fn serve(
 struct Discovery {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     proxies: Proxies,
-    demand: Demand,
+    demand: CredentialDemand,
     hub: Hub,
     namespace: Arc<str>,
     stopped: watch::Receiver<bool>,
@@ -168,12 +168,12 @@ impl Discovery {
         SERVICES.iter().fold(router, |router, (service, what, kind)| {
             let delta = match kind {
                 Some(TypeUrl::Secret) => self.secrets(),
-                kind => self.stream::<delta::Subscription>(*kind),
+                kind => self.stream::<delta::DeltaSubscription>(*kind),
             };
             router
                 .route(
                     &format!("/{service}/Stream{what}"),
-                    self.stream::<sotw::Subscription>(*kind),
+                    self.stream::<sotw::SotwSubscription>(*kind),
                 )
                 .route(&format!("/{service}/Delta{what}"), delta)
         })
@@ -181,7 +181,7 @@ impl Discovery {
 
     fn stream<M>(&self, kind: Option<TypeUrl>) -> MethodRouter
     where
-        M: Flavour + Send + 'static,
+        M: Variant + Send + 'static,
         M::Response: Send,
     {
         let service = self.clone();
@@ -195,7 +195,7 @@ impl Discovery {
             let chain = request.headers().get(CHAIN_HEADER);
             let Some(chain) = chain.map(|chain| String::from_utf8_lossy(chain.as_bytes()).into_owned())
             else {
-                return service.answer::<delta::Subscription>(request, Some(TypeUrl::Secret));
+                return service.answer::<delta::DeltaSubscription>(request, Some(TypeUrl::Secret));
             };
             let Self { hub, stopped, .. } = service;
             grpc::response(on_demand::follow(hub, &chain, request.into_body(), stopped))
@@ -205,7 +205,7 @@ impl Discovery {
     /// A stream is a task. `kind` is the type of a per-type stream; none aggregates.
     fn answer<M>(self, request: Request, kind: Option<TypeUrl>) -> Response
     where
-        M: Flavour + Send + 'static,
+        M: Variant + Send + 'static,
         M::Response: Send,
     {
         let requests = grpc::requests(request, LARGEST_REQUEST);
@@ -225,10 +225,10 @@ impl Discovery {
         sender: &mpsc::Sender<Result<Bytes, Status>>,
     ) -> Result<(), Status>
     where
-        M: Flavour + Send + 'static,
+        M: Variant + Send + 'static,
         M::Response: Send,
     {
-        let mut connection = Connection::<M>::new(
+        let mut connection = StreamState::<M>::new(
             Arc::clone(&self.namespace),
             self.snapshots.borrow_and_update().clone(),
         );
@@ -289,7 +289,7 @@ fn credentials(delta: Delta<Arc<str>>) -> Delta<CredentialName> {
 }
 
 /// What a message is about; none if it is a type that is not served. A per-type stream may leave it out.
-fn kind_of<M: Flavour>(message: &M::Message, only: Option<TypeUrl>) -> Result<Option<TypeUrl>, Status> {
+fn kind_of<M: Variant>(message: &M::Message, only: Option<TypeUrl>) -> Result<Option<TypeUrl>, Status> {
     if let Some(reason) = M::malformed(message) {
         return Err(Status::invalid_argument(reason));
     }

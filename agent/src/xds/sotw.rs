@@ -10,7 +10,7 @@ use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
 /// A request, without what does not matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct SotwRequest {
     pub(crate) names: Vec<String>,
     pub(crate) nonce: String,
     pub(crate) error: Option<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Request {
 
 /// A response.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Response {
+pub(crate) struct SotwResponse {
     pub(crate) nonce: String,
     pub(crate) version: String,
     pub(crate) resources: Vec<(Arc<str>, Arc<Resource>)>,
@@ -26,7 +26,7 @@ pub(crate) struct Response {
 
 /// The state of one type.
 #[derive(Debug)]
-pub(crate) struct Subscription {
+pub(crate) struct SotwSubscription {
     kind: TypeUrl,
     namespace: Arc<str>,
     started: bool,
@@ -45,9 +45,9 @@ pub(crate) struct Subscription {
     nonce: u64,
 }
 
-impl Machine for Subscription {
-    type Request = Request;
-    type Response = Response;
+impl Machine for SotwSubscription {
+    type Request = SotwRequest;
+    type Response = SotwResponse;
 
     fn new(kind: TypeUrl, namespace: Arc<str>) -> Self {
         Self {
@@ -88,9 +88,9 @@ impl Machine for Subscription {
     /// whether it was refused.
     fn on_request(
         &mut self,
-        request: &Request,
+        request: &SotwRequest,
         snapshot: &Snapshot,
-    ) -> (Option<Acknowledgement>, Option<Response>) {
+    ) -> (Option<Acknowledgement>, Option<SotwResponse>) {
         let first = !std::mem::replace(&mut self.started, true);
         let acknowledgement = self.acknowledge(request);
         let given: BTreeSet<Arc<str>> = request.names.iter().map(|name| name.as_str().into()).collect();
@@ -110,7 +110,7 @@ impl Machine for Subscription {
         (acknowledgement, response)
     }
 
-    fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<Response> {
+    fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<SotwResponse> {
         if !self.started || changed.is_empty() {
             return None;
         }
@@ -133,13 +133,13 @@ impl Machine for Subscription {
     }
 }
 
-impl Subscription {
+impl SotwSubscription {
     /// Clusters and listeners: a response holds all of them, and what is not in it is gone.
     fn is_collection(&self) -> bool {
         matches!(self.kind, TypeUrl::Cluster | TypeUrl::Listener)
     }
 
-    fn acknowledge(&mut self, request: &Request) -> Option<Acknowledgement> {
+    fn acknowledge(&mut self, request: &SotwRequest) -> Option<Acknowledgement> {
         Some(Acknowledgement {
             resources: self.open.take_last(&request.nonce)?,
             refused: request.error.clone(),
@@ -190,7 +190,7 @@ impl Subscription {
     }
 
     /// Those of the names that exist. Absence cannot be said here: without any there is no response at all.
-    fn respond(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Option<Response> {
+    fn respond(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Option<SotwResponse> {
         let resources: Vec<_> = answer
             .into_iter()
             .filter_map(|wire| {
@@ -201,7 +201,7 @@ impl Subscription {
         (!resources.is_empty()).then(|| self.send(resources))
     }
 
-    fn send(&mut self, resources: Vec<(Arc<str>, Arc<Resource>)>) -> Response {
+    fn send(&mut self, resources: Vec<(Arc<str>, Arc<Resource>)>) -> SotwResponse {
         self.nonce += 1;
         if self.is_collection() {
             self.sent.clear();
@@ -214,7 +214,7 @@ impl Subscription {
             self.nonce,
             told.map(|(wire, version)| (wire, Some(version))).collect(),
         );
-        Response {
+        SotwResponse {
             nonce: self.nonce.to_string(),
             version: version(&resources),
             resources,

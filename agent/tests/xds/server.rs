@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
 };
 use prost::Message;
-use sealgate_agent::demand::Demand;
+use sealgate_agent::demand::CredentialDemand;
 use sealgate_agent::snapshot::{Publisher, TypeUrl};
 use sealgate_agent::xds::proxies::Proxies;
 use sealgate_agent::xds::socket::{SocketConfig, bind};
@@ -66,7 +66,7 @@ impl Server {
         let proxies = Proxies::default();
         let options = Options {
             namespace: "ns".to_owned(),
-            demand: Demand::default(),
+            demand: CredentialDemand::default(),
             drain: Duration::from_millis(800),
         };
         let bound = bind(&config(folder.path().join("s"))).unwrap();

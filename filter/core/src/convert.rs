@@ -16,7 +16,7 @@ mod rewrite;
 pub use code::ProblemCode;
 
 use crate::config::{Destination, HttpRoute};
-use crate::table::{Origin, RuleConfig};
+use crate::rules::{RuleConfig, RuleOrigin};
 
 /// What is wrong with, or to be said of, one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Problems {
 /// # Errors
 /// All problems of the rule, at least one of which refuses it.
 pub fn rule(
-    origin: Origin,
+    origin: RuleOrigin,
     route: &HttpRoute,
     kept: &[usize],
     cluster: &mut dyn FnMut(&Destination) -> String,

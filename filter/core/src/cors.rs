@@ -1,9 +1,9 @@
 //! Cross-origin requests, answered and marked as Envoy's own filter does (`cors_filter.cc`).
 
-use crate::decision::Request;
-use crate::matcher::Wanted;
+use crate::matcher::ValueMatcher;
 use crate::regex::{BadRegex, Regexes};
-use crate::table::ArchivedCors;
+use crate::request::Request;
+use crate::rules::ArchivedCors;
 
 /// A header of an answer.
 pub type Header = (&'static str, Vec<u8>);
@@ -47,7 +47,7 @@ impl Policy<'_> {
     /// A condition that takes the word `*` takes every origin.
     fn allows(self, origin: &[u8]) -> Result<bool, BadRegex> {
         for own in self.config.origins.iter() {
-            let takes = |value: &[u8]| Wanted::from(own).is_match(value, false, self.regexes);
+            let takes = |value: &[u8]| ValueMatcher::from(own).is_match(value, false, self.regexes);
             if takes(b"*")? || takes(origin)? {
                 return Ok(true);
             }

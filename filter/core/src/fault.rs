@@ -1,6 +1,6 @@
 //! Failures on purpose: which of them a request meets.
 
-use crate::table::{AbortStatus, ArchivedFault};
+use crate::rules::{AbortStatus, ArchivedFault};
 
 /// What one request meets; the delay comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -17,9 +17,9 @@ mod xfcc;
 pub use certificate::{BadCertificate, PeerIdentity, der_from_pem};
 pub use client_cert::{certificates_from_pem, chain_from_xfcc};
 pub use config::{BadIdentity, CertHeader, IdentityConfig, Misdirected, Unverified, Xfcc};
-pub use connection::{Connection, FILTER_STATE, Origin, Standing, format};
+pub use connection::{Connection, ConnectionOrigin, FILTER_STATE, Standing, format};
 pub use header::{Discrete, header_names};
-pub use policies::{Demand, Policies, PoliciesConfig, Told};
+pub use policies::{IdentityPolicy, Policies, PoliciesConfig, ServerDemand};
 pub use render::{Rendered, Sources, render};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 pub mod config;
 pub mod convert;
 pub mod cors;
+mod decide;
 pub mod decision;
 pub mod explain;
 pub mod fault;
@@ -18,7 +19,10 @@ pub mod identity;
 mod matcher;
 pub mod names;
 mod path;
+pub mod port;
 mod query;
 mod redirect;
 mod regex;
+pub mod request;
+pub mod rules;
 pub mod table;

@@ -1,18 +1,18 @@
 //! One condition on one value.
 
 use crate::regex::{BadRegex, Regexes};
-use crate::table::{ArchivedStringMatcher, StringMatcher};
+use crate::rules::{ArchivedStringMatcher, StringMatcher};
 
 /// A [`StringMatcher`], wherever it lies.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Wanted<'t> {
+pub(crate) enum ValueMatcher<'t> {
     Present,
     Exact(&'t [u8]),
     Prefix(&'t [u8]),
     Regex(&'t str),
 }
 
-impl<'t> From<&'t StringMatcher> for Wanted<'t> {
+impl<'t> From<&'t StringMatcher> for ValueMatcher<'t> {
     fn from(matcher: &'t StringMatcher) -> Self {
         match matcher {
             StringMatcher::Present => Self::Present,
@@ -23,7 +23,7 @@ impl<'t> From<&'t StringMatcher> for Wanted<'t> {
     }
 }
 
-impl<'t> From<&'t ArchivedStringMatcher> for Wanted<'t> {
+impl<'t> From<&'t ArchivedStringMatcher> for ValueMatcher<'t> {
     fn from(matcher: &'t ArchivedStringMatcher) -> Self {
         match matcher {
             ArchivedStringMatcher::Present => Self::Present,
@@ -34,7 +34,7 @@ impl<'t> From<&'t ArchivedStringMatcher> for Wanted<'t> {
     }
 }
 
-impl Wanted<'_> {
+impl ValueMatcher<'_> {
     pub(crate) fn is_match(
         self,
         value: &[u8],
@@ -65,7 +65,7 @@ mod tests {
     fn case_is_ignored_where_it_is_asked_for() {
         let regexes = Regexes::default();
         let takes = |value: &[u8], ignore_case| {
-            Wanted::Prefix(b"/Ab").is_match(value, ignore_case, &regexes) == Ok(true)
+            ValueMatcher::Prefix(b"/Ab").is_match(value, ignore_case, &regexes) == Ok(true)
         };
         assert!(takes(b"/aBc", true) && !takes(b"/aBc", false) && !takes(b"/", true));
     }

@@ -3,15 +3,15 @@
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::util::captures::Captures;
 
-use crate::matcher::Wanted;
+use crate::matcher::ValueMatcher;
 use crate::query;
 use crate::regex::{BadRegex, Regexes};
-use crate::table::ArchivedPathRewrite;
+use crate::rules::ArchivedPathRewrite;
 
 /// `uri` is the condition by which the path was matched.
 pub(crate) fn rewrite(
     rewrite: &ArchivedPathRewrite,
-    uri: Option<Wanted<'_>>,
+    uri: Option<ValueMatcher<'_>>,
     path: &[u8],
     regexes: &Regexes,
 ) -> Result<Vec<u8>, BadRegex> {
@@ -27,9 +27,9 @@ pub(crate) fn rewrite(
 }
 
 /// A prefix match gives up its prefix alone, a missing one counts as the prefix `/`, others the whole path.
-pub(crate) fn replace_matched(text: &str, uri: Option<Wanted<'_>>, path: &[u8]) -> Vec<u8> {
+pub(crate) fn replace_matched(text: &str, uri: Option<ValueMatcher<'_>>, path: &[u8]) -> Vec<u8> {
     let taken = match uri {
-        Some(Wanted::Prefix(prefix)) => prefix.len(),
+        Some(ValueMatcher::Prefix(prefix)) => prefix.len(),
         None => 1,
         Some(_) => path.len(),
     };

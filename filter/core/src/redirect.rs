@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::decision::{Outcome, Request};
+use crate::decision::Outcome;
 use crate::host;
-use crate::matcher::Wanted;
+use crate::matcher::ValueMatcher;
 use crate::path::replace_matched;
 use crate::query;
-use crate::table::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
+use crate::request::Request;
+use crate::rules::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
 
 /// What a redirect says of its goal.
 struct Goal<'a> {
@@ -37,7 +38,7 @@ pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Outcome<'t> {
 
 pub(crate) fn outcome<'t>(
     action: &'t ArchivedRedirectAction,
-    uri: Option<Wanted<'_>>,
+    uri: Option<ValueMatcher<'_>>,
     request: &impl Request,
     port: u16,
 ) -> Outcome<'t> {
@@ -60,7 +61,7 @@ pub(crate) fn outcome<'t>(
     }
 }
 
-fn location(goal: &Goal<'_>, uri: Option<Wanted<'_>>, request: &impl Request, port: u16) -> Vec<u8> {
+fn location(goal: &Goal<'_>, uri: Option<ValueMatcher<'_>>, request: &impl Request, port: u16) -> Vec<u8> {
     let own_scheme = scheme_of(request);
     let scheme = goal.scheme.map_or(own_scheme.as_slice(), str::as_bytes);
     let mut url = scheme.to_vec();
@@ -117,7 +118,7 @@ fn default_port(scheme: &[u8]) -> Option<&'static [u8]> {
 }
 
 /// The query stays, unless the new path has its own.
-fn path(goal: &Goal<'_>, uri: Option<Wanted<'_>>, path: &[u8]) -> Vec<u8> {
+fn path(goal: &Goal<'_>, uri: Option<ValueMatcher<'_>>, path: &[u8]) -> Vec<u8> {
     let mut new = match (goal.uri, goal.prefix_rewrite) {
         (Some(uri), _) => uri.as_bytes().to_vec(),
         (None, Some(prefix)) => replace_matched(prefix, uri, query::path_of(path)),

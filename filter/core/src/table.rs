@@ -1,182 +1,20 @@
-//! The routes of all ports. [`TableConfig`] is what the agent makes of the users' objects; [`HostBlock`] is what it makes
-//! of one virtual host, and [`encode_part`] of a part of all; [`RouteTable`] is what runs: the first rule in declared
+//! The routes of all ports as they run. [`HostBlock`] is what the agent makes of one virtual host of the
+//! [rules](crate::rules), and [`encode_part`] of a part of all; [`RouteTable`] is what runs: the first rule in declared
 //! order that matches wins, and an index narrows the rules that are tried. A filter reads parts where they lie, and looks
 //! at no more of them than a request asks for.
 
-mod action;
 mod block;
 mod bytes;
+mod condition;
 mod index;
 mod installed;
-mod owned;
+mod key;
 mod part;
-mod rule;
 mod view;
 
-pub(crate) use bytes::Corrupt;
-pub(crate) use owned::archived_mirrors_key;
+pub(crate) use self::bytes::Corrupt;
 
-pub use action::{
-    Abort, AbortStatus, ArchivedAbort, ArchivedAbortStatus, ArchivedCors, ArchivedDelay,
-    ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedPathRewrite,
-    ArchivedRedirectAction, ArchivedRedirectPort, ArchivedRetries, ArchivedRouteAction,
-    ArchivedWeightedCluster, Cors, Delay, DirectAction, Fault, HeaderMutations, Mirror, PathRewrite,
-    RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
-};
-pub use block::{HostBlock, TableError};
-pub use installed::{Demanded, RouteTable, encode_parts};
-pub use owned::mirrors_key;
-pub use part::{Entry, EntryValue, PARTS, encode_part, is_part, part_of};
-
-use serde::{Deserialize, Serialize};
-
-use crate::identity::{PoliciesConfig, Told};
-
-/// What the filter of a port is told beside the table: the configuration of a plugin, as JSON. A field that it does not
-/// know is refused: one that is overlooked might be a condition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PortConfig {
-    /// The Gateway's port number.
-    pub port: u16,
-    /// What upstreams are told of connections; a chain that is in none tells nothing.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub told: Vec<Told>,
-}
-
-/// The routes of one port as data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TableConfig {
-    /// The Gateway's port number.
-    pub port: u16,
-    /// The hosts; no domain is in two of them.
-    pub virtual_hosts: Vec<VirtualHostConfig>,
-    /// What the port's connections mean.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub policies: PoliciesConfig,
-}
-
-impl PortConfig {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// It is not JSON, or not this: the message says where.
-    pub fn from_json(text: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(text)
-    }
-}
-
-/// Hosts with the same rules.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VirtualHostConfig {
-    /// `name`, `*.suffix` or `*`, lower-case.
-    pub domains: Vec<String>,
-    /// Plain HTTP is answered with a redirect before any rule.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub https_redirect: bool,
-    /// In declared order.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub rules: Vec<RuleConfig>,
-}
-
-/// Where a rule was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
-#[rkyv(derive(Debug))]
-#[serde(deny_unknown_fields)]
-pub struct Origin {
-    /// `namespace/name`.
-    pub virtual_service: String,
-    /// Its place in `spec.http`.
-    pub rule: usize,
-    /// Its name.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub name: Option<String>,
-    /// The rule that delegated to it.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub root: Option<Box<Root>>,
-}
-
-/// The rule that delegated to another VirtualService's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
-#[rkyv(derive(Debug))]
-#[serde(deny_unknown_fields)]
-pub struct Root {
-    /// `namespace/name`.
-    pub virtual_service: String,
-    /// Its place in `spec.http`.
-    pub rule: usize,
-}
-
-/// One rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
-#[rkyv(derive(Debug))]
-#[serde(deny_unknown_fields)]
-pub struct RuleConfig {
-    /// Where it was written.
-    pub origin: Origin,
-    /// Any of these; none matches every request. In a block's bytes each of them is a value of its own.
-    #[serde(default, skip_serializing_if = "is_default")]
-    #[rkyv(with = rkyv::with::Skip)]
-    pub matches: Vec<MatchConfig>,
-    /// What happens then.
-    pub action: Action,
-}
-
-/// All of its conditions must hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
-#[rkyv(derive(Debug))]
-#[serde(deny_unknown_fields)]
-pub struct MatchConfig {
-    /// Its place in the rule's `match`; in the root's, if a delegate's rule has none of its own.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub index: usize,
-    /// The path without its query.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub uri: Option<StringMatcher>,
-    /// For `uri`'s exact and prefix.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub ignore_uri_case: bool,
-    /// On pseudo headers and headers; the names are lower-case.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub headers: Vec<(String, StringMatcher)>,
-    /// Headers that must not match; a missing one has the empty value.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub without_headers: Vec<(String, StringMatcher)>,
-    /// On query parameters.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub query_params: Vec<(String, StringMatcher)>,
-}
-
-/// One condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
-#[rkyv(derive(Debug))]
-#[serde(rename_all = "camelCase")]
-pub enum StringMatcher {
-    /// There is a value.
-    Present,
-    /// The whole value.
-    Exact(String),
-    /// Its start.
-    Prefix(String),
-    /// RE2, the whole value.
-    Regex(String),
-}
-
-/// What happens to a request that matched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
-#[rkyv(derive(Debug))]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// It goes to a destination.
-    Route(Box<RouteAction>),
-    /// It is sent elsewhere.
-    Redirect(Box<RedirectAction>),
-    /// It is answered at once.
-    Direct(#[rkyv(with = rkyv::with::AsBox)] DirectAction),
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
+pub use self::block::{HostBlock, TableError};
+pub use self::installed::{Demanded, RouteTable, encode_parts};
+pub use self::key::{PARTS, part_of};
+pub use self::part::{EntryValue, TableEntry, encode_part, is_part};

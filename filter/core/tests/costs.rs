@@ -5,19 +5,20 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use sealgate_core::explain::Question;
-use sealgate_core::table::{
-    Action, Entry, EntryValue, HostBlock, MatchConfig, Origin, PARTS, RouteAction, RouteTable, RuleConfig,
-    StringMatcher, TableConfig, VirtualHostConfig, WeightedCluster, encode_part, part_of,
+use sealgate_core::rules::{
+    Action, MatchConfig, RouteAction, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
+    WeightedCluster,
 };
+use sealgate_core::table::{EntryValue, HostBlock, PARTS, RouteTable, TableEntry, encode_part, part_of};
 
 const PORT: u16 = 443;
 
 fn host(domain: &str, rules: usize) -> VirtualHostConfig {
     let rule = |at: usize| RuleConfig {
-        origin: Origin {
+        origin: RuleOrigin {
             virtual_service: format!("shop/{domain}"),
             rule: at,
-            ..Origin::default()
+            ..RuleOrigin::default()
         },
         matches: vec![MatchConfig {
             uri: Some(StringMatcher::Prefix(format!("/prefix/{at}/"))),
@@ -85,7 +86,7 @@ fn what_a_table_costs() {
         .map(|domain| HostBlock::encode(&host(domain, 2)).unwrap())
         .collect();
     let entries = || {
-        domains.iter().zip(&blocks).map(|(domain, block)| Entry {
+        domains.iter().zip(&blocks).map(|(domain, block)| TableEntry {
             port: PORT,
             domain,
             value: EntryValue::Host(block),

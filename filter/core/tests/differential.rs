@@ -21,7 +21,8 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use sealgate_core::decision::{NotFound, Outcome};
-use sealgate_core::table::{RouteTable, StringMatcher, TableConfig};
+use sealgate_core::rules::{StringMatcher, TableConfig};
+use sealgate_core::table::RouteTable;
 
 use naive::{Naive, Verdict};
 use request::Asked;

@@ -13,20 +13,20 @@ const CAPACITY: usize = 256;
 #[derive(Default)]
 pub(super) struct Cache {
     /// Unverified and verified ones.
-    entries: [HashMap<Box<[u8]>, Entry>; 2],
+    entries: [HashMap<Box<[u8]>, CachedIdentity>; 2],
     clock: u64,
 }
 
-struct Entry {
+struct CachedIdentity {
     rendered: Rc<Rendered>,
     used: u64,
 }
 
 /// What Envoy wrote down, and whether the certificate is verified.
-pub(super) type Key<'a> = (&'a [u8], bool);
+pub(super) type CacheKey<'a> = (&'a [u8], bool);
 
 impl Cache {
-    pub(super) fn get(&mut self, (facts, is_verified): Key<'_>) -> Option<Rc<Rendered>> {
+    pub(super) fn get(&mut self, (facts, is_verified): CacheKey<'_>) -> Option<Rc<Rendered>> {
         self.clock += 1;
         let [unverified, verified] = &mut self.entries;
         let entries = if is_verified { verified } else { unverified };
@@ -35,7 +35,7 @@ impl Cache {
         Some(Rc::clone(&entry.rendered))
     }
 
-    pub(super) fn put(&mut self, (facts, is_verified): Key<'_>, rendered: Rc<Rendered>) {
+    pub(super) fn put(&mut self, (facts, is_verified): CacheKey<'_>, rendered: Rc<Rendered>) {
         let [unverified, verified] = &mut self.entries;
         let entries = if is_verified { verified } else { unverified };
         if entries.len() >= CAPACITY {
@@ -45,6 +45,6 @@ impl Cache {
             }
         }
         let used = self.clock;
-        entries.insert(facts.into(), Entry { rendered, used });
+        entries.insert(facts.into(), CachedIdentity { rendered, used });
     }
 }

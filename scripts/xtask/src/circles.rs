@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::modules::{Modules, Place};
 
 /// The sources of each crate.
-pub(crate) const CRATES: [&str; 6] = [
+const CRATES: [&str; 6] = [
     "filter/core/src",
     "filter/src",
     "agent/model/src",
@@ -21,58 +21,19 @@ pub(crate) const CRATES: [&str; 6] = [
     "scripts/xtask/src",
 ];
 
-/// Circles that are known, by the files in them. It only gets shorter: one that is gone has to be taken off.
-// The core is being rewritten: what is here goes with that.
-const KNOWN: [&[&str]; 1] = [&[
-    "filter/core/src/cors.rs",
-    "filter/core/src/decision.rs",
-    "filter/core/src/matcher.rs",
-    "filter/core/src/path.rs",
-    "filter/core/src/redirect.rs",
-    "filter/core/src/table.rs",
-    "filter/core/src/table/block.rs",
-    "filter/core/src/table/index.rs",
-    "filter/core/src/table/index/builder.rs",
-    "filter/core/src/table/installed.rs",
-    "filter/core/src/table/part.rs",
-    "filter/core/src/table/rule.rs",
-    "filter/core/src/table/view.rs",
-]];
-
 /// What is wrong, in words.
 pub(crate) fn check() -> Result<Vec<String>> {
-    let mut found = Vec::new();
+    let mut wrong = Vec::new();
     for folder in CRATES {
-        found.extend(circles(&Modules::read(Path::new(folder))?));
+        let found = circles(&Modules::read(Path::new(folder))?);
+        wrong.extend(found.iter().map(named));
     }
-    Ok(judged(&found, &KNOWN))
+    Ok(wrong)
 }
 
-/// New circles, and known ones that are no more.
-fn judged(found: &[BTreeSet<String>], known: &[&[&str]]) -> Vec<String> {
-    let is_known = |circle: &BTreeSet<String>| {
-        known
-            .iter()
-            .any(|files| circle.iter().all(|file| files.contains(&file.as_str())))
-    };
-    let named = |circle: &BTreeSet<String>| {
-        let files: Vec<&str> = circle.iter().map(String::as_str).collect();
-        format!("a circle of imports: {}", files.join(", "))
-    };
-    let new = found.iter().filter(|circle| !is_known(circle)).map(named);
-    let is_gone = |files: &&&[&str]| {
-        !found
-            .iter()
-            .any(|circle| files.iter().all(|file| circle.contains(*file)))
-    };
-    let gone = known.iter().filter(is_gone);
-    new.chain(gone.map(|files| {
-        format!(
-            "no circle of imports any more, take it off the list: {}",
-            files.join(", ")
-        )
-    }))
-    .collect()
+fn named(circle: &BTreeSet<String>) -> String {
+    let files: Vec<&str> = circle.iter().map(String::as_str).collect();
+    format!("a circle of imports: {}", files.join(", "))
 }
 
 /// The circles of a crate, each by its files: modules from which one comes back to them.
@@ -184,19 +145,5 @@ mod tests {
             ("b", "use crate::a::A; pub struct B;"),
         ];
         assert!(found(&fine).is_empty());
-    }
-
-    #[test]
-    fn a_known_circle_is_let_be_until_it_is_gone() {
-        let circle = |files: &[&str]| {
-            files
-                .iter()
-                .map(|file| (*file).to_owned())
-                .collect::<BTreeSet<_>>()
-        };
-        let known: [&[&str]; 1] = [&["a", "b"]];
-        assert!(judged(&[circle(&["a", "b"])], &known).is_empty());
-        assert_eq!(judged(&[circle(&["a", "b", "c"])], &known).len(), 1);
-        assert_eq!(judged(&[], &known).len(), 1);
     }
 }

@@ -9,6 +9,7 @@ mod module;
 mod modules;
 mod rules;
 mod tokens;
+mod type_names;
 
 use std::env;
 use std::fs;

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 
 use crate::circles;
 use crate::modules::sources;
+use crate::type_names;
 
 /// Words that only some files may hold.
 struct Rule {
@@ -95,6 +96,7 @@ pub(crate) fn check() -> Result<()> {
         broken.extend(strangers(package, barred, &tree(package)?));
     }
     broken.extend(circles::check()?);
+    broken.extend(type_names::check()?);
     ensure!(broken.is_empty(), "{}", broken.join("\n"));
     Ok(())
 }

@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
-use sealgate_agent::config::Gateway;
+use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::translate::Settings;
-use sealgate_core::table::{PortConfig, RouteTable, TableConfig};
+use sealgate_core::port::PortConfig;
+use sealgate_core::rules::TableConfig;
+use sealgate_core::table::RouteTable;
 use sealgate_model::SourceEvent;
 use sealgate_model::manifest::{self, Namespaces};
 
 fuzz_target!(|bytes: &[u8]| {
-    let gateway = Gateway {
+    let gateway = GatewaySettings {
         namespace: "istio-system".to_owned(),
         labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
         strict_names: false,

@@ -15,7 +15,8 @@ use request::Asked;
 use sealgate_core::config::HttpRoute;
 use sealgate_core::convert;
 use sealgate_core::decision::Outcome;
-use sealgate_core::table::{Origin, RouteTable, TableConfig, VirtualHostConfig};
+use sealgate_core::rules::{RuleOrigin, TableConfig, VirtualHostConfig};
+use sealgate_core::table::RouteTable;
 use serde_json::Value;
 
 const HOSTS: &str = include_str!("../hosts.json");
@@ -40,10 +41,10 @@ fn bench() -> Bench {
             .iter()
             .enumerate()
             .map(|(rule, route)| {
-                let origin = Origin {
+                let origin = RuleOrigin {
                     virtual_service: at.to_string(),
                     rule,
-                    ..Origin::default()
+                    ..RuleOrigin::default()
                 };
                 let kept: Vec<usize> = (0..route.r#match.len()).collect();
                 convert::rule(origin, route, &kept, &mut |to| to.host.clone())

@@ -7,7 +7,8 @@ use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
 use sealgate_core::explain::Question;
-use sealgate_core::table::{RouteTable, TableConfig, encode_parts, part_of};
+use sealgate_core::rules::TableConfig;
+use sealgate_core::table::{RouteTable, encode_parts, part_of};
 
 const HOST: &str = "a.example";
 const GOOD: &str = r#"{"port": 443, "virtual_hosts": [{"domains": ["a.example"], "rules": [
@@ -45,7 +46,10 @@ fn decide(table: &RouteTable, port: u16, authority: &str) {
         let question = Question {
             authority: authority.to_owned(),
             path: path.to_owned(),
-            headers: vec![("x".to_owned(), "11".to_owned()), ("origin".to_owned(), "h".to_owned())],
+            headers: vec![
+                ("x".to_owned(), "11".to_owned()),
+                ("origin".to_owned(), "h".to_owned()),
+            ],
             ..Question::default()
         };
         table.decide(port, &question, || 0.5);

@@ -19,7 +19,7 @@ use crate::site::{Envoy, free_port};
 
 /// A way to route.
 #[derive(Clone, Debug)]
-pub enum Way {
+pub enum Routing {
     /// Envoy alone, with this many prefix routes.
     Native(usize),
     /// Our filter with this many routes.
@@ -38,18 +38,18 @@ pub enum Way {
 
 /// A way to route, and what it cost.
 #[derive(Debug)]
-pub struct Subject {
+pub struct RoutingSubject {
     /// For people.
     pub name: String,
-    way: Way,
+    way: Routing,
     /// CPU per request, of each round, for each of the paths.
     times: Vec<(Spot, Times)>,
 }
 
-impl Subject {
+impl RoutingSubject {
     /// Nothing runs yet.
     #[must_use]
-    pub fn new(name: &str, way: Way, spots: &[Spot]) -> Self {
+    pub fn new(name: &str, way: Routing, spots: &[Spot]) -> Self {
         Self {
             name: name.to_owned(),
             way,
@@ -124,7 +124,7 @@ impl Running {
     ///
     /// # Errors
     /// Envoy does not start.
-    pub async fn start(way: &Way) -> Result<Self> {
+    pub async fn start(way: &Routing) -> Result<Self> {
         let folder = TempDir::new()?;
         let (port, admin) = (free_port()?, free_port()?);
         let one = |filter| Filters {
@@ -132,15 +132,19 @@ impl Running {
             ..Filters::default()
         };
         let filters = match way {
-            Way::Native(_) => Filters::default(),
-            Way::Lua(routes) => one(config::lua(*routes)),
-            Way::Idle => one(bare::filter(folder.path(), bare::IDLE)?),
-            Way::Keeping => one(bare::filter(folder.path(), &bare::keeping())?),
-            Way::Bare => one(bare::filter(folder.path(), bare::ROUTING)?),
-            Way::Sealgate(routes) => config::sealgate(&filter()?, *routes)?,
-            Way::Build(path, routes) => config::sealgate(path, *routes)?,
+            Routing::Native(_) => Filters::default(),
+            Routing::Lua(routes) => one(config::lua(*routes)),
+            Routing::Idle => one(bare::filter(folder.path(), bare::IDLE)?),
+            Routing::Keeping => one(bare::filter(folder.path(), &bare::keeping())?),
+            Routing::Bare => one(bare::filter(folder.path(), bare::ROUTING)?),
+            Routing::Sealgate(routes) => config::sealgate(&filter()?, *routes)?,
+            Routing::Build(path, routes) => config::sealgate(path, *routes)?,
         };
-        let native = if let Way::Native(routes) = way { *routes } else { 0 };
+        let native = if let Routing::Native(routes) = way {
+            *routes
+        } else {
+            0
+        };
         let bootstrap = config::bootstrap(port, admin, filters, native);
         Ok(Self {
             envoy: Envoy::start(folder.path(), &bootstrap, admin).await?,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use sealgate_agent::config::Gateway;
-use sealgate_agent::demand::Demand;
+use sealgate_agent::config::GatewaySettings;
+use sealgate_agent::demand::CredentialDemand;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_agent::translate::Settings;
@@ -44,7 +44,7 @@ impl Floor {
         let (port, admin) = (free_port()?, free_port()?);
         let module = std::env::var("SEALGATE_BIN")
             .map(|agent| Path::new(&agent).with_file_name("sealgate_filter.wasm"))?;
-        let gateway_settings = Gateway {
+        let gateway_settings = GatewaySettings {
             namespace: NAMESPACE.to_owned(),
             labels: [("istio".to_owned(), "ingressgateway".to_owned())].into(),
             strict_names: false,
@@ -65,7 +65,7 @@ impl Floor {
         })?;
         let options = xds::Options {
             namespace: NAMESPACE.to_owned(),
-            demand: Demand::default(),
+            demand: CredentialDemand::default(),
             drain: Duration::ZERO,
         };
         let stop = std::future::pending();

@@ -9,7 +9,7 @@ use sealgate_core::identity::header_names;
 use tempfile::TempDir;
 
 use crate::bench::{Times, bare};
-use crate::beside::{self, Forwarding, Material};
+use crate::beside::{self, Forwarding, ListenerPem};
 use crate::client::{Connection, Tls, Version};
 use crate::clients::{Clients, ask_on, client};
 use crate::echo;
@@ -34,7 +34,7 @@ enum Gateway {
 
 /// A gateway and what its requests cost.
 #[derive(Debug)]
-pub struct Subject {
+pub struct IdentitySubject {
     /// For people.
     pub name: String,
     gateway: Gateway,
@@ -58,7 +58,7 @@ fn alice(root: &Handmade) -> Result<Tls> {
     client(&[&alice], Version::H2, &[&TLS13], false)
 }
 
-impl Subject {
+impl IdentitySubject {
     /// Ours, with this annotation; empty is what a Gateway without one does.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl Subject {
     async fn without_us(name: &str, mut does: Forwarding, module: Option<&str>) -> Result<Self> {
         let root = Handmade::root("client root")?;
         let leaf = Authority::new("CA")?.leaf(&["*.example"])?;
-        let material = Material {
+        let material = ListenerPem {
             certificate: &leaf.certificate,
             key: &leaf.key,
             root: &root.pem(),

@@ -18,13 +18,13 @@ static SERIAL: AtomicU64 = AtomicU64::new(0x2000_0001);
 
 /// See the module.
 #[derive(Debug)]
-pub struct Material {
+pub struct BenchAuthority {
     issuer: Issuer<'static, KeyPair>,
     intermediate: String,
     keys: Vec<KeyPair>,
 }
 
-impl Material {
+impl BenchAuthority {
     /// A new intermediate CA, and keys for what it issues.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sealgate_core::table::encode_parts;
-use sealgate_tests::bench::filter::{Running, Spot, Subject, Way, filter, table};
+use sealgate_tests::bench::filter::{Routing, RoutingSubject, Running, Spot, filter, table};
 use sealgate_tests::bench::{Times, say};
 use serde_json::{Value, json};
 
@@ -26,28 +26,36 @@ fn native_spots(routes: usize) -> Vec<Spot> {
     [1, routes / 2 + 1, routes - 1].map(Spot).to_vec()
 }
 
-fn subjects() -> Vec<Subject> {
+fn subjects() -> Vec<RoutingSubject> {
     let first = [Spot(1); 3];
     let mut all = vec![
-        Subject::new("Envoy alone", Way::Native(0), &first),
-        Subject::new("a module that does nothing", Way::Idle, &first),
-        Subject::new("bare ABI, three calls", Way::Bare, &first),
-        Subject::new(FLOOR, Way::Keeping, &first),
-        Subject::new("Lua, one lookup among 10", Way::Lua(10), &first),
-        Subject::new("Lua, one lookup among 10,000", Way::Lua(10_000), &first),
+        RoutingSubject::new("Envoy alone", Routing::Native(0), &first),
+        RoutingSubject::new("a module that does nothing", Routing::Idle, &first),
+        RoutingSubject::new("bare ABI, three calls", Routing::Bare, &first),
+        RoutingSubject::new(FLOOR, Routing::Keeping, &first),
+        RoutingSubject::new("Lua, one lookup among 10", Routing::Lua(10), &first),
+        RoutingSubject::new("Lua, one lookup among 10,000", Routing::Lua(10_000), &first),
     ];
     for routes in COUNTS {
         let name = format!("native, {routes} prefix routes");
-        all.push(Subject::new(&name, Way::Native(routes), &native_spots(routes)));
+        all.push(RoutingSubject::new(
+            &name,
+            Routing::Native(routes),
+            &native_spots(routes),
+        ));
     }
     for routes in COUNTS {
         let name = format!("Sealgate, {routes} routes");
-        all.push(Subject::new(&name, Way::Sealgate(routes), &spots(routes)));
+        all.push(RoutingSubject::new(
+            &name,
+            Routing::Sealgate(routes),
+            &spots(routes),
+        ));
     }
     // Other builds of the filter beside it, for whoever works on it.
     if let Some(other) = std::env::var_os("SEALGATE_OTHER_FILTER") {
-        let way = Way::Build(other.into(), 10);
-        all.push(Subject::new("another build, 10 routes", way, &spots(10)));
+        let way = Routing::Build(other.into(), 10);
+        all.push(RoutingSubject::new("another build, 10 routes", way, &spots(10)));
     }
     all
 }
@@ -92,18 +100,18 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn find<'s>(subjects: &'s [Subject], name: &str) -> Result<&'s Subject> {
+fn find<'s>(subjects: &'s [RoutingSubject], name: &str) -> Result<&'s RoutingSubject> {
     subjects
         .iter()
         .find(|subject| subject.name == name)
         .context(name.to_owned())
 }
 
-fn micros(subjects: &[Subject], name: &str) -> Result<f64> {
+fn micros(subjects: &[RoutingSubject], name: &str) -> Result<f64> {
     Ok(find(subjects, name)?.mean())
 }
 
-fn row(subject: &Subject) -> String {
+fn row(subject: &RoutingSubject) -> String {
     let mut text = format!("{:<44}", subject.name);
     // Exact and prefix of one place as one figure.
     let each = if subject.paths() == 6 { 2 } else { 1 };
@@ -114,8 +122,8 @@ fn row(subject: &Subject) -> String {
     text
 }
 
-fn rows(subjects: &[Subject]) -> Value {
-    let row = |subject: &Subject| {
+fn rows(subjects: &[RoutingSubject]) -> Value {
+    let row = |subject: &RoutingSubject| {
         let times: Vec<f64> = (0..subject.paths()).map(|at| subject.micros(at)).collect();
         (subject.name.clone(), json!(times))
     };
@@ -123,7 +131,7 @@ fn rows(subjects: &[Subject]) -> Value {
 }
 
 /// Added over Envoy alone, ours over theirs. Of the native routes the last one: that is what their number costs.
-fn ratios(subjects: &[Subject], alone: f64) -> Result<Value> {
+fn ratios(subjects: &[RoutingSubject], alone: f64) -> Result<Value> {
     let ours = |routes: usize| {
         Ok::<_, anyhow::Error>(micros(subjects, &format!("Sealgate, {routes} routes"))? - alone)
     };
@@ -149,7 +157,7 @@ fn ratios(subjects: &[Subject], alone: f64) -> Result<Value> {
 async fn loading() -> Result<f64> {
     let mut times = [Times::new(), Times::new()];
     for _ in 0..5 {
-        for (way, times) in [Way::Idle, Way::Sealgate(10)].iter().zip(&mut times) {
+        for (way, times) in [Routing::Idle, Routing::Sealgate(10)].iter().zip(&mut times) {
             times.push(Running::start(way).await?.envoy.processor_time()?);
         }
     }
@@ -173,7 +181,7 @@ async fn loads(quick: bool) -> Result<Vec<Value>> {
         let parts = encode_parts([&table])?;
         let native = start.elapsed();
         let size: usize = parts.iter().map(Vec::len).sum();
-        let envoy = Running::start(&Way::Sealgate(*routes)).await?.envoy;
+        let envoy = Running::start(&Routing::Sealgate(*routes)).await?.envoy;
         let (time, memory) = (envoy.processor_time()?, envoy.memory()?);
         let (base_time, base_memory) = *base.get_or_insert((time, memory));
         let (time, memory) = (time.saturating_sub(base_time), memory.saturating_sub(base_memory));

@@ -2,8 +2,8 @@
 //! ones, beside Envoy's own XFCC. Mutual TLS, HTTP/2, one worker, a loopback upstream, interleaved rounds, medians.
 
 use anyhow::{Context as _, Result};
-use sealgate_tests::bench::filter::{Spot, Subject as Routing, Way};
-use sealgate_tests::bench::identity::Subject;
+use sealgate_tests::bench::filter::{Routing, RoutingSubject, Spot};
+use sealgate_tests::bench::identity::IdentitySubject;
 use sealgate_tests::bench::say;
 use serde_json::{Value, json};
 
@@ -14,30 +14,30 @@ const NATIVE: [&str; 2] = ["Envoy alone, mutual TLS", "Envoy's own XFCC"];
 const ADDING: &str = "Envoy alone, its route adds the same headers";
 const BARE: [&str; 2] = ["bare ABI, three calls", "bare ABI, and the same headers"];
 
-async fn subjects() -> Result<Vec<Subject>> {
-    let default = Subject::sealgate(DEFAULT, "").await?;
+async fn subjects() -> Result<Vec<IdentitySubject>> {
+    let default = IdentitySubject::sealgate(DEFAULT, "").await?;
     let told = default.told().await?;
     Ok(vec![
-        Subject::native(NATIVE[0], "SANITIZE").await?,
-        Subject::native(NATIVE[1], "SANITIZE_SET").await?,
-        Subject::sealgate(NOTHING, "{headers: [], xfcc: off, misdirected: allow}").await?,
-        Subject::sealgate("Sealgate, discrete headers", "{xfcc: off}").await?,
-        Subject::sealgate("Sealgate, XFCC", "{headers: []}").await?,
+        IdentitySubject::native(NATIVE[0], "SANITIZE").await?,
+        IdentitySubject::native(NATIVE[1], "SANITIZE_SET").await?,
+        IdentitySubject::sealgate(NOTHING, "{headers: [], xfcc: off, misdirected: allow}").await?,
+        IdentitySubject::sealgate("Sealgate, discrete headers", "{xfcc: off}").await?,
+        IdentitySubject::sealgate("Sealgate, XFCC", "{headers: []}").await?,
         default,
-        Subject::sealgate("Sealgate, RFC 9440", "{headers: [], xfcc: off, clientCert: leaf}").await?,
-        Subject::adding(ADDING, &told).await?,
-        Subject::bare(BARE[0], &[]).await?,
-        Subject::bare(BARE[1], &told).await?,
+        IdentitySubject::sealgate("Sealgate, RFC 9440", "{headers: [], xfcc: off, clientCert: leaf}").await?,
+        IdentitySubject::adding(ADDING, &told).await?,
+        IdentitySubject::bare(BARE[0], &[]).await?,
+        IdentitySubject::bare(BARE[1], &told).await?,
     ])
 }
 
 /// The unit that the goal is in: see `bench filter`.
-fn routing() -> [Routing; 3] {
+fn routing() -> [RoutingSubject; 3] {
     let spots = [Spot(1); 3];
     [
-        Routing::new("Envoy alone, a direct response", Way::Native(0), &spots),
-        Routing::new("bare ABI, three calls", Way::Bare, &spots),
-        Routing::new("Sealgate, 10 routes", Way::Sealgate(10), &spots),
+        RoutingSubject::new("Envoy alone, a direct response", Routing::Native(0), &spots),
+        RoutingSubject::new("bare ABI, three calls", Routing::Bare, &spots),
+        RoutingSubject::new("Sealgate, 10 routes", Routing::Sealgate(10), &spots),
     ]
 }
 
@@ -46,7 +46,7 @@ async fn main() -> Result<()> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let (starts, rounds, requests) = if quick { (2, 4, 40) } else { (5, 8, 120) };
     let mut routing = routing();
-    let mut all: Vec<Subject> = Vec::new();
+    let mut all: Vec<IdentitySubject> = Vec::new();
     for _ in 0..starts {
         let mut fresh = subjects().await?;
         let mut running = Vec::new();
@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
     report(&all, &routing, &format!("{starts} x {rounds} rounds"))
 }
 
-fn report(all: &[Subject], routing: &[Routing; 3], rounds: &str) -> Result<()> {
+fn report(all: &[IdentitySubject], routing: &[RoutingSubject; 3], rounds: &str) -> Result<()> {
     let title = format!("CPU per request, us, {rounds}");
     say(&format!("{title:<52}{:>10}{:>10}", "kept", "new"));
     for subject in all {
@@ -93,7 +93,7 @@ fn report(all: &[Subject], routing: &[Routing; 3], rounds: &str) -> Result<()> {
     let nothing = find(all, NOTHING)?;
     let default = find(all, DEFAULT)?;
     let told = kept(default) - kept(nothing);
-    let [alone, bare, sealgate] = routing.each_ref().map(Routing::mean);
+    let [alone, bare, sealgate] = routing.each_ref().map(RoutingSubject::mean);
     let connection = fresh(default) - fresh(nothing) - told;
     let native = kept(find(all, NATIVE[1])?) - kept(find(all, NATIVE[0])?);
     let floor = kept(find(all, BARE[1])?) - kept(find(all, BARE[0])?);
@@ -110,23 +110,23 @@ fn report(all: &[Subject], routing: &[Routing; 3], rounds: &str) -> Result<()> {
     Ok(())
 }
 
-fn find<'s>(all: &'s [Subject], name: &str) -> Result<&'s Subject> {
+fn find<'s>(all: &'s [IdentitySubject], name: &str) -> Result<&'s IdentitySubject> {
     all.iter()
         .find(|subject| subject.name == name)
         .context(name.to_owned())
 }
 
 /// In microseconds.
-fn kept(subject: &Subject) -> f64 {
+fn kept(subject: &IdentitySubject) -> f64 {
     subject.kept.p50() * 1000.0
 }
 
-fn fresh(subject: &Subject) -> f64 {
+fn fresh(subject: &IdentitySubject) -> f64 {
     subject.fresh.p50() * 1000.0
 }
 
-fn rows(all: &[Subject]) -> Value {
-    let row = |subject: &Subject| {
+fn rows(all: &[IdentitySubject]) -> Value {
+    let row = |subject: &IdentitySubject| {
         (
             subject.name.clone(),
             json!({"kept_us": kept(subject), "new_us": fresh(subject)}),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use sealgate_tests::bench::floor::Floor;
 use sealgate_tests::bench::gateway::{Namespace, Served, secret};
-use sealgate_tests::bench::material::Material;
+use sealgate_tests::bench::material::BenchAuthority;
 use sealgate_tests::bench::secrets::{Noise, RawWatch};
 use sealgate_tests::bench::{self, Times, say};
 use sealgate_tests::client::{Tls, Version};
@@ -28,7 +28,7 @@ const VARIETY: usize = 256;
 
 /// What is served, and what it is compared with.
 struct Bench<'n> {
-    material: Material,
+    material: BenchAuthority,
     tls: Tls,
     few: Served<'n>,
     many: Served<'n>,
@@ -107,7 +107,7 @@ async fn main() -> Result<()> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let (rounds, idle_seconds) = if quick { (60, 5) } else { (300, 30) };
     let plane = ControlPlane::start().await?;
-    let (material, tls) = (Material::new()?, Tls::new(Version::H2, None)?);
+    let (material, tls) = (BenchAuthority::new()?, Tls::new(Version::H2, None)?);
     let leaves: Vec<Leaf> = (0..VARIETY)
         .map(|at| material.leaf(&format!("any-{at}.example")))
         .collect::<Result<_>>()?;

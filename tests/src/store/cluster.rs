@@ -19,7 +19,7 @@ const ACCOUNT: &str = "sealgate";
 
 /// See the module.
 #[derive(Debug)]
-pub struct Cluster {
+pub struct ClusterStore {
     plane: ControlPlane,
     /// Of the namespace `default`.
     objects: Objects,
@@ -28,7 +28,7 @@ pub struct Cluster {
     kubeconfig: PathBuf,
 }
 
-impl Cluster {
+impl ClusterStore {
     pub(super) async fn start() -> Result<Self> {
         let plane = ControlPlane::start().await?;
         let client = plane.client().await?;

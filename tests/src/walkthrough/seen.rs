@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{SOON, Walkthrough};
 use crate::client::fetch_plain;
 use crate::eventually;
-use crate::store::Cluster;
+use crate::store::ClusterStore;
 
 impl Walkthrough {
     pub(super) async fn seen(&mut self) -> Result<String> {
@@ -81,7 +81,7 @@ impl Walkthrough {
     }
 
     /// Waits until each refused object has an Event that says why, and one that says that it is good again.
-    pub(super) async fn told(&self, cluster: &Cluster) -> Result<()> {
+    pub(super) async fn told(&self, cluster: &ClusterStore) -> Result<()> {
         let attempt = || async {
             let events = cluster.events().await?;
             for (object, code) in &self.refusals {

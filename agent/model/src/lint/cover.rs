@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-use sealgate_core::table::{MatchConfig, StringMatcher};
+use sealgate_core::rules::{MatchConfig, StringMatcher};
 
 /// The blocks of a virtual host so far; `P` says where one was written.
 #[derive(Debug)]

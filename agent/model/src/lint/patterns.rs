@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use sealgate_core::config::{HttpMatch, HttpRoute, StringMatch};
 
 use super::language::{Values, can_match};
-use crate::report::Report;
+use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
-pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
+pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut ObjectReport) {
     for (at, block) in rule.r#match.iter().enumerate() {
         let place = format!("{place}.match[{at}]");
         if let Some((kind, reason)) = block.uri.as_ref().and_then(unmet) {
@@ -28,7 +28,7 @@ pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
     }
 }
 
-fn never(report: &mut Report, field: String, message: &str) {
+fn never(report: &mut ObjectReport, field: String, message: &str) {
     report.add(Severity::Warning, Code::NeverMatches, field, message);
 }
 

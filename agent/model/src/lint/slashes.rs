@@ -2,13 +2,13 @@
 
 use sealgate_core::config::HttpRoute;
 
-use crate::report::Report;
+use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
 /// What follows the prefix in the examples of the messages.
 const REST: &str = "rest";
 
-pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
+pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut ObjectReport) {
     let rewrite = rule.rewrite.as_ref().and_then(|rewrite| rewrite.uri.as_deref());
     let redirect = rule.redirect.as_ref();
     let prefix = redirect.and_then(|redirect| redirect.prefix_rewrite.as_deref());

@@ -2,12 +2,12 @@
 
 use sealgate_core::config::HttpRoute;
 
-use crate::report::Report;
+use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
 const CODE: Code = Code::ZeroWeight;
 
-pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut Report) {
+pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut ObjectReport) {
     let field = |at: usize| format!("{place}.route[{at}].weight");
     if let [only] = rule.route.as_slice() {
         if only.weight == Some(0) {

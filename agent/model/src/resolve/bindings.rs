@@ -1,11 +1,11 @@
 //! What a VirtualService asks of Gateways that they do not give.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use sealgate_core::config::HttpMatch;
 
 use super::gateway::DeclaredGateway;
+use super::gateways::{GatewayKey, Gateways};
 use super::service::{Service, is_exported};
 use crate::Code;
 use crate::{Finding, Severity};
@@ -14,27 +14,24 @@ use crate::{Kind, ObjectRef};
 /// Stands for the sidecars of a mesh among `gateways`.
 const MESH: &str = "mesh";
 
-/// Name and namespace of a Gateway: namesakes lie together.
-pub(super) type Key = (Arc<str>, Arc<str>);
-
 /// The Gateways that this gateway serves, and those that are known but are another gateway's, or refused.
-pub(super) struct Gateways<'a> {
-    pub(super) served: &'a BTreeMap<Key, Arc<DeclaredGateway>>,
+pub(super) struct KnownGateways<'a> {
+    pub(super) served: &'a Gateways,
     pub(super) is_known: &'a dyn Fn(&ObjectRef) -> bool,
 }
 
 /// `name` is the Gateway of its own namespace, `ns/name` another's.
-fn resolve(name: &str, service: &Service) -> Key {
+fn resolve(name: &str, service: &Service) -> GatewayKey {
     let (namespace, name) = name.split_once('/').unwrap_or((&service.meta.namespace, name));
     (name.into(), namespace.into())
 }
 
-fn gateway_ref((name, namespace): &Key) -> ObjectRef {
+fn gateway_ref((name, namespace): &GatewayKey) -> ObjectRef {
     ObjectRef::new(Kind::Gateway, &**namespace, &**name)
 }
 
 /// Everything that is to be said of it.
-pub(super) fn findings(service: &Service, gateways: &Gateways<'_>) -> Vec<Finding> {
+pub(super) fn findings(service: &Service, gateways: &KnownGateways<'_>) -> Vec<Finding> {
     let mut check = Check {
         service,
         findings: Vec::new(),
@@ -49,7 +46,7 @@ struct Check<'s> {
 }
 
 impl<'s> Check<'s> {
-    fn all(&mut self, gateways: &Gateways<'s>) {
+    fn all(&mut self, gateways: &KnownGateways<'s>) {
         // Without hosts it is there for others to delegate to.
         if self.service.hosts.is_empty() {
             return;
@@ -92,11 +89,9 @@ impl<'s> Check<'s> {
         });
     }
 
-    fn unknown(&mut self, at: usize, key: &Key, gateways: &Gateways<'_>) {
-        let from = (Arc::clone(&key.0), Arc::from(""));
-        let mut namesakes = gateways.served.range(from..);
-        let namesake = namesakes.next().filter(|((name, _), _)| *name == key.0);
-        let hint = namesake.map(|((name, namespace), _)| format!("; there is {namespace}/{name}"));
+    fn unknown(&mut self, at: usize, key: &GatewayKey, gateways: &KnownGateways<'_>) {
+        let namesake = gateways.served.namesake(&key.0);
+        let hint = namesake.map(|namespace| format!("; there is {namespace}/{}", key.0));
         let message = format!("there is no {}{}", gateway_ref(key), hint.unwrap_or_default());
         let field = format!("spec.gateways[{at}]");
         self.say(Severity::Warning, Code::UnknownGateway, field, message);

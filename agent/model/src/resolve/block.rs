@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sealgate_core::table::{Action, HostBlock, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
+use sealgate_core::rules::{Action, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
+use sealgate_core::table::HostBlock;
 
 use super::hosts::HostRules;
 use super::lowered::{Lowered, Use};
@@ -14,7 +15,7 @@ use crate::{Finding, Severity};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Block {
+pub struct HostRoutes {
     /// As the filter reads it; none if its rules cannot be together.
     pub encoded: Option<HostBlock>,
     /// The destinations that its rules name.
@@ -54,7 +55,7 @@ pub(super) fn config(
     (config, lowered)
 }
 
-impl Block {
+impl HostRoutes {
     /// Makes the block of a domain.
     pub(super) fn new(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> Self {
         let (config, mut lowered) = config(domain, host, port, lookup);

@@ -18,16 +18,16 @@ const SERVICE_SUFFIX: &str = "svc.cluster.local";
 const SLICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// Objects by name, in order; a map of one would take the room of eleven.
-type Named<T> = Vec<(ObjectRef, Arc<T>)>;
+type NamedObjects<T> = Vec<(ObjectRef, Arc<T>)>;
 
 /// What is known of one host. Of several ServiceEntries or DestinationRules the first in order stands.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Known {
-    entries: Named<ServiceEntrySpec>,
+    entries: NamedObjects<ServiceEntrySpec>,
     pub(super) service: Option<(Arc<Meta>, Arc<Service>)>,
-    pub(super) slices: Named<EndpointSlice>,
+    pub(super) slices: NamedObjects<EndpointSlice>,
     pub(super) endpoints: Option<Arc<Endpoints>>,
-    rules: Named<DestinationRuleSpec>,
+    rules: NamedObjects<DestinationRuleSpec>,
 }
 
 impl Known {
@@ -204,7 +204,7 @@ pub(super) fn doubt(place: &ObjectRef, code: Code, message: String) -> Finding {
     }
 }
 
-fn put<T>(all: &mut Named<T>, name: &ObjectRef, value: &Arc<T>, there: bool) {
+fn put<T>(all: &mut NamedObjects<T>, name: &ObjectRef, value: &Arc<T>, there: bool) {
     let found = all.binary_search_by(|(own, _)| own.cmp(name));
     match (found, there) {
         (Ok(at), false) => drop(all.remove(at)),

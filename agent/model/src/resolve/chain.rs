@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use super::gateway::DeclaredServer;
 use super::rank::ServerId;
-use crate::resolved::{Chain, Meaning, Tls};
+use crate::resolved::{FilterChain, Meaning, Tls};
 
 /// What the server of a host asks of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct ConnectionPolicy {
     /// The server, by its chain's name.
     pub server: Arc<str>,
     /// Its TLS policy; none if any connection will do.
     pub policy: Option<Arc<str>>,
 }
 
-impl Chain {
+impl FilterChain {
     /// The chain of a server with TLS, served with this.
     #[must_use]
     pub fn secure(server: &DeclaredServer, tls: &Arc<Tls>) -> Self {
@@ -32,9 +32,9 @@ impl Chain {
 
     /// What a connection must be to ask for its hosts; none on a plain port.
     #[must_use]
-    pub fn demand(&self) -> Option<Demand> {
+    pub fn demand(&self) -> Option<ConnectionPolicy> {
         let policy = self.policy.as_ref()?;
-        Some(Demand {
+        Some(ConnectionPolicy {
             server: Arc::clone(&self.name),
             policy: (!self.meaning.any_connection).then(|| Arc::clone(policy)),
         })

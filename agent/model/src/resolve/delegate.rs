@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sealgate_core::config::{Delegate, Destination, HttpRoute};
 use sealgate_core::convert::{Problem, delegate};
-use sealgate_core::table::{Origin, Root};
+use sealgate_core::rules::{DelegatingRule, RuleOrigin};
 
 use super::catalog::full_name;
 use super::service::{Service, Services, is_exported};
@@ -16,7 +16,7 @@ use crate::{Kind, Meta, ObjectRef};
 pub(super) struct Declared<'a> {
     pub(super) route: Cow<'a, HttpRoute>,
     pub(super) service: &'a Meta,
-    pub(super) origin: Origin,
+    pub(super) origin: RuleOrigin,
     pub(super) places: Vec<usize>,
 }
 
@@ -82,12 +82,12 @@ fn delegated<'a>(
             findings.push(error(own, Code::DelegateConflict, field, message));
             continue;
         };
-        let from = Root {
+        let from = DelegatingRule {
             virtual_service: format!("{}/{}", root.namespace, root.name),
             rule: at,
         };
         declared.push(Declared {
-            origin: Origin {
+            origin: RuleOrigin {
                 root: Some(Box::new(from)),
                 ..origin(own, number, &merged.route)
             },
@@ -134,8 +134,8 @@ fn error(service: &Meta, code: Code, field: String, message: String) -> Finding 
     }
 }
 
-fn origin(meta: &Meta, at: usize, route: &HttpRoute) -> Origin {
-    Origin {
+fn origin(meta: &Meta, at: usize, route: &HttpRoute) -> RuleOrigin {
+    RuleOrigin {
         virtual_service: format!("{}/{}", meta.namespace, meta.name),
         rule: at,
         name: route.name.clone(),

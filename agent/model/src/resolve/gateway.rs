@@ -7,7 +7,7 @@ use sealgate_core::config::{GatewaySpec, Server};
 use sealgate_core::host;
 use sealgate_core::identity::IdentityConfig;
 
-use super::patterns::Patterns;
+use super::patterns::PatternMap;
 use super::rank::{Rank, ServerId};
 use super::tls::tls;
 use crate::Meta;
@@ -34,7 +34,7 @@ pub struct DeclaredGateway {
     /// What its identity headers begin with, if that is its own choice.
     pub prefix: Option<String>,
     /// Of many hosts: their patterns, each with the namespaces whose VirtualServices may have it.
-    many: Option<Box<Patterns<Openings>>>,
+    many: Option<Box<PatternMap<Openings>>>,
     /// The ports that it names, good or not.
     ports: BTreeSet<u32>,
 }
@@ -94,7 +94,7 @@ impl DeclaredGateway {
         let servers: BTreeMap<usize, Arc<DeclaredServer>> = servers.collect();
         let hosts: Vec<&ServerHost> = servers.values().flat_map(|server| &server.hosts).collect();
         let many = (hosts.len() > FEW_HOSTS).then(|| {
-            let mut many = Patterns::<Openings>::default();
+            let mut many = PatternMap::<Openings>::default();
             for host in hosts {
                 many.entry(&host.pattern).insert(host.namespace.clone());
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sealgate_core::table::RuleConfig;
+use sealgate_core::rules::RuleConfig;
 
 use crate::{Finding, ObjectRef};
 

@@ -5,12 +5,12 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 /// What belongs to each pattern. Looking up what contains a pattern costs its labels; what lies within it, the answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Patterns<T> {
+pub(super) struct PatternMap<T> {
     /// By the pattern read backwards, so that what ends alike lies together.
     backwards: BTreeMap<String, T>,
 }
 
-impl<T> Default for Patterns<T> {
+impl<T> Default for PatternMap<T> {
     fn default() -> Self {
         Self {
             backwards: BTreeMap::new(),
@@ -22,7 +22,7 @@ fn backwards(pattern: &str) -> String {
     pattern.chars().rev().collect()
 }
 
-impl<T> Patterns<T> {
+impl<T> PatternMap<T> {
     /// What belongs to this very pattern.
     #[must_use]
     pub(super) fn get(&self, pattern: &str) -> Option<&T> {
@@ -52,7 +52,7 @@ impl<T> Patterns<T> {
     }
 }
 
-impl<T: Default> Patterns<T> {
+impl<T: Default> PatternMap<T> {
     /// What belongs to a pattern, made if there is nothing yet.
     pub(super) fn entry(&mut self, pattern: &str) -> &mut T {
         self.backwards.entry(backwards(pattern)).or_default()
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn containing_and_within_are_what_hosts_say_pair_by_pair() {
-        let mut patterns = Patterns::<Option<&str>>::default();
+        let mut patterns = PatternMap::<Option<&str>>::default();
         for pattern in ALL {
             *patterns.entry(pattern) = Some(pattern);
         }

@@ -4,54 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::gateway::DeclaredServer;
-use super::patterns::Patterns;
+use super::member::Member;
+use super::patterns::PatternMap;
 use super::rank::ServerId;
-use super::sharing::{Member, MovedName, Sharing};
-use super::tls::{Served, served};
-use crate::Code;
+use super::sharing::{MovedName, Sharing};
+use super::standing::{Refusal, ServerStanding, said};
+use super::tls::served;
 use crate::CredentialName;
+use crate::Finding;
 use crate::few::Few;
-use crate::resolved::{Chain, Tls};
-use crate::{Finding, Severity};
-
-/// Why a server is not carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// An older server of the port differs in TLS.
-    Port,
-    /// An older server has this host.
-    Host(Arc<str>),
-    /// It names no certificate.
-    NoCertificate,
-}
-
-/// What became of a server.
-#[derive(Clone, Debug, PartialEq)]
-enum Standing {
-    Refused(Refusal),
-    Plain,
-    Secure(Served, Member),
-}
-
-impl Standing {
-    fn member(&self) -> Option<&Member> {
-        match self {
-            Self::Secure(_, member) => Some(member),
-            Self::Refused(_) | Self::Plain => None,
-        }
-    }
-
-    fn is_carried_out(&self) -> bool {
-        !matches!(self, Self::Refused(_))
-    }
-}
+use crate::resolved::{FilterChain, Tls};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
-    by_pattern: Patterns<Few<ServerId>>,
-    standing: BTreeMap<ServerId, Standing>,
+    by_pattern: PatternMap<Few<ServerId>>,
+    standing: BTreeMap<ServerId, ServerStanding>,
     /// With what the hosts of each chain were served last.
     held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,
     sharing: Sharing,
@@ -144,7 +113,7 @@ impl Servers {
         while let Some(id) = self.dirty.pop_first() {
             let before = self.standing.remove(&id);
             let mut look = Look {
-                before: before.as_ref().and_then(Standing::member).cloned(),
+                before: before.as_ref().and_then(ServerStanding::member).cloned(),
                 now: None,
                 said: Vec::new(),
                 wants: Few::default(),
@@ -152,13 +121,13 @@ impl Servers {
             };
             if let Some(server) = self.declared.get(&look.id).cloned() {
                 let standing = self.judge(&server, is_served);
-                if before.as_ref().map(Standing::is_carried_out) != Some(standing.is_carried_out()) {
+                if before.as_ref().map(ServerStanding::is_carried_out) != Some(standing.is_carried_out()) {
                     self.dirty.extend(self.rivals(&server));
                     settled.moved.push(Arc::clone(&server));
                 }
                 look.said = said(&server, &standing);
                 look.now = standing.member().cloned();
-                if let Standing::Secure(served, _) = &standing {
+                if let ServerStanding::Secure(served, _) = &standing {
                     look.wants = served.names.clone();
                 }
                 self.standing.insert(look.id.clone(), standing);
@@ -188,34 +157,34 @@ impl Servers {
         }
     }
 
-    fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> Standing {
+    fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> ServerStanding {
         let first = self.declared.values().next();
         if first.is_some_and(|first| first.secure != server.secure) {
-            return Standing::Refused(Refusal::Port);
+            return ServerStanding::Refused(Refusal::Port);
         }
         if !server.secure {
-            return Standing::Plain;
+            return ServerStanding::Plain;
         }
         if let Some(host) = self.taken(server) {
-            return Standing::Refused(Refusal::Host(host));
+            return ServerStanding::Refused(Refusal::Host(host));
         }
         match &server.tls {
             Some(asked) => {
                 let served = served(asked, self.held.get(&server.server_names()), is_served);
                 let member = Member {
-                    chain: Arc::new(Chain::secure(server, &served.tls)),
+                    chain: Arc::new(FilterChain::secure(server, &served.tls)),
                     certificates: server.certificates,
                 };
-                Standing::Secure(served, member)
+                ServerStanding::Secure(served, member)
             }
-            None => Standing::Refused(Refusal::NoCertificate),
+            None => ServerStanding::Refused(Refusal::NoCertificate),
         }
     }
 
     /// A host that an older server has.
     fn taken(&self, server: &DeclaredServer) -> Option<Arc<str>> {
         let has = |id: &ServerId, pattern: &str| {
-            matches!(self.standing.get(id), Some(Standing::Secure(..)))
+            matches!(self.standing.get(id), Some(ServerStanding::Secure(..)))
                 && self.declared.get(id).is_some_and(|older| older.holds(pattern))
         };
         server.patterns().into_iter().find(|pattern| {
@@ -255,7 +224,7 @@ impl Servers {
         &'s self,
         ids: impl Iterator<Item = &'s ServerId>,
     ) -> impl Iterator<Item = &'s Arc<DeclaredServer>> {
-        let ids = ids.filter(|id| !matches!(self.standing.get(id), None | Some(Standing::Refused(_))));
+        let ids = ids.filter(|id| !matches!(self.standing.get(id), None | Some(ServerStanding::Refused(_))));
         ids.filter_map(|id| self.declared.get(id))
     }
 
@@ -272,7 +241,7 @@ impl Servers {
         let plain = all
             .into_iter()
             .flatten()
-            .filter(|(_, standing)| **standing == Standing::Plain);
+            .filter(|(_, standing)| **standing == ServerStanding::Plain);
         plain.filter_map(|(id, _)| self.declared.get(id))
     }
 
@@ -285,41 +254,5 @@ impl Servers {
     #[cfg(test)]
     pub(super) fn set_held(&mut self, held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>) {
         self.held = held;
-    }
-}
-
-fn said(server: &DeclaredServer, standing: &Standing) -> Vec<Finding> {
-    let finding = |code, field: &str, message: String| Finding {
-        severity: Severity::Error,
-        code,
-        object: server.id.gateway.gateway(),
-        field: Some(format!("spec.servers[{}].{field}", server.id.at)),
-        message,
-    };
-    match standing {
-        Standing::Refused(Refusal::Port) => {
-            let message = "another server of this port differs in TLS; it stays".to_owned();
-            vec![finding(Code::PortCollision, "port", message)]
-        }
-        Standing::Refused(Refusal::Host(host)) => {
-            let message = format!("{host} is another server's on this port, which stays");
-            vec![finding(Code::HostCollision, "hosts", message)]
-        }
-        // Said of the Gateway by itself, which never became part of the store.
-        Standing::Refused(Refusal::NoCertificate) | Standing::Plain => Vec::new(),
-        Standing::Secure(served, _) => {
-            let effect = if served.held {
-                "the former one is served on"
-            } else {
-                "a proxy that has none refuses connections"
-            };
-            let missing = served.missing.iter();
-            missing
-                .map(|missing| {
-                    let message = format!("there is no good Secret {missing} yet: {effect}");
-                    finding(Code::CredentialNotReady, "tls.credentialName", message)
-                })
-                .collect()
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use sealgate_core::table::{MatchConfig, Origin, RuleConfig, VirtualHostConfig};
+use sealgate_core::rules::{MatchConfig, RuleConfig, RuleOrigin, VirtualHostConfig};
 
 use crate::Code;
 use crate::few::Few;
@@ -18,7 +18,7 @@ pub(super) type ServiceName = Arc<str>;
 
 /// A block, or a rule without any.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct BlockPlace {
     service: ServiceName,
     /// The VirtualService of the host: of a delegate's rule the one that delegated to it.
     owner: ServiceName,
@@ -26,7 +26,7 @@ pub(super) struct Place {
     block: Option<usize>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for BlockPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http[{}]", self.rule)?;
         self.block.map_or(Ok(()), |block| write!(f, ".match[{block}]"))
@@ -39,21 +39,21 @@ pub(super) struct Reach {
     /// Rules that it reaches.
     alive: Few<(ServiceName, usize)>,
     /// Rules that it does not reach, and the earlier block of their own VirtualService in the way.
-    dead: BTreeMap<(ServiceName, usize), Place>,
+    dead: BTreeMap<(ServiceName, usize), BlockPlace>,
     /// Blocks that another VirtualService's block takes.
-    claimed: BTreeMap<Place, Place>,
+    claimed: BTreeMap<BlockPlace, BlockPlace>,
     /// VirtualServices of which nothing is left for it, and the one in the way.
     shadowed: Few<(ServiceName, ServiceName)>,
 }
 
 /// A block and what covers it.
-type Covered = (Place, Option<Place>);
+type Covered = (BlockPlace, Option<BlockPlace>);
 
 /// Names of VirtualServices, each held once.
 #[derive(Default)]
-struct Names(HashSet<ServiceName>);
+struct ServiceNames(HashSet<ServiceName>);
 
-impl Names {
+impl ServiceNames {
     fn get(&mut self, name: &str) -> ServiceName {
         if let Some(known) = self.0.get(name) {
             return Arc::clone(known);
@@ -64,7 +64,7 @@ impl Names {
     }
 }
 
-fn owner(origin: &Origin) -> &str {
+fn owner(origin: &RuleOrigin) -> &str {
     let root = origin.root.as_ref();
     root.map_or(&origin.virtual_service, |root| &root.virtual_service)
 }
@@ -72,13 +72,13 @@ fn owner(origin: &Origin) -> &str {
 /// The blocks of each rule.
 fn covers(host: &VirtualHostConfig) -> Vec<(ServiceName, usize, Vec<Covered>)> {
     let everything = MatchConfig::default();
-    let mut names = Names::default();
-    let mut places: Vec<Place> = Vec::new();
+    let mut names = ServiceNames::default();
+    let mut places: Vec<BlockPlace> = Vec::new();
     let mut cover = Cover::default();
     let mut rules = Vec::with_capacity(host.rules.len());
     for rule in &host.rules {
         let mut add = |rule: &RuleConfig, block, index| {
-            let place = Place {
+            let place = BlockPlace {
                 service: names.get(&rule.origin.virtual_service),
                 owner: names.get(owner(&rule.origin)),
                 rule: rule.origin.rule,
@@ -196,7 +196,7 @@ pub(super) fn findings<'r>(service: &str, hosts: impl Iterator<Item = (&'r str, 
     dead.chain(claimed).chain(shadowed).collect()
 }
 
-fn dead_rule(service: &str, rule: usize, by: &Place) -> Finding {
+fn dead_rule(service: &str, rule: usize, by: &BlockPlace) -> Finding {
     let place = if *by.service == *service {
         by.to_string()
     } else {
@@ -206,7 +206,7 @@ fn dead_rule(service: &str, rule: usize, by: &Place) -> Finding {
     finding(service, Code::DeadRule, format!("spec.http[{rule}]"), message)
 }
 
-fn claimed_path(place: &Place, (by, host): (&Place, &str)) -> Finding {
+fn claimed_path(place: &BlockPlace, (by, host): (&BlockPlace, &str)) -> Finding {
     let message = format!(
         "two VirtualServices claim these paths of {host}: {by} of {} comes first and takes them",
         by.service

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sealgate_core::config::{Destination, HttpMatch};
 use sealgate_core::convert;
-use sealgate_core::table::{MatchConfig, RuleConfig, StringMatcher};
+use sealgate_core::rules::{MatchConfig, RuleConfig, StringMatcher};
 
 use super::catalog::Catalog;
 use super::delegate::{Declared, declared};

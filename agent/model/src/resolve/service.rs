@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sealgate_core::config::VirtualServiceSpec;
 
 use super::index::Index;
-use super::patterns::Patterns;
+use super::patterns::PatternMap;
 use super::rank::Rank;
 use crate::few::Few;
 use crate::{Meta, ObjectRef};
@@ -99,7 +99,7 @@ pub fn names_gateway(name: &str, namespace: &str, gateway: &Rank) -> bool {
 pub(super) struct Services {
     by_rank: BTreeMap<Rank, Arc<Service>>,
     by_name: BTreeMap<Name, Arc<Service>>,
-    by_host: Patterns<Few<Rank>>,
+    by_host: PatternMap<Few<Rank>>,
     /// By the name of a Gateway that they name, whatever its namespace: what is said of one that is not there names its
     /// namesakes.
     by_gateway: Index<Arc<str>, Rank>,

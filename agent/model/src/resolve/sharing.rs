@@ -3,71 +3,30 @@
 //! That chain names no servers: it takes what no other chain takes, and so a host that comes or goes changes the names
 //! and not the listener. There is one of it on a port at most, and none beside a server for `*` that is not part of it.
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
-use super::patterns::Patterns;
+use self::groups::Groups;
+use super::member::Member;
+use super::patterns::PatternMap;
 use super::rank::ServerId;
 use crate::CredentialName;
-use crate::annotation::Certificates;
-use crate::resolved::{Chain, Meaning, Tls};
-
-/// A server with TLS that is carried out.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Member {
-    /// Its filter chain, if it had one of its own.
-    pub(super) chain: Arc<Chain>,
-    /// What its Gateway says of certificates.
-    pub(super) certificates: Certificates,
-}
-
-impl Member {
-    /// Its group, if it may share a chain at all.
-    fn group(&self) -> Option<Arc<str>> {
-        let tls = self.chain.tls.as_ref()?;
-        let may = tls.certificates.len() == 1 && self.certificates != Certificates::Eager;
-        may.then(|| group(tls, &self.chain.meaning))
-    }
-
-    fn certificate(&self) -> Option<&CredentialName> {
-        self.chain.tls.as_ref()?.certificates.first()
-    }
-}
-
-/// Names what the servers of one chain must have in common.
-fn group(tls: &Tls, meaning: &Meaning) -> Arc<str> {
-    let policy = tls.policy();
-    if *meaning == Meaning::default() {
-        return policy;
-    }
-    let digest = Sha256::digest(format!("{meaning:?}"));
-    let bytes = digest.iter().take(4);
-    let own: String = bytes.map(|byte| format!("{byte:02x}")).collect();
-    format!("{policy}-{own}").into()
-}
-
-/// Servers that could share a chain.
-#[derive(Debug, Default)]
-struct Group {
-    members: BTreeSet<ServerId>,
-    /// How many of them ask for it by annotation.
-    asking: usize,
-}
+use crate::resolved::{FilterChain, Tls};
 
 /// The group that does share a chain.
 #[derive(Debug)]
-struct Shared {
+struct SharedChain {
     group: Arc<str>,
-    chain: Arc<Chain>,
+    chain: Arc<FilterChain>,
 }
 
-impl Shared {
+impl SharedChain {
     /// The chain of a group, made of one of its members; the certificate is no part of it.
     fn new(group: &Arc<str>, member: &Member) -> Option<Self> {
         let tls = member.chain.tls.as_deref()?;
-        let chain = Chain {
+        let chain = FilterChain {
             name: format!("on-demand/{group}").into(),
             server_names: Vec::new(),
             tls: Some(Arc::new(Tls {
@@ -75,7 +34,7 @@ impl Shared {
                 ..tls.clone()
             })),
             on_demand: true,
-            ..Chain::clone(&member.chain)
+            ..FilterChain::clone(&member.chain)
         };
         Some(Self {
             group: Arc::clone(group),
@@ -88,29 +47,29 @@ impl Shared {
 #[derive(Debug, Default)]
 pub(super) struct Sharing {
     members: BTreeMap<ServerId, Member>,
-    by_pattern: Patterns<Option<ServerId>>,
-    groups: BTreeMap<Arc<str>, Group>,
-    shared: Option<Shared>,
+    by_pattern: PatternMap<Option<ServerId>>,
+    groups: Groups,
+    shared: Option<SharedChain>,
     /// The chains that servers have for themselves; one of a group for the names that a wildcard beside it would take.
-    own: BTreeMap<ServerId, Arc<Chain>>,
+    own: BTreeMap<ServerId, Arc<FilterChain>>,
     names: BTreeMap<Arc<str>, CredentialName>,
 }
 
 /// A server that was looked at: what it was, and what it is.
-pub(super) type Move = (ServerId, Option<Member>, Option<Member>);
+pub(super) type MemberMove = (ServerId, Option<Member>, Option<Member>);
 
 /// A name of a shared chain that is another one now.
 pub(super) type MovedName = (Arc<str>, Arc<str>);
 
 impl Sharing {
     /// The chains of single servers, in order, then the shared one.
-    pub(super) fn chains(&self) -> impl Iterator<Item = &Arc<Chain>> {
+    pub(super) fn chains(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
         let shared = self.shared.iter().map(|shared| &shared.chain);
         self.own.values().chain(shared)
     }
 
     /// Every server's chain, as if none were shared.
-    pub(super) fn single(&self) -> impl Iterator<Item = &Arc<Chain>> {
+    pub(super) fn single(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
         self.members.values().map(|member| &member.chain)
     }
 
@@ -122,7 +81,7 @@ impl Sharing {
 
     /// Takes what became of servers; gives the names, each with its chain, whose certificate is another one now. A group
     /// goes on demand from so many servers on; 0 is never.
-    pub(super) fn settle(&mut self, moves: &[Move], from: usize) -> BTreeSet<MovedName> {
+    pub(super) fn settle(&mut self, moves: &[MemberMove], from: usize) -> BTreeSet<MovedName> {
         let mut ids: BTreeSet<ServerId> = BTreeSet::new();
         let mut touched: BTreeSet<Arc<str>> = BTreeSet::new();
         let was = self.shared.as_ref().map(|shared| Arc::clone(&shared.group));
@@ -141,7 +100,8 @@ impl Sharing {
                 self.insert(id, now);
             }
         }
-        let chosen = self.choose(from);
+        let catch_all = self.by_pattern.get("*").and_then(Option::as_ref);
+        let chosen = self.groups.choose(from, catch_all);
         if chosen != was {
             return self.change(chosen.as_ref());
         }
@@ -171,11 +131,7 @@ impl Sharing {
         for pattern in member.chain.domains() {
             *self.by_pattern.entry(&pattern) = Some(id.clone());
         }
-        if let Some(group) = member.group() {
-            let group = self.groups.entry(group).or_default();
-            group.members.insert(id.clone());
-            group.asking += usize::from(member.certificates == Certificates::OnDemand);
-        }
+        self.groups.insert(id, member);
         self.members.insert(id.clone(), member.clone());
     }
 
@@ -183,29 +139,8 @@ impl Sharing {
         for pattern in member.chain.domains() {
             self.by_pattern.update(&pattern, |holder| *holder = None);
         }
-        if let Some(key) = member.group()
-            && let Some(group) = self.groups.get_mut(&key)
-        {
-            group.members.remove(id);
-            group.asking -= usize::from(member.certificates == Certificates::OnDemand && group.asking > 0);
-            if group.members.is_empty() {
-                self.groups.remove(&key);
-            }
-        }
+        self.groups.remove(id, member);
         self.members.remove(id);
-    }
-
-    /// Of the groups that are large enough, or asked to, the one with the oldest server: whoever comes later changes
-    /// nothing. A server for `*` outside of it would take what the group's chain is there for.
-    fn choose(&self, from: usize) -> Option<Arc<str>> {
-        let catch_all = self.by_pattern.get("*").and_then(Option::as_ref);
-        let qualifies = |group: &Group| {
-            let enough = from > 0 && group.members.len() >= from;
-            (enough || group.asking > 0) && catch_all.is_none_or(|id| group.members.contains(id))
-        };
-        let groups = self.groups.iter().filter(|(_, group)| qualifies(group));
-        let oldest = groups.min_by_key(|(_, group)| group.members.first());
-        oldest.map(|(key, _)| Arc::clone(key))
     }
 
     /// Another group's chain, or none: everything is looked at.
@@ -218,8 +153,8 @@ impl Sharing {
         });
         let mut moved: BTreeSet<_> = gone.collect();
         self.shared = chosen.and_then(|group| {
-            let first = self.groups.get(group)?.members.first()?;
-            Shared::new(group, self.members.get(first)?)
+            let oldest = self.groups.oldest(group)?;
+            SharedChain::new(group, self.members.get(oldest)?)
         });
         self.own.clear();
         let members: Vec<_> = self.members.keys().cloned().collect();
@@ -234,11 +169,8 @@ impl Sharing {
     }
 
     fn is_shared(&self, id: &ServerId) -> bool {
-        let group = self
-            .shared
-            .as_ref()
-            .and_then(|shared| self.groups.get(&shared.group));
-        group.is_some_and(|group| group.members.contains(id))
+        let shared = self.shared.as_ref();
+        shared.is_some_and(|shared| self.groups.has(&shared.group, id))
     }
 
     /// The wildcards of a server that is not of the group.
@@ -268,16 +200,16 @@ impl Sharing {
         }
     }
 
-    fn own_chain(&self, id: &ServerId, chain: &Arc<Chain>) -> Option<Arc<Chain>> {
+    fn own_chain(&self, id: &ServerId, chain: &Arc<FilterChain>) -> Option<Arc<FilterChain>> {
         if !self.is_shared(id) {
             return Some(Arc::clone(chain));
         }
         let covered = chain.server_names.iter().filter(|name| self.is_covered(name));
         let server_names: Vec<_> = covered.cloned().collect();
         (!server_names.is_empty()).then(|| {
-            Arc::new(Chain {
+            Arc::new(FilterChain {
                 server_names,
-                ..Chain::clone(chain)
+                ..FilterChain::clone(chain)
             })
         })
     }

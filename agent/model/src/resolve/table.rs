@@ -5,37 +5,42 @@ use std::sync::Arc;
 
 use sealgate_core::table::part_of;
 
-use super::block::Block;
-use super::chain::Demand;
+use super::block::HostRoutes;
+use super::chain::ConnectionPolicy;
+use super::member::Member;
 use super::port::Look;
-use super::sharing::{Member, Sharing};
+use super::sharing::Sharing;
 
 /// A port and a host pattern.
 pub type HostKey = (u16, Arc<str>);
 
 /// One part.
 #[derive(Clone, Debug, Default)]
-pub struct Part {
+pub struct TablePart {
     /// The routes of each virtual host.
-    pub routes: BTreeMap<HostKey, Arc<Block>>,
+    pub routes: BTreeMap<HostKey, Arc<HostRoutes>>,
     /// What the servers demand of connections, by their patterns.
-    pub demands: BTreeMap<HostKey, Demand>,
+    pub demands: BTreeMap<HostKey, ConnectionPolicy>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    parts: BTreeMap<u16, Part>,
+    parts: BTreeMap<u16, TablePart>,
     dirty: BTreeSet<u16>,
 }
 
 impl Table {
     /// From now on the routes of a host are these; gives those that it had.
-    pub(super) fn set_routes(&mut self, key: &HostKey, block: Option<Arc<Block>>) -> Option<Arc<Block>> {
+    pub(super) fn set_routes(
+        &mut self,
+        key: &HostKey,
+        block: Option<Arc<HostRoutes>>,
+    ) -> Option<Arc<HostRoutes>> {
         let at = part_of(key.0, &key.1);
         let part = self.parts.entry(at).or_default();
         let before = part.routes.remove(key);
-        let encoded = |block: &Option<Arc<Block>>| block.as_ref().map(|block| block.encoded.clone());
+        let encoded = |block: &Option<Arc<HostRoutes>>| block.as_ref().map(|block| block.encoded.clone());
         if encoded(&before) != encoded(&block) {
             self.dirty.insert(at);
         }
@@ -46,7 +51,7 @@ impl Table {
     }
 
     /// From now on the servers of this pattern demand this.
-    pub(super) fn set_demand(&mut self, key: &HostKey, demand: Option<Demand>) {
+    pub(super) fn set_demand(&mut self, key: &HostKey, demand: Option<ConnectionPolicy>) {
         let at = part_of(key.0, &key.1);
         let part = self.parts.entry(at).or_default();
         if part.demands.get(key) == demand.as_ref() {
@@ -96,21 +101,21 @@ impl Table {
         hosts.into_iter()
     }
 
-    pub(super) fn part(&self, at: u16) -> Option<&Part> {
+    pub(super) fn part(&self, at: u16) -> Option<&TablePart> {
         self.parts.get(&at)
     }
 
-    pub(super) fn routes(&self, key: &HostKey) -> Option<&Arc<Block>> {
+    pub(super) fn routes(&self, key: &HostKey) -> Option<&Arc<HostRoutes>> {
         self.parts.get(&part_of(key.0, &key.1))?.routes.get(key)
     }
 
     #[cfg(test)]
-    pub(super) fn all_routes(&self) -> impl Iterator<Item = (&HostKey, &Arc<Block>)> {
+    pub(super) fn all_routes(&self) -> impl Iterator<Item = (&HostKey, &Arc<HostRoutes>)> {
         self.parts.values().flat_map(|part| &part.routes)
     }
 
     #[cfg(test)]
-    pub(super) fn all_demands(&self) -> impl Iterator<Item = (&HostKey, &Demand)> {
+    pub(super) fn all_demands(&self) -> impl Iterator<Item = (&HostKey, &ConnectionPolicy)> {
         self.parts.values().flat_map(|part| &part.demands)
     }
 

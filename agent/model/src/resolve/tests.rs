@@ -13,7 +13,7 @@ use self::world::{Op, World as Objects};
 use super::*;
 
 /// A resolution of all objects, from nothing, with what chains were served with until now.
-fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Source>) {
+fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Speaker>) {
     let mut resolver = Resolver::new(objects.gateway());
     for (name, object) in &objects.objects {
         resolver.take(&Moved {
@@ -22,9 +22,9 @@ fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Source>) {
             now: Some(Arc::clone(object)),
         });
     }
-    for (port, held) in held {
-        if let Some(state) = resolver.ports.get_mut(port) {
-            state.servers.set_held(held.clone());
+    for (port, servers) in resolver.ports.all_servers() {
+        if let Some(held) = held.get(&port) {
+            servers.set_held(held.clone());
         }
     }
     let mut ledger = Ledger::default();
@@ -34,12 +34,12 @@ fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Source>) {
 
 type Held = BTreeMap<u16, BTreeMap<Vec<Arc<str>>, Arc<crate::resolved::Tls>>>;
 
-fn held(resolver: &Resolver) -> Held {
-    let ports = resolver.ports.iter();
-    ports.map(|(port, state)| (*port, state.servers.held())).collect()
+fn held(resolver: &mut Resolver) -> Held {
+    let ports = resolver.ports.all_servers();
+    ports.map(|(port, servers)| (port, servers.held())).collect()
 }
 
-fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Source>) -> Changes {
+fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Speaker>) -> Changes {
     let world = World {
         is_served: &|name| objects.credentials.contains(name),
         is_known: &|name| objects.objects.contains_key(name),
@@ -60,10 +60,10 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     for upstream in resolver.upstreams() {
         all.insert(format!("cluster {}", upstream.name), format!("{upstream:?}"));
     }
-    for (key, block) in resolver.table.all_routes() {
+    for (key, block) in resolver.routes.table().all_routes() {
         all.insert(format!("routes {key:?}"), format!("{:?}", block.encoded));
     }
-    for (key, demand) in resolver.table.all_demands() {
+    for (key, demand) in resolver.routes.table().all_demands() {
         all.insert(format!("demand {key:?}"), format!("{demand:?}"));
     }
     for (key, certificate) in resolver.names() {
@@ -74,7 +74,7 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     all
 }
 
-fn said(ledger: &Ledger<Source>) -> Vec<String> {
+fn said(ledger: &Ledger<Speaker>) -> Vec<String> {
     let all = crate::ledger::listed(ledger.findings());
     all.iter()
         .map(|finding| format!("{:?} {finding}", finding.severity))
@@ -91,7 +91,7 @@ fn play(steps: &[Vec<Op>], sabotage: Sabotage) -> Result<(), TestCaseError> {
     let mut ledger = Ledger::default();
     for (at, step) in steps.iter().enumerate() {
         sabotage(&mut resolver);
-        let before = held(&resolver);
+        let before = held(&mut resolver);
         let was = served(&resolver);
         for op in step {
             objects.apply(op, &mut resolver);
@@ -150,15 +150,17 @@ proptest! {
 fn a_stale_index_is_seen() {
     let sabotages: [(&str, Sabotage); 5] = [
         ("hosts that take a service's only port", |resolver| {
-            resolver.assuming = Index::default();
+            resolver.routes.forget_assuming();
         }),
         ("hosts that say something of rules", |resolver| {
-            resolver.reached = Index::default();
+            resolver.routes.forget_reached();
         }),
         ("servers that name a credential", |resolver| {
-            resolver.naming = Index::default();
+            resolver.wants.forget_naming();
         }),
-        ("clusters of a service", |resolver| resolver.uses.forget_hosts()),
+        ("clusters of a service", |resolver| {
+            resolver.routes.forget_services()
+        }),
         ("roots of a delegate", |resolver| resolver.services.forget_roots()),
     ];
     for (index, sabotage) in sabotages {

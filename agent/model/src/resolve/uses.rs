@@ -1,14 +1,16 @@
 //! Which destinations are in use, by whom, and what became of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Speaker;
 use super::catalog::{Catalog, doubt};
 use super::index::Index;
 use super::lowered::Use;
 use super::upstream::{Doubts, upstream};
 use crate::Finding;
 use crate::ObjectRef;
+use crate::ledger::Ledger;
 use crate::resolved::Upstream;
 
 /// One destination.
@@ -26,6 +28,8 @@ struct Used {
 pub(super) struct Uses {
     clusters: BTreeMap<Arc<str>, Used>,
     by_host: Index<Arc<str>, Arc<str>>,
+    /// Those that are to be looked at.
+    dirty: BTreeSet<Arc<str>>,
 }
 
 impl Uses {
@@ -52,10 +56,12 @@ impl Uses {
             }
         }
         self.by_host.insert(Arc::clone(&of.host), Arc::clone(&of.cluster));
+        self.dirty.insert(Arc::clone(&of.cluster));
     }
 
     /// One less does.
     pub(super) fn remove(&mut self, of: &Use) {
+        self.dirty.insert(Arc::clone(&of.cluster));
         let Some(used) = self.clusters.get_mut(&of.cluster) else {
             return;
         };
@@ -67,13 +73,26 @@ impl Uses {
         }
     }
 
-    /// The clusters of a service's host.
-    pub(super) fn of_host(&self, host: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.by_host.of(host)
+    /// The clusters of a service's host are to be looked at.
+    pub(super) fn touch(&mut self, host: &str) {
+        self.dirty.extend(self.by_host.of(host).cloned());
     }
 
-    /// Looks at a cluster again: whether its upstream is another one now, and what is to be said of it.
-    pub(super) fn settle(&mut self, cluster: &Arc<str>, catalog: &Catalog) -> (bool, Vec<Finding>) {
+    /// Looks at what was touched, and gives the clusters whose upstream is another one now.
+    pub(super) fn settle(&mut self, catalog: &Catalog, ledger: &mut Ledger<Speaker>) -> BTreeSet<Arc<str>> {
+        let mut moved = BTreeSet::new();
+        for cluster in std::mem::take(&mut self.dirty) {
+            let (is_moved, findings) = self.settle_cluster(&cluster, catalog);
+            ledger.set(Speaker::Cluster(Arc::clone(&cluster)), findings);
+            if is_moved {
+                moved.insert(cluster);
+            }
+        }
+        moved
+    }
+
+    /// Whether its upstream is another one now, and what is to be said of it.
+    fn settle_cluster(&mut self, cluster: &Arc<str>, catalog: &Catalog) -> (bool, Vec<Finding>) {
         let Some(used) = self.clusters.get_mut(cluster) else {
             return (false, Vec::new());
         };

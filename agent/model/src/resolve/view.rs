@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sealgate_core::identity::Told;
-use sealgate_core::table::Mirror;
+use sealgate_core::identity::IdentityPolicy;
+use sealgate_core::rules::Mirror;
 
 use super::block::Native;
 use super::port::Servers;
-use crate::resolved::{Chain, Meaning, Port};
+use crate::resolved::{FilterChain, Meaning, ServedPort};
 
 /// What the rules of a port need besides the filter, each with how many hosts need it.
 #[derive(Debug, Default)]
@@ -52,20 +52,20 @@ pub(super) fn port(
     servers: &Servers,
     native: &NativeCount,
     prefixes: BTreeSet<String>,
-) -> Option<Port> {
-    let mut chains: Vec<Arc<Chain>> = servers.sharing().chains().cloned().collect();
+) -> Option<ServedPort> {
+    let mut chains: Vec<Arc<FilterChain>> = servers.sharing().chains().cloned().collect();
     let mut plain: Option<Meaning> = None;
     for server in servers.plain() {
         plain
             .get_or_insert_default()
             .also(Meaning::new(server.identity.as_ref(), None));
     }
-    chains.extend(plain.map(|meaning| Arc::new(Chain::plain(meaning))));
+    chains.extend(plain.map(|meaning| Arc::new(FilterChain::plain(meaning))));
     if chains.is_empty() {
         return None;
     }
     let mirrors = native.mirrors.iter();
-    Some(Port {
+    Some(ServedPort {
         number,
         bind,
         told: told(&chains),
@@ -80,15 +80,15 @@ pub(super) fn port(
 }
 
 /// What upstreams are told of each chain; one that is in none tells nothing.
-fn told(chains: &[Arc<Chain>]) -> Vec<Told> {
-    let mut told: Vec<Told> = Vec::new();
+fn told(chains: &[Arc<FilterChain>]) -> Vec<IdentityPolicy> {
+    let mut told: Vec<IdentityPolicy> = Vec::new();
     for chain in chains {
         let Some(identity) = &chain.meaning.told else {
             continue;
         };
         match told.iter_mut().find(|known| known.identity == *identity) {
             Some(known) => known.chains.push(chain.name.to_string()),
-            None => told.push(Told {
+            None => told.push(IdentityPolicy {
                 chains: vec![chain.name.to_string()],
                 identity: identity.clone(),
             }),
@@ -100,7 +100,7 @@ fn told(chains: &[Arc<Chain>]) -> Vec<Told> {
 /// Whether hosts may be asked for on some connections alone. Certificates of the gateway do not matter: which one it
 /// showed is the client's business. Where all chains demand the same, and no certificate, there is nothing to be got
 /// round.
-fn has_demands(chains: &[Arc<Chain>]) -> bool {
+fn has_demands(chains: &[Arc<FilterChain>]) -> bool {
     let secure = || {
         chains
             .iter()

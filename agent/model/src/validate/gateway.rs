@@ -3,10 +3,10 @@
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 
 use super::{is_host, split_host};
-use crate::report::Report;
+use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
-pub(super) fn check(spec: &GatewaySpec, report: &mut Report) {
+pub(super) fn check(spec: &GatewaySpec, report: &mut ObjectReport) {
     if spec.servers.is_empty() {
         report.add(
             Severity::Error,
@@ -20,7 +20,7 @@ pub(super) fn check(spec: &GatewaySpec, report: &mut Report) {
     }
 }
 
-fn server(server: &Server, field: &str, report: &mut Report) {
+fn server(server: &Server, field: &str, report: &mut ObjectReport) {
     let mut refuse = |code, place: &str, message: String| {
         report.add(Severity::Error, code, format!("{field}.{place}"), message);
     };
@@ -66,7 +66,7 @@ fn server(server: &Server, field: &str, report: &mut Report) {
 }
 
 /// What stands under `tls` and means nothing where it stands.
-fn unused_tls(server: &Server, tls: &ServerTls, field: &str, report: &mut Report) {
+fn unused_tls(server: &Server, tls: &ServerTls, field: &str, report: &mut ObjectReport) {
     let secure = server.port.protocol == "HTTPS";
     let named = tls.credential_name.is_some() || !tls.credential_names.is_empty();
     if !secure && (named || tls.mode.is_some()) {

@@ -2,9 +2,9 @@
 
 use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec};
 
-use crate::report::Report;
+use crate::report::ObjectReport;
 
-pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut Report) {
+pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectReport) {
     report.not_carried_out("spec.trafficPolicy", spec.traffic_policy.is_some());
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
     for (at, subset) in spec.subsets.iter().enumerate() {
@@ -13,7 +13,7 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut Report) 
     }
 }
 
-pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut Report) {
+pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut ObjectReport) {
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
     report.not_carried_out("spec.subjectAltNames", !spec.subject_alt_names.is_empty());
     for (at, endpoint) in spec.endpoints.iter().enumerate() {

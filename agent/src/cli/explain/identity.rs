@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use sealgate_core::explain::Question;
 use sealgate_core::host;
 use sealgate_core::identity::{Connection, Rendered, Sources, Standing, certificates_from_pem, render};
-use sealgate_model::resolved::Port;
+use sealgate_model::resolved::ServedPort;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +26,7 @@ pub(super) struct Headers {
 }
 
 /// Reads the certificate and renders it as the host's chain would.
-pub(super) fn headers(path: &Path, question: &Question, port: Option<&Port>) -> Result<Headers> {
+pub(super) fn headers(path: &Path, question: &Question, port: Option<&ServedPort>) -> Result<Headers> {
     let place = || format!("--peer-certificate {}", path.display());
     let pem = fs::read(path).with_context(place)?;
     let chain = certificates_from_pem(&pem).with_context(place)?;

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bulk::Bulk;
 use super::source::Tell;
-use crate::demand::{Delta, Demand, Share};
+use crate::demand::{CredentialDemand, Delta, DemandShare};
 use crate::engine::{Engine, View};
 use crate::source::health::Health;
 
@@ -20,9 +20,9 @@ pub(super) struct Follower {
     /// What the admin interface reads.
     pub(super) show: watch::Sender<Arc<View>>,
     pub(super) events: mpsc::UnboundedReceiver<Step>,
-    pub(super) demand: Demand,
+    pub(super) demand: CredentialDemand,
     /// The credentials that Gateways name.
-    pub(super) named: Share,
+    pub(super) named: DemandShare,
     pub(super) health: Health,
     pub(super) tell: Tell,
     /// When changes go out.

@@ -8,8 +8,8 @@ use sealgate_model::{SecretObject, Step};
 use tokio::sync::mpsc;
 
 use crate::config::{Run, Source};
-use crate::credential::{self, Outcome, Policy};
-use crate::demand::Follow;
+use crate::credential::{self, CredentialOutcome, CredentialPolicy};
+use crate::demand::DemandWatch;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
 use sealgate_model::ledger::News;
@@ -20,7 +20,7 @@ pub(super) type Tell = Box<dyn Fn(&News) + Send>;
 pub(super) async fn start(
     run: &Run,
     sender: mpsc::UnboundedSender<Step>,
-    demand: Follow,
+    demand: DemandWatch,
     health: &Health,
 ) -> Result<Tell> {
     match &run.source {
@@ -66,7 +66,7 @@ fn directory(root: &Path, namespace: &str) -> DirectorySource {
 
 /// Whether a Secret looks whole: what is half written, or new beside old, is read again before it is judged.
 fn is_whole(secret: &SecretObject) -> bool {
-    let policy = Policy {
+    let policy = CredentialPolicy {
         strict_names: false,
         refuse_expired: false,
         now: time::OffsetDateTime::now_utc(),
@@ -75,5 +75,10 @@ fn is_whole(secret: &SecretObject) -> bool {
     [reading.key_pair, reading.trust_bundle]
         .iter()
         .flatten()
-        .all(|outcome| matches!(outcome, Outcome::Ready(_) | Outcome::Ignored(_)))
+        .all(|outcome| {
+            matches!(
+                outcome,
+                CredentialOutcome::Ready(_) | CredentialOutcome::Ignored(_)
+            )
+        })
 }

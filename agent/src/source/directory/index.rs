@@ -7,26 +7,26 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealgate_model::few::Few;
-use sealgate_model::{Code, Entry, Finding, Kind, ObjectRef, Severity, SourceEvent};
+use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity, SourceEvent, SourceObject};
 
-use super::held::Held;
+use super::kept::KeptObject;
 
-/// What one unit held when it was last read.
+/// What one unit kept when it was last read.
 #[derive(Debug)]
-struct Reading {
+struct UnitReading {
     /// Names the unit itself.
     file: ObjectRef,
     /// In the order of their names.
-    objects: Vec<Held>,
+    objects: Vec<KeptObject>,
     /// What is wrong with the unit as a whole.
     findings: Vec<Finding>,
     /// Objects that it has twice.
     again: Vec<ObjectRef>,
 }
 
-impl Reading {
-    fn new(file: ObjectRef, entries: Vec<Entry>) -> Self {
-        let mut objects: BTreeMap<ObjectRef, Held> = BTreeMap::new();
+impl UnitReading {
+    fn new(file: ObjectRef, entries: Vec<SourceObject>) -> Self {
+        let mut objects: BTreeMap<ObjectRef, KeptObject> = BTreeMap::new();
         let mut findings = Vec::new();
         let mut again = Vec::new();
         for entry in entries {
@@ -36,7 +36,7 @@ impl Reading {
             } else if objects.contains_key(name) {
                 again.push(entry.object_ref);
             } else {
-                objects.insert(name.clone(), Held::new(entry));
+                objects.insert(name.clone(), KeptObject::new(entry));
             }
         }
         Self {
@@ -48,17 +48,17 @@ impl Reading {
     }
 
     fn names(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.objects.iter().map(Held::name).chain([&self.file])
+        self.objects.iter().map(KeptObject::name).chain([&self.file])
     }
 
     fn at(&self, name: &ObjectRef) -> Option<usize> {
-        self.objects.binary_search_by(|held| held.name().cmp(name)).ok()
+        self.objects.binary_search_by(|kept| kept.name().cmp(name)).ok()
     }
 
     /// Adds what a former reading had and this one does not name.
     fn keep(&mut self, former: Self) {
         for old in former.objects {
-            if let Err(at) = self.objects.binary_search_by(|held| held.name().cmp(old.name())) {
+            if let Err(at) = self.objects.binary_search_by(|kept| kept.name().cmp(old.name())) {
                 self.objects.insert(at, old);
             }
         }
@@ -73,24 +73,24 @@ impl Reading {
 
 /// Who has an object, and what was told of it.
 #[derive(Debug, Default)]
-struct Claim {
+struct UnitClaim {
     /// The units that hold an object of this name, or the unit that a file's name means.
     units: Few<Arc<Path>>,
-    told: Option<Held>,
+    told: Option<KeptObject>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Index {
-    readings: BTreeMap<Arc<Path>, Reading>,
-    claims: HashMap<ObjectRef, Claim>,
+pub(super) struct UnitIndex {
+    readings: BTreeMap<Arc<Path>, UnitReading>,
+    claims: HashMap<ObjectRef, UnitClaim>,
     /// What may differ from what was told.
     touched: BTreeSet<ObjectRef>,
     /// Units to be read again: their Secrets are to be told and were not kept.
     unread: BTreeSet<Arc<Path>>,
 }
 
-impl Index {
+impl UnitIndex {
     /// The units at a path and below it.
     pub(super) fn units_at(&self, path: &Path) -> impl Iterator<Item = &Arc<Path>> {
         let from = self
@@ -101,8 +101,8 @@ impl Index {
     }
 
     /// Takes what a unit holds now. One that cannot be read as a whole keeps the objects that it had.
-    pub(super) fn set(&mut self, path: &Arc<Path>, file: ObjectRef, entries: Vec<Entry>) {
-        let mut reading = Reading::new(file, entries);
+    pub(super) fn set(&mut self, path: &Arc<Path>, file: ObjectRef, entries: Vec<SourceObject>) {
+        let mut reading = UnitReading::new(file, entries);
         let former = self.take(path);
         if let Some(former) = former.filter(|_| reading.is_broken()) {
             reading.keep(former);
@@ -120,7 +120,7 @@ impl Index {
         drop(self.take(path));
     }
 
-    fn take(&mut self, path: &Path) -> Option<Reading> {
+    fn take(&mut self, path: &Path) -> Option<UnitReading> {
         self.touch(path);
         let (path, reading) = self.readings.remove_entry(path)?;
         for name in reading.names() {
@@ -148,7 +148,7 @@ impl Index {
         self.claims.get(name)?.units.iter().next()
     }
 
-    fn claimants(&self, name: &ObjectRef) -> impl Iterator<Item = &Reading> {
+    fn claimants(&self, name: &ObjectRef) -> impl Iterator<Item = &UnitReading> {
         let units = self.claims.get(name).map(|claim| &claim.units);
         let units = units.into_iter().flatten();
         units.filter_map(|path| self.readings.get(path))
@@ -172,7 +172,7 @@ impl Index {
         };
         let kept = now.kept();
         let is_known = claim.told.as_ref() == Some(&kept);
-        if let (Held::Digest(_), false) = (&now, is_known) {
+        if let (KeptObject::Digest(_), false) = (&now, is_known) {
             let unit = claim.units.iter().next();
             self.unread.extend(unit.cloned());
             return None;
@@ -182,13 +182,13 @@ impl Index {
             *place = kept;
         }
         match now {
-            Held::Whole(entry) if !is_known => Some(SourceEvent::Apply(Arc::unwrap_or_clone(entry))),
-            Held::Whole(_) | Held::Digest(_) => None,
+            KeptObject::Whole(entry) if !is_known => Some(SourceEvent::Apply(Arc::unwrap_or_clone(entry))),
+            KeptObject::Whole(_) | KeptObject::Digest(_) => None,
         }
     }
 
     /// Where the owner of an object keeps it.
-    fn place(&mut self, name: &ObjectRef) -> Option<&mut Held> {
+    fn place(&mut self, name: &ObjectRef) -> Option<&mut KeptObject> {
         let owner = Arc::clone(self.owner(name)?);
         let reading = self.readings.get_mut(&owner)?;
         let at = reading.at(name)?;
@@ -201,20 +201,20 @@ impl Index {
     }
 
     /// Everything, as if nothing had been told yet, in the order of the paths.
-    pub(super) fn all(&mut self) -> Vec<Entry> {
+    pub(super) fn all(&mut self) -> Vec<SourceObject> {
         self.claims.values_mut().for_each(|claim| claim.told = None);
         self.touched = self.claims.keys().cloned().collect();
         let told = |event| match event {
             SourceEvent::Apply(entry) => Some(entry),
             SourceEvent::Reset(_) | SourceEvent::Delete(_) => None,
         };
-        let mut entries: Vec<Entry> = self.changes().into_iter().filter_map(told).collect();
+        let mut entries: Vec<SourceObject> = self.changes().into_iter().filter_map(told).collect();
         entries.sort_by_cached_key(|entry| self.owner(&entry.object_ref).cloned());
         entries
     }
 
     /// What is to be told of an object or a file.
-    fn current(&self, name: &ObjectRef) -> Option<Held> {
+    fn current(&self, name: &ObjectRef) -> Option<KeptObject> {
         let owner = self.claimants(name).next()?;
         if name.kind != Kind::File {
             return owner.at(name).and_then(|at| owner.objects.get(at)).cloned();
@@ -222,7 +222,7 @@ impl Index {
         let mut findings = owner.findings.clone();
         findings.extend(self.duplicates(owner));
         (!findings.is_empty()).then(|| {
-            Held::new(Entry {
+            KeptObject::new(SourceObject {
                 object_ref: name.clone(),
                 object: None,
                 findings,
@@ -231,16 +231,16 @@ impl Index {
     }
 
     /// The objects of a unit that do not stand.
-    fn duplicates<'i>(&'i self, reading: &'i Reading) -> impl Iterator<Item = Finding> + 'i {
-        let owned = reading.objects.iter().filter_map(|held| {
-            let owner = self.claimants(held.name()).next()?;
-            (owner.file != reading.file).then(|| duplicate(held.name(), reading, owner))
+    fn duplicates<'i>(&'i self, reading: &'i UnitReading) -> impl Iterator<Item = Finding> + 'i {
+        let owned = reading.objects.iter().filter_map(|kept| {
+            let owner = self.claimants(kept.name()).next()?;
+            (owner.file != reading.file).then(|| duplicate(kept.name(), reading, owner))
         });
         owned.chain(reading.again.iter().map(|name| duplicate(name, reading, reading)))
     }
 }
 
-fn duplicate(name: &ObjectRef, reading: &Reading, owner: &Reading) -> Finding {
+fn duplicate(name: &ObjectRef, reading: &UnitReading, owner: &UnitReading) -> Finding {
     Finding {
         severity: Severity::Error,
         code: Code::DuplicateObject,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use sealgate_model::few::Few;
 use sealgate_model::manifest::{Namespaces, refused};
-use sealgate_model::{Code, Entry, ObjectRef};
+use sealgate_model::{Code, ObjectRef, SourceObject};
 
 use self::links::Way;
 use self::ties::Ties;
@@ -277,7 +277,7 @@ impl Tree {
     }
 
     /// What a unit holds now.
-    pub(super) fn read(&self, path: &Path, namespaces: &Namespaces) -> Vec<Entry> {
+    pub(super) fn read(&self, path: &Path, namespaces: &Namespaces) -> Vec<SourceObject> {
         let Some(unit) = self.units.get(path) else {
             return Vec::new();
         };

@@ -23,18 +23,18 @@ const LONGEST_NOTE: usize = 1000;
 
 /// What an Event needs to know of an object besides its name.
 #[derive(Clone, Debug)]
-struct Identity {
+struct ObjectIdentity {
     api_version: String,
     uid: Option<String>,
 }
 
 /// The objects that were seen; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen(Arc<Mutex<BTreeMap<ObjectRef, Identity>>>);
+pub(super) struct Seen(Arc<Mutex<BTreeMap<ObjectRef, ObjectIdentity>>>);
 
 impl Seen {
     pub(super) fn note(&self, object: &ObjectRef, api_version: &str, uid: Option<String>) {
-        let identity = Identity {
+        let identity = ObjectIdentity {
             api_version: api_version.to_owned(),
             uid,
         };

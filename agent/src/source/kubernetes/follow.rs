@@ -22,7 +22,7 @@ const LONGEST_MESSAGE: usize = 500;
 
 /// What a watch says.
 #[derive(Debug)]
-pub(super) enum Told<T> {
+pub(super) enum Heard<T> {
     /// These exist and no others.
     Listed(Vec<T>),
     /// One was added or changed.
@@ -80,7 +80,7 @@ pub(super) async fn follow<K, T>(
     config: watcher::Config,
     watched: &Watched,
     read: impl Fn(K) -> Option<T>,
-    mut tell: impl FnMut(Told<T>) -> bool,
+    mut tell: impl FnMut(Heard<T>) -> bool,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -97,7 +97,7 @@ pub(super) async fn follow<K, T>(
             Some(410) => watched.set(WatchState::Listing, None),
             _ => watched.set(WatchState::Failed, Some(describe(&error))),
         }
-        if status(&error) == Some(403) && !tell(Told::Forbidden) {
+        if status(&error) == Some(403) && !tell(Heard::Forbidden) {
             return;
         }
         delays.wait().await;
@@ -109,7 +109,7 @@ async fn until_failure<K, T>(
     events: impl Stream<Item = watcher::Result<Event<K>>>,
     watched: &Watched,
     read: impl Fn(K) -> Option<T>,
-    mut tell: impl FnMut(Told<T>) -> bool,
+    mut tell: impl FnMut(Heard<T>) -> bool,
 ) -> Option<watcher::Error> {
     let mut events = pin!(events);
     let mut listing = Vec::new();
@@ -124,12 +124,12 @@ async fn until_failure<K, T>(
                 true
             }
             Ok(Event::InitDone) => {
-                let listens = tell(Told::Listed(std::mem::take(&mut listing)));
+                let listens = tell(Heard::Listed(std::mem::take(&mut listing)));
                 watched.set(WatchState::Following, None);
                 listens
             }
-            Ok(Event::Apply(object)) => read(object).is_none_or(|object| tell(Told::Applied(object))),
-            Ok(Event::Delete(object)) => read(object).is_none_or(|object| tell(Told::Deleted(object))),
+            Ok(Event::Apply(object)) => read(object).is_none_or(|object| tell(Heard::Applied(object))),
+            Ok(Event::Delete(object)) => read(object).is_none_or(|object| tell(Heard::Deleted(object))),
             Err(error) => return Some(error),
         };
         if !listens {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use sealgate_model::manifest;
-use sealgate_model::{Entry, Kind, Meta, ObjectRef, SourceEvent, Step};
+use sealgate_model::{Kind, Meta, ObjectRef, SourceEvent, SourceObject, Step};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
 use super::events::Seen;
-use super::follow::Told;
+use super::follow::Heard;
 
 /// Whoever may not read a kind that it could do without is served without it after this long. A restarted agent whose
 /// rights are being changed must not take away at once what its proxies have.
@@ -24,11 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Message {
     pub(super) kind: Kind,
     /// None: there is no such kind.
-    pub(super) told: Option<Told<Entry>>,
+    pub(super) told: Option<Heard<SourceObject>>,
 }
 
 /// An object of the API as an entry of the source.
-pub(super) fn entry(kind: Kind, object: DynamicObject) -> Entry {
+pub(super) fn entry(kind: Kind, object: DynamicObject) -> SourceObject {
     let meta = Meta {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
@@ -54,7 +54,7 @@ pub(super) struct Objects {
     /// Kinds whose first list is not complete; none of them once everything was told.
     pending: BTreeSet<Kind>,
     /// What the first lists hold, until they are told.
-    first: BTreeMap<ObjectRef, Entry>,
+    first: BTreeMap<ObjectRef, SourceObject>,
     known: BTreeSet<ObjectRef>,
     /// When kinds that may not be read are given up.
     patience: BTreeMap<Kind, Instant>,
@@ -98,13 +98,13 @@ impl Objects {
 
     fn take(&mut self, Message { kind, told }: Message) -> Step {
         let events = match told {
-            Some(Told::Listed(entries)) => {
+            Some(Heard::Listed(entries)) => {
                 self.settle(kind);
                 self.list(kind, entries)
             }
-            Some(Told::Applied(entry)) => vec![SourceEvent::Apply(entry)],
-            Some(Told::Deleted(entry)) => vec![SourceEvent::Delete(entry.object_ref)],
-            Some(Told::Forbidden) => {
+            Some(Heard::Applied(entry)) => vec![SourceEvent::Apply(entry)],
+            Some(Heard::Deleted(entry)) => vec![SourceEvent::Delete(entry.object_ref)],
+            Some(Heard::Forbidden) => {
                 self.be_patient(kind);
                 Vec::new()
             }
@@ -128,7 +128,7 @@ impl Objects {
     }
 
     /// A complete list: what is not in it is gone.
-    fn list(&self, kind: Kind, entries: Vec<Entry>) -> Step {
+    fn list(&self, kind: Kind, entries: Vec<SourceObject>) -> Step {
         let listed: BTreeSet<&ObjectRef> = entries.iter().map(|entry| &entry.object_ref).collect();
         let known = self.known.iter().filter(|name| name.kind == kind);
         let gone: Step = known
@@ -187,8 +187,8 @@ impl Objects {
 }
 
 /// The oldest first: of two that are at odds it stands.
-fn of_age(entries: BTreeMap<ObjectRef, Entry>) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = entries.into_values().collect();
+fn of_age(entries: BTreeMap<ObjectRef, SourceObject>) -> Vec<SourceObject> {
+    let mut entries: Vec<SourceObject> = entries.into_values().collect();
     entries.sort_by_key(|entry| entry.object.as_ref().map(|object| object.meta().created));
     entries
 }

@@ -26,7 +26,7 @@ pub(super) struct Pace(Arc<Mutex<HashMap<String, Instant>>>);
 
 impl Pace {
     /// When this request may start; noted as if it will.
-    fn start_of(&self, request: &Named) -> Instant {
+    fn start_of(&self, request: &NamedRequest) -> Instant {
         let now = Instant::now();
         let mut starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let start = starts
@@ -39,7 +39,7 @@ impl Pace {
     }
 
     /// Takes the API server at its word.
-    fn heed<B>(&self, request: Named, answer: &Response<B>) {
+    fn heed<B>(&self, request: NamedRequest, answer: &Response<B>) {
         let after = answer
             .headers()
             .get(RETRY_AFTER)
@@ -61,12 +61,12 @@ fn remember(starts: &mut HashMap<String, Instant>, name: String, start: Instant)
 
 /// A request by what it asks for, wherever a watch begins.
 #[derive(Clone, Debug)]
-struct Named {
+struct NamedRequest {
     name: String,
     is_watch: bool,
 }
 
-impl Named {
+impl NamedRequest {
     fn new<B>(request: &Request<B>) -> Self {
         let query = request.uri().query().unwrap_or_default();
         let (watches, others): (Vec<&str>, Vec<&str>) =
@@ -118,7 +118,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (named, pace) = (Named::new(&request), self.pace.clone());
+        let (named, pace) = (NamedRequest::new(&request), self.pace.clone());
         let start = pace.start_of(&named);
         // The library's service does nothing before its future is polled.
         let call = self.inner.call(request);
@@ -135,10 +135,10 @@ where
 mod tests {
     use super::*;
 
-    fn request(uri: &str) -> Named {
+    fn request(uri: &str) -> NamedRequest {
         let mut request = Request::new(());
         *request.uri_mut() = uri.parse().unwrap();
-        Named::new(&request)
+        NamedRequest::new(&request)
     }
 
     #[tokio::test(start_paused = true)]

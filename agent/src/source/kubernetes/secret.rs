@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use sealgate_model::{Entry, Kind, Meta, Object, ObjectRef, SecretObject};
+use sealgate_model::{Kind, Meta, Object, ObjectRef, SecretObject, SourceObject};
 use zeroize::Zeroizing;
 
 /// The Secret as an entry of the source. Its values are moved, not copied.
-pub(super) fn entry(secret: Secret) -> Entry {
+pub(super) fn entry(secret: Secret) -> SourceObject {
     let meta = Meta {
         namespace: secret.namespace().unwrap_or_default(),
         name: secret.name_any(),
@@ -32,7 +32,7 @@ pub(super) fn entry(secret: Secret) -> Entry {
             .collect(),
         meta,
     };
-    Entry {
+    SourceObject {
         object_ref: ObjectRef::new(Kind::Secret, &object.meta.namespace, &object.meta.name),
         object: Some(Object::Secret(object)),
         findings: Vec::new(),

@@ -12,15 +12,15 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use kube::{Api, Resource};
-use sealgate_model::{CredentialName, Entry, Kind, ObjectRef, SourceEvent, Step};
+use sealgate_model::{CredentialName, Kind, ObjectRef, SourceEvent, SourceObject, Step};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use self::wanted::Wanted;
+use self::wanted::WantedSecrets;
 use super::events::Seen;
 use super::{KubernetesSource, secret};
-use crate::demand::{Delta, Follow};
+use crate::demand::{Delta, DemandWatch};
 use crate::source::health::Health;
 
 /// With more Secrets than this, one watch of the namespace takes the place of one watch each.
@@ -43,8 +43,8 @@ pub enum SecretWatch {
 
 /// What is known of a Secret now; none if there is none.
 #[derive(Debug)]
-pub(super) enum News {
-    Is(String, Option<Box<Entry>>),
+pub(super) enum SecretNews {
+    Is(String, Option<Box<SourceObject>>),
     /// It may not be read for now.
     Forbidden(String),
     /// Whether the namespace can be watched as a whole.
@@ -67,7 +67,7 @@ struct Context {
     source: KubernetesSource,
     health: Health,
     seen: Seen,
-    news: mpsc::UnboundedSender<News>,
+    news: mpsc::UnboundedSender<SecretNews>,
 }
 
 impl Context {
@@ -83,7 +83,7 @@ impl Context {
     }
 
     /// A Secret as it was read.
-    fn entry(&self, secret: Secret) -> Entry {
+    fn entry(&self, secret: Secret) -> SourceObject {
         let uid = secret.metadata.uid.clone();
         let entry = secret::entry(secret);
         self.seen.note(&entry.object_ref, "v1", uid);
@@ -91,7 +91,7 @@ impl Context {
     }
 
     /// False once nobody listens.
-    fn tell(&self, news: News) -> bool {
+    fn tell(&self, news: SecretNews) -> bool {
         self.news.send(news).is_ok()
     }
 }
@@ -100,7 +100,7 @@ impl Context {
 pub(super) struct Secrets {
     context: Context,
     sender: mpsc::UnboundedSender<Step>,
-    wanted: Wanted,
+    wanted: WantedSecrets,
     /// Those of the first demand that were not heard of yet; none before there was one.
     first: Option<BTreeSet<String>>,
     /// What came in before that: told at once, because one change of thousands is little work and thousands of changes
@@ -119,7 +119,7 @@ impl Secrets {
         sender: mpsc::UnboundedSender<Step>,
         health: Health,
         seen: Seen,
-    ) -> (Self, mpsc::UnboundedReceiver<News>) {
+    ) -> (Self, mpsc::UnboundedReceiver<SecretNews>) {
         let (news, receiver) = mpsc::unbounded_channel();
         let secrets = Self {
             context: Context {
@@ -129,7 +129,7 @@ impl Secrets {
                 news,
             },
             sender,
-            wanted: Wanted::default(),
+            wanted: WantedSecrets::default(),
             first: None,
             held: Step::new(),
             known: BTreeSet::new(),
@@ -140,7 +140,11 @@ impl Secrets {
         (secrets, receiver)
     }
 
-    pub(super) async fn run(mut self, mut receiver: mpsc::UnboundedReceiver<News>, mut demand: Follow) {
+    pub(super) async fn run(
+        mut self,
+        mut receiver: mpsc::UnboundedReceiver<SecretNews>,
+        mut demand: DemandWatch,
+    ) {
         loop {
             let deadline = self.wanted.next_deadline();
             tokio::select! {
@@ -230,15 +234,15 @@ impl Secrets {
     }
 
     /// Tells what came in; false once nobody listens.
-    fn take(&mut self, news: News) -> bool {
+    fn take(&mut self, news: SecretNews) -> bool {
         let (name, event) = match news {
-            News::Is(name, Some(entry)) if self.wanted.names().contains(&name) => {
+            SecretNews::Is(name, Some(entry)) if self.wanted.names().contains(&name) => {
                 self.known.insert(name.clone());
                 (name, Some(SourceEvent::Apply(*entry)))
             }
             // It came on its way out.
-            News::Is(name, Some(_)) => (name, None),
-            News::Is(name, None) => {
+            SecretNews::Is(name, Some(_)) => (name, None),
+            SecretNews::Is(name, None) => {
                 let gone = self
                     .known
                     .remove(&name)
@@ -246,8 +250,8 @@ impl Secrets {
                 self.context.seen.forget(&self.object_ref(&name));
                 (name, gone)
             }
-            News::Forbidden(name) => (name, None),
-            News::AtOnce(may_list) => {
+            SecretNews::Forbidden(name) => (name, None),
+            SecretNews::AtOnce(may_list) => {
                 self.set_may_list(may_list);
                 return true;
             }

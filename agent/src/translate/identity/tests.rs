@@ -5,17 +5,17 @@ use sealgate_model::resolved::Meaning;
 
 use super::*;
 
-fn chain(name: &str, hosts: &[&str]) -> Arc<Chain> {
-    Arc::new(Chain {
+fn chain(name: &str, hosts: &[&str]) -> Arc<FilterChain> {
+    Arc::new(FilterChain {
         name: name.into(),
         server_names: hosts.iter().map(|host| Arc::from(*host)).collect(),
-        ..Chain::plain(Meaning::default())
+        ..FilterChain::plain(Meaning::default())
     })
 }
 
 #[test]
 fn a_host_comes_in_by_the_chain_that_envoy_would_choose() {
-    let port = Port {
+    let port = ServedPort {
         number: 443,
         bind: 443,
         chains: vec![

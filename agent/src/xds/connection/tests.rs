@@ -21,11 +21,12 @@ fn a_cluster_that_changes_is_followed_by_its_endpoints_in_delta() {
     let (mut publisher, snapshots) = Publisher::new(Duration::ZERO);
     published(&mut publisher, "1");
     let now = Instant::now();
-    let mut connection = Connection::<delta::Subscription>::new("ns".into(), snapshots.borrow().clone());
-    connection.on_request(TypeUrl::Cluster, &delta::Request::default(), now);
-    let endpoints = delta::Request {
+    let mut connection =
+        StreamState::<delta::DeltaSubscription>::new("ns".into(), snapshots.borrow().clone());
+    connection.on_request(TypeUrl::Cluster, &delta::DeltaRequest::default(), now);
+    let endpoints = delta::DeltaRequest {
         subscribe: vec!["a".to_owned(), "b".to_owned()],
-        ..delta::Request::default()
+        ..delta::DeltaRequest::default()
     };
     connection.on_request(TypeUrl::Endpoint, &endpoints, now);
     published(&mut publisher, "2");
@@ -41,11 +42,11 @@ fn a_cluster_that_changes_is_followed_by_its_endpoints_in_sotw() {
     let (mut publisher, snapshots) = Publisher::new(Duration::ZERO);
     published(&mut publisher, "1");
     let now = Instant::now();
-    let mut connection = Connection::<sotw::Subscription>::new("ns".into(), snapshots.borrow().clone());
-    connection.on_request(TypeUrl::Cluster, &sotw::Request::default(), now);
-    let endpoints = sotw::Request {
+    let mut connection = StreamState::<sotw::SotwSubscription>::new("ns".into(), snapshots.borrow().clone());
+    connection.on_request(TypeUrl::Cluster, &sotw::SotwRequest::default(), now);
+    let endpoints = sotw::SotwRequest {
         names: vec!["a".to_owned(), "b".to_owned()],
-        ..sotw::Request::default()
+        ..sotw::SotwRequest::default()
     };
     connection.on_request(TypeUrl::Endpoint, &endpoints, now);
     published(&mut publisher, "2");

@@ -14,18 +14,18 @@ fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
     Arc::clone(&receiver.borrow())
 }
 
-fn machine(kind: TypeUrl) -> Subscription {
-    Subscription::new(kind, "ns".into())
+fn machine(kind: TypeUrl) -> DeltaSubscription {
+    DeltaSubscription::new(kind, "ns".into())
 }
 
-fn subscribe(names: &[&str]) -> Request {
-    Request {
+fn subscribe(names: &[&str]) -> DeltaRequest {
+    DeltaRequest {
         subscribe: names.iter().map(ToString::to_string).collect(),
-        ..Request::default()
+        ..DeltaRequest::default()
     }
 }
 
-fn names(response: Option<&Response>) -> (Vec<String>, Vec<String>) {
+fn names(response: Option<&DeltaResponse>) -> (Vec<String>, Vec<String>) {
     let text = |name: &Arc<str>| name.to_string();
     response.map_or_else(Default::default, |response| {
         (
@@ -51,17 +51,17 @@ fn a_first_request_without_names_asks_for_no_secret_and_for_every_listener() {
     let now = snapshot(&[("ns/a", "1")]);
     assert!(
         machine(TypeUrl::Secret)
-            .on_request(&Request::default(), &now)
+            .on_request(&DeltaRequest::default(), &now)
             .1
             .is_none()
     );
-    let (_, response) = machine(TypeUrl::Listener).on_request(&Request::default(), &now);
+    let (_, response) = machine(TypeUrl::Listener).on_request(&DeltaRequest::default(), &now);
     assert_eq!(names(response.as_ref()).0, strings(&["ns/a"]));
 }
 
 #[test]
 fn an_empty_collection_is_answered() {
-    let (_, response) = machine(TypeUrl::Listener).on_request(&Request::default(), &snapshot(&[]));
+    let (_, response) = machine(TypeUrl::Listener).on_request(&DeltaRequest::default(), &snapshot(&[]));
     assert_eq!(names(response.as_ref()), (vec![], vec![]));
     assert!(response.is_some());
 }
@@ -85,10 +85,10 @@ fn a_nack_is_told_and_the_same_bytes_are_not_sent_again() {
         .map(|response| response.nonce)
         .unwrap_or_default();
     assert!(machine.is_waiting());
-    let nack = Request {
+    let nack = DeltaRequest {
         nonce,
         error: Some("bad".to_owned()),
-        ..Request::default()
+        ..DeltaRequest::default()
     };
     let (said, response) = machine.on_request(&nack, &now);
     assert_eq!(said.and_then(|said| said.refused).as_deref(), Some("bad"));
@@ -106,9 +106,9 @@ fn a_stale_nonce_says_nothing() {
     let now = snapshot(&[("ns/a", "1")]);
     let mut machine = machine(TypeUrl::Secret);
     machine.on_request(&subscribe(&["ns/a"]), &now);
-    let stale = Request {
+    let stale = DeltaRequest {
         nonce: "99".to_owned(),
-        ..Request::default()
+        ..DeltaRequest::default()
     };
     assert_eq!(machine.on_request(&stale, &now).0, None);
     assert!(machine.is_waiting());
@@ -141,9 +141,9 @@ fn an_unsubscribed_name_is_not_pushed() {
     let mut machine = machine(TypeUrl::Secret);
     machine.on_request(&subscribe(&["ns/a"]), &snapshot(&[("ns/a", "1")]));
     machine.on_request(
-        &Request {
+        &DeltaRequest {
             unsubscribe: strings(&["ns/a"]),
-            ..Request::default()
+            ..DeltaRequest::default()
         },
         &snapshot(&[]),
     );

@@ -8,8 +8,8 @@ use tonic::Status;
 
 use super::super::delta;
 use super::super::service::grpc;
-use super::super::service::wire::Flavour as _;
-use super::residents::Answer;
+use super::super::service::wire::Variant as _;
+use super::residents::SecretAnswer;
 use crate::snapshot::TypeUrl;
 
 /// `DeltaDiscoveryResponse.type_url`, `nonce` and `removed_resources`.
@@ -23,9 +23,9 @@ const LARGEST: usize = 1024 * 1024;
 
 /// `DeltaDiscoveryRequest`, without what does not matter here.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Request {
+pub(super) struct OnDemandRequest {
     #[prost(message, optional, tag = "1")]
-    pub(super) node: Option<Node>,
+    pub(super) node: Option<RequestNode>,
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub(super) subscribe: Vec<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "4")]
@@ -40,7 +40,7 @@ pub(super) struct Request {
 
 /// `Node`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Node {
+pub(super) struct RequestNode {
     #[prost(string, tag = "1")]
     pub(super) id: String,
 }
@@ -64,12 +64,12 @@ pub(super) struct Error {
 /// The requests of a stream, one by one. Between two of them it keeps no buffer: a first message is a thousand times as
 /// long as the others.
 #[derive(Debug)]
-pub(super) struct Requests {
+pub(super) struct OnDemandRequests {
     body: Body,
     part: Vec<u8>,
 }
 
-impl Requests {
+impl OnDemandRequests {
     pub(super) fn new(body: Body) -> Self {
         Self {
             body,
@@ -78,7 +78,7 @@ impl Requests {
     }
 
     /// The next one; none if there are no more. Nothing is lost if it is not waited for to the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Request>, Status> {
+    pub(super) async fn next(&mut self) -> Result<Option<OnDemandRequest>, Status> {
         loop {
             if let Some(request) = self.take()? {
                 return Ok(Some(request));
@@ -95,7 +95,7 @@ impl Requests {
         }
     }
 
-    fn take(&mut self) -> Result<Option<Request>, Status> {
+    fn take(&mut self) -> Result<Option<OnDemandRequest>, Status> {
         let Some((header, rest)) = self.part.split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
@@ -110,26 +110,26 @@ impl Requests {
             return Ok(None);
         };
         let request =
-            Request::decode(message).map_err(|error| Status::invalid_argument(error.to_string()))?;
+            OnDemandRequest::decode(message).map_err(|error| Status::invalid_argument(error.to_string()))?;
         self.part = rest.get(length..).unwrap_or_default().to_vec();
         Ok(Some(request))
     }
 }
 
 /// An answer as it goes over the wire.
-pub(super) fn framed(nonce: u64, answer: Answer) -> Result<Bytes, Status> {
+pub(super) fn framed(nonce: u64, answer: SecretAnswer) -> Result<Bytes, Status> {
     let kind = TypeUrl::Secret;
     let nonce = nonce.to_string();
     grpc::framed(|message| match answer {
-        Answer::Secret(name, resource) => {
-            let response = delta::Response {
+        SecretAnswer::Secret(name, resource) => {
+            let response = delta::DeltaResponse {
                 nonce,
                 resources: vec![(name, resource)],
                 removed: Vec::new(),
             };
-            delta::Subscription::append(kind, response, message);
+            delta::DeltaSubscription::append(kind, response, message);
         }
-        Answer::Removed(name) => {
+        SecretAnswer::Removed(name) => {
             prost::encoding::string::encode(TYPE_URL, &kind.as_str().to_owned(), message);
             prost::encoding::string::encode(NONCE, &nonce, message);
             prost::encoding::bytes::encode(REMOVED, &name, message);

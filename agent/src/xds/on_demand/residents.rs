@@ -5,77 +5,23 @@
 //! many, and every name after a while. The next handshake asks for it again.
 
 mod index;
+mod limits;
+mod resident;
 mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::sync::Notify;
+pub(super) use self::resident::{Asker, Id, ProxyChain, SecretAnswer};
 
-use self::index::Index;
-pub(super) use self::index::Place;
+use self::index::ResidentIndex;
+use self::limits::{PATIENCE, is_full, life, most_of};
+use self::resident::Resident;
 use self::words::{Word, Words};
 use super::name::normalized;
-use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
+use crate::snapshot::{Snapshot, TypeUrl};
 use crate::xds::proxies::Proxies;
-
-/// Names of one wildcard that a proxy may hold.
-const MOST_OF_WILDCARD: usize = 256;
-/// Spellings of one name.
-const MOST_OF_NAME: usize = 4;
-/// Names of one chain: so many for each of its patterns, and these.
-const MOST_PER_PATTERN: usize = 2;
-const MOST_BESIDES: usize = 1000;
-/// After this, and up to half as much again, a name is taken back.
-const LIFE: Duration = Duration::from_secs(3600);
-/// A name whose answer the proxy has not taken yet is looked at again after this.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// A name on a stream.
-pub(super) type Id = u64;
-
-/// Who asks, and how it is told that there is an answer.
-#[derive(Clone, Debug)]
-pub(super) struct Asker {
-    pub(super) place: Arc<Place>,
-    pub(super) wake: Arc<Notify>,
-}
-
-/// What a stream is told, under the name as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Secret(Arc<str>, Arc<Resource>),
-    Removed(Vec<u8>),
-}
-
-/// A name that a proxy holds, or is about to.
-#[derive(Debug)]
-struct Resident {
-    place: Arc<Place>,
-    wake: Arc<Notify>,
-    wire: Arc<str>,
-    name: Arc<str>,
-    pattern: Arc<str>,
-    secret: Arc<str>,
-    due: Instant,
-    /// The last answer, and its nonce.
-    sent: Option<(u64, Version)>,
-    /// There is something to be sent.
-    pending: bool,
-    word: Word,
-    /// The proxy has a version that it took, and serves on with it whatever it refuses.
-    has_good: bool,
-}
-
-impl Resident {
-    /// There is something to be sent; until the proxy has taken it, it has not taken its Secret.
-    fn wait(&mut self, words: &mut Words) {
-        let pushed = self.sent.is_some();
-        words.wait(&self.place.node, &self.secret, self.word, pushed);
-        (self.word, self.pending) = (Word::Waiting, true);
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -84,7 +30,7 @@ pub(super) struct Residents {
     all: HashMap<Id, Resident>,
     /// Names that are to be taken back, until their streams say so.
     leaving: HashMap<Id, Arc<str>>,
-    index: Index,
+    index: ResidentIndex,
     words: Words,
     proxies: Proxies,
     next: Id,
@@ -96,7 +42,7 @@ impl Residents {
             snapshot,
             all: HashMap::new(),
             leaving: HashMap::new(),
-            index: Index::default(),
+            index: ResidentIndex::default(),
             words: Words::default(),
             proxies,
             next: 0,
@@ -104,7 +50,7 @@ impl Residents {
     }
 
     /// A chain of a proxy.
-    pub(super) fn place(&self, node: &str, chain: &str) -> Arc<Place> {
+    pub(super) fn place(&self, node: &str, chain: &str) -> Arc<ProxyChain> {
         self.index.place(node, chain)
     }
 
@@ -164,15 +110,18 @@ impl Residents {
     }
 
     /// What the stream is to be told of a name now; `nonce` is the answer's.
-    pub(super) fn answer(&mut self, id: Id, nonce: u64) -> Option<Answer> {
+    pub(super) fn answer(&mut self, id: Id, nonce: u64) -> Option<SecretAnswer> {
         if let Some(wire) = self.leaving.remove(&id) {
-            return Some(Answer::Removed(wire.as_bytes().to_vec()));
+            return Some(SecretAnswer::Removed(wire.as_bytes().to_vec()));
         }
         let resident = self.all.get_mut(&id).filter(|resident| resident.pending)?;
         resident.pending = false;
         let resource = self.snapshot.get(TypeUrl::Secret, &resident.secret)?;
         resident.sent = Some((nonce, Arc::clone(resource.version())));
-        Some(Answer::Secret(Arc::clone(&resident.wire), Arc::clone(resource)))
+        Some(SecretAnswer::Secret(
+            Arc::clone(&resident.wire),
+            Arc::clone(resource),
+        ))
     }
 
     /// Takes a proxy's word on an answer. What it refuses of a name that it does not have yet leaves a handshake
@@ -181,10 +130,9 @@ impl Residents {
         let Some(resident) = self.all.get_mut(&id) else {
             return;
         };
-        let Some((_, version)) = resident.sent.as_ref().filter(|(own, _)| *own == nonce) else {
+        let Some(version) = resident.acknowledge(nonce, refused.is_some()) else {
             return;
         };
-        resident.has_good |= refused.is_none();
         // A later version is on its way: the word that counts will be on that.
         if resident.pending {
             return;
@@ -200,8 +148,8 @@ impl Residents {
         let has_good = resident.has_good;
         if let Some(stream) = self.index.stream(&resident.place) {
             match (refused, whole) {
-                (Some(reason), _) => stream.refuse_name(secret, version, reason),
-                (None, Some(pushed)) => stream.hold_name(secret, version, pushed),
+                (Some(reason), _) => stream.refuse_name(secret, &version, reason),
+                (None, Some(pushed)) => stream.hold_name(secret, &version, pushed),
                 (None, None) => {}
             }
         }
@@ -325,16 +273,14 @@ impl Residents {
             return;
         };
         let (place, pattern) = (Arc::clone(&resident.place), Arc::clone(&resident.pattern));
-        let most = if pattern.starts_with('*') {
-            MOST_OF_WILDCARD
-        } else {
-            MOST_OF_NAME
-        };
         let is_settled = |id: &Id| self.all.get(id).is_some_and(|own| own.word != Word::Waiting);
         let alike: Vec<Id> = self.index.of_pattern(&place, &pattern).collect();
         let patterns = self.snapshot.on_demand().count(&place.chain);
-        let is_full = self.index.count(&place) > MOST_PER_PATTERN * patterns + MOST_BESIDES;
-        let excess = alike.len().saturating_sub(most).max(usize::from(is_full));
+        let is_full = is_full(self.index.count(&place), patterns);
+        let excess = alike
+            .len()
+            .saturating_sub(most_of(&pattern))
+            .max(usize::from(is_full));
         let mut victims: Vec<Id> = alike.iter().copied().filter(is_settled).take(excess).collect();
         if victims.is_empty() && is_full {
             victims.extend(self.index.oldest(&place).find(is_settled));
@@ -344,13 +290,6 @@ impl Residents {
             self.take_back(victim);
         }
     }
-}
-
-/// How long a name stays: not all that came together go together.
-fn life(id: Id) -> Duration {
-    // Steps of the golden ratio are spread evenly, wherever one begins.
-    let part = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    LIFE + LIFE.mul_f64(part as f64 / f64::from(u32::MAX) / 2.0)
 }
 
 #[cfg(test)]

@@ -9,17 +9,17 @@ use tokio::sync::{Notify, watch};
 use tonic::Status;
 
 use super::hub::Hub;
-use super::message::{Request, Requests, framed};
-use super::residents::{Answer, Asker, Id};
+use super::message::{OnDemandRequest, OnDemandRequests, framed};
+use super::residents::{Asker, Id, SecretAnswer};
 
 /// Envoy asks for one name on a stream.
 const MOST_NAMES: usize = 1000;
 const LONGEST_NODE: usize = 1024;
 const NO_NODE: &str = "unnamed";
 
-struct Follow {
+struct OnDemandStream {
     hub: Hub,
-    requests: Requests,
+    requests: OnDemandRequests,
     chain: Arc<str>,
     asker: Option<Asker>,
     wake: Arc<Notify>,
@@ -37,9 +37,9 @@ pub(crate) fn follow(
     body: Body,
     stopped: watch::Receiver<bool>,
 ) -> impl Stream<Item = Result<Bytes, Status>> + Send + 'static {
-    let follow = Follow {
+    let follow = OnDemandStream {
         hub,
-        requests: Requests::new(body),
+        requests: OnDemandRequests::new(body),
         chain: chain.into(),
         asker: None,
         wake: Arc::default(),
@@ -57,7 +57,7 @@ pub(crate) fn follow(
     })
 }
 
-impl Follow {
+impl OnDemandStream {
     /// The next message for the proxy.
     async fn next(&mut self) -> Result<Bytes, Status> {
         loop {
@@ -80,22 +80,22 @@ impl Follow {
         }
     }
 
-    fn answer(&mut self) -> Option<Answer> {
+    fn answer(&mut self) -> Option<SecretAnswer> {
         if let Some(name) = self.unknown.pop() {
-            return Some(Answer::Removed(name));
+            return Some(SecretAnswer::Removed(name));
         }
         let (names, nonce) = (&self.names, self.nonce + 1);
         let (id, answer) = self.hub.with(|residents, _| {
             let mut ids = names.iter().map(|(_, id)| *id);
             ids.find_map(|id| Some((id, residents.answer(id, nonce)?)))
         })?;
-        if matches!(answer, Answer::Removed(_)) {
+        if matches!(answer, SecretAnswer::Removed(_)) {
             self.names.retain(|(_, own)| *own != id);
         }
         Some(answer)
     }
 
-    fn take(&mut self, request: &Request) -> Result<(), Status> {
+    fn take(&mut self, request: &OnDemandRequest) -> Result<(), Status> {
         let asker = self.asker.get_or_insert_with(|| {
             let node = request.node.as_ref().map(|node| node.id.as_str());
             let node = node.filter(|id| !id.is_empty() && id.len() <= LONGEST_NODE);
@@ -148,7 +148,7 @@ impl Follow {
     }
 }
 
-impl Drop for Follow {
+impl Drop for OnDemandStream {
     fn drop(&mut self) {
         let names = std::mem::take(&mut self.names);
         if !names.is_empty() {

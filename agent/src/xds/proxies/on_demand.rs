@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::{Held, Proxy, Stream, shortened};
+use super::{Held, Proxy, ProxyStream, shortened};
 use crate::snapshot::{TypeUrl, Version};
 
 /// Names over all proxies.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct OnDemandCounts {
     resident: AtomicUsize,
     unknown: AtomicU64,
     taken_back: AtomicU64,
 }
 
-impl Counts {
+impl OnDemandCounts {
     /// Names that proxies hold now.
     #[must_use]
     pub fn resident(&self) -> usize {
@@ -48,7 +48,7 @@ impl Counts {
     }
 }
 
-impl Stream {
+impl ProxyStream {
     /// The proxy has taken this version under every name for which it asked for the Secret.
     pub(crate) fn hold_name(&self, secret: &Arc<str>, version: &Version, pushed: bool) {
         self.change(|proxy| {

@@ -19,7 +19,7 @@ const LONGEST_NODE: usize = 1024;
 const NO_NODE: &str = "unnamed";
 
 /// A variant of the protocol.
-pub(in super::super) trait Flavour: Machine {
+pub(in super::super) trait Variant: Machine {
     type Message: Message + Default + 'static;
 
     fn node(message: &Self::Message) -> &str;
@@ -30,7 +30,7 @@ pub(in super::super) trait Flavour: Machine {
     fn append(kind: TypeUrl, response: Self::Response, message: &mut Vec<u8>);
 }
 
-impl Flavour for delta::Subscription {
+impl Variant for delta::DeltaSubscription {
     type Message = DeltaDiscoveryRequest;
 
     fn node(message: &Self::Message) -> &str {
@@ -46,7 +46,7 @@ impl Flavour for delta::Subscription {
     }
 
     fn request(message: Self::Message) -> Self::Request {
-        delta::Request {
+        delta::DeltaRequest {
             subscribe: message.resource_names_subscribe,
             unsubscribe: message.resource_names_unsubscribe,
             initial_versions: message.initial_resource_versions.into_iter().collect(),
@@ -82,7 +82,7 @@ impl Flavour for delta::Subscription {
     }
 }
 
-impl Flavour for sotw::Subscription {
+impl Variant for sotw::SotwSubscription {
     type Message = DiscoveryRequest;
 
     fn node(message: &Self::Message) -> &str {
@@ -98,7 +98,7 @@ impl Flavour for sotw::Subscription {
     }
 
     fn request(message: Self::Message) -> Self::Request {
-        sotw::Request {
+        sotw::SotwRequest {
             names: message.resource_names,
             nonce: message.response_nonce,
             error: message.error_detail.map(reason),

@@ -14,19 +14,19 @@ fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
     Arc::clone(&receiver.borrow())
 }
 
-fn machine(kind: TypeUrl) -> Subscription {
-    Subscription::new(kind, "ns".into())
+fn machine(kind: TypeUrl) -> SotwSubscription {
+    SotwSubscription::new(kind, "ns".into())
 }
 
-fn request(names: &[&str], nonce: &str) -> Request {
-    Request {
+fn request(names: &[&str], nonce: &str) -> SotwRequest {
+    SotwRequest {
         names: names.iter().map(ToString::to_string).collect(),
         nonce: nonce.to_owned(),
         error: None,
     }
 }
 
-fn names(response: Option<&Response>) -> Option<Vec<&str>> {
+fn names(response: Option<&SotwResponse>) -> Option<Vec<&str>> {
     response.map(|response| response.resources.iter().map(|(name, _)| &**name).collect())
 }
 
@@ -60,7 +60,7 @@ fn the_error_alone_makes_a_nack_and_nothing_is_sent_again() {
     let now = snapshot(&[("ns/a", "1")]);
     let mut machine = machine(TypeUrl::Secret);
     machine.on_request(&request(&["ns/a"], ""), &now);
-    let nack = Request {
+    let nack = SotwRequest {
         error: Some("bad".to_owned()),
         ..request(&["ns/a"], "1")
     };

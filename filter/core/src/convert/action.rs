@@ -3,7 +3,7 @@
 use super::headers::{Operations, convert as operations, is_value, merge_only, merge_several};
 use super::{ProblemCode, Problems, answer, cors, fault, mirror, retry, rewrite};
 use crate::config::{Destination, Headers, HttpRoute, HttpRouteDestination};
-use crate::table::{Action, HeaderMutations, RouteAction, WeightedCluster};
+use crate::rules::{Action, HeaderMutations, RouteAction, WeightedCluster};
 
 /// Names a destination's cluster.
 type Cluster<'c> = dyn FnMut(&Destination) -> String + 'c;

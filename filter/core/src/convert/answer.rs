@@ -3,7 +3,7 @@
 use super::rewrite::check_path;
 use super::{ProblemCode, Problems};
 use crate::config::{DirectResponse, HttpRedirect};
-use crate::table::{DirectAction, HeaderMutations, RedirectAction, RedirectPort};
+use crate::rules::{DirectAction, HeaderMutations, RedirectAction, RedirectPort};
 
 pub(super) fn redirect(
     redirect: &HttpRedirect,

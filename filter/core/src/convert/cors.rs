@@ -4,7 +4,7 @@ use super::headers::is_name;
 use super::matches::matcher;
 use super::{ProblemCode, Problems, milliseconds};
 use crate::config::CorsPolicy;
-use crate::table::{Cors, StringMatcher};
+use crate::rules::{Cors, StringMatcher};
 
 pub(super) fn convert(policy: &CorsPolicy, problems: &mut Problems) -> Box<Cors> {
     let list = |names: &[String], field: &str, problems: &mut Problems| {

@@ -4,7 +4,7 @@
 
 use super::{Problem, ProblemCode, Problems, rule};
 use crate::config::{Destination, HttpMatch, HttpRoute, HttpRouteDestination, StringMatch};
-use crate::table::Origin;
+use crate::rules::RuleOrigin;
 
 /// A delegate's rule under its root.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +91,7 @@ pub fn check_root(root: &HttpRoute) -> Vec<Problem> {
         ..root.clone()
     };
     let blocks: Vec<usize> = (0..probe.r#match.len()).collect();
-    let others = match rule(Origin::default(), &probe, &blocks, &mut |_| String::new()) {
+    let others = match rule(RuleOrigin::default(), &probe, &blocks, &mut |_| String::new()) {
         Ok((_, problems)) | Err(problems) => problems,
     };
     problems.0.into_iter().chain(others).collect()

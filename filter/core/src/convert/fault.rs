@@ -4,7 +4,7 @@ use super::mirror::percent;
 use super::retry::duration;
 use super::{ProblemCode, Problems};
 use crate::config::{Fault as Config, FaultAbort, FaultDelay, Percent};
-use crate::table::{Abort, AbortStatus, Delay, Fault};
+use crate::rules::{Abort, AbortStatus, Delay, Fault};
 
 /// gRPC's names, each at the place of its number.
 const GRPC_STATUS: [&str; 17] = [

@@ -2,7 +2,7 @@
 
 use super::{ProblemCode, Problems};
 use crate::config::HeaderOperations;
-use crate::table::HeaderMutations;
+use crate::rules::HeaderMutations;
 
 /// RFC 9110's token.
 pub(super) fn is_name(name: &str) -> bool {

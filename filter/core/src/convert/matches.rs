@@ -6,21 +6,21 @@ use super::headers::is_name;
 use super::{ProblemCode, Problems};
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
 use crate::regex::{BadRegex, check};
-use crate::table::{MatchConfig, StringMatcher};
+use crate::rules::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
     let blocks = kept.iter().filter_map(|at| Some((*at, route.r#match.get(*at)?)));
     blocks
-        .map(|(at, block)| Block { at, problems }.convert(block))
+        .map(|(at, block)| MatchBlock { at, problems }.convert(block))
         .collect()
 }
 
-struct Block<'p> {
+struct MatchBlock<'p> {
     at: usize,
     problems: &'p mut Problems,
 }
 
-impl Block<'_> {
+impl MatchBlock<'_> {
     fn convert(&mut self, block: &HttpMatch) -> MatchConfig {
         if block.stat_prefix.is_some() {
             let field = self.field("statPrefix");

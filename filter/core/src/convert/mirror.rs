@@ -2,7 +2,7 @@
 
 use super::{ProblemCode, Problems};
 use crate::config::{Destination, HttpRoute, Percent};
-use crate::table::Mirror;
+use crate::rules::Mirror;
 
 /// Who gets a copy; a share of 0 is nobody.
 pub(super) fn convert(

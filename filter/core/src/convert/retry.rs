@@ -3,7 +3,7 @@
 use super::{ProblemCode, Problems, milliseconds};
 use crate::config::HttpRetry;
 use crate::names::{GRPC_CONDITIONS, RETRIABLE_BY_STATUS};
-use crate::table::Retries;
+use crate::rules::Retries;
 
 pub(super) fn duration(text: &str, field: &str, problems: &mut Problems) -> Option<u64> {
     match milliseconds(text) {

@@ -3,7 +3,7 @@
 use super::{ProblemCode, Problems};
 use crate::config::HttpRewrite;
 use crate::regex::{BadRegex, groups, search};
-use crate::table::PathRewrite;
+use crate::rules::PathRewrite;
 
 pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<PathRewrite> {
     let uri = rewrite.uri.clone().filter(|uri| !uri.is_empty());

@@ -1,10 +1,10 @@
 use super::*;
-use crate::table::{AbortStatus, Action, PathRewrite, RedirectPort, Retries, RouteAction};
+use crate::rules::{AbortStatus, Action, PathRewrite, RedirectPort, Retries, RouteAction};
 
 fn convert(json: &str) -> Result<(RuleConfig, Vec<Problem>), Vec<Problem>> {
     let route: HttpRoute = serde_json::from_str(json).unwrap();
     let kept: Vec<usize> = (0..route.r#match.len()).collect();
-    rule(Origin::default(), &route, &kept, &mut |to| to.host.clone())
+    rule(RuleOrigin::default(), &route, &kept, &mut |to| to.host.clone())
 }
 
 fn refusal(json: &str) -> (ProblemCode, String) {

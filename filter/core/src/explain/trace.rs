@@ -7,10 +7,10 @@
 use serde::Serialize;
 
 use super::Question;
-use crate::decision::Request;
-use crate::matcher::Wanted;
+use crate::matcher::ValueMatcher;
 use crate::regex::Regexes;
-use crate::table::{MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig};
+use crate::request::Request;
+use crate::rules::{MatchConfig, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig};
 use crate::{host, query};
 
 /// See the module.
@@ -132,7 +132,7 @@ fn failures(question: &Question, rule: &RuleConfig) -> Vec<Trial> {
     rule.matches.iter().map_while(failing).collect()
 }
 
-fn trial(origin: &Origin, block: usize, failure: Failure) -> Trial {
+fn trial(origin: &RuleOrigin, block: usize, failure: Failure) -> Trial {
     Trial {
         virtual_service: origin.virtual_service.clone(),
         rule: origin.rule,
@@ -237,7 +237,7 @@ impl<'t> Condition<'t> {
 
     fn holds(&self) -> bool {
         let regexes = Regexes::default();
-        let wanted = Wanted::from(self.wanted);
+        let wanted = ValueMatcher::from(self.wanted);
         // A table whose patterns do not compile is never served.
         let is_match =
             |value: &String| wanted.is_match(value.as_bytes(), self.ignore_case, &regexes) == Ok(true);

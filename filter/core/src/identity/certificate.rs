@@ -13,7 +13,7 @@ use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 use x509_parser::time::ASN1Time;
 
 use super::escape::hex;
-use super::name::{self, Flavour};
+use super::name::{self, Quoting};
 
 /// A certificate that cannot be read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl PeerIdentity {
             return Err(BadCertificate);
         }
         let mut identity = Self {
-            subject: name::text(certificate.subject(), Flavour::Plain),
-            quotable_subject: name::text(certificate.subject(), Flavour::Quotable),
-            issuer: name::text(certificate.issuer(), Flavour::Plain),
+            subject: name::text(certificate.subject(), Quoting::Plain),
+            quotable_subject: name::text(certificate.subject(), Quoting::Quotable),
+            issuer: name::text(certificate.issuer(), Quoting::Plain),
             serial: serial(certificate.raw_serial()),
             not_before: date(certificate.validity().not_before)?,
             not_after: date(certificate.validity().not_after)?,

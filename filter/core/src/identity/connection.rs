@@ -16,7 +16,7 @@ const CHECKED: &str = "checked";
 
 /// What a filter chain's configuration says of its connections. No word of it may hold a space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Origin<'a> {
+pub struct ConnectionOrigin<'a> {
     /// The filter chain's name.
     pub chain: &'a str,
     /// Its TLS policy.
@@ -29,7 +29,7 @@ pub struct Origin<'a> {
 /// The format string by which connections describe themselves. `with_chain`: those whose clients presented other
 /// certificates behind the same leaf are different.
 #[must_use]
-pub fn format(origin: &Origin<'_>, with_chain: bool) -> String {
+pub fn format(origin: &ConnectionOrigin<'_>, with_chain: bool) -> String {
     let words = [
         origin.chain,
         origin.policy,
@@ -46,7 +46,7 @@ pub fn format(origin: &Origin<'_>, with_chain: bool) -> String {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connection<'a> {
     /// Where it came in, and what its handshake demanded.
-    pub origin: Origin<'a>,
+    pub origin: ConnectionOrigin<'a>,
     /// Of the client's certificate, in lower-case hex.
     pub sha256: Option<&'a str>,
     /// `TLSv1.3`.
@@ -62,7 +62,7 @@ impl<'a> Connection<'a> {
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let mut words = std::str::from_utf8(text).ok()?.splitn(8, ' ');
-        let origin = Origin {
+        let origin = ConnectionOrigin {
             chain: words.next()?,
             policy: words.next()?,
             checked: words.next()? == CHECKED,

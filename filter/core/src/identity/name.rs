@@ -7,7 +7,7 @@ use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// How a quote and a backslash are written: both ways are RFC 2253's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flavour {
+pub(super) enum Quoting {
     /// `\"` and `\\`, as is common.
     Plain,
     /// `\22` and `\5C`: between quotes, as in XFCC, no backslash stands before a quote or another backslash, and so no
@@ -22,7 +22,7 @@ const BMP_STRING: u32 = 0x1e;
 const BYTE_STRINGS: [u32; 7] = [0x12, 0x13, 0x14, 0x16, 0x17, 0x18, 0x1a];
 
 /// The name as text; empty if it has no parts.
-pub(super) fn text(name: &X509Name<'_>, flavour: Flavour) -> String {
+pub(super) fn text(name: &X509Name<'_>, flavour: Quoting) -> String {
     let mut parts: Vec<String> = name
         .iter()
         .map(|part| {
@@ -35,7 +35,7 @@ pub(super) fn text(name: &X509Name<'_>, flavour: Flavour) -> String {
     parts.join(",")
 }
 
-fn attribute(attribute: &AttributeTypeAndValue<'_>, flavour: Flavour) -> String {
+fn attribute(attribute: &AttributeTypeAndValue<'_>, flavour: Quoting) -> String {
     let kind = attribute.attr_type().to_id_string();
     let value = attribute.attr_value();
     let known = short_name(&kind);
@@ -79,12 +79,12 @@ fn characters(tag: u32, bytes: &[u8]) -> Option<Vec<char>> {
     }
 }
 
-fn escaped(characters: &[char], flavour: Flavour) -> String {
+fn escaped(characters: &[char], flavour: Quoting) -> String {
     let mut text = String::with_capacity(characters.len());
     for (at, character) in characters.iter().enumerate() {
         let (first, last) = (at == 0, at + 1 == characters.len());
         match character {
-            '"' | '\\' if flavour == Flavour::Quotable => hex_pairs(&mut text, *character),
+            '"' | '\\' if flavour == Quoting::Quotable => hex_pairs(&mut text, *character),
             // HTTP takes spaces off a value's end, and would leave a lone backslash.
             ' ' if last => text.push_str("\\20"),
             ' ' | '#' if first => text.extend(['\\', *character]),

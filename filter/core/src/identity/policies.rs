@@ -16,16 +16,16 @@ use super::config::IdentityConfig;
 pub struct PoliciesConfig {
     /// What upstreams are told; a chain that is in none tells nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<Told>,
+    pub told: Vec<IdentityPolicy>,
     /// By which connections hosts may be reached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub demands: Vec<Demand>,
+    pub demands: Vec<ServerDemand>,
 }
 
 /// Chains that tell the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Told {
+pub struct IdentityPolicy {
     /// By name.
     pub chains: Vec<String>,
     /// How it is told.
@@ -35,7 +35,7 @@ pub struct Told {
 /// The hosts of one server, and what they ask of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Demand {
+pub struct ServerDemand {
     /// Names the server, within the port. It holds no space.
     pub server: String,
     /// `name`, `*.suffix` or `*`, lower-case: those of the servers, as an SNI is matched against them.
@@ -55,7 +55,7 @@ pub struct Policies {
 impl Policies {
     /// Prepares them.
     #[must_use]
-    pub fn new(all: Vec<Told>) -> Self {
+    pub fn new(all: Vec<IdentityPolicy>) -> Self {
         let mut policies = Self::default();
         for (at, told) in all.into_iter().enumerate() {
             policies.told.push(told.identity);
@@ -82,11 +82,12 @@ impl Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Connection, Origin};
-    use crate::table::{RouteTable, TableConfig};
+    use crate::identity::{Connection, ConnectionOrigin};
+    use crate::rules::TableConfig;
+    use crate::table::RouteTable;
 
-    fn demand(server: &str, domains: &[&str], policy: Option<&str>) -> Demand {
-        Demand {
+    fn demand(server: &str, domains: &[&str], policy: Option<&str>) -> ServerDemand {
+        ServerDemand {
             server: server.to_owned(),
             domains: domains.iter().map(ToString::to_string).collect(),
             policy: policy.map(str::to_owned),
@@ -95,9 +96,9 @@ mod tests {
 
     fn connection<'a>(sni: &'a str, policy: &'a str) -> Connection<'a> {
         Connection {
-            origin: Origin {
+            origin: ConnectionOrigin {
                 policy,
-                ..Origin::default()
+                ..ConnectionOrigin::default()
             },
             sni: Some(sni),
             ..Connection::default()
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_chain_tells_what_its_gateway_says() {
-        let policies = Policies::new(vec![Told {
+        let policies = Policies::new(vec![IdentityPolicy {
             chains: vec!["a/b/0".to_owned()],
             identity: IdentityConfig::default(),
         }]);

@@ -251,7 +251,7 @@ fn a_certificate_stands_as_its_handshake_demanded() {
 #[test]
 fn a_connection_says_what_envoy_wrote() {
     let text = "istio-system/edge/0 4f1c checked - aa TLSv1.3 TLS_AES_128_GCM_SHA256 a.example";
-    let origin = Origin {
+    let origin = ConnectionOrigin {
         chain: "istio-system/edge/0",
         policy: "4f1c",
         checked: true,

@@ -22,14 +22,14 @@ pub(super) struct Bounds {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lru<K, V> {
-    entries: HashMap<K, Entry<V>>,
+    entries: HashMap<K, LruEntry<V>>,
     bounds: Bounds,
     bytes: usize,
     clock: u64,
 }
 
 #[derive(Debug)]
-struct Entry<V> {
+struct LruEntry<V> {
     value: V,
     bytes: usize,
     used: u64,
@@ -70,7 +70,7 @@ impl<K: Hash + Eq + Clone, V: Size> Lru<K, V> {
         let result = apply(&mut value);
         let (bytes, used) = (value.bytes(), self.clock);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.entries.insert(K::from(key), Entry { value, bytes, used });
+        self.entries.insert(K::from(key), LruEntry { value, bytes, used });
         self.shrink();
         Ok(result)
     }

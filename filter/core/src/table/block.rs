@@ -11,8 +11,10 @@ use thiserror::Error;
 
 use super::bytes::put;
 use super::index;
-use super::{Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, VirtualHostConfig};
 use crate::regex::{self, BadRegex};
+use crate::rules::{
+    Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, VirtualHostConfig,
+};
 
 /// A table that cannot run, and where it is wrong.
 #[derive(Debug, Error, PartialEq, Eq)]

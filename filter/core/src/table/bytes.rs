@@ -8,7 +8,7 @@ use std::ops::Range;
 pub(crate) struct Corrupt;
 
 /// A list of numbers as it lies in the bytes.
-pub(super) type Words<'t> = &'t [[u8; 4]];
+pub(super) type Numbers<'t> = &'t [[u8; 4]];
 
 /// The number at a place.
 pub(super) fn word(words: &[[u8; 4]], at: usize) -> Result<u32, Corrupt> {
@@ -16,7 +16,7 @@ pub(super) fn word(words: &[[u8; 4]], at: usize) -> Result<u32, Corrupt> {
 }
 
 /// The place where the run at `at` begins and ends, if the words are the ends of runs that follow each other.
-pub(super) fn run(ends: Words<'_>, at: usize) -> Result<Range<usize>, Corrupt> {
+pub(super) fn run(ends: Numbers<'_>, at: usize) -> Result<Range<usize>, Corrupt> {
     let begin = match at.checked_sub(1) {
         Some(before) => word(ends, before)?,
         None => 0,
@@ -26,9 +26,9 @@ pub(super) fn run(ends: Words<'_>, at: usize) -> Result<Range<usize>, Corrupt> {
 
 /// Reads from the front.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'t>(pub(super) &'t [u8]);
+pub(super) struct ByteReader<'t>(pub(super) &'t [u8]);
 
-impl<'t> Reader<'t> {
+impl<'t> ByteReader<'t> {
     pub(super) fn bytes(&mut self, count: usize) -> Result<&'t [u8], Corrupt> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Corrupt)?;
         self.0 = rest;

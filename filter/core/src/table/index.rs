@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 pub(super) use self::builder::encode;
 use self::keys::Keys;
-use super::bytes::{Corrupt, Reader, Words, word};
+use super::bytes::{ByteReader, Corrupt, Numbers, word};
 use crate::query;
 use crate::regex::{Digest, Regexes};
 
@@ -29,7 +29,7 @@ pub(super) struct PathIndex<'t> {
 }
 
 impl<'t> PathIndex<'t> {
-    pub(super) fn read(reader: &mut Reader<'t>) -> Result<Self, Corrupt> {
+    pub(super) fn read(reader: &mut ByteReader<'t>) -> Result<Self, Corrupt> {
         Ok(Self {
             plain: Keys::read(reader)?,
             folded: Keys::read(reader)?,
@@ -39,7 +39,7 @@ impl<'t> PathIndex<'t> {
     /// The blocks that may match `path` (with its query), in declared order.
     pub(super) fn candidates<'p>(&self, path: &'p [u8]) -> Result<Candidates<'t, 'p>, Corrupt> {
         let path = query::path_of(path);
-        let mut sources = Sources::new();
+        let mut sources = CandidateSources::new();
         self.plain.collect(path, &mut sources)?;
         if !self.folded.is_empty() {
             self.folded.collect(&path.to_ascii_lowercase(), &mut sources)?;
@@ -53,11 +53,11 @@ impl<'t> PathIndex<'t> {
 pub(super) struct RegexSet<'t> {
     name: Digest,
     /// Ascending; one per pattern.
-    positions: Words<'t>,
+    positions: Numbers<'t>,
 }
 
 /// Gives the pattern of a block.
-pub(super) trait Patterns<'t> {
+pub(super) trait BlockPatterns<'t> {
     fn pattern(&self, at: Position) -> Result<&'t str, Corrupt>;
 }
 
@@ -66,7 +66,7 @@ impl<'t> RegexSet<'t> {
     fn matched(
         &self,
         path: &[u8],
-        patterns: &impl Patterns<'t>,
+        patterns: &impl BlockPatterns<'t>,
         regexes: &Regexes,
     ) -> Result<Vec<Position>, Corrupt> {
         let all = || {
@@ -83,14 +83,14 @@ impl<'t> RegexSet<'t> {
 
 /// Positions in ascending order.
 #[derive(Debug)]
-enum Source<'t> {
-    List(Words<'t>),
+enum CandidateSource<'t> {
+    List(Numbers<'t>),
     /// Those of a set whose patterns match; which ones, is found out when the first of them is next.
     Set(RegexSet<'t>),
     Matched(std::vec::IntoIter<Position>),
 }
 
-impl Source<'_> {
+impl CandidateSource<'_> {
     fn peek(&self) -> Option<Position> {
         match self {
             Self::List(list) | Self::Set(RegexSet { positions: list, .. }) => {
@@ -102,20 +102,20 @@ impl Source<'_> {
 }
 
 /// As many as keys that the path begins with: few.
-type Sources<'t> = SmallVec<[Source<'t>; 4]>;
+type CandidateSources<'t> = SmallVec<[CandidateSource<'t>; 4]>;
 
 /// Sorted sources as one, and each position once.
 #[derive(Debug)]
 pub(super) struct Candidates<'t, 'p> {
     path: &'p [u8],
-    sources: Sources<'t>,
+    sources: CandidateSources<'t>,
 }
 
 impl<'t> Candidates<'t, '_> {
     /// The next one; none after the last.
     pub(super) fn next(
         &mut self,
-        patterns: &impl Patterns<'t>,
+        patterns: &impl BlockPatterns<'t>,
         regexes: &Regexes,
     ) -> Result<Option<Position>, Corrupt> {
         loop {
@@ -127,11 +127,11 @@ impl<'t> Candidates<'t, '_> {
                 return Ok(None);
             };
             match source {
-                Source::List(list) => *list = list.get(1..).unwrap_or_default(),
-                Source::Matched(rest) => drop(rest.next()),
-                Source::Set(set) => {
+                CandidateSource::List(list) => *list = list.get(1..).unwrap_or_default(),
+                CandidateSource::Matched(rest) => drop(rest.next()),
+                CandidateSource::Set(set) => {
                     let matched = set.matched(self.path, patterns, regexes)?;
-                    *source = Source::Matched(matched.into_iter());
+                    *source = CandidateSource::Matched(matched.into_iter());
                     continue;
                 }
             }

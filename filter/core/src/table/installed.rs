@@ -2,20 +2,21 @@
 
 use std::collections::HashSet;
 
-use super::TableConfig;
 use super::block::{HostBlock, TableError};
 use super::bytes::Corrupt;
-use super::part::{Entry, EntryValue, Found, Key, Kind, PARTS, Part, encode_part, part_of};
+use super::key::{EntryKey, PARTS, part_of};
+use super::part::{DirectoryKind, EntryValue, Found, InstalledPart, TableEntry, encode_part};
 use super::view::HostView;
 use crate::host;
 use crate::identity::Connection;
 use crate::regex::Regexes;
+use crate::rules::TableConfig;
 
 /// See the module. It decides only once it is complete: a host that is not there yet would be served by the wildcard
 /// beside it.
 #[derive(Debug)]
 pub struct RouteTable {
-    parts: [Option<Part>; PARTS as usize],
+    parts: [Option<InstalledPart>; PARTS as usize],
     installed: u16,
     /// Over all parts, of each kind: the longest suffix of a wildcard; none if there are no entries at all.
     longest: [Option<usize>; 2],
@@ -48,13 +49,13 @@ impl RouteTable {
     /// # Errors
     /// It is not a part, or of another version; the former one stays.
     pub fn install(&mut self, bytes: Vec<u8>) -> Result<u16, TableError> {
-        let part = Part::read(bytes)?;
+        let part = InstalledPart::read(bytes)?;
         let index = part.index;
         if let Some(place) = self.parts.get_mut(usize::from(index)) {
             self.installed += u16::from(place.is_none());
             *place = Some(part);
         }
-        self.longest = [Kind::Hosts, Kind::Demands].map(|kind| {
+        self.longest = [DirectoryKind::Hosts, DirectoryKind::Demands].map(|kind| {
             self.parts
                 .iter()
                 .flatten()
@@ -78,7 +79,10 @@ impl RouteTable {
     /// A part's bytes.
     #[must_use]
     pub fn part(&self, index: u16) -> Option<&[u8]> {
-        self.parts.get(usize::from(index))?.as_ref().map(Part::bytes)
+        self.parts
+            .get(usize::from(index))?
+            .as_ref()
+            .map(InstalledPart::bytes)
     }
 
     /// A whole table, by way of its parts.
@@ -94,14 +98,14 @@ impl RouteTable {
     }
 
     pub(crate) fn host(&self, port: u16, authority: &[u8]) -> Result<Option<HostView<'_>>, Corrupt> {
-        let found = self.find(Kind::Hosts, port, authority);
+        let found = self.find(DirectoryKind::Hosts, port, authority);
         found.map(|found| HostView::read(found.value)).transpose()
     }
 
     /// What is asked of connections for a host; none if it belongs to no server.
     #[must_use]
     pub fn demand(&self, port: u16, authority: &[u8]) -> Option<Demanded<'_>> {
-        let text = self.find(Kind::Demands, port, authority)?.value;
+        let text = self.find(DirectoryKind::Demands, port, authority)?.value;
         let mut words = text.splitn(2, |byte| *byte == b' ');
         Some(Demanded {
             server: words.next().unwrap_or_default(),
@@ -133,7 +137,7 @@ impl RouteTable {
     }
 
     /// Exact, then the longest wildcard suffix, then `*`.
-    fn find(&self, kind: Kind, port: u16, authority: &[u8]) -> Option<Found<'_>> {
+    fn find(&self, kind: DirectoryKind, port: u16, authority: &[u8]) -> Option<Found<'_>> {
         let longest = self.longest.get(kind as usize).copied().flatten()?;
         let name = host::normalize(authority);
         // From the left, so that the longest suffix comes first; never the whole name. Those that no wildcard has are
@@ -145,10 +149,10 @@ impl RouteTable {
         let suffixes = dots
             .filter(|(_, byte)| **byte == b'.')
             .filter_map(|(at, _)| name.get(at..));
-        let keys = [Key::exact(port, &name)].into_iter();
+        let keys = [EntryKey::exact(port, &name)].into_iter();
         let wildcards = suffixes
             .chain([&b""[..]])
-            .map(|suffix| Key::wildcard(port, suffix));
+            .map(|suffix| EntryKey::wildcard(port, suffix));
         keys.chain(wildcards).find_map(|key| {
             let part = self.parts.get(usize::from(key.part()))?.as_ref()?;
             part.find(kind, &key)
@@ -178,7 +182,7 @@ pub fn encode_parts<'c>(
         }
     }
     let hosts = blocks.iter().flat_map(|(port, host, block)| {
-        host.domains.iter().map(|domain| Entry {
+        host.domains.iter().map(|domain| TableEntry {
             port: *port,
             domain,
             value: EntryValue::Host(block),
@@ -188,13 +192,13 @@ pub fn encode_parts<'c>(
 }
 
 /// What the servers of a port ask of connections.
-fn demands(config: &TableConfig) -> impl Iterator<Item = Entry<'_>> {
+fn demands(config: &TableConfig) -> impl Iterator<Item = TableEntry<'_>> {
     config.policies.demands.iter().flat_map(move |demand| {
         let value = EntryValue::Demand {
             server: &demand.server,
             policy: demand.policy.as_deref(),
         };
-        demand.domains.iter().map(move |domain| Entry {
+        demand.domains.iter().map(move |domain| TableEntry {
             port: config.port,
             domain,
             value,
@@ -202,8 +206,8 @@ fn demands(config: &TableConfig) -> impl Iterator<Item = Entry<'_>> {
     })
 }
 
-fn assemble<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Result<Vec<Vec<u8>>, TableError> {
-    let mut parts: Vec<Vec<Entry<'a>>> = vec![Vec::new(); PARTS.into()];
+fn assemble<'a>(entries: impl Iterator<Item = TableEntry<'a>>) -> Result<Vec<Vec<u8>>, TableError> {
+    let mut parts: Vec<Vec<TableEntry<'a>>> = vec![Vec::new(); PARTS.into()];
     for entry in entries {
         if let Some(part) = parts.get_mut(usize::from(part_of(entry.port, entry.domain))) {
             part.push(entry);

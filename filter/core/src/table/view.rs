@@ -1,19 +1,19 @@
 //! One virtual host's routes, read where they lie.
 
 use super::block::RECORD;
-use super::bytes::{Corrupt, Reader, Words, field, run};
-use super::index::{Candidates, PathIndex, Patterns, Position};
-use super::rule::view;
-use super::{ArchivedMatchConfig, ArchivedRuleConfig};
-use crate::decision::Request;
-use crate::matcher::Wanted;
+use super::bytes::{ByteReader, Corrupt, Numbers, field, run};
+use super::condition::view;
+use super::index::{BlockPatterns, Candidates, PathIndex, Position};
+use crate::matcher::ValueMatcher;
 use crate::regex::Regexes;
+use crate::request::Request;
+use crate::rules::{ArchivedMatchConfig, ArchivedRuleConfig};
 
 /// A virtual host where it lies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HostView<'t> {
     pub(crate) https_redirect: bool,
-    rule_ends: Words<'t>,
+    rule_ends: Numbers<'t>,
     records: &'t [[u8; RECORD]],
     rules: &'t [u8],
     blocks: &'t [u8],
@@ -25,7 +25,7 @@ pub(crate) type Taken<'t> = (&'t ArchivedRuleConfig, Option<&'t ArchivedMatchCon
 
 impl<'t> HostView<'t> {
     pub(super) fn read(bytes: &'t [u8]) -> Result<Self, Corrupt> {
-        let mut reader = Reader(bytes);
+        let mut reader = ByteReader(bytes);
         let https_redirect = match reader.word()? {
             0 => false,
             1 => true,
@@ -88,10 +88,10 @@ impl<'t> HostView<'t> {
     }
 }
 
-impl<'t> Patterns<'t> for HostView<'t> {
+impl<'t> BlockPatterns<'t> for HostView<'t> {
     fn pattern(&self, at: Position) -> Result<&'t str, Corrupt> {
         match self.block(at)?.and_then(ArchivedMatchConfig::wanted_uri) {
-            Some(Wanted::Regex(pattern)) => Ok(pattern),
+            Some(ValueMatcher::Regex(pattern)) => Ok(pattern),
             _ => Err(Corrupt),
         }
     }

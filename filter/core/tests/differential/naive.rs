@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use regex::bytes::{Regex, RegexBuilder};
-use sealgate_core::table::{MatchConfig, StringMatcher, TableConfig};
+use sealgate_core::rules::{MatchConfig, StringMatcher, TableConfig};
 
 use crate::request::Asked;
 

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use fastrand::Rng;
-use sealgate_core::table::{
-    Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
+use sealgate_core::rules::{
+    Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
 };
 
 use crate::request::Asked;
@@ -79,10 +79,10 @@ fn virtual_host(rng: &mut Rng, host: usize, taken: &mut HashSet<String>) -> Virt
         _ => (rng.usize(..9), false),
     };
     let rule = |rule| RuleConfig {
-        origin: Origin {
+        origin: RuleOrigin {
             virtual_service: host.to_string(),
             rule,
-            ..Origin::default()
+            ..RuleOrigin::default()
         },
         matches: blocks(rng, rules, regexes),
         action: Action::Direct(DirectAction::default()),

@@ -1,6 +1,6 @@
 //! A request as plain bytes.
 
-use sealgate_core::decision::Request;
+use sealgate_core::request::Request;
 
 #[derive(Clone, Default)]
 pub(crate) struct Asked {

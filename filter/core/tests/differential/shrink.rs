@@ -1,6 +1,6 @@
 //! The smallest table that still shows a difference: what is not needed for it is taken away, piece by piece.
 
-use sealgate_core::table::TableConfig;
+use sealgate_core::rules::TableConfig;
 
 /// Removes hosts, rules, blocks and conditions as long as `fails` holds.
 pub(crate) fn shrink(mut table: TableConfig, mut fails: impl FnMut(&TableConfig) -> bool) -> TableConfig {

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use sealgate_core::table::{
-    Action, MatchConfig, Origin, PortConfig, RouteAction, RuleConfig, StringMatcher, TableConfig,
-    VirtualHostConfig, WeightedCluster,
+use sealgate_core::port::PortConfig;
+use sealgate_core::rules::{
+    Action, MatchConfig, RouteAction, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
+    WeightedCluster,
 };
 use serde_json::{Value, json};
 
@@ -43,10 +44,10 @@ fn route(at: usize) -> String {
 #[must_use]
 pub fn table(routes: usize) -> TableConfig {
     let rules = (0..routes).map(|at| RuleConfig {
-        origin: Origin {
+        origin: RuleOrigin {
             virtual_service: "bench/routes".to_owned(),
             rule: at,
-            ..Origin::default()
+            ..RuleOrigin::default()
         },
         matches: vec![MatchConfig {
             uri: Some(if at % 2 == 0 {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::manifest;
-use crate::resolve::Demand;
+use crate::resolve::ConnectionPolicy;
 
 /// A server on port 443; with a bundle it demands certificates.
 fn server(host: &str, certificate: &str, is_mutual: bool) -> Value {
@@ -14,7 +14,7 @@ fn server(host: &str, certificate: &str, is_mutual: bool) -> Value {
 }
 
 /// What is demanded of connections on a port with these Gateways, by host: each has one server, and an annotation.
-fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, Demand> {
+fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, ConnectionPolicy> {
     let objects = Objects::default();
     let mut resolver = Resolver::new(objects.gateway());
     for (at, (server, identity)) in gateways.iter().enumerate() {
@@ -37,7 +37,7 @@ fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, Demand> {
         });
     }
     settle(&mut resolver, &objects, &mut Ledger::default());
-    let demands = resolver.table.all_demands();
+    let demands = resolver.routes.table().all_demands();
     demands
         .map(|((_, host), demand)| (host.to_string(), demand.clone()))
         .collect()
@@ -51,7 +51,7 @@ fn a_port_of_equals_asks_nothing_of_connections() {
     assert!(demanded(&[simple.clone(), other]).is_empty());
 
     let mutual = (server("m.example", "one", true), "");
-    let hosts = |demands: &BTreeMap<String, Demand>| demands.keys().cloned().collect::<Vec<_>>();
+    let hosts = |demands: &BTreeMap<String, ConnectionPolicy>| demands.keys().cloned().collect::<Vec<_>>();
     assert_eq!(hosts(&demanded(std::slice::from_ref(&mutual))), ["m.example"]);
 
     let mixed = demanded(&[simple, mutual.clone()]);

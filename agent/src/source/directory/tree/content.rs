@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use sealgate_model::manifest::{self, Namespaces, is_name, refused};
-use sealgate_model::{Code, Entry, Kind, Meta, Object, ObjectRef, SecretObject};
+use sealgate_model::{Code, Kind, Meta, Object, ObjectRef, SecretObject, SourceObject};
 use zeroize::Zeroizing;
 
 use super::{PEM_FILES, file_name, is_loop};
@@ -16,7 +16,7 @@ const LARGEST_MANIFEST: u64 = 8 * 1024 * 1024;
 const LARGEST_PEM: u64 = 1024 * 1024;
 
 /// The objects of a file of manifests.
-pub(super) fn manifests(path: &Path, file: ObjectRef, namespaces: &Namespaces) -> Vec<Entry> {
+pub(super) fn manifests(path: &Path, file: ObjectRef, namespaces: &Namespaces) -> Vec<SourceObject> {
     match read_file(path, LARGEST_MANIFEST) {
         Ok(bytes) => manifest::read(&file.name, &bytes, namespaces),
         Err(error) => {
@@ -27,7 +27,7 @@ pub(super) fn manifests(path: &Path, file: ObjectRef, namespaces: &Namespaces) -
 }
 
 /// The Secret that a folder of PEM files is.
-pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> Entry {
+pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> SourceObject {
     let name = file_name(folder).unwrap_or_default().to_owned();
     if !is_name(&name) {
         let message = format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
@@ -54,7 +54,7 @@ pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> Entry {
             }
         }
     }
-    Entry {
+    SourceObject {
         object_ref,
         object: Some(Object::Secret(secret)),
         findings: Vec::new(),

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::super::follow::{Delays, Told, follow as follow_watch};
-use super::{Context, News};
+use super::super::follow::{Delays, Heard, follow as follow_watch};
+use super::{Context, SecretNews};
 
 pub(super) async fn follow(context: Context, name: String) {
     let watched = context
@@ -14,10 +14,10 @@ pub(super) async fn follow(context: Context, name: String) {
         let config = context.config().fields(&format!("metadata.name={name}"));
         let tell = |told| {
             context.tell(match told {
-                Told::Listed(mut listed) => News::Is(name.clone(), listed.pop().map(Box::new)),
-                Told::Applied(entry) => News::Is(name.clone(), Some(Box::new(entry))),
-                Told::Deleted(_) => News::Is(name.clone(), None),
-                Told::Forbidden => News::Forbidden(name.clone()),
+                Heard::Listed(mut listed) => SecretNews::Is(name.clone(), listed.pop().map(Box::new)),
+                Heard::Applied(entry) => SecretNews::Is(name.clone(), Some(Box::new(entry))),
+                Heard::Deleted(_) => SecretNews::Is(name.clone(), None),
+                Heard::Forbidden => SecretNews::Forbidden(name.clone()),
             })
         };
         let read = |secret| Some(context.entry(secret));

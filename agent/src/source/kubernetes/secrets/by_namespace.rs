@@ -13,25 +13,25 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::super::follow::{Delays, Told, code, explain, follow as follow_watch};
-use super::wanted::Names;
-use super::{Context, News, Task};
+use super::super::follow::{Delays, Heard, code, explain, follow as follow_watch};
+use super::wanted::SecretNames;
+use super::{Context, SecretNews, Task};
 use crate::source::health::WatchState;
 
 /// Reads at one time: enough to be quick with a thousand, few enough to be polite.
 const READS: usize = 16;
 
 /// A wanted Secret that moved.
-struct Move {
+struct SecretMove {
     name: String,
-    to: Version,
+    to: ResourceVersion,
 }
 
 /// What a read must not be older than; none is the newest there is. The API server answers for a version that it knows
 /// already without asking its store.
-type Version = Option<String>;
+type ResourceVersion = Option<String>;
 
-pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>) {
+pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<SecretNames>) {
     let (moved, mut moves) = mpsc::unbounded_channel();
     let _ends_with_us = Task(tokio::spawn(watch_metadata(
         context.clone(),
@@ -39,7 +39,7 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>)
         moved,
     )));
     let mut before = wanted.borrow_and_update().clone();
-    let mut reader = Reader {
+    let mut reader = SecretReader {
         context,
         wanted: wanted.clone(),
         permits: Arc::new(Semaphore::new(READS)),
@@ -76,8 +76,8 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<Names>)
 /// Says which of the wanted ones moved.
 async fn watch_metadata(
     context: Context,
-    wanted: watch::Receiver<Names>,
-    moved: UnboundedSender<Told<Move>>,
+    wanted: watch::Receiver<SecretNames>,
+    moved: UnboundedSender<Heard<SecretMove>>,
 ) {
     let watched = context
         .health
@@ -87,7 +87,7 @@ async fn watch_metadata(
         let read = |meta: PartialObjectMeta<Secret>| {
             let name = meta.name_any();
             let is_wanted = wanted.borrow().contains(&name);
-            is_wanted.then(|| Move {
+            is_wanted.then(|| SecretMove {
                 name,
                 to: meta.resource_version(),
             })
@@ -102,36 +102,36 @@ async fn watch_metadata(
 }
 
 /// Reads Secrets, each name at most once at a time.
-struct Reader {
+struct SecretReader {
     context: Context,
-    wanted: watch::Receiver<Names>,
+    wanted: watch::Receiver<SecretNames>,
     permits: Arc<Semaphore>,
     reads: JoinSet<String>,
     /// Names that are being read, and where they moved since, if they did.
-    reading: BTreeMap<String, Option<Version>>,
+    reading: BTreeMap<String, Option<ResourceVersion>>,
 }
 
-impl Reader {
-    fn take(&mut self, told: Told<Move>) {
+impl SecretReader {
+    fn take(&mut self, told: Heard<SecretMove>) {
         let wanted = self.wanted.borrow().clone();
         match told {
             // A deletion too: an earlier read that is still under way must not have the last word.
-            Told::Applied(moved) | Told::Deleted(moved) => self.read(&moved.name, moved.to),
+            Heard::Applied(moved) | Heard::Deleted(moved) => self.read(&moved.name, moved.to),
             // What moved while nobody watched cannot be told apart: all are read again.
-            Told::Listed(_) => {
-                self.context.tell(News::AtOnce(true));
+            Heard::Listed(_) => {
+                self.context.tell(SecretNews::AtOnce(true));
                 wanted.iter().for_each(|name| self.read(name, None));
             }
-            Told::Forbidden => {
-                self.context.tell(News::AtOnce(false));
+            Heard::Forbidden => {
+                self.context.tell(SecretNews::AtOnce(false));
                 for name in wanted.iter() {
-                    self.context.tell(News::Forbidden(name.clone()));
+                    self.context.tell(SecretNews::Forbidden(name.clone()));
                 }
             }
         }
     }
 
-    fn read(&mut self, name: &str, version: Version) {
+    fn read(&mut self, name: &str, version: ResourceVersion) {
         if let Some(moved) = self.reading.get_mut(name) {
             *moved = Some(version);
             return;
@@ -156,8 +156,8 @@ impl Reader {
 /// a permit.
 async fn read(
     context: &Context,
-    (name, mut version): (&str, Version),
-    wanted: &watch::Receiver<Names>,
+    (name, mut version): (&str, ResourceVersion),
+    wanted: &watch::Receiver<SecretNames>,
     permits: &Semaphore,
 ) {
     let watched = context
@@ -175,17 +175,17 @@ async fn read(
         match answer {
             Ok(secret) => {
                 let entry = Box::new(context.entry(secret));
-                context.tell(News::Is(name.to_owned(), Some(entry)));
+                context.tell(SecretNews::Is(name.to_owned(), Some(entry)));
                 return;
             }
             Err(error) if code(&error) == Some(404) => {
-                context.tell(News::Is(name.to_owned(), None));
+                context.tell(SecretNews::Is(name.to_owned(), None));
                 return;
             }
             Err(error) => {
                 watched.set(WatchState::Failed, Some(explain(&error)));
                 if code(&error) == Some(403) {
-                    context.tell(News::Forbidden(name.to_owned()));
+                    context.tell(SecretNews::Forbidden(name.to_owned()));
                 }
             }
         }

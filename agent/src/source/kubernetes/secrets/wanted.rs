@@ -12,31 +12,31 @@ use crate::deadlines::Deadlines;
 use crate::demand::Delta;
 
 /// The names as the watches see them while they change.
-pub(super) type Names = OrdSet<String>;
+pub(super) type SecretNames = OrdSet<String>;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct WantedSecrets {
     /// How many credentials may come from each.
     asked: BTreeMap<String, usize>,
     /// Those that no credential may come from any more, and until when they are followed all the same.
     leaving: Deadlines<String, Instant>,
-    names: Names,
-    told: watch::Sender<Names>,
+    names: SecretNames,
+    told: watch::Sender<SecretNames>,
 }
 
-impl Default for Wanted {
+impl Default for WantedSecrets {
     fn default() -> Self {
         Self {
             asked: BTreeMap::new(),
             leaving: Deadlines::default(),
-            names: Names::new(),
-            told: watch::Sender::new(Names::new()),
+            names: SecretNames::new(),
+            told: watch::Sender::new(SecretNames::new()),
         }
     }
 }
 
-impl Wanted {
+impl WantedSecrets {
     /// Takes what changed of the credentials, and says which Secrets are new. Those of other namespaces are nobody's
     /// business here. `until` is how long the others are followed.
     pub(super) fn change(
@@ -88,12 +88,12 @@ impl Wanted {
     }
 
     /// All of them.
-    pub(super) fn names(&self) -> &Names {
+    pub(super) fn names(&self) -> &SecretNames {
         &self.names
     }
 
     /// Follows them.
-    pub(super) fn follow(&self) -> watch::Receiver<Names> {
+    pub(super) fn follow(&self) -> watch::Receiver<SecretNames> {
         self.told.subscribe()
     }
 }
@@ -123,13 +123,13 @@ mod tests {
         }
     }
 
-    fn all(wanted: &Wanted) -> Vec<&str> {
+    fn all(wanted: &WantedSecrets) -> Vec<&str> {
         wanted.names().iter().map(String::as_str).collect()
     }
 
     #[test]
     fn a_bundle_may_come_from_two_secrets_and_nothing_from_elsewhere() {
-        let mut wanted = Wanted::default();
+        let mut wanted = WantedSecrets::default();
         let new = wanted.change(
             &delta(&["gw/a", "gw/b-cacert", "other/c"], &[]),
             "gw",
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_comes_back_in_time_never_left() {
-        let (mut wanted, now) = (Wanted::default(), Instant::now());
+        let (mut wanted, now) = (WantedSecrets::default(), Instant::now());
         let mut follow = wanted.follow();
         wanted.change(&delta(&["gw/a"], &[]), "gw", now);
         follow.mark_unchanged();

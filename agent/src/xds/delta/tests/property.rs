@@ -76,7 +76,7 @@ impl Proxy {
         off: &[&'static str],
         nonce: String,
         error: Option<String>,
-    ) -> Request {
+    ) -> DeltaRequest {
         self.entitled.clear();
         for name in off {
             if *name == "*" {
@@ -100,17 +100,17 @@ impl Proxy {
         }
         let wanted = |name: &str| self.everything || self.wants.contains(name);
         self.has.retain(|name, _| wanted(name));
-        Request {
+        DeltaRequest {
             subscribe: strings(on),
             unsubscribe: strings(off),
             nonce,
             error,
-            ..Request::default()
+            ..DeltaRequest::default()
         }
     }
 
     /// The first message of a new stream.
-    fn reconnect(&mut self) -> Option<Request> {
+    fn reconnect(&mut self) -> Option<DeltaRequest> {
         let mut names: Vec<&str> = self.wants.iter().copied().collect();
         if self.everything && !names.is_empty() {
             names.push("*");
@@ -132,7 +132,7 @@ impl Proxy {
         Some(request)
     }
 
-    fn receive(&mut self, response: Option<Response>) -> Result<(), TestCaseError> {
+    fn receive(&mut self, response: Option<DeltaResponse>) -> Result<(), TestCaseError> {
         let Some(response) = response else { return Ok(()) };
         for (name, resource) in &response.resources {
             prop_assert!(!resource.body().is_empty(), "no body");

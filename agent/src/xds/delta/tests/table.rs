@@ -151,7 +151,7 @@ const EXCHANGES: &[Exchange] = &[
     ),
 ];
 
-fn shown(response: Option<&Response>) -> String {
+fn shown(response: Option<&DeltaResponse>) -> String {
     response.map_or(SILENCE.to_owned(), |response| {
         let resources = response
             .resources
@@ -162,7 +162,7 @@ fn shown(response: Option<&Response>) -> String {
     })
 }
 
-fn said(step: &Step) -> Option<Request> {
+fn said(step: &Step) -> Option<DeltaRequest> {
     let (nonce, subscribe, unsubscribe, brought): (&str, &[&str], &[&str], &[&str]) = match step {
         Ask(subscribe, unsubscribe) => ("", subscribe, unsubscribe, &[]),
         Take(nonce, subscribe, unsubscribe) => (nonce, subscribe, unsubscribe, &[]),
@@ -170,7 +170,7 @@ fn said(step: &Step) -> Option<Request> {
         Reconnect(subscribe, brought) => ("", subscribe, &[], brought),
         Set(..) | Remove(_) => return None,
     };
-    Some(Request {
+    Some(DeltaRequest {
         subscribe: strings(subscribe),
         unsubscribe: strings(unsubscribe),
         initial_versions: brought

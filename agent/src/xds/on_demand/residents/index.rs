@@ -4,29 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Id, Resident};
-use crate::xds::proxies::Stream;
-
-/// A filter chain of a proxy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) struct Place {
-    pub(in super::super) node: Arc<str>,
-    pub(in super::super) chain: Arc<str>,
-}
+use super::resident::{Id, ProxyChain, Resident};
+use crate::xds::proxies::ProxyStream;
 
 /// Something of a name's, then which it is: who came first has the lower number.
 type Aged<K> = BTreeSet<(K, Id)>;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(super) struct ResidentIndex {
     /// Each with the number of its names, and its connection to the registry.
-    places: BTreeMap<Arc<Place>, (usize, Stream)>,
+    places: BTreeMap<Arc<ProxyChain>, (usize, ProxyStream)>,
     secrets: BTreeSet<(Arc<str>, Id)>,
     /// By chain and by the name read backwards, so that what a wildcard takes lies together.
     names: BTreeSet<(Arc<str>, Box<str>, Id)>,
-    patterns: Aged<(Arc<Place>, Arc<str>)>,
-    ages: Aged<Arc<Place>>,
+    patterns: Aged<(Arc<ProxyChain>, Arc<str>)>,
+    ages: Aged<Arc<ProxyChain>>,
     due: BTreeSet<(Instant, Id)>,
 }
 
@@ -34,9 +27,9 @@ fn backwards(name: &str) -> Box<str> {
     name.chars().rev().collect()
 }
 
-impl Index {
-    pub(super) fn place(&self, node: &str, chain: &str) -> Arc<Place> {
-        let place = Place {
+impl ResidentIndex {
+    pub(super) fn place(&self, node: &str, chain: &str) -> Arc<ProxyChain> {
+        let place = ProxyChain {
             node: node.into(),
             chain: chain.into(),
         };
@@ -47,7 +40,7 @@ impl Index {
         known.unwrap_or_else(|| Arc::new(place))
     }
 
-    pub(super) fn insert(&mut self, id: Id, resident: &Resident, connect: impl FnOnce() -> Stream) {
+    pub(super) fn insert(&mut self, id: Id, resident: &Resident, connect: impl FnOnce() -> ProxyStream) {
         let place = Arc::clone(&resident.place);
         let (count, _) = self
             .places
@@ -79,12 +72,12 @@ impl Index {
     }
 
     /// The connection of a place to the registry.
-    pub(super) fn stream(&self, place: &Arc<Place>) -> Option<&Stream> {
+    pub(super) fn stream(&self, place: &Arc<ProxyChain>) -> Option<&ProxyStream> {
         self.places.get(place).map(|(_, stream)| stream)
     }
 
     /// How many names a place has.
-    pub(super) fn count(&self, place: &Arc<Place>) -> usize {
+    pub(super) fn count(&self, place: &Arc<ProxyChain>) -> usize {
         self.places.get(place).map_or(0, |(count, _)| *count)
     }
 
@@ -107,13 +100,13 @@ impl Index {
     }
 
     /// The names of a pattern, those that came first first.
-    pub(super) fn of_pattern(&self, place: &Arc<Place>, pattern: &Arc<str>) -> impl Iterator<Item = Id> {
+    pub(super) fn of_pattern(&self, place: &Arc<ProxyChain>, pattern: &Arc<str>) -> impl Iterator<Item = Id> {
         let key = (Arc::clone(place), Arc::clone(pattern));
         aged(&self.patterns, key)
     }
 
     /// The names of a place, those that came first first.
-    pub(super) fn oldest(&self, place: &Arc<Place>) -> impl Iterator<Item = Id> {
+    pub(super) fn oldest(&self, place: &Arc<ProxyChain>) -> impl Iterator<Item = Id> {
         aged(&self.ages, Arc::clone(place))
     }
 

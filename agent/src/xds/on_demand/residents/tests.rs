@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::limits::{LIFE, MOST_BESIDES, MOST_OF_NAME, MOST_OF_WILDCARD, MOST_PER_PATTERN};
 use super::*;
 use crate::snapshot::{Draft, Publisher};
 use crate::xds::proxies::Proxy;
@@ -70,10 +71,10 @@ impl Bench {
     fn answer(&mut self, id: Id) -> Option<String> {
         self.nonce += 1;
         Some(match self.residents.answer(id, self.nonce)? {
-            Answer::Secret(name, resource) => {
+            SecretAnswer::Secret(name, resource) => {
                 format!("{name}={}", String::from_utf8_lossy(&resource.body()))
             }
-            Answer::Removed(name) => format!("{} removed", String::from_utf8_lossy(&name)),
+            SecretAnswer::Removed(name) => format!("{} removed", String::from_utf8_lossy(&name)),
         })
     }
 
@@ -311,7 +312,7 @@ fn what_is_gone_leaves_no_trace() {
     assert!(bench.proxy().streams == 1 && bench.held("ns/w").is_some());
     ids.into_iter().for_each(|id| bench.residents.close(id));
     let left = format!("{:?}", bench.residents.index);
-    assert_eq!(left, format!("{:?}", Index::default()));
+    assert_eq!(left, format!("{:?}", ResidentIndex::default()));
     assert!(bench.proxy().streams == 0 && bench.held("ns/w").is_none());
 }
 

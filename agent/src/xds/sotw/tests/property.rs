@@ -67,16 +67,21 @@ impl Proxy {
         self.wants = wants;
     }
 
-    fn request(&self, error: Option<String>) -> Request {
+    fn request(&self, error: Option<String>) -> SotwRequest {
         let names: Vec<&str> = self.wants.iter().copied().collect();
-        Request {
+        SotwRequest {
             error,
             ..request(&names, &self.nonce)
         }
     }
 
     /// Puts a response on the wire, and says what is wrong with it.
-    fn receive(&mut self, response: Option<Response>, asked: bool, first: bool) -> Result<(), TestCaseError> {
+    fn receive(
+        &mut self,
+        response: Option<SotwResponse>,
+        asked: bool,
+        first: bool,
+    ) -> Result<(), TestCaseError> {
         let Some(response) = response else { return Ok(()) };
         let content: Content = response
             .resources

@@ -177,7 +177,7 @@ const EXCHANGES: &[Exchange] = &[
     ),
 ];
 
-fn shown(response: Option<&Response>) -> String {
+fn shown(response: Option<&SotwResponse>) -> String {
     response.map_or(SILENCE.to_owned(), |response| {
         let one = |(name, resource): &(Arc<str>, Arc<Resource>)| {
             format!("{name}={}", String::from_utf8_lossy(&resource.body()))
@@ -196,7 +196,7 @@ fn every_exchange_goes_as_it_should() {
             let response = match step {
                 Ask(names, nonce) => machine.on_request(&request(names, nonce), &before).1,
                 Refuse(names, nonce) => {
-                    let refusal = Request {
+                    let refusal = SotwRequest {
                         error: Some("no".to_owned()),
                         ..request(names, nonce)
                     };

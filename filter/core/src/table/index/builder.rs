@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::super::MatchConfig;
 use super::super::bytes::put;
 use super::Position;
-use crate::matcher::Wanted;
+use crate::matcher::ValueMatcher;
 use crate::regex::{digest, fit_together, literal_prefix};
+use crate::rules::MatchConfig;
 
 /// Fewer regexes are tried one after the other when their turn comes: often an earlier rule decides before.
 const FEW: usize = 8;
@@ -28,14 +28,14 @@ pub(in super::super) fn encode<'m>(
                 text.into()
             }
         };
-        match block.and_then(|block| block.uri.as_ref()).map(Wanted::from) {
-            Some(Wanted::Exact(text)) => keys.draft(&key(text)).exact.push(at),
-            Some(Wanted::Prefix(text)) => keys.draft(&key(text)).prefix.push(at),
-            Some(Wanted::Regex(pattern)) => {
+        match block.and_then(|block| block.uri.as_ref()).map(ValueMatcher::from) {
+            Some(ValueMatcher::Exact(text)) => keys.draft(&key(text)).exact.push(at),
+            Some(ValueMatcher::Prefix(text)) => keys.draft(&key(text)).prefix.push(at),
+            Some(ValueMatcher::Regex(pattern)) => {
                 let begin = literal_prefix(pattern);
                 plain.draft(&begin).regexes.push((at, pattern));
             }
-            Some(Wanted::Present) | None => plain.draft(b"").prefix.push(at),
+            Some(ValueMatcher::Present) | None => plain.draft(b"").prefix.push(at),
         }
     }
     plain.write(bytes);
@@ -44,10 +44,10 @@ pub(in super::super) fn encode<'m>(
 
 /// Collects what is at each key.
 #[derive(Default)]
-struct Builder<'m>(BTreeMap<Box<[u8]>, Draft<'m>>);
+struct Builder<'m>(BTreeMap<Box<[u8]>, KeyDraft<'m>>);
 
 #[derive(Default)]
-struct Draft<'m> {
+struct KeyDraft<'m> {
     exact: Vec<Position>,
     prefix: Vec<Position>,
     regexes: Vec<(Position, &'m str)>,
@@ -65,12 +65,12 @@ struct Written<'b> {
 }
 
 impl<'m> Builder<'m> {
-    fn draft(&mut self, key: &[u8]) -> &mut Draft<'m> {
+    fn draft(&mut self, key: &[u8]) -> &mut KeyDraft<'m> {
         self.0.entry(key.into()).or_default()
     }
 
     fn write(mut self, bytes: &mut Vec<u8>) {
-        self.0.values_mut().for_each(Draft::dissolve_set);
+        self.0.values_mut().for_each(KeyDraft::dissolve_set);
         let mut written = Written::default();
         for (key, draft) in &self.0 {
             written.add(key, draft);
@@ -84,7 +84,7 @@ impl<'m> Builder<'m> {
     }
 }
 
-impl Draft<'_> {
+impl KeyDraft<'_> {
     /// Where a set is not worth it, or would take too much memory, its patterns are tried one after the other.
     fn dissolve_set(&mut self) {
         let patterns: Vec<&str> = self.regexes.iter().map(|(_, pattern)| *pattern).collect();
@@ -98,7 +98,7 @@ impl Draft<'_> {
 
 impl<'b> Written<'b> {
     /// The keys come sorted. A record is as `keys.rs` has it.
-    fn add(&mut self, key: &'b [u8], draft: &Draft<'_>) {
+    fn add(&mut self, key: &'b [u8], draft: &KeyDraft<'_>) {
         let parent = self.parent(key);
         self.key_bytes.extend_from_slice(key);
         put(&mut self.records, self.key_bytes.len());

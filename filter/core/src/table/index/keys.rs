@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::super::bytes::{Corrupt, Reader, Words, field};
-use super::{RegexSet, Source, Sources};
+use super::super::bytes::{ByteReader, Corrupt, Numbers, field};
+use super::{CandidateSource, CandidateSources, RegexSet};
 use crate::regex::Digest;
 
 /// Where a key and each of its lists end, and its parent: the longest other key that this one begins with, counted
@@ -26,19 +26,19 @@ pub(super) struct Keys<'t> {
     records: &'t [[u8; RECORD]],
     /// Sorted.
     bytes: &'t [u8],
-    positions: Words<'t>,
+    positions: Numbers<'t>,
 }
 
 /// A key's record.
 #[derive(Clone, Copy)]
-struct Node<'t> {
+struct KeyNode<'t> {
     at: usize,
     record: &'t [u8; RECORD],
     key: &'t [u8],
 }
 
 impl<'t> Keys<'t> {
-    pub(super) fn read(reader: &mut Reader<'t>) -> Result<Self, Corrupt> {
+    pub(super) fn read(reader: &mut ByteReader<'t>) -> Result<Self, Corrupt> {
         let (keys, bytes, positions) = (reader.count()?, reader.count()?, reader.count()?);
         Ok(Self {
             records: reader.records(keys)?,
@@ -52,7 +52,7 @@ impl<'t> Keys<'t> {
     }
 
     /// Everything that `path` can reach.
-    pub(super) fn collect(&self, path: &[u8], sources: &mut Sources<'t>) -> Result<(), Corrupt> {
+    pub(super) fn collect(&self, path: &[u8], sources: &mut CandidateSources<'t>) -> Result<(), Corrupt> {
         let Some(last) = self.last_not_above(path)? else {
             return Ok(());
         };
@@ -72,7 +72,7 @@ impl<'t> Keys<'t> {
         Ok(())
     }
 
-    fn last_not_above(&self, path: &[u8]) -> Result<Option<Node<'t>>, Corrupt> {
+    fn last_not_above(&self, path: &[u8]) -> Result<Option<KeyNode<'t>>, Corrupt> {
         let (mut low, mut high) = (0, self.records.len());
         while low < high {
             let middle = low.midpoint(high);
@@ -85,11 +85,11 @@ impl<'t> Keys<'t> {
         low.checked_sub(1).map(|last| self.node(last)).transpose()
     }
 
-    fn node(&self, at: usize) -> Result<Node<'t>, Corrupt> {
+    fn node(&self, at: usize) -> Result<KeyNode<'t>, Corrupt> {
         let record = self.records.get(at).ok_or(Corrupt)?;
         let key = self.end_before(at, KEY)?..field(record, KEY)? as usize;
         let key = self.bytes.get(key).ok_or(Corrupt)?;
-        Ok(Node { at, record, key })
+        Ok(KeyNode { at, record, key })
     }
 
     /// Where what belongs to the key before ends.
@@ -101,27 +101,27 @@ impl<'t> Keys<'t> {
         Ok(field(record, what)? as usize)
     }
 
-    fn exact(&self, node: Node<'t>) -> Result<Range<usize>, Corrupt> {
+    fn exact(&self, node: KeyNode<'t>) -> Result<Range<usize>, Corrupt> {
         Ok(self.end_before(node.at, REGEXES)?..field(node.record, EXACT)? as usize)
     }
 
-    fn list(&self, range: Range<usize>) -> Result<Option<Source<'t>>, Corrupt> {
+    fn list(&self, range: Range<usize>) -> Result<Option<CandidateSource<'t>>, Corrupt> {
         let list = self.positions.get(range).ok_or(Corrupt)?;
-        Ok((!list.is_empty()).then_some(Source::List(list)))
+        Ok((!list.is_empty()).then_some(CandidateSource::List(list)))
     }
 
-    fn set(&self, range: Range<usize>) -> Result<Option<Source<'t>>, Corrupt> {
+    fn set(&self, range: Range<usize>) -> Result<Option<CandidateSource<'t>>, Corrupt> {
         let list = self.positions.get(range).ok_or(Corrupt)?;
         if list.is_empty() {
             return Ok(None);
         }
         let (name, positions) = list.split_first_chunk::<NAME>().ok_or(Corrupt)?;
         let name = Digest::try_from(name.as_flattened()).map_err(|_| Corrupt)?;
-        Ok(Some(Source::Set(RegexSet { name, positions })))
+        Ok(Some(CandidateSource::Set(RegexSet { name, positions })))
     }
 
     /// It stands before its children; one that does not would be a way without an end.
-    fn parent(&self, node: Node<'t>) -> Result<Option<Node<'t>>, Corrupt> {
+    fn parent(&self, node: KeyNode<'t>) -> Result<Option<KeyNode<'t>>, Corrupt> {
         let Some(parent) = field(node.record, PARENT)?.checked_sub(1) else {
             return Ok(None);
         };
@@ -132,7 +132,7 @@ impl<'t> Keys<'t> {
     }
 }
 
-impl Node<'_> {
+impl KeyNode<'_> {
     fn range(&self, begin: usize, end: usize) -> Result<Range<usize>, Corrupt> {
         Ok(field(self.record, begin)? as usize..field(self.record, end)? as usize)
     }

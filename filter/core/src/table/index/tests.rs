@@ -1,7 +1,9 @@
 use super::*;
+use crate::rules::{
+    Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, VirtualHostConfig,
+};
 use crate::table::block::HostBlock;
 use crate::table::view::HostView;
-use crate::table::{Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, VirtualHostConfig};
 
 /// Blocks by their uri; `!` in front ignores case.
 fn index(uris: &[(&str, &str)]) -> HostBlock {
@@ -24,7 +26,7 @@ fn index(uris: &[(&str, &str)]) -> HostBlock {
         })
         .collect();
     let rule = RuleConfig {
-        origin: Origin::default(),
+        origin: RuleOrigin::default(),
         matches: blocks,
         action: Action::Direct(DirectAction::default()),
     };

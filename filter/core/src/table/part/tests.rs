@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::decision::{Outcome, Request};
-use crate::table::{
-    Action, DirectAction, MatchConfig, Origin, RouteTable, RuleConfig, StringMatcher, TableConfig,
-    VirtualHostConfig, encode_parts,
+use crate::decision::Outcome;
+use crate::request::Request;
+use crate::rules::{
+    Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
 };
+use crate::table::{HostBlock, RouteTable, encode_parts, part_of};
 
 struct Asked<'a>(&'a str, &'a str);
 
@@ -25,10 +26,10 @@ impl Request for Asked<'_> {
 
 fn rule(at: usize, uri: Option<StringMatcher>) -> RuleConfig {
     RuleConfig {
-        origin: Origin {
+        origin: RuleOrigin {
             virtual_service: "ns/vs".to_owned(),
             rule: at,
-            ..Origin::default()
+            ..RuleOrigin::default()
         },
         matches: vec![MatchConfig {
             uri,
@@ -98,7 +99,7 @@ fn what_is_put_in_is_found_in_whatever_order_it_came() {
         .filter(|domain| part_of(443, domain) == 7)
         .take(20)
         .collect();
-    let entries: Vec<Entry<'_>> = domains
+    let entries: Vec<TableEntry<'_>> = domains
         .iter()
         .enumerate()
         .flat_map(|(at, domain)| {
@@ -107,7 +108,7 @@ fn what_is_put_in_is_found_in_whatever_order_it_came() {
                 server: "s",
                 policy: (at % 2 == 0).then_some("p"),
             };
-            [value, demand].map(|value| Entry {
+            [value, demand].map(|value| TableEntry {
                 port: 443,
                 domain,
                 value,
@@ -120,14 +121,23 @@ fn what_is_put_in_is_found_in_whatever_order_it_came() {
         .windows(block.as_bytes().len())
         .filter(|run| *run == block.as_bytes());
     assert_eq!(copies.count(), 1, "equal blocks are there once");
-    let part = Part::read(bytes).unwrap();
+    let part = InstalledPart::read(bytes).unwrap();
     for (at, domain) in domains.iter().enumerate() {
-        let key = Key::of(443, domain);
+        let key = EntryKey::of(443, domain);
         let own = if at % 3 == 0 { &other } else { &block };
-        assert_eq!(part.find(Kind::Hosts, &key).unwrap().value, own.as_bytes());
+        assert_eq!(
+            part.find(DirectoryKind::Hosts, &key).unwrap().value,
+            own.as_bytes()
+        );
         let demand = if at % 2 == 0 { "s p" } else { "s" };
-        assert_eq!(part.find(Kind::Demands, &key).unwrap().value, demand.as_bytes());
-        assert!(part.find(Kind::Hosts, &Key::of(80, domain)).is_none());
+        assert_eq!(
+            part.find(DirectoryKind::Demands, &key).unwrap().value,
+            demand.as_bytes()
+        );
+        assert!(
+            part.find(DirectoryKind::Hosts, &EntryKey::of(80, domain))
+                .is_none()
+        );
     }
     assert!(encode_part(8, entries.iter().copied()).is_err(), "not its part");
     assert!(

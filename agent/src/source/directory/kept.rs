@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use sealgate_model::{Entry, Object, ObjectRef, SecretObject};
+use sealgate_model::{Object, ObjectRef, SecretObject, SourceObject};
 use sha2::{Digest as _, Sha256};
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(super) enum Held {
-    Whole(Arc<Entry>),
+pub(super) enum KeptObject {
+    Whole(Arc<SourceObject>),
     Digest(Arc<SecretDigest>),
 }
 
@@ -20,8 +20,8 @@ pub(super) struct SecretDigest {
     digest: [u8; 32],
 }
 
-impl Held {
-    pub(super) fn new(entry: Entry) -> Self {
+impl KeptObject {
+    pub(super) fn new(entry: SourceObject) -> Self {
         Self::Whole(Arc::new(entry))
     }
 
@@ -47,7 +47,7 @@ impl Held {
     }
 }
 
-impl PartialEq for Held {
+impl PartialEq for KeptObject {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Whole(one), Self::Whole(other)) => Arc::ptr_eq(one, other) || one == other,
@@ -57,7 +57,7 @@ impl PartialEq for Held {
     }
 }
 
-fn digest(secret: &SecretObject, entry: &Entry) -> [u8; 32] {
+fn digest(secret: &SecretObject, entry: &SourceObject) -> [u8; 32] {
     let mut hasher = Sha256::new();
     // The data is not in it: nothing that prints shows a key.
     hasher.update(format!("{secret:?} {:?}", entry.findings));

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::HttpRoute;
 use crate::convert;
-use crate::explain::{Answer, Question};
-use crate::table::{
-    Action, DirectAction, MatchConfig, Origin, RuleConfig, StringMatcher, TableConfig, VirtualHostConfig,
+use crate::explain::{BatchAnswer, Question};
+use crate::rules::{
+    Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
 };
 
 /// A table of one port; each host with its rules as Istio's JSON.
@@ -14,7 +14,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
     let virtual_hosts = hosts.iter().map(|(domains, rules)| {
         let rules: Vec<HttpRoute> = serde_json::from_value(rules.clone()).unwrap();
         let convert = |(at, route): (usize, &HttpRoute)| {
-            let origin = Origin {
+            let origin = RuleOrigin {
                 virtual_service: "ns/vs".to_owned(),
                 rule: at,
                 name: route.name.clone(),
@@ -41,7 +41,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
 
 fn ask(table: &RouteTable, question: Value) -> Value {
     let question: Question = serde_json::from_value(question).unwrap();
-    serde_json::to_value(Answer::new(&question, table)).unwrap()
+    serde_json::to_value(BatchAnswer::new(&question, table)).unwrap()
 }
 
 fn to(host: &str) -> Value {
@@ -325,7 +325,7 @@ proptest! {
         header: bool,
     ) {
         let rules: Vec<RuleConfig> = blocks.into_iter().enumerate().map(|(at, matches)| RuleConfig {
-            origin: Origin { rule: at, ..Origin::default() },
+            origin: RuleOrigin { rule: at, ..RuleOrigin::default() },
             matches,
             action: Action::Direct(DirectAction { status: 200, ..DirectAction::default() }),
         }).collect();

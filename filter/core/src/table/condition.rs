@@ -8,11 +8,11 @@ use rkyv::tuple::ArchivedTuple2;
 use rkyv::vec::ArchivedVec;
 
 use super::bytes::Corrupt;
-use super::{ArchivedMatchConfig, ArchivedStringMatcher};
-use crate::decision::Request;
-use crate::matcher::Wanted;
+use crate::matcher::ValueMatcher;
 use crate::query;
 use crate::regex::Regexes;
+use crate::request::Request;
+use crate::rules::{ArchivedMatchConfig, ArchivedStringMatcher};
 
 /// Looks at a value where it lies, once it is sure that it is one.
 pub(super) fn view<T>(bytes: &[u8]) -> Result<&T, Corrupt>
@@ -25,8 +25,8 @@ where
 type Conditions = ArchivedVec<ArchivedTuple2<ArchivedString, ArchivedStringMatcher>>;
 
 impl ArchivedMatchConfig {
-    pub(crate) fn wanted_uri(&self) -> Option<Wanted<'_>> {
-        self.uri.as_ref().map(Wanted::from)
+    pub(crate) fn wanted_uri(&self) -> Option<ValueMatcher<'_>> {
+        self.uri.as_ref().map(ValueMatcher::from)
     }
 
     /// Whether all conditions hold. The cheap ones come first.
@@ -72,7 +72,7 @@ fn any_value(
     let mut found = Ok(false);
     values(&mut |value| {
         if found == Ok(false) {
-            found = Wanted::from(own).is_match(value, false, regexes);
+            found = ValueMatcher::from(own).is_match(value, false, regexes);
         }
     });
     Ok(found?)
@@ -95,5 +95,5 @@ fn inverted_fails(
     if is_there || matches!(own, ArchivedStringMatcher::Present) {
         return Ok(matched);
     }
-    Ok(Wanted::from(own).is_match(b"", false, regexes)?)
+    Ok(ValueMatcher::from(own).is_match(b"", false, regexes)?)
 }

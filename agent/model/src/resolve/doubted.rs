@@ -1,0 +1,65 @@
+//! Which VirtualServices are to be looked at again, because what their Gateways give them may be something else now.
+
+use std::collections::BTreeSet;
+
+use super::Speaker;
+use super::bindings::{self, KnownGateways};
+use super::gateway::DeclaredGateway;
+use super::rank::Rank;
+use super::service::{Service, Services};
+use crate::ledger::Ledger;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Doubted(BTreeSet<Rank>);
+
+impl Doubted {
+    pub(super) fn service(&mut self, service: &Service) {
+        self.0.insert(service.rank.clone());
+    }
+
+    /// All that name a Gateway, in whatever namespace it is.
+    pub(super) fn naming(&mut self, gateway: &str, services: &Services) {
+        let naming = services.of_gateway(gateway);
+        self.0.extend(naming.map(|service| service.rank.clone()));
+    }
+
+    /// All that name a Gateway which came, went or has other ports; else those with a host in what it takes now and did
+    /// not, or the other way round.
+    pub(super) fn gateway(
+        &mut self,
+        name: &str,
+        (before, now): (Option<&DeclaredGateway>, Option<&DeclaredGateway>),
+        services: &Services,
+    ) {
+        let is_new = match (before, now) {
+            (Some(before), Some(now)) => before.ports() != now.ports() || before.rank != now.rank,
+            _ => true,
+        };
+        if is_new {
+            return self.naming(name, services);
+        }
+        let [before, now] = [before, now].map(|own| own.map(DeclaredGateway::all_hosts).unwrap_or_default());
+        for host in before.symmetric_difference(&now) {
+            let within = services.within(&host.pattern).map(|(_, service)| service);
+            let touched = services.of_host(&host.pattern).chain(within);
+            let touched = touched.chain(services.containing(&host.pattern));
+            self.0.extend(touched.map(|service| service.rank.clone()));
+        }
+    }
+
+    /// Says of each what is to be said now.
+    pub(super) fn settle(
+        &mut self,
+        services: &Services,
+        gateways: &KnownGateways<'_>,
+        ledger: &mut Ledger<Speaker>,
+    ) {
+        for rank in std::mem::take(&mut self.0) {
+            let service = services.named(&rank.namespace, &rank.name);
+            let findings = service.map(|service| bindings::findings(service, gateways));
+            let speaker = Speaker::Bindings(rank.virtual_service());
+            ledger.set(speaker, findings.unwrap_or_default());
+        }
+    }
+}

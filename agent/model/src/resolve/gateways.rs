@@ -1,0 +1,70 @@
+//! The Gateways that are served, as they are declared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::gateway::DeclaredGateway;
+use super::rank::Rank;
+use crate::ObjectRef;
+
+/// Name and namespace of a Gateway: namesakes lie together.
+pub(super) type GatewayKey = (Arc<str>, Arc<str>);
+
+/// The key of a Gateway of this name.
+pub(super) fn key(name: &ObjectRef) -> GatewayKey {
+    (name.name.as_str().into(), name.namespace.as_str().into())
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Gateways {
+    by_key: BTreeMap<GatewayKey, Arc<DeclaredGateway>>,
+    /// The same in the order in which they count.
+    elders: OrdMap<Rank, Arc<DeclaredGateway>>,
+}
+
+impl Gateways {
+    /// From now on the Gateway is this; gives what it was.
+    pub(super) fn replace(
+        &mut self,
+        key: &GatewayKey,
+        now: Option<&Arc<DeclaredGateway>>,
+    ) -> Option<Arc<DeclaredGateway>> {
+        let before = match now {
+            Some(now) => self.by_key.insert(key.clone(), Arc::clone(now)),
+            None => self.by_key.remove(key),
+        };
+        if let Some(before) = &before {
+            self.elders.remove(&before.rank);
+        }
+        if let Some(now) = now {
+            self.elders.insert(now.rank.clone(), Arc::clone(now));
+        }
+        before
+    }
+
+    pub(super) fn get(&self, key: &GatewayKey) -> Option<&Arc<DeclaredGateway>> {
+        self.by_key.get(key)
+    }
+
+    /// A namespace that has a Gateway of this name.
+    pub(super) fn namesake(&self, name: &Arc<str>) -> Option<&Arc<str>> {
+        let from = (Arc::clone(name), Arc::from(""));
+        let first = self.by_key.range(from..).next();
+        let namesake = first.filter(|((own, _), _)| own == name);
+        namesake.map(|((_, namespace), _)| namespace)
+    }
+
+    /// What any of them lets identity headers begin with.
+    pub(super) fn prefixes(&self) -> BTreeSet<String> {
+        let all = self.by_key.values();
+        all.filter_map(|gateway| gateway.prefix.clone()).collect()
+    }
+
+    /// In the order in which they count.
+    pub(super) fn elders(&self) -> &OrdMap<Rank, Arc<DeclaredGateway>> {
+        &self.elders
+    }
+}

@@ -1,0 +1,31 @@
+//! The gateway that is served: which Gateways are its own, and what it does with their ports.
+
+use std::collections::BTreeMap;
+
+use sealgate_core::config::GatewaySpec;
+
+/// Which gateway is served.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Its namespace, where `credentialName` is looked up.
+    pub namespace: String,
+    /// Its labels, against a Gateway's `selector`.
+    pub labels: BTreeMap<String, String>,
+    /// The ports that Envoy binds in place of a Gateway's.
+    pub port_map: BTreeMap<u16, u16>,
+    /// From how many servers of one TLS policy on certificates are given on demand; 0 is never.
+    pub on_demand_from: usize,
+}
+
+impl Gateway {
+    /// Whether a Gateway's selector means it.
+    pub(super) fn is_selected(&self, spec: &GatewaySpec) -> bool {
+        let mut selector = spec.selector.iter();
+        selector.all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+
+    /// The port that Envoy binds for a Gateway's.
+    pub(super) fn bind(&self, port: u16) -> u16 {
+        self.port_map.get(&port).copied().unwrap_or(port)
+    }
+}

@@ -1,0 +1,189 @@
+//! The ports that Gateways ask for: the servers of each, what its rules need of Envoy, and how Envoy gets it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::block::Native;
+use super::gateway::DeclaredServer;
+use super::gateways::Gateways;
+use super::own_gateway::Gateway;
+use super::port::{Look, Servers, Settled};
+use super::rank::ServerId;
+use super::sharing::MovedName;
+use super::table::Table;
+use super::view::{self, NativeCount};
+use crate::CredentialName;
+use crate::resolved::ServedPort;
+
+/// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
+pub type NameKey = (Arc<str>, Arc<str>);
+
+/// A filter chain among those of all ports.
+#[must_use]
+pub fn chain_id(port: u16, chain: &str) -> String {
+    format!("{port}/{chain}")
+}
+
+/// One port.
+#[derive(Debug, Default)]
+struct PortState {
+    servers: Servers,
+    native: NativeCount,
+    view: Option<Arc<ServedPort>>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    states: BTreeMap<u16, PortState>,
+    /// Names that are given on demand, each with its certificate.
+    names: OrdMap<NameKey, CredentialName>,
+    /// Ports whose servers are to be looked at.
+    touched: BTreeSet<u16>,
+    /// Ports whose view may be another one now, each with the servers that were looked at.
+    stale: BTreeMap<u16, Vec<Look>>,
+}
+
+impl Ports {
+    pub(super) fn insert(&mut self, server: &Arc<DeclaredServer>) {
+        self.states.entry(server.port).or_default().servers.insert(server);
+        self.touched.insert(server.port);
+    }
+
+    pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
+        self.states.entry(server.port).or_default().servers.remove(server);
+        self.touched.insert(server.port);
+    }
+
+    /// A server is to be looked at again.
+    pub(super) fn touch(&mut self, port: u16, id: &ServerId) {
+        if let Some(state) = self.states.get_mut(&port) {
+            state.servers.touch_id(id);
+            self.touched.insert(port);
+        }
+    }
+
+    /// Something that all ports have in common is something else now.
+    pub(super) fn touch_all(&mut self) {
+        self.touched.extend(self.states.keys());
+    }
+
+    pub(super) fn servers(&self, port: u16) -> Option<&Servers> {
+        Some(&self.states.get(&port)?.servers)
+    }
+
+    /// A host of a port needs this of Envoy from now on, and no more what it needed before.
+    pub(super) fn change_native(&mut self, port: u16, [before, now]: [Option<&Native>; 2]) {
+        let Some(state) = self.states.get_mut(&port) else {
+            return;
+        };
+        let came = now.is_some_and(|now| state.native.add(now));
+        let went = before.is_some_and(|before| state.native.remove(before));
+        if came || went {
+            self.stale.entry(port).or_default();
+        }
+    }
+
+    pub(super) fn take_touched(&mut self) -> BTreeSet<u16> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Looks at the servers of a port that may be carried out, or not, from now on.
+    pub(super) fn settle_servers(
+        &mut self,
+        port: u16,
+        on_demand_from: usize,
+        is_served: &dyn Fn(&CredentialName) -> bool,
+    ) -> Settled {
+        let Some(state) = self.states.get_mut(&port) else {
+            return Settled::default();
+        };
+        state.servers.settle(on_demand_from, is_served)
+    }
+
+    /// Notes the certificate of a name that is given on demand.
+    pub(super) fn settle_name(&mut self, port: u16, (chain, pattern): &MovedName) -> NameKey {
+        let servers = self.servers(port);
+        let certificate = servers.and_then(|servers| servers.sharing().certificate(chain, pattern));
+        let certificate = certificate.cloned();
+        let key = (chain_id(port, chain).into(), Arc::clone(pattern));
+        match certificate {
+            Some(name) => drop(self.names.insert(key.clone(), name)),
+            None => drop(self.names.remove(&key)),
+        }
+        key
+    }
+
+    /// These servers were looked at: the view of their port may be another one now.
+    pub(super) fn looked_at(&mut self, port: u16, looks: Vec<Look>) {
+        self.stale.insert(port, looks);
+    }
+
+    /// Makes views anew, and says in the table what hosts demand of connections. Gives the ports whose view is another
+    /// one now. `port_map` has the ports that Envoy binds in place of these.
+    pub(super) fn settle_views(
+        &mut self,
+        gateway: &Gateway,
+        gateways: &Gateways,
+        table: &mut Table,
+    ) -> BTreeSet<u16> {
+        let mut moved = BTreeSet::new();
+        for (number, looks) in std::mem::take(&mut self.stale) {
+            let Some(state) = self.states.get_mut(&number) else {
+                continue;
+            };
+            if state.settle_view((number, gateway.bind(number)), gateways.prefixes(), &looks, table) {
+                moved.insert(number);
+            }
+            if state.servers.is_empty() {
+                self.states.remove(&number);
+            }
+        }
+        moved
+    }
+
+    /// The ports that are served.
+    pub(super) fn views(&self) -> impl Iterator<Item = &Arc<ServedPort>> {
+        self.states.values().filter_map(|state| state.view.as_ref())
+    }
+
+    /// One of them.
+    pub(super) fn view(&self, number: u16) -> Option<&Arc<ServedPort>> {
+        self.states.get(&number)?.view.as_ref()
+    }
+
+    /// The names that are given on demand, each with its certificate.
+    pub(super) fn names(&self) -> &OrdMap<NameKey, CredentialName> {
+        &self.names
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_servers(&mut self) -> impl Iterator<Item = (u16, &mut Servers)> {
+        self.states
+            .iter_mut()
+            .map(|(port, state)| (*port, &mut state.servers))
+    }
+}
+
+impl PortState {
+    /// Says whether the view is another one.
+    fn settle_view(
+        &mut self,
+        (number, bind): (u16, u16),
+        prefixes: BTreeSet<String>,
+        looks: &[Look],
+        table: &mut Table,
+    ) -> bool {
+        let view = view::port((number, bind), &self.servers, &self.native, prefixes).map(Arc::new);
+        let demands = |port: Option<&Arc<ServedPort>>| port.is_some_and(|port| port.demands);
+        let demands = (demands(self.view.as_ref()), demands(view.as_ref()));
+        table.demand(number, demands, self.servers.sharing(), looks);
+        let moved = self.view != view;
+        if moved {
+            self.view = view;
+        }
+        moved
+    }
+}

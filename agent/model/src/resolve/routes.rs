@@ -1,0 +1,139 @@
+//! The routes of all hosts, and what follows from them elsewhere: destinations in use, doubts about rules, and which hosts
+//! are to be looked at again when a service changes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Speaker;
+use super::block::HostRoutes;
+use super::catalog::Catalog;
+use super::index::Index;
+use super::reach::{self, ServiceName};
+use super::table::{HostKey, Table};
+use super::uses::Uses;
+use crate::ledger::Ledger;
+use crate::resolved::Upstream;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    table: Table,
+    uses: Uses,
+    /// Hosts whose rules take a service's only port.
+    assuming: Index<Arc<str>, HostKey>,
+    /// Hosts that say something of a VirtualService's rules.
+    reached: Index<ServiceName, HostKey>,
+    /// VirtualServices of whose rules some host says something else now.
+    doubted: BTreeSet<ServiceName>,
+}
+
+impl Routes {
+    /// From now on the routes of a host are these; gives those that it had.
+    pub(super) fn replace(
+        &mut self,
+        host: &HostKey,
+        now: Option<&Arc<HostRoutes>>,
+    ) -> Option<Arc<HostRoutes>> {
+        if let Some(now) = now {
+            self.link(host, now);
+        }
+        let before = self.table.set_routes(host, now.cloned());
+        if let Some(before) = &before {
+            self.unlink(host, before, now.map(|now| &**now));
+        }
+        before
+    }
+
+    fn link(&mut self, host: &HostKey, now: &HostRoutes) {
+        for of in &now.uses {
+            self.uses.add(of);
+        }
+        for assumed in &now.assumed {
+            self.assuming.insert(Arc::clone(assumed), host.clone());
+        }
+        for service in now.reach.services() {
+            self.reached.insert(Arc::clone(&service), host.clone());
+            self.doubted.insert(service);
+        }
+    }
+
+    fn unlink(&mut self, host: &HostKey, before: &HostRoutes, now: Option<&HostRoutes>) {
+        for of in &before.uses {
+            self.uses.remove(of);
+        }
+        let stays = |assumed: &Arc<str>| now.is_some_and(|now| now.assumed.contains(assumed));
+        for assumed in before.assumed.iter().filter(|assumed| !stays(assumed)) {
+            self.assuming.remove(assumed, host);
+        }
+        let stays = now.map(|now| now.reach.services()).unwrap_or_default();
+        for service in before.reach.services() {
+            if !stays.contains(&service) {
+                self.reached.remove(&service, host);
+            }
+            self.doubted.insert(service);
+        }
+    }
+
+    /// A service's host is something else now: its destinations are to be looked at.
+    pub(super) fn touch_service(&mut self, host: &str) {
+        self.uses.touch(host);
+    }
+
+    /// Hosts whose rules take a service's only port.
+    pub(super) fn assuming(&self, host: &str) -> impl Iterator<Item = &HostKey> {
+        self.assuming.of(host)
+    }
+
+    /// Looks at the destinations that were touched, and gives those that are others now.
+    pub(super) fn settle_clusters(
+        &mut self,
+        catalog: &Catalog,
+        ledger: &mut Ledger<Speaker>,
+    ) -> BTreeSet<Arc<str>> {
+        self.uses.settle(catalog, ledger)
+    }
+
+    /// Says of VirtualServices which of their rules no host reaches.
+    pub(super) fn settle_reach(&mut self, ledger: &mut Ledger<Speaker>) {
+        for service in std::mem::take(&mut self.doubted) {
+            let hosts = self.reached.of(&service);
+            let reaches = hosts.filter_map(|host| Some((&*host.1, &self.table.routes(host)?.reach)));
+            let findings = reach::findings(&service, reaches);
+            ledger.set(Speaker::Reach(service), findings);
+        }
+    }
+
+    /// The table that they are served in.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub(super) fn table_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    /// The destination of this name, if it is in use.
+    pub(super) fn upstream(&self, cluster: &str) -> Option<&Arc<Upstream>> {
+        self.uses.upstream(cluster)
+    }
+
+    /// All destinations that are in use, by name.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.uses.upstreams()
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_assuming(&mut self) {
+        self.assuming = Index::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_reached(&mut self) {
+        self.reached = Index::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_services(&mut self) {
+        self.uses.forget_hosts();
+    }
+}

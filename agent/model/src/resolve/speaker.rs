@@ -1,0 +1,27 @@
+//! Who says something of objects: each has the last word on what it said before.
+
+use std::sync::Arc;
+
+use super::rank::ServerId;
+use super::reach::ServiceName;
+use super::table::HostKey;
+use crate::{CredentialName, ObjectRef};
+
+/// Who says something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Speaker {
+    /// An object by itself.
+    Object(ObjectRef),
+    /// A credential's Secret.
+    Secret(CredentialName),
+    /// A server among the others of its port.
+    Server(u16, ServerId),
+    /// A host's rules together.
+    Host(HostKey),
+    /// A destination.
+    Cluster(Arc<str>),
+    /// What a VirtualService is bound to.
+    Bindings(ObjectRef),
+    /// Whether its rules are reached.
+    Reach(ServiceName),
+}

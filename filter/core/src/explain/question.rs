@@ -1,0 +1,81 @@
+//! A request line of `explain --batch`.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::request::Request;
+
+/// One line of a batch.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Echoed.
+    #[serde(default)]
+    pub id: Value,
+    /// The Gateway's number; by default the scheme's.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// `https` by default.
+    #[serde(default = "https")]
+    pub scheme: String,
+    /// `GET` by default.
+    #[serde(default = "get")]
+    pub method: String,
+    /// The Host.
+    pub authority: String,
+    /// With its query.
+    #[serde(default = "root")]
+    pub path: String,
+    /// Names and values; may repeat.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The random number of weighted choices.
+    #[serde(default)]
+    pub draw: f64,
+}
+
+fn https() -> String {
+    "https".to_owned()
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn root() -> String {
+    "/".to_owned()
+}
+
+impl Question {
+    /// The Gateway's port that it comes in on.
+    #[must_use]
+    pub fn listener_port(&self) -> u16 {
+        self.port.unwrap_or(if self.scheme == "http" { 80 } else { 443 })
+    }
+}
+
+impl Request for Question {
+    fn authority(&self) -> &[u8] {
+        self.authority.as_bytes()
+    }
+
+    fn path(&self) -> &[u8] {
+        self.path.as_bytes()
+    }
+
+    fn header(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        match name {
+            ":authority" | "host" => each(self.authority.as_bytes()),
+            ":path" => each(self.path.as_bytes()),
+            ":method" => each(self.method.as_bytes()),
+            ":scheme" => each(self.scheme.as_bytes()),
+            _ => {
+                let values = self
+                    .headers
+                    .iter()
+                    .filter(|(own, _)| own.eq_ignore_ascii_case(name));
+                values.for_each(|(_, value)| each(value.as_bytes()));
+            }
+        }
+    }
+}

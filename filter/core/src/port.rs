@@ -1,0 +1,27 @@
+//! What the filter of a port is told beside the table.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::IdentityPolicy;
+
+/// The configuration of a plugin, as JSON. A field that it does not know is refused: one that is overlooked might be a
+/// condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortConfig {
+    /// The Gateway's port number.
+    pub port: u16,
+    /// What upstreams are told of connections; a chain that is in none tells nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<IdentityPolicy>,
+}
+
+impl PortConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is not JSON, or not this: the message says where.
+    pub fn from_json(text: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(text)
+    }
+}

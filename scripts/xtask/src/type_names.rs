@@ -1,0 +1,125 @@
+//! One name, one type: whoever reads a name knows which type it is, in whatever crate. In the product that is so of
+//! every type of a file, be it that the file keeps it to itself; in the harness of those that a folder shows to others.
+//! The two are apart, for the harness plays the same parts (a client's connection, a control plane's store). Tests may
+//! call theirs as they like.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::modules::sources;
+use crate::tokens::{tokens, without_tests};
+
+const PRODUCT: [&str; 4] = ["filter/core/src", "filter/src", "agent/model/src", "agent/src"];
+const HARNESS: [&str; 2] = ["tests/src", "scripts/xtask/src"];
+
+/// What is wrong, in words.
+pub(crate) fn check() -> Result<Vec<String>> {
+    let mut wrong = shared(&named(&PRODUCT, |_| true)?);
+    wrong.extend(shared(&named(&HARNESS, |found| found.is_shown)?));
+    Ok(wrong)
+}
+
+/// A type as it is declared.
+struct Declared<'t> {
+    name: &'t str,
+    /// Outside of its folder too.
+    is_shown: bool,
+}
+
+/// The files of each name that counts.
+fn named(
+    folders: &[&str],
+    counts: impl Fn(&Declared<'_>) -> bool,
+) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for folder in folders {
+        for path in sources(Path::new(folder))? {
+            let own = path.strip_prefix(folder)?.with_extension("");
+            if own.iter().any(|part| part == "tests") {
+                continue;
+            }
+            let file = path.to_string_lossy();
+            for found in types(&without_tests(&tokens(&fs::read_to_string(&path)?))) {
+                if counts(&found) {
+                    let files = named.entry(found.name.to_owned()).or_default();
+                    files.insert(file.clone().into_owned());
+                }
+            }
+        }
+    }
+    Ok(named)
+}
+
+/// The types of a file; what is within something else (a function's own, a trait's) does not count.
+fn types<'t>(tokens: &[&'t str]) -> Vec<Declared<'t>> {
+    let mut types = Vec::new();
+    let (mut deep, mut is_shown) = (0_usize, false);
+    let mut rest = tokens;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match (*first, rest) {
+            ("{", _) => deep += 1,
+            ("}", _) => deep = deep.saturating_sub(1),
+            ("pub", ["(", "crate", ")", ..]) => {
+                is_shown = true;
+                rest = rest.get(3..).unwrap_or_default();
+                continue;
+            }
+            // Within one folder, whose words are close by.
+            ("pub", ["(", ..]) => {}
+            ("pub", _) => {
+                is_shown = true;
+                continue;
+            }
+            // A path may hold the word too (`r#type::`).
+            ("struct" | "enum" | "trait" | "type", [name, ..]) if deep == 0 && *name != "::" => {
+                types.push(Declared { name, is_shown });
+            }
+            _ => {}
+        }
+        is_shown = false;
+    }
+    types
+}
+
+fn shared(named: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let shared = named.iter().filter(|(_, files)| files.len() > 1);
+    let say = |(name, files): (&String, &BTreeSet<String>)| {
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        format!("{name} is more than one type: {}", files.join(", "))
+    };
+    shared.map(say).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_of_a_file_are_seen() {
+        let text = "pub struct A; pub(crate) enum B<T> {} struct C; pub(in crate::x) trait D { type H; } pub type E = u8;
+            pub fn f() { struct I; } #[cfg(test)] mod tests { pub struct G; }";
+        let tokens = without_tests(&tokens(text));
+        let found: Vec<_> = types(&tokens)
+            .iter()
+            .map(|found| (found.name, found.is_shown))
+            .collect();
+        assert_eq!(
+            found,
+            [("A", true), ("B", true), ("C", false), ("D", false), ("E", true)]
+        );
+    }
+
+    #[test]
+    fn a_name_that_two_types_have_is_refused() {
+        let named = |files: &[&str]| {
+            let files = files.iter().map(|file| (*file).to_owned()).collect();
+            BTreeMap::from([("Told".to_owned(), files)])
+        };
+        assert_eq!(shared(&named(&["a", "b"])).len(), 1);
+        assert!(shared(&named(&["a"])).is_empty());
+    }
+}

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use super::tree::Tree;
 
 const EVERY: Duration = Duration::from_secs(10);
-/// At most this share of one processor goes into it, so that it is rarer where there is much.
-const SHARE: u32 = 50;
+/// It takes one part in so many of a processor, and so is rarer where there is much.
+const SHARE: u32 = 200;
+/// However much there is.
+const RAREST: Duration = Duration::from_secs(120);
 /// How often the end of a running one is asked for.
 const ASK: Duration = Duration::from_millis(50);
 
@@ -59,7 +61,7 @@ impl Poll {
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Disconnected) => None,
         };
-        self.next = Instant::now() + EVERY.max(running.since.elapsed() * SHARE);
+        self.next = Instant::now() + (running.since.elapsed() * SHARE).clamp(EVERY, RAREST);
         self.running = None;
         found
     }

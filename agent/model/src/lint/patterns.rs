@@ -79,7 +79,7 @@ fn others(block: &HttpMatch) -> impl Iterator<Item = (String, &StringMatch)> {
     ];
     let single = single
         .into_iter()
-        .filter_map(|(name, condition)| Some((name.to_owned(), condition.as_ref()?)));
+        .filter_map(|(name, condition)| Some((name.to_owned(), condition.as_deref()?)));
     single
         .chain(named("headers", &block.headers))
         .chain(named("withoutHeaders", &block.without_headers))

@@ -150,8 +150,8 @@ fn qualified(route: &HttpRoute, namespace: &str) -> HttpRoute {
     let mirrors = route
         .mirrors
         .iter_mut()
-        .filter_map(|mirror| mirror.destination.as_mut());
-    let all = destinations.chain(route.mirror.as_mut()).chain(mirrors);
+        .filter_map(|mirror| mirror.destination.as_deref_mut());
+    let all = destinations.chain(route.mirror.as_deref_mut()).chain(mirrors);
     all.filter(|to| !to.host.is_empty())
         .for_each(|to: &mut Destination| {
             to.host = full_name(&to.host, namespace);

@@ -34,7 +34,7 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// How TLS ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<ServerTls>,
+    pub tls: Option<Box<ServerTls>>,
     /// Unused by Istio itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_endpoint: Option<String>,

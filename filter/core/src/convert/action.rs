@@ -67,7 +67,7 @@ fn of_answer(route: &HttpRoute, problems: &mut Problems) -> HeaderMutations {
             problems.warn(ProblemCode::NoEffect, field, message);
         }
     }
-    both(route.headers.as_ref(), "headers", problems).1.mutations
+    both(route.headers.as_deref(), "headers", problems).1.mutations
 }
 
 fn route_action(
@@ -101,12 +101,12 @@ fn destinations(
 ) -> Option<Vec<WeightedCluster>> {
     let single = route.route.len() == 1;
     let merge = if single { merge_only } else { merge_several };
-    let (rule_request, rule_response) = both(route.headers.as_ref(), "headers", problems);
+    let (rule_request, rule_response) = both(route.headers.as_deref(), "headers", problems);
     let authority = authority(route, &rule_request, problems);
     let mut converted = Vec::with_capacity(route.route.len());
     for (at, to) in route.route.iter().enumerate() {
         let weight = weight(to, at, single, problems);
-        let (request, response) = both(to.headers.as_ref(), &format!("route[{at}].headers"), problems);
+        let (request, response) = both(to.headers.as_deref(), &format!("route[{at}].headers"), problems);
         if to.destination.host.is_empty() {
             let field = format!("route[{at}].destination.host");
             problems.refuse(ProblemCode::NoDestination, field, "a destination has a host");

@@ -168,15 +168,15 @@ fn conflict(root: &HttpMatch, own: &HttpMatch) -> bool {
 /// All conditions of a block on strings, by field.
 fn conditions(block: &HttpMatch) -> Vec<(String, Option<&StringMatch>)> {
     let fields = [
-        ("uri", &block.uri),
-        ("scheme", &block.scheme),
-        ("method", &block.method),
-        ("authority", &block.authority),
+        ("uri", block.uri.as_ref()),
+        ("scheme", block.scheme.as_deref()),
+        ("method", block.method.as_deref()),
+        ("authority", block.authority.as_deref()),
     ];
     let mut all: Vec<_> = fields
         .into_iter()
         .filter(|(_, condition)| condition.is_some())
-        .map(|(field, condition)| (field.to_owned(), condition.as_ref()))
+        .map(|(field, condition)| (field.to_owned(), condition))
         .collect();
     for (field, map) in [
         ("headers", &block.headers),

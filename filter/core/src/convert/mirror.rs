@@ -30,7 +30,7 @@ pub(super) fn convert(
         let field = format!("mirrors[{at}].percentage");
         let share = percent(mirror.percentage.as_ref(), &field, problems).unwrap_or(100.0);
         add(
-            mirror.destination.as_ref(),
+            mirror.destination.as_deref(),
             &format!("mirrors[{at}].destination.host"),
             share,
             problems,

@@ -76,7 +76,9 @@ impl Credentials {
     /// The Secrets that were read.
     pub fn secrets(&self) -> impl Iterator<Item = ObjectRef> {
         let read = self.records.iter().filter(|(_, record)| record.own.is_some());
-        read.map(|(name, _)| ObjectRef::new(Kind::Secret, &name.namespace, &name.name))
+        read.map(|(name, _)| {
+            ObjectRef::new(Kind::Secret, Arc::clone(&name.namespace), Arc::clone(&name.name))
+        })
     }
 
     /// Reads a Secret; notes the credentials that it changes, and gives what is to be said of it.
@@ -93,7 +95,11 @@ impl Credentials {
             },
             outcome,
         };
-        let name = ObjectRef::new(Kind::Secret, &secret.meta.namespace, &secret.meta.name);
+        let name = ObjectRef::new(
+            Kind::Secret,
+            Arc::clone(&secret.meta.namespace),
+            Arc::clone(&secret.meta.name),
+        );
         let (pair, bundle) = (word(reading.key_pair, false), word(reading.trust_bundle, true));
         self.speak(&name, pair, bundle, touched);
         reading.findings
@@ -113,7 +119,7 @@ impl Credentials {
         bundle: SecretWord,
         touched: &mut BTreeSet<CredentialName>,
     ) {
-        let name = CredentialName::new(&secret.namespace, &secret.name);
+        let name = CredentialName::new(Arc::clone(&secret.namespace), Arc::clone(&secret.name));
         if secret.name.ends_with(BUNDLE_SUFFIX) {
             self.record(name, touched, |record| {
                 record.own = bundle.outcome.or(pair.outcome);
@@ -215,6 +221,6 @@ impl CredentialRecord {
             (None, Some(base)) => base,
             _ => &name.name,
         };
-        ObjectRef::new(Kind::Secret, &name.namespace, secret)
+        ObjectRef::new(Kind::Secret, Arc::clone(&name.namespace), secret)
     }
 }

@@ -149,8 +149,8 @@ pub fn material(name: &str) -> Result<Material> {
 pub fn secret(name: &str, data: BTreeMap<String, Zeroizing<Vec<u8>>>) -> SecretObject {
     SecretObject {
         meta: Meta {
-            namespace: "corpus".to_owned(),
-            name: name.to_owned(),
+            namespace: "corpus".into(),
+            name: name.into(),
             ..Meta::default()
         },
         type_: "Opaque".to_owned(),

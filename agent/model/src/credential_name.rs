@@ -1,6 +1,7 @@
 //! The names of what Secrets hold.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// What the name of a trust bundle ends with.
 pub const BUNDLE_SUFFIX: &str = "-cacert";
@@ -9,14 +10,14 @@ pub const BUNDLE_SUFFIX: &str = "-cacert";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialName {
     /// The Secret's namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// The Secret's name, of a bundle with [`BUNDLE_SUFFIX`].
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl CredentialName {
     /// The key pair of the Secret `namespace/name`.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self {
             namespace: namespace.into(),
             name: name.into(),
@@ -26,7 +27,10 @@ impl CredentialName {
     /// The trust bundle that belongs to this key pair.
     #[must_use]
     pub fn bundle(&self) -> Self {
-        Self::new(&self.namespace, format!("{}{BUNDLE_SUFFIX}", self.name))
+        Self::new(
+            Arc::clone(&self.namespace),
+            format!("{}{BUNDLE_SUFFIX}", self.name),
+        )
     }
 
     /// Whether a trust bundle has this name.

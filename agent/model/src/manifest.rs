@@ -4,6 +4,7 @@ pub(crate) mod decode;
 mod strict;
 
 use serde_json::Value;
+use std::sync::Arc;
 
 use self::decode::Raw;
 use crate::kinds::Home;
@@ -126,7 +127,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
 /// One object whose metadata is known; `value` holds the rest.
 #[must_use]
 pub fn decode(kind: Kind, meta: Meta, value: Value) -> SourceObject {
-    let object_ref = ObjectRef::new(kind, &meta.namespace, &meta.name);
+    let object_ref = ObjectRef::new(kind, Arc::clone(&meta.namespace), Arc::clone(&meta.name));
     let mut findings = Vec::new();
     let raw = Raw {
         meta,
@@ -185,8 +186,8 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
         &time::format_description::well_known::Rfc3339,
     );
     Ok(Meta {
-        name,
-        namespace,
+        name: name.into(),
+        namespace: namespace.into(),
         labels: strings("labels"),
         annotations: strings("annotations"),
         created: created.ok().map(time::OffsetDateTime::unix_timestamp),

@@ -20,14 +20,14 @@ pub struct ObjectRef {
     /// What it is.
     pub kind: Kind,
     /// Its namespace; empty for a [`Kind::File`].
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name; for a [`Kind::File`] the path below the source's root.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl ObjectRef {
     /// A reference to `namespace/name`.
-    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self {
             kind,
             namespace: namespace.into(),
@@ -36,7 +36,7 @@ impl ObjectRef {
     }
 
     /// A reference to a file of a directory source.
-    pub fn file(path: impl Into<String>) -> Self {
+    pub fn file(path: impl Into<Arc<str>>) -> Self {
         Self::new(Kind::File, "", path)
     }
 }
@@ -55,9 +55,9 @@ impl fmt::Display for ObjectRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
     /// `metadata.namespace`, never empty.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// `metadata.name`.
-    pub name: String,
+    pub name: Arc<str>,
     /// `metadata.labels`.
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`.
@@ -114,7 +114,7 @@ impl Object {
     #[must_use]
     pub fn object_ref(&self) -> ObjectRef {
         let meta = self.meta();
-        ObjectRef::new(self.kind(), &meta.namespace, &meta.name)
+        ObjectRef::new(self.kind(), Arc::clone(&meta.namespace), Arc::clone(&meta.name))
     }
 
     /// What it is.

@@ -52,7 +52,11 @@ pub(super) fn read(secret: &SecretObject, policy: &CredentialPolicy) -> SecretRe
         };
     }
     let mut warnings = Warnings {
-        object: ObjectRef::new(Kind::Secret, &secret.meta.namespace, &secret.meta.name),
+        object: ObjectRef::new(
+            Kind::Secret,
+            Arc::clone(&secret.meta.namespace),
+            Arc::clone(&secret.meta.name),
+        ),
         findings: &mut reading.findings,
     };
     let has = |key: &str| secret.data.contains_key(key);
@@ -73,7 +77,7 @@ pub(super) fn read(secret: &SecretObject, policy: &CredentialPolicy) -> SecretRe
 }
 
 fn strict_name(secret: &SecretObject) -> Option<&'static str> {
-    let name = secret.meta.name.as_str();
+    let name = &*secret.meta.name;
     if name.starts_with("istio") || name.starts_with("prometheus") {
         Some("the name starts with istio or prometheus")
     } else if secret.data.contains_key("token") {

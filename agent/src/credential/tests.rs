@@ -23,8 +23,8 @@ fn made(change: impl FnOnce(&mut CertificateParams)) -> Made {
 fn secret(name: &str, data: &[(&str, &str)]) -> SecretObject {
     SecretObject {
         meta: Meta {
-            namespace: "ns".to_owned(),
-            name: name.to_owned(),
+            namespace: "ns".into(),
+            name: name.into(),
             ..Meta::default()
         },
         type_: "Opaque".to_owned(),

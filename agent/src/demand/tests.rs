@@ -69,7 +69,7 @@ proptest! {
         let mut known = std::collections::BTreeSet::new();
         for (at, adds, name) in steps {
             let name = CredentialName::new("ns", name.to_string());
-            match (adds, name.name == "3") {
+            match (adds, &*name.name == "3") {
                 (_, true) => shares[at] = demand.share(),
                 (true, _) => shares[at].change(Delta { added: vec![name], removed: vec![] }),
                 (false, _) => shares[at].change(Delta { added: vec![], removed: vec![name] }),

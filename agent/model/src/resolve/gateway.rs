@@ -152,7 +152,7 @@ impl DeclaredServer {
         let secure = server.port.protocol == "HTTPS";
         let host = |text: &String| {
             let (namespace, pattern) = split_host(text);
-            let namespace = namespace.map(|own| if own == "." { meta.namespace.as_str() } else { own });
+            let namespace = namespace.map(|own| if own == "." { &*meta.namespace } else { own });
             ServerHost {
                 namespace: namespace.map(Arc::from),
                 pattern: pattern.into(),

@@ -14,7 +14,7 @@ pub(super) type GatewayKey = (Arc<str>, Arc<str>);
 
 /// The key of a Gateway of this name.
 pub(super) fn key(name: &ObjectRef) -> GatewayKey {
-    (name.name.as_str().into(), name.namespace.as_str().into())
+    (Arc::clone(&name.name), Arc::clone(&name.namespace))
 }
 
 /// See the module.

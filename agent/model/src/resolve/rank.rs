@@ -21,8 +21,8 @@ impl Rank {
     pub fn of(meta: &Meta) -> Self {
         Self {
             created: meta.created,
-            name: meta.name.as_str().into(),
-            namespace: meta.namespace.as_str().into(),
+            name: Arc::clone(&meta.name),
+            namespace: Arc::clone(&meta.namespace),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{BUNDLE_SUFFIX, CredentialName};
 
 /// What a server asks for; none if it names no certificate. Secrets are looked up in `namespace`.
 pub(super) fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
-    let own = |name: &String| CredentialName::new(namespace, name);
+    let own = |name: &String| CredentialName::new(namespace, name.as_str());
     let mut certificates: Vec<_> = server.credential_names.iter().map(own).collect();
     if certificates.is_empty() {
         certificates.extend(server.credential_name.as_ref().map(own));

@@ -57,8 +57,8 @@ impl Seen {
         Some(ObjectReference {
             api_version: Some(identity.api_version),
             kind: Some(object.kind.as_str().to_owned()),
-            namespace: Some(object.namespace.clone()),
-            name: Some(object.name.clone()),
+            namespace: Some(object.namespace.to_string()),
+            name: Some(object.name.to_string()),
             uid: identity.uid,
             ..ObjectReference::default()
         })

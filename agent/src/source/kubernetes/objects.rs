@@ -30,8 +30,8 @@ pub(super) struct Message {
 /// An object of the API as an entry of the source.
 pub(super) fn entry(kind: Kind, object: DynamicObject) -> SourceObject {
     let meta = Meta {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
+        namespace: object.namespace().unwrap_or_default().into(),
+        name: object.name_any().into(),
         labels: object.labels().clone(),
         annotations: object.annotations().clone(),
         created: object

@@ -1,6 +1,7 @@
 //! A Secret of the API as the agent's own, which does not print its values and wipes them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
@@ -10,8 +11,8 @@ use zeroize::Zeroizing;
 /// The Secret as an entry of the source. Its values are moved, not copied.
 pub(super) fn entry(secret: Secret) -> SourceObject {
     let meta = Meta {
-        namespace: secret.namespace().unwrap_or_default(),
-        name: secret.name_any(),
+        namespace: secret.namespace().unwrap_or_default().into(),
+        name: secret.name_any().into(),
         labels: secret.labels().clone(),
         annotations: BTreeMap::new(),
         created: secret
@@ -33,7 +34,11 @@ pub(super) fn entry(secret: Secret) -> SourceObject {
         meta,
     };
     SourceObject {
-        object_ref: ObjectRef::new(Kind::Secret, &object.meta.namespace, &object.meta.name),
+        object_ref: ObjectRef::new(
+            Kind::Secret,
+            Arc::clone(&object.meta.namespace),
+            Arc::clone(&object.meta.name),
+        ),
         object: Some(Object::Secret(object)),
         findings: Vec::new(),
     }

@@ -278,6 +278,6 @@ impl Secrets {
     }
 
     fn object_ref(&self, name: &str) -> ObjectRef {
-        ObjectRef::new(Kind::Secret, &self.context.source.namespace, name)
+        ObjectRef::new(Kind::Secret, self.context.source.namespace.as_str(), name)
     }
 }

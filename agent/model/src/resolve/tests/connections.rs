@@ -19,8 +19,8 @@ fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, ConnectionPolicy> {
     let mut resolver = Resolver::new(objects.gateway());
     for (at, (server, identity)) in gateways.iter().enumerate() {
         let mut meta = crate::Meta {
-            namespace: "gw".to_owned(),
-            name: format!("n{at}"),
+            namespace: "gw".into(),
+            name: format!("n{at}").into(),
             ..crate::Meta::default()
         };
         if !identity.is_empty() {

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use sealgate_model::manifest::{self, Namespaces, is_name, refused};
 use sealgate_model::{Code, Kind, Meta, Object, ObjectRef, SecretObject, SourceObject};
@@ -33,10 +34,10 @@ pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> SourceO
         let message = format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
         return refused(file, Code::InvalidObject, None, message);
     }
-    let object_ref = ObjectRef::new(Kind::Secret, namespace, &name);
+    let object_ref = ObjectRef::new(Kind::Secret, namespace, name.as_str());
     let meta = Meta {
-        namespace: namespace.to_owned(),
-        name,
+        namespace: Arc::clone(&object_ref.namespace),
+        name: Arc::clone(&object_ref.name),
         ..Meta::default()
     };
     let mut secret = SecretObject {

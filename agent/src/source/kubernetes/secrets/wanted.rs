@@ -45,7 +45,7 @@ impl WantedSecrets {
         namespace: &str,
         until: Instant,
     ) -> Vec<String> {
-        let own = |credential: &&CredentialName| credential.namespace == namespace;
+        let own = |credential: &&CredentialName| *credential.namespace == *namespace;
         let mut new = Vec::new();
         for name in delta.added.iter().filter(own).flat_map(secrets) {
             let count = self.asked.entry(name.to_owned()).or_default();
@@ -101,7 +101,7 @@ impl WantedSecrets {
 /// The Secrets that a credential may come from.
 fn secrets(credential: &CredentialName) -> impl Iterator<Item = &str> {
     let base = credential.name.strip_suffix(BUNDLE_SUFFIX);
-    [Some(credential.name.as_str()), base].into_iter().flatten()
+    [Some(&*credential.name), base].into_iter().flatten()
 }
 
 #[cfg(test)]

@@ -139,6 +139,17 @@ pub struct GatewayArgs {
         value_name = "K=V,..."
     )]
     pub gateway_labels: String,
+    /// How far namespaces trust each other: `namespaces` not at all, `single` as one team
+    /// [default: namespaces with Kubernetes, single with a directory]
+    #[arg(long, env = "SEALGATE_TENANCY", value_name = "HOW", value_enum)]
+    pub tenancy: Option<TenancyArg>,
+    /// The namespace whose objects are meant for all, beside the gateway's own [default: the gateway's own]
+    #[arg(long, env = "SEALGATE_ROOT_NAMESPACE", value_name = "NS")]
+    pub root_namespace: Option<String>,
+    /// Whether requests may be sent to loopback and link-local addresses
+    /// [default: false with Kubernetes, true with a directory]
+    #[arg(long, env = "SEALGATE_ALLOW_LOCAL_UPSTREAMS", value_name = "BOOL")]
+    pub allow_local_upstreams: Option<bool>,
     /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
     #[arg(long, env = "SEALGATE_STRICT_NAMES", value_parser = BoolishValueParser::new())]
     pub strict_names: bool,
@@ -165,6 +176,15 @@ pub struct BootstrapArgs {
     /// What Envoy counts of each destination: its counters are more than half of what a destination costs
     #[arg(long, value_enum, default_value_t = ClusterStats::Few)]
     pub cluster_stats: ClusterStats,
+}
+
+/// How far namespaces trust each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TenancyArg {
+    /// What one writes never changes what another's hosts do
+    Namespaces,
+    /// All are one team's
+    Single,
 }
 
 /// What Envoy counts of each destination (`cluster.outbound|...` of its `/stats`). Everything else is always counted.

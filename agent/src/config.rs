@@ -1,16 +1,17 @@
 //! Validated values of the command line: past this point nothing is a string that could be wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 #[cfg(feature = "kubernetes")]
 use std::time::Duration;
 
 use sealgate_model::manifest::is_name;
-use sealgate_model::resolve;
+use sealgate_model::resolve::{self, AddressPolicy};
+use sealgate_model::tenancy::{Tenancy, Tenants};
 use thiserror::Error;
 
-use crate::args::{GatewayArgs, KubernetesArgs, RunArgs};
+use crate::args::{GatewayArgs, KubernetesArgs, RunArgs, TenancyArg};
 #[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
 
@@ -51,6 +52,10 @@ pub struct GatewaySettings {
     pub port_map: BTreeMap<u16, u16>,
     /// `--on-demand-from`.
     pub on_demand_from: usize,
+    /// `--tenancy` and `--root-namespace`.
+    pub tenants: Tenants,
+    /// `--allow-local-upstreams`, and the ports of admin interfaces.
+    pub addresses: AddressPolicy,
 }
 
 /// `run`, validated.
@@ -109,7 +114,38 @@ pub enum ConfigError {
     Labels(String),
 }
 
+/// Where `sealgate bootstrap` puts Envoy's own admin interface.
+const ENVOY_ADMIN_PORT: u16 = 15_000;
+
 impl GatewaySettings {
+    /// The gateway of a namespace, with the default of every flag: one team's, that reads a directory.
+    #[must_use]
+    pub fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
+            strict_names: false,
+            refuse_expired: false,
+            port_map: BTreeMap::new(),
+            on_demand_from: 0,
+            tenants: Tenants {
+                tenancy: Tenancy::Single,
+                gateway: namespace.to_owned(),
+                root: namespace.to_owned(),
+            },
+            addresses: AddressPolicy {
+                local: true,
+                barred_ports: BTreeSet::from([ENVOY_ADMIN_PORT]),
+            },
+        }
+    }
+
+    /// What is not given is as it should be where many teams write objects.
+    fn is_shared(&mut self, args: &GatewayArgs) {
+        self.tenants.tenancy = tenancy(args.tenancy.unwrap_or(TenancyArg::Namespaces));
+        self.addresses.local = args.allow_local_upstreams.unwrap_or(false);
+    }
+
     /// What of it decides what is served.
     #[must_use]
     pub fn resolved(&self) -> resolve::Gateway {
@@ -118,6 +154,8 @@ impl GatewaySettings {
             labels: self.labels.clone(),
             port_map: self.port_map.clone(),
             on_demand_from: self.on_demand_from,
+            tenants: self.tenants.clone(),
+            addresses: self.addresses.clone(),
         }
     }
 }
@@ -129,12 +167,21 @@ impl TryFrom<&RunArgs> for Run {
         let mut gateway = GatewaySettings::try_from(&args.gateway)?;
         gateway.port_map = port_map(&args.port_map)?;
         gateway.on_demand_from = args.on_demand_from;
+        let source = source(args.source.as_deref(), &args.kubernetes)?;
+        if !matches!(source, Source::Directory(_)) {
+            gateway.is_shared(&args.gateway);
+        }
+        let admin = admin(&args.admin)?;
+        gateway
+            .addresses
+            .barred_ports
+            .extend(admin.map(|address| address.port()));
         Ok(Self {
-            source: source(args.source.as_deref(), &args.kubernetes)?,
+            source,
             socket: args.socket.clone(),
             socket_mode: socket_mode(&args.socket_mode)?,
             socket_group: args.socket_group.clone(),
-            admin: admin(&args.admin)?,
+            admin,
             gateway,
             listen: args
                 .listen
@@ -158,14 +205,25 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
         if !is_name(&namespace) {
             return Err(ConfigError::Namespace(namespace));
         }
-        Ok(Self {
-            namespace,
+        let mut settings = Self {
             labels: labels(&args.gateway_labels)?,
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
-            port_map: BTreeMap::new(),
-            on_demand_from: 0,
-        })
+            ..Self::new(&namespace)
+        };
+        if let Some(root) = &args.root_namespace {
+            settings.tenants.root.clone_from(root);
+        }
+        settings.tenants.tenancy = tenancy(args.tenancy.unwrap_or(TenancyArg::Single));
+        settings.addresses.local = args.allow_local_upstreams.unwrap_or(true);
+        Ok(settings)
+    }
+}
+
+fn tenancy(arg: TenancyArg) -> Tenancy {
+    match arg {
+        TenancyArg::Namespaces => Tenancy::Namespaces,
+        TenancyArg::Single => Tenancy::Single,
     }
 }
 

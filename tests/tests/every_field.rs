@@ -102,14 +102,7 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
         ));
     }
     let settings = Settings {
-        gateway: GatewaySettings {
-            namespace: namespaces.gateway.clone(),
-            labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
-            port_map: BTreeMap::new(),
-            on_demand_from: 0,
-            strict_names: false,
-            refuse_expired: false,
-        },
+        gateway: GatewaySettings::new(&namespaces.gateway),
         listen: "0.0.0.0".to_owned(),
         module: PathBuf::new(),
     };

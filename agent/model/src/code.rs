@@ -156,7 +156,7 @@ codes! {
         BadHost = "bad-host" [Error]: "not a host name or wildcard" => "`*.` may only stand in front";
         BadPort = "bad-port" [Error]: "not from 1 to 65535" => "";
         PortCollision = "port-collision" [Error]:
-            "two servers of one port differ in having TLS" => "give one another port";
+            "a plain server on a port that another one has for TLS" => "give it another port";
         HostCollision = "host-collision" [Error]:
             "another server has this TLS host; whoever has it keeps it, and at a start the older, else the first in \
              path order"
@@ -164,6 +164,11 @@ codes! {
         NoTls = "no-tls" [Error]: "an HTTPS server without `tls`" => "add it";
         NoCredentialName = "no-credential-name" [Error]:
             "certificates come from a Secret, and none is named" => "set `credentialName`";
+        BadCredentialName = "bad-credential-name" [Error]:
+            "not a name that a Secret can have" => "lower-case letters, digits, `-` and `.`";
+        BadCertificatePin = "bad-certificate-pin" [Error]:
+            "a pin of a client's certificate that Envoy refuses"
+            => "`verifyCertificateSpki`: 44 letters of base64; `verifyCertificateHash`: 64 hexadecimal digits";
         CredentialNotReady = "credential-not-ready" [Error]:
             "the Secret is not there, or bad; connections are refused unless the proxy still holds it"
             => "create or repair the Secret";
@@ -188,6 +193,8 @@ codes! {
         NoAction = "no-action" [Error]: "none of route, redirect, directResponse" => "add one";
         AmbiguousAction = "ambiguous-action" [Error]: "more than one of them" => "choose one";
         NoDestination = "no-destination" [Error]: "a destination without a host" => "";
+        BadDestination = "bad-destination" [Error]:
+            "a host, subset, port or delegate that no service can have" => "see the message";
         NoWeight = "no-weight" [Error]: "every weight is 0" => "";
         BadWeight = "bad-weight" [Error]: "a negative weight" => "";
         AmbiguousRewrite = "ambiguous-rewrite" [Error]: "`uri` and `uriRegexRewrite`" => "choose one";
@@ -226,6 +233,15 @@ codes! {
             "the service has several ports and the destination names none" => "name one";
         UnknownDestination = "unknown-destination" [Warning]:
             "no Service or ServiceEntry of this name: 503" => "create it";
+        BarredAddress = "barred-address" [Warning]:
+            "an endpoint on the gateway's own machine, or without an address of its own; no request is sent there"
+            => "[allow it](tenancy.md#addresses), if it is meant";
+        ForeignService = "foreign-service" [Error]:
+            "a ServiceEntry or DestinationRule for a Service of another namespace; it does nothing"
+            => "[move it](tenancy.md#services) to the Service's namespace";
+        BadService = "bad-service" [Error]:
+            "a ServiceEntry or DestinationRule with a host, port, address or weight that Envoy refuses"
+            => "see the message";
         UnknownPort = "unknown-port" [Warning]: "the service has no such port: 503" => "";
         UnknownSubset = "unknown-subset" [Warning]: "no DestinationRule has this subset: all endpoints are used" => "";
         SubsetNotCarriedOut = "subset-not-carried-out" [Warning]:

@@ -21,6 +21,7 @@ pub mod resolve;
 pub mod resolved;
 mod severity;
 pub mod store;
+pub mod tenancy;
 pub mod validate;
 
 pub use code::{Code, Explanation, Section};

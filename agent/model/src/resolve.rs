@@ -1,6 +1,7 @@
 //! The gateway as it will be served: Gateways, VirtualServices and services resolved into ports, routes and upstreams,
 //! and kept so. A change costs what it touches: indexes by host, Gateway, service and credential say what that is.
 
+mod addresses;
 mod bindings;
 mod block;
 mod catalog;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use sealgate_core::rules::TableConfig;
 
+pub use self::addresses::AddressPolicy;
 pub use self::block::HostRoutes;
 pub use self::chain::ConnectionPolicy;
 pub use self::own_gateway::Gateway;
@@ -85,7 +87,7 @@ impl Resolver {
     #[must_use]
     pub fn new(gateway: Gateway) -> Self {
         Self {
-            catalog: Catalog::new(&gateway.namespace),
+            catalog: Catalog::new(&gateway),
             gateway,
             gateways: Gateways::default(),
             services: Services::default(),
@@ -225,6 +227,7 @@ impl Resolver {
         for host in std::mem::take(&mut self.hosts) {
             self.settle_host(&host, ledger);
         }
+        self.catalog.settle(ledger);
         let clusters = self.routes.settle_clusters(&self.catalog, ledger);
         let gateways = KnownGateways {
             served: &self.gateways,

@@ -1,5 +1,6 @@
 //! What can be said of an object by itself, before it replaces the one that is served.
 
+mod destinations;
 mod gateway;
 mod services;
 
@@ -67,6 +68,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
             .into_iter()
             .for_each(|problem| report.problem(&format!("spec.http[{at}]"), problem));
     }
+    destinations::check(spec, report);
     report.not_carried_out("spec.tls", !spec.tls.is_empty());
     report.not_carried_out("spec.tcp", !spec.tcp.is_empty());
 }
@@ -102,17 +104,24 @@ pub fn split_host(text: &str) -> (Option<&str>, String) {
 }
 
 fn is_host(name: &str) -> bool {
-    let rest = name.strip_prefix("*.").unwrap_or(name);
-    name == "*"
-        || (!rest.is_empty()
-            && rest.len() <= 253
-            && rest.split('.').all(|label| {
-                !label.is_empty()
-                    && label.len() <= 63
-                    && label
-                        .bytes()
-                        .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-            }))
+    name == "*" || is_name_of_host(name.strip_prefix("*.").unwrap_or(name))
+}
+
+/// Whether this is the name of a host, and not a pattern.
+#[must_use]
+pub(crate) fn is_name_of_host(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !label.is_empty() && label.len() <= 63 && label.bytes().all(is_allowed)
+}
+
+/// A name becomes part of a cluster's, and of a line of the log.
+fn is_subset(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(is_allowed)
 }
 
 /// Whether one gateway could serve both.

@@ -2,7 +2,6 @@
 //! filter takes the tables.
 #![no_main]
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
@@ -16,14 +15,7 @@ use sealgate_model::SourceEvent;
 use sealgate_model::manifest::{self, Namespaces};
 
 fuzz_target!(|bytes: &[u8]| {
-    let gateway = GatewaySettings {
-        namespace: "istio-system".to_owned(),
-        labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
-        strict_names: false,
-        refuse_expired: false,
-        port_map: BTreeMap::new(),
-        on_demand_from: 0,
-    };
+    let gateway = GatewaySettings::new("istio-system");
     let namespaces = Namespaces {
         gateway: gateway.namespace.clone(),
         other: "default",

@@ -45,12 +45,8 @@ impl Floor {
         let module = std::env::var("SEALGATE_BIN")
             .map(|agent| Path::new(&agent).with_file_name("sealgate_filter.wasm"))?;
         let gateway_settings = GatewaySettings {
-            namespace: NAMESPACE.to_owned(),
-            labels: [("istio".to_owned(), "ingressgateway".to_owned())].into(),
-            strict_names: false,
-            refuse_expired: false,
             port_map: [(443, port), (80, free_port()?)].into(),
-            on_demand_from: 0,
+            ..GatewaySettings::new(NAMESPACE)
         };
         let (mut engine, snapshots) = Engine::new(Settings {
             gateway: gateway_settings,

@@ -7,10 +7,15 @@ use k8s_openapi::api::core::v1::{Endpoints, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec};
 
+use super::addresses::AddressPolicy;
 use super::lowered::{Lowered, Use};
+use super::own_gateway::Gateway;
 use super::service::is_exported;
+use super::speaker::Speaker;
 use crate::Code;
+use crate::ledger::Ledger;
 use crate::store::Moved;
+use crate::tenancy::{self, Authority, Tenants};
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, Object, ObjectRef};
 
@@ -20,14 +25,28 @@ const SLICE_LABEL: &str = "kubernetes.io/service-name";
 /// Objects by name, in order; a map of one would take the room of eleven.
 type NamedObjects<T> = Vec<(ObjectRef, Arc<T>)>;
 
-/// What is known of one host. Of several ServiceEntries or DestinationRules the first in order stands.
+/// Objects that speak for a host, in the order in which they count.
+type Voices<T> = Vec<(VoiceRank, Arc<T>)>;
+
+/// Whose word comes first: by authority, then by age.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct VoiceRank {
+    authority: Authority,
+    created: Option<i64>,
+    name: ObjectRef,
+}
+
+/// What is known of one host. Of several ServiceEntries or DestinationRules the first in order stands; those that may not
+/// speak for the host are kept apart.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Known {
-    entries: NamedObjects<ServiceEntrySpec>,
+    entries: Voices<ServiceEntrySpec>,
     pub(super) service: Option<(Arc<Meta>, Arc<Service>)>,
     pub(super) slices: NamedObjects<EndpointSlice>,
     pub(super) endpoints: Option<Arc<Endpoints>>,
-    rules: NamedObjects<DestinationRuleSpec>,
+    rules: Voices<DestinationRuleSpec>,
+    /// Of namespaces whose word does not count.
+    strangers: Vec<ObjectRef>,
 }
 
 impl Known {
@@ -36,9 +55,13 @@ impl Known {
         self.entries.first().map(|(_, entry)| &**entry)
     }
 
-    /// The labels of a subset.
+    /// The labels of a subset. For a host that is no Service of the cluster the rules of whoever named it come first.
     pub(super) fn subset(&self, name: &str) -> Option<&BTreeMap<String, String>> {
-        let mut subsets = self.rules.iter().flat_map(|(_, rule)| &rule.subsets);
+        let entry = self.entries.first().map(|(rank, _)| &rank.name.namespace);
+        let is_own = |rank: &VoiceRank| Some(&rank.name.namespace) == entry;
+        let own = self.rules.iter().filter(|(rank, _)| is_own(rank));
+        let others = self.rules.iter().filter(|(rank, _)| !is_own(rank));
+        let mut subsets = own.chain(others).flat_map(|(_, rule)| &rule.subsets);
         subsets.find(|own| own.name == name).map(|own| &own.labels)
     }
 
@@ -70,16 +93,31 @@ pub(super) struct HostChange {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Catalog {
-    /// The gateway's: what is not exported to it does not exist.
-    namespace: Arc<str>,
+    /// What is not exported to the gateway's namespace does not exist.
+    tenants: Tenants,
+    addresses: AddressPolicy,
     hosts: BTreeMap<Arc<str>, Known>,
+    /// Hosts of which something else may be to be said.
+    touched: BTreeSet<Arc<str>>,
 }
 
 impl Catalog {
-    pub(super) fn new(namespace: &str) -> Self {
+    pub(super) fn new(gateway: &Gateway) -> Self {
         Self {
-            namespace: namespace.into(),
+            tenants: gateway.tenants.clone(),
+            addresses: gateway.addresses.clone(),
             hosts: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    /// Says of objects that may not speak for a host that they do not.
+    pub(super) fn settle(&mut self, ledger: &mut Ledger<Speaker>) {
+        for host in std::mem::take(&mut self.touched) {
+            let strangers = self.hosts.get(&host).map(|known| known.strangers.as_slice());
+            let strangers = strangers.unwrap_or_default().iter();
+            let findings = strangers.map(|stranger| foreign(stranger, &host)).collect();
+            ledger.set(Speaker::Service(host), findings);
         }
     }
 
@@ -102,6 +140,11 @@ impl Catalog {
             (host, HostChange { ports })
         });
         changes.collect()
+    }
+
+    /// Where requests may be sent.
+    pub(super) fn addresses(&self) -> &AddressPolicy {
+        &self.addresses
     }
 
     pub(super) fn get(&self, host: &str) -> Option<&Known> {
@@ -129,15 +172,27 @@ impl Catalog {
     }
 
     fn sees(&self, export_to: &[String], meta: &Meta) -> bool {
-        is_exported(export_to, &meta.namespace, &self.namespace)
+        is_exported(export_to, &meta.namespace, &self.tenants.gateway)
     }
 
     fn change(&mut self, object: &Object, name: &ObjectRef, there: bool) {
         for host in self.hosts_of(object) {
+            let authority = self.tenants.authority(&name.namespace, &host);
+            let counts = self.tenants.counts(authority, &host);
+            let rank = VoiceRank {
+                authority,
+                created: object.meta().created,
+                name: name.clone(),
+            };
             let known = self.hosts.entry(Arc::clone(&host)).or_default();
             match object {
-                Object::ServiceEntry(_, spec) => put(&mut known.entries, name, spec, there),
-                Object::DestinationRule(_, spec) => put(&mut known.rules, name, spec, there),
+                Object::ServiceEntry(..) | Object::DestinationRule(..) if !counts => {
+                    known.strangers.retain(|stranger| stranger != name);
+                    known.strangers.extend(there.then(|| name.clone()));
+                    self.touched.insert(Arc::clone(&host));
+                }
+                Object::ServiceEntry(_, spec) => put(&mut known.entries, &rank, spec, there),
+                Object::DestinationRule(_, spec) => put(&mut known.rules, &rank, spec, there),
                 Object::EndpointSlice(_, slice) => put(&mut known.slices, name, slice, there),
                 Object::Service(meta, service) => {
                     known.service = there.then(|| (Arc::clone(meta), Arc::clone(service)));
@@ -193,6 +248,20 @@ impl Catalog {
     }
 }
 
+fn foreign(object: &ObjectRef, host: &str) -> Finding {
+    let owner = tenancy::owner(host).unwrap_or_default();
+    Finding {
+        severity: Severity::Error,
+        code: Code::ForeignService,
+        object: object.clone(),
+        field: None,
+        message: format!(
+            "{host} is a Service of the namespace {owner}: only objects of {owner} and of the gateway's own namespaces \
+             count for it (--tenancy single lets all count)"
+        ),
+    }
+}
+
 /// Something to say of a VirtualService's destination.
 pub(super) fn doubt(place: &ObjectRef, code: Code, message: String) -> Finding {
     Finding {
@@ -204,7 +273,7 @@ pub(super) fn doubt(place: &ObjectRef, code: Code, message: String) -> Finding {
     }
 }
 
-fn put<T>(all: &mut NamedObjects<T>, name: &ObjectRef, value: &Arc<T>, there: bool) {
+fn put<K: Ord + Clone, T>(all: &mut Vec<(K, Arc<T>)>, name: &K, value: &Arc<T>, there: bool) {
     let found = all.binary_search_by(|(own, _)| own.cmp(name));
     match (found, there) {
         (Ok(at), false) => drop(all.remove(at)),

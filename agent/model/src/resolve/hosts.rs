@@ -20,6 +20,9 @@ pub(super) struct HostRules {
 /// What is declared for a host, be it a name or a wildcard; none if nobody serves it by that name. Of a server's pattern
 /// and a VirtualService's host the narrower one is what both have in common: so one of them is `domain` itself, and the
 /// other is it too, or wider.
+///
+/// A host is that of the narrowest server that takes it, as the filter chain of a connection is: whoever has a wider server
+/// beside it says nothing of its hosts.
 pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> Option<HostRules> {
     let mut rules = HostRules::default();
     let mut is_served = false;
@@ -29,7 +32,8 @@ pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> 
         let all = services.of_host(domain).chain(services.containing(domain));
         all.for_each(|service| rules.bind(server, domain, service));
     }
-    for (server, pattern) in servers.containing(domain) {
+    let is_taken = servers.of_pattern(domain).next().is_some();
+    for (server, pattern) in servers.narrowest(domain).filter(|_| !is_taken) {
         services
             .of_host(domain)
             .for_each(|service| rules.bind(server, &pattern, service));
@@ -52,9 +56,8 @@ impl HostRules {
 pub(super) fn of_server(server: &DeclaredServer, services: &Services) -> BTreeSet<Arc<str>> {
     let mut domains = BTreeSet::new();
     for pattern in server.patterns() {
-        let within = services.within(&pattern);
-        let bound = within.filter(|(_, service)| service.is_bound(&server.id.gateway));
-        domains.extend(bound.map(|(host, _)| host));
+        // Whoever they are bound to: a narrower server takes hosts from wider ones.
+        domains.extend(services.within(&pattern).map(|(host, _)| host));
         domains.insert(pattern);
     }
     domains

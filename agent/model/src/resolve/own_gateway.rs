@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use sealgate_core::config::GatewaySpec;
 
+use super::addresses::AddressPolicy;
+use crate::tenancy::Tenants;
+
 /// Which gateway is served.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -15,6 +18,10 @@ pub struct Gateway {
     pub port_map: BTreeMap<u16, u16>,
     /// From how many servers of one TLS policy on certificates are given on demand; 0 is never.
     pub on_demand_from: usize,
+    /// Who may do what.
+    pub tenants: Tenants,
+    /// Where requests may be sent.
+    pub addresses: AddressPolicy,
 }
 
 impl Gateway {

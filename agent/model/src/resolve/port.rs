@@ -24,6 +24,8 @@ pub(super) struct Servers {
     /// With what the hosts of each chain were served last.
     held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,
     sharing: Sharing,
+    /// How many of them are for TLS.
+    secure: usize,
     dirty: BTreeSet<ServerId>,
 }
 
@@ -56,8 +58,10 @@ impl Servers {
         for pattern in server.patterns() {
             self.by_pattern.entry(&pattern).insert(server.id.clone());
         }
+        let was_secure = self.is_secure();
         self.declared.insert(server.id.clone(), Arc::clone(server));
-        self.touch(server);
+        self.secure += usize::from(server.secure);
+        self.touch(server, was_secure);
     }
 
     pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
@@ -66,22 +70,26 @@ impl Servers {
                 ids.remove(&server.id);
             });
         }
-        self.declared.remove(&server.id);
-        self.touch(server);
+        let was_secure = self.is_secure();
+        if let Some(before) = self.declared.remove(&server.id) {
+            self.secure -= usize::from(before.secure && self.secure > 0);
+        }
+        self.touch(server, was_secure);
     }
 
-    /// It is to be looked at again, for example because a credential came or went.
-    pub(super) fn touch(&mut self, server: &DeclaredServer) {
+    /// It is to be looked at again.
+    fn touch(&mut self, server: &DeclaredServer, was_secure: bool) {
         self.dirty.insert(server.id.clone());
-        // The first server decides whether the port is one for TLS.
-        if self
-            .declared
-            .first_key_value()
-            .is_none_or(|(first, _)| *first >= server.id)
-        {
+        if self.is_secure() != was_secure {
             self.dirty.extend(self.declared.keys().cloned());
         }
         self.dirty.extend(self.rivals(server));
+    }
+
+    /// Whether the port is one for TLS: one server that wants it is enough, for whoever wants none must not take it off
+    /// others.
+    fn is_secure(&self) -> bool {
+        self.secure > 0
     }
 
     pub(super) fn touch_id(&mut self, id: &ServerId) {
@@ -158,8 +166,7 @@ impl Servers {
     }
 
     fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> ServerStanding {
-        let first = self.declared.values().next();
-        if first.is_some_and(|first| first.secure != server.secure) {
+        if self.is_secure() != server.secure {
             return ServerStanding::Refused(Refusal::Port);
         }
         if !server.secure {
@@ -215,6 +222,16 @@ impl Servers {
         })
     }
 
+    /// Those of [`Self::containing`] whose pattern is the narrowest.
+    pub(super) fn narrowest<'s>(
+        &'s self,
+        pattern: &'s str,
+    ) -> impl Iterator<Item = (&'s Arc<DeclaredServer>, Arc<str>)> {
+        let longest = self.containing(pattern).map(|(_, own)| own.len()).max();
+        self.containing(pattern)
+            .filter(move |(_, own)| Some(own.len()) == longest)
+    }
+
     /// Patterns of servers within this one.
     pub(super) fn patterns_within<'s>(&'s self, pattern: &str) -> impl Iterator<Item = String> + use<'s> {
         self.by_pattern.within(pattern).map(|(pattern, _)| pattern)
@@ -235,12 +252,9 @@ impl Servers {
 
     /// Servers without TLS that are carried out.
     pub(super) fn plain(&self) -> impl Iterator<Item = &Arc<DeclaredServer>> {
-        // The first server says of which kind all are.
-        let first = self.declared.values().next();
-        let all = first.filter(|first| !first.secure).map(|_| self.standing.iter());
-        let plain = all
-            .into_iter()
-            .flatten()
+        let plain = self
+            .standing
+            .iter()
             .filter(|(_, standing)| **standing == ServerStanding::Plain);
         plain.filter_map(|(id, _)| self.declared.get(id))
     }

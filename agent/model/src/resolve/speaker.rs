@@ -18,6 +18,8 @@ pub enum Speaker {
     Server(u16, ServerId),
     /// A host's rules together.
     Host(HostKey),
+    /// What is known of a service's host.
+    Service(Arc<str>),
     /// A destination.
     Cluster(Arc<str>),
     /// What a VirtualService is bound to.

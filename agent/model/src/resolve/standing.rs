@@ -11,7 +11,7 @@ use crate::{Finding, Severity};
 /// Why a server is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// An older server of the port differs in TLS.
+    /// Others of the port are for TLS.
     Port,
     /// An older server has this host.
     Host(Arc<str>),
@@ -51,7 +51,8 @@ pub(super) fn said(server: &DeclaredServer, standing: &ServerStanding) -> Vec<Fi
     };
     match standing {
         ServerStanding::Refused(Refusal::Port) => {
-            let message = "another server of this port differs in TLS; it stays".to_owned();
+            let message =
+                "another server of this port is for TLS, which stays: a port has one kind".to_owned();
             vec![finding(Code::PortCollision, "port", message)]
         }
         ServerStanding::Refused(Refusal::Host(host)) => {

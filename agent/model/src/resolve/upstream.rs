@@ -10,17 +10,19 @@ use k8s_openapi::api::core::v1::Service;
 use sealgate_core::config::{ServiceEntryPort, ServiceEntrySpec};
 
 use self::endpoints::{from_endpoints, from_slice};
+use super::addresses::AddressPolicy;
 use super::catalog::{Known, service_ports};
 use super::lowered::Use;
 use crate::Code;
 use crate::Meta;
 use crate::resolved::{Endpoint, Endpoints, Upstream};
+use crate::validate;
 
 /// What is to be said of each VirtualService that names the destination.
 pub(super) type Doubts = Vec<(Code, String)>;
 
 /// The upstream of a destination.
-pub(super) fn upstream(of: &Use, known: Option<&Known>) -> (Upstream, Doubts) {
+pub(super) fn upstream(of: &Use, known: Option<&Known>, policy: &AddressPolicy) -> (Upstream, Doubts) {
     let mut doubts = Doubts::new();
     let nothing = Known::default();
     let known = known.unwrap_or(&nothing);
@@ -44,6 +46,12 @@ pub(super) fn upstream(of: &Use, known: Option<&Known>) -> (Upstream, Doubts) {
         doubts.push((Code::UnknownDestination, message));
         (false, Endpoints::Known(Vec::new()))
     };
+    let mut refused = Vec::new();
+    let endpoints = policy.filter(endpoints, &mut refused);
+    doubts.extend(refused.into_iter().map(|reason| {
+        let message = format!("{}: no request is sent to {reason}", of.host);
+        (Code::BarredAddress, message)
+    }));
     let upstream = Upstream {
         name: Arc::clone(&of.cluster),
         http2,
@@ -90,6 +98,14 @@ fn of_service(
         return (http2, sorted(from_endpoints(endpoints, own)));
     }
     let external = service.spec.as_ref().and_then(|spec| spec.external_name.clone());
+    if let Some(name) = external.as_deref().filter(|name| !is_dns_name(name)) {
+        let message = format!(
+            "Service {}/{}: externalName {name:?} is not a DNS name",
+            meta.namespace, meta.name
+        );
+        doubts.push((Code::BadHost, message));
+        return (false, Endpoints::Known(Vec::new()));
+    }
     let endpoint = port_number(of.port).map(|port| Endpoint {
         address: external.unwrap_or_else(|| of.host.to_string()),
         port,
@@ -152,6 +168,12 @@ fn selected(
 
 fn target(port: &ServiceEntryPort) -> u32 {
     port.target_port.unwrap_or(port.number)
+}
+
+/// As the API server wants it; an address is none.
+fn is_dns_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    validate::is_name_of_host(&name) && name.parse::<IpAddr>().is_err()
 }
 
 fn is_http2(protocol: &str) -> bool {

@@ -102,7 +102,7 @@ impl Uses {
             self.by_host.remove(&host, cluster);
             return (true, Vec::new());
         }
-        let (now, doubts) = upstream(&used.of, catalog.get(&used.of.host));
+        let (now, doubts) = upstream(&used.of, catalog.get(&used.of.host), catalog.addresses());
         used.doubts = doubts;
         let moved = used.upstream.as_deref() != Some(&now);
         if moved {

@@ -1,8 +1,11 @@
 //! Gateways: their servers one by one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 
 use super::{is_host, split_host};
+use crate::manifest::is_name;
 use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
@@ -115,6 +118,8 @@ fn tls(server: &Server, refuse: &mut impl FnMut(Code, &str, String)) {
             "certificates come from a Secret: its name is needed".to_owned(),
         );
     }
+    names(tls, refuse);
+    pins(tls, refuse);
     for (place, given) in [
         ("serverCertificate", tls.server_certificate.is_some()),
         ("privateKey", tls.private_key.is_some()),
@@ -151,6 +156,65 @@ fn tls(server: &Server, refuse: &mut impl FnMut(Code, &str, String)) {
             &format!("tls.cipherSuites[{at}]"),
             format!("{suite:?} is not known to Envoy"),
         );
+    }
+}
+
+/// The names of Secrets become selectors, paths and the names of resources.
+fn names(tls: &ServerTls, refuse: &mut impl FnMut(Code, &str, String)) {
+    let single = [
+        ("credentialName", &tls.credential_name),
+        ("caCertCredentialName", &tls.ca_cert_credential_name),
+    ];
+    let single = single
+        .into_iter()
+        .filter_map(|(place, name)| Some((place.to_owned(), name.as_ref()?)));
+    let several = tls.credential_names.iter().enumerate();
+    let several = several.map(|(at, name)| (format!("credentialNames[{at}]"), name));
+    for (place, name) in single.chain(several) {
+        // An empty one is as good as none.
+        if !name.is_empty() && !is_name(name) {
+            let message =
+                format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
+            refuse(Code::BadCredentialName, &format!("tls.{place}"), message);
+        }
+    }
+}
+
+/// As Envoy wants them: it refuses a whole listener for one that it cannot read.
+fn pins(tls: &ServerTls, refuse: &mut impl FnMut(Code, &str, String)) {
+    for (at, pin) in tls.verify_certificate_spki.iter().enumerate() {
+        if !is_spki(pin) {
+            let message = format!("{pin:?}: the base64 of a SHA-256, 44 letters");
+            refuse(
+                Code::BadCertificatePin,
+                &format!("tls.verifyCertificateSpki[{at}]"),
+                message,
+            );
+        }
+    }
+    for (at, pin) in tls.verify_certificate_hash.iter().enumerate() {
+        if !is_hash(pin) {
+            let message =
+                format!("{pin:?}: a SHA-256 as 64 hexadecimal digits, or pairs of them with colons");
+            refuse(
+                Code::BadCertificatePin,
+                &format!("tls.verifyCertificateHash[{at}]"),
+                message,
+            );
+        }
+    }
+}
+
+fn is_spki(pin: &str) -> bool {
+    STANDARD.decode(pin).is_ok_and(|bytes| bytes.len() == 32)
+}
+
+fn is_hash(pin: &str) -> bool {
+    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match pin.len() {
+        64 => pin.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        95 => pin.split(':').all(is_pair),
+        _ => false,
     }
 }
 

@@ -1,28 +1,99 @@
-//! DestinationRules and ServiceEntries: what of them is read, and what is not carried out.
+//! DestinationRules and ServiceEntries: what Envoy would refuse, and what is not carried out.
 
-use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec};
+use std::net::IpAddr;
 
+use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec, WorkloadEntry};
+
+use super::{is_host, is_name_of_host, is_subset};
 use crate::report::ObjectReport;
+use crate::{Code, Severity};
+
+/// Envoy adds the weights of a cluster up in 32 bits.
+const LARGEST_WEIGHT: u32 = 1_000_000;
 
 pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectReport) {
     report.not_carried_out("spec.trafficPolicy", spec.traffic_policy.is_some());
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
+    if !is_host(&spec.host.to_ascii_lowercase()) {
+        refuse(
+            report,
+            "spec.host".to_owned(),
+            format!("{:?} is not a host name", spec.host),
+        );
+    }
     for (at, subset) in spec.subsets.iter().enumerate() {
-        let field = format!("spec.subsets[{at}].trafficPolicy");
-        report.not_carried_out(field, subset.traffic_policy.is_some());
+        let field = format!("spec.subsets[{at}]");
+        report.not_carried_out(format!("{field}.trafficPolicy"), subset.traffic_policy.is_some());
+        if !is_subset(&subset.name) {
+            let message = format!("{:?}: letters, digits, `-`, `_` and `.`, 63 at most", subset.name);
+            refuse(report, format!("{field}.name"), message);
+        }
     }
 }
 
 pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut ObjectReport) {
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
     report.not_carried_out("spec.subjectAltNames", !spec.subject_alt_names.is_empty());
-    for (at, endpoint) in spec.endpoints.iter().enumerate() {
-        for (name, given) in [
-            ("network", &endpoint.network),
-            ("locality", &endpoint.locality),
-            ("serviceAccount", &endpoint.service_account),
-        ] {
-            report.not_carried_out(format!("spec.endpoints[{at}].{name}"), given.is_some());
+    for (at, host) in spec.hosts.iter().enumerate() {
+        if !is_host(&host.to_ascii_lowercase()) {
+            refuse(
+                report,
+                format!("spec.hosts[{at}]"),
+                format!("{host:?} is not a host name"),
+            );
         }
     }
+    for (at, port) in spec.ports.iter().enumerate() {
+        let numbers = [("number", Some(port.number)), ("targetPort", port.target_port)];
+        for (name, number) in numbers {
+            if let Some(number) = number.filter(|number| !is_port(*number)) {
+                refuse(
+                    report,
+                    format!("spec.ports[{at}].{name}"),
+                    format!("{number}: from 1 to 65535"),
+                );
+            }
+        }
+    }
+    for (at, own) in spec.endpoints.iter().enumerate() {
+        endpoint(own, &format!("spec.endpoints[{at}]"), report);
+    }
+}
+
+fn endpoint(own: &WorkloadEntry, field: &str, report: &mut ObjectReport) {
+    for (name, given) in [
+        ("network", &own.network),
+        ("locality", &own.locality),
+        ("serviceAccount", &own.service_account),
+    ] {
+        report.not_carried_out(format!("{field}.{name}"), given.is_some());
+    }
+    let is_address = own.address.parse::<IpAddr>().is_ok();
+    let name = own.address.strip_suffix('.').unwrap_or(&own.address);
+    if !is_address && !is_name_of_host(name) {
+        let message = format!("{:?} is neither an IP address nor a DNS name", own.address);
+        refuse(report, format!("{field}.address"), message);
+    }
+    for (name, number) in own.ports.iter().filter(|(_, number)| !is_port(**number)) {
+        refuse(
+            report,
+            format!("{field}.ports[{name:?}]"),
+            format!("{number}: from 1 to 65535"),
+        );
+    }
+    if let Some(weight) = own.weight.filter(|weight| !(1..=LARGEST_WEIGHT).contains(weight)) {
+        refuse(
+            report,
+            format!("{field}.weight"),
+            format!("{weight}: from 1 to {LARGEST_WEIGHT}"),
+        );
+    }
+}
+
+fn refuse(report: &mut ObjectReport, field: String, message: String) {
+    report.add(Severity::Error, Code::BadService, field, message);
+}
+
+fn is_port(number: u32) -> bool {
+    (1..=65535).contains(&number)
 }

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::CredentialName;
 use crate::manifest;
-use crate::resolve::{Gateway, Resolver};
+use crate::resolve::{AddressPolicy, Gateway, Resolver};
 use crate::store::Moved;
+use crate::tenancy::{Tenancy, Tenants};
 use crate::{Kind, Meta, Object, ObjectRef};
 
 const HOSTS: [&str; 6] = ["*", "*.a.test", "b.a.test", "c.a.test", "*.b.a.test", "d.test"];
@@ -66,6 +67,12 @@ impl World {
             labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
             port_map: BTreeMap::from([(443, 8443)]),
             on_demand_from: 2,
+            tenants: Tenants {
+                tenancy: Tenancy::Namespaces,
+                gateway: "gw".to_owned(),
+                root: "gw".to_owned(),
+            },
+            addresses: AddressPolicy::default(),
         }
     }
 

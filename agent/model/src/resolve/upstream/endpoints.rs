@@ -61,6 +61,7 @@ pub(super) fn from_endpoints(endpoints: &CoreEndpoints, own: &ServicePort) -> Ve
             continue;
         };
         let addresses = subset.addresses.iter().flatten();
+        let addresses = addresses.filter(|address| address.ip.parse::<std::net::IpAddr>().is_ok());
         all.extend(addresses.map(|address| Endpoint {
             address: address.ip.clone(),
             port,

@@ -1,0 +1,128 @@
+//! Addresses that are nobody's upstream: those of the gateway's own machine. Envoy's admin interface listens there, and a
+//! route to it would let clients end the proxy.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::resolved::{Endpoint, Endpoints};
+
+/// Where requests may be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddressPolicy {
+    /// Loopback and link-local addresses are upstreams like others.
+    pub local: bool,
+    /// Ports that are none's there, nor under a name that could lead there: those of admin interfaces.
+    pub barred_ports: BTreeSet<u16>,
+}
+
+impl AddressPolicy {
+    /// Takes out what is not allowed, and says why.
+    pub(super) fn filter(&self, endpoints: Endpoints, refused: &mut Vec<String>) -> Endpoints {
+        let mut allowed = |all: Vec<Endpoint>| -> Vec<Endpoint> {
+            let judged = all.into_iter().filter(|endpoint| match self.refusal(endpoint) {
+                Some(reason) => {
+                    refused.push(format!("{}:{}: {reason}", endpoint.address, endpoint.port));
+                    false
+                }
+                None => true,
+            });
+            judged.collect()
+        };
+        match endpoints {
+            Endpoints::Known(all) => Endpoints::Known(allowed(all)),
+            Endpoints::Dns(all) => Endpoints::Dns(allowed(all)),
+        }
+    }
+
+    fn refusal(&self, endpoint: &Endpoint) -> Option<&'static str> {
+        let is_barred = self.barred_ports.contains(&endpoint.port);
+        let Ok(address) = endpoint.address.parse::<IpAddr>() else {
+            let is_local = is_local_name(&endpoint.address);
+            return match (is_local && !self.local, is_barred) {
+                (true, _) => Some("a name of the gateway's own machine"),
+                // Where a name leads is only known when it is too late.
+                (false, true) => Some("the port of an admin interface, under a name that may lead to it"),
+                (false, false) => None,
+            };
+        };
+        let address = address.to_canonical();
+        if address.is_unspecified() || address.is_multicast() || is_broadcast(address) {
+            Some("not the address of a service")
+        } else if !is_local(address) {
+            None
+        } else if !self.local {
+            Some("an address of the gateway's own machine")
+        } else if is_barred {
+            Some("the port of an admin interface")
+        } else {
+            None
+        }
+    }
+}
+
+fn is_broadcast(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_broadcast())
+}
+
+/// Loopback, and link-local, where clouds have their metadata.
+fn is_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            address.is_loopback() || address.is_link_local() || address.octets().first() == Some(&0)
+        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    }
+}
+
+fn is_local_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || name == "localhost.localdomain"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_to_the_gateways_own_machine_is_taken_out() {
+        let policy = |local| AddressPolicy {
+            local,
+            barred_ports: BTreeSet::from([15_000]),
+        };
+        // Allowed where local addresses are not, and where they are.
+        for (address, port, cluster, machine) in [
+            ("10.0.0.1", 80, true, true),
+            ("10.0.0.1", 15_000, true, true),
+            ("2001:db8::1", 80, true, true),
+            ("127.0.0.1", 80, false, true),
+            ("127.0.0.1", 15_000, false, false),
+            ("127.9.9.9", 15_000, false, false),
+            ("::1", 80, false, true),
+            ("::ffff:127.0.0.1", 15_000, false, false),
+            ("169.254.169.254", 80, false, true),
+            ("fe80::1", 80, false, true),
+            ("0.0.0.0", 80, false, false),
+            ("0.1.2.3", 80, false, true),
+            ("::", 80, false, false),
+            ("224.0.0.1", 80, false, false),
+            ("255.255.255.255", 80, false, false),
+            ("localhost", 80, false, true),
+            ("A.LocalHost.", 80, false, true),
+            ("web.example.com", 80, true, true),
+            ("web.example.com", 15_000, false, false),
+        ] {
+            for (local, expected) in [(false, cluster), (true, machine)] {
+                let endpoint = Endpoint {
+                    address: address.to_owned(),
+                    port,
+                    weight: 1,
+                };
+                let mut refused = Vec::new();
+                let left = policy(local).filter(Endpoints::Known(vec![endpoint]), &mut refused);
+                let is_left = left != Endpoints::Known(Vec::new());
+                assert_eq!(is_left, expected, "{address}:{port}, local {local}");
+                assert_eq!(refused.is_empty(), expected, "{address}:{port}, local {local}");
+            }
+        }
+    }
+}

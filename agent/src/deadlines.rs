@@ -35,6 +35,12 @@ impl<K: Ord + Clone, T: Ord + Copy> Deadlines<K, T> {
         self.by_time.remove(&(at, key))
     }
 
+    /// Puts off all that are due.
+    pub(crate) fn postpone_due(&mut self, now: T, to: T) {
+        let due: Vec<K> = std::iter::from_fn(|| self.take_due(now)).collect();
+        due.into_iter().for_each(|key| self.add(key, to));
+    }
+
     /// The first deadline.
     pub(crate) fn next(&self) -> Option<T> {
         self.by_time.first().map(|(at, _)| *at)
@@ -65,5 +71,12 @@ mod tests {
         assert_eq!(deadlines.take_due(3), Some("b"));
         assert_eq!((deadlines.take_due(3), deadlines.take_due(3)), (Some("a"), None));
         assert_eq!(deadlines.next(), None);
+        deadlines.add("d", 1);
+        deadlines.add("e", 5);
+        deadlines.postpone_due(2, 7);
+        assert_eq!(
+            (deadlines.take_due(6), deadlines.take_due(7)),
+            (Some("e"), Some("d"))
+        );
     }
 }

@@ -213,6 +213,11 @@ impl Engine {
         self.resolver.wanted()
     }
 
+    /// From now on clusters that are gone are served on, beyond the grace, while this says that a proxy may name them.
+    pub fn keep_while(&mut self, in_use: impl Fn(&Snapshot) -> bool + Send + Sync + 'static) {
+        self.publisher.keep_while(in_use);
+    }
+
     /// Takes off what lingered long enough.
     pub fn expire(&mut self, now: Instant) {
         self.publisher.update(now, |_| ());

@@ -240,6 +240,16 @@ pub struct Publisher {
     grace: Duration,
     /// Resources that are gone and still served, until when.
     retired: Deadlines<Retired, Instant>,
+    in_use: InUse,
+}
+
+/// Whether a proxy may still name what a snapshot does not: then nothing that is gone is taken off.
+struct InUse(Box<dyn Fn(&Snapshot) -> bool + Send + Sync>);
+
+impl fmt::Debug for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InUse")
+    }
 }
 
 impl Publisher {
@@ -253,14 +263,23 @@ impl Publisher {
                 sender,
                 grace,
                 retired: Deadlines::default(),
+                in_use: InUse(Box::new(|_| false)),
             },
             receiver,
         )
     }
 
+    /// From now on what is gone is kept, beyond the grace, while this says that a proxy may still name it.
+    pub fn keep_while(&mut self, in_use: impl Fn(&Snapshot) -> bool + Send + Sync + 'static) {
+        self.in_use = InUse(Box::new(in_use));
+    }
+
     /// Makes changes, and publishes them at once if something moved. Says whether it did.
     pub fn update(&mut self, now: Instant, change: impl FnOnce(&mut Draft<'_>)) -> bool {
         let mut snapshot = Snapshot::clone(&self.sender.borrow());
+        if self.retired.next().is_some_and(|first| first <= now) && (self.in_use.0)(&snapshot) {
+            self.retired.postpone_due(now, now + self.grace);
+        }
         let mut draft = Draft {
             snapshot: &mut snapshot,
             retired: &mut self.retired,

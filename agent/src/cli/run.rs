@@ -69,8 +69,10 @@ async fn serve(run: Run) -> Result<()> {
         listen: run.listen.to_string(),
         module: module::install(run.filter.as_deref(), &config.path)?,
     };
-    let (engine, snapshots) = Engine::new(settings);
+    let (mut engine, snapshots) = Engine::new(settings);
     let proxies = Proxies::default();
+    let held = proxies.clone();
+    engine.keep_while(move |snapshot| held.are_behind(snapshot));
     let (show, views) = watch::channel(Arc::default());
     let shared = Shared::new(views, proxies.clone(), health.clone());
     let (stop, stopped) = watch::channel(false);

@@ -1,9 +1,10 @@
 //! One type of one Delta stream, as a pure state machine: messages and changes in, responses out.
 //!
 //! Follows the xDS protocol's incremental variant: every subscribed name is answered, also when it is subscribed
-//! again; what was sent is not sent again until it changes, whether it was taken or refused.
+//! again; what was sent is not sent again until it changes, whether it was taken or refused. Of a response that was refused
+//! each half is sent once more by itself, down to the one resource that is refused: Envoy may have dropped others with it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::open::Open;
@@ -43,6 +44,8 @@ pub(crate) struct DeltaSubscription {
     /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
     open: Open,
+    /// Parts of refused responses, which are sent one after the other.
+    suspects: VecDeque<Vec<Arc<str>>>,
     next_nonce: u64,
 }
 
@@ -60,6 +63,7 @@ impl Machine for DeltaSubscription {
             delta: Delta::default(),
             sent: HashMap::new(),
             open: Open::default(),
+            suspects: VecDeque::new(),
             next_nonce: 1,
         }
     }
@@ -69,7 +73,7 @@ impl Machine for DeltaSubscription {
     }
 
     fn is_waiting(&self) -> bool {
-        !self.open.is_empty()
+        !self.open.is_empty() || !self.suspects.is_empty()
     }
 
     fn has(&self, name: &str, version: &Version) -> bool {
@@ -117,6 +121,7 @@ impl Machine for DeltaSubscription {
         } else {
             self.respond(answer, snapshot)
         };
+        let response = response.or_else(|| self.send_suspects(snapshot));
         (acknowledgement, response)
     }
 
@@ -140,10 +145,35 @@ impl DeltaSubscription {
     }
 
     fn acknowledge(&mut self, request: &DeltaRequest) -> Option<Acknowledgement> {
+        let mut resources = self.open.take(&request.nonce)?;
+        // Which of several it is, the halves will show.
+        if request.error.is_some() && resources.len() > 1 {
+            let names: Vec<_> = resources.drain(..).map(|(wire, _)| wire).collect();
+            let (first, second) = names.split_at(names.len() / 2);
+            self.suspects.push_front(second.to_vec());
+            self.suspects.push_front(first.to_vec());
+        }
         Some(Acknowledgement {
-            resources: self.open.take(&request.nonce)?,
+            resources,
             refused: request.error.clone(),
         })
+    }
+
+    /// The next part of a refused response.
+    fn send_suspects(&mut self, snapshot: &Snapshot) -> Option<DeltaResponse> {
+        while let Some(suspects) = self.suspects.pop_front() {
+            let asked = suspects.into_iter().filter(|wire| self.is_asked(wire));
+            let asked: BTreeSet<_> = asked.collect();
+            if !asked.is_empty() {
+                return Some(self.send(asked, snapshot));
+            }
+        }
+        None
+    }
+
+    fn is_asked(&self, wire: &str) -> bool {
+        let asked = self.asked.get(self.canonical(wire).as_str());
+        self.wildcard || asked.is_some_and(|wires| wires.contains(wire))
     }
 
     /// What the proxy brings along from an earlier stream: only what vanished meanwhile is told, everything else

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use self::on_demand::OnDemandCounts;
 use super::Acknowledgement;
-use crate::snapshot::{TypeUrl, Version};
+use crate::snapshot::{Snapshot, TypeUrl, Version};
 
 /// Proxies that went are remembered up to this number.
 const REMEMBERED: usize = 64;
@@ -55,6 +55,25 @@ impl Proxies {
     #[must_use]
     pub fn list(&self) -> BTreeMap<String, Proxy> {
         self.lock().clone()
+    }
+
+    /// Whether a connected proxy goes on with older routes than these, because it refused them: what the older ones name
+    /// has to stay.
+    #[must_use]
+    pub fn are_behind(&self, snapshot: &Snapshot) -> bool {
+        let nodes = self.lock();
+        let connected = nodes.values().filter(|proxy| proxy.streams > 0);
+        let mut routes = connected.flat_map(|proxy| {
+            let kinds = [TypeUrl::ExtensionConfig, TypeUrl::Listener];
+            kinds.into_iter().flat_map(|kind| {
+                let held = proxy.held.get(&kind).into_iter().flatten();
+                held.map(move |(name, held)| (kind, name, held))
+            })
+        });
+        routes.any(|(kind, name, held)| {
+            let now = snapshot.get(kind, name);
+            held.refused.is_some() && now.is_some_and(|now| *now.version() != held.version)
+        })
     }
 
     /// The names that handshakes asked for.

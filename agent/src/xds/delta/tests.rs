@@ -101,6 +101,43 @@ fn a_nack_is_told_and_the_same_bytes_are_not_sent_again() {
     );
 }
 
+/// Envoy drops a whole response for one resource of it that it cannot take.
+#[test]
+fn what_was_refused_together_is_sent_apart_until_the_one_is_found() {
+    let all = ["ns/a", "ns/b", "ns/c", "ns/d", "ns/e"];
+    let now = snapshot(&all.map(|name| (name, "1")));
+    let mut machine = machine(TypeUrl::Secret);
+    let mut response = machine.on_request(&subscribe(&all), &now).1;
+    let (mut taken, mut refused, mut sent) = (BTreeSet::new(), Vec::new(), 0);
+    while let Some(open) = response {
+        sent += 1;
+        let names = names(Some(&open)).0;
+        let is_bad = names.iter().any(|name| name == "ns/c");
+        let word = DeltaRequest {
+            nonce: open.nonce,
+            error: is_bad.then(|| "bad".to_owned()),
+            ..DeltaRequest::default()
+        };
+        let (said, next) = machine.on_request(&word, &now);
+        let said = said.unwrap_or(Acknowledgement {
+            resources: Vec::new(),
+            refused: None,
+        });
+        let told = said.resources.into_iter().map(|(name, _)| name.to_string());
+        match said.refused {
+            None => taken.extend(told),
+            Some(_) => refused.extend(told),
+        }
+        response = next;
+    }
+    assert_eq!(
+        taken.into_iter().collect::<Vec<_>>(),
+        ["ns/a", "ns/b", "ns/d", "ns/e"]
+    );
+    assert_eq!(refused, ["ns/c"]);
+    assert!(sent <= 7 && !machine.is_waiting(), "{sent} responses");
+}
+
 #[test]
 fn a_stale_nonce_says_nothing() {
     let now = snapshot(&[("ns/a", "1")]);

@@ -178,6 +178,10 @@ impl DirectoryFollower {
             } else {
                 self.writers.remove(path);
             }
+            // A folder that went took its watch along; the next one of its name may have its inode too.
+            if let Some((folder, _)) = self.watched.remove_entry(path.as_path()) {
+                self.tree.touch([&folder].into_iter());
+            }
         }
         match self.look_around(burst, polled) {
             Ok(dirty) => dirty.iter().for_each(|unit| self.look(unit)),

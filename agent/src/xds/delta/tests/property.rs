@@ -55,7 +55,10 @@ struct Proxy {
     wants: BTreeSet<&'static str>,
     everything: bool,
     has: BTreeMap<String, Version>,
-    open: Vec<String>,
+    /// What was not answered yet, each with its names.
+    open: Vec<(String, Vec<String>)>,
+    /// How often a name was refused together with others: as often it comes once more.
+    suspected: BTreeMap<String, usize>,
     /// What this message asks for: it may come, or be told absent, whatever came before.
     entitled: BTreeSet<String>,
 }
@@ -116,6 +119,7 @@ impl Proxy {
             names.push("*");
         }
         self.open.clear();
+        self.suspected.clear();
         self.spoke = false;
         if names.is_empty() && !self.everything {
             self.has.clear();
@@ -134,26 +138,43 @@ impl Proxy {
 
     fn receive(&mut self, response: Option<DeltaResponse>) -> Result<(), TestCaseError> {
         let Some(response) = response else { return Ok(()) };
+        let mut names = Vec::new();
         for (name, resource) in &response.resources {
             prop_assert!(!resource.body().is_empty(), "no body");
             let old = self.has.insert(name.to_string(), Arc::clone(resource.version()));
             let again = old.as_ref() == Some(resource.version());
-            prop_assert!(!again || self.entitled.contains(&**name), "{name} twice");
+            prop_assert!(!again || self.may_come_again(name), "{name} twice");
+            names.push(name.to_string());
         }
         for name in &response.removed {
             let had = self.has.remove(&**name).is_some();
-            prop_assert!(had || self.entitled.contains(&**name), "{name} absent twice");
+            prop_assert!(had || self.may_come_again(name), "{name} absent twice");
+            names.push(name.to_string());
         }
-        self.open.push(response.nonce);
+        self.open.push((response.nonce, names));
         Ok(())
     }
 
-    fn take(&mut self, at: usize) -> String {
-        if at < self.open.len() {
-            self.open.remove(at)
-        } else {
-            String::new()
+    fn may_come_again(&mut self, name: &str) -> bool {
+        if self.entitled.contains(name) {
+            return true;
         }
+        let suspected = self.suspected.get_mut(name).filter(|times| **times > 0);
+        suspected.map(|times| *times -= 1).is_some()
+    }
+
+    /// A response to be answered, and whether it is refused.
+    fn take(&mut self, at: usize, refused: bool) -> String {
+        if at >= self.open.len() {
+            return String::new();
+        }
+        let (nonce, names) = self.open.remove(at);
+        if refused && names.len() > 1 {
+            for name in names {
+                *self.suspected.entry(name).or_default() += 1;
+            }
+        }
+        nonce
     }
 }
 
@@ -182,11 +203,11 @@ proptest! {
             let before = receiver.borrow().clone();
             let request = match &step {
                 Step::Ask(on, off, at) => {
-                    let nonce = proxy.take(*at);
+                    let nonce = proxy.take(*at, false);
                     Some(proxy.say(&named(*on), &named(*off), nonce, None))
                 }
                 Step::Acknowledge(at, good) => {
-                    let nonce = proxy.take(*at);
+                    let nonce = proxy.take(*at, !good);
                     Some(proxy.say(&[], &[], nonce, (!good).then(|| "no".to_owned())))
                 }
                 Step::Reconnect(_) => {

@@ -109,6 +109,9 @@ pub enum ConfigError {
     /// No object could be in it.
     #[error("--namespace {0}: expected lower-case letters, digits and `-`")]
     Namespace(String),
+    /// No object could be in it.
+    #[error("--root-namespace {0}: expected lower-case letters, digits and `-`")]
+    RootNamespace(String),
     /// Not pairs.
     #[error("--gateway-labels {0}: expected KEY=VALUE,..., each KEY once")]
     Labels(String),
@@ -212,6 +215,9 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
             ..Self::new(&namespace)
         };
         if let Some(root) = &args.root_namespace {
+            if !is_name(root) {
+                return Err(ConfigError::RootNamespace(root.clone()));
+            }
             settings.tenants.root.clone_from(root);
         }
         settings.tenants.tenancy = tenancy(args.tenancy.unwrap_or(TenancyArg::Single));

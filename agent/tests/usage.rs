@@ -76,6 +76,8 @@ const WRONG: [(&str, &str, &str); 41] = [
     ("check", "--dir", "/no/such/folder"),
     ("check --dir DIR", "--namespace", "Not a name"),
     ("check --dir DIR", "--gateway-labels", "istio"),
+    ("check --dir DIR", "--root-namespace", "Not a name"),
+    ("check --dir DIR", "--tenancy", "nonsense"),
     ("explain http://a.example/", "--dir", "/no/such/folder"),
     ("explain --dir DIR http://a.example/", "--method", "G T"),
     ("explain --dir DIR http://a.example/", "--header", "no colon"),
@@ -163,6 +165,9 @@ fn every_flag_of_run_has_a_variable() {
         ("--filter", "/no/such/module"),
         ("--strict-names", "perhaps"),
         ("--refuse-expired", "perhaps"),
+        ("--tenancy", "nonsense"),
+        ("--root-namespace", "Not a name"),
+        ("--allow-local-upstreams", "perhaps"),
     ];
     let help = String::from_utf8(output(&mut site.command("run --help")).stdout).unwrap();
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--"));

@@ -148,6 +148,8 @@ impl Source {
             Self::Kubernetes { namespace, .. } => {
                 vec![
                     "--source=kubernetes".to_owned(),
+                    // The upstreams of the tests listen on loopback.
+                    "--allow-local-upstreams=true".to_owned(),
                     format!("--namespace={namespace}"),
                 ]
             }

@@ -227,7 +227,9 @@ impl Resolver {
         for host in std::mem::take(&mut self.hosts) {
             self.settle_host(&host, ledger);
         }
-        self.catalog.settle(ledger);
+        for (host, findings) in self.catalog.take_strangers() {
+            ledger.set(Speaker::Service(host), findings);
+        }
         let clusters = self.routes.settle_clusters(&self.catalog, ledger);
         let gateways = KnownGateways {
             served: &self.gateways,

@@ -11,9 +11,7 @@ use super::addresses::AddressPolicy;
 use super::lowered::{Lowered, Use};
 use super::own_gateway::Gateway;
 use super::service::is_exported;
-use super::speaker::Speaker;
 use crate::Code;
-use crate::ledger::Ledger;
 use crate::store::Moved;
 use crate::tenancy::{self, Authority, Tenants};
 use crate::{Finding, Severity};
@@ -111,14 +109,16 @@ impl Catalog {
         }
     }
 
-    /// Says of objects that may not speak for a host that they do not.
-    pub(super) fn settle(&mut self, ledger: &mut Ledger<Speaker>) {
-        for host in std::mem::take(&mut self.touched) {
+    /// What is to be said from now on, by host, of objects that may not speak for it.
+    pub(super) fn take_strangers(&mut self) -> Vec<(Arc<str>, Vec<Finding>)> {
+        let touched = std::mem::take(&mut self.touched).into_iter();
+        let said = touched.map(|host| {
             let strangers = self.hosts.get(&host).map(|known| known.strangers.as_slice());
             let strangers = strangers.unwrap_or_default().iter();
             let findings = strangers.map(|stranger| foreign(stranger, &host)).collect();
-            ledger.set(Speaker::Service(host), findings);
-        }
+            (host, findings)
+        });
+        said.collect()
     }
 
     /// Takes a change of an object, and says which hosts it touched.

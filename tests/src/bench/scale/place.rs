@@ -35,7 +35,10 @@ impl Place {
     pub(super) fn flags(&self) -> Vec<String> {
         match self {
             Self::Directory(folder) => vec![format!("--source=dir:{}", folder.objects.display())],
-            Self::Kubernetes(_) => vec!["--source=kubernetes".to_owned()],
+            Self::Kubernetes(_) => vec![
+                "--source=kubernetes".to_owned(),
+                "--allow-local-upstreams=true".to_owned(),
+            ],
         }
     }
 

@@ -1,0 +1,303 @@
+//! A hostile namespace beside a platform that serves: what it writes is refused by name, and the platform's hosts answer as
+//! before, with and without TLS. Real agent, real Envoy.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use sealgate_tests::client::{Tls, Version, fetch, fetch_plain};
+use sealgate_tests::pki::Authority;
+use sealgate_tests::site::Site;
+use sealgate_tests::{echo, eventually};
+
+const SOON: Duration = Duration::from_secs(10);
+/// In which a change of the platform's arrives, whatever the hostile namespace has written.
+const PROMPT: Duration = Duration::from_secs(2);
+
+const HOST: &str = "shop.test";
+
+fn service_entry(namespace: &str, host: &str, port: u16, labels: &str) -> String {
+    format!(
+        "apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: entry, namespace: {namespace}}}
+spec:
+  hosts: [{host}]
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}{labels}}}]
+---
+"
+    )
+}
+
+fn gateway(namespace: &str, name: &str, servers: &str) -> String {
+    format!(
+        "apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+{servers}---
+"
+    )
+}
+
+fn https(host: &str, tls: &str) -> String {
+    format!(
+        "  - port: {{number: 443, name: https, protocol: HTTPS}}
+    hosts: [\"{host}\"]
+    tls: {{mode: SIMPLE, {tls}}}
+"
+    )
+}
+
+fn http(number: u16, host: &str) -> String {
+    format!(
+        "  - port: {{number: {number}, name: http, protocol: HTTP}}
+    hosts: [\"{host}\"]
+"
+    )
+}
+
+fn routes(namespace: &str, gateway: &str, host: &str, rules: &str) -> String {
+    format!(
+        "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: routes, namespace: {namespace}}}
+spec:
+  hosts: [\"{host}\"]
+  gateways: [{gateway}]
+  http:
+{rules}---
+"
+    )
+}
+
+fn to(path: &str, host: &str) -> String {
+    format!(
+        "  - match: [{{uri: {{prefix: {path}}}}}]
+    route: [{{destination: {{host: {host}, port: {{number: 80}}}}}}]
+"
+    )
+}
+
+/// The platform, and who attacks it.
+struct Stand {
+    site: Site,
+    tls: Tls,
+    web: u16,
+    stolen: u16,
+}
+
+impl Stand {
+    async fn start() -> Result<Self> {
+        let flags = ["--tenancy=namespaces", "--allow-local-upstreams=true"];
+        let site = Site::start_with(flags.map(str::to_owned).to_vec()).await?;
+        Authority::new("CA")?
+            .leaf(&[HOST, "*.test"])?
+            .write(&site.dir().join("edge"))?;
+        let stand = Self {
+            site,
+            tls: Tls::new(Version::H1, None)?,
+            web: echo::start("web").await?,
+            stolen: echo::start("stolen").await?,
+        };
+        stand.platform("web")?;
+        eventually("the platform serves", SOON, || stand.is_unharmed("web")).await?;
+        Ok(stand)
+    }
+
+    /// The platform's objects; everything goes to this subset of its service.
+    fn platform(&self, subset: &str) -> Result<()> {
+        let servers = https("team-a/shop.test", "credentialName: edge") + &http(80, "team-a/shop.test");
+        let service = "web.team-a.svc.cluster.local";
+        let rules =
+            format!("  - route: [{{destination: {{host: web, subset: {subset}, port: {{number: 80}}}}}}]\n");
+        let subsets = format!(
+            "apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: web, namespace: team-a}}
+spec: {{host: web, subsets: [{{name: {subset}, labels: {{version: good}}}}]}}
+---
+"
+        );
+        let objects = [
+            gateway("team-a", "shop", &servers),
+            service_entry("team-a", service, self.web, ", labels: {version: good}"),
+            subsets,
+            routes("team-a", "shop", HOST, &rules),
+        ];
+        self.site.write("platform.yaml", &objects.concat())
+    }
+
+    async fn is_unharmed(&self, upstream: &str) -> Result<()> {
+        for path in ["/", "/login"] {
+            let plain = fetch_plain(self.site.http, HOST, path).await?;
+            let (secure, _) = fetch(self.site.https, HOST, path, &self.tls).await?;
+            for answer in [plain, secure] {
+                let expected = format!("{upstream}\n");
+                ensure!(
+                    answer.body.starts_with(&expected),
+                    "{path}: {} {}",
+                    answer.status,
+                    answer.body
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn says(&self, code: &str, object: &str) -> Result<()> {
+        let status = self.site.status().await?;
+        let findings = status["refusals"].as_array().context("no refusals")?;
+        let found = findings
+            .iter()
+            .any(|finding| finding["code"] == code && finding["object"] == object);
+        ensure!(found, "no {code} of {object} among {findings:?}");
+        Ok(())
+    }
+}
+
+/// What is written in `team-b`, and what is said of it.
+fn attacks(stand: &Stand) -> Vec<(&'static str, String, &'static str, &'static str)> {
+    let web = "web.team-a.svc.cluster.local";
+    let own = |servers: &str| gateway("team-b", "aaa", servers);
+    let foreign_subset = format!(
+        "apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: aaa, namespace: team-b}}
+spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
+"
+    );
+    let wide = own(&(https("*.test", "credentialName: edge") + &http(80, "*.test")))
+        + &service_entry("team-b", "stolen.test", stand.stolen, "")
+        + &routes("team-b", "aaa", HOST, &to("/login", "stolen.test"));
+    let admin = own(&http(80, "b.test"))
+        + &service_entry("team-b", "admin.test", stand.site.admin, "")
+        + &routes("team-b", "aaa", "b.test", &to("/", "admin.test"));
+    let gateway = "Gateway team-b/aaa";
+    vec![
+        (
+            "a ServiceEntry for another's Service",
+            service_entry("team-b", web, stand.stolen, ", labels: {version: good}"),
+            "foreign-service",
+            "ServiceEntry team-b/entry",
+        ),
+        (
+            "a DestinationRule for another's Service",
+            foreign_subset,
+            "foreign-service",
+            "DestinationRule team-b/aaa",
+        ),
+        ("rules for another's host by a wider server", wide, "", ""),
+        (
+            "a plain server on a port for TLS, in a Gateway that comes first",
+            own(&http(443, "*")),
+            "port-collision",
+            gateway,
+        ),
+        (
+            "a name that is a selector",
+            own(&https("b.test", "credentialName: \"a=b,c\\\\\"")),
+            "bad-credential-name",
+            gateway,
+        ),
+        (
+            "a pin that Envoy refuses a listener for",
+            own(
+                &https("b.test", "credentialName: edge, verifyCertificateSpki: [AAAA]")
+                    .replace("SIMPLE", "MUTUAL"),
+            ),
+            "bad-certificate-pin",
+            gateway,
+        ),
+        (
+            "another pin of that kind",
+            own(
+                &https("b.test", "credentialName: edge, verifyCertificateHash: [xyz]")
+                    .replace("SIMPLE", "MUTUAL"),
+            ),
+            "bad-certificate-pin",
+            gateway,
+        ),
+        (
+            "a line of the log in a destination",
+            own(&http(80, "b.test"))
+                + &routes("team-b", "aaa", "b.test", &to("/", "\"x\\n2026 ERROR forged\"")),
+            "bad-destination",
+            "VirtualService team-b/routes",
+        ),
+        (
+            "an endpoint without an address",
+            service_entry("team-b", "b.test", stand.stolen, "").replace("address: 127.0.0.1", "address: ''"),
+            "bad-service",
+            "ServiceEntry team-b/entry",
+        ),
+        (
+            "an admin interface as upstream",
+            admin,
+            "barred-address",
+            "VirtualService team-b/routes",
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_hostile_namespace_writes_harms_nobody_and_is_named() -> Result<()> {
+    let stand = Stand::start().await?;
+    for (round, (what, objects, code, object)) in attacks(&stand).into_iter().enumerate() {
+        stand.site.write("hostile.yaml", &objects)?;
+        if !code.is_empty() {
+            eventually(what, SOON, || stand.says(code, object)).await?;
+        }
+        // A change of the platform's comes after it: then what is hostile has been taken, or refused.
+        let subset = format!("v{round}");
+        stand.platform(&subset)?;
+        let version = format!("subset: {subset}");
+        let arrives = || async {
+            let config = stand
+                .site
+                .envoy_page("/config_dump?resource=dynamic_active_clusters")
+                .await?;
+            ensure!(config.contains(&format!("outbound|80|{subset}|")), "no {version}");
+            Ok(())
+        };
+        eventually(
+            &format!("{what}: a change of the platform's arrives"),
+            PROMPT,
+            arrives,
+        )
+        .await?;
+        eventually(what, PROMPT, || stand.is_unharmed("web")).await?;
+    }
+    let refused = stand.site.envoy_page("/stats?filter=update_rejected").await?;
+    let count = |line: &str| {
+        line.rsplit(": ")
+            .next()
+            .and_then(|count| count.parse::<u64>().ok())
+    };
+    ensure!(refused.lines().all(|line| count(line) == Some(0)), "{refused}");
+    let log = std::fs::read_to_string(stand.site.agent_log())?;
+    ensure!(
+        !log.contains("\n2026 ERROR forged"),
+        "a line of the log is forged"
+    );
+    Ok(())
+}
+
+/// What a route names is an admin interface's: its requests are answered with 503.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_reaches_an_admin_interface() -> Result<()> {
+    let stand = Stand::start().await?;
+    let attacks = attacks(&stand);
+    let (what, objects, code, object) = attacks.last().context("there is none")?;
+    stand.site.write("hostile.yaml", objects)?;
+    eventually(what, SOON, || stand.says(code, object)).await?;
+    let unavailable = || async {
+        let answer = fetch_plain(stand.site.http, "b.test", "/readyz").await?;
+        ensure!(answer.status == 503, "{} {}", answer.status, answer.body);
+        Ok(())
+    };
+    eventually("503", SOON, unavailable).await
+}

@@ -1,6 +1,6 @@
 //! Joins the parts in the one direction: source, store and credentials, resolution, snapshot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,11 @@ use sealgate_model::{SourceEvent, SourceObject};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+use crate::blame;
 use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, Records};
 use crate::news;
-use crate::snapshot::{Publisher, Snapshot};
+use crate::snapshot::{Publisher, Snapshot, TypeUrl};
 use crate::translate::{self, Settings};
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
@@ -45,6 +46,8 @@ pub struct Engine {
     ledger: Ledger<Speaker>,
     publisher: Publisher,
     rotations: OrdMap<CredentialName, Rotation>,
+    /// Resources that proxies refuse.
+    refused: BTreeSet<(TypeUrl, Arc<str>)>,
     synced: bool,
 }
 
@@ -91,6 +94,7 @@ impl Engine {
             ledger: Ledger::default(),
             publisher,
             rotations: OrdMap::new(),
+            refused: BTreeSet::new(),
             synced: false,
         };
         (engine, snapshots)
@@ -205,6 +209,21 @@ impl Engine {
                 self.rotations.remove(name);
             }
         }
+    }
+
+    /// Proxies refuse these resources now, and no others: says so of the objects that they were made of.
+    pub fn refused(&mut self, refusals: &BTreeMap<(TypeUrl, Arc<str>), String>) -> Vec<News> {
+        let now: BTreeSet<_> = refusals.keys().cloned().collect();
+        for resource in self.refused.union(&now) {
+            let speaker = Speaker::Resource(format!("{} {}", resource.0.short(), resource.1).into());
+            let reason = refusals.get(resource);
+            let findings = reason.map(|reason| blame::findings(&self.resolver, resource, reason));
+            self.ledger.set(speaker, findings.unwrap_or_default());
+        }
+        self.refused = now;
+        let told = self.ledger.news(&BTreeSet::new());
+        told.iter().for_each(news::log);
+        told
     }
 
     /// The credentials that Gateways name.

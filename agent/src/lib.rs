@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod args;
+mod blame;
 pub mod cli;
 pub mod config;
 pub mod credential;

@@ -39,6 +39,34 @@ pub struct Settings {
     pub module: PathBuf,
 }
 
+/// What a resource was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made<'n> {
+    /// A credential, by namespace and name.
+    Credential(&'n str, &'n str),
+    /// A destination, by its cluster.
+    Upstream(&'n str),
+    /// A part of the table.
+    Part(u16),
+    /// A port.
+    Port(u16),
+}
+
+/// What the resource of this name was made of, if it is one of ours.
+#[must_use]
+pub fn made_of(kind: TypeUrl, name: &str) -> Option<Made<'_>> {
+    match kind {
+        TypeUrl::Secret => name
+            .split_once('/')
+            .map(|(namespace, name)| Made::Credential(namespace, name)),
+        TypeUrl::Cluster | TypeUrl::Endpoint => Some(Made::Upstream(name)),
+        TypeUrl::ExtensionConfig => table::part_of_name(name)
+            .map(Made::Part)
+            .or_else(|| filter_config::port_of_name(name).map(Made::Port)),
+        TypeUrl::Listener => named::port_of_listener(name).map(Made::Port),
+    }
+}
+
 /// Puts a credential into the snapshot; says whether that moved it.
 pub fn publish_credential(
     draft: &mut Draft<'_>,

@@ -31,6 +31,8 @@ pub enum Section {
     Secrets,
     /// Servers.
     Gateways,
+    /// What proxies say.
+    Proxies,
     /// Rules and destinations.
     VirtualServices,
 }
@@ -43,6 +45,7 @@ impl Section {
             Self::Files => "Files and objects",
             Self::Secrets => "Secrets",
             Self::Gateways => "Gateways",
+            Self::Proxies => "Proxies",
             Self::VirtualServices => "VirtualServices",
         }
     }
@@ -182,6 +185,11 @@ codes! {
         NotCarriedOut = "not-carried-out" [Error, Warning]:
             "a field that Sealgate knows and does not carry out; an error where leaving it out would be wrong"
             => "remove it";
+    }
+    Proxies {
+        RefusedByProxy = "refused-by-proxy" [Error]:
+            "Envoy refuses what was made of it, and goes on with what it has; everything else reaches it"
+            => "the message has Envoy's reason; tell us, for it should have been refused before";
     }
     VirtualServices {
         BadRegex = "bad-regex" [Error]: "not RE2 syntax, or too large" => "";

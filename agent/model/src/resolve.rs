@@ -336,6 +336,30 @@ impl Resolver {
         self.routes.upstreams()
     }
 
+    /// The VirtualServices that name a destination.
+    pub fn users(&self, cluster: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.routes.users(cluster)
+    }
+
+    /// The Gateways with a server on a port.
+    pub fn gateways_of(&self, port: u16) -> impl Iterator<Item = ObjectRef> {
+        let gateways = self.gateways().values();
+        let own = gateways.filter(move |gateway| gateway.servers.values().any(|server| server.port == port));
+        own.map(|gateway| gateway.rank.gateway())
+    }
+
+    /// The VirtualServices with a rule in a part of the table.
+    #[must_use]
+    pub fn services_of(&self, part: u16) -> BTreeSet<ObjectRef> {
+        let hosts = self.part(part).into_iter().flat_map(|part| part.routes.keys());
+        let rules = hosts
+            .filter_map(|(port, domain)| hosts::declared(domain, self.ports.servers(*port)?, &self.services));
+        rules
+            .flat_map(|rules| rules.services.into_keys())
+            .map(|rank| rank.virtual_service())
+            .collect()
+    }
+
     /// The credentials that Gateways name, and those that are served in their place.
     #[must_use]
     pub fn wanted(&self) -> &OrdSet<CredentialName> {

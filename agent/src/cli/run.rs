@@ -93,6 +93,7 @@ async fn serve(run: Run) -> Result<()> {
         demand: demand.clone(),
         health,
         tell,
+        refusals: proxies.refusals().clone(),
         bulk: Bulk::default(),
         synced: Some(synced),
     };

@@ -27,6 +27,11 @@ pub(super) fn name(port: u16) -> String {
     format!("sealgate-{port}")
 }
 
+/// The port whose filter has this name.
+pub(super) fn port_of_name(name: &str) -> Option<u16> {
+    name.strip_prefix("sealgate-")?.parse().ok()
+}
+
 /// The filter of a port. `module` is a file that Envoy can read.
 pub(super) fn resource(port: &ServedPort, module: &Path) -> Resource {
     let config = PortConfig {

@@ -5,3 +5,8 @@
 pub(super) fn listener(port: u16) -> String {
     format!("gateway-{port}")
 }
+
+/// The port of a listener of this name.
+pub(super) fn port_of_listener(name: &str) -> Option<u16> {
+    name.strip_prefix("gateway-")?.parse().ok()
+}

@@ -33,6 +33,11 @@ pub(super) fn name(part: u16) -> String {
     format!("sealgate-0-table-{part:02}")
 }
 
+/// The part that has this name.
+pub(super) fn part_of_name(name: &str) -> Option<u16> {
+    name.strip_prefix("sealgate-0-table-")?.parse().ok()
+}
+
 /// A part; one that nothing belongs to is a part too.
 pub(super) fn resource(index: u16, part: Option<&TablePart>, module: &Path) -> Resource {
     let entries = part.into_iter().flat_map(entries);

@@ -1,10 +1,13 @@
 //! What proxies acknowledged. Only `admin` reads it: nothing flows back into what is served.
 
 pub mod on_demand;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+pub use self::refusals::{Refusals, RefusedResource};
 
 use self::on_demand::OnDemandCounts;
 use super::Acknowledgement;
@@ -20,6 +23,7 @@ const LONGEST_MESSAGE: usize = 2048;
 pub struct Proxies {
     nodes: Arc<Mutex<BTreeMap<String, Proxy>>>,
     on_demand: Arc<OnDemandCounts>,
+    refusals: Refusals,
 }
 
 /// One proxy, by its node id.
@@ -74,6 +78,12 @@ impl Proxies {
             let now = snapshot.get(kind, name);
             held.refused.is_some() && now.is_some_and(|now| *now.version() != held.version)
         })
+    }
+
+    /// The resources that connected proxies refused, each by itself.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// The names that handshakes asked for.
@@ -132,6 +142,7 @@ impl ProxyStream {
             Some(reason) => drop(proxy.refused.insert(kind, reason.clone())),
             None => drop(proxy.refused.remove(&kind)),
         }
+        self.proxies.refusals.take(&self.node, kind, acknowledgement);
         let held = proxy.held.entry(kind).or_default();
         for (name, version) in &acknowledgement.resources {
             match (version, &refused) {
@@ -170,6 +181,7 @@ impl Drop for ProxyStream {
             proxy.streams = proxy.streams.saturating_sub(1);
             if proxy.streams == 0 {
                 proxy.gone = Some(Instant::now());
+                self.proxies.refusals.forget(&self.node);
             }
         }
         let oldest = |nodes: &BTreeMap<String, Proxy>| {

@@ -112,6 +112,11 @@ impl Routes {
         &mut self.table
     }
 
+    /// The VirtualServices that name a destination.
+    pub(super) fn users(&self, cluster: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.uses.places(cluster)
+    }
+
     /// The destination of this name, if it is in use.
     pub(super) fn upstream(&self, cluster: &str) -> Option<&Arc<Upstream>> {
         self.uses.upstream(cluster)

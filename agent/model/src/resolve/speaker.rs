@@ -22,6 +22,8 @@ pub enum Speaker {
     Service(Arc<str>),
     /// A destination.
     Cluster(Arc<str>),
+    /// A resource that a proxy refused, by its kind and name.
+    Resource(Arc<str>),
     /// What a VirtualService is bound to.
     Bindings(ObjectRef),
     /// Whether its rules are reached.

@@ -111,6 +111,12 @@ impl Uses {
         (moved, used.findings())
     }
 
+    /// The VirtualServices that name a destination.
+    pub(super) fn places(&self, cluster: &str) -> impl Iterator<Item = &ObjectRef> {
+        let used = self.clusters.get(cluster).into_iter();
+        used.flat_map(|used| used.places.iter().map(|(place, _)| place))
+    }
+
     #[cfg(test)]
     pub(super) fn forget_hosts(&mut self) {
         self.by_host = Index::default();

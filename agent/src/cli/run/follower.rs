@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use imbl::OrdSet;
 use imbl::ordset::DiffItem;
+use sealgate_model::ledger::News;
 use sealgate_model::{CredentialName, Step};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,6 +14,7 @@ use super::source::Tell;
 use crate::demand::{CredentialDemand, Delta, DemandShare};
 use crate::engine::{Engine, View};
 use crate::source::health::Health;
+use crate::xds::proxies::Refusals;
 
 /// See the module.
 pub(super) struct Follower {
@@ -25,6 +27,8 @@ pub(super) struct Follower {
     pub(super) named: DemandShare,
     pub(super) health: Health,
     pub(super) tell: Tell,
+    /// What proxies refuse.
+    pub(super) refusals: Refusals,
     /// When changes go out.
     pub(super) bulk: Bulk,
     /// Told once the first lists are served.
@@ -35,6 +39,7 @@ impl Follower {
     /// Runs until the source ends. All that waits is one change, and so are many that come one after the other.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::new();
+        let mut refusals = self.refusals.follow();
         loop {
             let deadline = self.engine.next_deadline();
             let due = self.bulk.due();
@@ -65,6 +70,11 @@ impl Follower {
                     self.synced.take().map(|synced| synced.send(()));
                 }
                 () = until(deadline) => self.engine.expire(Instant::now()),
+                // The sender lives as long as this does.
+                _ = refusals.changed() => {
+                    let news = self.engine.refused(&self.refusals.list());
+                    self.show(&news);
+                }
             }
         }
     }
@@ -73,8 +83,12 @@ impl Follower {
         self.bulk.sent();
         let before = self.engine.wanted().clone();
         let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
-        self.show.send_replace(Arc::new(self.engine.view()));
         self.name(&before);
+        self.show(&news);
+    }
+
+    fn show(&self, news: &[News]) {
+        self.show.send_replace(Arc::new(self.engine.view()));
         news.iter().for_each(|news| (self.tell)(news));
     }
 

@@ -1,0 +1,100 @@
+//! Which resources connected proxies refused. A response with several is sent in halves until the one is found, so what is
+//! here is exact.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::snapshot::TypeUrl;
+use crate::xds::Acknowledgement;
+
+/// A resource.
+pub type RefusedResource = (TypeUrl, Arc<str>);
+
+/// By proxy, each with the reason.
+type ByNode = BTreeMap<(String, RefusedResource), String>;
+
+/// See the module; clones share it.
+#[derive(Clone, Debug)]
+pub struct Refusals(watch::Sender<ByNode>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(watch::Sender::new(ByNode::new()))
+    }
+}
+
+impl Refusals {
+    /// Whoever waits on it learns of changes.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<ByNode> {
+        self.0.subscribe()
+    }
+
+    /// Every resource that some proxy refuses, with a reason.
+    #[must_use]
+    pub fn list(&self) -> BTreeMap<RefusedResource, String> {
+        let all = self.0.borrow();
+        all.iter()
+            .map(|((_, resource), reason)| (resource.clone(), reason.clone()))
+            .collect()
+    }
+
+    /// What a proxy said of a response.
+    pub(super) fn take(&self, node: &str, kind: TypeUrl, said: &Acknowledgement) {
+        let is_one = said.resources.len() == 1;
+        self.0.send_if_modified(|all| {
+            let mut moved = false;
+            for (name, _) in &said.resources {
+                let key = (node.to_owned(), (kind, Arc::clone(name)));
+                moved |= match said.refused.as_deref().filter(|_| is_one) {
+                    Some(reason) => all.insert(key, super::shortened(reason)).as_deref() != Some(reason),
+                    None => all.remove(&key).is_some(),
+                };
+            }
+            moved
+        });
+    }
+
+    /// The proxy is gone.
+    pub(super) fn forget(&self, node: &str) {
+        self.0.send_if_modified(|all| {
+            let gone: BTreeSet<_> = all.keys().filter(|(own, _)| own == node).cloned().collect();
+            gone.iter().for_each(|key| drop(all.remove(key)));
+            !gone.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(names: &[&str], refused: Option<&str>) -> Acknowledgement {
+        Acknowledgement {
+            resources: names
+                .iter()
+                .map(|name| ((*name).into(), Some("1".into())))
+                .collect(),
+            refused: refused.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_is_refused_by_itself_is_known_until_it_is_taken_or_the_proxy_goes() {
+        let refusals = Refusals::default();
+        let names = || {
+            let all = refusals.list().into_keys();
+            all.map(|(_, name)| name.to_string()).collect::<Vec<_>>()
+        };
+        refusals.take("one", TypeUrl::Cluster, &said(&["a"], Some("bad")));
+        refusals.take("two", TypeUrl::Cluster, &said(&["a"], Some("bad")));
+        refusals.take("two", TypeUrl::Cluster, &said(&["b"], Some("worse")));
+        assert_eq!(names(), ["a", "b"]);
+        refusals.take("one", TypeUrl::Cluster, &said(&["a", "c"], None));
+        assert_eq!(names(), ["a", "b"]);
+        refusals.forget("two");
+        assert!(names().is_empty());
+    }
+}

@@ -83,8 +83,8 @@ impl Follower {
         self.bulk.sent();
         let before = self.engine.wanted().clone();
         let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
-        self.name(&before);
         self.show(&news);
+        self.name(&before);
     }
 
     fn show(&self, news: &[News]) {

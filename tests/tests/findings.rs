@@ -19,7 +19,10 @@ const SITE: [&str; 2] = ["site.yaml", "good"];
 /// Said of what was there and is gone: no directory that is read once can show it.
 const NEEDS_TIME: [&str; 1] = ["deleted"];
 /// Codes that are said if one asks for them.
-const FLAGS: [(&str, &str); 1] = [("strict-name", "--strict-names")];
+const FLAGS: [(&str, &str); 2] = [
+    ("strict-name", "--strict-names"),
+    ("foreign-service", "--tenancy=namespaces"),
+];
 /// The severity of a word that is the state of a credential and no finding.
 const STATE: &str = "(state)";
 

@@ -26,3 +26,4 @@ mod regex;
 pub mod request;
 pub mod rules;
 pub mod table;
+mod undecided;

@@ -111,7 +111,9 @@ impl Automaton {
     fn end(&mut self, value: &[u8], work: &Work) -> Result<LazyStateID, Undecided> {
         work.spend(value.len())?;
         let input = Input::new(value).anchored(Anchored::Yes);
-        let mut state = self.make(work, |dfa, cache| dfa.start_state_forward(cache, &input).ok())?;
+        let mut state = self.make(work, false, |dfa, cache| {
+            dfa.start_state_forward(cache, &input).ok()
+        })?;
         for byte in value {
             let known = if state.is_tagged() {
                 None
@@ -121,27 +123,30 @@ impl Automaton {
             };
             state = match known {
                 Some(next) => next,
-                None => self.make(work, |dfa, cache| dfa.next_state(cache, state, *byte).ok())?,
+                None => self.make(work, true, |dfa, cache| dfa.next_state(cache, state, *byte).ok())?,
             };
             if state.is_dead() {
                 return Ok(state);
             }
         }
-        self.make(work, |dfa, cache| dfa.next_eoi_state(cache, state).ok())
+        self.make(work, false, |dfa, cache| dfa.next_eoi_state(cache, state).ok())
     }
 
     /// A step that may have to make a state. It never fails: nothing here is configured to give up.
     fn make(
         &mut self,
         work: &Work,
+        at_a_byte: bool,
         step: impl FnOnce(&DFA, &mut Cache) -> Option<LazyStateID>,
     ) -> Result<LazyStateID, Undecided> {
         let before = self.cache.memory_usage();
         let state = step(&self.dfa, &mut self.cache).ok_or(Undecided::TooExpensive)?;
-        // No growth may be a state that is there by another way too, or that came after all others were forgotten.
         let grown = self.cache.memory_usage().saturating_sub(before);
         self.largest = self.largest.max(grown);
-        work.spend(self.largest + self.hidden)?;
+        // No growth at a byte may be a state that another way led to, or that came after all others were forgotten. The
+        // first and the last one are there already, or are made once.
+        let is_new = at_a_byte || grown > 0;
+        work.spend(if is_new { self.largest + self.hidden } else { 1 })?;
         Ok(state)
     }
 }

@@ -131,6 +131,20 @@ impl Regexes {
         searches.with(pattern, make, |machine| replacement.apply(machine, value, work))?
     }
 
+    /// What the last request spent, of how much.
+    #[cfg(test)]
+    pub(crate) fn spent(&self) -> (usize, usize) {
+        (self.kept().work.spent(), super::work::WORK_PER_REQUEST)
+    }
+
+    /// What all of them take, of how much, in bytes.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> (usize, usize) {
+        let kept = self.kept();
+        let bytes = kept.patterns.bytes() + kept.sets.bytes() + kept.searches.bytes();
+        (bytes, PATTERNS.bytes + SETS.bytes + SEARCHES.bytes)
+    }
+
     /// A panic within the lock leaves nothing half done: at worst a pattern is compiled again.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

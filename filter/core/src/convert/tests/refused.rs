@@ -159,3 +159,21 @@ fn a_rule_holds_so_much_and_no_more() {
         );
     }
 }
+
+#[test]
+fn a_pattern_that_is_replaced_has_so_many_groups() {
+    let rewrite = |pattern: &str| {
+        format!(
+            r#"{{"rewrite":{{"uriRegexRewrite":{{"match":"{pattern}","rewrite":"/"}}}},"route":[{{"destination":{{"host":"a"}}}}]}}"#
+        )
+    };
+    let refused = [(ProblemCode::BadRegex, "rewrite.uriRegexRewrite.match".to_owned())];
+    assert_eq!(refusals(&rewrite(&"(a)".repeat(64))), []);
+    assert_eq!(refusals(&rewrite(&"(a)".repeat(65))), refused);
+    assert_eq!(refusals(&rewrite(&"()".repeat(6_000))), refused);
+    assert_eq!(
+        refusals(&rewrite(&format!("{}.{{5000}}", "(a)".repeat(60)))),
+        refused,
+        "few groups, and too many places to remember them for"
+    );
+}

@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod bounded;
 pub mod config;
 pub mod convert;
 pub mod cors;

@@ -1,13 +1,11 @@
 //! What the upstream sees as path. The query always stays.
 
+use crate::bounded::bounded;
 use crate::matcher::ValueMatcher;
 use crate::query;
 use crate::regex::{Regexes, Replacement};
 use crate::rules::ArchivedPathRewrite;
 use crate::undecided::Undecided;
-
-/// What a request is rewritten or redirected to, in bytes: Envoy takes no request whose headers are above 60 KB.
-pub(crate) const LONGEST_PATH: usize = 64 << 10;
 
 /// `uri` is the condition by which the path was matched.
 pub(crate) fn rewrite(
@@ -25,14 +23,6 @@ pub(crate) fn rewrite(
     };
     new.extend_from_slice(query::suffix_of(path));
     bounded(new)
-}
-
-/// What is written in a path's place, unless it is too long.
-pub(crate) fn bounded(new: Vec<u8>) -> Result<Vec<u8>, Undecided> {
-    if new.len() > LONGEST_PATH {
-        return Err(Undecided::TooLong);
-    }
-    Ok(new)
 }
 
 /// A prefix match gives up its prefix alone, a missing one counts as the prefix `/`, others the whole path.

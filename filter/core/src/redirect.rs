@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::bounded::bounded;
 use crate::decision::Outcome;
 use crate::host;
 use crate::matcher::ValueMatcher;
-use crate::path::{bounded, replace_matched};
+use crate::path::replace_matched;
 use crate::query;
 use crate::request::Request;
 use crate::rules::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};

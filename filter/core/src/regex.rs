@@ -36,6 +36,13 @@ const SEARCH_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadRegex(pub(crate) String);
 
+impl From<BadRegex> for Undecided {
+    /// Every pattern of a table was compiled when the table was made.
+    fn from(_: BadRegex) -> Self {
+        Self::Corrupt
+    }
+}
+
 /// Whether a pattern is one.
 pub(crate) fn check(pattern: &str) -> Result<(), BadRegex> {
     Automaton::of(&[pattern], REGEX_BYTES).map(drop)

@@ -4,7 +4,7 @@ use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::util::captures::Captures;
 
 use super::work::Work;
-use crate::path::LONGEST_PATH;
+use crate::bounded::LONGEST_PATH;
 use crate::undecided::Undecided;
 
 /// A template: `\0` to `\9` are groups, `\\` is a backslash.

@@ -110,6 +110,9 @@ fn an_answer_that_has_no_body_is_given_none() {
     assert_eq!(refusals(early), [refused]);
 }
 
+/// A limit, the field that is refused beyond it, and a rule with so much of it.
+type LimitCase<'c> = (usize, &'c str, &'c dyn Fn(usize) -> String);
+
 #[test]
 fn a_rule_holds_so_much_and_no_more() {
     let destination = r#""route":[{"destination":{"host":"a"}}]"#;
@@ -141,7 +144,7 @@ fn a_rule_holds_so_much_and_no_more() {
         let text = "a".repeat(count);
         format!(r#"{{"directResponse":{{"status":200,"body":{{"string":"{text}"}}}}}}"#)
     };
-    let cases: [(usize, &str, &dyn Fn(usize) -> String); 8] = [
+    let cases: [LimitCase<'_>; 8] = [
         (limits::MATCHES, "match", &matches),
         (limits::CONDITIONS, "match[0]", &conditions),
         (limits::HEADER_OPERATIONS, "headers.request", &operations),

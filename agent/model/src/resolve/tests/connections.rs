@@ -177,7 +177,7 @@ fn a_connection_serves_the_hosts_of_what_its_own_chain_checked() {
                     policy: chain.policy.as_deref().unwrap(),
                     ..ConnectionOrigin::default()
                 },
-                sni: Some(&sni).map(String::as_str).filter(|sni| !sni.is_empty()),
+                sni: Some(sni.as_str()).filter(|sni| !sni.is_empty()),
                 ..Connection::default()
             };
             for host in &hosts {

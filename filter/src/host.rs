@@ -9,9 +9,9 @@ pub(crate) fn request_value(name: &str) -> Result<Option<Bytes>, Status> {
     hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
 }
 
-/// All headers of the request.
-pub(crate) fn request_headers() -> Result<Vec<(String, Bytes)>, Status> {
-    hostcalls::get_map_bytes(MapType::HttpRequestHeaders)
+/// All of them.
+pub(crate) fn all(side: Side) -> Result<Vec<(String, Bytes)>, Status> {
+    hostcalls::get_map_bytes(side.map())
 }
 
 /// A value of the response.
@@ -37,6 +37,10 @@ pub(crate) enum Side {
     Request,
     /// The response's.
     Response,
+    /// The request's trailers.
+    RequestTrailers,
+    /// The response's trailers.
+    ResponseTrailers,
 }
 
 impl Side {
@@ -44,6 +48,8 @@ impl Side {
         match self {
             Self::Request => MapType::HttpRequestHeaders,
             Self::Response => MapType::HttpResponseHeaders,
+            Self::RequestTrailers => MapType::HttpRequestTrailers,
+            Self::ResponseTrailers => MapType::HttpResponseTrailers,
         }
     }
 }

@@ -26,6 +26,10 @@ const ABORTED: &str = "fault filter abort";
 
 /// Counts requests of which the table says what nobody can read.
 const CORRUPT: &str = "sealgate_table_corrupt";
+/// Counts requests whose regexes ask for more work than one request may cost.
+const TOO_EXPENSIVE: &str = "sealgate_regex_too_expensive";
+/// Counts requests whose rewritten path or redirect is longer than any request may be.
+const TOO_LONG: &str = "sealgate_rewrite_too_long";
 
 /// One request's context.
 pub(crate) struct Stream {
@@ -77,10 +81,9 @@ impl Stream {
             Outcome::Direct(direct) => self.direct(direct),
             Outcome::NotFound(_) => answer(404),
             Outcome::NotReady => answer(503),
-            Outcome::Corrupt => {
-                host::count(CORRUPT)?;
-                answer(500)
-            }
+            Outcome::Corrupt => counted(CORRUPT, 500),
+            Outcome::TooExpensive => counted(TOO_EXPENSIVE, 503),
+            Outcome::TooLong => counted(TOO_LONG, 500),
         }
     }
 
@@ -149,6 +152,37 @@ impl HttpContext for Stream {
         }
     }
 
+    /// What no client may say in a header it may not say behind the body either: servers read both as one, and no native
+    /// rule takes trailers off.
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        let removed = remove_trailers(Side::RequestTrailers, |name| names::owner(name).is_some());
+        match removed {
+            Ok(()) => Action::Continue,
+            Err(status) => {
+                host::error(&format!(
+                    "sealgate: a request's trailers cannot be read: {status:?}"
+                ));
+                let _ = host::respond(500, &[], &[]);
+                Action::Pause
+            }
+        }
+    }
+
+    /// A header that a rule takes off, or writes itself, is the upstream's no more.
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if let Some(ResponseHeaders { mutations, .. }) = self.answer.as_deref()
+            && let Err(status) = remove_trailers(Side::ResponseTrailers, |name| {
+                let mut written = mutations.set.iter().map(|(own, _)| own);
+                mutations.remove.iter().any(|own| own == name) || written.any(|own| own == name)
+            })
+        {
+            host::error(&format!(
+                "sealgate: a response's trailers cannot be changed: {status:?}"
+            ));
+        }
+        Action::Continue
+    }
+
     /// Also called for what this filter, or Envoy itself, answers.
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         if let Some(answer) = &self.answer
@@ -181,10 +215,24 @@ impl ResponseHeaders {
     }
 }
 
+fn remove_trailers(side: Side, is_removed: impl Fn(&str) -> bool) -> Result<(), Status> {
+    let trailers = host::all(side)?;
+    let names = trailers.iter().map(|(name, _)| name);
+    names
+        .filter(|name| is_removed(name))
+        .try_for_each(|name| host::remove(side, name))
+}
+
 /// Ends the request here.
 fn answer(status: u16) -> Result<Action, Status> {
     host::respond(status, &[], &[])?;
     Ok(Action::Pause)
+}
+
+/// Ends the request here, and counts it.
+fn counted(metric: &str, status: u16) -> Result<Action, Status> {
+    host::count(metric)?;
+    answer(status)
 }
 
 /// Answers as Envoy's fault filter does.
@@ -295,7 +343,7 @@ impl Request for HostRequest {
         let name = if name == "host" { ":authority" } else { name };
         let headers = self
             .headers
-            .get_or_init(|| host::request_headers().unwrap_or_default());
+            .get_or_init(|| host::all(Side::Request).unwrap_or_default());
         headers
             .iter()
             .filter(|(own, _)| own == name)

@@ -157,12 +157,13 @@ async fn elements_are_forwarded_for_those_who_are_verified() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prefix_of_ones_own_is_guarded_everywhere() -> Result<()> {
-    let clients = Clients::start("{prefix: x-peer-, headers: [verified, subject], xfcc: off}").await?;
+    let clients =
+        Clients::start("{prefix: x-peer-client-cert-, headers: [verified, subject], xfcc: off}").await?;
     let leaf = clients.root.signs(&Content::default())?;
     let tls = client(&[&leaf], Version::H1, &BOTH, false)?;
     let seen = clients.ready(HOST, &tls).await?;
     ensure!(
-        seen.get("x-peer-subject") == Some("CN=client"),
+        seen.get("x-peer-client-cert-subject") == Some("CN=client"),
         "{:?}",
         seen.headers
     );
@@ -178,17 +179,17 @@ async fn a_prefix_of_ones_own_is_guarded_everywhere() -> Result<()> {
         };
         let mut request = RawRequest::get(host, "/");
         let forged = [
-            "x-peer-verified",
+            "x-peer-client-cert-verified",
             "x_peer_verified",
             "X-Peer_Subject",
-            "x-peer-uri-san",
+            "x-peer-client-cert-uri-san",
             "x-client-cert-verified",
         ];
         request.headers = forged.map(|name| (name.into(), b"forged".to_vec())).into();
         let answer = request.send_as(port, tls, host, Version::H1).await?;
         ensure!(answer.status == Some(200), "{host}: {answer:?}");
         ensure!(!answer.body.contains("forged"), "{host}: {}", answer.body);
-        let expected = format!("x-peer-verified: {verified}");
+        let expected = format!("x-peer-client-cert-verified: {verified}");
         ensure!(
             answer.body.lines().any(|line| line == expected),
             "{host}: {}",

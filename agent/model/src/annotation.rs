@@ -75,9 +75,10 @@ mod tests {
         }
         // Plain `off` is a word and not a boolean.
         let config =
-            read("xfcc: off\nclientCert: leaf\nheaders: [verified, uriSan]\nprefix: X-Peer-").unwrap();
+            read("xfcc: off\nclientCert: leaf\nheaders: [verified, uriSan]\nprefix: X-Peer-Client-Cert-")
+                .unwrap();
         assert_eq!((config.xfcc, config.client_cert), (Xfcc::Off, CertHeader::Leaf));
-        assert_eq!(config.own_prefix(), Some("x-peer-"));
+        assert_eq!(config.own_prefix(), Some("x-peer-client-cert-"));
         for bad in [
             "[]",
             "yes",
@@ -86,6 +87,10 @@ mod tests {
             "headers: [verfied]",
             "headers: verified",
             "prefix: 'a b'",
+            "prefix: x-amz-content-",
+            "prefix: authoriz",
+            "prefix: x-client-certificate-",
+            "prefix: x-envoy-client-cert-",
             "a: b: c",
         ] {
             assert!(read(bad).is_err(), "{bad}");

@@ -216,7 +216,7 @@ codes! {
         BadRedirect = "bad-redirect" [Error]: "a code, scheme, port or host that a redirect cannot have" => "";
         BadStatus = "bad-status" [Error]:
             "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names" => "";
-        BadBody = "bad-body" [Error]: "the body is not one of string and base64 bytes" => "";
+        BadBody = "bad-body" [Error]: "the body is not one of string and base64 bytes, or a 204, 205 or 304 has one" => "";
         BadFault = "bad-fault" [Error]:
             "a fault with neither delay nor abort, a delay without `fixedDelay`, an exponential delay, an abort \
              without a status"
@@ -236,6 +236,11 @@ codes! {
         NoEffect = "no-effect" [Warning]:
             "a fault without a percentage; what needs an upstream, on a redirect or direct response"
             => "remove it, or complete it";
+        ForbiddenHeader = "forbidden-header" [Error]:
+            "a header operation on what the gateway tells of clients, what steers it or Envoy, or what frames messages"
+            => "remove the operation";
+        OverLimit = "over-limit" [Error]:
+            "more, or longer, than is taken of this field; the message names the limit" => "split the rule, or shorten it";
         HeaderDropped = "header-dropped" [Warning]: "names that start with `:` and `host` cannot be set here" => "";
         AmbiguousPort = "ambiguous-port" [Warning]:
             "the service has several ports and the destination names none" => "name one";
@@ -333,6 +338,8 @@ impl From<ProblemCode> for Code {
             ProblemCode::BadStatus => Self::BadStatus,
             ProblemCode::BadWeight => Self::BadWeight,
             ProblemCode::EmptyMatch => Self::EmptyMatch,
+            ProblemCode::ForbiddenHeader => Self::ForbiddenHeader,
+            ProblemCode::OverLimit => Self::OverLimit,
             ProblemCode::HeaderDropped => Self::HeaderDropped,
             ProblemCode::InvalidHeaderName => Self::InvalidHeaderName,
             ProblemCode::InvalidHeaderValue => Self::InvalidHeaderValue,

@@ -1,7 +1,9 @@
 //! The native routes behind the filter. The filter decides; what Envoy's router cannot be told per request has a route
 //! of its own here, which the filter chooses by a header: a list of mirrors, and whether the default retries apply.
 
-use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
+use envoy_types::pb::envoy::config::core::v3::{
+    HeaderValue, HeaderValueOption, RuntimeFractionalPercent, header_value_option::HeaderAppendAction,
+};
 use envoy_types::pb::envoy::config::route::v3::{
     HeaderMatcher, RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
     header_matcher::HeaderMatchSpecifier, route, route_action::ClusterSpecifier,
@@ -70,9 +72,24 @@ fn route(headers: Vec<HeaderMatcher>, mirrors: &[Mirror], retry_policy: Option<R
             headers,
             ..RouteMatch::default()
         }),
+        request_headers_to_add: vec![plain_upgrade()],
         request_headers_to_remove: TAKEN_OFF.map(str::to_owned).into(),
         action: Some(route::Action::Route(action)),
         ..Route::default()
+    }
+}
+
+/// `connection` is there on upgrades alone, and as the client wrote it: an upstream would take a header that it names
+/// for one of the connection, and drop what the gateway says of the client.
+fn plain_upgrade() -> HeaderValueOption {
+    HeaderValueOption {
+        header: Some(HeaderValue {
+            key: "connection".to_owned(),
+            value: "Upgrade".to_owned(),
+            ..HeaderValue::default()
+        }),
+        append_action: HeaderAppendAction::OverwriteIfExists.into(),
+        ..HeaderValueOption::default()
     }
 }
 

@@ -8,6 +8,7 @@ mod cors;
 pub mod delegate;
 mod fault;
 mod headers;
+pub mod limits;
 mod matches;
 mod mirror;
 mod retry;

@@ -1,9 +1,10 @@
 //! Cross-origin requests, answered and marked as Envoy's own filter does (`cors_filter.cc`).
 
 use crate::matcher::ValueMatcher;
-use crate::regex::{BadRegex, Regexes};
+use crate::regex::Regexes;
 use crate::request::Request;
 use crate::rules::ArchivedCors;
+use crate::undecided::Undecided;
 
 /// A header of an answer.
 pub type Header = (&'static str, Vec<u8>);
@@ -27,7 +28,7 @@ pub(crate) struct Policy<'t> {
 impl Policy<'_> {
     /// None for a request without an origin, and for one of an origin that is not allowed unless its pre-flight is
     /// answered all the same.
-    pub(crate) fn apply(self, request: &impl Request) -> Result<Option<CrossOrigin>, BadRegex> {
+    pub(crate) fn apply(self, request: &impl Request) -> Result<Option<CrossOrigin>, Undecided> {
         let origin = value(request, "origin");
         if origin.is_empty() {
             return Ok(None);
@@ -45,7 +46,7 @@ impl Policy<'_> {
     }
 
     /// A condition that takes the word `*` takes every origin.
-    fn allows(self, origin: &[u8]) -> Result<bool, BadRegex> {
+    fn allows(self, origin: &[u8]) -> Result<bool, Undecided> {
         for own in self.config.origins.iter() {
             let takes = |value: &[u8]| ValueMatcher::from(own).is_match(value, false, self.regexes);
             if takes(b"*")? || takes(origin)? {

@@ -8,7 +8,8 @@ use crate::request::Request;
 use crate::rules::{
     ArchivedAction, ArchivedMatchConfig, ArchivedRouteAction, ArchivedWeightedCluster, archived_mirrors_key,
 };
-use crate::table::{Corrupt, RouteTable};
+use crate::table::RouteTable;
+use crate::undecided::Undecided;
 use crate::{path, redirect};
 
 impl RouteTable {
@@ -18,8 +19,9 @@ impl RouteTable {
         if !self.is_complete() {
             return Outcome::NotReady.into();
         }
+        self.regexes.renew();
         let decided = self.decide_by_host(port, request, draw);
-        decided.unwrap_or_else(|Corrupt| Outcome::Corrupt.into())
+        decided.unwrap_or_else(|undecided| Outcome::from(undecided).into())
     }
 
     fn decide_by_host(
@@ -27,12 +29,12 @@ impl RouteTable {
         port: u16,
         request: &impl Request,
         draw: impl FnOnce() -> f64,
-    ) -> Result<Decision<'_>, Corrupt> {
+    ) -> Result<Decision<'_>, Undecided> {
         let Some(host) = self.host(port, request.authority())? else {
             return Ok(Outcome::NotFound(NotFound::Host).into());
         };
         if host.https_redirect {
-            return Ok(redirect::to_https(request, port).into());
+            return Ok(redirect::to_https(request, port)?.into());
         }
         let Some((rule, block)) = host.take(request, &self.regexes)? else {
             return Ok(Outcome::NotFound(NotFound::Rule).into());
@@ -42,7 +44,7 @@ impl RouteTable {
             ArchivedAction::Route(action) => {
                 Outcome::Route(route(action, uri, request, draw, &self.regexes)?)
             }
-            ArchivedAction::Redirect(action) => redirect::outcome(action, uri, request, port),
+            ArchivedAction::Redirect(action) => redirect::outcome(action, uri, request, port)?,
             ArchivedAction::Direct(action) => Outcome::Direct(action),
         };
         Ok(Decision {
@@ -62,13 +64,13 @@ fn route<'t>(
     request: &impl Request,
     draw: impl FnOnce() -> f64,
     regexes: &Regexes,
-) -> Result<Route<'t>, Corrupt> {
+) -> Result<Route<'t>, Undecided> {
     let rewritten = |rewrite| path::rewrite(rewrite, uri, request.path(), regexes);
     let path = action.path.as_ref().map(rewritten).transpose()?;
     let cross_origin = |config| Policy { config, regexes }.apply(request);
     let cors = action.cors.as_deref().map(cross_origin).transpose()?;
     Ok(Route {
-        destination: choose(&action.destinations, draw).ok_or(Corrupt)?,
+        destination: choose(&action.destinations, draw).ok_or(Undecided::Corrupt)?,
         destinations: &action.destinations,
         path: path.filter(|path| path != request.path()),
         timeout_ms: action.timeout_ms.as_ref().map(|ms| ms.to_native()),

@@ -5,6 +5,7 @@ use crate::rules::{
     ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries,
     ArchivedRuleOrigin, ArchivedWeightedCluster,
 };
+use crate::undecided::Undecided;
 
 /// What becomes of a request, and which rule said so.
 #[derive(Clone, Debug)]
@@ -46,6 +47,10 @@ pub enum Outcome<'t> {
     NotReady,
     /// 500: what the table says of this request cannot be read.
     Corrupt,
+    /// 503: its regexes ask for more work than one request may cost.
+    TooExpensive,
+    /// 500: what it is rewritten or redirected to is longer than any request may be.
+    TooLong,
 }
 
 /// Why nothing was found.
@@ -85,6 +90,16 @@ pub struct Mirrors<'t> {
     pub key: String,
     /// The clusters and their shares.
     pub list: &'t [ArchivedMirror],
+}
+
+impl From<Undecided> for Outcome<'_> {
+    fn from(undecided: Undecided) -> Self {
+        match undecided {
+            Undecided::Corrupt => Self::Corrupt,
+            Undecided::TooExpensive => Self::TooExpensive,
+            Undecided::TooLong => Self::TooLong,
+        }
+    }
 }
 
 impl<'t> From<Outcome<'t>> for Decision<'t> {

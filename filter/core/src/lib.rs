@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod bounded;
 pub mod config;
 pub mod convert;
 pub mod cors;
@@ -26,3 +27,4 @@ mod regex;
 pub mod request;
 pub mod rules;
 pub mod table;
+mod undecided;

@@ -1,7 +1,8 @@
 //! One condition on one value.
 
-use crate::regex::{BadRegex, Regexes};
+use crate::regex::Regexes;
 use crate::rules::{ArchivedStringMatcher, StringMatcher};
+use crate::undecided::Undecided;
 
 /// A [`StringMatcher`], wherever it lies.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ impl ValueMatcher<'_> {
         value: &[u8],
         ignore_case: bool,
         regexes: &Regexes,
-    ) -> Result<bool, BadRegex> {
+    ) -> Result<bool, Undecided> {
         Ok(match self {
             Self::Present => true,
             Self::Exact(text) if ignore_case => text.eq_ignore_ascii_case(value),

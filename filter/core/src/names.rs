@@ -67,6 +67,52 @@ const ENVOY_CONTROL: &[&str] = &[
 
 /// Whatever looks so is the gateway's or Envoy's own, be there such a header today or not.
 const FAMILIES: &str = "x-(?:envoy|sealgate|client-cert|tls)-.*";
+/// The same as what names begin with.
+const FAMILY_BEGINS: [&str; 4] = [ENVOY_FAMILY, "x-sealgate-", "x-client-cert-", "x-tls-"];
+/// Envoy's.
+const ENVOY_FAMILY: &str = "x-envoy-";
+/// What frames messages, and what is of one connection alone (RFC 9110, 7.6.1): Envoy's to write.
+const FRAMING: [&str; 10] = [
+    "connection",
+    "content-length",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "trailers",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whose a header is, if neither a client nor a rule may write it. In every spelling: CGI-like upstreams fold `-` and
+/// `_`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// It says who the client is, with any prefix that a Gateway may choose, or steers the gateway.
+    Gateway,
+    /// Envoy obeys it, or states a fact by it.
+    Envoy,
+    /// The connection's: it frames messages.
+    Connection,
+}
+
+/// Whose a header is; none is anybody's.
+#[must_use]
+pub fn owner(name: &str) -> Option<Owner> {
+    let folded = name.to_ascii_lowercase().replace('_', "-");
+    let folded = folded.as_str();
+    if FRAMING.contains(&folded) {
+        return Some(Owner::Connection);
+    }
+    if folded.starts_with(ENVOY_FAMILY) {
+        return Some(Owner::Envoy);
+    }
+    let is_own = FAMILY_BEGINS.iter().any(|begin| folded.starts_with(begin))
+        || identity::PREFIX_ENDS.iter().any(|end| folded.contains(end))
+        || identity::FIXED.contains(&folded);
+    is_own.then_some(Owner::Gateway)
+}
 
 /// Every header that a client must never get through, spelled with `-`: what steers routing, and every name by which
 /// an upstream is told who its client is, whether it is told so today or not.
@@ -105,7 +151,7 @@ pub struct Guard {
 /// some of a name's are `_`. Several, because Envoy refuses a pattern whose program is larger than 100.
 pub fn forged(guard: &Guard) -> impl Iterator<Item = String> {
     let is_covered = |name: &str| {
-        let mut families = ["x-envoy-", "x-sealgate-", "x-client-cert-", "x-tls-"].into_iter();
+        let mut families = FAMILY_BEGINS.iter();
         families.any(|family| name.starts_with(family))
     };
     let keeps_xfcc = guard.keeps_xfcc;
@@ -184,7 +230,7 @@ mod tests {
     /// fails this.
     #[test]
     fn every_header_that_is_written_is_taken_off() {
-        for prefix in ["x-client-cert-", "x-peer-", "who.is_it-"] {
+        for prefix in ["x-client-cert-", "x-peer-client-cert-", "who.is_it-tls_client-"] {
             let is_taken = patterns(&Guard {
                 prefixes: BTreeSet::from([prefix.to_owned()]),
                 keeps_xfcc: false,
@@ -194,6 +240,42 @@ mod tests {
             for spelling in written.iter().flat_map(|name| spellings(name)) {
                 assert!(is_taken(&spelling), "{spelling}");
             }
+        }
+    }
+
+    /// Whatever is taken off clients' requests by name is owned, with every prefix that may be chosen.
+    #[test]
+    fn every_header_that_is_written_has_an_owner_in_every_spelling() {
+        let chosen = ["x-peer-client-cert-", "who.is_it-tls_client-", "ssl_client-"];
+        let written = chosen.iter().flat_map(|prefix| {
+            assert_eq!(
+                identity::IdentityConfig {
+                    prefix: (*prefix).to_owned(),
+                    ..identity::IdentityConfig::default()
+                }
+                .check(),
+                Ok(())
+            );
+            identity::tests::everything_written_with(prefix)
+        });
+        for name in never_from_a_client().chain(written) {
+            for spelling in spellings(&name) {
+                assert!(owner(&spelling).is_some(), "{spelling}");
+                assert_eq!(owner(&spelling.to_ascii_uppercase()), owner(&spelling));
+            }
+        }
+        for (name, expected) in [
+            ("Client_Cert", Some(Owner::Gateway)),
+            ("x-sealgate-cluster", Some(Owner::Gateway)),
+            ("X-Envoy_Retry-On", Some(Owner::Envoy)),
+            ("Transfer-Encoding", Some(Owner::Connection)),
+            ("content_length", Some(Owner::Connection)),
+            ("content-type", None),
+            ("x-forwarded-for", None),
+            ("client-certificate", None),
+            ("x-envoyage", None),
+        ] {
+            assert_eq!(owner(name), expected, "{name}");
         }
     }
 

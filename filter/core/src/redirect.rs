@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::bounded::bounded;
 use crate::decision::Outcome;
 use crate::host;
 use crate::matcher::ValueMatcher;
@@ -9,6 +10,7 @@ use crate::path::replace_matched;
 use crate::query;
 use crate::request::Request;
 use crate::rules::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
+use crate::undecided::Undecided;
 
 /// What a redirect says of its goal.
 struct Goal<'a> {
@@ -20,7 +22,7 @@ struct Goal<'a> {
 }
 
 /// `httpsRedirect`: the same request over HTTPS.
-pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Outcome<'t> {
+pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Result<Outcome<'t>, Undecided> {
     let goal = Goal {
         scheme: Some("https"),
         // The Host as it came: its port stays, as with Envoy's own.
@@ -29,11 +31,11 @@ pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Outcome<'t> {
         uri: None,
         prefix_rewrite: None,
     };
-    Outcome::Redirect {
+    Ok(Outcome::Redirect {
         status: 301,
-        location: location(&goal, None, request, port),
+        location: bounded(location(&goal, None, request, port))?,
         response: None,
-    }
+    })
 }
 
 pub(crate) fn outcome<'t>(
@@ -41,7 +43,7 @@ pub(crate) fn outcome<'t>(
     uri: Option<ValueMatcher<'_>>,
     request: &impl Request,
     port: u16,
-) -> Outcome<'t> {
+) -> Result<Outcome<'t>, Undecided> {
     let goal = Goal {
         scheme: action.scheme.as_deref(),
         authority: action.authority.as_deref().map(Cow::Borrowed),
@@ -54,11 +56,11 @@ pub(crate) fn outcome<'t>(
         uri: action.uri.as_deref(),
         prefix_rewrite: action.prefix_rewrite.as_deref(),
     };
-    Outcome::Redirect {
+    Ok(Outcome::Redirect {
         status: action.status.to_native(),
-        location: location(&goal, uri, request, port),
+        location: bounded(location(&goal, uri, request, port))?,
         response: Some(&action.response),
-    }
+    })
 }
 
 fn location(goal: &Goal<'_>, uri: Option<ValueMatcher<'_>>, request: &impl Request, port: u16) -> Vec<u8> {

@@ -3,7 +3,10 @@
 
 mod cache;
 mod lru;
+mod replacement;
+mod work;
 
+use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{self, Compiler, NFA, WhichCaptures};
@@ -13,23 +16,30 @@ use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, Look};
 
 pub(crate) use cache::{Digest, Regexes, digest};
+pub(crate) use replacement::Replacement;
 
-use crate::table::Corrupt;
+use crate::undecided::Undecided;
 use lru::Size;
+use work::Work;
 
 /// Compiled patterns may take this much memory each; more is refused when the table is made.
 const REGEX_BYTES: usize = 1 << 20;
 /// Many at once may take this much.
 const SET_BYTES: usize = 8 << 20;
 
+/// Groups of a pattern that is replaced; a template can name nine.
+const GROUPS: usize = 64;
+/// What remembering its groups may take while it runs.
+const SEARCH_BYTES: usize = 4 << 20;
+
 /// A pattern that cannot be compiled: why, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadRegex(pub(crate) String);
 
-impl From<BadRegex> for Corrupt {
+impl From<BadRegex> for Undecided {
     /// Every pattern of a table was compiled when the table was made.
     fn from(_: BadRegex) -> Self {
-        Self
+        Self::Corrupt
     }
 }
 
@@ -58,6 +68,10 @@ pub(crate) fn literal_prefix(pattern: &str) -> Vec<u8> {
 struct Automaton {
     dfa: DFA,
     cache: Cache,
+    /// What no state shows of the work that making it took: the parts of the pattern that take no byte.
+    hidden: usize,
+    /// The most that a state took, in bytes.
+    largest: usize,
 }
 
 impl Automaton {
@@ -74,31 +88,73 @@ impl Automaton {
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa);
         let dfa = dfa.map_err(|error| BadRegex(error.to_string()))?;
         let cache = dfa.create_cache();
-        Ok(Self { dfa, cache })
+        let hidden = dfa.get_nfa().states().iter().filter(|state| state.is_epsilon());
+        let hidden = hidden.count();
+        Ok(Self {
+            dfa,
+            cache,
+            hidden,
+            largest: 0,
+        })
     }
 
-    fn is_match(&mut self, value: &[u8]) -> bool {
-        let input = Input::new(value).anchored(Anchored::Yes).earliest(true);
-        // It neither quits at a byte nor gives up: nothing here is configured so.
-        self.dfa
-            .try_search_fwd(&mut self.cache, &input)
-            .is_ok_and(|found| found.is_some())
+    fn is_match(&mut self, value: &[u8], work: &Work) -> Result<bool, Undecided> {
+        Ok(self.end(value, work)?.is_match())
     }
 
     /// The patterns that match, by their place, ascending.
-    fn matches(&mut self, value: &[u8]) -> PatternSet {
+    fn matches(&mut self, value: &[u8], work: &Work) -> Result<PatternSet, Undecided> {
         let mut found = PatternSet::new(self.dfa.pattern_len());
-        let input = Input::new(value).anchored(Anchored::Yes);
-        let done = self
-            .dfa
-            .try_which_overlapping_matches(&mut self.cache, &input, &mut found);
-        if done.is_err() {
-            // As above: never. If it were, all are tried by themselves.
-            self.dfa.get_nfa().patterns().for_each(|pattern| {
-                found.insert(pattern);
+        let end = self.end(value, work)?;
+        if end.is_match() {
+            (0..self.dfa.match_len(&self.cache, end)).for_each(|at| {
+                found.insert(self.dfa.match_pattern(&self.cache, end, at));
             });
         }
-        found
+        Ok(found)
+    }
+
+    /// The state after the whole value: the patterns match there or nowhere, because they are anchored at its end.
+    fn end(&mut self, value: &[u8], work: &Work) -> Result<LazyStateID, Undecided> {
+        work.spend(value.len())?;
+        let input = Input::new(value).anchored(Anchored::Yes);
+        let mut state = self.make(work, false, |dfa, cache| {
+            dfa.start_state_forward(cache, &input).ok()
+        })?;
+        for byte in value {
+            let known = if state.is_tagged() {
+                None
+            } else {
+                let next = self.dfa.next_state_untagged(&self.cache, state, *byte);
+                (!next.is_unknown()).then_some(next)
+            };
+            state = match known {
+                Some(next) => next,
+                None => self.make(work, true, |dfa, cache| dfa.next_state(cache, state, *byte).ok())?,
+            };
+            if state.is_dead() {
+                return Ok(state);
+            }
+        }
+        self.make(work, false, |dfa, cache| dfa.next_eoi_state(cache, state).ok())
+    }
+
+    /// A step that may have to make a state. It never fails: nothing here is configured to give up.
+    fn make(
+        &mut self,
+        work: &Work,
+        at_a_byte: bool,
+        step: impl FnOnce(&DFA, &mut Cache) -> Option<LazyStateID>,
+    ) -> Result<LazyStateID, Undecided> {
+        let before = self.cache.memory_usage();
+        let state = step(&self.dfa, &mut self.cache).ok_or(Undecided::TooExpensive)?;
+        let grown = self.cache.memory_usage().saturating_sub(before);
+        self.largest = self.largest.max(grown);
+        // No growth at a byte may be a state that another way led to, or that came after all others were forgotten. The
+        // first and the last one are there already, or are made once.
+        let is_new = at_a_byte || grown > 0;
+        work.spend(if is_new { self.largest + self.hidden } else { 1 })?;
+        Ok(state)
     }
 }
 
@@ -117,6 +173,15 @@ impl Size for PikeVM {
 /// A pattern that may match anywhere, and says what its groups took.
 pub(crate) fn search(pattern: &str) -> Result<PikeVM, BadRegex> {
     let nfa = compile(&[parse(pattern)?], REGEX_BYTES, WhichCaptures::All)?;
+    let found = nfa.group_info().group_len(PatternID::ZERO) - 1;
+    if found > GROUPS {
+        return Err(BadRegex(format!("{found} groups: up to {GROUPS} are taken")));
+    }
+    // Twice: the threads of this byte, and those of the next.
+    let slots = 2 * nfa.states().len() * nfa.group_info().slot_len();
+    if slots * size_of::<u64>() > SEARCH_BYTES {
+        return Err(BadRegex("its groups take too much memory".to_owned()));
+    }
     PikeVM::new_from_nfa(nfa).map_err(|error| BadRegex(error.to_string()))
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use walrus::ModuleConfig;
 
 /// What Envoy needs of the module, or the filter of Envoy.
-const EXPORTS: [&str; 9] = [
+const EXPORTS: [&str; 11] = [
     "_initialize",
     "memory",
     "proxy_abi_version_0_2_1",
@@ -15,7 +15,9 @@ const EXPORTS: [&str; 9] = [
     "proxy_on_delete",
     "proxy_on_memory_allocate",
     "proxy_on_request_headers",
+    "proxy_on_request_trailers",
     "proxy_on_response_headers",
+    "proxy_on_response_trailers",
 ];
 
 /// The module with these exports alone.

@@ -1,7 +1,7 @@
 //! `route`, `redirect` and `directResponse` with what belongs to them.
 
-use super::headers::{Operations, convert as operations, is_value, merge_only, merge_several};
-use super::{ProblemCode, Problems, answer, cors, fault, mirror, retry, rewrite};
+use super::headers::{Operations, check_authority, convert as operations, merge_only, merge_several};
+use super::{ProblemCode, Problems, answer, cors, fault, limits, mirror, retry, rewrite};
 use crate::config::{Destination, Headers, HttpRoute, HttpRouteDestination};
 use crate::rules::{Action, HeaderMutations, RouteAction, WeightedCluster};
 
@@ -165,9 +165,7 @@ fn authority(route: &HttpRoute, request: &Operations, problems: &mut Problems) -
         let message = "together with a header operation on the host it is not clear which one is meant";
         problems.refuse(ProblemCode::AmbiguousAuthority, "rewrite.authority", message);
     }
-    if !is_value(&authority) {
-        let message = "a host holds no control characters";
-        problems.refuse(ProblemCode::InvalidHeaderValue, "rewrite.authority", message);
-    }
+    check_authority(&authority, "rewrite.authority", problems);
+    limits::length(&authority, limits::PATH, "rewrite.authority", problems);
     Some(authority)
 }

@@ -1,7 +1,7 @@
 //! `redirect` and `directResponse`: what is answered without an upstream.
 
 use super::rewrite::check_path;
-use super::{ProblemCode, Problems};
+use super::{ProblemCode, Problems, limits};
 use crate::config::{DirectResponse, HttpRedirect};
 use crate::rules::{DirectAction, HeaderMutations, RedirectAction, RedirectPort};
 
@@ -34,6 +34,9 @@ pub(super) fn redirect(
         text.iter().for_each(|text| check_path(text, field, problems));
     }
     let authority = given(&redirect.authority);
+    if let Some(authority) = &authority {
+        limits::length(authority, limits::PATH, "redirect.authority", problems);
+    }
     if authority
         .as_deref()
         .is_some_and(|authority| !authority.bytes().all(|byte| byte.is_ascii_graphic()))
@@ -113,6 +116,11 @@ pub(super) fn direct(
             Vec::new()
         }
     };
+    if !body.is_empty() && matches!(direct.status, 204 | 205 | 304) {
+        let message = format!("an answer with status {} has no body", direct.status);
+        problems.refuse(ProblemCode::BadBody, "directResponse.body", message);
+    }
+    limits::bytes(body.len(), limits::BODY, "directResponse.body", problems);
     Some(DirectAction {
         status: u16::try_from(direct.status).ok()?,
         body,

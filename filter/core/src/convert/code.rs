@@ -12,7 +12,7 @@ pub enum ProblemCode {
     AmbiguousMatch,
     /// `ambiguous-rewrite`: `uri` and `uriRegexRewrite`.
     AmbiguousRewrite,
-    /// `bad-body`: the body is not one of string and base64 bytes.
+    /// `bad-body`: the body is not one of string and base64 bytes, or the status has none.
     BadBody,
     /// `bad-cors`: `unmatchedPreflights` is neither FORWARD nor IGNORE.
     BadCors,
@@ -40,6 +40,8 @@ pub enum ProblemCode {
     BadWeight,
     /// `empty-match`: a condition without exact, prefix or regex, or an empty prefix.
     EmptyMatch,
+    /// `forbidden-header`: a header operation on what the gateway vouches for, what steers Envoy, or what frames messages.
+    ForbiddenHeader,
     /// `header-dropped`: names that start with `:` and `host` cannot be set here.
     HeaderDropped,
     /// `invalid-header-name`: not a header's name.
@@ -54,6 +56,8 @@ pub enum ProblemCode {
     NoEffect,
     /// `no-weight`: every weight is 0.
     NoWeight,
+    /// `over-limit`: more, or longer, than is taken.
+    OverLimit,
     /// `not-carried-out`: a field that Sealgate knows and does not carry out; an error where leaving it out would be wrong.
     NotCarriedOut,
 }

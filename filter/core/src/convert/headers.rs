@@ -1,7 +1,8 @@
 //! Header operations of both levels, merged per destination.
 
-use super::{ProblemCode, Problems};
+use super::{ProblemCode, Problems, limits};
 use crate::config::HeaderOperations;
+use crate::names::{self, Owner};
 use crate::rules::HeaderMutations;
 
 /// RFC 9110's token.
@@ -37,9 +38,20 @@ pub(super) fn convert(
     let Some(operations) = operations else {
         return converted;
     };
+    limits::count(
+        operations.set.len() + operations.add.len() + operations.remove.len(),
+        limits::HEADER_OPERATIONS,
+        field,
+        problems,
+    );
     for (kind, list) in [("set", &operations.set), ("add", &operations.add)] {
         for (name, value) in list {
             let place = format!("{field}.{kind}[{name}]");
+            if is_forbidden(name, &place, false, problems)
+                || !limits::length(value, limits::HEADER_VALUE, &place, problems)
+            {
+                continue;
+            }
             let Some(value) = unescaped(value) else {
                 let message = "Envoy's %COMMANDS% are not carried out; a percent sign is written %%";
                 problems.refuse(ProblemCode::NotCarriedOut, place, message);
@@ -56,6 +68,7 @@ pub(super) fn convert(
             let name = name.to_ascii_lowercase();
             if is_host(&name) || name.starts_with(':') {
                 if request && is_host(&name) {
+                    check_authority(&value, &place, problems);
                     if converted.authority.replace(value).is_some() {
                         let message = "the host is set more than once";
                         problems.refuse(ProblemCode::AmbiguousAuthority, place, message);
@@ -80,6 +93,9 @@ pub(super) fn convert(
         }
     }
     for name in &operations.remove {
+        if is_forbidden(name, &format!("{field}.remove[{name}]"), true, problems) {
+            continue;
+        }
         let name = name.to_ascii_lowercase();
         if is_host(&name) || name.starts_with(':') {
             problems.warn(
@@ -106,6 +122,30 @@ fn unescaped(value: &str) -> Option<String> {
     parts
         .all(|part| !part.contains('%'))
         .then(|| value.replace("%%", "%"))
+}
+
+/// What nobody but its owner may write. Envoy's own may be removed: it reads none that a client or a rule sent, and
+/// what it tells clients is nobody's secret to keep.
+fn is_forbidden(name: &str, place: &str, is_removal: bool, problems: &mut Problems) -> bool {
+    let reason = match names::owner(name) {
+        None => return false,
+        Some(Owner::Envoy) if is_removal => return false,
+        Some(Owner::Envoy) => "Envoy obeys it",
+        Some(Owner::Gateway) => "the gateway alone says who a client is and where its request goes",
+        Some(Owner::Connection) => "it frames messages, and is Envoy's to write",
+    };
+    let message = format!("{name:?} cannot be changed by a rule: {reason}");
+    problems.refuse(ProblemCode::ForbiddenHeader, place, message);
+    true
+}
+
+/// A host, perhaps with a port: nothing that a server could read as the end of it.
+pub(super) fn check_authority(authority: &str, place: &str, problems: &mut Problems) {
+    let is_good = |byte: u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte);
+    if !authority.bytes().all(is_good) {
+        let message = "a host holds visible ASCII alone, and none of / ? # @ \\";
+        problems.refuse(ProblemCode::InvalidHeaderValue, place, message);
+    }
 }
 
 fn is_host(name: &str) -> bool {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::headers::is_name;
-use super::{ProblemCode, Problems};
+use super::{ProblemCode, Problems, limits};
 use crate::config::{HttpMatch, HttpRoute, StringMatch};
 use crate::regex::{BadRegex, check};
 use crate::rules::{MatchConfig, StringMatcher};
 
 pub(super) fn convert(route: &HttpRoute, kept: &[usize], problems: &mut Problems) -> Vec<MatchConfig> {
+    limits::count(route.r#match.len(), limits::MATCHES, "match", problems);
     let blocks = kept.iter().filter_map(|at| Some((*at, route.r#match.get(*at)?)));
     blocks
         .map(|(at, block)| MatchBlock { at, problems }.convert(block))
@@ -22,6 +23,13 @@ struct MatchBlock<'p> {
 
 impl MatchBlock<'_> {
     fn convert(&mut self, block: &HttpMatch) -> MatchConfig {
+        let conditions = block.headers.len() + block.without_headers.len() + block.query_params.len();
+        limits::count(
+            conditions,
+            limits::CONDITIONS,
+            &format!("match[{}]", self.at),
+            self.problems,
+        );
         if block.stat_prefix.is_some() {
             let field = self.field("statPrefix");
             self.problems.not_carried_out(field, true);

@@ -1,6 +1,6 @@
 //! `rewrite.uri` and `rewrite.uriRegexRewrite`.
 
-use super::{ProblemCode, Problems};
+use super::{ProblemCode, Problems, limits};
 use crate::config::HttpRewrite;
 use crate::regex::{BadRegex, groups, search};
 use crate::rules::PathRewrite;
@@ -63,6 +63,7 @@ fn check_template(template: &str, groups: usize, problems: &mut Problems) {
 }
 
 pub(super) fn check_path(path: &str, field: &str, problems: &mut Problems) {
+    limits::length(path, limits::PATH, field, problems);
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         problems.refuse(
             ProblemCode::BadPath,

@@ -1,3 +1,6 @@
+#[path = "tests/refused.rs"]
+mod refused;
+
 use super::*;
 use crate::rules::{AbortStatus, Action, PathRewrite, RedirectPort, Retries, RouteAction};
 

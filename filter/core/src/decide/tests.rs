@@ -1,3 +1,6 @@
+#[path = "tests/costs.rs"]
+mod costs;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -6,7 +9,8 @@ use crate::config::HttpRoute;
 use crate::convert;
 use crate::explain::{BatchAnswer, Question};
 use crate::rules::{
-    Action, DirectAction, MatchConfig, RuleConfig, RuleOrigin, StringMatcher, TableConfig, VirtualHostConfig,
+    Action, DirectAction, MatchConfig, RouteAction, RuleConfig, RuleOrigin, StringMatcher, TableConfig,
+    VirtualHostConfig, WeightedCluster,
 };
 
 /// A table of one port; each host with its rules as Istio's JSON.

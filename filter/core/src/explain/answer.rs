@@ -222,6 +222,10 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
         Outcome::NotFound(NotFound::Rule) => DecisionAnswer::NotFound { reason: "rule" },
         Outcome::NotReady => DecisionAnswer::Failure { reason: "notReady" },
         Outcome::Corrupt => DecisionAnswer::Failure { reason: "corrupt" },
+        Outcome::TooExpensive => DecisionAnswer::Failure {
+            reason: "tooExpensive",
+        },
+        Outcome::TooLong => DecisionAnswer::Failure { reason: "tooLong" },
     }
 }
 

@@ -7,6 +7,10 @@ use super::header::{Discrete, PREFIX};
 
 /// Longer ones would not fit into the pattern by which Envoy takes a client's own off.
 const LONGEST_PREFIX: usize = 48;
+/// What a prefix ends in, however it is spelled. Everything that begins with a prefix is taken off the requests of every
+/// port, so nobody may choose one that others' headers begin with; and a name that holds one of these is the gateway's,
+/// whichever prefixes are in use ([`crate::names::is_own`]).
+pub(crate) const PREFIX_ENDS: [&str; 3] = ["client-cert-", "tls-client-", "ssl-client-"];
 /// Names that begin so steer the gateway itself.
 const RESERVED: [&str; 2] = ["x-envoy-", "x-sealgate-"];
 
@@ -117,6 +121,10 @@ impl IdentityConfig {
         let folded = prefix.replace('_', "-");
         if let Some(reserved) = RESERVED.iter().find(|reserved| folded.starts_with(**reserved)) {
             return bad("prefix", format!("{prefix:?}: {reserved} is the gateway's own"));
+        }
+        if !PREFIX_ENDS.iter().any(|end| folded.ends_with(end)) {
+            let ends = PREFIX_ENDS.join(", ");
+            return bad("prefix", format!("{prefix:?}: a prefix ends in one of {ends}"));
         }
         if self.unverified == Unverified::Show && !self.headers.contains(&Discrete::Verified) {
             let reason = "show: needs verified among the headers, or nobody could tell".to_owned();

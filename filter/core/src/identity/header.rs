@@ -80,6 +80,9 @@ impl Discrete {
     }
 }
 
+/// Those without a prefix, but for the connection's.
+pub(crate) const FIXED: [&str; 3] = [XFCC, CLIENT_CERT, CLIENT_CERT_CHAIN];
+
 /// Every header that is written with this prefix.
 pub fn header_names(prefix: Option<&str>) -> impl Iterator<Item = String> {
     let prefix = prefix.unwrap_or(PREFIX).to_owned();
@@ -87,6 +90,6 @@ pub fn header_names(prefix: Option<&str>) -> impl Iterator<Item = String> {
         .into_iter()
         .filter_map(Discrete::suffix)
         .map(move |suffix| format!("{prefix}{suffix}"));
-    let fixed = TLS.into_iter().chain([XFCC, CLIENT_CERT, CLIENT_CERT_CHAIN]);
+    let fixed = TLS.into_iter().chain(FIXED);
     discrete.chain(fixed.map(str::to_owned))
 }

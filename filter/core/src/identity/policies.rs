@@ -94,9 +94,10 @@ mod tests {
         }
     }
 
-    fn connection<'a>(sni: &'a str, policy: &'a str) -> Connection<'a> {
+    fn connection<'a>(chain: &'a str, sni: &'a str, policy: &'a str) -> Connection<'a> {
         Connection {
             origin: ConnectionOrigin {
+                chain,
                 policy,
                 ..ConnectionOrigin::default()
             },
@@ -121,28 +122,34 @@ mod tests {
             ..TableConfig::default()
         };
         let table = RouteTable::from_configs(&[config]).unwrap();
-        for (authority, sni, policy, expected) in [
-            ("a.example", "elsewhere.com", "simple", true),
-            ("a.example", "elsewhere.com", "mutual", false),
-            ("m.example", "elsewhere.com", "simple", false),
-            ("M.Example.:443", "elsewhere.com", "simple", false),
-            ("a.m.example", "elsewhere.com", "simple", false),
-            ("a.m.example", "elsewhere.com", "mutual", true),
-            ("open.m.example", "elsewhere.com", "simple", true),
-            ("a.open.m.example", "elsewhere.com", "simple", false),
-            ("elsewhere.com", "elsewhere.com", "simple", true),
-            ("m.example", "elsewhere.com", "a policy of yesterday", false),
-            ("a.m.example", "m.example", "a policy of yesterday", true),
-            ("m.example", "M.Example", "a policy of yesterday", true),
-            ("m.example", "m.example.", "simple", false),
-            ("m.example", "m.example:443", "simple", false),
-            ("m.example", "a.example", "simple", false),
-            ("m.example", "", "simple", false),
+        let yesterday = "a policy of yesterday";
+        for (authority, chain, sni, policy, expected) in [
+            ("a.example", "0", "elsewhere.com", "simple", true),
+            ("a.example", "1", "elsewhere.com", "mutual", false),
+            ("m.example", "0", "elsewhere.com", "simple", false),
+            ("M.Example.:443", "0", "elsewhere.com", "simple", false),
+            ("a.m.example", "0", "elsewhere.com", "simple", false),
+            ("a.m.example", "1", "elsewhere.com", "mutual", true),
+            ("open.m.example", "0", "elsewhere.com", "simple", true),
+            ("a.open.m.example", "0", "elsewhere.com", "simple", false),
+            ("elsewhere.com", "0", "elsewhere.com", "simple", true),
+            // The same server, whose policy changed: by its chain and by its name.
+            ("m.example", "1", "elsewhere.com", yesterday, false),
+            ("a.m.example", "1", "m.example", yesterday, true),
+            ("m.example", "1", "M.Example", yesterday, true),
+            ("m.example", "0", "m.example", yesterday, false),
+            ("m.example", "0", "m.example", "simple", false),
+            // No spelling of the name helps a connection of another chain.
+            ("m.example", "0", "M.EXAMPLE", "simple", false),
+            ("m.example", "0", "m.example.", "simple", false),
+            ("m.example", "0", "m.example:443", "simple", false),
+            ("m.example", "0", "a.example", "simple", false),
+            ("m.example", "0", "", "simple", false),
         ] {
             assert_eq!(
-                table.admits(443, authority.as_bytes(), Some(&connection(sni, policy))),
+                table.admits(443, authority.as_bytes(), Some(&connection(chain, sni, policy))),
                 expected,
-                "{authority} {sni} {policy}"
+                "{authority} {chain} {sni} {policy}"
             );
         }
     }

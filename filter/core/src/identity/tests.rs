@@ -208,10 +208,11 @@ fn what_cannot_be_read_is_a_fingerprint() {
 fn annotations_are_read_to_the_letter() {
     let read = |text: &str| serde_json::from_str::<IdentityConfig>(text);
     assert_eq!(read("{}").unwrap(), IdentityConfig::default());
-    let config =
-        read(r#"{"headers":["verified","uriSan"],"prefix":"X-Peer-","xfcc":"off","clientCert":"leaf"}"#);
+    let config = read(
+        r#"{"headers":["verified","uriSan"],"prefix":"X-Peer-Client-Cert-","xfcc":"off","clientCert":"leaf"}"#,
+    );
     let config = config.unwrap();
-    assert_eq!(config.prefix, "x-peer-");
+    assert_eq!(config.prefix, "x-peer-client-cert-");
     assert_eq!(config.check(), Ok(()));
     for bad in [
         r#"{"header":[]}"#,
@@ -224,8 +225,11 @@ fn annotations_are_read_to_the_letter() {
     for (bad, field) in [
         (r#"{"prefix":""}"#, "prefix"),
         (r#"{"prefix":"a b"}"#, "prefix"),
-        (r#"{"prefix":"x_envoy-"}"#, "prefix"),
-        (r#"{"prefix":"x-sealgate-who-"}"#, "prefix"),
+        (r#"{"prefix":"x_envoy-client-cert-"}"#, "prefix"),
+        (r#"{"prefix":"x-amz-content-"}"#, "prefix"),
+        (r#"{"prefix":"x-peer-"}"#, "prefix"),
+        (r#"{"prefix":"client-cert"}"#, "prefix"),
+        (r#"{"prefix":"x-sealgate-client-cert-"}"#, "prefix"),
         (r#"{"headers":["subject"],"unverified":"show"}"#, "unverified"),
         (r#"{"xfcc":"appendForward","clientCert":"chain"}"#, "clientCert"),
     ] {

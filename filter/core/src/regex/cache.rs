@@ -7,8 +7,12 @@ use regex_automata::PatternSet;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use sha2::Digest as _;
 
-use super::lru::{Bounds, Lru};
-use super::{Automaton, BadRegex, REGEX_BYTES, SET_BYTES, search};
+use super::lru::{Bounds, Lru, Size};
+use super::replacement::Replacement;
+use super::work::Work;
+use super::{Automaton, REGEX_BYTES, SET_BYTES, search};
+use crate::table::Corrupt;
+use crate::undecided::Undecided;
 
 /// What a worker keeps. Few patterns take more than some ten kilobytes, with the states that requests made of them.
 const PATTERNS: Bounds = Bounds {
@@ -43,6 +47,14 @@ pub(crate) fn digest<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Digest 
     digest
 }
 
+/// Makes a value if there is work left for it.
+fn made<V: Size>(work: &Work, make: impl FnOnce() -> Result<V, Undecided>) -> Result<V, Undecided> {
+    work.check()?;
+    let value = make()?;
+    work.made(value.bytes());
+    Ok(value)
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Regexes(Mutex<Kept>);
@@ -52,6 +64,7 @@ struct Kept {
     patterns: Lru<Box<str>, Automaton>,
     sets: Lru<SetName, Automaton>,
     searches: Lru<Box<str>, PikeVM>,
+    work: Work,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,38 +88,61 @@ impl Default for Regexes {
             patterns: Lru::new(PATTERNS),
             sets: Lru::new(SETS),
             searches: Lru::new(SEARCHES),
+            work: Work::default(),
         }))
     }
 }
 
 impl Regexes {
+    /// A new request: what it may cost is counted from here on.
+    pub(crate) fn renew(&self) {
+        self.kept().work.renew();
+    }
+
     /// Whether a pattern takes the whole value.
-    pub(crate) fn is_match(&self, pattern: &str, value: &[u8]) -> Result<bool, BadRegex> {
-        let make = || Automaton::of(&[pattern], REGEX_BYTES);
-        self.kept()
-            .patterns
-            .with(pattern, make, |automaton| automaton.is_match(value))
+    pub(crate) fn is_match(&self, pattern: &str, value: &[u8]) -> Result<bool, Undecided> {
+        let Kept { patterns, work, .. } = &mut *self.kept();
+        let make = || made(work, || Ok(Automaton::of(&[pattern], REGEX_BYTES)?));
+        patterns.with(pattern, make, |automaton| automaton.is_match(value, work))?
     }
 
     /// Which patterns of a list take the whole value, in one pass over it, by their place, ascending. The list itself is
     /// asked for when its automaton is to be made.
-    pub(crate) fn matches<'p, E: From<BadRegex>>(
+    pub(crate) fn matches<'p>(
         &self,
         name: &Digest,
-        patterns: impl FnOnce() -> Result<Vec<&'p str>, E>,
+        patterns: impl FnOnce() -> Result<Vec<&'p str>, Corrupt>,
         value: &[u8],
-    ) -> Result<PatternSet, E> {
-        let make = || Ok(Automaton::of(&patterns()?, SET_BYTES)?);
-        self.kept()
-            .sets
-            .with(name, make, |automaton| automaton.matches(value))
+    ) -> Result<PatternSet, Undecided> {
+        let Kept { sets, work, .. } = &mut *self.kept();
+        let make = || made(work, || Ok(Automaton::of(&patterns()?, SET_BYTES)?));
+        sets.with(name, make, |automaton| automaton.matches(value, work))?
     }
 
-    /// Looks for a pattern anywhere.
-    pub(crate) fn search<R>(&self, pattern: &str, apply: impl FnOnce(&PikeVM) -> R) -> Result<R, BadRegex> {
-        self.kept()
-            .searches
-            .with(pattern, || search(pattern), |machine| apply(machine))
+    /// Replaces a pattern wherever it is found.
+    pub(crate) fn replace(
+        &self,
+        pattern: &str,
+        replacement: &Replacement<'_>,
+        value: &[u8],
+    ) -> Result<Vec<u8>, Undecided> {
+        let Kept { searches, work, .. } = &mut *self.kept();
+        let make = || made(work, || Ok(search(pattern)?));
+        searches.with(pattern, make, |machine| replacement.apply(machine, value, work))?
+    }
+
+    /// What the last request spent, of how much.
+    #[cfg(test)]
+    pub(crate) fn spent(&self) -> (usize, usize) {
+        (self.kept().work.spent(), super::work::WORK_PER_REQUEST)
+    }
+
+    /// What all of them take, of how much, in bytes.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> (usize, usize) {
+        let kept = self.kept();
+        let bytes = kept.patterns.bytes() + kept.sets.bytes() + kept.searches.bytes();
+        (bytes, PATTERNS.bytes + SETS.bytes + SEARCHES.bytes)
     }
 
     /// A panic within the lock leaves nothing half done: at worst a pattern is compiled again.
@@ -118,7 +154,6 @@ impl Regexes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::regex::lru::Size;
 
     fn kept(regexes: &Regexes) -> (usize, usize, usize) {
         let kept = regexes.kept();
@@ -133,16 +168,11 @@ mod tests {
             assert_eq!(regexes.is_match("a|b", value.as_bytes()), Ok(value != "ab"));
         }
         assert!(regexes.is_match("(", b"").is_err());
-        assert_eq!(
-            regexes.search("b", |machine| machine.is_match(&mut machine.create_cache(), "ab")),
-            Ok(true)
-        );
+        assert_eq!(regexes.replace("b", &Replacement("c"), b"ab"), Ok(b"ac".to_vec()));
         let patterns = ["a", "b", "a.*"];
         let name = digest(patterns);
         for _ in 0..2 {
-            let found = regexes
-                .matches::<BadRegex>(&name, || Ok(patterns.to_vec()), b"a")
-                .unwrap();
+            let found = regexes.matches(&name, || Ok(patterns.to_vec()), b"a").unwrap();
             assert_eq!(found.iter().map(|at| at.as_usize()).collect::<Vec<_>>(), [0, 2]);
         }
         assert_eq!(kept(&regexes), (1, 1, 1));
@@ -152,10 +182,12 @@ mod tests {
     fn a_worker_keeps_so_many_and_so_much_of_them() {
         let regexes = Regexes::default();
         for at in 0..PATTERNS.count + 100 {
+            regexes.renew();
             assert_eq!(regexes.is_match(&format!("/{at}"), b"/7"), Ok(at == 7));
         }
         assert_eq!(kept(&regexes).0, PATTERNS.count);
         for at in 0..150 {
+            regexes.renew();
             let large = format!("(?:[ab]{{100}}[^/]{{500}}){{4}}{at}");
             assert_eq!(regexes.is_match(&large, b"/"), Ok(false));
         }

@@ -3,9 +3,17 @@
 
 use std::ops::Range;
 
+use crate::undecided::Undecided;
+
 /// What is read is not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Corrupt;
+
+impl From<Corrupt> for Undecided {
+    fn from(_: Corrupt) -> Self {
+        Self::Corrupt
+    }
+}
 
 /// A list of numbers as it lies in the bytes.
 pub(super) type Numbers<'t> = &'t [[u8; 4]];

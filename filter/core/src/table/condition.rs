@@ -13,6 +13,7 @@ use crate::query;
 use crate::regex::Regexes;
 use crate::request::Request;
 use crate::rules::{ArchivedMatchConfig, ArchivedStringMatcher};
+use crate::undecided::Undecided;
 
 /// Looks at a value where it lies, once it is sure that it is one.
 pub(super) fn view<T>(bytes: &[u8]) -> Result<&T, Corrupt>
@@ -30,7 +31,7 @@ impl ArchivedMatchConfig {
     }
 
     /// Whether all conditions hold. The cheap ones come first.
-    pub(crate) fn holds(&self, request: &impl Request, regexes: &Regexes) -> Result<bool, Corrupt> {
+    pub(crate) fn holds(&self, request: &impl Request, regexes: &Regexes) -> Result<bool, Undecided> {
         let path = request.path();
         if let Some(uri) = self.wanted_uri()
             && !uri.is_match(query::path_of(path), self.ignore_uri_case, regexes)?
@@ -53,8 +54,8 @@ impl ArchivedMatchConfig {
 
 fn all(
     conditions: &Conditions,
-    mut holds: impl FnMut(&str, &ArchivedStringMatcher) -> Result<bool, Corrupt>,
-) -> Result<bool, Corrupt> {
+    mut holds: impl FnMut(&str, &ArchivedStringMatcher) -> Result<bool, Undecided>,
+) -> Result<bool, Undecided> {
     for ArchivedTuple2(name, own) in conditions.iter() {
         if !holds(name, own)? {
             return Ok(false);
@@ -68,14 +69,14 @@ fn any_value(
     own: &ArchivedStringMatcher,
     regexes: &Regexes,
     values: impl FnOnce(&mut dyn FnMut(&[u8])),
-) -> Result<bool, Corrupt> {
+) -> Result<bool, Undecided> {
     let mut found = Ok(false);
     values(&mut |value| {
         if found == Ok(false) {
             found = ValueMatcher::from(own).is_match(value, false, regexes);
         }
     });
-    Ok(found?)
+    found
 }
 
 /// Whether a `withoutHeaders` condition fails: some value matches. A missing header has the empty value, except
@@ -84,7 +85,7 @@ fn inverted_fails(
     own: &ArchivedStringMatcher,
     regexes: &Regexes,
     values: impl FnOnce(&mut dyn FnMut(&[u8])),
-) -> Result<bool, Corrupt> {
+) -> Result<bool, Undecided> {
     let mut is_there = false;
     let matched = any_value(own, regexes, |each| {
         values(&mut |value| {
@@ -95,5 +96,5 @@ fn inverted_fails(
     if is_there || matches!(own, ArchivedStringMatcher::Present) {
         return Ok(matched);
     }
-    Ok(ValueMatcher::from(own).is_match(b"", false, regexes)?)
+    ValueMatcher::from(own).is_match(b"", false, regexes)
 }

@@ -16,6 +16,7 @@ use self::keys::Keys;
 use super::bytes::{ByteReader, Corrupt, Numbers, word};
 use crate::query;
 use crate::regex::{Digest, Regexes};
+use crate::undecided::Undecided;
 
 /// The place of a block among all blocks of a host.
 pub(super) type Position = u32;
@@ -68,7 +69,7 @@ impl<'t> RegexSet<'t> {
         path: &[u8],
         patterns: &impl BlockPatterns<'t>,
         regexes: &Regexes,
-    ) -> Result<Vec<Position>, Corrupt> {
+    ) -> Result<Vec<Position>, Undecided> {
         let all = || {
             let positions = self.positions.iter().map(|at| u32::from_le_bytes(*at));
             positions.map(|at| patterns.pattern(at)).collect()
@@ -76,7 +77,7 @@ impl<'t> RegexSet<'t> {
         let found = regexes.matches(&self.name, all, path)?;
         found
             .iter()
-            .map(|at| word(self.positions, at.as_usize()))
+            .map(|at| Ok(word(self.positions, at.as_usize())?))
             .collect()
     }
 }
@@ -117,7 +118,7 @@ impl<'t> Candidates<'t, '_> {
         &mut self,
         patterns: &impl BlockPatterns<'t>,
         regexes: &Regexes,
-    ) -> Result<Option<Position>, Corrupt> {
+    ) -> Result<Option<Position>, Undecided> {
         loop {
             let heads = self
                 .sources

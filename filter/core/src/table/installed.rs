@@ -116,9 +116,11 @@ impl RouteTable {
     /// Whether a request for `authority` may come on a connection; none is one that nobody knows anything of. A host
     /// that belongs to no server is nobody's, and is found nowhere.
     ///
-    /// A connection for the very server that the host belongs to stays good when that server's policy changes: Envoy
-    /// drains it, and no request fails. Which server it was for, its SNI says: names and places of servers change. It says
-    /// so only as Envoy reads it: a name with a dot at its end, or a port, leads to another server's chain than without.
+    /// It is worth what the chain that Envoy chose checked, and no name that the client spelled says which one that is.
+    /// But a connection for the very server that the host belongs to stays good when that server's policy changes: Envoy
+    /// drains it, and no request fails. Then its chain has to be that server's, and so has its SNI, because the place of
+    /// a server among its Gateway's changes, and with it whose chain has the name. One on a chain that servers share is
+    /// known by its policy alone.
     #[must_use]
     pub fn admits(&self, port: u16, authority: &[u8], connection: Option<&Connection<'_>>) -> bool {
         let Some(Demanded {
@@ -130,9 +132,9 @@ impl RouteTable {
         };
         connection.is_some_and(|connection| {
             let sni = connection.sni.unwrap_or_default().as_bytes();
-            let is_plain = host::normalize(sni).len() == sni.len();
             policy == connection.origin.policy.as_bytes()
-                || (is_plain && self.demand(port, sni).is_some_and(|other| other.server == server))
+                || (connection.origin.chain.as_bytes() == server
+                    && self.demand(port, sni).is_some_and(|other| other.server == server))
         })
     }
 

@@ -8,6 +8,7 @@ use crate::matcher::ValueMatcher;
 use crate::regex::Regexes;
 use crate::request::Request;
 use crate::rules::{ArchivedMatchConfig, ArchivedRuleConfig};
+use crate::undecided::Undecided;
 
 /// A virtual host where it lies.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ impl<'t> HostView<'t> {
         &self,
         request: &impl Request,
         regexes: &Regexes,
-    ) -> Result<Option<Taken<'t>>, Corrupt> {
+    ) -> Result<Option<Taken<'t>>, Undecided> {
         let mut candidates = self.candidates(request.path())?;
         while let Some(at) = candidates.next(self, regexes)? {
             let block = self.block(at)?;

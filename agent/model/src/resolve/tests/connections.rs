@@ -1,10 +1,14 @@
 //! What hosts ask of the connections that they are asked for on.
 
+use sealgate_core::identity::{Connection, ConnectionOrigin, PoliciesConfig, ServerDemand};
+use sealgate_core::rules::TableConfig;
+use sealgate_core::table::RouteTable;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::manifest;
 use crate::resolve::ConnectionPolicy;
+use crate::resolved::FilterChain;
 
 /// A server on port 443; with a bundle it demands certificates.
 fn server(host: &str, certificate: &str, is_mutual: bool) -> Value {
@@ -13,10 +17,12 @@ fn server(host: &str, certificate: &str, is_mutual: bool) -> Value {
         "tls": {"mode": mode, "credentialName": certificate}})
 }
 
-/// What is demanded of connections on a port with these Gateways, by host: each has one server, and an annotation.
-fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, ConnectionPolicy> {
-    let objects = Objects::default();
-    let mut resolver = Resolver::new(objects.gateway());
+/// The resolution of these Gateways: each has one server, and an annotation. So many equals share a chain; 0 is never.
+fn resolved(gateways: &[(Value, &str)], on_demand_from: usize) -> Resolver {
+    let mut resolver = Resolver::new(Gateway {
+        on_demand_from,
+        ..Objects::default().gateway()
+    });
     for (at, (server, identity)) in gateways.iter().enumerate() {
         let mut meta = crate::Meta {
             namespace: "gw".into(),
@@ -36,7 +42,17 @@ fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, ConnectionPolicy> {
             now: entry.object.map(Arc::new),
         });
     }
-    settle(&mut resolver, &objects, &mut Ledger::default());
+    let world = World {
+        is_served: &|_| true,
+        is_known: &|_| true,
+    };
+    resolver.settle(world, &mut Ledger::default());
+    resolver
+}
+
+/// What is demanded of connections on a port with these Gateways, by host.
+fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, ConnectionPolicy> {
+    let resolver = resolved(gateways, 2);
     let demands = resolver.routes.table().all_demands();
     demands
         .map(|((_, host), demand)| (host.to_string(), demand.clone()))
@@ -62,4 +78,165 @@ fn a_port_of_equals_asks_nothing_of_connections() {
     let with_open = demanded(&[mutual, open]);
     assert_eq!(hosts(&with_open), ["m.example", "o.example"]);
     assert!(with_open["o.example"].policy.is_none() && with_open["m.example"].policy.is_some());
+}
+
+/// What the filter is told of the port's servers.
+fn filters_table(resolver: &Resolver) -> RouteTable {
+    let demands = resolver.routes.table().all_demands();
+    let demands = demands.map(|((_, host), demand)| ServerDemand {
+        server: demand.server.to_string(),
+        domains: vec![host.to_string()],
+        policy: demand.policy.as_deref().map(str::to_owned),
+    });
+    let policies = PoliciesConfig {
+        demands: demands.collect(),
+        ..PoliciesConfig::default()
+    };
+    let config = TableConfig {
+        port: 443,
+        policies,
+        ..TableConfig::default()
+    };
+    RouteTable::from_configs([&config]).unwrap()
+}
+
+/// The chain that Envoy chooses for a server name: as it is but for its case, then by its suffixes from the longest on,
+/// then the one that names none. It strips neither a dot nor a port.
+fn chosen<'c>(chains: &'c [Arc<FilterChain>], sni: &str) -> Option<&'c FilterChain> {
+    let sni = sni.to_ascii_lowercase();
+    let suffixes = sni.match_indices('.').filter(|(at, _)| *at > 0);
+    let wildcards = suffixes.map(|(at, _)| format!("*{}", sni.get(at..).unwrap_or_default()));
+    let mut names = std::iter::once(sni.clone())
+        .chain(wildcards)
+        .chain(["*".to_owned()]);
+    names.find_map(|name| {
+        let mut chains = chains.iter();
+        chains
+            .find(|chain| chain.domains().any(|domain| *domain == *name))
+            .map(Arc::as_ref)
+    })
+}
+
+/// The spellings of a name, and names that are nobody's.
+fn spellings(host: &str) -> Vec<String> {
+    let shown = host.replace('*', "any");
+    vec![
+        shown.to_ascii_uppercase(),
+        format!("{shown}."),
+        format!("{shown}:443"),
+        format!("{shown}.:443"),
+        format!(".{shown}"),
+        format!("{}.{shown}", "a".repeat(300)),
+        String::new(),
+        "unknown.example".to_owned(),
+        shown,
+    ]
+}
+
+/// Every connection that can be made, by every spelling of every name, and every host that can be asked for on it, of
+/// servers of all modes by exact names, wildcards and `*`.
+#[test]
+fn a_connection_serves_the_hosts_of_what_its_own_chain_checked() {
+    let modes = [
+        ("SIMPLE", ""),
+        ("MUTUAL", "ca-a"),
+        ("MUTUAL", "ca-b"),
+        ("OPTIONAL_MUTUAL", "ca-a"),
+    ];
+    let (mut served, mut refused) = (0, 0);
+    for (catch_all, on_demand_from) in (0..modes.len()).flat_map(|at| [(at, 0), (at, 2)]) {
+        let mut gateways = Vec::new();
+        let mut add = |host: &str, (mode, ca): (&str, &str)| {
+            let mut server = server(host, "one", false);
+            server["tls"]["mode"] = json!(mode);
+            if !ca.is_empty() {
+                server["tls"]["caCertCredentialName"] = json!(ca);
+            }
+            gateways.push((server, ""));
+        };
+        for (at, mode) in modes.into_iter().enumerate() {
+            add(&format!("exact{at}.test"), mode);
+            add(&format!("*.wild{at}.test"), mode);
+            // Within the wildcard of another mode.
+            add(&format!("in.wild{}.test", (at + 1) % modes.len()), mode);
+        }
+        add("*", modes[catch_all]);
+        let hosts: Vec<String> = gateways
+            .iter()
+            .map(|(server, _)| server["hosts"][0].as_str().unwrap().to_owned())
+            .collect();
+        let resolver = resolved(&gateways, on_demand_from);
+        let table = filters_table(&resolver);
+        let chains = &resolver.port(443).unwrap().chains;
+        assert_eq!(chains.iter().any(|chain| chain.on_demand), on_demand_from > 0);
+        for sni in hosts.iter().flat_map(|host| spellings(host)) {
+            let chain = chosen(chains, &sni).unwrap();
+            let connection = Connection {
+                origin: ConnectionOrigin {
+                    chain: &chain.name,
+                    policy: chain.policy.as_deref().unwrap(),
+                    ..ConnectionOrigin::default()
+                },
+                sni: Some(sni.as_str()).filter(|sni| !sni.is_empty()),
+                ..Connection::default()
+            };
+            for host in &hosts {
+                // A host means the server of its plain name, however it is spelled.
+                let own = chosen(chains, &host.replace('*', "any")).unwrap();
+                let expected = own.policy == chain.policy;
+                for authority in spellings(host).into_iter().take(4) {
+                    assert_eq!(
+                        table.admits(443, authority.as_bytes(), Some(&connection)),
+                        expected,
+                        "SNI {sni:?} on {} asks for {authority:?}",
+                        chain.name
+                    );
+                    *if expected { &mut served } else { &mut refused } += 1;
+                }
+            }
+        }
+    }
+    assert_eq!((served, refused), (14_016, 34_656), "pairs");
+}
+
+/// The chain of a server has the name of its place: another one may have it now.
+#[test]
+fn a_connection_outlives_its_servers_policy_and_no_other_servers() {
+    let simple = [
+        (server("m.test", "one", false), ""),
+        (server("*", "two", false), ""),
+    ];
+    let before = resolved(&simple, 0);
+    let old = |sni: &str| {
+        let chain = chosen(&before.port(443).unwrap().chains, sni).unwrap().clone();
+        (chain.name, chain.policy.unwrap())
+    };
+    let mutual = [
+        (server("m.test", "one", true), ""),
+        (server("*", "two", false), ""),
+    ];
+    let swapped = [
+        (server("*", "two", false), ""),
+        (server("m.test", "one", true), ""),
+    ];
+    for (now, sni, expected) in [
+        (&mutual, "m.test", true),
+        (&mutual, "M.TEST", true),
+        (&mutual, "m.test.", false),
+        (&mutual, "other.test", false),
+        (&swapped, "m.test", false),
+    ] {
+        let (chain, policy) = old(sni);
+        let connection = Connection {
+            origin: ConnectionOrigin {
+                chain: &chain,
+                policy: &policy,
+                ..ConnectionOrigin::default()
+            },
+            sni: Some(sni),
+            ..Connection::default()
+        };
+        let table = filters_table(&resolved(now, 0));
+        assert_eq!(table.admits(443, b"m.test", Some(&connection)), expected, "{sni}");
+    }
 }

@@ -171,7 +171,7 @@ fn gateway(dice: &mut Dice) -> Value {
     };
     let mut value = json!({"spec": {"selector": {"istio": selector}, "servers": servers}});
     if dice.roll(4) == 0 {
-        value["identity"] = json!("{prefix: x-own-}");
+        value["identity"] = json!("{prefix: x-own-client-cert-}");
     }
     match dice.roll(4) {
         0 => value["certificates"] = json!("eager"),

@@ -1,0 +1,39 @@
+//! How much one rule may hold. Objects are bounded by the API server alone, and at megabytes: what a request may cost is
+//! bounded here, so that no rule costs others what it should not. `agent/docs/limits.md` shows them.
+
+use super::{ProblemCode, Problems};
+
+/// `match` blocks of a rule.
+pub const MATCHES: usize = 1_024;
+/// Conditions on headers and query parameters of one block.
+pub const CONDITIONS: usize = 64;
+/// Header operations of one direction, of a rule or of a destination.
+pub const HEADER_OPERATIONS: usize = 128;
+/// Bytes of a header's value that a rule sets.
+pub const HEADER_VALUE: usize = 8 << 10;
+/// Bytes of a path, a template or a host that a rule writes.
+pub const PATH: usize = 4 << 10;
+/// Bytes of the body of a `directResponse`; Istio's limit.
+pub const BODY: usize = 1 << 20;
+
+/// So many of them.
+pub(super) fn count(found: usize, limit: usize, field: &str, problems: &mut Problems) {
+    if found > limit {
+        let message = format!("{found} of them: up to {limit} are taken");
+        problems.refuse(ProblemCode::OverLimit, field, message);
+    }
+}
+
+/// So many bytes; whether it is within the limit.
+pub(super) fn bytes(found: usize, limit: usize, field: &str, problems: &mut Problems) -> bool {
+    if found > limit {
+        let message = format!("{found} bytes: up to {limit} are taken");
+        problems.refuse(ProblemCode::OverLimit, field, message);
+    }
+    found <= limit
+}
+
+/// A text of so many bytes; whether it is within the limit.
+pub(super) fn length(text: &str, limit: usize, field: &str, problems: &mut Problems) -> bool {
+    bytes(text.len(), limit, field, problems)
+}

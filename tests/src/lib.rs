@@ -31,6 +31,7 @@ pub mod sds;
 pub mod site;
 pub mod spki_client;
 pub mod store;
+pub mod unchecked;
 pub mod upstream;
 pub mod walkthrough;
 pub mod wire;

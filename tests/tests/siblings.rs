@@ -1,26 +1,21 @@
 //! What the real Envoy does with the other secrets of a context while one of them is refused. The agent's checks keep
 //! such a secret away, so the snapshots are published here, past them.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, Secret, TlsCertificate, secret::Type,
 };
 use prost::Message as _;
-use sealgate_agent::demand::CredentialDemand;
-use sealgate_agent::snapshot::{Publisher, TypeUrl};
-use sealgate_agent::xds::proxies::Proxies;
-use sealgate_agent::xds::socket::{SocketConfig, bind};
-use sealgate_agent::xds::{self, Options};
+use sealgate_agent::snapshot::TypeUrl;
 use sealgate_tests::client::{Connection, Tls, Version, fetch};
 use sealgate_tests::eventually;
 use sealgate_tests::flavour::{Chain, by_hand};
 use sealgate_tests::pki::{Authority, Leaf};
-use sealgate_tests::site::Site;
+use sealgate_tests::unchecked::Unchecked;
 
 const SOON: Duration = Duration::from_secs(10);
 /// A push takes some milliseconds.
@@ -52,33 +47,13 @@ fn bundle(authority: &Authority) -> Type {
     })
 }
 
-/// A site whose agent is only its server.
-struct Unchecked {
-    site: Site,
-    publisher: Publisher,
-    proxies: Proxies,
-}
+/// Pushes of secrets, and what Envoy says of them.
+struct Pushes(Unchecked);
 
-impl Unchecked {
+impl Pushes {
     async fn start(chains: &[Chain<'_>]) -> Result<Self> {
-        let mut site = Site::prepare().await?;
-        let (publisher, snapshots) = Publisher::new(Duration::ZERO);
-        let proxies = Proxies::default();
-        let options = Options {
-            namespace: "ns".to_owned(),
-            demand: CredentialDemand::default(),
-            drain: LONG,
-        };
-        let socket = serve_at(&site.socket())?;
-        let never = std::future::pending();
-        tokio::spawn(xds::serve(socket, snapshots, proxies.clone(), options, never));
-        site.start_envoy(|bootstrap, site| by_hand(&bootstrap, site.https, chains))
-            .await?;
-        Ok(Self {
-            site,
-            publisher,
-            proxies,
-        })
+        let unchecked = Unchecked::start(|bootstrap, site| by_hand(&bootstrap, site.https, chains)).await?;
+        Ok(Self(unchecked))
     }
 
     fn publish(&mut self, name: &str, content: Type) {
@@ -87,7 +62,7 @@ impl Unchecked {
             r#type: Some(content),
         };
         let body = secret.encode_to_vec();
-        self.publisher.update(Instant::now(), |draft| {
+        self.0.publisher.update(Instant::now(), |draft| {
             draft.set(TypeUrl::Secret, &format!("ns/{name}"), body);
         });
     }
@@ -104,7 +79,7 @@ impl Unchecked {
 
     /// The version that Envoy holds of a name, and why it refused a later one.
     fn held(&self, name: &str) -> Held {
-        let proxies = self.proxies.list();
+        let proxies = self.0.proxies.list();
         let held = proxies
             .get("edge-1")
             .and_then(|proxy| proxy.held.get(&TypeUrl::Secret)?.get(name));
@@ -123,7 +98,7 @@ impl Unchecked {
     async fn shows(&self, host: &str, leaf: &Leaf, limit: Duration) -> Result<()> {
         let tls = Tls::new(Version::H1, None)?;
         let attempt = || async {
-            let open = Connection::open(self.site.https, host, &tls).await?;
+            let open = Connection::open(self.0.site.https, host, &tls).await?;
             ensure!(open.leaf == leaf.der, "another certificate is shown");
             Ok(())
         };
@@ -133,21 +108,12 @@ impl Unchecked {
     /// Whether a client with this certificate is served.
     async fn trusts(&self, client: &Leaf, limit: Duration) -> Result<()> {
         let tls = Tls::new(Version::H1, Some(client))?;
-        let attempt = || async { fetch(self.site.https, "one.test", "/", &tls).await.map(drop) };
+        let attempt = || async { fetch(self.0.site.https, "one.test", "/", &tls).await.map(drop) };
         eventually("the client is served", limit, attempt).await
     }
 }
 
 type Held = (Option<Arc<str>>, Option<String>);
-
-fn serve_at(path: &Path) -> Result<(tokio::net::UnixListener, sealgate_agent::xds::socket::Socket)> {
-    let config = SocketConfig {
-        path: path.to_owned(),
-        mode: 0o600,
-        group: None,
-    };
-    bind(&config).context("the socket")
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_one_secret_is_refused_its_siblings_wait() -> Result<()> {
@@ -157,7 +123,7 @@ async fn while_one_secret_is_refused_its_siblings_wait() -> Result<()> {
         certificates: &["one", "two"],
         trust: Some("ca"),
     };
-    let mut it = Unchecked::start(&[chain]).await?;
+    let mut it = Pushes::start(&[chain]).await?;
     let (old, new) = (Authority::new("old CA")?, Authority::new("new CA")?);
     let (one, two) = (old.leaf(&["one.test"])?, old.leaf(&["two.test"])?);
     it.publish("ca", bundle(&old));

@@ -1,0 +1,56 @@
+//! A machine whose agent is only its server: what a test publishes reaches the real Envoy past every check.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use sealgate_agent::demand::CredentialDemand;
+use sealgate_agent::snapshot::Publisher;
+use sealgate_agent::xds::proxies::Proxies;
+use sealgate_agent::xds::socket::{SocketConfig, bind};
+use sealgate_agent::xds::{self, Options};
+
+use crate::site::Site;
+
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Unchecked {
+    /// The machine, without an agent.
+    pub site: Site,
+    /// What is served.
+    pub publisher: Publisher,
+    /// What Envoy says of it.
+    pub proxies: Proxies,
+}
+
+impl Unchecked {
+    /// Serves nothing yet, to an Envoy with this bootstrap.
+    ///
+    /// # Errors
+    /// One of both does not start.
+    pub async fn start(bootstrap: impl FnOnce(String, &Site) -> String) -> Result<Self> {
+        let mut site = Site::prepare().await?;
+        let (publisher, snapshots) = Publisher::new(Duration::ZERO);
+        let proxies = Proxies::default();
+        let options = Options {
+            namespace: "ns".to_owned(),
+            demand: CredentialDemand::default(),
+            drain: DRAIN,
+        };
+        let config = SocketConfig {
+            path: site.socket(),
+            mode: 0o600,
+            group: None,
+        };
+        let socket = bind(&config).context("the socket")?;
+        let never = std::future::pending();
+        tokio::spawn(xds::serve(socket, snapshots, proxies.clone(), options, never));
+        site.start_envoy(bootstrap).await?;
+        Ok(Self {
+            site,
+            publisher,
+            proxies,
+        })
+    }
+}

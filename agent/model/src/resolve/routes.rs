@@ -11,6 +11,7 @@ use super::index::Index;
 use super::reach::{self, ServiceName};
 use super::table::{HostKey, Table};
 use super::uses::Uses;
+use crate::ObjectRef;
 use crate::ledger::Ledger;
 use crate::resolved::Upstream;
 

@@ -1,6 +1,8 @@
 //! A resource that the real Envoy refuses, forced past every check: everything else of the response arrives, and the one is
 //! known by name.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -9,9 +11,15 @@ use envoy_types::pb::envoy::config::cluster::v3::{
     cluster::{ClusterDiscoveryType, DiscoveryType},
 };
 use prost::Message as _;
+use sealgate_agent::config::GatewaySettings;
+use sealgate_agent::engine::Engine;
 use sealgate_agent::snapshot::TypeUrl;
-use sealgate_tests::eventually;
+use sealgate_agent::translate::Settings;
+use sealgate_core::table::part_of;
+use sealgate_model::manifest::{self, Namespaces};
+use sealgate_model::{Code, SourceEvent};
 use sealgate_tests::unchecked::Unchecked;
+use sealgate_tests::{eventually, manifests};
 
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -70,4 +78,73 @@ async fn what_envoy_refuses_is_found_and_nothing_else_is_lost() -> Result<()> {
         has(&stand, &["bad"]).await
     };
     eventually("it is mended", PROMPT, mended).await
+}
+
+/// What is said of a resource is said of the objects that it was made of.
+#[test]
+fn the_objects_of_a_refused_resource_are_named() -> Result<()> {
+    let namespaces = Namespaces {
+        gateway: "istio-system".to_owned(),
+        other: "default",
+    };
+    let objects = [
+        manifests::gateway("edge", ""),
+        manifests::virtual_service("routes", "www.aliyun.com", manifests::HELLO),
+        manifests::entry("welcome", "welcome.local", 80, 3000),
+    ];
+    let entries = manifest::read("site.yaml", objects.join("\n---\n").as_bytes(), &namespaces);
+    let (mut engine, _) = Engine::new(Settings {
+        gateway: GatewaySettings::new("istio-system"),
+        listen: "0.0.0.0".to_owned(),
+        module: PathBuf::new(),
+    });
+    engine.apply([SourceEvent::Reset(entries)], Instant::now());
+    let part = format!("sealgate-0-table-{:02}", part_of(80, "www.aliyun.com"));
+    for (kind, name, object) in [
+        (
+            TypeUrl::Cluster,
+            "outbound|80||welcome.local",
+            "VirtualService default/routes",
+        ),
+        (
+            TypeUrl::Endpoint,
+            "outbound|80||welcome.local",
+            "VirtualService default/routes",
+        ),
+        (
+            TypeUrl::ExtensionConfig,
+            part.as_str(),
+            "VirtualService default/routes",
+        ),
+        (
+            TypeUrl::ExtensionConfig,
+            "sealgate-80",
+            "Gateway istio-system/gateway",
+        ),
+        (TypeUrl::Listener, "gateway-443", "Gateway istio-system/gateway"),
+        (TypeUrl::Secret, "istio-system/edge", "Secret istio-system/edge"),
+    ] {
+        let refusals = BTreeMap::from([((kind, name.into()), "Envoy's words".to_owned())]);
+        engine.refused(&refusals);
+        let findings = engine.view().findings();
+        let own: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding.code == Code::RefusedByProxy)
+            .map(|finding| {
+                (
+                    finding.object.to_string(),
+                    finding.message.contains("Envoy's words"),
+                )
+            })
+            .collect();
+        ensure!(own == [(object.to_owned(), true)], "{name}: {own:?}");
+    }
+    engine.refused(&BTreeMap::new());
+    let findings = engine.view().findings();
+    ensure!(
+        findings
+            .iter()
+            .all(|finding| finding.code != Code::RefusedByProxy)
+    );
+    Ok(())
 }

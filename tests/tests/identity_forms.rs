@@ -180,8 +180,8 @@ async fn a_prefix_of_ones_own_is_guarded_everywhere() -> Result<()> {
         let mut request = RawRequest::get(host, "/");
         let forged = [
             "x-peer-client-cert-verified",
-            "x_peer_verified",
-            "X-Peer_Subject",
+            "x_peer_client_cert_verified",
+            "X-Peer-Client_Cert-Subject",
             "x-peer-client-cert-uri-san",
             "x-client-cert-verified",
         ];

@@ -47,7 +47,7 @@ pub struct Engine {
     publisher: Publisher,
     rotations: OrdMap<CredentialName, Rotation>,
     /// Resources that proxies refuse.
-    refused: BTreeSet<(TypeUrl, Arc<str>)>,
+    refused: BTreeMap<(TypeUrl, Arc<str>), String>,
     synced: bool,
 }
 
@@ -94,7 +94,7 @@ impl Engine {
             ledger: Ledger::default(),
             publisher,
             rotations: OrdMap::new(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
             synced: false,
         };
         (engine, snapshots)
@@ -122,6 +122,7 @@ impl Engine {
                 .set(Speaker::Secret(name.clone()), refusal.into_iter().collect());
         }
         self.publish(&touched, &changes, now);
+        self.blame();
         let told = self.ledger.news(&gone);
         told.iter().for_each(news::log);
         told
@@ -213,17 +214,23 @@ impl Engine {
 
     /// Proxies refuse these resources now, and no others: says so of the objects that they were made of.
     pub fn refused(&mut self, refusals: &BTreeMap<(TypeUrl, Arc<str>), String>) -> Vec<News> {
-        let now: BTreeSet<_> = refusals.keys().cloned().collect();
-        for resource in self.refused.union(&now) {
-            let speaker = Speaker::Resource(format!("{} {}", resource.0.short(), resource.1).into());
-            let reason = refusals.get(resource);
-            let findings = reason.map(|reason| blame::findings(&self.resolver, resource, reason));
-            self.ledger.set(speaker, findings.unwrap_or_default());
+        let no_more = self.refused.keys().filter(|own| !refusals.contains_key(*own));
+        for resource in no_more {
+            self.ledger.set(speaker(resource), Vec::new());
         }
-        self.refused = now;
+        self.refused.clone_from(refusals);
+        self.blame();
         let told = self.ledger.news(&BTreeSet::new());
         told.iter().for_each(news::log);
         told
+    }
+
+    /// Whose the refused resources are now.
+    fn blame(&mut self) {
+        for (resource, reason) in &self.refused {
+            let findings = blame::findings(&self.resolver, resource, reason);
+            self.ledger.set(speaker(resource), findings);
+        }
     }
 
     /// The credentials that Gateways name.
@@ -271,4 +278,8 @@ impl Engine {
     pub fn set_synced(&mut self) {
         self.synced = true;
     }
+}
+
+fn speaker((kind, name): &(TypeUrl, Arc<str>)) -> Speaker {
+    Speaker::Resource(format!("{} {name}", kind.short()).into())
 }

@@ -176,6 +176,10 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
     let admin = own(&http(80, "b.test"))
         + &service_entry("team-b", "admin.test", stand.site.admin, "")
         + &routes("team-b", "aaa", "b.test", &to("/", "admin.test"));
+    let redirect = http(80, HOST) + "    tls: {httpsRedirect: true}\n";
+    let same = gateway("team-b", "zzz", &redirect)
+        + &service_entry("team-b", "stolen.test", stand.stolen, "")
+        + &routes("team-b", "zzz", HOST, &to("/login", "stolen.test"));
     let gateway = "Gateway team-b/aaa";
     vec![
         (
@@ -196,6 +200,18 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
             own(&http(443, "*")),
             "port-collision",
             gateway,
+        ),
+        (
+            "a server for TLS on a plain port, in a Gateway that comes first",
+            own(&https("b.test", "credentialName: missing").replace("443", "80")),
+            "port-collision",
+            gateway,
+        ),
+        (
+            "a plain server for another's host, which redirects and has rules",
+            same,
+            "host-collision",
+            "Gateway team-b/zzz",
         ),
         (
             "a name that is a selector",

@@ -159,7 +159,7 @@ codes! {
         BadHost = "bad-host" [Error]: "not a host name or wildcard" => "`*.` may only stand in front";
         BadPort = "bad-port" [Error]: "not from 1 to 65535" => "";
         PortCollision = "port-collision" [Error]:
-            "a plain server on a port that another one has for TLS" => "give it another port";
+            "a plain server on a port that others have for TLS, or the other way round" => "give it another port";
         HostCollision = "host-collision" [Error]:
             "another server has this TLS host; whoever has it keeps it, and at a start the older, else the first in \
              path order"

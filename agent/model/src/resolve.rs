@@ -252,7 +252,8 @@ impl Resolver {
         let mut names = BTreeSet::new();
         for port in self.ports.take_touched() {
             let from = self.gateway.on_demand_from;
-            let settled = self.ports.settle_servers(port, from, world.is_served);
+            let tenancy = self.gateway.tenants.tenancy;
+            let settled = self.ports.settle_servers(port, from, tenancy, world.is_served);
             for server in &settled.moved {
                 self.touch_hosts_of_server(server);
             }

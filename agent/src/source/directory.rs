@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::mem;
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -178,10 +179,10 @@ impl DirectoryFollower {
             } else {
                 self.writers.remove(path);
             }
-            // A folder that went took its watch along; the next one of its name may have its inode too.
-            if let Some((folder, _)) = self.watched.remove_entry(path.as_path()) {
-                self.tree.touch([&folder].into_iter());
-            }
+            self.forget_watches(path);
+        }
+        if burst.lost {
+            self.forget_watches(Path::new("/"));
         }
         match self.look_around(burst, polled) {
             Ok(dirty) => dirty.iter().for_each(|unit| self.look(unit)),
@@ -190,32 +191,50 @@ impl DirectoryFollower {
         }
     }
 
+    /// A folder that went took its watch along, and those below it; the next one of its name may have its inode too.
+    fn forget_watches(&mut self, path: &Path) {
+        let below = self
+            .watched
+            .range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+        let below = below.take_while(|(folder, _)| folder.starts_with(path));
+        let folders: Vec<Arc<Path>> = below.map(|(folder, _)| Arc::clone(folder)).collect();
+        for folder in &folders {
+            self.watched.remove(folder);
+        }
+        self.tree.touch(folders.iter());
+    }
+
     /// Visits what moved, and says which units are to be read.
     fn look_around(
         &mut self,
         burst: &Burst,
         polled: Option<io::Result<Tree>>,
     ) -> Result<BTreeSet<Arc<Path>>, DirectoryError> {
-        let polled = polled
-            .transpose()
-            .map_err(|error| self.source.unreadable(error))?;
+        let polled = polled.and_then(|polled| match polled {
+            Ok(tree) => Some(tree),
+            Err(error) => {
+                let error = self.source.unreadable(error);
+                tracing::error!(%error, "the directory cannot be read; what is known is served on");
+                None
+            }
+        });
         // A poll is older than what was seen since: what differs is only where to look.
         let suspected = polled.map(|tree| self.tree.suspects(&tree));
         let moved = self.tree.visits(burst.paths.keys()).filter(|_| !burst.lost);
         match (moved, suspected) {
-            (Some(moved), None) => Ok(self.visit(moved)),
+            (Some(moved), None) => self.visit(moved),
             (Some(mut moved), Some(Some(suspected))) => {
                 moved.extend(suspected);
-                Ok(self.visit(moved))
+                self.visit(moved)
             }
             _ => self.scan(),
         }
     }
 
     /// Visits parts of the tree again, and says which units are there.
-    fn visit(&mut self, mut visits: BTreeSet<Visit>) -> BTreeSet<Arc<Path>> {
+    fn visit(&mut self, mut visits: BTreeSet<Visit>) -> Result<BTreeSet<Arc<Path>>, DirectoryError> {
         let mut dirty = BTreeSet::new();
-        while !visits.is_empty() {
+        loop {
             for visit in &visits {
                 self.tree.again(visit);
                 dirty.extend(self.tree.units_of(visit));
@@ -223,9 +242,15 @@ impl DirectoryFollower {
             }
             // What was put into a new folder before its watch began would be missed.
             let watched = self.watch();
-            visits = self.tree.visits(watched.iter()).unwrap_or_default();
+            let Some(again) = self.tree.visits(watched.iter()) else {
+                dirty.extend(self.scan()?);
+                return Ok(dirty);
+            };
+            if again.is_empty() {
+                return Ok(dirty);
+            }
+            visits = again;
         }
-        dirty
     }
 
     /// Walks the whole tree, and says which units are new or moved.
@@ -238,7 +263,7 @@ impl DirectoryFollower {
             self.tree.touch(self.watched.keys());
             let watched = self.watch();
             if let Some(visits) = self.tree.visits(watched.iter()) {
-                dirty.extend(self.visit(visits));
+                dirty.extend(self.visit(visits)?);
                 return Ok(dirty);
             }
         }

@@ -2,7 +2,7 @@
 //! route to it would let clients end the proxy.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::resolved::{Endpoint, Endpoints};
 
@@ -64,13 +64,18 @@ fn is_broadcast(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(address) if address.is_broadcast())
 }
 
+/// Amazon's metadata by IPv6.
+const AMAZON_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
 /// Loopback, and link-local, where clouds have their metadata.
 fn is_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             address.is_loopback() || address.is_link_local() || address.octets().first() == Some(&0)
         }
-        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unicast_link_local() || address == AMAZON_METADATA
+        }
     }
 }
 
@@ -101,6 +106,7 @@ mod tests {
             ("::ffff:127.0.0.1", 15_000, false, false),
             ("169.254.169.254", 80, false, true),
             ("fe80::1", 80, false, true),
+            ("fd00:ec2::254", 80, false, true),
             ("0.0.0.0", 80, false, false),
             ("0.1.2.3", 80, false, true),
             ("::", 80, false, false),

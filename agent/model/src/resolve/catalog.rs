@@ -13,7 +13,7 @@ use super::own_gateway::Gateway;
 use super::service::is_exported;
 use crate::Code;
 use crate::store::Moved;
-use crate::tenancy::{self, Authority, Tenants};
+use crate::tenancy::{self, Authority, Tenancy, Tenants};
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, Object, ObjectRef};
 
@@ -54,11 +54,14 @@ impl Known {
     }
 
     /// The labels of a subset. For a host that is no Service of the cluster the rules of whoever named it come first.
-    pub(super) fn subset(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+    pub(super) fn subset(&self, name: &str, tenancy: Tenancy) -> Option<&BTreeMap<String, String>> {
         let entry = self.entries.first().map(|(rank, _)| &rank.name.namespace);
         let is_own = |rank: &VoiceRank| Some(&rank.name.namespace) == entry;
         let own = self.rules.iter().filter(|(rank, _)| is_own(rank));
-        let others = self.rules.iter().filter(|(rank, _)| !is_own(rank));
+        let may = |rank: &VoiceRank| {
+            tenancy == Tenancy::Single || rank.authority != Authority::Other || entry.is_none()
+        };
+        let others = self.rules.iter().filter(|(rank, _)| !is_own(rank) && may(rank));
         let mut subsets = own.chain(others).flat_map(|(_, rule)| &rule.subsets);
         subsets.find(|own| own.name == name).map(|own| &own.labels)
     }
@@ -140,6 +143,11 @@ impl Catalog {
             (host, HostChange { ports })
         });
         changes.collect()
+    }
+
+    /// How far namespaces trust each other.
+    pub(super) fn tenancy(&self) -> Tenancy {
+        self.tenants.tenancy
     }
 
     /// Where requests may be sent.

@@ -14,6 +14,14 @@ use crate::CredentialName;
 use crate::Finding;
 use crate::few::Few;
 use crate::resolved::{FilterChain, Tls};
+use crate::tenancy::Tenancy;
+
+/// With what chains were served, by their server names.
+type HeldTls = BTreeMap<Vec<Arc<str>>, Arc<Tls>>;
+
+/// What a port remembers: with what its chains were served, and of which kind it is.
+#[cfg(test)]
+pub(super) type HeldPort = (HeldTls, Option<bool>);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -22,10 +30,12 @@ pub(super) struct Servers {
     by_pattern: PatternMap<Few<ServerId>>,
     standing: BTreeMap<ServerId, ServerStanding>,
     /// With what the hosts of each chain were served last.
-    held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>,
+    held: HeldTls,
     sharing: Sharing,
     /// How many of them are for TLS.
     secure: usize,
+    /// Whether the port is one for TLS: as it was, while a server wants that, else as the oldest does.
+    kind: Option<bool>,
     dirty: BTreeSet<ServerId>,
 }
 
@@ -58,10 +68,9 @@ impl Servers {
         for pattern in server.patterns() {
             self.by_pattern.entry(&pattern).insert(server.id.clone());
         }
-        let was_secure = self.is_secure();
         self.declared.insert(server.id.clone(), Arc::clone(server));
         self.secure += usize::from(server.secure);
-        self.touch(server, was_secure);
+        self.touch(server);
     }
 
     pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
@@ -70,26 +79,34 @@ impl Servers {
                 ids.remove(&server.id);
             });
         }
-        let was_secure = self.is_secure();
         if let Some(before) = self.declared.remove(&server.id) {
             self.secure -= usize::from(before.secure && self.secure > 0);
         }
-        self.touch(server, was_secure);
+        self.touch(server);
     }
 
     /// It is to be looked at again.
-    fn touch(&mut self, server: &DeclaredServer, was_secure: bool) {
+    fn touch(&mut self, server: &DeclaredServer) {
         self.dirty.insert(server.id.clone());
-        if self.is_secure() != was_secure {
-            self.dirty.extend(self.declared.keys().cloned());
-        }
         self.dirty.extend(self.rivals(server));
     }
 
-    /// Whether the port is one for TLS: one server that wants it is enough, for whoever wants none must not take it off
-    /// others.
-    fn is_secure(&self) -> bool {
-        self.secure > 0
+    /// A port has one kind, and whoever has it keeps it: neither a plain server nor one for TLS takes it off others.
+    fn settle_kind(&mut self) {
+        let has = |kind: &bool| {
+            let count = if *kind {
+                self.secure
+            } else {
+                self.declared.len() - self.secure
+            };
+            count > 0
+        };
+        let oldest = || self.declared.values().next().map(|first| first.secure);
+        let kind = self.kind.filter(has).or_else(oldest);
+        if kind != self.kind {
+            self.kind = kind;
+            self.dirty.extend(self.declared.keys().cloned());
+        }
     }
 
     pub(super) fn touch_id(&mut self, id: &ServerId) {
@@ -115,9 +132,11 @@ impl Servers {
     pub(super) fn settle(
         &mut self,
         on_demand_from: usize,
+        tenancy: Tenancy,
         is_served: &dyn Fn(&CredentialName) -> bool,
     ) -> Settled {
         let mut settled = Settled::default();
+        self.settle_kind();
         while let Some(id) = self.dirty.pop_first() {
             let before = self.standing.remove(&id);
             let mut look = Look {
@@ -128,7 +147,7 @@ impl Servers {
                 id,
             };
             if let Some(server) = self.declared.get(&look.id).cloned() {
-                let standing = self.judge(&server, is_served);
+                let standing = self.judge(&server, tenancy, is_served);
                 if before.as_ref().map(ServerStanding::is_carried_out) != Some(standing.is_carried_out()) {
                     self.dirty.extend(self.rivals(&server));
                     settled.moved.push(Arc::clone(&server));
@@ -165,15 +184,22 @@ impl Servers {
         }
     }
 
-    fn judge(&self, server: &DeclaredServer, is_served: &dyn Fn(&CredentialName) -> bool) -> ServerStanding {
-        if self.is_secure() != server.secure {
+    fn judge(
+        &self,
+        server: &DeclaredServer,
+        tenancy: Tenancy,
+        is_served: &dyn Fn(&CredentialName) -> bool,
+    ) -> ServerStanding {
+        if self.kind != Some(server.secure) {
             return ServerStanding::Refused(Refusal::Port);
+        }
+        // The rules of plain servers for one host are merged, as in Istio, unless those who wrote them are strangers.
+        let may_share = !server.secure && tenancy == Tenancy::Single;
+        if let Some(host) = self.taken(server).filter(|_| !may_share) {
+            return ServerStanding::Refused(Refusal::Host(host));
         }
         if !server.secure {
             return ServerStanding::Plain;
-        }
-        if let Some(host) = self.taken(server) {
-            return ServerStanding::Refused(Refusal::Host(host));
         }
         match &server.tls {
             Some(asked) => {
@@ -190,8 +216,11 @@ impl Servers {
 
     /// A host that an older server has.
     fn taken(&self, server: &DeclaredServer) -> Option<Arc<str>> {
+        let is_other = |id: &ServerId| server.secure || id.gateway.namespace != server.id.gateway.namespace;
         let has = |id: &ServerId, pattern: &str| {
-            matches!(self.standing.get(id), Some(ServerStanding::Secure(..)))
+            let standing = self.standing.get(id);
+            standing.is_some_and(ServerStanding::is_carried_out)
+                && is_other(id)
                 && self.declared.get(id).is_some_and(|older| older.holds(pattern))
         };
         server.patterns().into_iter().find(|pattern| {
@@ -261,12 +290,13 @@ impl Servers {
 
     /// What chains were served with, for a fresh look at the same servers.
     #[cfg(test)]
-    pub(super) fn held(&self) -> BTreeMap<Vec<Arc<str>>, Arc<Tls>> {
-        self.held.clone()
+    pub(super) fn held(&self) -> HeldPort {
+        (self.held.clone(), self.kind)
     }
 
     #[cfg(test)]
-    pub(super) fn set_held(&mut self, held: BTreeMap<Vec<Arc<str>>, Arc<Tls>>) {
+    pub(super) fn set_held(&mut self, (held, kind): HeldPort) {
         self.held = held;
+        self.kind = kind;
     }
 }

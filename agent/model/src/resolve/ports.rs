@@ -16,6 +16,7 @@ use super::table::Table;
 use super::view::{self, NativeCount};
 use crate::CredentialName;
 use crate::resolved::ServedPort;
+use crate::tenancy::Tenancy;
 
 /// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
 pub type NameKey = (Arc<str>, Arc<str>);
@@ -95,12 +96,13 @@ impl Ports {
         &mut self,
         port: u16,
         on_demand_from: usize,
+        tenancy: Tenancy,
         is_served: &dyn Fn(&CredentialName) -> bool,
     ) -> Settled {
         let Some(state) = self.states.get_mut(&port) else {
             return Settled::default();
         };
-        state.servers.settle(on_demand_from, is_served)
+        state.servers.settle(on_demand_from, tenancy, is_served)
     }
 
     /// Notes the certificate of a name that is given on demand.

@@ -11,7 +11,7 @@ use crate::{Finding, Severity};
 /// Why a server is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Others of the port are for TLS.
+    /// The port is of the other kind.
     Port,
     /// An older server has this host.
     Host(Arc<str>),
@@ -51,12 +51,12 @@ pub(super) fn said(server: &DeclaredServer, standing: &ServerStanding) -> Vec<Fi
     };
     match standing {
         ServerStanding::Refused(Refusal::Port) => {
-            let message =
-                "another server of this port is for TLS, which stays: a port has one kind".to_owned();
+            let kind = if server.secure { "plain" } else { "for TLS" };
+            let message = format!("another server has this port, which is {kind}, and stays");
             vec![finding(Code::PortCollision, "port", message)]
         }
         ServerStanding::Refused(Refusal::Host(host)) => {
-            let message = format!("{host} is another server's on this port, which stays");
+            let message = format!("{host} is another server's on this port: an older Gateway has it");
             vec![finding(Code::HostCollision, "hosts", message)]
         }
         // Said of the Gateway by itself, which never became part of the store.

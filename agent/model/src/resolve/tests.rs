@@ -32,7 +32,7 @@ fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Speaker>) {
     (resolver, ledger)
 }
 
-type Held = BTreeMap<u16, BTreeMap<Vec<Arc<str>>, Arc<crate::resolved::Tls>>>;
+type Held = BTreeMap<u16, port::HeldPort>;
 
 fn held(resolver: &mut Resolver) -> Held {
     let ports = resolver.ports.all_servers();

@@ -16,17 +16,23 @@ use super::lowered::Use;
 use crate::Code;
 use crate::Meta;
 use crate::resolved::{Endpoint, Endpoints, Upstream};
+use crate::tenancy::Tenancy;
 use crate::validate;
 
 /// What is to be said of each VirtualService that names the destination.
 pub(super) type Doubts = Vec<(Code, String)>;
 
 /// The upstream of a destination.
-pub(super) fn upstream(of: &Use, known: Option<&Known>, policy: &AddressPolicy) -> (Upstream, Doubts) {
+pub(super) fn upstream(
+    of: &Use,
+    known: Option<&Known>,
+    tenancy: Tenancy,
+    policy: &AddressPolicy,
+) -> (Upstream, Doubts) {
     let mut doubts = Doubts::new();
     let nothing = Known::default();
     let known = known.unwrap_or(&nothing);
-    let labels = subset(of, known, &mut doubts);
+    let labels = subset(of, known, tenancy, &mut doubts);
     let (http2, endpoints) = if let Some(entry) = known.entry() {
         of_entry(of, entry, &labels, &mut doubts)
     } else if let Some((meta, service)) = &known.service {
@@ -60,11 +66,11 @@ pub(super) fn upstream(of: &Use, known: Option<&Known>, policy: &AddressPolicy) 
     (upstream, doubts)
 }
 
-fn subset(of: &Use, known: &Known, doubts: &mut Doubts) -> BTreeMap<String, String> {
+fn subset(of: &Use, known: &Known, tenancy: Tenancy, doubts: &mut Doubts) -> BTreeMap<String, String> {
     if of.subset.is_empty() {
         return BTreeMap::new();
     }
-    if let Some(labels) = known.subset(&of.subset) {
+    if let Some(labels) = known.subset(&of.subset, tenancy) {
         return labels.clone();
     }
     let message = format!(

@@ -102,7 +102,12 @@ impl Uses {
             self.by_host.remove(&host, cluster);
             return (true, Vec::new());
         }
-        let (now, doubts) = upstream(&used.of, catalog.get(&used.of.host), catalog.addresses());
+        let (now, doubts) = upstream(
+            &used.of,
+            catalog.get(&used.of.host),
+            catalog.tenancy(),
+            catalog.addresses(),
+        );
         used.doubts = doubts;
         let moved = used.upstream.as_deref() != Some(&now);
         if moved {

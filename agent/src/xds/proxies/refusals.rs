@@ -43,13 +43,17 @@ impl Refusals {
 
     /// What a proxy said of a response.
     pub(super) fn take(&self, node: &str, kind: TypeUrl, said: &Acknowledgement) {
-        let is_one = said.resources.len() == 1;
+        let refused = said.refused.as_deref().map(super::shortened);
+        // Which of several it is, is not known yet.
+        if refused.is_some() && said.resources.len() != 1 {
+            return;
+        }
         self.0.send_if_modified(|all| {
             let mut moved = false;
             for (name, _) in &said.resources {
                 let key = (node.to_owned(), (kind, Arc::clone(name)));
-                moved |= match said.refused.as_deref().filter(|_| is_one) {
-                    Some(reason) => all.insert(key, super::shortened(reason)).as_deref() != Some(reason),
+                moved |= match &refused {
+                    Some(reason) => all.insert(key, reason.clone()).as_ref() != Some(reason),
                     None => all.remove(&key).is_some(),
                 };
             }

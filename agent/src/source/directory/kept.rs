@@ -1,5 +1,5 @@
 //! What is kept of an object between two looks: itself, as it is shared with the receiver anyway; of a Secret that was
-//! told a digest alone, so that private keys lie in memory once.
+//! told a digest alone. One that another unit has too is kept whole: it may have to be told.
 
 use std::sync::Arc;
 

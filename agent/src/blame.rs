@@ -1,19 +1,13 @@
 //! Whose a resource is that a proxy refused: the objects that it was made of.
 
-use std::sync::Arc;
-
 use sealgate_model::resolve::Resolver;
 use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity};
 
-use crate::snapshot::TypeUrl;
+use crate::snapshot::{ResourceKey, TypeUrl};
 use crate::translate::{self, Made};
 
 /// What is to be said of each of them.
-pub(crate) fn findings(
-    resolver: &Resolver,
-    (kind, name): &(TypeUrl, Arc<str>),
-    reason: &str,
-) -> Vec<Finding> {
+pub(crate) fn findings(resolver: &Resolver, (kind, name): &ResourceKey, reason: &str) -> Vec<Finding> {
     let finding = |object| Finding {
         severity: Severity::Error,
         code: Code::RefusedByProxy,

@@ -144,9 +144,13 @@ impl GatewaySettings {
     }
 
     /// What is not given is as it should be where many teams write objects.
-    fn is_shared(&mut self, args: &GatewayArgs) {
-        self.tenants.tenancy = tenancy(args.tenancy.unwrap_or(TenancyArg::Namespaces));
-        self.addresses.local = args.allow_local_upstreams.unwrap_or(false);
+    fn share(&mut self, args: &GatewayArgs) {
+        if args.tenancy.is_none() {
+            self.tenants.tenancy = Tenancy::Namespaces;
+        }
+        if args.allow_local_upstreams.is_none() {
+            self.addresses.local = false;
+        }
     }
 
     /// What of it decides what is served.
@@ -172,7 +176,7 @@ impl TryFrom<&RunArgs> for Run {
         gateway.on_demand_from = args.on_demand_from;
         let source = source(args.source.as_deref(), &args.kubernetes)?;
         if !matches!(source, Source::Directory(_)) {
-            gateway.is_shared(&args.gateway);
+            gateway.share(&args.gateway);
         }
         let admin = admin(&args.admin)?;
         gateway
@@ -220,8 +224,12 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
             }
             settings.tenants.root.clone_from(root);
         }
-        settings.tenants.tenancy = tenancy(args.tenancy.unwrap_or(TenancyArg::Single));
-        settings.addresses.local = args.allow_local_upstreams.unwrap_or(true);
+        if let Some(own) = args.tenancy {
+            settings.tenants.tenancy = tenancy(own);
+        }
+        if let Some(local) = args.allow_local_upstreams {
+            settings.addresses.local = local;
+        }
         Ok(settings)
     }
 }

@@ -21,7 +21,7 @@ use crate::blame;
 use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, Records};
 use crate::news;
-use crate::snapshot::{Publisher, Snapshot, TypeUrl};
+use crate::snapshot::{Publisher, ResourceKey, Snapshot};
 use crate::translate::{self, Settings};
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
@@ -47,7 +47,7 @@ pub struct Engine {
     publisher: Publisher,
     rotations: OrdMap<CredentialName, Rotation>,
     /// Resources that proxies refuse.
-    refused: BTreeMap<(TypeUrl, Arc<str>), String>,
+    refused: BTreeMap<ResourceKey, String>,
     synced: bool,
 }
 
@@ -213,7 +213,7 @@ impl Engine {
     }
 
     /// Proxies refuse these resources now, and no others: says so of the objects that they were made of.
-    pub fn refused(&mut self, refusals: &BTreeMap<(TypeUrl, Arc<str>), String>) -> Vec<News> {
+    pub fn refused(&mut self, refusals: &BTreeMap<ResourceKey, String>) -> Vec<News> {
         let no_more = self.refused.keys().filter(|own| !refusals.contains_key(*own));
         for resource in no_more {
             self.ledger.set(speaker(resource), Vec::new());
@@ -280,6 +280,6 @@ impl Engine {
     }
 }
 
-fn speaker((kind, name): &(TypeUrl, Arc<str>)) -> Speaker {
+fn speaker((kind, name): &ResourceKey) -> Speaker {
     Speaker::Resource(format!("{} {name}", kind.short()).into())
 }

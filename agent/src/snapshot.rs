@@ -180,8 +180,8 @@ impl fmt::Debug for Resource {
     }
 }
 
-/// What is gone and still served.
-type Retired = (TypeUrl, Arc<str>);
+/// Names a resource.
+pub type ResourceKey = (TypeUrl, Arc<str>);
 type Resources = OrdMap<Arc<str>, Arc<Resource>>;
 
 /// Everything that is served, at one moment.
@@ -239,7 +239,7 @@ pub struct Publisher {
     sender: watch::Sender<Arc<Snapshot>>,
     grace: Duration,
     /// Resources that are gone and still served, until when.
-    retired: Deadlines<Retired, Instant>,
+    retired: Deadlines<ResourceKey, Instant>,
     in_use: InUse,
 }
 
@@ -313,7 +313,7 @@ impl Publisher {
 #[derive(Debug)]
 pub struct Draft<'p> {
     snapshot: &'p mut Snapshot,
-    retired: &'p mut Deadlines<Retired, Instant>,
+    retired: &'p mut Deadlines<ResourceKey, Instant>,
     until: Instant,
     moved: bool,
 }

@@ -1,7 +1,8 @@
 //! Who may do what: how far the namespaces that write objects for one gateway trust each other. `agent/docs/tenancy.md` says
 //! it in words, beside what Istio allows.
 
-const SERVICE_SUFFIX: &str = ".svc.cluster.local";
+/// What the full names of Services end with.
+pub(crate) const SERVICE_SUFFIX: &str = ".svc.cluster.local";
 
 /// How far namespaces trust each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -118,6 +118,10 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.len() <= 63 && label.bytes().all(is_allowed)
 }
 
+fn is_port(number: u32) -> bool {
+    (1..=65535).contains(&number)
+}
+
 /// A name becomes part of a cluster's, and of a line of the log.
 fn is_subset(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);

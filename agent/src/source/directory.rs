@@ -4,6 +4,7 @@
 //! reads only the units that were touched, and sends what differs. A unit is a manifest file or a PEM folder. One
 //! that is half written waits for its other half, and nothing waits with it. A slow poll backs the watcher up.
 
+mod below;
 mod burst;
 mod index;
 mod kept;
@@ -14,7 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::mem;
-use std::ops::Bound;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ use sealgate_model::{Code, Object, SecretObject, SourceEvent, SourceObject, Step
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::below::keys_below;
 use self::burst::Burst;
 use self::index::UnitIndex;
 use self::poll::Poll;
@@ -187,17 +188,13 @@ impl DirectoryFollower {
         match self.look_around(burst, polled) {
             Ok(dirty) => dirty.iter().for_each(|unit| self.look(unit)),
             // The root is gone for now: everything is held until it comes back.
-            Err(error) => tracing::error!(%error, "the directory cannot be read; what is known is served on"),
+            Err(error) => complain(&error),
         }
     }
 
     /// A folder that went took its watch along, and those below it; the next one of its name may have its inode too.
     fn forget_watches(&mut self, path: &Path) {
-        let below = self
-            .watched
-            .range::<Path, _>((Bound::Included(path), Bound::Unbounded));
-        let below = below.take_while(|(folder, _)| folder.starts_with(path));
-        let folders: Vec<Arc<Path>> = below.map(|(folder, _)| Arc::clone(folder)).collect();
+        let folders = keys_below(&self.watched, path);
         for folder in &folders {
             self.watched.remove(folder);
         }
@@ -213,8 +210,7 @@ impl DirectoryFollower {
         let polled = polled.and_then(|polled| match polled {
             Ok(tree) => Some(tree),
             Err(error) => {
-                let error = self.source.unreadable(error);
-                tracing::error!(%error, "the directory cannot be read; what is known is served on");
+                complain(&self.source.unreadable(error));
                 None
             }
         });
@@ -366,4 +362,8 @@ impl DirectoryFollower {
         self.waiting.remove(unit);
         self.index.set(unit, self.tree.file_ref(unit), entries);
     }
+}
+
+fn complain(error: &DirectoryError) {
+    tracing::error!(%error, "the directory cannot be read; what is known is served on");
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub use self::refusals::{Refusals, RefusedResource};
+pub use self::refusals::Refusals;
 
 use self::on_demand::OnDemandCounts;
 use super::Acknowledgement;

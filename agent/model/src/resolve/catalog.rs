@@ -13,11 +13,10 @@ use super::own_gateway::Gateway;
 use super::service::is_exported;
 use crate::Code;
 use crate::store::Moved;
-use crate::tenancy::{self, Authority, Tenancy, Tenants};
+use crate::tenancy::{self, Authority, SERVICE_SUFFIX, Tenancy, Tenants};
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, Object, ObjectRef};
 
-const SERVICE_SUFFIX: &str = "svc.cluster.local";
 const SLICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// Objects by name, in order; a map of one would take the room of eleven.
@@ -299,7 +298,7 @@ fn put<K: Ord + Clone, T>(all: &mut Vec<(K, Arc<T>)>, name: &K, value: &Arc<T>, 
 }
 
 fn of_service(meta: &Meta, name: &str) -> Arc<str> {
-    format!("{name}.{}.{SERVICE_SUFFIX}", meta.namespace).into()
+    format!("{name}.{}{SERVICE_SUFFIX}", meta.namespace).into()
 }
 
 /// A name without a dot is a Service of the object's own namespace, as in Istio.
@@ -308,6 +307,6 @@ pub(super) fn full_name(host: &str, namespace: &str) -> String {
     if host.contains('.') {
         host
     } else {
-        format!("{host}.{namespace}.{SERVICE_SUFFIX}")
+        format!("{host}.{namespace}{SERVICE_SUFFIX}")
     }
 }

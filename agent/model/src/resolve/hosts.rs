@@ -25,18 +25,20 @@ pub(super) struct HostRules {
 /// beside it says nothing of its hosts.
 pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> Option<HostRules> {
     let mut rules = HostRules::default();
-    let mut is_served = false;
+    let (mut is_served, mut is_taken) = (false, false);
     for server in servers.of_pattern(domain) {
+        is_taken = true;
         is_served |= server.https_redirect;
         rules.https_redirect |= server.https_redirect;
         let all = services.of_host(domain).chain(services.containing(domain));
         all.for_each(|service| rules.bind(server, domain, service));
     }
-    let is_taken = servers.of_pattern(domain).next().is_some();
-    for (server, pattern) in servers.narrowest(domain).filter(|_| !is_taken) {
-        services
-            .of_host(domain)
-            .for_each(|service| rules.bind(server, &pattern, service));
+    if !is_taken {
+        for (server, pattern) in servers.narrowest(domain) {
+            services
+                .of_host(domain)
+                .for_each(|service| rules.bind(server, &pattern, service));
+        }
     }
     (is_served || !rules.services.is_empty()).then_some(rules)
 }

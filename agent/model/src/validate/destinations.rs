@@ -3,7 +3,7 @@
 
 use sealgate_core::config::{Delegate, Destination, VirtualServiceSpec};
 
-use super::{is_name_of_host, is_subset};
+use super::{is_name_of_host, is_port, is_subset};
 use crate::manifest::is_name;
 use crate::report::ObjectReport;
 use crate::{Code, Severity};
@@ -52,11 +52,7 @@ fn destination(to: &Destination, field: &str, report: &mut ObjectReport) {
     {
         refuse("subset", format!("{subset:?} is not the name of a subset"));
     }
-    if let Some(port) = to
-        .port
-        .as_ref()
-        .filter(|port| !(1..=65535).contains(&port.number))
-    {
+    if let Some(port) = to.port.as_ref().filter(|port| !is_port(port.number)) {
         refuse("port.number", format!("{}: from 1 to 65535", port.number));
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 
-use super::{is_host, split_host};
+use super::{is_host, is_port, split_host};
 use crate::manifest::is_name;
 use crate::report::ObjectReport;
 use crate::{Code, Severity};
@@ -27,7 +27,7 @@ fn server(server: &Server, field: &str, report: &mut ObjectReport) {
     let mut refuse = |code, place: &str, message: String| {
         report.add(Severity::Error, code, format!("{field}.{place}"), message);
     };
-    if !(1..=65535).contains(&server.port.number) {
+    if !is_port(server.port.number) {
         refuse(
             Code::BadPort,
             "port.number",

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec, WorkloadEntry};
 
-use super::{is_host, is_name_of_host, is_subset};
+use super::{is_host, is_name_of_host, is_port, is_subset};
 use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
@@ -92,8 +92,4 @@ fn endpoint(own: &WorkloadEntry, field: &str, report: &mut ObjectReport) {
 
 fn refuse(report: &mut ObjectReport, field: String, message: String) {
     report.add(Severity::Error, Code::BadService, field, message);
-}
-
-fn is_port(number: u32) -> bool {
-    (1..=65535).contains(&number)
 }

@@ -2,13 +2,13 @@
 //! name is an error of its file. A change costs what it touches, however many files there are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
 use sealgate_model::few::Few;
 use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity, SourceEvent, SourceObject};
 
+use super::below::below;
 use super::kept::KeptObject;
 
 /// What one unit kept when it was last read.
@@ -92,12 +92,8 @@ pub(super) struct UnitIndex {
 
 impl UnitIndex {
     /// The units at a path and below it.
-    pub(super) fn units_at(&self, path: &Path) -> impl Iterator<Item = &Arc<Path>> {
-        let from = self
-            .readings
-            .range::<Path, _>((Bound::Included(path), Bound::Unbounded));
-        from.map(|(unit, _)| unit)
-            .take_while(move |unit| unit.starts_with(path))
+    pub(super) fn units_at<'i>(&'i self, path: &'i Path) -> impl Iterator<Item = &'i Arc<Path>> {
+        below(&self.readings, path).map(|(unit, _)| unit)
     }
 
     /// Takes what a unit holds now. One that cannot be read as a whole keeps the objects that it had.

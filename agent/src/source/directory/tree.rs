@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher as _};
 use std::io;
-use std::ops::Bound;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use sealgate_model::{Code, ObjectRef, SourceObject};
 
 use self::links::Way;
 use self::ties::Ties;
+use super::below::keys_below;
 
 /// Deeper than any real tree, and what ends a loop of links.
 const DEEPEST: usize = 32;
@@ -417,15 +417,6 @@ fn root_way(root: &Path) -> Way {
     links::follow(Path::new("/"), below.as_os_str())
 }
 
-/// The entries at a path and below it.
-fn below<'m, V>(
-    map: &'m BTreeMap<Arc<Path>, V>,
-    path: &'m Path,
-) -> impl Iterator<Item = (&'m Arc<Path>, &'m V)> {
-    map.range::<Path, _>((Bound::Included(path), Bound::Unbounded))
-        .take_while(move |(other, _)| other.starts_with(path))
-}
-
 /// The keys under which two maps differ.
 fn differing<'m, V>(
     one: &'m BTreeMap<Arc<Path>, V>,
@@ -448,10 +439,6 @@ fn differing<'m, V>(
             paths.extend(one.or(other).map(|(path, _)| path));
         }
     }
-}
-
-fn keys_below<V>(map: &BTreeMap<Arc<Path>, V>, path: &Path) -> Vec<Arc<Path>> {
-    below(map, path).map(|(key, _)| Arc::clone(key)).collect()
 }
 
 /// A file's identity and state; a change of it is a change of the file.

@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::snapshot::TypeUrl;
+use crate::snapshot::{ResourceKey, TypeUrl};
 use crate::xds::Acknowledgement;
 
-/// A resource.
-pub type RefusedResource = (TypeUrl, Arc<str>);
-
 /// By proxy, each with the reason.
-type ByNode = BTreeMap<(String, RefusedResource), String>;
+type ByNode = BTreeMap<(String, ResourceKey), String>;
 
 /// See the module; clones share it.
 #[derive(Clone, Debug)]
@@ -34,7 +31,7 @@ impl Refusals {
 
     /// Every resource that some proxy refuses, with a reason.
     #[must_use]
-    pub fn list(&self) -> BTreeMap<RefusedResource, String> {
+    pub fn list(&self) -> BTreeMap<ResourceKey, String> {
         let all = self.0.borrow();
         all.iter()
             .map(|((_, resource), reason)| (resource.clone(), reason.clone()))

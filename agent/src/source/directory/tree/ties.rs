@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use sealgate_model::few::Few;
 
-use super::{Visit, below};
+use super::super::below::below;
+use super::Visit;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]

@@ -94,6 +94,9 @@ pub struct RunArgs {
         default_value_t = 200
     )]
     pub on_demand_from: usize,
+    /// Where the agent remembers, beyond its own life, who was first with a host or port; off if empty
+    #[arg(long, env = "SEALGATE_STATE_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,
@@ -146,6 +149,9 @@ pub struct GatewayArgs {
     /// The namespace whose objects are meant for all, beside the gateway's own [default: the gateway's own]
     #[arg(long, env = "SEALGATE_ROOT_NAMESPACE", value_name = "NS")]
     pub root_namespace: Option<String>,
+    /// Which namespaces may have single hosts, ports and Secrets (YAML, read at the start); implies --tenancy namespaces
+    #[arg(long, env = "SEALGATE_TENANCY_POLICY", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub tenancy_policy: Option<PathBuf>,
     /// Whether requests may be sent to loopback and link-local addresses
     /// [default: false with Kubernetes, true with a directory]
     #[arg(long, env = "SEALGATE_ALLOW_LOCAL_UPSTREAMS", value_name = "BOOL")]

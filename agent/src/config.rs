@@ -1,14 +1,15 @@
 //! Validated values of the command line: past this point nothing is a string that could be wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 #[cfg(feature = "kubernetes")]
 use std::time::Duration;
 
 use sealgate_model::manifest::is_name;
 use sealgate_model::resolve::{self, AddressPolicy};
-use sealgate_model::tenancy::{Tenancy, Tenants};
+use sealgate_model::tenancy::{Tenancy, TenancyPolicy, Tenants};
 use thiserror::Error;
 
 use crate::args::{GatewayArgs, KubernetesArgs, RunArgs, TenancyArg};
@@ -77,6 +78,8 @@ pub struct Run {
     pub listen: IpAddr,
     /// `--filter`.
     pub filter: Option<PathBuf>,
+    /// `--state-dir`; none if nothing is kept.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// A value that cannot be used.
@@ -112,6 +115,12 @@ pub enum ConfigError {
     /// No object could be in it.
     #[error("--root-namespace {0}: expected lower-case letters, digits and `-`")]
     RootNamespace(String),
+    /// It cannot be read.
+    #[error("--tenancy-policy {0}: {1}")]
+    TenancyPolicy(String, String),
+    /// It would mean nothing.
+    #[error("--tenancy-policy {0}: it has no effect with --tenancy single")]
+    IdleTenancyPolicy(String),
     /// Not pairs.
     #[error("--gateway-labels {0}: expected KEY=VALUE,..., each KEY once")]
     Labels(String),
@@ -135,6 +144,7 @@ impl GatewaySettings {
                 tenancy: Tenancy::Single,
                 gateway: namespace.to_owned(),
                 root: namespace.to_owned(),
+                policy: TenancyPolicy::default(),
             },
             addresses: AddressPolicy {
                 local: true,
@@ -195,6 +205,7 @@ impl TryFrom<&RunArgs> for Run {
                 .parse()
                 .map_err(|_| ConfigError::Listen(args.listen.clone()))?,
             filter: args.filter.clone(),
+            state_dir: args.state_dir.clone().filter(|path| !path.as_os_str().is_empty()),
         })
     }
 }
@@ -230,8 +241,21 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
         if let Some(local) = args.allow_local_upstreams {
             settings.addresses.local = local;
         }
+        if let Some(path) = &args.tenancy_policy {
+            if args.tenancy == Some(TenancyArg::Single) {
+                return Err(ConfigError::IdleTenancyPolicy(path.display().to_string()));
+            }
+            settings.tenants.tenancy = Tenancy::Namespaces;
+            settings.tenants.policy = policy(path)?;
+        }
         Ok(settings)
     }
+}
+
+fn policy(path: &Path) -> Result<TenancyPolicy, ConfigError> {
+    let refused = |reason: String| ConfigError::TenancyPolicy(path.display().to_string(), reason);
+    let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    TenancyPolicy::read(&text).map_err(|error| refused(error.to_string()))
 }
 
 fn tenancy(arg: TenancyArg) -> Tenancy {

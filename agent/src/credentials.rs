@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use sealgate_model::Code;
+use sealgate_model::annotation;
 use sealgate_model::{BUNDLE_SUFFIX, CredentialName};
 use sealgate_model::{Finding, Severity};
 use sealgate_model::{Kind, ObjectRef, SecretObject};
@@ -23,6 +24,8 @@ pub struct CredentialRecord {
     base: Option<CredentialOutcome>,
     /// The key of the Secret that a refusal is about.
     field: Option<String>,
+    /// The namespaces whose Gateways may name it, as its Secret said last; none before that was read.
+    allowed: Option<Arc<[Arc<str>]>>,
 }
 
 /// All credentials; a clone costs nothing.
@@ -35,6 +38,8 @@ pub struct Credentials {
     records: Records,
     /// Those that are held without a Secret.
     unclaimed: BTreeSet<CredentialName>,
+    /// Those that other namespaces may name since the last time.
+    reallowed: BTreeSet<CredentialName>,
 }
 
 /// What a Secret says of a credential, and the key that a refusal is about.
@@ -42,6 +47,14 @@ pub struct Credentials {
 struct SecretWord {
     outcome: Option<CredentialOutcome>,
     field: Option<String>,
+}
+
+/// A Secret as far as credentials are made of it; nothing once it is gone.
+#[derive(Debug, Default)]
+struct SecretWords {
+    pair: SecretWord,
+    bundle: SecretWord,
+    allowed: Option<Arc<[Arc<str>]>>,
 }
 
 impl Credentials {
@@ -52,6 +65,7 @@ impl Credentials {
             policy,
             records: Records::new(),
             unclaimed: BTreeSet::new(),
+            reallowed: BTreeSet::new(),
         }
     }
 
@@ -71,6 +85,17 @@ impl Credentials {
     #[must_use]
     pub fn is_served(&self, name: &CredentialName) -> bool {
         self.good(name).is_some()
+    }
+
+    /// The namespaces whose Gateways may name a credential, as its Secret said last; none before that was read.
+    #[must_use]
+    pub fn allowed_namespaces(&self, name: &CredentialName) -> Option<&[Arc<str>]> {
+        self.records.get(name)?.allowed.as_deref()
+    }
+
+    /// The credentials that other namespaces may name since the last time.
+    pub fn take_reallowed(&mut self) -> BTreeSet<CredentialName> {
+        std::mem::take(&mut self.reallowed)
     }
 
     /// The Secrets that were read.
@@ -100,39 +125,47 @@ impl Credentials {
             Arc::clone(&secret.meta.namespace),
             Arc::clone(&secret.meta.name),
         );
-        let (pair, bundle) = (word(reading.key_pair, false), word(reading.trust_bundle, true));
-        self.speak(&name, pair, bundle, touched);
+        let words = SecretWords {
+            pair: word(reading.key_pair, false),
+            bundle: word(reading.trust_bundle, true),
+            allowed: Some(annotation::allowed_namespaces(&secret.meta).into()),
+        };
+        self.speak(&name, words, touched);
         reading.findings
     }
 
     /// A Secret is gone; the good versions of what it spoke for stay.
     pub fn delete(&mut self, secret: &ObjectRef, touched: &mut BTreeSet<CredentialName>) {
-        self.speak(secret, SecretWord::default(), SecretWord::default(), touched);
+        self.speak(secret, SecretWords::default(), touched);
     }
 
     /// A Secret speaks for the key pair of its name, and for the bundle: its own if its name says so, else the one
     /// that belongs to its pair.
-    fn speak(
-        &mut self,
-        secret: &ObjectRef,
-        pair: SecretWord,
-        bundle: SecretWord,
-        touched: &mut BTreeSet<CredentialName>,
-    ) {
+    fn speak(&mut self, secret: &ObjectRef, words: SecretWords, touched: &mut BTreeSet<CredentialName>) {
+        let SecretWords {
+            pair,
+            bundle,
+            allowed,
+        } = words;
         let name = CredentialName::new(Arc::clone(&secret.namespace), Arc::clone(&secret.name));
         if secret.name.ends_with(BUNDLE_SUFFIX) {
             self.record(name, touched, |record| {
                 record.own = bundle.outcome.or(pair.outcome);
                 record.field = bundle.field.or(pair.field);
+                record.allow(allowed);
             });
         } else {
             let bundle_name = name.bundle();
             self.record(name, touched, |record| {
                 (record.own, record.field) = (pair.outcome, pair.field);
+                record.allow(allowed.clone());
             });
             self.record(bundle_name, touched, |record| {
                 record.base = bundle.outcome;
                 record.field = bundle.field.or(record.field.take());
+                if record.own.is_none() {
+                    record.allow(allowed);
+                }
             });
         }
     }
@@ -151,6 +184,9 @@ impl Credentials {
         }
         if before.as_deref().unwrap_or(&CredentialRecord::default()) == &record {
             return;
+        }
+        if before.and_then(|before| before.allowed.clone()) != record.allowed {
+            self.reallowed.insert(name.clone());
         }
         if record.outcome().is_none() && record.good.is_some() {
             self.unclaimed.insert(name.clone());
@@ -205,6 +241,11 @@ impl Credentials {
 }
 
 impl CredentialRecord {
+    /// A Secret that is gone takes nothing back: its last good version is served on.
+    fn allow(&mut self, namespaces: Option<Arc<[Arc<str>]>>) {
+        self.allowed = namespaces.or(self.allowed.take());
+    }
+
     /// What the Secrets say now; none if there is no such Secret any more.
     #[must_use]
     pub fn outcome(&self) -> Option<&CredentialOutcome> {

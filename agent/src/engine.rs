@@ -10,7 +10,7 @@ use sealgate_model::Finding;
 use sealgate_model::ledger::{Findings, Ledger, News, listed};
 use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
-use sealgate_model::resolve::{Changes, Resolver, Speaker, World};
+use sealgate_model::resolve::{Changes, Claim, Claims, Resolver, Speaker, Tenure, World};
 use sealgate_model::store::{Judged, Store};
 use sealgate_model::{Kind, Object, ObjectRef};
 use sealgate_model::{SourceEvent, SourceObject};
@@ -48,6 +48,8 @@ pub struct Engine {
     rotations: OrdMap<CredentialName, Rotation>,
     /// Resources that proxies refuse.
     refused: BTreeMap<ResourceKey, String>,
+    /// Claims that stand otherwise since the last time.
+    claims: BTreeMap<Claim, Option<Tenure>>,
     synced: bool,
 }
 
@@ -95,6 +97,7 @@ impl Engine {
             publisher,
             rotations: OrdMap::new(),
             refused: BTreeMap::new(),
+            claims: BTreeMap::new(),
             synced: false,
         };
         (engine, snapshots)
@@ -113,7 +116,8 @@ impl Engine {
             }
         }
         let gone = std::mem::take(&mut step.gone);
-        let changes = self.resolve(step, &touched);
+        let mut changes = self.resolve(step, &touched);
+        self.claims.append(&mut changes.claims);
         let (credentials, resolver) = (&mut self.credentials, &self.resolver);
         touched.extend(credentials.forget(|name| resolver.wanted().contains(name)));
         for name in &touched {
@@ -137,7 +141,7 @@ impl Engine {
         // Of two that are at odds the older stands, and else the one that the source names first.
         entries.sort_by_key(|entry| entry.object.as_ref().and_then(|object| object.meta().created));
         let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
-        let mut known = self.store.names();
+        let mut known: BTreeSet<_> = self.store.names().cloned().collect();
         known.extend(self.credentials.secrets());
         known.extend(self.ledger.findings().keys().cloned());
         for name in known.difference(&listed) {
@@ -175,15 +179,24 @@ impl Engine {
             }
             self.ledger.set(Speaker::Object(name), findings);
         }
+        // What becomes of a server follows whether it may name its credential, and whether that is there.
+        for name in self.credentials.take_reallowed() {
+            self.resolver.touch_credential(&name);
+        }
         for name in touched {
-            // What is said of a server follows whether its credential is there.
             if self.rotations.contains_key(name) != self.credentials.is_served(name) {
                 self.resolver.touch_credential(name);
             }
         }
+        let tenants = &self.settings.gateway.tenants;
         let said = self.ledger.findings().clone();
         let world = World {
             is_served: &|name| self.credentials.is_served(name),
+            // A Secret that was not read yet has not said no.
+            may_name: &|namespace, name| {
+                let listed = self.credentials.allowed_namespaces(name);
+                listed.is_none_or(|listed| tenants.may_name_secret(namespace, &name.name, listed))
+            },
             is_known: &|name| self.store.get(name).is_some() || said.contains_key(name),
         };
         self.resolver.settle(world, &mut self.ledger)
@@ -210,6 +223,16 @@ impl Engine {
                 self.rotations.remove(name);
             }
         }
+    }
+
+    /// These claims stood when the agent before this one ended. To be told before anything is applied.
+    pub fn remember(&mut self, claims: &Claims) {
+        self.resolver.remember(claims);
+    }
+
+    /// The claims that stand otherwise since the last time.
+    pub fn take_claims(&mut self) -> BTreeMap<Claim, Option<Tenure>> {
+        std::mem::take(&mut self.claims)
     }
 
     /// Proxies refuse these resources now, and no others: says so of the objects that they were made of.

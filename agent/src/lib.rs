@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod args;
 mod blame;
+pub mod claim_log;
 pub mod cli;
 pub mod config;
 pub mod credential;

@@ -19,9 +19,20 @@ const SITE: [&str; 2] = ["site.yaml", "good"];
 /// Said of what was there and is gone, or by a proxy: no directory that is read once can show it.
 const NEEDS_TIME: [&str; 2] = ["deleted", "refused-by-proxy"];
 /// Codes that are said if one asks for them.
-const FLAGS: [(&str, &str); 2] = [
+const FLAGS: [(&str, &str); 6] = [
     ("strict-name", "--strict-names"),
     ("foreign-service", "--tenancy=namespaces"),
+    ("host-reserved", "--tenancy=namespaces"),
+    ("secret-not-granted", "--tenancy=namespaces"),
+    ("behind-others", "--tenancy=namespaces"),
+    (
+        "not-allowed",
+        concat!(
+            "--tenancy-policy=",
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/data/tenancy-policy.yaml"
+        ),
+    ),
 ];
 /// The severity of a word that is the state of a credential and no finding.
 const STATE: &str = "(state)";

@@ -8,6 +8,7 @@ use sealgate_tests::client::{Tls, Version, fetch, fetch_plain};
 use sealgate_tests::pki::Authority;
 use sealgate_tests::site::Site;
 use sealgate_tests::{echo, eventually};
+use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(10);
 /// In which a change of the platform's arrives, whatever the hostile namespace has written.
@@ -84,6 +85,8 @@ fn to(path: &str, host: &str) -> String {
 
 /// The platform, and who attacks it.
 struct Stand {
+    /// What the operator says of Secrets is in it.
+    _folder: TempDir,
     site: Site,
     tls: Tls,
     web: u16,
@@ -92,12 +95,25 @@ struct Stand {
 
 impl Stand {
     async fn start() -> Result<Self> {
-        let flags = ["--tenancy=namespaces", "--allow-local-upstreams=true"];
-        let site = Site::start_with(flags.map(str::to_owned).to_vec()).await?;
+        let folder = TempDir::new()?;
+        let policy = folder.path().join("policy.yaml");
+        std::fs::write(
+            &policy,
+            "secrets: [{names: [edge], namespaces: [team-a, team-b]}]",
+        )?;
+        let site = Site::start_with(vec![
+            format!("--tenancy-policy={}", policy.display()),
+            "--allow-local-upstreams=true".to_owned(),
+        ])
+        .await?;
         Authority::new("CA")?
             .leaf(&[HOST, "*.test"])?
             .write(&site.dir().join("edge"))?;
+        Authority::new("CA")?
+            .leaf(&["private.test"])?
+            .write(&site.dir().join("private"))?;
         let stand = Self {
+            _folder: folder,
             site,
             tls: Tls::new(Version::H1, None)?,
             web: echo::start("web").await?,
@@ -110,7 +126,9 @@ impl Stand {
 
     /// The platform's objects; everything goes to this subset of its service.
     fn platform(&self, subset: &str) -> Result<()> {
-        let servers = https("team-a/shop.test", "credentialName: edge") + &http(80, "team-a/shop.test");
+        let servers = https("team-a/shop.test", "credentialName: edge")
+            + &http(80, "team-a/shop.test")
+            + &http(80, "*.a.test");
         let service = "web.team-a.svc.cluster.local";
         let rules =
             format!("  - route: [{{destination: {{host: web, subset: {subset}, port: {{number: 80}}}}}}]\n");
@@ -212,6 +230,18 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
             same,
             "host-collision",
             "Gateway team-b/zzz",
+        ),
+        (
+            "a name within another's wildcard",
+            own(&http(80, "pay.a.test")) + &routes("team-b", "aaa", "pay.a.test", &to("/", "stolen.test")),
+            "host-reserved",
+            gateway,
+        ),
+        (
+            "another's Secret",
+            own(&https("b.test", "credentialName: private")),
+            "secret-not-granted",
+            gateway,
         ),
         (
             "a name that is a selector",

@@ -1,5 +1,7 @@
 //! What a Gateway's annotations say.
 
+use std::sync::Arc;
+
 use sealgate_core::identity::IdentityConfig;
 
 use crate::Meta;
@@ -8,6 +10,17 @@ use crate::Meta;
 pub const IDENTITY: &str = "sealgate.dev/identity";
 /// How certificates get to the proxy: `auto`, `eager` or `onDemand`.
 pub const CERTIFICATES: &str = "sealgate.dev/certificates";
+
+/// Of a Secret: the namespaces whose Gateways may name it, separated by commas; `*` is all.
+pub const ALLOWED_NAMESPACES: &str = "sealgate.dev/allowed-namespaces";
+
+/// The namespaces whose Gateways may name a Secret, as it says itself.
+#[must_use]
+pub fn allowed_namespaces(meta: &Meta) -> Vec<Arc<str>> {
+    let text = meta.annotations.get(ALLOWED_NAMESPACES).map(String::as_str);
+    let names = text.unwrap_or_default().split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(Arc::from).collect()
+}
 
 /// How the certificates of a Gateway's servers get to the proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -161,9 +161,16 @@ codes! {
         PortCollision = "port-collision" [Error]:
             "a plain server on a port that others have for TLS, or the other way round" => "give it another port";
         HostCollision = "host-collision" [Error]:
-            "another server has this TLS host; whoever has it keeps it, and at a start the older, else the first in \
-             path order"
+            "another server has this host; whoever had it first keeps it, and the server has its other hosts"
             => "remove it from one";
+        HostReserved = "host-reserved" [Error]:
+            "the host lies within a wider one that another namespace has, and is not open to this one"
+            => "ask its owner for `NAMESPACE/HOST` in its server, or the operator for a line of `--tenancy-policy`";
+        NotAllowed = "not-allowed" [Error]:
+            "`--tenancy-policy` keeps the host or port for other namespaces" => "ask the operator";
+        SecretNotGranted = "secret-not-granted" [Error]:
+            "the Secret does not say that Gateways of this namespace may name it"
+            => "annotate it with `sealgate.dev/allowed-namespaces`, or list it in `--tenancy-policy`";
         NoTls = "no-tls" [Error]: "an HTTPS server without `tls`" => "add it";
         NoCredentialName = "no-credential-name" [Error]:
             "certificates come from a Secret, and none is named" => "set `credentialName`";
@@ -192,6 +199,9 @@ codes! {
             => "the message has Envoy's reason; tell us, for it should have been refused before";
     }
     VirtualServices {
+        BehindOthers = "behind-others" [Warning]:
+            "another namespace had rules for the host first, and all of them come before these"
+            => "let the owner delegate paths to this VirtualService, or use a host of its own";
         BadRegex = "bad-regex" [Error]: "not RE2 syntax, or too large" => "";
         EmptyMatch = "empty-match" [Error]:
             "a condition without exact, prefix or regex, or an empty prefix" => "leave it out";

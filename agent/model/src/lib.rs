@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod lint;
 pub mod manifest;
 mod object;
+mod patterns;
 mod report;
 pub mod resolve;
 pub mod resolved;

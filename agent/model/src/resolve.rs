@@ -6,6 +6,7 @@ mod bindings;
 mod block;
 mod catalog;
 mod chain;
+mod claims;
 mod delegate;
 mod doubted;
 pub mod gateway;
@@ -15,7 +16,8 @@ mod index;
 mod lowered;
 mod member;
 mod own_gateway;
-mod patterns;
+mod owners;
+
 mod port;
 mod ports;
 pub mod rank;
@@ -34,7 +36,7 @@ mod uses;
 mod view;
 mod wants;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -43,6 +45,7 @@ use sealgate_core::rules::TableConfig;
 pub use self::addresses::AddressPolicy;
 pub use self::block::HostRoutes;
 pub use self::chain::ConnectionPolicy;
+pub use self::claims::{Claim, Claimant, Claims, Tenure};
 pub use self::own_gateway::Gateway;
 pub use self::ports::{NameKey, chain_id};
 pub use self::speaker::Speaker;
@@ -54,6 +57,9 @@ use self::catalog::Catalog;
 use self::doubted::Doubted;
 use self::gateway::{DeclaredGateway, DeclaredServer};
 use self::gateways::{GatewayKey, Gateways, key};
+use self::hosts::HostRules;
+use self::owners::HostOwners;
+use self::port::Terms;
 use self::ports::Ports;
 use self::rank::Rank;
 use self::routes::Routes;
@@ -77,6 +83,7 @@ pub struct Resolver {
     routes: Routes,
     wants: Wants,
     doubted: Doubted,
+    owners: HostOwners,
     /// Hosts whose routes are to be made anew.
     hosts: BTreeSet<HostKey>,
 }
@@ -88,6 +95,7 @@ impl Resolver {
     pub fn new(gateway: Gateway) -> Self {
         Self {
             catalog: Catalog::new(&gateway),
+            owners: HostOwners::new(gateway.tenants.tenancy),
             gateway,
             gateways: Gateways::default(),
             services: Services::default(),
@@ -96,6 +104,23 @@ impl Resolver {
             wants: Wants::default(),
             doubted: Doubted::default(),
             hosts: BTreeSet::new(),
+        }
+    }
+
+    /// From now on these claims stand, which are those of an agent before this one, as far as somebody still asks for what is
+    /// claimed. To be told before any object is.
+    pub fn remember(&mut self, claims: &Claims) {
+        self.ports.remember(claims);
+        for (claim, tenure) in claims {
+            match (claim, tenure) {
+                (Claim::Routes(port, domain), Tenure::Of(holder)) => {
+                    let host = (*port, Arc::clone(domain));
+                    self.hosts.insert(host.clone());
+                    self.owners.remember(host, &holder.namespace);
+                }
+                (Claim::Service(host), Tenure::Of(holder)) => self.catalog.remember(host, holder),
+                _ => {}
+            }
         }
     }
 
@@ -119,16 +144,7 @@ impl Resolver {
                 };
                 self.replace_service(read(&moved.before), read(&moved.now));
             }
-            _ => self.change_catalog(moved),
-        }
-    }
-
-    fn change_catalog(&mut self, moved: &Moved) {
-        for (host, change) in self.catalog.apply(moved) {
-            self.routes.touch_service(&host);
-            if change.ports {
-                self.hosts.extend(self.routes.assuming(&host).cloned());
-            }
+            _ => self.catalog.apply(moved),
         }
     }
 
@@ -223,13 +239,12 @@ impl Resolver {
 impl Resolver {
     /// Looks at everything that the changes since the last time touched.
     pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
-        let names = self.settle_servers(world, ledger);
+        let (names, mut claims) = self.settle_servers(world, ledger);
+        claims.extend(self.settle_catalog(ledger));
         for host in std::mem::take(&mut self.hosts) {
             self.settle_host(&host, ledger);
         }
-        for (host, findings) in self.catalog.take_strangers() {
-            ledger.set(Speaker::Service(host), findings);
-        }
+        claims.extend(self.owners.take_moved());
         let clusters = self.routes.settle_clusters(&self.catalog, ledger);
         let gateways = KnownGateways {
             served: &self.gateways,
@@ -244,16 +259,29 @@ impl Resolver {
             parts: table.take_dirty(),
             ports,
             names,
+            claims,
         }
     }
 
-    /// Gives the names that are given on demand, and another way than before.
-    fn settle_servers(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> BTreeSet<NameKey> {
-        let mut names = BTreeSet::new();
+    /// Gives the names that are given on demand, and another way than before, and the claims that stand otherwise.
+    fn settle_servers(
+        &mut self,
+        world: World<'_>,
+        ledger: &mut Ledger<Speaker>,
+    ) -> (BTreeSet<NameKey>, BTreeMap<Claim, Option<Tenure>>) {
+        let (mut names, mut claims) = (BTreeSet::new(), BTreeMap::new());
         for port in self.ports.take_touched() {
-            let from = self.gateway.on_demand_from;
-            let tenancy = self.gateway.tenants.tenancy;
-            let settled = self.ports.settle_servers(port, from, tenancy, world.is_served);
+            let terms = Terms {
+                tenants: &self.gateway.tenants,
+                on_demand_from: self.gateway.on_demand_from,
+                world,
+            };
+            let settled = self.ports.settle_servers(port, terms);
+            let kind = settled.kind.into_iter();
+            claims.extend(kind.map(|kind| (Claim::Port(port), kind.map(Tenure::of_port))));
+            let hosts = settled.claims.into_iter();
+            claims
+                .extend(hosts.map(|(pattern, holder)| (Claim::Host(port, pattern), holder.map(Tenure::Of))));
             for server in &settled.moved {
                 self.touch_hosts_of_server(server);
             }
@@ -269,12 +297,30 @@ impl Resolver {
             );
             self.ports.looked_at(port, settled.looked_at);
         }
-        names
+        (names, claims)
+    }
+
+    /// Looks at the hosts of services that objects spoke for; gives the claims that stand otherwise.
+    fn settle_catalog(&mut self, ledger: &mut Ledger<Speaker>) -> Vec<(Claim, Option<Tenure>)> {
+        let mut claims = Vec::new();
+        for (host, change) in self.catalog.settle() {
+            self.routes.touch_service(&host);
+            if change.ports {
+                self.hosts.extend(self.routes.assuming(&host).cloned());
+            }
+            if let Some(holder) = change.holder {
+                claims.push((Claim::Service(Arc::clone(&host)), holder.map(Tenure::Of)));
+            }
+            ledger.set(Speaker::Service(host), change.strangers);
+        }
+        claims
     }
 
     /// Makes the routes of a host anew.
     fn settle_host(&mut self, host: &HostKey, ledger: &mut Ledger<Speaker>) {
-        let now = self.host_routes(host).map(Arc::new);
+        let rules = self.owners.settle(host, self.declared(host));
+        let now = rules.map(|rules| HostRoutes::new(&host.1, &rules, host.0, self.lookup()));
+        let now = now.map(Arc::new);
         let findings = now.as_ref().map(|now| now.findings.clone());
         ledger.set(Speaker::Host(host.clone()), findings.unwrap_or_default());
         let before = self.routes.replace(host, now.as_ref());
@@ -282,9 +328,8 @@ impl Resolver {
         self.ports.change_native(host.0, native);
     }
 
-    fn host_routes(&self, (port, domain): &HostKey) -> Option<HostRoutes> {
-        let rules = hosts::declared(domain, self.ports.servers(*port)?, &self.services)?;
-        Some(HostRoutes::new(domain, &rules, *port, self.lookup()))
+    fn declared(&self, (port, domain): &HostKey) -> Option<HostRules> {
+        hosts::declared(domain, self.ports.servers(*port)?, &self.services)
     }
 
     fn lookup(&self) -> Lookup<'_> {
@@ -353,12 +398,20 @@ impl Resolver {
     #[must_use]
     pub fn services_of(&self, part: u16) -> BTreeSet<ObjectRef> {
         let hosts = self.part(part).into_iter().flat_map(|part| part.routes.keys());
-        let rules = hosts
-            .filter_map(|(port, domain)| hosts::declared(domain, self.ports.servers(*port)?, &self.services));
+        let rules = hosts.filter_map(|host| self.declared(host));
         rules
             .flat_map(|rules| rules.services.into_keys())
             .map(|rank| rank.virtual_service())
             .collect()
+    }
+
+    /// Who has what.
+    #[must_use]
+    pub fn claims(&self) -> Claims {
+        let mut claims = self.ports.claims();
+        claims.extend(self.owners.claims());
+        claims.extend(self.catalog.claims());
+        claims
     }
 
     /// The credentials that Gateways name, and those that are served in their place.
@@ -372,8 +425,9 @@ impl Resolver {
     pub fn table(&self, number: u16) -> TableConfig {
         let hosts = self.routes.table().hosts(number);
         let virtual_hosts = hosts.filter_map(|domain| {
-            let rules = hosts::declared(&domain, self.ports.servers(number)?, &self.services)?;
-            Some(block::config(&domain, &rules, number, self.lookup()).0)
+            let host = (number, domain);
+            let rules = self.owners.of(&host, self.declared(&host)?);
+            Some(block::config(&host.1, &rules, number, self.lookup()).0)
         });
         TableConfig {
             port: number,

@@ -1,6 +1,12 @@
 //! Who may do what: how far the namespaces that write objects for one gateway trust each other. `agent/docs/tenancy.md` says
 //! it in words, beside what Istio allows.
 
+use std::sync::Arc;
+
+mod policy;
+
+pub use self::policy::{HostWord, PolicyError, TenancyPolicy};
+
 /// What the full names of Services end with.
 pub(crate) const SERVICE_SUFFIX: &str = ".svc.cluster.local";
 
@@ -34,6 +40,8 @@ pub struct Tenants {
     pub gateway: String,
     /// The namespace whose objects are meant for all, as in Istio.
     pub root: String,
+    /// What the operator says of single hosts, ports and Secrets.
+    pub policy: TenancyPolicy,
 }
 
 impl Tenants {
@@ -41,6 +49,50 @@ impl Tenants {
     #[must_use]
     pub fn is_operator(&self, namespace: &str) -> bool {
         namespace == self.gateway || namespace == self.root
+    }
+
+    /// Whether the namespaces are strangers to each other, and this one is not the operator's.
+    fn is_tenant(&self, namespace: &str) -> bool {
+        self.tenancy == Tenancy::Namespaces && !self.is_operator(namespace)
+    }
+
+    /// Whether a namespace may have servers on a port.
+    #[must_use]
+    pub fn allows_port(&self, namespace: &str, port: u16) -> bool {
+        !self.is_tenant(namespace) || self.policy.allows_port(namespace, port)
+    }
+
+    /// What is said of a server's host.
+    #[must_use]
+    pub fn host(&self, namespace: &str, pattern: &str) -> HostWord {
+        if self.is_tenant(namespace) {
+            self.policy.host(namespace, pattern)
+        } else {
+            HostWord::Granted
+        }
+    }
+
+    /// Whether Gateways of a namespace may name a Secret of the gateway's, which lists these namespaces itself.
+    #[must_use]
+    pub fn may_name_secret(&self, namespace: &str, secret: &str, listed: &[Arc<str>]) -> bool {
+        let is_listed = || listed.iter().any(|own| **own == *namespace || **own == *"*");
+        !self.is_tenant(namespace) || is_listed() || self.policy.grants_secret(namespace, secret)
+    }
+
+    /// Whether a host within a wider one, which another namespace has, is taken by that. `open_to` are the namespaces whose
+    /// routes the wider server takes; none is everybody's.
+    #[must_use]
+    pub fn is_reserved(
+        &self,
+        namespace: &str,
+        holder: &str,
+        mut open_to: impl Iterator<Item = Option<Arc<str>>>,
+    ) -> bool {
+        if !self.is_tenant(namespace) || namespace == holder {
+            return false;
+        }
+        let is_operators = self.is_operator(holder);
+        !open_to.any(|open| open.map_or(is_operators, |open| *open == *namespace))
     }
 
     /// Whose word an object of this namespace is, for a host.
@@ -80,6 +132,7 @@ mod tests {
             tenancy,
             gateway: "gateways".to_owned(),
             root: "istio-system".to_owned(),
+            policy: TenancyPolicy::default(),
         };
         let web = "web.team-a.svc.cluster.local";
         for (namespace, host, authority, counts) in [
@@ -102,5 +155,29 @@ mod tests {
             assert_eq!(own.counts(authority, host), counts, "{namespace} {host}");
             assert!(tenants(Tenancy::Single).counts(authority, host));
         }
+    }
+
+    #[test]
+    fn secrets_are_for_those_whom_they_list_and_wide_hosts_for_those_to_whom_they_are_open() {
+        let tenants = |tenancy| Tenants {
+            tenancy,
+            gateway: "gw".to_owned(),
+            root: "root".to_owned(),
+            policy: TenancyPolicy::default(),
+        };
+        let (own, single) = (tenants(Tenancy::Namespaces), tenants(Tenancy::Single));
+        let listed = ["a".into()];
+        assert!(own.may_name_secret("a", "s", &listed) && own.may_name_secret("gw", "s", &[]));
+        assert!(!own.may_name_secret("b", "s", &listed) && single.may_name_secret("b", "s", &listed));
+        assert!(own.may_name_secret("b", "s", &["*".into()]));
+
+        let reserved = |namespace, holder, open: &[Option<&str>]| {
+            own.is_reserved(namespace, holder, open.iter().map(|open| open.map(Arc::from)))
+        };
+        assert!(reserved("b", "a", &[None]) && reserved("b", "a", &[Some("a")]));
+        assert!(!reserved("b", "a", &[Some("b")]) && !reserved("a", "a", &[Some("a")]));
+        assert!(!reserved("b", "gw", &[None]) && reserved("b", "gw", &[Some("a")]));
+        assert!(!reserved("gw", "a", &[Some("a")]));
+        assert!(!single.is_reserved("b", "a", [None].into_iter()));
     }
 }

@@ -4,9 +4,7 @@ mod destinations;
 mod gateway;
 mod services;
 
-use std::collections::BTreeMap;
-
-use sealgate_core::config::{GatewaySpec, Server, VirtualServiceSpec};
+use sealgate_core::config::VirtualServiceSpec;
 use sealgate_core::convert;
 use sealgate_core::rules::RuleOrigin;
 
@@ -103,7 +101,8 @@ pub fn split_host(text: &str) -> (Option<&str>, String) {
     }
 }
 
-fn is_host(name: &str) -> bool {
+/// Whether this is a host name or a wildcard.
+pub(crate) fn is_host(name: &str) -> bool {
     name == "*" || is_name_of_host(name.strip_prefix("*.").unwrap_or(name))
 }
 
@@ -126,37 +125,4 @@ fn is_port(number: u32) -> bool {
 fn is_subset(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     !name.is_empty() && name.len() <= 63 && name.bytes().all(is_allowed)
-}
-
-/// Whether one gateway could serve both.
-#[must_use]
-pub fn selectors_overlap(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> bool {
-    a.iter()
-        .all(|(key, value)| b.get(key).is_none_or(|other| other == value))
-}
-
-/// A host that both ask TLS connections for on one port, and where `a` does.
-#[must_use]
-pub fn shared_tls_host(a: &GatewaySpec, b: &GatewaySpec) -> Option<(String, String)> {
-    let secure = |server: &&Server| server.port.protocol == "HTTPS";
-    a.servers
-        .iter()
-        .enumerate()
-        .filter(|(_, server)| secure(server))
-        .find_map(|(at, own)| {
-            let others = b
-                .servers
-                .iter()
-                .filter(secure)
-                .filter(|other| other.port.number == own.port.number);
-            let taken: Vec<String> = others
-                .flat_map(|other| &other.hosts)
-                .map(|name| split_host(name).1)
-                .collect();
-            let names = own.hosts.iter().map(|name| split_host(name).1);
-            names
-                .into_iter()
-                .find(|name| taken.contains(name))
-                .map(|name| (format!("spec.servers[{at}].hosts"), name))
-        })
 }

@@ -18,6 +18,7 @@ use self::follower::Follower;
 use super::Conclusion;
 use crate::admin;
 use crate::args::RunArgs;
+use crate::claim_log::ClaimLog;
 use crate::config::Run;
 use crate::demand::CredentialDemand;
 use crate::engine::Engine;
@@ -70,6 +71,15 @@ async fn serve(run: Run) -> Result<()> {
         module: module::install(run.filter.as_deref(), &config.path)?,
     };
     let (mut engine, snapshots) = Engine::new(settings);
+    let claims = run
+        .state_dir
+        .as_deref()
+        .map(ClaimLog::open)
+        .transpose()
+        .context("--state-dir")?;
+    if let Some(log) = &claims {
+        engine.remember(log.claims());
+    }
     let proxies = Proxies::default();
     let held = proxies.clone();
     engine.keep_while(move |snapshot| held.are_behind(snapshot));
@@ -95,6 +105,7 @@ async fn serve(run: Run) -> Result<()> {
         tell,
         refusals: proxies.refusals().clone(),
         bulk: Bulk::default(),
+        claims,
         synced: Some(synced),
     };
     let options = xds::Options {

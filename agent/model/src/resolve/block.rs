@@ -7,6 +7,7 @@ use sealgate_core::table::HostBlock;
 
 use super::hosts::HostRules;
 use super::lowered::{Lowered, Use};
+use super::rank::Rank;
 use super::reach::Reach;
 use super::rules::{Lookup, rules};
 use crate::Code;
@@ -70,6 +71,18 @@ impl HostRoutes {
                 message: format!("the routes of {domain} cannot be made: {error}"),
             }));
         });
+        // The owner's rules do not go down with those of strangers.
+        if let (Err(()), Some(own)) = (&encoded, host.owners_alone()) {
+            let strangers = lowered.findings.into_iter();
+            let strangers =
+                strangers.filter(|finding| Some(&finding.object.namespace) != host.owner.as_ref());
+            let mut alone = Self::new(domain, &own, port, lookup);
+            alone.findings.extend(strangers);
+            return alone;
+        }
+        lowered
+            .findings
+            .extend(host.strangers().map(|rank| behind(rank, domain, host)));
         Self {
             encoded: encoded.ok(),
             native: native(&config),
@@ -78,6 +91,20 @@ impl HostRoutes {
             assumed: lowered.assumed.into_iter().collect(),
             findings: lowered.findings,
         }
+    }
+}
+
+fn behind(rank: &Rank, domain: &str, host: &HostRules) -> Finding {
+    let owner = host.owner.as_deref().unwrap_or_default();
+    Finding {
+        severity: Severity::Warning,
+        code: Code::BehindOthers,
+        object: rank.virtual_service(),
+        field: None,
+        message: format!(
+            "the namespace {owner} had rules for {domain} first: all of them come before these, what takes everything \
+             included (--tenancy single merges them by age, as Istio does)"
+        ),
     }
 }
 

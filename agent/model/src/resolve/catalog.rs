@@ -1,6 +1,6 @@
 //! Services as they are known: by host, with their ports, endpoints and subsets. An object touches its own host alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Endpoints, Service, ServicePort};
@@ -8,6 +8,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec};
 
 use super::addresses::AddressPolicy;
+use super::claims::{Claim, Claimant, Tenure};
 use super::lowered::{Lowered, Use};
 use super::own_gateway::Gateway;
 use super::service::is_exported;
@@ -42,6 +43,8 @@ pub(super) struct Known {
     pub(super) slices: NamedObjects<EndpointSlice>,
     pub(super) endpoints: Option<Arc<Endpoints>>,
     rules: Voices<DestinationRuleSpec>,
+    /// The ServiceEntry that stands.
+    holder: Option<ObjectRef>,
     /// Of namespaces whose word does not count.
     strangers: Vec<ObjectRef>,
 }
@@ -49,12 +52,28 @@ pub(super) struct Known {
 impl Known {
     /// The ServiceEntry of the host.
     pub(super) fn entry(&self) -> Option<&ServiceEntrySpec> {
-        self.entries.first().map(|(_, entry)| &**entry)
+        self.voice().map(|(_, entry)| &**entry)
+    }
+
+    fn voice(&self) -> Option<&(VoiceRank, Arc<ServiceEntrySpec>)> {
+        let holder = self.holder.as_ref()?;
+        self.entries.iter().find(|(rank, _)| rank.name == *holder)
+    }
+
+    /// Of those whose word counts most, whoever had the host keeps it; if nobody had, it is the oldest's.
+    fn settle_holder(&mut self) {
+        let first = self.entries.first().map(|(rank, _)| rank);
+        let is_as_good = |rank: &VoiceRank| first.is_some_and(|first| first.authority == rank.authority);
+        let stays = self
+            .voice()
+            .filter(|(rank, _)| is_as_good(rank))
+            .map(|(rank, _)| rank);
+        self.holder = stays.or(first).map(|rank| rank.name.clone());
     }
 
     /// The labels of a subset. For a host that is no Service of the cluster the rules of whoever named it come first.
     pub(super) fn subset(&self, name: &str, tenancy: Tenancy) -> Option<&BTreeMap<String, String>> {
-        let entry = self.entries.first().map(|(rank, _)| &rank.name.namespace);
+        let entry = self.voice().map(|(rank, _)| &rank.name.namespace);
         let is_own = |rank: &VoiceRank| Some(&rank.name.namespace) == entry;
         let own = self.rules.iter().filter(|(rank, _)| is_own(rank));
         let may = |rank: &VoiceRank| {
@@ -83,11 +102,15 @@ pub(super) fn service_ports(service: &Service) -> &[ServicePort] {
     spec.and_then(|spec| spec.ports.as_deref()).unwrap_or_default()
 }
 
-/// What a change of one host means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What changes of one host mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HostChange {
     /// A destination that names no port may mean another one now.
     pub(super) ports: bool,
+    /// Who says what the host is, if that is somebody else now.
+    pub(super) holder: Option<Option<Claimant>>,
+    /// What is to be said from now on of objects that may not speak for it.
+    pub(super) strangers: Vec<Finding>,
 }
 
 /// See the module.
@@ -97,8 +120,8 @@ pub(super) struct Catalog {
     tenants: Tenants,
     addresses: AddressPolicy,
     hosts: BTreeMap<Arc<str>, Known>,
-    /// Hosts of which something else may be to be said.
-    touched: BTreeSet<Arc<str>>,
+    /// Hosts that objects spoke for, each with the ports that it had before.
+    touched: BTreeMap<Arc<str>, Vec<u32>>,
 }
 
 impl Catalog {
@@ -107,41 +130,72 @@ impl Catalog {
             tenants: gateway.tenants.clone(),
             addresses: gateway.addresses.clone(),
             hosts: BTreeMap::new(),
-            touched: BTreeSet::new(),
+            touched: BTreeMap::new(),
         }
     }
 
-    /// What is to be said from now on, by host, of objects that may not speak for it.
-    pub(super) fn take_strangers(&mut self) -> Vec<(Arc<str>, Vec<Finding>)> {
+    /// Somebody had a host of no Service, and keeps it if an object still says what it is.
+    pub(super) fn remember(&mut self, host: &Arc<str>, holder: &Claimant) {
+        let name = holder.name.clone().unwrap_or_default();
+        let known = self.hosts.entry(Arc::clone(host)).or_default();
+        known.holder = Some(ObjectRef::new(
+            Kind::ServiceEntry,
+            Arc::clone(&holder.namespace),
+            name,
+        ));
+        self.touched.entry(Arc::clone(host)).or_default();
+    }
+
+    /// Takes a change of an object; what it means is found by [`Self::settle`].
+    pub(super) fn apply(&mut self, moved: &Moved) {
+        for (object, there) in [(&moved.before, false), (&moved.now, true)] {
+            let Some(object) = object else { continue };
+            for host in self.hosts_of(object) {
+                let known = self.hosts.get(&host);
+                let before = || known.map(Known::ports).unwrap_or_default();
+                self.touched.entry(host).or_insert_with(before);
+            }
+            self.change(object, &moved.name, there);
+        }
+    }
+
+    /// Says of each host that objects spoke for what that means.
+    pub(super) fn settle(&mut self) -> BTreeMap<Arc<str>, HostChange> {
         let touched = std::mem::take(&mut self.touched).into_iter();
-        let said = touched.map(|host| {
-            let strangers = self.hosts.get(&host).map(|known| known.strangers.as_slice());
-            let strangers = strangers.unwrap_or_default().iter();
-            let findings = strangers.map(|stranger| foreign(stranger, &host)).collect();
-            (host, findings)
-        });
-        said.collect()
+        touched
+            .map(|(host, ports)| {
+                let change = self.settle_host(&host, &ports);
+                (host, change)
+            })
+            .collect()
     }
 
-    /// Takes a change of an object, and says which hosts it touched.
-    pub(super) fn apply(&mut self, moved: &Moved) -> BTreeMap<Arc<str>, HostChange> {
-        let mut hosts = BTreeSet::new();
-        for object in [&moved.before, &moved.now].into_iter().flatten() {
-            hosts.extend(self.hosts_of(object));
+    fn settle_host(&mut self, host: &Arc<str>, ports: &[u32]) -> HostChange {
+        let known = self.hosts.entry(Arc::clone(host)).or_default();
+        let before = known.holder.clone();
+        known.settle_holder();
+        let change = HostChange {
+            ports: known.ports() != ports,
+            holder: (known.holder != before).then(|| known.holder.as_ref().map(claimant)),
+            strangers: known
+                .strangers
+                .iter()
+                .map(|stranger| foreign(stranger, host))
+                .collect(),
+        };
+        if *known == Known::default() {
+            self.hosts.remove(host);
         }
-        let ports = |catalog: &Self, host: &Arc<str>| catalog.hosts.get(host).map(Known::ports);
-        let before: Vec<_> = hosts.iter().map(|host| ports(self, host)).collect();
-        if let Some(object) = &moved.before {
-            self.change(object, &moved.name, false);
-        }
-        if let Some(object) = &moved.now {
-            self.change(object, &moved.name, true);
-        }
-        let changes = hosts.into_iter().zip(before).map(|(host, before)| {
-            let ports = ports(self, &host) != before;
-            (host, HostChange { ports })
-        });
-        changes.collect()
+        change
+    }
+
+    /// Who says what the hosts are that are no Services.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (Claim, Tenure)> {
+        let held = self
+            .hosts
+            .iter()
+            .filter_map(|(host, known)| Some((host, known.holder.as_ref()?)));
+        held.map(|(host, holder)| (Claim::Service(Arc::clone(host)), Tenure::Of(claimant(holder))))
     }
 
     /// How far namespaces trust each other.
@@ -196,7 +250,6 @@ impl Catalog {
                 Object::ServiceEntry(..) | Object::DestinationRule(..) if !counts => {
                     known.strangers.retain(|stranger| stranger != name);
                     known.strangers.extend(there.then(|| name.clone()));
-                    self.touched.insert(Arc::clone(&host));
                 }
                 Object::ServiceEntry(_, spec) => put(&mut known.entries, &rank, spec, there),
                 Object::DestinationRule(_, spec) => put(&mut known.rules, &rank, spec, there),
@@ -206,9 +259,6 @@ impl Catalog {
                 }
                 Object::Endpoints(_, endpoints) => known.endpoints = there.then(|| Arc::clone(endpoints)),
                 Object::Secret(_) | Object::Gateway(..) | Object::VirtualService(..) => {}
-            }
-            if *known == Known::default() {
-                self.hosts.remove(&host);
             }
         }
     }
@@ -252,6 +302,13 @@ impl Catalog {
             lowered.findings.push(doubt(place, Code::AmbiguousPort, message));
         }
         listener.into()
+    }
+}
+
+fn claimant(entry: &ObjectRef) -> Claimant {
+    Claimant {
+        namespace: Arc::clone(&entry.namespace),
+        name: Some(Arc::clone(&entry.name)),
     }
 }
 

@@ -7,12 +7,12 @@ use sealgate_core::config::{GatewaySpec, Server};
 use sealgate_core::host;
 use sealgate_core::identity::IdentityConfig;
 
-use super::patterns::PatternMap;
 use super::rank::{Rank, ServerId};
 use super::tls::tls;
 use crate::Meta;
 use crate::annotation::{self, Certificates};
 use crate::few::Few;
+use crate::patterns::PatternMap;
 use crate::resolved::Tls;
 use crate::validate::split_host;
 

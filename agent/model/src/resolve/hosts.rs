@@ -13,8 +13,10 @@ use super::service::{Service, Services};
 pub(super) struct HostRules {
     /// Plain HTTP is answered with a redirect.
     pub(super) https_redirect: bool,
-    /// In order, each with the Gateways through which it is bound.
+    /// By age, each with the Gateways through which it is bound.
     pub(super) services: BTreeMap<Rank, BTreeSet<Rank>>,
+    /// The namespace whose rules come before those of all others; none if age alone decides.
+    pub(super) owner: Option<Arc<str>>,
 }
 
 /// What is declared for a host, be it a name or a wildcard; none if nobody serves it by that name. Of a server's pattern
@@ -44,6 +46,41 @@ pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> 
 }
 
 impl HostRules {
+    /// The VirtualServices, in groups whose rules follow each other: what comes last in one comes before the next one. The
+    /// owner's is the first, and each other namespace has one of its own.
+    pub(super) fn groups(&self) -> Vec<Vec<(&Rank, &BTreeSet<Rank>)>> {
+        let Some(owner) = &self.owner else {
+            return vec![self.services.iter().collect()];
+        };
+        let mut order = vec![owner];
+        let mut groups: BTreeMap<&Arc<str>, Vec<_>> = BTreeMap::new();
+        for service in &self.services {
+            let namespace = &service.0.namespace;
+            if !order.contains(&namespace) {
+                order.push(namespace);
+            }
+            groups.entry(namespace).or_default().push(service);
+        }
+        order
+            .into_iter()
+            .filter_map(|namespace| groups.remove(namespace))
+            .collect()
+    }
+
+    /// The VirtualServices whose rules come after the owner's.
+    pub(super) fn strangers(&self) -> impl Iterator<Item = &Rank> {
+        let all = self.services.keys();
+        all.filter(|rank| self.owner.as_ref().is_some_and(|owner| rank.namespace != *owner))
+    }
+
+    /// What is left of it with the owner's rules alone; none if all of it is the owner's.
+    pub(super) fn owners_alone(&self) -> Option<Self> {
+        let owner = self.owner.as_ref()?;
+        let mut own = self.clone();
+        own.services.retain(|rank, _| rank.namespace == *owner);
+        (own.services.len() < self.services.len()).then_some(own)
+    }
+
     fn bind(&mut self, server: &Arc<DeclaredServer>, pattern: &str, service: &Service) {
         let gateway = &server.id.gateway;
         if server.is_open(pattern, &service.meta.namespace) && service.is_bound(gateway) {

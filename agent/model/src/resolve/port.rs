@@ -1,34 +1,44 @@
-//! The servers of one port: which of them are carried out, and the filter chain of each.
+//! The servers of one port: which of them are carried out, with which of their hosts, and the filter chain of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::claims::{Claimant, HostClaims};
 use super::gateway::DeclaredServer;
 use super::member::Member;
-use super::patterns::PatternMap;
 use super::rank::ServerId;
 use super::sharing::{MovedName, Sharing};
-use super::standing::{Refusal, ServerStanding, said};
+use super::standing::{Loss, LostHost, Refusal, ServerStanding, Standing, said};
+use super::step::World;
 use super::tls::served;
 use crate::CredentialName;
 use crate::Finding;
 use crate::few::Few;
+use crate::patterns::PatternMap;
 use crate::resolved::{FilterChain, Tls};
-use crate::tenancy::Tenancy;
+use crate::tenancy::{HostWord, Tenancy, Tenants};
 
 /// With what chains were served, by their server names.
-type HeldTls = BTreeMap<Vec<Arc<str>>, Arc<Tls>>;
+pub(super) type HeldTls = BTreeMap<Vec<Arc<str>>, Arc<Tls>>;
 
-/// What a port remembers: with what its chains were served, and of which kind it is.
-#[cfg(test)]
-pub(super) type HeldPort = (HeldTls, Option<bool>);
+/// What decides about servers from outside of their port.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) tenants: &'a Tenants,
+    pub(super) on_demand_from: usize,
+    pub(super) world: World<'a>,
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
+    /// Why servers may have no host at all.
+    obstacles: BTreeMap<ServerId, Refusal>,
+    claims: HostClaims,
+    standing: BTreeMap<ServerId, Standing>,
+    /// Those that are carried out, by the patterns that they have.
     by_pattern: PatternMap<Few<ServerId>>,
-    standing: BTreeMap<ServerId, ServerStanding>,
     /// With what the hosts of each chain were served last.
     held: HeldTls,
     sharing: Sharing,
@@ -36,7 +46,11 @@ pub(super) struct Servers {
     secure: usize,
     /// Whether the port is one for TLS: as it was, while a server wants that, else as the oldest does.
     kind: Option<bool>,
+    /// Whether that is another one since the last time.
+    kind_moved: bool,
     dirty: BTreeSet<ServerId>,
+    /// Patterns that whoever has them may not want any more.
+    loose: BTreeSet<Arc<str>>,
 }
 
 /// What a look at a port's servers brought.
@@ -48,6 +62,10 @@ pub(super) struct Settled {
     pub(super) looked_at: Vec<Look>,
     /// Names of the shared chain whose certificate is another one now, each with the chain.
     pub(super) names: BTreeSet<MovedName>,
+    /// Patterns that somebody else has now, or nobody.
+    pub(super) claims: BTreeMap<Arc<str>, Option<Claimant>>,
+    /// The port's kind, if it is another one: whether it is for TLS.
+    pub(super) kind: Option<Option<bool>>,
 }
 
 /// A server that was looked at.
@@ -63,49 +81,36 @@ pub(super) struct Look {
     pub(super) now: Option<Member>,
 }
 
+/// What is declared.
 impl Servers {
     pub(super) fn insert(&mut self, server: &Arc<DeclaredServer>) {
-        for pattern in server.patterns() {
-            self.by_pattern.entry(&pattern).insert(server.id.clone());
-        }
+        self.claims.insert(server);
         self.declared.insert(server.id.clone(), Arc::clone(server));
         self.secure += usize::from(server.secure);
         self.touch(server);
     }
 
     pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
-        for pattern in server.patterns() {
-            self.by_pattern.update(&pattern, |ids| {
-                ids.remove(&server.id);
-            });
-        }
+        self.claims.remove(server);
         if let Some(before) = self.declared.remove(&server.id) {
             self.secure -= usize::from(before.secure && self.secure > 0);
         }
         self.touch(server);
     }
 
-    /// It is to be looked at again.
+    /// It is to be looked at again, and with it whoever waits for one of its hosts.
     fn touch(&mut self, server: &DeclaredServer) {
         self.dirty.insert(server.id.clone());
-        self.dirty.extend(self.rivals(server));
+        self.loose.extend(server.patterns());
+        self.touch_siblings(server);
     }
 
-    /// A port has one kind, and whoever has it keeps it: neither a plain server nor one for TLS takes it off others.
-    fn settle_kind(&mut self) {
-        let has = |kind: &bool| {
-            let count = if *kind {
-                self.secure
-            } else {
-                self.declared.len() - self.secure
-            };
-            count > 0
-        };
-        let oldest = || self.declared.values().next().map(|first| first.secure);
-        let kind = self.kind.filter(has).or_else(oldest);
-        if kind != self.kind {
-            self.kind = kind;
-            self.dirty.extend(self.declared.keys().cloned());
+    /// Of one Gateway the first server has a host that several ask for.
+    fn touch_siblings(&mut self, server: &DeclaredServer) {
+        for pattern in server.patterns().iter().filter(|_| server.secure) {
+            let siblings = self.claims.wanting(pattern);
+            let siblings = siblings.filter(|id| id.gateway == server.id.gateway);
+            self.dirty.extend(siblings.cloned());
         }
     }
 
@@ -117,63 +122,152 @@ impl Servers {
         self.declared.is_empty()
     }
 
-    /// Younger servers that ask for one of its hosts.
-    fn rivals(&self, server: &DeclaredServer) -> BTreeSet<ServerId> {
-        let patterns = server.patterns();
-        let others = patterns
-            .iter()
-            .filter_map(|pattern| self.by_pattern.get(pattern))
-            .flatten();
-        others.filter(|id| **id > server.id).cloned().collect()
+    /// The port was of this kind.
+    pub(super) fn remember_kind(&mut self, secure: bool) {
+        self.kind.get_or_insert(secure);
     }
 
-    /// Looks at what may have changed, the older ones first: what becomes of a server depends on them alone.
-    /// They share a chain from so many on.
-    pub(super) fn settle(
-        &mut self,
-        on_demand_from: usize,
-        tenancy: Tenancy,
-        is_served: &dyn Fn(&CredentialName) -> bool,
-    ) -> Settled {
+    /// Somebody had this host, and keeps it if it is still wanted.
+    pub(super) fn remember_host(&mut self, pattern: &Arc<str>, holder: &Claimant) {
+        if self.claims.holder(pattern).is_none() {
+            self.claims.give(pattern, Some(holder.clone()));
+            self.loose.insert(Arc::clone(pattern));
+        }
+    }
+}
+
+/// What follows.
+impl Servers {
+    /// Looks at what may have changed, the older ones first: of those who ask for a host that nobody has they get it.
+    pub(super) fn settle(&mut self, terms: Terms<'_>) -> Settled {
         let mut settled = Settled::default();
-        self.settle_kind();
+        self.settle_kind(terms.tenants);
+        self.settle_obstacles(terms);
         while let Some(id) = self.dirty.pop_first() {
             let before = self.standing.remove(&id);
+            if let Some(before) = &before {
+                self.index(before, false);
+            }
             let mut look = Look {
-                before: before.as_ref().and_then(ServerStanding::member).cloned(),
+                before: before.as_ref().and_then(Standing::member).cloned(),
                 now: None,
                 said: Vec::new(),
                 wants: Few::default(),
                 id,
             };
             if let Some(server) = self.declared.get(&look.id).cloned() {
-                let standing = self.judge(&server, tenancy, is_served);
-                if before.as_ref().map(ServerStanding::is_carried_out) != Some(standing.is_carried_out()) {
-                    self.dirty.extend(self.rivals(&server));
+                let now = self.judge(&server, terms);
+                if before.as_ref().map(|own| &own.server) != Some(&now.server) {
                     settled.moved.push(Arc::clone(&server));
                 }
-                look.said = said(&server, &standing);
-                look.now = standing.member().cloned();
-                if let ServerStanding::Secure(served, _) = &standing {
-                    look.wants = served.names.clone();
-                }
-                self.standing.insert(look.id.clone(), standing);
+                look.said = said(&server, &now);
+                look.now = now.member().cloned();
+                look.wants = now.wants(&server);
+                self.index(&now, true);
+                self.standing.insert(look.id.clone(), now);
             }
             settled.looked_at.push(look);
         }
-        self.remember(&settled.looked_at);
+        self.note_tls(&settled.looked_at);
         let moves = settled.looked_at.iter().filter(|look| look.before != look.now);
         let moves: Vec<_> = moves
             .map(|look| (look.id.clone(), look.before.clone(), look.now.clone()))
             .collect();
         if !moves.is_empty() {
-            settled.names = self.sharing.settle(&moves, on_demand_from);
+            settled.names = self.sharing.settle(&moves, terms.on_demand_from);
         }
+        let moved = self.claims.take_moved().into_iter();
+        settled.claims = moved
+            .map(|pattern| (Arc::clone(&pattern), self.claims.holder(&pattern).cloned()))
+            .collect();
+        settled.kind = std::mem::take(&mut self.kind_moved).then_some(self.kind);
         settled
     }
 
-    /// What hosts are served with from now on; of hosts without a chain nothing is remembered.
-    fn remember(&mut self, looks: &[Look]) {
+    /// A port has one kind, and whoever has it keeps it: neither a plain server nor one for TLS takes it off others. The
+    /// operator's word comes first where there is nothing to keep.
+    fn settle_kind(&mut self, tenants: &Tenants) {
+        let has = |kind: &bool| {
+            let count = if *kind {
+                self.secure
+            } else {
+                self.declared.len() - self.secure
+            };
+            count > 0
+        };
+        let first = || {
+            let mut operators = self.declared.values();
+            let operators = operators.find(|server| tenants.is_operator(&server.id.gateway.namespace));
+            let first = operators.or_else(|| self.declared.values().next());
+            first.map(|first| first.secure)
+        };
+        let kind = self.kind.filter(has).or_else(first);
+        if kind != self.kind {
+            self.kind = kind;
+            self.kind_moved = true;
+            self.dirty.extend(self.declared.keys().cloned());
+        }
+    }
+
+    /// Says which servers may have hosts at all, and takes hosts off those who do not want them any more, or may not have
+    /// them: whoever waits for one is looked at again.
+    fn settle_obstacles(&mut self, terms: Terms<'_>) {
+        let mut loose = std::mem::take(&mut self.loose);
+        for id in self.dirty.clone() {
+            let server = self.declared.get(&id).cloned();
+            let now = server.as_ref().and_then(|server| self.obstacle(server, terms));
+            if self.obstacles.get(&id) == now.as_ref() {
+                continue;
+            }
+            match now {
+                Some(now) => drop(self.obstacles.insert(id, now)),
+                None => drop(self.obstacles.remove(&id)),
+            }
+            if let Some(server) = server {
+                loose.extend(server.patterns());
+                self.touch_siblings(&server);
+            }
+        }
+        for pattern in loose {
+            let holder = self.claims.holder(&pattern);
+            if holder.is_some_and(|holder| !self.still_wants(holder, &pattern)) {
+                self.claims.give(&pattern, None);
+            }
+            self.dirty.extend(self.claims.waiting(&pattern).cloned());
+        }
+    }
+
+    fn still_wants(&self, holder: &Claimant, pattern: &str) -> bool {
+        let mut wanting = self.claims.wanting(pattern);
+        wanting.any(|id| {
+            let server = self.declared.get(id).filter(|_| !self.obstacles.contains_key(id));
+            server.is_some_and(|server| Claimant::of(server) == *holder)
+        })
+    }
+
+    /// Why a server may have no host, whoever else asks for it.
+    fn obstacle(&self, server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
+        let namespace = &server.id.gateway.namespace;
+        if self.kind != Some(server.secure) {
+            return Some(Refusal::Port);
+        }
+        if !terms.tenants.allows_port(namespace, server.port) {
+            return Some(Refusal::PortNotAllowed);
+        }
+        if !server.secure {
+            return None;
+        }
+        let Some(tls) = &server.tls else {
+            return Some(Refusal::NoCertificate);
+        };
+        let mut denied = tls
+            .credentials()
+            .filter(|name| !(terms.world.may_name)(namespace, name));
+        denied.next().map(Refusal::NotGranted)
+    }
+
+    /// With what hosts are served from now on; of hosts without a chain nothing is remembered.
+    fn note_tls(&mut self, looks: &[Look]) {
         let befores = looks.iter().filter_map(|look| look.before.as_ref());
         befores.for_each(|member| drop(self.held.remove(&member.chain.server_names)));
         for member in looks.iter().filter_map(|look| look.now.as_ref()) {
@@ -184,53 +278,121 @@ impl Servers {
         }
     }
 
-    fn judge(
-        &self,
-        server: &DeclaredServer,
-        tenancy: Tenancy,
-        is_served: &dyn Fn(&CredentialName) -> bool,
-    ) -> ServerStanding {
-        if self.kind != Some(server.secure) {
-            return ServerStanding::Refused(Refusal::Port);
+    fn judge(&mut self, server: &Arc<DeclaredServer>, terms: Terms<'_>) -> Standing {
+        if let Some(obstacle) = self.obstacles.get(&server.id).cloned() {
+            for pattern in server.patterns() {
+                self.claims.set_waiting(&pattern, &server.id, false);
+            }
+            return Standing::refused(obstacle);
         }
-        // The rules of plain servers for one host are merged, as in Istio, unless those who wrote them are strangers.
-        let may_share = !server.secure && tenancy == Tenancy::Single;
-        if let Some(host) = self.taken(server).filter(|_| !may_share) {
-            return ServerStanding::Refused(Refusal::Host(host));
+        let lost = self.claim(server, terms.tenants);
+        let own = without(server, &lost);
+        if own.hosts.is_empty() {
+            return Standing {
+                lost,
+                ..Standing::refused(Refusal::Hosts)
+            };
         }
-        if !server.secure {
-            return ServerStanding::Plain;
-        }
-        match &server.tls {
-            Some(asked) => {
-                let served = served(asked, self.held.get(&server.server_names()), is_served);
+        let standing = match &own.tls {
+            Some(asked) if own.secure => {
+                let served = served(asked, self.held.get(&own.server_names()), terms.world.is_served);
                 let member = Member {
-                    chain: Arc::new(FilterChain::secure(server, &served.tls)),
-                    certificates: server.certificates,
+                    chain: Arc::new(FilterChain::secure(&own, &served.tls)),
+                    certificates: own.certificates,
                 };
                 ServerStanding::Secure(served, member)
             }
-            None => ServerStanding::Refused(Refusal::NoCertificate),
+            _ => ServerStanding::Plain,
+        };
+        Standing {
+            server: Some(own),
+            standing,
+            lost,
         }
     }
 
-    /// A host that an older server has.
-    fn taken(&self, server: &DeclaredServer) -> Option<Arc<str>> {
-        let is_other = |id: &ServerId| server.secure || id.gateway.namespace != server.id.gateway.namespace;
-        let has = |id: &ServerId, pattern: &str| {
-            let standing = self.standing.get(id);
-            standing.is_some_and(ServerStanding::is_carried_out)
-                && is_other(id)
-                && self.declared.get(id).is_some_and(|older| older.holds(pattern))
-        };
-        server.patterns().into_iter().find(|pattern| {
-            let rivals = self.by_pattern.get(pattern).into_iter().flatten();
-            rivals
-                .take_while(|id| **id < server.id)
-                .any(|id| has(id, pattern))
-        })
+    /// Takes the server's hosts that nobody has; gives those that it cannot have.
+    fn claim(&mut self, server: &DeclaredServer, tenants: &Tenants) -> Vec<LostHost> {
+        let own = Claimant::of(server);
+        // The rules of plain servers for one host are merged, as in Istio, unless those who wrote them are strangers.
+        let is_shared = !server.secure && tenants.tenancy == Tenancy::Single;
+        let mut lost = Vec::new();
+        for pattern in server.patterns() {
+            let word = tenants.host(&own.namespace, &pattern);
+            let loss = match self.claims.holder(&pattern) {
+                _ if word == HostWord::Denied => Some(Loss::NotAllowed),
+                _ if is_shared => None,
+                Some(holder) if *holder != own => Some(Loss::Taken(holder.clone())),
+                Some(_) => self.is_repeated(server, &pattern).then_some(Loss::Repeated),
+                None => {
+                    let wider = (word != HostWord::Granted)
+                        .then(|| self.reserving(server, &pattern, tenants))
+                        .flatten();
+                    if wider.is_none() {
+                        self.claims.give(&pattern, Some(own.clone()));
+                    }
+                    let repeated = wider.is_none() && self.is_repeated(server, &pattern);
+                    wider.or(repeated.then_some(Loss::Repeated))
+                }
+            };
+            self.claims.set_waiting(&pattern, &server.id, loss.is_some());
+            lost.extend(loss.map(|loss| LostHost { pattern, loss }));
+        }
+        lost
     }
 
+    /// Whether an earlier server of the same Gateway has this pattern.
+    fn is_repeated(&self, server: &DeclaredServer, pattern: &str) -> bool {
+        let wanting = self.claims.wanting(pattern);
+        let mut own = wanting.filter(|id| id.gateway == server.id.gateway && id.at < server.id.at);
+        server.secure && own.any(|id| !self.obstacles.contains_key(id))
+    }
+
+    /// A wider pattern of another namespace, which keeps what lies within it.
+    fn reserving(&self, server: &DeclaredServer, pattern: &str, tenants: &Tenants) -> Option<Loss> {
+        let namespace = &server.id.gateway.namespace;
+        let mut wider = self.claims.wider(pattern).filter(|(wider, _)| wider != "*");
+        let found = wider.find(|(wider, holder)| {
+            let holders = self.claims.wanting(wider).filter_map(|id| self.declared.get(id));
+            let holders = holders.filter(|server| Claimant::of(server) == **holder);
+            let hosts = holders.flat_map(|server| &server.hosts);
+            let open_to = hosts.filter(|host| *host.pattern == **wider);
+            let open_to = open_to.map(|host| host.namespace.clone());
+            tenants.is_reserved(namespace, &holder.namespace, open_to)
+        });
+        found.map(|(wider, holder)| Loss::Within(wider.into(), Arc::clone(&holder.namespace)))
+    }
+
+    /// Notes by its patterns a server that is carried out, or no more.
+    fn index(&mut self, standing: &Standing, there: bool) {
+        let Some(server) = &standing.server else { return };
+        for pattern in server.patterns() {
+            self.by_pattern.update(&pattern, |ids| {
+                if there {
+                    ids.insert(server.id.clone());
+                } else {
+                    ids.remove(&server.id);
+                }
+            });
+        }
+    }
+}
+
+/// The server with the hosts that it has.
+fn without(server: &Arc<DeclaredServer>, lost: &[LostHost]) -> Arc<DeclaredServer> {
+    if lost.is_empty() {
+        return Arc::clone(server);
+    }
+    let is_lost = |pattern: &str| lost.iter().any(|lost| *lost.pattern == *pattern);
+    let hosts = server.hosts.iter().filter(|host| !is_lost(&host.pattern));
+    Arc::new(DeclaredServer {
+        hosts: hosts.cloned().collect(),
+        ..DeclaredServer::clone(server)
+    })
+}
+
+/// What there is to be read.
+impl Servers {
     /// Servers that are carried out, by a pattern of theirs.
     pub(super) fn of_pattern(&self, pattern: &str) -> impl Iterator<Item = &Arc<DeclaredServer>> {
         self.carried_out(self.by_pattern.get(pattern).into_iter().flatten())
@@ -270,8 +432,7 @@ impl Servers {
         &'s self,
         ids: impl Iterator<Item = &'s ServerId>,
     ) -> impl Iterator<Item = &'s Arc<DeclaredServer>> {
-        let ids = ids.filter(|id| !matches!(self.standing.get(id), None | Some(ServerStanding::Refused(_))));
-        ids.filter_map(|id| self.declared.get(id))
+        ids.filter_map(|id| self.standing.get(id)?.server.as_ref())
     }
 
     /// The filter chains of servers with TLS.
@@ -283,20 +444,29 @@ impl Servers {
     pub(super) fn plain(&self) -> impl Iterator<Item = &Arc<DeclaredServer>> {
         let plain = self
             .standing
-            .iter()
-            .filter(|(_, standing)| **standing == ServerStanding::Plain);
-        plain.filter_map(|(id, _)| self.declared.get(id))
+            .values()
+            .filter(|own| own.standing == ServerStanding::Plain);
+        plain.filter_map(|own| own.server.as_ref())
     }
 
-    /// What chains were served with, for a fresh look at the same servers.
+    /// Who has the port's hosts.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (String, &Claimant)> {
+        self.claims.all()
+    }
+
+    /// Whether the port is for TLS; none if it has no servers.
+    pub(super) fn kind(&self) -> Option<bool> {
+        self.kind
+    }
+
+    /// With what chains were served, for a fresh look at the same servers.
     #[cfg(test)]
-    pub(super) fn held(&self) -> HeldPort {
-        (self.held.clone(), self.kind)
+    pub(super) fn held(&self) -> HeldTls {
+        self.held.clone()
     }
 
     #[cfg(test)]
-    pub(super) fn set_held(&mut self, (held, kind): HeldPort) {
+    pub(super) fn set_held(&mut self, held: HeldTls) {
         self.held = held;
-        self.kind = kind;
     }
 }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::block::Native;
+use super::claims::{Claim, Claims, Tenure};
 use super::gateway::DeclaredServer;
 use super::gateways::Gateways;
 use super::own_gateway::Gateway;
-use super::port::{Look, Servers, Settled};
+use super::port::{Look, Servers, Settled, Terms};
 use super::rank::ServerId;
 use super::sharing::MovedName;
 use super::table::Table;
 use super::view::{self, NativeCount};
 use crate::CredentialName;
 use crate::resolved::ServedPort;
-use crate::tenancy::Tenancy;
 
 /// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
 pub type NameKey = (Arc<str>, Arc<str>);
@@ -92,17 +92,49 @@ impl Ports {
     }
 
     /// Looks at the servers of a port that may be carried out, or not, from now on.
-    pub(super) fn settle_servers(
-        &mut self,
-        port: u16,
-        on_demand_from: usize,
-        tenancy: Tenancy,
-        is_served: &dyn Fn(&CredentialName) -> bool,
-    ) -> Settled {
+    pub(super) fn settle_servers(&mut self, port: u16, terms: Terms<'_>) -> Settled {
         let Some(state) = self.states.get_mut(&port) else {
             return Settled::default();
         };
-        state.servers.settle(on_demand_from, tenancy, is_served)
+        state.servers.settle(terms)
+    }
+
+    /// From now on these claims stand, as far as somebody still asks for what is claimed.
+    pub(super) fn remember(&mut self, claims: &Claims) {
+        for (claim, tenure) in claims {
+            let (Claim::Port(port) | Claim::Host(port, _)) = claim else {
+                continue;
+            };
+            self.touched.insert(*port);
+            let servers = &mut self.states.entry(*port).or_default().servers;
+            match (claim, tenure) {
+                (Claim::Host(_, pattern), Tenure::Of(holder)) => servers.remember_host(pattern, holder),
+                (Claim::Port(_), Tenure::Plain | Tenure::Tls) => {
+                    servers.remember_kind(*tenure == Tenure::Tls)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// All claims.
+    pub(super) fn claims(&self) -> Claims {
+        let mut claims = Claims::new();
+        for (port, state) in &self.states {
+            claims.extend(
+                state
+                    .servers
+                    .kind()
+                    .map(|secure| (Claim::Port(*port), Tenure::of_port(secure))),
+            );
+            let hosts = state.servers.claims();
+            claims.extend(
+                hosts.map(|(pattern, holder)| {
+                    (Claim::Host(*port, pattern.into()), Tenure::Of(holder.clone()))
+                }),
+            );
+        }
+        claims
     }
 
     /// Notes the certificate of a name that is given on demand.

@@ -21,14 +21,21 @@ pub(super) struct Lookup<'a> {
     pub(super) catalog: &'a Catalog,
 }
 
-/// Each VirtualService's list ends with what takes everything; of several, that comes after all others.
 pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>) -> Lowered {
     let mut lowered = Lowered::default();
+    for group in host.groups() {
+        add(&group, port, lookup, &mut lowered);
+    }
+    lowered
+}
+
+/// Each VirtualService's list ends with what takes everything; of several, that comes after all others.
+fn add(services: &[(&Rank, &BTreeSet<Rank>)], port: u16, lookup: Lookup<'_>, lowered: &mut Lowered) {
     let mut last = Vec::new();
-    let services = host.services.iter();
+    let services = services.iter();
     for (service, gateways) in services.filter_map(|(rank, own)| Some((lookup.services.get(rank)?, own))) {
         for declared in declared(service, lookup.services, &mut lowered.findings) {
-            let Some(rule) = rule(&declared, gateways, port, lookup, &mut lowered) else {
+            let Some(rule) = rule(&declared, gateways, port, lookup, lowered) else {
                 continue;
             };
             let (others, catch_all) = split(rule);
@@ -40,7 +47,6 @@ pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>) -> Lowered 
         }
     }
     lowered.rules.extend(last);
-    lowered
 }
 
 /// The rule for these Gateways and this port; none if it is not meant for them.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use sealgate_core::config::VirtualServiceSpec;
 
 use super::index::Index;
-use super::patterns::PatternMap;
 use super::rank::Rank;
 use crate::few::Few;
+use crate::patterns::PatternMap;
 use crate::{Meta, ObjectRef};
 
 /// A VirtualService.

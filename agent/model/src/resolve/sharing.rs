@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use self::groups::Groups;
 use super::member::Member;
-use super::patterns::PatternMap;
 use super::rank::ServerId;
 use crate::CredentialName;
+use crate::patterns::PatternMap;
 use crate::resolved::{FilterChain, Tls};
 
 /// The group that does share a chain.

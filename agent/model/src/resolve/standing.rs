@@ -2,24 +2,50 @@
 
 use std::sync::Arc;
 
+use super::claims::Claimant;
 use super::gateway::DeclaredServer;
 use super::member::Member;
 use super::tls::Served;
-use crate::Code;
+use crate::few::Few;
+use crate::{Code, CredentialName};
 use crate::{Finding, Severity};
 
-/// Why a server is not carried out.
+/// Why a server is not carried out at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The port is of the other kind.
     Port,
-    /// An older server has this host.
-    Host(Arc<str>),
+    /// The operator keeps the port for others.
+    PortNotAllowed,
     /// It names no certificate.
     NoCertificate,
+    /// Its namespace may not name this Secret.
+    NotGranted(CredentialName),
+    /// It has none of its hosts.
+    Hosts,
 }
 
-/// What became of a server.
+/// Why a server does not have one of its hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Somebody else has it.
+    Taken(Claimant),
+    /// It lies within a wider one of another namespace.
+    Within(Arc<str>, Arc<str>),
+    /// The operator keeps it for others.
+    NotAllowed,
+    /// Another server of the Gateway has it.
+    Repeated,
+}
+
+/// A host that a server asks for in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LostHost {
+    pub(super) pattern: Arc<str>,
+    pub(super) loss: Loss,
+}
+
+/// What a server is carried out as.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ServerStanding {
     Refused(Refusal),
@@ -27,21 +53,47 @@ pub(super) enum ServerStanding {
     Secure(Served, Member),
 }
 
-impl ServerStanding {
-    pub(super) fn member(&self) -> Option<&Member> {
-        match self {
-            Self::Secure(_, member) => Some(member),
-            Self::Refused(_) | Self::Plain => None,
+/// What became of a server.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Standing {
+    /// The server with the hosts that it has; none if it is not carried out.
+    pub(super) server: Option<Arc<DeclaredServer>>,
+    pub(super) standing: ServerStanding,
+    /// The hosts that it does not have.
+    pub(super) lost: Vec<LostHost>,
+}
+
+impl Standing {
+    /// It is not carried out.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self {
+            server: None,
+            standing: ServerStanding::Refused(refusal),
+            lost: Vec::new(),
         }
     }
 
-    pub(super) fn is_carried_out(&self) -> bool {
-        !matches!(self, Self::Refused(_))
+    pub(super) fn member(&self) -> Option<&Member> {
+        match &self.standing {
+            ServerStanding::Secure(_, member) => Some(member),
+            ServerStanding::Refused(_) | ServerStanding::Plain => None,
+        }
+    }
+
+    /// The credentials that it wants, also to know whether it may.
+    pub(super) fn wants(&self, declared: &DeclaredServer) -> Few<CredentialName> {
+        match (&self.standing, &declared.tls) {
+            (ServerStanding::Secure(served, _), _) => served.names.clone(),
+            (ServerStanding::Refused(Refusal::NotGranted(_) | Refusal::Hosts), Some(tls)) => {
+                tls.credentials().collect()
+            }
+            _ => Few::default(),
+        }
     }
 }
 
 /// What is to be said of a server.
-pub(super) fn said(server: &DeclaredServer, standing: &ServerStanding) -> Vec<Finding> {
+pub(super) fn said(server: &DeclaredServer, standing: &Standing) -> Vec<Finding> {
     let finding = |code, field: &str, message: String| Finding {
         severity: Severity::Error,
         code,
@@ -49,31 +101,91 @@ pub(super) fn said(server: &DeclaredServer, standing: &ServerStanding) -> Vec<Fi
         field: Some(format!("spec.servers[{}].{field}", server.id.at)),
         message,
     };
-    match standing {
-        ServerStanding::Refused(Refusal::Port) => {
-            let kind = if server.secure { "plain" } else { "for TLS" };
-            let message = format!("another server has this port, which is {kind}, and stays");
-            vec![finding(Code::PortCollision, "port", message)]
+    let mut findings: Vec<_> = standing
+        .lost
+        .iter()
+        .map(|lost| {
+            let mut hosts = server.hosts.iter();
+            let at = hosts
+                .position(|host| host.pattern == lost.pattern)
+                .unwrap_or_default();
+            let (code, message) = loss(lost);
+            finding(code, &format!("hosts[{at}]"), message)
+        })
+        .collect();
+    match &standing.standing {
+        ServerStanding::Refused(refusal) => {
+            findings
+                .extend(refused(server, refusal).map(|(code, field, message)| finding(code, field, message)));
         }
-        ServerStanding::Refused(Refusal::Host(host)) => {
-            let message = format!("{host} is another server's on this port: an older Gateway has it");
-            vec![finding(Code::HostCollision, "hosts", message)]
-        }
-        // Said of the Gateway by itself, which never became part of the store.
-        ServerStanding::Refused(Refusal::NoCertificate) | ServerStanding::Plain => Vec::new(),
+        ServerStanding::Plain => {}
         ServerStanding::Secure(served, _) => {
             let effect = if served.held {
                 "the former one is served on"
             } else {
                 "a proxy that has none refuses connections"
             };
-            let missing = served.missing.iter();
-            missing
-                .map(|missing| {
-                    let message = format!("there is no good Secret {missing} yet: {effect}");
-                    finding(Code::CredentialNotReady, "tls.credentialName", message)
-                })
-                .collect()
+            findings.extend(served.missing.iter().map(|missing| {
+                let message = format!("there is no good Secret {missing} yet: {effect}");
+                finding(Code::CredentialNotReady, "tls.credentialName", message)
+            }));
         }
+    }
+    findings
+}
+
+fn loss(lost: &LostHost) -> (Code, String) {
+    let host = &lost.pattern;
+    match &lost.loss {
+        Loss::Taken(Claimant { namespace, name }) => {
+            let holder = match name {
+                Some(name) => format!("Gateway {namespace}/{name}"),
+                None => format!("the namespace {namespace}"),
+            };
+            (
+                Code::HostCollision,
+                format!("{host} is served by {holder}, which stays"),
+            )
+        }
+        Loss::Within(wider, namespace) => (
+            Code::HostReserved,
+            format!(
+                "{host} lies within {wider} of the namespace {namespace}, which keeps it: a server that is open to this \
+                 namespace (NAMESPACE/{wider}), or --tenancy-policy, lets it have the host"
+            ),
+        ),
+        Loss::NotAllowed => (
+            Code::NotAllowed,
+            format!("{host} is kept for other namespaces by --tenancy-policy"),
+        ),
+        Loss::Repeated => (
+            Code::HostCollision,
+            format!("{host} is served by another server of this Gateway"),
+        ),
+    }
+}
+
+fn refused(server: &DeclaredServer, refusal: &Refusal) -> Option<(Code, &'static str, String)> {
+    match refusal {
+        Refusal::Port => {
+            let kind = if server.secure { "plain" } else { "for TLS" };
+            let message = format!("another server has this port, which is {kind}, and stays");
+            Some((Code::PortCollision, "port", message))
+        }
+        Refusal::PortNotAllowed => {
+            let message = format!("{} is kept for other namespaces by --tenancy-policy", server.port);
+            Some((Code::NotAllowed, "port.number", message))
+        }
+        Refusal::NotGranted(name) => {
+            let namespace = &server.id.gateway.namespace;
+            let message = format!(
+                "Secret {name} does not say that Gateways of {namespace} may name it: annotate it with {}: {namespace}, \
+                 list it in --tenancy-policy, or trust all namespaces by --tenancy single",
+                crate::annotation::ALLOWED_NAMESPACES,
+            );
+            Some((Code::SecretNotGranted, "tls.credentialName", message))
+        }
+        // Said of the Gateway by itself, which never became part of the store; of hosts it is said one by one.
+        Refusal::NoCertificate | Refusal::Hosts => None,
     }
 }

@@ -1,8 +1,9 @@
 //! A step of the resolution: what it is told, and what it brings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::claims::{Claim, Tenure};
 use super::ports::NameKey;
 use crate::{CredentialName, ObjectRef};
 
@@ -11,6 +12,8 @@ use crate::{CredentialName, ObjectRef};
 pub struct World<'a> {
     /// Whether there is a good version of a credential.
     pub is_served: &'a dyn Fn(&CredentialName) -> bool,
+    /// Whether Gateways of a namespace may name a credential, as far as is known.
+    pub may_name: &'a dyn Fn(&str, &CredentialName) -> bool,
     /// Whether there is such an object, be it that it is refused.
     pub is_known: &'a dyn Fn(&ObjectRef) -> bool,
 }
@@ -26,4 +29,6 @@ pub struct Changes {
     pub ports: BTreeSet<u16>,
     /// Names that are given on demand, and that came, went or have another certificate.
     pub names: BTreeSet<NameKey>,
+    /// Claims that stand otherwise now; none is nobody's.
+    pub claims: BTreeMap<Claim, Option<Tenure>>,
 }

@@ -13,8 +13,9 @@ use self::world::{Op, World as Objects};
 use super::*;
 
 /// A resolution of all objects, from nothing, with what chains were served with until now.
-fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Speaker>) {
+fn fresh(objects: &Objects, (claims, held): &Held) -> (Resolver, Ledger<Speaker>) {
     let mut resolver = Resolver::new(objects.gateway());
+    resolver.remember(claims);
     for (name, object) in &objects.objects {
         resolver.take(&Moved {
             name: name.clone(),
@@ -32,16 +33,22 @@ fn fresh(objects: &Objects, held: &Held) -> (Resolver, Ledger<Speaker>) {
     (resolver, ledger)
 }
 
-type Held = BTreeMap<u16, port::HeldPort>;
+/// Who has what, and with what the chains of each port were served.
+type Held = (Claims, BTreeMap<u16, port::HeldTls>);
 
 fn held(resolver: &mut Resolver) -> Held {
+    let claims = resolver.claims();
     let ports = resolver.ports.all_servers();
-    ports.map(|(port, servers)| (port, servers.held())).collect()
+    (
+        claims,
+        ports.map(|(port, servers)| (port, servers.held())).collect(),
+    )
 }
 
 fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Speaker>) -> Changes {
     let world = World {
         is_served: &|name| objects.credentials.contains(name),
+        may_name: &|namespace, name| namespace == "gw" || !objects.denied.contains(name),
         is_known: &|name| objects.objects.contains_key(name),
     };
     resolver.settle(world, ledger)
@@ -68,6 +75,9 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     }
     for (key, certificate) in resolver.names() {
         all.insert(format!("name {} {}", key.0, key.1), format!("{certificate:?}"));
+    }
+    for (claim, tenure) in resolver.claims() {
+        all.insert(format!("claim {claim:?}"), format!("{tenure:?}"));
     }
     all.insert("wanted".to_owned(), format!("{:?}", resolver.wanted()));
     all.insert("gateways".to_owned(), format!("{:?}", resolver.gateways()));
@@ -124,6 +134,7 @@ fn untold(
                 changes.names.contains(&(chain.into(), pattern.into()))
             }
             Some(("cluster", name)) => changes.clusters.contains(name),
+            Some(("claim", claim)) => changes.claims.keys().any(|own| format!("{own:?}") == claim),
             Some(("routes" | "demand", _)) => !changes.parts.is_empty(),
             _ => true,
         };

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bulk::Bulk;
 use super::source::Tell;
+use crate::claim_log::ClaimLog;
 use crate::demand::{CredentialDemand, Delta, DemandShare};
 use crate::engine::{Engine, View};
 use crate::source::health::Health;
@@ -31,6 +32,8 @@ pub(super) struct Follower {
     pub(super) refusals: Refusals,
     /// When changes go out.
     pub(super) bulk: Bulk,
+    /// Keeps claims beyond the agent's life.
+    pub(super) claims: Option<ClaimLog>,
     /// Told once the first lists are served.
     pub(super) synced: Option<oneshot::Sender<()>>,
 }
@@ -83,6 +86,10 @@ impl Follower {
         self.bulk.sent();
         let before = self.engine.wanted().clone();
         let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
+        let claims = self.engine.take_claims();
+        if let Some(log) = &mut self.claims {
+            log.note(claims);
+        }
         self.show(&news);
         self.name(&before);
     }

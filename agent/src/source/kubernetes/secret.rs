@@ -1,10 +1,10 @@
 //! A Secret of the API as the agent's own, which does not print its values and wipes them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
+use sealgate_model::annotation::ALLOWED_NAMESPACES;
 use sealgate_model::{Kind, Meta, Object, ObjectRef, SecretObject, SourceObject};
 use zeroize::Zeroizing;
 
@@ -14,7 +14,13 @@ pub(super) fn entry(secret: Secret) -> SourceObject {
         namespace: secret.namespace().unwrap_or_default().into(),
         name: secret.name_any().into(),
         labels: secret.labels().clone(),
-        annotations: BTreeMap::new(),
+        // No other: `kubectl apply` keeps the whole object in one, keys and all.
+        annotations: secret
+            .annotations()
+            .get_key_value(ALLOWED_NAMESPACES)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .into_iter()
+            .collect(),
         created: secret
             .metadata
             .creation_timestamp

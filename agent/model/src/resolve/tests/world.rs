@@ -11,7 +11,7 @@ use crate::CredentialName;
 use crate::manifest;
 use crate::resolve::{AddressPolicy, Gateway, Resolver};
 use crate::store::Moved;
-use crate::tenancy::{Tenancy, Tenants};
+use crate::tenancy::{Tenancy, TenancyPolicy, Tenants};
 use crate::{Kind, Meta, Object, ObjectRef};
 
 const HOSTS: [&str; 6] = ["*", "*.a.test", "b.a.test", "c.a.test", "*.b.a.test", "d.test"];
@@ -43,6 +43,8 @@ impl Arbitrary for Op {
 pub(super) struct World {
     pub(super) objects: BTreeMap<ObjectRef, Arc<Object>>,
     pub(super) credentials: BTreeSet<CredentialName>,
+    /// Credentials that a tenant may not name.
+    pub(super) denied: BTreeSet<CredentialName>,
 }
 
 /// Choices, one after the other, from the bits of a number.
@@ -71,6 +73,10 @@ impl World {
                 tenancy: Tenancy::Namespaces,
                 gateway: "gw".to_owned(),
                 root: "gw".to_owned(),
+                policy: TenancyPolicy::read(
+                    "{hosts: [{names: [d.test], namespaces: [gw]}], ports: [{numbers: [81], namespaces: [gw]}]}",
+                )
+                .unwrap(),
             },
             addresses: AddressPolicy::default(),
         }
@@ -80,8 +86,12 @@ impl World {
         let mut dice = Dice(op.shape);
         if op.kind == 8 {
             let name = CredentialName::new("gw", dice.pick(&SECRETS));
-            if !self.credentials.remove(&name) {
-                self.credentials.insert(name.clone());
+            let set = match dice.roll(3) {
+                0 => &mut self.denied,
+                _ => &mut self.credentials,
+            };
+            if !set.remove(&name) {
+                set.insert(name.clone());
             }
             return resolver.touch_credential(&name);
         }
@@ -133,7 +143,10 @@ fn object(kind: Kind, name: &ObjectRef, mut value: Value, dice: &mut Dice) -> Ob
 
 fn made(kind: u8, dice: &mut Dice) -> (Kind, &'static str, Value) {
     match kind {
-        0 | 1 => (Kind::Gateway, "gw", gateway(dice)),
+        0 | 1 => {
+            let namespace = dice.pick(&["gw", "team", "team"]);
+            (Kind::Gateway, namespace, gateway(dice))
+        }
         2 | 3 => {
             let namespace = dice.pick(&NAMESPACES);
             (Kind::VirtualService, namespace, virtual_service(dice))
@@ -153,7 +166,9 @@ fn gateway(dice: &mut Dice) -> Value {
             _ => dice.pick(&HOSTS).to_owned(),
         };
         let server = match dice.roll(4) {
-            0 => json!({"port": {"number": 80, "protocol": "HTTP"}, "hosts": [host]}),
+            0 => {
+                json!({"port": {"number": 80 + dice.roll(2), "protocol": "HTTP"}, "hosts": [host, dice.pick(&HOSTS)]})
+            }
             1 => {
                 json!({"port": {"number": 80, "protocol": "HTTP"}, "hosts": [host], "tls": {"httpsRedirect": true}})
             }
@@ -211,7 +226,7 @@ fn virtual_service(dice: &mut Dice) -> Value {
     let gateways: &[&str] = if hosts.is_empty() {
         &[]
     } else {
-        &["gw/n0", "gw/n1"]
+        &["gw/n0", "gw/n1", "team/n0", "team/n1", "team/n2"]
     };
     let export = if dice.roll(6) == 0 {
         json!(["."])

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// What belongs to each pattern. Looking up what contains a pattern costs its labels; what lies within it, the answer.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct PatternMap<T> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PatternMap<T> {
     /// By the pattern read backwards, so that what ends alike lies together.
     backwards: BTreeMap<String, T>,
 }
@@ -25,22 +25,35 @@ fn backwards(pattern: &str) -> String {
 impl<T> PatternMap<T> {
     /// What belongs to this very pattern.
     #[must_use]
-    pub(super) fn get(&self, pattern: &str) -> Option<&T> {
+    pub(crate) fn get(&self, pattern: &str) -> Option<&T> {
         self.backwards.get(&backwards(pattern))
     }
 
-    /// What belongs to the patterns that take all hosts of this one, and more.
-    pub(super) fn containing<'s>(&'s self, pattern: &'s str) -> impl Iterator<Item = &'s T> {
+    /// All patterns, and what belongs to them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (String, &T)> {
+        self.backwards.iter().map(|(key, value)| (backwards(key), value))
+    }
+
+    /// What belongs to the patterns that take all hosts of this one, and more; the narrowest comes first.
+    pub(crate) fn containing<'s>(&'s self, pattern: &'s str) -> impl Iterator<Item = &'s T> {
+        self.wider(pattern).map(|(_, value)| value)
+    }
+
+    /// The same, with the patterns.
+    pub(crate) fn wider<'s>(&'s self, pattern: &'s str) -> impl Iterator<Item = (String, &'s T)> {
         let name = pattern.strip_prefix('*').unwrap_or(pattern);
         // A wildcard takes at least one character.
         let suffixes = name.match_indices('.').filter(|(at, _)| *at > 0);
         let wildcards = suffixes.filter_map(|(at, _)| Some(format!("*{}", name.get(at..)?)));
         let any = (pattern != "*").then(|| "*".to_owned());
-        wildcards.chain(any).filter_map(|wider| self.get(&wider))
+        wildcards.chain(any).filter_map(|wider| {
+            let value = self.get(&wider)?;
+            Some((wider, value))
+        })
     }
 
     /// What belongs to the patterns whose hosts this one takes too, itself left out.
-    pub(super) fn within<'s>(&'s self, pattern: &str) -> impl Iterator<Item = (String, &'s T)> + use<'s, T> {
+    pub(crate) fn within<'s>(&'s self, pattern: &str) -> impl Iterator<Item = (String, &'s T)> + use<'s, T> {
         let end = pattern.strip_prefix('*').map(backwards);
         let own = backwards(pattern);
         let from = end.clone().map_or(Unbounded, Excluded);
@@ -54,12 +67,12 @@ impl<T> PatternMap<T> {
 
 impl<T: Default> PatternMap<T> {
     /// What belongs to a pattern, made if there is nothing yet.
-    pub(super) fn entry(&mut self, pattern: &str) -> &mut T {
+    pub(crate) fn entry(&mut self, pattern: &str) -> &mut T {
         self.backwards.entry(backwards(pattern)).or_default()
     }
 
     /// Changes what belongs to a pattern, and lets go of it if nothing is left.
-    pub(super) fn update(&mut self, pattern: &str, change: impl FnOnce(&mut T))
+    pub(crate) fn update(&mut self, pattern: &str, change: impl FnOnce(&mut T))
     where
         T: PartialEq,
     {

@@ -1,0 +1,145 @@
+//! Who has the hosts of a port. Whoever had one first keeps it for as long as it wants it, however old the objects are of
+//! those who ask for it later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::gateway::DeclaredServer;
+use super::rank::ServerId;
+use crate::few::Few;
+use crate::patterns::PatternMap;
+
+/// What is kept by whoever asked for it first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Claim {
+    /// The kind of a port.
+    Port(u16),
+    /// A host of a port.
+    Host(u16, Arc<str>),
+    /// Whose rules come first on a host of a port.
+    Routes(u16, Arc<str>),
+    /// What a service's host is.
+    Service(Arc<str>),
+}
+
+/// How a claim stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tenure {
+    /// The port is one without TLS.
+    Plain,
+    /// The port is one for TLS.
+    Tls,
+    /// It is somebody's.
+    Of(Claimant),
+}
+
+impl Tenure {
+    pub(super) fn of_port(secure: bool) -> Self {
+        if secure { Self::Tls } else { Self::Plain }
+    }
+}
+
+/// All claims.
+pub type Claims = BTreeMap<Claim, Tenure>;
+
+/// Who has something: an object, or all of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Claimant {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The object's name; none if it is all of the namespace.
+    pub name: Option<Arc<str>>,
+}
+
+impl Claimant {
+    /// Who would have the hosts of a server: a Gateway where TLS ends, else a namespace, whose servers share them.
+    pub(super) fn of(server: &DeclaredServer) -> Self {
+        let gateway = &server.id.gateway;
+        Self {
+            namespace: Arc::clone(&gateway.namespace),
+            name: server.secure.then(|| Arc::clone(&gateway.name)),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct HostClaims {
+    /// Who asks for a pattern.
+    wanted: PatternMap<Few<ServerId>>,
+    /// Who asks in vain.
+    waiting: PatternMap<Few<ServerId>>,
+    held: PatternMap<Option<Claimant>>,
+    /// Patterns that somebody else has now, or nobody.
+    moved: BTreeSet<Arc<str>>,
+}
+
+impl HostClaims {
+    pub(super) fn insert(&mut self, server: &DeclaredServer) {
+        for pattern in server.patterns() {
+            self.wanted.entry(&pattern).insert(server.id.clone());
+        }
+    }
+
+    pub(super) fn remove(&mut self, server: &DeclaredServer) {
+        for pattern in server.patterns() {
+            let take_out = |ids: &mut Few<ServerId>| {
+                ids.remove(&server.id);
+            };
+            self.wanted.update(&pattern, take_out);
+            self.waiting.update(&pattern, take_out);
+        }
+    }
+
+    /// The servers that ask for a pattern, in order of age.
+    pub(super) fn wanting(&self, pattern: &str) -> impl Iterator<Item = &ServerId> {
+        self.wanted.get(pattern).into_iter().flatten()
+    }
+
+    /// The servers that ask in vain for a pattern, or for one within it.
+    pub(super) fn waiting(&self, pattern: &str) -> impl Iterator<Item = &ServerId> {
+        let within = self.waiting.within(pattern).flat_map(|(_, ids)| ids);
+        self.waiting.get(pattern).into_iter().flatten().chain(within)
+    }
+
+    /// Whether a server asks for a pattern in vain.
+    pub(super) fn set_waiting(&mut self, pattern: &str, id: &ServerId, waits: bool) {
+        self.waiting.update(pattern, |ids| {
+            if waits {
+                ids.insert(id.clone());
+            } else {
+                ids.remove(id);
+            }
+        });
+    }
+
+    /// Who has a pattern.
+    pub(super) fn holder(&self, pattern: &str) -> Option<&Claimant> {
+        self.held.get(pattern)?.as_ref()
+    }
+
+    /// The wider patterns that somebody has, the narrowest first.
+    pub(super) fn wider<'s>(&'s self, pattern: &'s str) -> impl Iterator<Item = (String, &'s Claimant)> {
+        self.held
+            .wider(pattern)
+            .filter_map(|(wider, holder)| Some((wider, holder.as_ref()?)))
+    }
+
+    /// From now on a pattern is somebody's, or nobody's.
+    pub(super) fn give(&mut self, pattern: &Arc<str>, to: Option<Claimant>) {
+        self.held.update(pattern, |holder| *holder = to);
+        self.moved.insert(Arc::clone(pattern));
+    }
+
+    /// Patterns that somebody else has since the last time, or nobody.
+    pub(super) fn take_moved(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Who has what.
+    pub(super) fn all(&self) -> impl Iterator<Item = (String, &Claimant)> {
+        self.held
+            .iter()
+            .filter_map(|(pattern, holder)| Some((pattern, holder.as_ref()?)))
+    }
+}

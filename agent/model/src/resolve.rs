@@ -35,6 +35,7 @@ mod upstream;
 mod uses;
 mod view;
 mod wants;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,8 +50,9 @@ pub use self::claims::{Claim, Claimant, Claims, Tenure};
 pub use self::own_gateway::Gateway;
 pub use self::ports::{NameKey, chain_id};
 pub use self::speaker::Speaker;
-pub use self::step::{Changes, World};
+pub use self::step::Changes;
 pub use self::table::{HostKey, TablePart};
+pub use self::world::World;
 
 use self::bindings::KnownGateways;
 use self::catalog::Catalog;

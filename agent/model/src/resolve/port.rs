@@ -8,9 +8,9 @@ use super::gateway::DeclaredServer;
 use super::member::Member;
 use super::rank::ServerId;
 use super::sharing::{MovedName, Sharing};
-use super::standing::{Loss, LostHost, Refusal, ServerStanding, Standing, said};
-use super::step::World;
+use super::standing::{Judgement, Loss, LostHost, Refusal, ServerStanding, said};
 use super::tls::served;
+use super::world::World;
 use crate::CredentialName;
 use crate::Finding;
 use crate::few::Few;
@@ -36,7 +36,7 @@ pub(super) struct Servers {
     /// Why servers may have no host at all.
     obstacles: BTreeMap<ServerId, Refusal>,
     claims: HostClaims,
-    standing: BTreeMap<ServerId, Standing>,
+    standing: BTreeMap<ServerId, Judgement>,
     /// Those that are carried out, by the patterns that they have.
     by_pattern: PatternMap<Few<ServerId>>,
     /// With what the hosts of each chain were served last.
@@ -149,7 +149,7 @@ impl Servers {
                 self.index(before, false);
             }
             let mut look = Look {
-                before: before.as_ref().and_then(Standing::member).cloned(),
+                before: before.as_ref().and_then(Judgement::member).cloned(),
                 now: None,
                 said: Vec::new(),
                 wants: Few::default(),
@@ -278,19 +278,19 @@ impl Servers {
         }
     }
 
-    fn judge(&mut self, server: &Arc<DeclaredServer>, terms: Terms<'_>) -> Standing {
+    fn judge(&mut self, server: &Arc<DeclaredServer>, terms: Terms<'_>) -> Judgement {
         if let Some(obstacle) = self.obstacles.get(&server.id).cloned() {
             for pattern in server.patterns() {
                 self.claims.set_waiting(&pattern, &server.id, false);
             }
-            return Standing::refused(obstacle);
+            return Judgement::refused(obstacle);
         }
         let lost = self.claim(server, terms.tenants);
         let own = without(server, &lost);
         if own.hosts.is_empty() {
-            return Standing {
+            return Judgement {
                 lost,
-                ..Standing::refused(Refusal::Hosts)
+                ..Judgement::refused(Refusal::Hosts)
             };
         }
         let standing = match &own.tls {
@@ -304,7 +304,7 @@ impl Servers {
             }
             _ => ServerStanding::Plain,
         };
-        Standing {
+        Judgement {
             server: Some(own),
             standing,
             lost,
@@ -364,7 +364,7 @@ impl Servers {
     }
 
     /// Notes by its patterns a server that is carried out, or no more.
-    fn index(&mut self, standing: &Standing, there: bool) {
+    fn index(&mut self, standing: &Judgement, there: bool) {
         let Some(server) = &standing.server else { return };
         for pattern in server.patterns() {
             self.by_pattern.update(&pattern, |ids| {

@@ -55,7 +55,7 @@ pub(super) enum ServerStanding {
 
 /// What became of a server.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Standing {
+pub(super) struct Judgement {
     /// The server with the hosts that it has; none if it is not carried out.
     pub(super) server: Option<Arc<DeclaredServer>>,
     pub(super) standing: ServerStanding,
@@ -63,7 +63,7 @@ pub(super) struct Standing {
     pub(super) lost: Vec<LostHost>,
 }
 
-impl Standing {
+impl Judgement {
     /// It is not carried out.
     pub(super) fn refused(refusal: Refusal) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl Standing {
 }
 
 /// What is to be said of a server.
-pub(super) fn said(server: &DeclaredServer, standing: &Standing) -> Vec<Finding> {
+pub(super) fn said(server: &DeclaredServer, standing: &Judgement) -> Vec<Finding> {
     let finding = |code, field: &str, message: String| Finding {
         severity: Severity::Error,
         code,

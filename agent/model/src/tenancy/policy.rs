@@ -71,7 +71,7 @@ pub enum HostWord {
 /// As it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct PolicyFile {
     #[serde(default)]
     hosts: Vec<HostsEntry>,
     #[serde(default)]
@@ -107,7 +107,7 @@ impl TenancyPolicy {
     /// # Errors
     /// It is not of the shape that `agent/docs/tenancy.md` shows, or a value of it is none.
     pub fn read(text: &str) -> Result<Self, PolicyError> {
-        let written: Written =
+        let written: PolicyFile =
             serde_saphyr::from_str(text).map_err(|error| PolicyError::Shape(error.to_string()))?;
         let mut policy = Self::default();
         for (at, entry) in written.hosts.iter().enumerate() {

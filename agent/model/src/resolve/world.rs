@@ -1,0 +1,14 @@
+//! What the resolution is told of what is not part of it.
+
+use crate::{CredentialName, ObjectRef};
+
+/// What is known from outside of objects that are not part of the resolution.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// Whether there is a good version of a credential.
+    pub is_served: &'a dyn Fn(&CredentialName) -> bool,
+    /// Whether Gateways of a namespace may name a credential, as far as is known.
+    pub may_name: &'a dyn Fn(&str, &CredentialName) -> bool,
+    /// Whether there is such an object, be it that it is refused.
+    pub is_known: &'a dyn Fn(&ObjectRef) -> bool,
+}

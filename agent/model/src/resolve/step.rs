@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::claims::{Claim, Tenure};
 use super::ports::NameKey;
+
 /// What a step brought.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {

@@ -152,6 +152,9 @@ pub struct GatewayArgs {
     /// Which namespaces may have single hosts, ports and Secrets (YAML, read at the start); implies --tenancy namespaces
     #[arg(long, env = "SEALGATE_TENANCY_POLICY", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub tenancy_policy: Option<PathBuf>,
+    /// What each namespace may use up, and all together (total-NAME): hosts=40000,total-hosts=400000; see limits.md
+    #[arg(long, env = "SEALGATE_BUDGETS", value_name = "NAME=N,...", default_value = "")]
+    pub budgets: String,
     /// Whether requests may be sent to loopback and link-local addresses
     /// [default: false with Kubernetes, true with a directory]
     #[arg(long, env = "SEALGATE_ALLOW_LOCAL_UPSTREAMS", value_name = "BOOL")]

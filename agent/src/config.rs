@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "kubernetes")]
 use std::time::Duration;
 
+use sealgate_model::budget::{BudgetError, Budgets};
 use sealgate_model::manifest::is_name;
 use sealgate_model::resolve::{self, AddressPolicy};
 use sealgate_model::tenancy::{Tenancy, TenancyPolicy, Tenants};
@@ -55,6 +56,8 @@ pub struct GatewaySettings {
     pub on_demand_from: usize,
     /// `--tenancy` and `--root-namespace`.
     pub tenants: Tenants,
+    /// `--budgets`.
+    pub budgets: Budgets,
     /// `--allow-local-upstreams`, and the ports of admin interfaces.
     pub addresses: AddressPolicy,
 }
@@ -115,6 +118,9 @@ pub enum ConfigError {
     /// No object could be in it.
     #[error("--root-namespace {0}: expected lower-case letters, digits and `-`")]
     RootNamespace(String),
+    /// Not pairs.
+    #[error("--budgets {0}")]
+    Budgets(BudgetError),
     /// It cannot be read.
     #[error("--tenancy-policy {0}: {1}")]
     TenancyPolicy(String, String),
@@ -146,6 +152,7 @@ impl GatewaySettings {
                 root: namespace.to_owned(),
                 policy: TenancyPolicy::default(),
             },
+            budgets: Budgets::default(),
             addresses: AddressPolicy {
                 local: true,
                 barred_ports: BTreeSet::from([ENVOY_ADMIN_PORT]),
@@ -172,6 +179,7 @@ impl GatewaySettings {
             port_map: self.port_map.clone(),
             on_demand_from: self.on_demand_from,
             tenants: self.tenants.clone(),
+            budgets: self.budgets.clone(),
             addresses: self.addresses.clone(),
         }
     }
@@ -224,6 +232,7 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
             return Err(ConfigError::Namespace(namespace));
         }
         let mut settings = Self {
+            budgets: args.budgets.parse().map_err(ConfigError::Budgets)?,
             labels: labels(&args.gateway_labels)?,
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,

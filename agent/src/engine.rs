@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use imbl::{OrdMap, OrdSet};
 use sealgate_model::CredentialName;
 use sealgate_model::Finding;
+use sealgate_model::budget::{Budgets, Usage};
 use sealgate_model::ledger::{Findings, Ledger, News, listed};
 use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
@@ -66,6 +67,10 @@ pub struct View {
     pub credentials: Records,
     /// When the served version of each was published.
     pub rotations: OrdMap<CredentialName, Rotation>,
+    /// What namespaces use of their budgets, by objects and by rules.
+    pub usage: [Usage; 2],
+    /// What they may use.
+    pub budgets: Budgets,
     findings: Findings,
 }
 
@@ -90,9 +95,9 @@ impl Engine {
         };
         let engine = Self {
             resolver: Resolver::new(settings.gateway.resolved()),
-            settings,
-            store: Store::default(),
+            store: Store::new(settings.gateway.resolved().budgets()),
             credentials: Credentials::new(policy),
+            settings,
             ledger: Ledger::default(),
             publisher,
             rotations: OrdMap::new(),
@@ -115,6 +120,7 @@ impl Engine {
                 SourceEvent::Delete(name) => self.delete(&name, &mut step, &mut touched),
             }
         }
+        self.store.settle(&mut step);
         let gone = std::mem::take(&mut step.gone);
         let mut changes = self.resolve(step, &touched);
         self.claims.append(&mut changes.claims);
@@ -293,6 +299,8 @@ impl Engine {
             gateways: self.resolver.gateways().clone(),
             credentials: self.credentials.records().clone(),
             rotations: self.rotations.clone(),
+            usage: [self.store.usage().clone(), self.resolver.usage().clone()],
+            budgets: self.settings.gateway.budgets.clone(),
             findings: self.ledger.findings().clone(),
         }
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use sealgate_model::budget::{BudgetItem, Usage};
 use sealgate_model::{Code, CredentialName, Finding, Severity};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::admin::status::{
-    CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus, SourceStatus,
-    Status, TypeStatus, WatchStatus,
+    BudgetStatus, CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus,
+    SourceStatus, Status, TypeStatus, WatchStatus,
 };
 use crate::credential::{CertificateFacts, Credential, CredentialOutcome};
 use crate::credentials::CredentialRecord;
@@ -47,6 +48,7 @@ pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
             .map(|(node, proxy)| proxy_status(node, proxy))
             .collect(),
         on_demand,
+        budgets: budgets(view),
         refusals: view
             .findings()
             .iter()
@@ -66,6 +68,21 @@ fn source(health: &Health) -> SourceStatus {
         up: health.is_up(),
         watches: health.watches().into_iter().map(watch).collect(),
     }
+}
+
+fn budgets(view: &View) -> Vec<BudgetStatus> {
+    let usage = view.usage.iter().flat_map(Usage::iter);
+    let all = usage.flat_map(|(namespace, cost)| {
+        let used = BudgetItem::all().map(|resource| (resource, cost.of(resource)));
+        used.filter(|(_, used)| *used > 0)
+            .map(|(resource, used)| BudgetStatus {
+                namespace: namespace.to_string(),
+                resource: resource.word().to_owned(),
+                used,
+                limit: view.budgets.each(resource),
+            })
+    });
+    all.collect()
 }
 
 /// Every credential.

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const RUN: &str = "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm --admin 192.0.2.1:1";
 
 /// The flags that are fine, the flag that is not, and its value.
-const WRONG: [(&str, &str, &str); 43] = [
+const WRONG: [(&str, &str, &str); 49] = [
     ("run", "--source", "nonsense"),
     ("run", "--source", "dir:"),
     ("run", "--source", "dir:/no/such/folder"),
@@ -78,6 +78,16 @@ const WRONG: [(&str, &str, &str); 43] = [
     ("check --dir DIR", "--gateway-labels", "istio"),
     ("check --dir DIR", "--root-namespace", "Not a name"),
     ("check --dir DIR", "--tenancy", "nonsense"),
+    ("check --dir DIR", "--tenancy-policy", "/no/such/policy"),
+    ("check --dir DIR", "--tenancy-policy", "/etc/passwd"),
+    (
+        "check --dir DIR --tenancy single",
+        "--tenancy-policy",
+        "/no/such/policy",
+    ),
+    ("check --dir DIR", "--budgets", "hosts"),
+    ("check --dir DIR", "--budgets", "people=1"),
+    (RUN, "--state-dir", "/etc/passwd/state"),
     ("explain http://a.example/", "--dir", "/no/such/folder"),
     ("explain --dir DIR http://a.example/", "--method", "G T"),
     ("explain --dir DIR http://a.example/", "--header", "no colon"),
@@ -168,6 +178,9 @@ fn every_flag_of_run_has_a_variable() {
         ("--tenancy", "nonsense"),
         ("--root-namespace", "Not a name"),
         ("--allow-local-upstreams", "perhaps"),
+        ("--tenancy-policy", "/no/such/policy"),
+        ("--budgets", "people=1"),
+        ("--state-dir", "/etc/passwd/state"),
     ];
     let help = String::from_utf8(output(&mut site.command("run --help")).stdout).unwrap();
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--"));

@@ -19,12 +19,16 @@ const SITE: [&str; 2] = ["site.yaml", "good"];
 /// Said of what was there and is gone, or by a proxy: no directory that is read once can show it.
 const NEEDS_TIME: [&str; 2] = ["deleted", "refused-by-proxy"];
 /// Codes that are said if one asks for them.
-const FLAGS: [(&str, &str); 6] = [
+const FLAGS: [(&str, &str); 10] = [
     ("strict-name", "--strict-names"),
     ("foreign-service", "--tenancy=namespaces"),
     ("host-reserved", "--tenancy=namespaces"),
     ("secret-not-granted", "--tenancy=namespaces"),
     ("behind-others", "--tenancy=namespaces"),
+    ("over-budget", "--tenancy=namespaces"),
+    ("over-budget", "--budgets=hosts=2"),
+    ("near-budget", "--tenancy=namespaces"),
+    ("near-budget", "--budgets=hosts=2"),
     (
         "not-allowed",
         concat!(

@@ -249,6 +249,11 @@ codes! {
         ForbiddenHeader = "forbidden-header" [Error]:
             "a header operation on what the gateway tells of clients, what steers it or Envoy, or what frames messages"
             => "remove the operation";
+        OverBudget = "over-budget" [Error]:
+            "the namespace would use more than its share of what all namespaces have; the last good version is served"
+            => "use less, or ask the operator for more (`--budgets`)";
+        NearBudget = "near-budget" [Warning]:
+            "the namespace uses four fifths of a budget" => "ask the operator for more before it is used up";
         OverLimit = "over-limit" [Error]:
             "more, or longer, than is taken of this field; the message names the limit" => "split the rule, or shorten it";
         HeaderDropped = "header-dropped" [Warning]: "names that start with `:` and `host` cannot be set here" => "";

@@ -5,6 +5,7 @@
 //! wasm32 too.
 
 pub mod annotation;
+pub mod budget;
 mod code;
 mod credential_name;
 mod event;

@@ -23,6 +23,7 @@ mod ports;
 pub mod rank;
 mod reach;
 mod routes;
+mod rule_budget;
 mod rules;
 pub mod service;
 mod sharing;
@@ -65,10 +66,12 @@ use self::port::Terms;
 use self::ports::Ports;
 use self::rank::Rank;
 use self::routes::Routes;
+use self::rule_budget::RuleBudget;
 use self::rules::Lookup;
 use self::service::{Service, Services};
 use self::wants::Wants;
 use crate::CredentialName;
+use crate::budget::Usage;
 use crate::ledger::Ledger;
 use crate::resolved::{ServedPort, Upstream};
 use crate::store::Moved;
@@ -86,6 +89,7 @@ pub struct Resolver {
     wants: Wants,
     doubted: Doubted,
     owners: HostOwners,
+    budget: RuleBudget,
     /// Hosts whose routes are to be made anew.
     hosts: BTreeSet<HostKey>,
 }
@@ -98,6 +102,7 @@ impl Resolver {
         Self {
             catalog: Catalog::new(&gateway),
             owners: HostOwners::new(gateway.tenants.tenancy),
+            budget: RuleBudget::new(gateway.budgets()),
             gateway,
             gateways: Gateways::default(),
             services: Services::default(),
@@ -246,6 +251,11 @@ impl Resolver {
         for host in std::mem::take(&mut self.hosts) {
             self.settle_host(&host, ledger);
         }
+        // Where one finds no room, the others will not either.
+        let mut hopeful = self.budget.take_hopeful().into_iter();
+        while let Some(host) = hopeful.next()
+            && self.settle_host(&host, ledger)
+        {}
         claims.extend(self.owners.take_moved());
         let clusters = self.routes.settle_clusters(&self.catalog, ledger);
         let gateways = KnownGateways {
@@ -318,16 +328,19 @@ impl Resolver {
         claims
     }
 
-    /// Makes the routes of a host anew.
-    fn settle_host(&mut self, host: &HostKey, ledger: &mut Ledger<Speaker>) {
+    /// Makes the routes of a host anew; says whether there is room for all of them.
+    fn settle_host(&mut self, host: &HostKey, ledger: &mut Ledger<Speaker>) -> bool {
         let rules = self.owners.settle(host, self.declared(host));
+        let (rules, excess) = self.budget.settle(host, rules, &self.services);
+        let is_whole = excess.is_empty();
         let now = rules.map(|rules| HostRoutes::new(&host.1, &rules, host.0, self.lookup()));
         let now = now.map(Arc::new);
-        let findings = now.as_ref().map(|now| now.findings.clone());
-        ledger.set(Speaker::Host(host.clone()), findings.unwrap_or_default());
+        let findings = now.as_ref().map(|now| now.findings.clone()).unwrap_or_default();
+        ledger.set(Speaker::Host(host.clone()), [findings, excess].concat());
         let before = self.routes.replace(host, now.as_ref());
         let native = [&before, &now].map(|routes| routes.as_deref().map(|own| &own.native));
         self.ports.change_native(host.0, native);
+        is_whole
     }
 
     fn declared(&self, (port, domain): &HostKey) -> Option<HostRules> {
@@ -414,6 +427,12 @@ impl Resolver {
         claims.extend(self.owners.claims());
         claims.extend(self.catalog.claims());
         claims
+    }
+
+    /// What the rules of namespaces use of their budgets.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        self.budget.usage()
     }
 
     /// The credentials that Gateways name, and those that are served in their place.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::Code;
 use crate::SourceObject;
+use crate::budget::{BudgetPolicy, Cost, Usage, cost};
 use crate::validate;
 use crate::{Finding, Severity};
 use crate::{Object, ObjectRef};
@@ -23,6 +25,21 @@ pub struct Moved {
 #[derive(Debug, Default)]
 pub struct Store {
     objects: BTreeMap<ObjectRef, Arc<Object>>,
+    policy: BudgetPolicy,
+    usage: Usage,
+    /// Objects that are good, and beyond a budget.
+    waiting: BTreeMap<ObjectRef, Waiting>,
+    /// Whether somebody uses less than before, since the last time.
+    freed: bool,
+}
+
+/// An object that waits for room in a budget.
+#[derive(Debug)]
+struct Waiting {
+    object: Arc<Object>,
+    cost: Cost,
+    /// What else is said of it.
+    said: Vec<Finding>,
 }
 
 /// What a change of the store brings: moved objects, and what is said of each.
@@ -51,6 +68,15 @@ impl Judged {
 }
 
 impl Store {
+    /// An empty one.
+    #[must_use]
+    pub fn new(policy: BudgetPolicy) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
     /// All objects, in order.
     pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.objects.values()
@@ -77,26 +103,88 @@ impl Store {
 
     fn judge(&mut self, name: ObjectRef, object: Arc<Object>, mut findings: Vec<Finding>, step: &mut Judged) {
         findings.extend(validate::object(&object));
+        self.waiting.remove(&name);
         let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
         if !refused && self.objects.get(&name) != Some(&object) {
-            self.replace(&name, Some(object), step);
+            let cost = cost(&object);
+            match self.admits(&name, cost) {
+                Ok(near) => {
+                    findings.extend(near);
+                    self.replace(&name, Some(object), step);
+                }
+                Err(excess) => {
+                    let said = findings.clone();
+                    findings.push(excess);
+                    self.waiting.insert(name.clone(), Waiting { object, cost, said });
+                }
+            }
         }
         step.say(name, findings);
+    }
+
+    /// Whether there is room for an object in the budget of its namespace; what there is to be said of that.
+    fn admits(&self, name: &ObjectRef, now: Cost) -> Result<Option<Finding>, Finding> {
+        if !self.policy.tenants.is_tenant(&name.namespace) {
+            return Ok(None);
+        }
+        let say = |severity, code, message| Finding {
+            severity,
+            code,
+            object: name.clone(),
+            field: None,
+            message,
+        };
+        let before = self
+            .objects
+            .get(name)
+            .map(|before| cost(before))
+            .unwrap_or_default();
+        match self
+            .usage
+            .admits(&self.policy.budgets, &name.namespace, (before, now))
+        {
+            Ok(near) => Ok(near.map(|(resource, percent)| {
+                let word = resource.word();
+                let message =
+                    format!("the namespace uses {percent} % of its {word} (--budgets {word}=N allows more)");
+                say(Severity::Warning, Code::NearBudget, message)
+            })),
+            Err(excess) => {
+                let served = if self.objects.contains_key(name) {
+                    "; the last good version is served on"
+                } else {
+                    ""
+                };
+                Err(say(
+                    Severity::Error,
+                    Code::OverBudget,
+                    format!("{excess}{served}"),
+                ))
+            }
+        }
     }
 
     /// Forgets an object.
     pub fn delete(&mut self, name: &ObjectRef, step: &mut Judged) {
         step.delete(name);
+        self.waiting.remove(name);
         if self.objects.contains_key(name) {
             self.replace(name, None, step);
         }
     }
 
     fn replace(&mut self, name: &ObjectRef, now: Option<Arc<Object>>, step: &mut Judged) {
+        let costs = |object: &Option<Arc<Object>>| object.as_deref().map(cost).unwrap_or_default();
+        let now_costs = costs(&now);
         let before = match &now {
             Some(object) => self.objects.insert(name.clone(), Arc::clone(object)),
             None => self.objects.remove(name),
         };
+        if self.policy.tenants.is_tenant(&name.namespace) {
+            let before = costs(&before);
+            self.freed |= before.is_more_of_some(now_costs);
+            self.usage.change(&name.namespace, before, now_costs);
+        }
         step.moved.push(Moved {
             name: name.clone(),
             before,
@@ -104,8 +192,34 @@ impl Store {
         });
     }
 
-    /// The names of all objects.
+    /// Takes the objects for which there is room now, once the changes of a step are known.
+    pub fn settle(&mut self, step: &mut Judged) {
+        if !std::mem::take(&mut self.freed) {
+            return;
+        }
+        let names: Vec<_> = self.waiting.keys().cloned().collect();
+        for name in names {
+            let Some(cost) = self.waiting.get(&name).map(|waiting| waiting.cost) else {
+                continue;
+            };
+            if let Ok(near) = self.admits(&name, cost)
+                && let Some(Waiting { object, mut said, .. }) = self.waiting.remove(&name)
+            {
+                said.extend(near);
+                step.say(name.clone(), said);
+                self.replace(&name, Some(object), step);
+            }
+        }
+    }
+
+    /// What namespaces use of their budgets.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// The names of all objects, also of those that wait.
     pub fn names(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.objects.keys()
+        self.objects.keys().chain(self.waiting.keys())
     }
 }

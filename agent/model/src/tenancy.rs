@@ -52,7 +52,8 @@ impl Tenants {
     }
 
     /// Whether the namespaces are strangers to each other, and this one is not the operator's.
-    fn is_tenant(&self, namespace: &str) -> bool {
+    #[must_use]
+    pub fn is_tenant(&self, namespace: &str) -> bool {
         self.tenancy == Tenancy::Namespaces && !self.is_operator(namespace)
     }
 

@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::status::{CredentialStatus, OnDemandStatus, Status};
+use super::status::{BudgetStatus, CredentialStatus, OnDemandStatus, Status};
 
 type Float = Gauge<f64, AtomicU64>;
 
@@ -40,12 +40,19 @@ struct FindingLabels {
     severity: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    namespace: String,
+    resource: String,
+}
+
 pub(super) fn render(status: &Status) -> String {
     let mut registry = Registry::with_prefix("sealgate");
     source(&mut registry, status);
     credentials(&mut registry, &status.credentials);
     on_demand(&mut registry, &status.on_demand);
     findings(&mut registry, status);
+    budgets(&mut registry, &status.budgets);
     let mut text = String::new();
     if let Err(error) = encode(&mut text, &registry) {
         text.clear();
@@ -156,6 +163,22 @@ fn on_demand(registry: &mut Registry, status: &OnDemandStatus) {
         counter.inc_by(value);
         registry.register(name, help, counter);
     }
+}
+
+fn budgets(registry: &mut Registry, budgets: &[BudgetStatus]) {
+    let used = Family::<BudgetLabels, Gauge>::default();
+    let limits = Family::<BudgetLabels, Gauge>::default();
+    for budget in budgets {
+        let labels = BudgetLabels {
+            namespace: budget.namespace.clone(),
+            resource: budget.resource.clone(),
+        };
+        let amount = |number: u64| number.try_into().unwrap_or(i64::MAX);
+        used.get_or_create(&labels).set(amount(budget.used));
+        limits.get_or_create(&labels).set(amount(budget.limit));
+    }
+    registry.register("budget_used", "What a namespace uses of a resource", used);
+    registry.register("budget_limit", "What a namespace may use of a resource", limits);
 }
 
 fn findings(registry: &mut Registry, status: &Status) {

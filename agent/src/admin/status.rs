@@ -21,8 +21,25 @@ pub struct Status {
     /// Certificates that proxies ask for by name.
     #[serde(default)]
     pub on_demand: OnDemandStatus,
+    /// What namespaces use of what all share.
+    #[serde(default)]
+    pub budgets: Vec<BudgetStatus>,
     /// What was refused or is doubtful, and why.
     pub refusals: Vec<FindingStatus>,
+}
+
+/// What a namespace uses of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetStatus {
+    /// The namespace.
+    pub namespace: String,
+    /// `ports`, `hosts`, `prefixes`, `rules`, `destinations`, `mirrors` or `endpoints`.
+    pub resource: String,
+    /// How much it uses.
+    pub used: u64,
+    /// How much it may use.
+    pub limit: u64,
 }
 
 /// How the source is doing.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sealgate_core::config::GatewaySpec;
 
 use super::addresses::AddressPolicy;
+use crate::budget::{BudgetPolicy, Budgets};
 use crate::tenancy::Tenants;
 
 /// Which gateway is served.
@@ -20,11 +21,22 @@ pub struct Gateway {
     pub on_demand_from: usize,
     /// Who may do what.
     pub tenants: Tenants,
+    /// What namespaces may use up.
+    pub budgets: Budgets,
     /// Where requests may be sent.
     pub addresses: AddressPolicy,
 }
 
 impl Gateway {
+    /// Budgets, and for whom they are.
+    #[must_use]
+    pub fn budgets(&self) -> BudgetPolicy {
+        BudgetPolicy {
+            tenants: self.tenants.clone(),
+            budgets: self.budgets.clone(),
+        }
+    }
+
     /// Whether a Gateway's selector means it.
     pub(super) fn is_selected(&self, spec: &GatewaySpec) -> bool {
         let mut selector = spec.selector.iter();

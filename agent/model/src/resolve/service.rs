@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sealgate_core::config::VirtualServiceSpec;
+use sealgate_core::config::{HttpRoute, VirtualServiceSpec};
 
 use super::index::Index;
 use super::rank::Rank;
+use crate::budget;
 use crate::few::Few;
 use crate::patterns::PatternMap;
 use crate::{Meta, ObjectRef};
@@ -22,6 +23,8 @@ pub struct Service {
     pub spec: Arc<VirtualServiceSpec>,
     /// Its hosts, lower-case, each once.
     pub(super) hosts: Few<Arc<str>>,
+    /// What its own rules weigh, without those of delegates.
+    weight: u64,
 }
 
 /// Namespace and name.
@@ -32,11 +35,13 @@ impl Service {
     #[must_use]
     pub fn new(meta: &Arc<Meta>, spec: &Arc<VirtualServiceSpec>) -> Self {
         let hosts = spec.hosts.iter().map(|host| host.to_ascii_lowercase().into());
+        let own = spec.http.iter().filter(|rule| rule.delegate.is_none());
         Self {
             rank: Rank::of(meta),
             meta: Arc::clone(meta),
             spec: Arc::clone(spec),
             hosts: hosts.collect(),
+            weight: own.map(budget::weight).sum(),
         }
     }
 
@@ -65,14 +70,23 @@ impl Service {
         })
     }
 
-    /// The VirtualServices that its rules delegate to.
-    fn delegates(&self) -> impl Iterator<Item = Name> {
-        let delegates = self.spec.http.iter().filter_map(|rule| rule.delegate.as_ref());
-        delegates.map(|to| {
+    /// The VirtualServices that its rules delegate to, each with the rule.
+    fn delegating(&self) -> impl Iterator<Item = (Name, &HttpRoute)> {
+        let delegating = self
+            .spec
+            .http
+            .iter()
+            .filter_map(|rule| Some((rule.delegate.as_ref()?, rule)));
+        delegating.map(|(to, rule)| {
             let namespace = to.namespace.as_deref().filter(|namespace| !namespace.is_empty());
             let name = to.name.as_deref().unwrap_or_default();
-            (namespace.unwrap_or(&self.meta.namespace).into(), name.into())
+            let namespace = namespace.unwrap_or(&self.meta.namespace);
+            ((namespace.into(), name.into()), rule)
         })
+    }
+
+    fn delegates(&self) -> impl Iterator<Item = Name> {
+        self.delegating().map(|(name, _)| name)
     }
 }
 
@@ -179,6 +193,20 @@ impl Services {
     /// Those that name a Gateway of this name.
     pub(super) fn of_gateway(&self, name: &str) -> impl Iterator<Item = &Arc<Service>> {
         self.resolved(self.by_gateway.of(name))
+    }
+
+    /// What the rules of a VirtualService weigh on a host: a rule that delegates is repeated for each rule of its delegate.
+    pub(super) fn weight(&self, service: &Service) -> u64 {
+        let delegated = service.delegating().map(|(name, rule)| {
+            let delegate = self.by_name.get(&name);
+            delegate.map_or(0, |delegate| {
+                let rules = u64::try_from(delegate.spec.http.len()).unwrap_or(u64::MAX);
+                rules
+                    .saturating_mul(budget::weight(rule))
+                    .saturating_add(delegate.weight)
+            })
+        });
+        delegated.fold(service.weight, u64::saturating_add)
     }
 
     /// Those that delegate to this one.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::CredentialName;
+use crate::budget::Budgets;
 use crate::manifest;
 use crate::resolve::{AddressPolicy, Gateway, Resolver};
 use crate::store::Moved;
@@ -78,6 +79,7 @@ impl World {
                 )
                 .unwrap(),
             },
+            budgets: Budgets::default(),
             addresses: AddressPolicy::default(),
         }
     }

@@ -1,0 +1,283 @@
+//! What a namespace may use up of what all share. `agent/docs/limits.md` has the numbers and what they bound.
+
+mod cost;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use thiserror::Error;
+
+pub use self::cost::{Cost, cost, weight};
+use crate::tenancy::Tenants;
+
+/// From this share of a budget on it is said that it will be used up.
+const NEAR_PERCENT: u64 = 80;
+
+/// What there is to be used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BudgetItem {
+    /// Ports of servers, each by each Gateway.
+    Ports,
+    /// Hosts of servers.
+    Hosts,
+    /// Prefixes of identity headers that are not the default one.
+    Prefixes,
+    /// Rules by their [`weight`], each by each host, and delegates in their roots' place.
+    Rules,
+    /// Destinations, each by each VirtualService.
+    Destinations,
+    /// Lists of mirrors, each by each VirtualService.
+    Mirrors,
+    /// Endpoints of ServiceEntries, each by each host.
+    Endpoints,
+}
+
+/// All of them, with what a namespace may use of each, and all tenants together.
+const ITEMS: [(BudgetItem, &str, u64, u64); 7] = [
+    (BudgetItem::Ports, "ports", 50, 1_000),
+    (BudgetItem::Hosts, "hosts", 20_000, 200_000),
+    (BudgetItem::Prefixes, "prefixes", 2, 16),
+    (BudgetItem::Rules, "rules", 100_000, 500_000),
+    (BudgetItem::Destinations, "destinations", 20_000, 50_000),
+    (BudgetItem::Mirrors, "mirrors", 20, 200),
+    (BudgetItem::Endpoints, "endpoints", 50_000, 500_000),
+];
+
+/// What marks a limit that holds for all tenants together.
+const TOTAL: &str = "total-";
+
+impl BudgetItem {
+    /// Its word, as in `--budgets`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let mut all = ITEMS.iter();
+        all.find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ITEMS.into_iter().map(|row| row.0)
+    }
+}
+
+/// What each namespace may use, and all tenants together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    each: Cost,
+    total: Cost,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        let (mut each, mut total) = (Cost::default(), Cost::default());
+        for (resource, _, own, all) in ITEMS {
+            each.set(resource, own);
+            total.set(resource, all);
+        }
+        Self { each, total }
+    }
+}
+
+/// Not `NAME=NUMBER,...`.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0:?}: NAME=NUMBER, and NAME is one of {names}, or of these after {TOTAL}", names = names())]
+pub struct BudgetError(String);
+
+fn names() -> String {
+    ITEMS.map(|row| row.1).join(", ")
+}
+
+impl Budgets {
+    /// What a namespace may use of a resource.
+    #[must_use]
+    pub fn each(&self, resource: BudgetItem) -> u64 {
+        self.each.of(resource)
+    }
+}
+
+impl FromStr for Budgets {
+    type Err = BudgetError;
+
+    fn from_str(text: &str) -> Result<Self, BudgetError> {
+        let mut budgets = Self::default();
+        for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            let refused = || BudgetError(pair.to_owned());
+            let (name, number) = pair.split_once('=').ok_or_else(refused)?;
+            let (limits, name) = match name.trim().strip_prefix(TOTAL) {
+                Some(name) => (&mut budgets.total, name),
+                None => (&mut budgets.each, name.trim()),
+            };
+            let row = ITEMS.iter().find(|row| row.1 == name).ok_or_else(refused)?;
+            limits.set(row.0, number.trim().parse().map_err(|_| refused())?);
+        }
+        Ok(budgets)
+    }
+}
+
+/// A budget that would be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excess {
+    /// Of what.
+    pub resource: BudgetItem,
+    /// What would be used.
+    pub used: u64,
+    /// What may be.
+    pub limit: u64,
+    /// Whether by all tenants together.
+    pub is_total: bool,
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resource,
+            used,
+            limit,
+            is_total,
+        } = *self;
+        let whose = if is_total {
+            "all namespaces together"
+        } else {
+            "the namespace"
+        };
+        let (word, prefix) = (resource.word(), if is_total { TOTAL } else { "" });
+        write!(
+            f,
+            "{whose} would have {used} {word}, and may have {limit} (--budgets {prefix}{word}=N allows more)"
+        )
+    }
+}
+
+/// What is used. Operators' namespaces use nothing, and if all namespaces are one team's, none does.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    by_namespace: OrdMap<Arc<str>, Cost>,
+    total: Cost,
+}
+
+impl Usage {
+    /// Whether a namespace may use this in place of that: how much of a budget it nears, in percent, if it does. Nobody
+    /// is kept from using less.
+    ///
+    /// # Errors
+    /// A budget that would be exceeded.
+    pub fn admits(
+        &self,
+        budgets: &Budgets,
+        namespace: &str,
+        (before, now): (Cost, Cost),
+    ) -> Result<Option<(BudgetItem, u64)>, Excess> {
+        let own = self.by_namespace.get(namespace).copied().unwrap_or_default();
+        let mut near = None;
+        for resource in BudgetItem::all().filter(|resource| now.of(*resource) > before.of(*resource)) {
+            for (used, limit, is_total) in [
+                (own.of(resource), budgets.each.of(resource), false),
+                (self.total.of(resource), budgets.total.of(resource), true),
+            ] {
+                let used = used
+                    .saturating_sub(before.of(resource))
+                    .saturating_add(now.of(resource));
+                if used > limit {
+                    return Err(Excess {
+                        resource,
+                        used,
+                        limit,
+                        is_total,
+                    });
+                }
+                if !is_total && used.saturating_mul(100) >= limit.saturating_mul(NEAR_PERCENT) {
+                    near = near.or(Some((resource, used.saturating_mul(100) / limit.max(1))));
+                }
+            }
+        }
+        Ok(near)
+    }
+
+    /// A namespace uses this in place of that.
+    pub fn change(&mut self, namespace: &Arc<str>, before: Cost, now: Cost) {
+        let own = self.by_namespace.get(namespace).copied().unwrap_or_default();
+        let own = own.less(before).and(now);
+        self.total = self.total.less(before).and(now);
+        if own == Cost::default() {
+            self.by_namespace.remove(namespace);
+        } else {
+            self.by_namespace.insert(Arc::clone(namespace), own);
+        }
+    }
+
+    /// What each namespace uses.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Cost)> {
+        self.by_namespace.iter()
+    }
+}
+
+/// Budgets, and for whom they are.
+#[derive(Clone, Debug, Default)]
+pub struct BudgetPolicy {
+    /// Who is a tenant.
+    pub tenants: Tenants,
+    /// What each may use.
+    pub budgets: Budgets,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(count: u64) -> Cost {
+        let mut cost = Cost::default();
+        cost.set(BudgetItem::Hosts, count);
+        cost
+    }
+
+    #[test]
+    fn budgets_are_read_and_what_is_none_is_named() {
+        let budgets: Budgets = "hosts=7, total-rules=9".parse().unwrap();
+        assert_eq!(budgets.each.of(BudgetItem::Hosts), 7);
+        assert_eq!(budgets.total.of(BudgetItem::Rules), 9);
+        assert_eq!(budgets.each.of(BudgetItem::Ports), 50);
+        assert_eq!("".parse(), Ok(Budgets::default()));
+        for bad in [
+            "hosts",
+            "hosts=",
+            "hosts=-1",
+            "host=1",
+            "total-=1",
+            "total-host=1",
+        ] {
+            let error = bad.parse::<Budgets>().unwrap_err();
+            assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn nobody_gets_beyond_a_budget_and_less_is_always_taken() {
+        let budgets: Budgets = "hosts=10,total-hosts=15".parse().unwrap();
+        let (mut usage, a, b) = (Usage::default(), Arc::from("a"), Arc::from("b"));
+        let none = Cost::default();
+        assert_eq!(usage.admits(&budgets, &a, (none, hosts(7))), Ok(None));
+        assert_eq!(
+            usage.admits(&budgets, &a, (none, hosts(8))),
+            Ok(Some((BudgetItem::Hosts, 80)))
+        );
+        let excess = usage.admits(&budgets, &a, (none, hosts(11))).unwrap_err();
+        assert_eq!((excess.used, excess.limit, excess.is_total), (11, 10, false));
+        usage.change(&a, none, hosts(10));
+        assert!(usage.admits(&budgets, &a, (none, hosts(1))).is_err());
+        assert!(usage.admits(&budgets, &a, (hosts(5), hosts(5))).is_ok());
+        assert!(
+            usage
+                .admits(&budgets, &b, (none, hosts(6)))
+                .is_err_and(|excess| excess.is_total)
+        );
+        usage.change(&b, none, hosts(5));
+        // Somebody lowered the budget: what is more than that may shrink.
+        let lower: Budgets = "hosts=3,total-hosts=3".parse().unwrap();
+        assert!(usage.admits(&lower, &a, (hosts(10), hosts(9))).is_ok());
+        usage.change(&a, hosts(10), none);
+        usage.change(&b, hosts(5), none);
+        assert!(usage.iter().next().is_none() && usage.total == none);
+    }
+}

@@ -1,0 +1,155 @@
+//! What an object uses up.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use sealgate_core::config::{Destination, GatewaySpec, HttpRoute, ServiceEntrySpec, VirtualServiceSpec};
+use sealgate_core::identity::IdentityConfig;
+use serde::Serialize;
+
+use super::{BudgetItem, ITEMS};
+use crate::{Meta, Object, annotation};
+
+/// So many bytes of a rule count as one more.
+const BYTES_OF_A_RULE: usize = 1024;
+
+/// How much of each resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost([u64; ITEMS.len()]);
+
+impl Cost {
+    /// So much of one.
+    #[must_use]
+    pub fn of(&self, resource: BudgetItem) -> u64 {
+        self.0.get(resource as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set(&mut self, resource: BudgetItem, amount: u64) {
+        if let Some(own) = self.0.get_mut(resource as usize) {
+            *own = amount;
+        }
+    }
+
+    /// Of rules alone.
+    #[must_use]
+    pub fn rules(amount: u64) -> Self {
+        let mut cost = Self::default();
+        cost.set(BudgetItem::Rules, amount);
+        cost
+    }
+
+    /// Whether there is more of some resource than in another one.
+    #[must_use]
+    pub fn is_more_of_some(&self, other: Self) -> bool {
+        self.0.iter().zip(other.0).any(|(own, other)| *own > other)
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        self.joined(other, u64::saturating_add)
+    }
+
+    pub(super) fn less(self, other: Self) -> Self {
+        self.joined(other, u64::saturating_sub)
+    }
+
+    fn joined(mut self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        for (own, other) in self.0.iter_mut().zip(other.0) {
+            *own = join(*own, other);
+        }
+        self
+    }
+}
+
+/// What an object uses by itself. What its rules use is known once they stand beside the hosts that they are for.
+#[must_use]
+pub fn cost(object: &Object) -> Cost {
+    match object {
+        Object::Gateway(meta, spec) => gateway(meta, spec),
+        Object::VirtualService(_, spec) => virtual_service(spec),
+        Object::ServiceEntry(_, spec) => service_entry(spec),
+        _ => Cost::default(),
+    }
+}
+
+fn gateway(meta: &Meta, spec: &GatewaySpec) -> Cost {
+    let ports: BTreeSet<u32> = spec.servers.iter().map(|server| server.port.number).collect();
+    let hosts = spec.servers.iter().map(|server| server.hosts.len()).sum();
+    let identity = annotation::identity(meta).and_then(Result::ok);
+    let prefix = identity.as_ref().and_then(IdentityConfig::own_prefix);
+    let mut cost = Cost::default();
+    cost.set(BudgetItem::Ports, count(ports.len()));
+    cost.set(BudgetItem::Hosts, count(hosts));
+    cost.set(BudgetItem::Prefixes, u64::from(prefix.is_some()));
+    cost
+}
+
+fn virtual_service(spec: &VirtualServiceSpec) -> Cost {
+    let mut destinations = BTreeSet::new();
+    let mut mirrors = BTreeSet::new();
+    for rule in &spec.http {
+        let own = rule.route.iter().map(|share| &share.destination);
+        let several = rule
+            .mirrors
+            .iter()
+            .filter_map(|mirror| mirror.destination.as_deref());
+        let mirrored: Vec<_> = rule.mirror.as_deref().into_iter().chain(several).collect();
+        if !mirrored.is_empty() {
+            let percentages = rule
+                .mirrors
+                .iter()
+                .map(|mirror| format!("{:?}", mirror.percentage));
+            let percentages: String = percentages.collect();
+            let whole = format!("{:?} {percentages}", rule.mirror_percentage);
+            mirrors.insert((mirrored.iter().copied().map(key).collect::<Vec<_>>(), whole));
+        }
+        destinations.extend(own.chain(mirrored).map(key));
+    }
+    let mut cost = Cost::default();
+    cost.set(BudgetItem::Destinations, count(destinations.len()));
+    cost.set(BudgetItem::Mirrors, count(mirrors.len()));
+    cost
+}
+
+fn key(to: &Destination) -> (&str, Option<u32>, Option<&str>) {
+    let port = to.port.as_ref().map(|port| port.number);
+    (&to.host, port, to.subset.as_deref())
+}
+
+fn service_entry(spec: &ServiceEntrySpec) -> Cost {
+    let mut cost = Cost::default();
+    cost.set(
+        BudgetItem::Endpoints,
+        count(spec.endpoints.len() * spec.hosts.len().max(1)),
+    );
+    cost
+}
+
+/// How many rules a rule counts for: by its size, for a body or a list of headers may be larger than a thousand others.
+#[must_use]
+pub fn weight(rule: &HttpRoute) -> u64 {
+    count(1 + size(rule) / BYTES_OF_A_RULE)
+}
+
+fn size(value: &impl Serialize) -> usize {
+    let mut length = Length(0);
+    // What was read from JSON can be written, and nothing is kept of it.
+    let _ = serde_json::to_writer(&mut length, value);
+    length.0
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! What a namespace may use up, and what becomes of what is more: the engine, fed with manifests.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use sealgate_agent::config::GatewaySettings;
+use sealgate_agent::engine::Engine;
+use sealgate_agent::translate::Settings;
+use sealgate_model::manifest::{self, Namespaces};
+use sealgate_model::tenancy::Tenancy;
+use sealgate_model::{Code, Kind, ObjectRef, Severity, SourceEvent};
+
+struct Gate(Engine);
+
+impl Gate {
+    /// A gateway of many teams, with these budgets.
+    fn new(budgets: &str) -> Result<Self> {
+        let mut gateway = GatewaySettings::new("gw");
+        gateway.tenants.tenancy = Tenancy::Namespaces;
+        gateway.budgets = budgets.parse()?;
+        let (engine, _) = Engine::new(Settings {
+            gateway,
+            listen: "0.0.0.0".to_owned(),
+            module: PathBuf::new(),
+        });
+        Ok(Self(engine))
+    }
+
+    fn apply(&mut self, text: &str) {
+        let namespaces = Namespaces {
+            gateway: "gw".to_owned(),
+            other: "default",
+        };
+        let entries = manifest::read("objects.yaml", text.as_bytes(), &namespaces);
+        self.0
+            .apply(entries.into_iter().map(SourceEvent::Apply), Instant::now());
+    }
+
+    fn delete(&mut self, kind: Kind, name: &str) {
+        let name = ObjectRef::new(kind, "team", name);
+        self.0.apply([SourceEvent::Delete(name)], Instant::now());
+    }
+
+    /// `CODE KIND NAME` of every error, and of what is said of budgets.
+    fn said(&self) -> Vec<String> {
+        let findings = self.0.view().findings();
+        let errors = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error || finding.code == Code::NearBudget);
+        let mut said: Vec<_> = errors
+            .map(|finding| {
+                format!(
+                    "{} {} {}",
+                    finding.code,
+                    finding.object.kind.as_str(),
+                    finding.object.name
+                )
+            })
+            .collect();
+        said.sort();
+        said.dedup();
+        said
+    }
+
+    /// The hosts of port 80 that have rules, each with how many.
+    fn hosts(&self) -> Vec<(String, usize)> {
+        let hosts = self.0.resolver().table(80).virtual_hosts.into_iter();
+        hosts
+            .map(|host| (host.domains.concat(), host.rules.len()))
+            .collect()
+    }
+
+    fn used(&self, item: &str) -> u64 {
+        let view = self.0.view();
+        let usage = view.usage.iter().flat_map(sealgate_model::budget::Usage::iter);
+        let all = usage.flat_map(|(_, cost)| {
+            let items = sealgate_model::budget::BudgetItem::all();
+            items.filter(|own| own.word() == item).map(|own| cost.of(own))
+        });
+        all.sum()
+    }
+}
+
+fn gateway(namespace: &str, name: &str, hosts: &str) -> String {
+    format!(
+        "{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {{name: {name}, namespace: {namespace}}}, \
+         spec: {{selector: {{istio: ingressgateway}}, servers: [{{port: {{number: 80, name: http, protocol: HTTP}}, \
+         hosts: [{hosts}]}}]}}}}\n---\n"
+    )
+}
+
+fn routes(name: &str, hosts: &str, rules: usize) -> String {
+    let rules: Vec<String> = (0..rules)
+        .map(|at| format!("{{match: [{{uri: {{exact: /{at}}}}}], directResponse: {{status: 200}}}}"))
+        .collect();
+    service(name, hosts, &rules.join(", "))
+}
+
+fn service(name: &str, hosts: &str, rules: &str) -> String {
+    // A delegate has neither.
+    let gateways = if hosts.is_empty() { "" } else { "gw/all, g" };
+    format!(
+        "{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{name: {name}, namespace: team}}, \
+         spec: {{hosts: [{hosts}], gateways: [{gateways}], http: [{rules}]}}}}\n---\n"
+    )
+}
+
+fn names(count: usize) -> String {
+    let names: Vec<_> = (0..count).map(|at| format!("h{at}.test")).collect();
+    names.join(", ")
+}
+
+#[test]
+fn what_is_beyond_a_budget_waits_and_what_was_there_stays() -> Result<()> {
+    let mut gate = Gate::new("hosts=3")?;
+    gate.apply(&gateway("team", "g", "a.test, b.test"));
+    ensure!(gate.said().is_empty(), "{:?}", gate.said());
+    gate.apply(&gateway("team", "other", "c.test"));
+    ensure!(gate.said() == ["near-budget Gateway other"], "{:?}", gate.said());
+    // A change that is too large leaves the object as it was.
+    gate.apply(&gateway("team", "g", "a.test, b.test, c.test, d.test"));
+    gate.apply(&routes("r", "a.test, d.test", 1));
+    ensure!(gate.hosts() == [("a.test".to_owned(), 1)], "{:?}", gate.hosts());
+    ensure!(
+        gate.said() == ["near-budget Gateway other", "over-budget Gateway g"],
+        "{:?}",
+        gate.said()
+    );
+    ensure!(gate.used("hosts") == 3, "{}", gate.used("hosts"));
+    // Another one waits too, and comes as soon as there is room.
+    gate.apply(&gateway("team", "late", "e.test"));
+    gate.delete(Kind::Gateway, "other");
+    ensure!(
+        !gate.said().contains(&"over-budget Gateway late".to_owned()),
+        "{:?}",
+        gate.said()
+    );
+    ensure!(gate.used("hosts") == 3, "{}", gate.used("hosts"));
+    // What is refused is forgotten with its object.
+    gate.delete(Kind::Gateway, "g");
+    gate.delete(Kind::Gateway, "late");
+    ensure!(
+        gate.said().iter().all(|said| !said.contains("budget")),
+        "{:?}",
+        gate.said()
+    );
+    ensure!(gate.used("hosts") == 0, "{}", gate.used("hosts"));
+    Ok(())
+}
+
+#[test]
+fn the_operator_and_a_single_team_have_no_budget() -> Result<()> {
+    let mut gate = Gate::new("hosts=1,rules=1")?;
+    gate.apply(&gateway("gw", "all", "a.test, b.test"));
+    ensure!(gate.said().is_empty(), "{:?}", gate.said());
+    Ok(())
+}
+
+/// Small objects whose product is large.
+#[test]
+fn products_of_objects_are_bounded() -> Result<()> {
+    let mut gate = Gate::new("rules=100")?;
+    gate.apply(&gateway("gw", "all", &names(30)));
+    gate.apply(&routes("wide", "'*'", 10));
+    let count: usize = gate.hosts().iter().map(|(_, rules)| rules).sum();
+    ensure!(count == 100, "{count} rules of a wide VirtualService");
+    ensure!(
+        gate.said() == ["over-budget VirtualService wide"],
+        "{:?}",
+        gate.said()
+    );
+    gate.apply(&routes("wide", "'*'", 3));
+    ensure!(
+        gate.hosts().len() == 30 && gate.said().is_empty(),
+        "{:?}",
+        gate.said()
+    );
+    gate.delete(Kind::VirtualService, "wide");
+    ensure!(gate.used("rules") == 0, "{}", gate.used("rules"));
+
+    // Roots of one delegate.
+    gate.apply(&routes("delegate", "", 40));
+    for at in 0..4 {
+        gate.apply(&service(
+            &format!("root{at}"),
+            &format!("h{at}.test"),
+            "{delegate: {name: delegate}}",
+        ));
+    }
+    let with_rules = gate.hosts().len();
+    ensure!(
+        with_rules == 1,
+        "{with_rules} hosts of four have the delegate's 40 rules: {}",
+        gate.used("rules")
+    );
+    // A smaller delegate is for all of them.
+    gate.apply(&routes("delegate", "", 10));
+    ensure!(
+        gate.hosts().len() == 4 && gate.said().is_empty(),
+        "{:?} {:?}",
+        gate.hosts(),
+        gate.said()
+    );
+    Ok(())
+}
+
+#[test]
+fn a_large_body_counts_for_many_rules() -> Result<()> {
+    let mut gate = Gate::new("rules=100")?;
+    gate.apply(&gateway("gw", "all", "a.test"));
+    let body = "x".repeat(200 * 1024);
+    let rule = format!("{{directResponse: {{status: 200, body: {{string: {body}}}}}}}");
+    gate.apply(&service("large", "a.test", &rule));
+    ensure!(
+        gate.said() == ["over-budget VirtualService large"],
+        "{:?}",
+        gate.said()
+    );
+    Ok(())
+}
+
+/// Whose rules come first on a host stays so, and a stranger's that cannot be made with them take nothing down.
+#[test]
+fn the_rules_of_whoever_was_first_come_first() -> Result<()> {
+    let mut gate = Gate::new("")?;
+    gate.apply(&gateway("gw", "all", "a.test"));
+    let catch_all = "{directResponse: {status: 200}}";
+    gate.apply(&service("z", "a.test", catch_all));
+    let other = service(
+        "a",
+        "a.test",
+        "{match: [{uri: {prefix: /login}}], directResponse: {status: 403}}",
+    );
+    gate.apply(&other.replace("namespace: team", "namespace: strangers"));
+    let table = gate.0.resolver().table(80);
+    let host = table.virtual_hosts.first().context("no host")?;
+    let first = host.rules.first().context("no rule")?;
+    ensure!(first.origin.virtual_service == "team/z", "{:?}", first.origin);
+    let findings = gate.0.view().findings();
+    let behind = findings.iter().find(|finding| finding.code == Code::BehindOthers);
+    ensure!(
+        behind.is_some_and(|finding| &*finding.object.namespace == "strangers"),
+        "{findings:?}"
+    );
+    Ok(())
+}

@@ -13,6 +13,7 @@ use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
 use sealgate_model::resolve::{Changes, Claim, Claims, Resolver, Speaker, Tenure, World};
 use sealgate_model::store::{Judged, Store};
+use sealgate_model::tenancy::Tenants;
 use sealgate_model::{Kind, Object, ObjectRef};
 use sealgate_model::{SourceEvent, SourceObject};
 use time::OffsetDateTime;
@@ -282,6 +283,12 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.publisher.next_deadline()
+    }
+
+    /// Who may do what.
+    #[must_use]
+    pub fn tenants(&self) -> &Tenants {
+        &self.settings.gateway.tenants
     }
 
     /// What is served.

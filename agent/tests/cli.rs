@@ -211,3 +211,30 @@ fn check_says_what_is_wrong_and_how_much() {
     );
     assert_eq!(report["credentials"][0]["state"], "refused");
 }
+
+#[test]
+fn check_says_who_would_have_what() {
+    let folder = site();
+    let dir = folder.path().display().to_string();
+    let check = |flags: &[&str]| sealgate(&[&["check", "--dir", &dir], flags].concat()).stdout;
+    let report: Value = serde_json::from_slice(&check(&["--tenancy=namespaces", "--json"])).unwrap();
+    let tenancy = &report["tenancy"];
+    assert_eq!(tenancy["mode"], "namespaces");
+    assert_eq!(tenancy["operators"], serde_json::json!(["istio-system"]));
+    let claims = tenancy["claims"].as_array().unwrap();
+    let of = |what: &str, host: &str| {
+        let found = claims
+            .iter()
+            .find(|claim| claim["what"] == what && claim["host"] == host);
+        found.map_or("", |claim| claim["holder"].as_str().unwrap())
+    };
+    assert_eq!(
+        (of("server", "*.example"), of("routes", "a.example")),
+        ("istio-system", "default")
+    );
+    let text = String::from_utf8(check(&["--tenancy=namespaces"])).unwrap();
+    assert!(text.contains("\nserver 80 *.example: istio-system\n"), "{text}");
+    // A single team is told nothing of it.
+    let text = String::from_utf8(check(&[])).unwrap();
+    assert!(!text.contains("server 80"), "{text}");
+}

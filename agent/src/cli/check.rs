@@ -5,17 +5,43 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use sealgate_model::Severity;
+use sealgate_model::resolve::{Claim, Tenure};
+use sealgate_model::tenancy::Tenancy;
 use serde::Serialize;
 
 use super::{Conclusion, folder, print};
 use crate::admin::status::{CredentialStatus, FindingStatus};
 use crate::args::CheckArgs;
+use crate::engine::Engine;
 use crate::report;
 
 #[derive(Serialize)]
 struct CheckReport {
     findings: Vec<FindingStatus>,
     credentials: Vec<CredentialStatus>,
+    tenancy: TenancyReport,
+}
+
+/// Who has what, as `--tenancy` and its policy decide it.
+#[derive(Serialize)]
+struct TenancyReport {
+    mode: &'static str,
+    /// The namespaces of whoever runs the gateway.
+    operators: Vec<String>,
+    claims: Vec<ClaimReport>,
+}
+
+/// Something that one has, and others do not get.
+#[derive(Serialize)]
+struct ClaimReport {
+    /// `port`, `server`, `routes` or `service`.
+    what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    /// `plain` or `tls` of a port, else `namespace` or `namespace/name`.
+    holder: String,
 }
 
 pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
@@ -26,6 +52,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
     let report = CheckReport {
         findings: findings.iter().map(report::finding).collect(),
         credentials: report::credentials(&view, &BTreeMap::new()),
+        tenancy: tenancy(&engine),
     };
     if args.json {
         print(&(serde_json::to_string(&report)? + "\n"))?;
@@ -33,6 +60,42 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
         print(&text(&report)?)?;
     }
     Ok(if bad { Conclusion::No } else { Conclusion::Good })
+}
+
+fn tenancy(engine: &Engine) -> TenancyReport {
+    let tenants = engine.tenants();
+    let mut operators = vec![tenants.gateway.clone(), tenants.root.clone()];
+    operators.dedup();
+    TenancyReport {
+        mode: match tenants.tenancy {
+            Tenancy::Namespaces => "namespaces",
+            Tenancy::Single => "single",
+        },
+        operators,
+        claims: engine.resolver().claims().iter().map(claim).collect(),
+    }
+}
+
+fn claim((claim, tenure): (&Claim, &Tenure)) -> ClaimReport {
+    let (what, port, host) = match claim {
+        Claim::Port(port) => ("port", Some(*port), None),
+        Claim::Host(port, host) => ("server", Some(*port), Some(host)),
+        Claim::Routes(port, host) => ("routes", Some(*port), Some(host)),
+        Claim::Service(host) => ("service", None, Some(host)),
+    };
+    ClaimReport {
+        what,
+        port,
+        host: host.map(|host| host.to_string()),
+        holder: match tenure {
+            Tenure::Plain => "plain".to_owned(),
+            Tenure::Tls => "tls".to_owned(),
+            Tenure::Of(holder) => match &holder.name {
+                Some(name) => format!("{}/{name}", holder.namespace),
+                None => holder.namespace.to_string(),
+            },
+        },
+    }
 }
 
 fn text(report: &CheckReport) -> Result<String> {
@@ -56,6 +119,13 @@ fn text(report: &CheckReport) -> Result<String> {
             "{} {}: {}{reason} {names}",
             credential.kind, credential.name, credential.state
         )?;
+    }
+    if report.tenancy.mode == "namespaces" {
+        for claim in report.tenancy.claims.iter().filter(|claim| claim.host.is_some()) {
+            let port = claim.port.map(|port| format!(" {port}")).unwrap_or_default();
+            let host = claim.host.as_deref().unwrap_or_default();
+            writeln!(text, "{}{port} {host}: {}", claim.what, claim.holder)?;
+        }
     }
     let count = |severity: &str| {
         report

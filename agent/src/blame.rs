@@ -18,6 +18,20 @@ pub(crate) fn findings(resolver: &Resolver, (kind, name): &ResourceKey, reason: 
     objects(resolver, *kind, name).into_iter().map(finding).collect()
 }
 
+/// What is to be said of an object with which a proxy refuses a resource that others are part of.
+pub(crate) fn verdict(object: &ObjectRef, (kind, name): &ResourceKey, reason: &str) -> Finding {
+    let kind = kind.short();
+    Finding {
+        severity: Severity::Error,
+        code: Code::RefusedByProxy,
+        object: object.clone(),
+        field: None,
+        message: format!(
+            "with it a proxy refuses {kind} {name}: {reason}; its last good version is served on"
+        ),
+    }
+}
+
 fn objects(resolver: &Resolver, kind: TypeUrl, name: &str) -> Vec<ObjectRef> {
     match translate::made_of(kind, name) {
         Some(Made::Credential(namespace, name)) => vec![ObjectRef::new(Kind::Secret, namespace, name)],

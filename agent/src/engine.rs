@@ -1,6 +1,7 @@
 //! Joins the parts in the one direction: source, store and credentials, resolution, snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use crate::credentials::{Credentials, Records};
 use crate::news;
 use crate::snapshot::{Publisher, ResourceKey, Snapshot};
 use crate::translate::{self, Settings};
+use crate::trial::{self, Reception, Swap, Trials};
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
 const GRACE: Duration = Duration::from_secs(10);
@@ -50,9 +52,28 @@ pub struct Engine {
     rotations: OrdMap<CredentialName, Rotation>,
     /// Resources that proxies refuse.
     refused: BTreeMap<ResourceKey, String>,
+    trials: Trials,
+    /// Objects that are held back.
+    guilty: BTreeSet<ObjectRef>,
+    ask: AskProxies,
     /// Claims that stand otherwise since the last time.
     claims: BTreeMap<Claim, Option<Tenure>>,
     synced: bool,
+}
+
+/// What connected proxies make of a resource as it stands in a snapshot.
+struct AskProxies(Box<dyn Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync>);
+
+impl Default for AskProxies {
+    fn default() -> Self {
+        Self(Box::new(|_, _| Reception::Pending))
+    }
+}
+
+impl fmt::Debug for AskProxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AskProxies")
+    }
 }
 
 /// What there is to be read of the engine, at one moment; made in no time, so that whoever reads holds nobody up.
@@ -103,10 +124,29 @@ impl Engine {
             publisher,
             rotations: OrdMap::new(),
             refused: BTreeMap::new(),
+            trials: Trials::default(),
+            guilty: BTreeSet::new(),
+            ask: AskProxies::default(),
             claims: BTreeMap::new(),
             synced: false,
         };
         (engine, snapshots)
+    }
+
+    /// An engine that takes objects as they are: for tests of what follows when a proxy refuses what was checked.
+    #[must_use]
+    pub fn without_checks(settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+        let (engine, snapshots) = Self::new(settings);
+        let store = Store::without_checks();
+        (Self { store, ..engine }, snapshots)
+    }
+
+    /// From now on this says what connected proxies make of a resource.
+    pub fn ask_proxies(
+        &mut self,
+        ask: impl Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync + 'static,
+    ) {
+        self.ask = AskProxies(Box::new(ask));
     }
 
     /// Takes everything that waits as one change, and publishes what moved. What there is to say of it is logged, and
@@ -123,8 +163,12 @@ impl Engine {
         }
         self.store.settle(&mut step);
         let gone = std::mem::take(&mut step.gone);
+        let moved = step.moved.clone();
         let mut changes = self.resolve(step, &touched);
-        self.claims.append(&mut changes.claims);
+        let (ask, snapshot) = (&self.ask.0, self.publisher.snapshot());
+        let composites = translate::composites(&changes);
+        let late = self.trials.note(&composites, &moved, |key| ask(key, &snapshot));
+        changes.extend(self.swap(late));
         let (credentials, resolver) = (&mut self.credentials, &self.resolver);
         touched.extend(credentials.forget(|name| resolver.wanted().contains(name)));
         for name in &touched {
@@ -132,11 +176,28 @@ impl Engine {
             self.ledger
                 .set(Speaker::Secret(name.clone()), refusal.into_iter().collect());
         }
-        self.publish(&touched, &changes, now);
+        self.publish(&touched, changes, now);
+        self.tell(&gone)
+    }
+
+    /// What there is to say that was not said before.
+    fn tell(&mut self, gone: &BTreeSet<ObjectRef>) -> Vec<News> {
         self.blame();
-        let told = self.ledger.news(&gone);
+        let told = self.ledger.news(gone);
         told.iter().for_each(news::log);
         told
+    }
+
+    /// Serves other versions of objects.
+    fn swap(&mut self, swaps: Vec<Swap>) -> Changes {
+        if swaps.is_empty() {
+            return Changes::default();
+        }
+        let mut step = Judged::default();
+        for Swap { name, to } in swaps {
+            self.store.put(&name, to, &mut step);
+        }
+        self.resolve(step, &BTreeSet::new())
     }
 
     fn reset(
@@ -161,7 +222,10 @@ impl Engine {
 
     fn set(&mut self, entry: SourceObject, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
         let Some(Object::Secret(secret)) = &entry.object else {
-            return self.store.set(entry, step);
+            if !self.trials.holds_back(&entry.object_ref, entry.object.as_ref()) {
+                self.store.set(entry, step);
+            }
+            return;
         };
         let mut findings = entry.findings;
         findings.extend(self.credentials.set(secret, touched));
@@ -173,6 +237,7 @@ impl Engine {
             self.credentials.delete(name, touched);
             step.delete(name);
         } else {
+            self.trials.holds_back(name, None);
             self.store.delete(name, step);
         }
     }
@@ -209,7 +274,8 @@ impl Engine {
         self.resolver.settle(world, &mut self.ledger)
     }
 
-    fn publish(&mut self, credentials: &BTreeSet<CredentialName>, changes: &Changes, now: Instant) {
+    fn publish(&mut self, credentials: &BTreeSet<CredentialName>, mut changes: Changes, now: Instant) {
+        self.claims.append(&mut changes.claims);
         let mut moved = Vec::new();
         self.publisher.update(now, |draft| {
             for name in credentials {
@@ -217,7 +283,7 @@ impl Engine {
                     moved.push(name);
                 }
             }
-            translate::publish(draft, &self.resolver, changes, &self.settings);
+            translate::publish(draft, &self.resolver, &changes, &self.settings);
         });
         let rotation = Rotation {
             at: now,
@@ -242,24 +308,60 @@ impl Engine {
         std::mem::take(&mut self.claims)
     }
 
-    /// Proxies refuse these resources now, and no others: says so of the objects that they were made of.
-    pub fn refused(&mut self, refusals: &BTreeMap<ResourceKey, String>) -> Vec<News> {
+    /// Proxies refuse these resources now, and no others: says so of the objects that they were made of, and looks for the one
+    /// that is to blame.
+    pub fn refused(&mut self, refusals: &BTreeMap<ResourceKey, String>, now: Instant) -> Vec<News> {
         let no_more = self.refused.keys().filter(|own| !refusals.contains_key(*own));
         for resource in no_more {
             self.ledger.set(speaker(resource), Vec::new());
         }
         self.refused.clone_from(refusals);
-        self.blame();
-        let told = self.ledger.news(&BTreeSet::new());
-        told.iter().for_each(news::log);
-        told
+        let snapshot = self.publisher.snapshot();
+        let mut swaps = Vec::new();
+        for (key, _) in refusals.iter().filter(|(key, _)| trial::is_composite(key.0)) {
+            if let Reception::Refused(reason) = (self.ask.0)(key, &snapshot) {
+                let served = |name: &ObjectRef| self.store.get(name).cloned();
+                swaps.extend(self.trials.refuse(key, &reason, served, now));
+            }
+        }
+        self.serve(swaps, now);
+        self.tell(&BTreeSet::new())
     }
 
-    /// Whose the refused resources are now.
+    /// Goes on with what takes time: takes off what lingered long enough, and looks for objects that are to blame.
+    pub fn go_on(&mut self, now: Instant) -> Vec<News> {
+        let (ask, snapshot) = (&self.ask.0, self.publisher.snapshot());
+        let swaps = self.trials.go_on(|key| ask(key, &snapshot), now);
+        self.serve(swaps, now);
+        self.publisher.update(now, |_| ());
+        self.tell(&BTreeSet::new())
+    }
+
+    fn serve(&mut self, swaps: Vec<Swap>, now: Instant) {
+        let changes = self.swap(swaps);
+        self.publish(&BTreeSet::new(), changes, now);
+    }
+
+    /// Whose the refused resources are now, and which objects are held back for it.
     fn blame(&mut self) {
+        let snapshot = self.publisher.snapshot();
         for (resource, reason) in &self.refused {
+            let is_current = (self.ask.0)(resource, &snapshot) != Reception::Taken;
             let findings = blame::findings(&self.resolver, resource, reason);
-            self.ledger.set(speaker(resource), findings);
+            let findings = findings.into_iter().filter(|_| is_current);
+            self.ledger.set(speaker(resource), findings.collect());
+        }
+        let verdicts: BTreeMap<ObjectRef, Finding> = self
+            .trials
+            .verdicts()
+            .map(|(name, (resource, reason))| (name.clone(), blame::verdict(name, resource, reason)))
+            .collect();
+        for name in self.guilty.iter().filter(|name| !verdicts.contains_key(*name)) {
+            self.ledger.set(Speaker::Trial(name.clone()), Vec::new());
+        }
+        self.guilty = verdicts.keys().cloned().collect();
+        for (name, finding) in verdicts {
+            self.ledger.set(Speaker::Trial(name), vec![finding]);
         }
     }
 
@@ -274,15 +376,14 @@ impl Engine {
         self.publisher.keep_while(in_use);
     }
 
-    /// Takes off what lingered long enough.
-    pub fn expire(&mut self, now: Instant) {
-        self.publisher.update(now, |_| ());
-    }
-
-    /// When to call [`Self::expire`].
+    /// When to call [`Self::go_on`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.publisher.next_deadline()
+        let trials = self.trials.next_deadline(Instant::now());
+        [self.publisher.next_deadline(), trials]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Who may do what.

@@ -307,6 +307,12 @@ impl Publisher {
     pub fn generation(&self) -> u64 {
         self.sender.borrow().generation
     }
+
+    /// What is published.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.sender.borrow())
+    }
 }
 
 /// Changes that are being made.

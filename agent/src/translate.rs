@@ -26,7 +26,7 @@ use sealgate_model::resolve::{Changes, Resolver};
 use sealgate_model::resolved::{Endpoints, ServedPort, Upstream};
 
 use crate::credential::Credential;
-use crate::snapshot::{Draft, TypeUrl};
+use crate::snapshot::{Draft, ResourceKey, TypeUrl};
 
 /// What the translation needs besides the objects.
 #[derive(Clone, Debug)]
@@ -65,6 +65,18 @@ pub fn made_of(kind: TypeUrl, name: &str) -> Option<Made<'_>> {
             .or_else(|| filter_config::port_of_name(name).map(Made::Port)),
         TypeUrl::Listener => named::port_of_listener(name).map(Made::Port),
     }
+}
+
+/// The resources among what changed that are made of many objects.
+#[must_use]
+pub fn composites(changes: &Changes) -> Vec<ResourceKey> {
+    let extension = |name: String| (TypeUrl::ExtensionConfig, name.into());
+    let parts = changes.parts.iter().map(|part| extension(table::name(*part)));
+    let ports = changes.ports.iter().flat_map(|port| {
+        let listener = (TypeUrl::Listener, named::listener(*port).into());
+        [listener, extension(filter_config::name(*port))]
+    });
+    parts.chain(ports).collect()
 }
 
 /// Puts a credential into the snapshot; says whether that moved it.

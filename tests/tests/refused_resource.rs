@@ -125,7 +125,7 @@ fn the_objects_of_a_refused_resource_are_named() -> Result<()> {
         (TypeUrl::Secret, "istio-system/edge", "Secret istio-system/edge"),
     ] {
         let refusals = BTreeMap::from([((kind, name.into()), "Envoy's words".to_owned())]);
-        engine.refused(&refusals);
+        engine.refused(&refusals, Instant::now());
         let findings = engine.view().findings();
         let own: Vec<_> = findings
             .iter()
@@ -139,7 +139,7 @@ fn the_objects_of_a_refused_resource_are_named() -> Result<()> {
             .collect();
         ensure!(own == [(object.to_owned(), true)], "{name}: {own:?}");
     }
-    engine.refused(&BTreeMap::new());
+    engine.refused(&BTreeMap::new(), Instant::now());
     let findings = engine.view().findings();
     ensure!(
         findings

@@ -31,6 +31,7 @@ pub struct Store {
     waiting: BTreeMap<ObjectRef, Waiting>,
     /// Whether somebody uses less than before, since the last time.
     freed: bool,
+    is_unchecked: bool,
 }
 
 /// An object that waits for room in a budget.
@@ -101,8 +102,24 @@ impl Store {
         }
     }
 
+    /// One that takes objects as they are: for tests of what follows when a proxy refuses what was checked.
+    #[must_use]
+    pub fn without_checks() -> Self {
+        Self {
+            is_unchecked: true,
+            ..Self::default()
+        }
+    }
+
+    /// Serves this version of an object, whatever its source says of it.
+    pub fn put(&mut self, name: &ObjectRef, now: Option<Arc<Object>>, step: &mut Judged) {
+        self.replace(name, now, step);
+    }
+
     fn judge(&mut self, name: ObjectRef, object: Arc<Object>, mut findings: Vec<Finding>, step: &mut Judged) {
-        findings.extend(validate::object(&object));
+        if !self.is_unchecked {
+            findings.extend(validate::object(&object));
+        }
         self.waiting.remove(&name);
         let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
         if !refused && self.objects.get(&name) != Some(&object) {

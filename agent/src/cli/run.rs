@@ -83,6 +83,8 @@ async fn serve(run: Run) -> Result<()> {
     let proxies = Proxies::default();
     let held = proxies.clone();
     engine.keep_while(move |snapshot| held.are_behind(snapshot));
+    let asked = proxies.clone();
+    engine.ask_proxies(move |key, snapshot| asked.reception(key, snapshot));
     let (show, views) = watch::channel(Arc::default());
     let shared = Shared::new(views, proxies.clone(), health.clone());
     let (stop, stopped) = watch::channel(false);

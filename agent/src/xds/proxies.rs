@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub use self::refusals::Refusals;
+pub use self::refusals::{ByNode, Refusals, RefusedVersion};
 
 use self::on_demand::OnDemandCounts;
 use super::Acknowledgement;
-use crate::snapshot::{Snapshot, TypeUrl, Version};
+use crate::snapshot::{ResourceKey, Snapshot, TypeUrl, Version};
+use crate::trial::Reception;
 
 /// Proxies that went are remembered up to this number.
 const REMEMBERED: usize = 64;
@@ -78,6 +79,28 @@ impl Proxies {
             let now = snapshot.get(kind, name);
             held.refused.is_some() && now.is_some_and(|now| *now.version() != held.version)
         })
+    }
+
+    /// What connected proxies make of a resource as it stands in a snapshot.
+    #[must_use]
+    pub fn reception(&self, (kind, name): &ResourceKey, snapshot: &Snapshot) -> Reception {
+        let version = snapshot.get(*kind, name).map(|resource| resource.version());
+        if let Some(reason) = self.refusals.of(&(*kind, Arc::clone(name)), version) {
+            return Reception::Refused(reason);
+        }
+        let nodes = self.lock();
+        // Who takes nothing else of the kind from here does not take this.
+        let takes = |proxy: &&Proxy| proxy.streams > 0 && proxy.held.contains_key(kind);
+        let mut connected = nodes.values().filter(takes);
+        let has = |proxy: &Proxy| {
+            let held = proxy.held.get(kind).and_then(|held| held.get(name));
+            held.map(|held| &held.version) == version
+        };
+        if connected.all(has) {
+            Reception::Taken
+        } else {
+            Reception::Pending
+        }
     }
 
     /// The resources that connected proxies refused, each by itself.

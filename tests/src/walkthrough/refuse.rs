@@ -76,8 +76,8 @@ impl Walkthrough {
 
     /// A Gateway that asks for a host of another one, and then for one of its own.
     async fn thief(&mut self) -> Result<()> {
-        let object = "Gateway istio-system/a-thief";
-        let thief = gateway("example-org", "").replace("name: gateway", "name: a-thief");
+        let object = "Gateway istio-system/z-thief";
+        let thief = gateway("example-org", "").replace("name: gateway", "name: z-thief");
         self.store.write("z-thief.yaml", &thief).await?;
         self.seen_everywhere(object, "host-collision").await?;
         self.shown("a.aliyun.com", &self.leaf, Instant::now()).await?;

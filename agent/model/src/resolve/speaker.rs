@@ -24,6 +24,8 @@ pub enum Speaker {
     Cluster(Arc<str>),
     /// A resource that a proxy refused, by its kind and name.
     Resource(Arc<str>),
+    /// An object that a proxy refused, among those that a resource was made of.
+    Trial(ObjectRef),
     /// What a VirtualService is bound to.
     Bindings(ObjectRef),
     /// Whether its rules are reached.

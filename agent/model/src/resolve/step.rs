@@ -20,3 +20,14 @@ pub struct Changes {
     /// Claims that stand otherwise now; none is nobody's.
     pub claims: BTreeMap<Claim, Option<Tenure>>,
 }
+
+impl Changes {
+    /// What a later step brought is added.
+    pub fn extend(&mut self, later: Self) {
+        self.clusters.extend(later.clusters);
+        self.parts.extend(later.parts);
+        self.ports.extend(later.ports);
+        self.names.extend(later.names);
+        self.claims.extend(later.claims);
+    }
+}

@@ -72,10 +72,17 @@ impl Follower {
                     self.apply(std::mem::take(&mut batch));
                     self.synced.take().map(|synced| synced.send(()));
                 }
-                () = until(deadline) => self.engine.expire(Instant::now()),
+                () = until(deadline) => {
+                    let news = self.engine.go_on(Instant::now());
+                    self.keep_claims();
+                    if !news.is_empty() {
+                        self.show(&news);
+                    }
+                }
                 // The sender lives as long as this does.
                 _ = refusals.changed() => {
-                    let news = self.engine.refused(&self.refusals.list());
+                    let news = self.engine.refused(&self.refusals.list(), Instant::now());
+                    self.keep_claims();
                     self.show(&news);
                 }
             }
@@ -86,12 +93,16 @@ impl Follower {
         self.bulk.sent();
         let before = self.engine.wanted().clone();
         let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
+        self.keep_claims();
+        self.show(&news);
+        self.name(&before);
+    }
+
+    fn keep_claims(&mut self) {
         let claims = self.engine.take_claims();
         if let Some(log) = &mut self.claims {
             log.note(claims);
         }
-        self.show(&news);
-        self.name(&before);
     }
 
     fn show(&self, news: &[News]) {

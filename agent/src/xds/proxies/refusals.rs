@@ -6,11 +6,20 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::snapshot::{ResourceKey, TypeUrl};
+use crate::snapshot::{ResourceKey, TypeUrl, Version};
 use crate::xds::Acknowledgement;
 
-/// By proxy, each with the reason.
-type ByNode = BTreeMap<(String, ResourceKey), String>;
+/// By proxy.
+pub type ByNode = BTreeMap<(String, ResourceKey), RefusedVersion>;
+
+/// What a proxy refused last of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedVersion {
+    /// Which version it was.
+    pub version: Option<Version>,
+    /// Why.
+    pub reason: String,
+}
 
 /// See the module; clones share it.
 #[derive(Clone, Debug)]
@@ -34,8 +43,16 @@ impl Refusals {
     pub fn list(&self) -> BTreeMap<ResourceKey, String> {
         let all = self.0.borrow();
         all.iter()
-            .map(|((_, resource), reason)| (resource.clone(), reason.clone()))
+            .map(|((_, resource), refused)| (resource.clone(), refused.reason.clone()))
             .collect()
+    }
+
+    /// Why some proxy refuses this very version.
+    pub(super) fn of(&self, resource: &ResourceKey, version: Option<&Version>) -> Option<String> {
+        let all = self.0.borrow();
+        let mut own = all.iter().filter(|((_, own), _)| own == resource);
+        let refused = own.find(|(_, refused)| refused.version.as_ref() == version);
+        refused.map(|(_, refused)| refused.reason.clone())
     }
 
     /// What a proxy said of a response.
@@ -47,10 +64,16 @@ impl Refusals {
         }
         self.0.send_if_modified(|all| {
             let mut moved = false;
-            for (name, _) in &said.resources {
+            for (name, version) in &said.resources {
                 let key = (node.to_owned(), (kind, Arc::clone(name)));
                 moved |= match &refused {
-                    Some(reason) => all.insert(key, reason.clone()).as_ref() != Some(reason),
+                    Some(reason) => {
+                        let now = RefusedVersion {
+                            version: version.clone(),
+                            reason: reason.clone(),
+                        };
+                        all.insert(key, now.clone()).as_ref() != Some(&now)
+                    }
                     None => all.remove(&key).is_some(),
                 };
             }

@@ -1,0 +1,181 @@
+//! The proxies of these tests refuse a listener as long as one of the bad objects is part of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use sealgate_core::config::GatewaySpec;
+use sealgate_model::Meta;
+
+use super::*;
+
+fn name(at: usize) -> ObjectRef {
+    ObjectRef::new(Kind::Gateway, "a", format!("g{at}"))
+}
+
+fn object(at: usize, version: usize) -> Arc<Object> {
+    let meta = Meta {
+        name: format!("g{at}").into(),
+        labels: BTreeMap::from([("version".to_owned(), version.to_string())]),
+        ..Meta::default()
+    };
+    Arc::new(Object::Gateway(Arc::new(meta), Arc::new(GatewaySpec::default())))
+}
+
+fn key() -> ResourceKey {
+    (TypeUrl::Listener, "gateway-443".into())
+}
+
+/// A store, and proxies that answer at once.
+#[derive(Default)]
+struct Stage {
+    trials: Trials,
+    served: BTreeMap<ObjectRef, Arc<Object>>,
+    /// Versions that no proxy takes.
+    bad: BTreeSet<(usize, usize)>,
+}
+
+impl Stage {
+    fn is_bad(&self) -> bool {
+        let bad = self
+            .bad
+            .iter()
+            .map(|(at, version)| (name(*at), object(*at, *version)));
+        bad.into_iter()
+            .any(|(name, object)| self.served.get(&name) == Some(&object))
+    }
+
+    fn reception(is_bad: bool) -> Reception {
+        if is_bad {
+            Reception::Refused("no".to_owned())
+        } else {
+            Reception::Taken
+        }
+    }
+
+    fn swap(&mut self, swaps: Vec<Swap>) {
+        for swap in swaps {
+            match swap.to {
+                Some(to) => drop(self.served.insert(swap.name, to)),
+                None => drop(self.served.remove(&swap.name)),
+            }
+        }
+    }
+
+    /// What the source says at once.
+    fn write(&mut self, versions: &[(usize, usize)]) {
+        let is_bad = self.is_bad();
+        let mut moved = Vec::new();
+        for (at, version) in versions {
+            let (name, object) = (name(*at), object(*at, *version));
+            if !self.trials.holds_back(&name, Some(&object)) {
+                let before = self.served.insert(name.clone(), Arc::clone(&object));
+                moved.push(Moved {
+                    name,
+                    before,
+                    now: Some(object),
+                });
+            }
+        }
+        let swaps = self.trials.note([&key()], &moved, |_| Self::reception(is_bad));
+        self.swap(swaps);
+    }
+
+    /// The proxies answer until nothing is tried any more; gives how often they refused.
+    fn answer(&mut self) -> usize {
+        let now = Instant::now();
+        let mut refusals = 0;
+        for _ in 0..10_000 {
+            let is_bad = self.is_bad();
+            refusals += usize::from(is_bad);
+            if is_bad {
+                let served = self.served.clone();
+                let swaps = self
+                    .trials
+                    .refuse(&key(), "no", |name| served.get(name).cloned(), now);
+                self.swap(swaps);
+            }
+            if self.trials.next_deadline(now).is_none() && !self.is_bad() {
+                return refusals;
+            }
+            let is_bad = self.is_bad();
+            let swaps = self.trials.go_on(|_| Self::reception(is_bad), now);
+            self.swap(swaps);
+        }
+        panic!("it goes on for ever");
+    }
+
+    fn guilty(&self) -> BTreeSet<ObjectRef> {
+        self.trials.verdicts().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+proptest! {
+    #[test]
+    fn exactly_the_bad_ones_are_held_back(count in 1..40_usize, bad in prop::collection::btree_set(0..40_usize, 0..4)) {
+        let mut stage = Stage::default();
+        stage.write(&(0..count).map(|at| (at, 0)).collect::<Vec<_>>());
+        prop_assert_eq!(stage.answer(), 0);
+        stage.bad = bad.iter().map(|at| (*at, 1)).collect();
+        stage.write(&(0..count).map(|at| (at, 1)).collect::<Vec<_>>());
+        let refusals = stage.answer();
+        let guilty: BTreeSet<_> = bad.iter().filter(|at| **at < count).map(|at| name(*at)).collect();
+        prop_assert_eq!(stage.guilty(), guilty.clone());
+        prop_assert!(refusals <= 1 + guilty.len() * 8, "{} refusals for {:?}", refusals, guilty);
+        for at in 0..count {
+            let version = usize::from(!bad.contains(&at));
+            prop_assert_eq!(stage.served.get(&name(at)), Some(&object(at, version)), "object {}", at);
+        }
+    }
+}
+
+#[test]
+fn who_comes_in_the_middle_of_a_trial_is_tried_in_turn() {
+    let mut stage = Stage::default();
+    stage.write(&[(0, 0), (1, 0)]);
+    stage.answer();
+    stage.bad = BTreeSet::from([(0, 1), (2, 0)]);
+    stage.write(&[(0, 1), (1, 1)]);
+    let served = stage.served.clone();
+    let swaps = stage
+        .trials
+        .refuse(&key(), "no", |name| served.get(name).cloned(), Instant::now());
+    stage.swap(swaps);
+    assert!(!stage.is_bad(), "all of it is taken back");
+    stage.write(&[(2, 0), (3, 0)]);
+    assert!(!stage.is_bad(), "what comes meanwhile waits");
+    stage.answer();
+    assert_eq!(stage.guilty(), BTreeSet::from([name(0), name(2)]));
+    let expected = [(0, 0), (1, 1), (3, 0)].map(|(at, version)| (name(at), object(at, version)));
+    assert_eq!(stage.served, BTreeMap::from(expected));
+}
+
+#[test]
+fn a_verdict_ends_when_the_object_changes_or_goes() {
+    let mut stage = Stage::default();
+    stage.write(&[(0, 0)]);
+    stage.bad = BTreeSet::from([(0, 1)]);
+    stage.write(&[(0, 1)]);
+    stage.answer();
+    assert_eq!(stage.guilty(), BTreeSet::from([name(0)]));
+    // The same again is no news.
+    stage.write(&[(0, 1)]);
+    assert_eq!(stage.served.get(&name(0)), Some(&object(0, 0)));
+    stage.write(&[(0, 2)]);
+    stage.answer();
+    assert!(stage.guilty().is_empty());
+    assert_eq!(stage.served.get(&name(0)), Some(&object(0, 2)));
+}
+
+#[test]
+fn a_first_list_blames_nobody() {
+    let mut stage = Stage::default();
+    let count = MANY + 1;
+    let all: Vec<_> = (0..count).map(|at| (at, 0)).collect();
+    stage.write(&all);
+    stage.bad = BTreeSet::from([(7, 0)]);
+    let served = stage.served.clone();
+    let swaps = stage
+        .trials
+        .refuse(&key(), "no", |name| served.get(name).cloned(), Instant::now());
+    assert!(swaps.is_empty());
+}

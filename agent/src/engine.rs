@@ -62,7 +62,10 @@ pub struct Engine {
 }
 
 /// What connected proxies make of a resource as it stands in a snapshot.
-struct AskProxies(Box<dyn Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync>);
+struct AskProxies(Box<Asked>);
+
+/// What [`AskProxies`] asks.
+type Asked = dyn Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync;
 
 impl Default for AskProxies {
     fn default() -> Self {

@@ -49,7 +49,7 @@ struct HeldBack {
 
 /// A resource whose objects are tried.
 #[derive(Debug)]
-struct Trial {
+struct ObjectTrial {
     /// Objects that are still to be tried, in groups.
     groups: Vec<Vec<ObjectRef>>,
     /// Those that are being tried; none are while the resource is served without.
@@ -63,7 +63,7 @@ struct Trial {
 pub(crate) struct Trials {
     /// Objects that changed since all proxies took a resource, each as it was then.
     since: BTreeMap<ResourceKey, BTreeMap<ObjectRef, Option<Arc<Object>>>>,
-    trials: BTreeMap<ResourceKey, Trial>,
+    trials: BTreeMap<ResourceKey, ObjectTrial>,
     held_back: BTreeMap<ObjectRef, HeldBack>,
 }
 
@@ -175,7 +175,7 @@ impl Trials {
             [] => {}
             [only] => self.convict(only, key, reason),
             _ => {
-                let trial = Trial {
+                let trial = ObjectTrial {
                     groups: halves(suspects),
                     current: Vec::new(),
                     until: now + PATIENCE,

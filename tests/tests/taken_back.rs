@@ -2,7 +2,6 @@
 //! held back by itself, and everybody else's changes arrive.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,7 +33,7 @@ impl Stand {
         let mut site = Site::prepare().await?;
         let mut gateway = GatewaySettings::new("ns");
         gateway.port_map = BTreeMap::from([(443, site.https)]);
-        let module = PathBuf::from(program("SEALGATE_FILTER_WASM")?);
+        let module = program("SEALGATE_FILTER_WASM")?;
         let (mut engine, snapshots) = Engine::without_checks(Settings {
             gateway,
             listen: "127.0.0.1".to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imbl::{OrdMap, OrdSet};
+use sealgate_core::arrival::PathNormalization;
 use sealgate_model::CredentialName;
 use sealgate_model::Finding;
 use sealgate_model::ledger::{Findings, Ledger, News, listed};
@@ -253,6 +254,12 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.publisher.next_deadline()
+    }
+
+    /// What becomes of paths before rules see them.
+    #[must_use]
+    pub fn path_normalization(&self) -> PathNormalization {
+        self.settings.gateway.paths
     }
 
     /// What is served.

@@ -82,7 +82,13 @@ async fn serve(run: Run) -> Result<()> {
         let serving = admin::bind(address)
             .await
             .with_context(|| format!("--admin {address}"))?;
-        tokio::spawn(admin::serve(serving, shared.clone(), until(stopped.clone())));
+        let hosts = run.admin_hosts.clone();
+        tokio::spawn(admin::serve(
+            serving,
+            shared.clone(),
+            hosts,
+            until(stopped.clone()),
+        ));
     }
     let (synced, first) = oneshot::channel();
     let follower = Follower {

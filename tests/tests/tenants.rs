@@ -176,6 +176,8 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
     let admin = own(&http(80, "b.test"))
         + &service_entry("team-b", "admin.test", stand.site.admin, "")
         + &routes("team-b", "aaa", "b.test", &to("/", "admin.test"));
+    let redirect_all =
+        http(80, "*") + "    tls: {httpsRedirect: true}\n" + &https("*", "credentialName: edge");
     let redirect = http(80, HOST) + "    tls: {httpsRedirect: true}\n";
     let same = gateway("team-b", "zzz", &redirect)
         + &service_entry("team-b", "stolen.test", stand.stolen, "")
@@ -212,6 +214,24 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
             same,
             "host-collision",
             "Gateway team-b/zzz",
+        ),
+        (
+            "a plain server for all hosts, which redirects",
+            own(&redirect_all),
+            "",
+            "",
+        ),
+        (
+            "a server on the port that another's is mapped to",
+            own(&http(stand.site.http, "*")),
+            "port-collision",
+            gateway,
+        ),
+        (
+            "a server on the port of an admin interface",
+            own(&http(stand.site.admin, "*")),
+            "port-collision",
+            gateway,
         ),
         (
             "a name that is a selector",

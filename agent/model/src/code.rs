@@ -159,7 +159,9 @@ codes! {
         BadHost = "bad-host" [Error]: "not a host name or wildcard" => "`*.` may only stand in front";
         BadPort = "bad-port" [Error]: "not from 1 to 65535" => "";
         PortCollision = "port-collision" [Error]:
-            "a plain server on a port that others have for TLS, or the other way round" => "give it another port";
+            "a plain server on a port that others have for TLS, or the other way round; or a port where `--port-map` binds \
+             another, or that is an admin interface's"
+            => "give it another port";
         HostCollision = "host-collision" [Error]:
             "another server has this TLS host; whoever has it keeps it, and at a start the older, else the first in \
              path order"
@@ -215,7 +217,9 @@ codes! {
         BadRetries = "bad-retries" [Error]: "`attempts` or `retryOn` cannot be read" => "";
         BadRedirect = "bad-redirect" [Error]: "a code, scheme, port or host that a redirect cannot have" => "";
         BadStatus = "bad-status" [Error]:
-            "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names" => "";
+            "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names; or an abort has one \
+             that allows no body"
+            => "";
         BadBody = "bad-body" [Error]: "the body is not one of string and base64 bytes, or a 204, 205 or 304 has one" => "";
         BadFault = "bad-fault" [Error]:
             "a fault with neither delay nor abort, a delay without `fixedDelay`, an exponential delay, an abort \

@@ -251,9 +251,7 @@ impl Resolver {
     fn settle_servers(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> BTreeSet<NameKey> {
         let mut names = BTreeSet::new();
         for port in self.ports.take_touched() {
-            let from = self.gateway.on_demand_from;
-            let tenancy = self.gateway.tenants.tenancy;
-            let settled = self.ports.settle_servers(port, from, tenancy, world.is_served);
+            let settled = self.ports.settle_servers(port, &self.gateway, world.is_served);
             for server in &settled.moved {
                 self.touch_hosts_of_server(server);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::gateway::DeclaredServer;
 use super::member::Member;
+use super::own_gateway::Reserved;
 use super::patterns::PatternMap;
 use super::rank::ServerId;
 use super::sharing::{MovedName, Sharing};
@@ -127,10 +128,11 @@ impl Servers {
         others.filter(|id| **id > server.id).cloned().collect()
     }
 
-    /// Looks at what may have changed, the older ones first: what becomes of a server depends on them alone.
-    /// They share a chain from so many on.
+    /// Looks at what may have changed, the older ones first: what becomes of a server depends on them alone, unless the port
+    /// is kept for something else. They share a chain from so many on.
     pub(super) fn settle(
         &mut self,
+        reserved: Option<Reserved>,
         on_demand_from: usize,
         tenancy: Tenancy,
         is_served: &dyn Fn(&CredentialName) -> bool,
@@ -147,7 +149,10 @@ impl Servers {
                 id,
             };
             if let Some(server) = self.declared.get(&look.id).cloned() {
-                let standing = self.judge(&server, tenancy, is_served);
+                let standing = match reserved {
+                    Some(reserved) => ServerStanding::Refused(Refusal::Reserved(reserved)),
+                    None => self.judge(&server, tenancy, is_served),
+                };
                 if before.as_ref().map(ServerStanding::is_carried_out) != Some(standing.is_carried_out()) {
                     self.dirty.extend(self.rivals(&server));
                     settled.moved.push(Arc::clone(&server));

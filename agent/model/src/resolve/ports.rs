@@ -16,7 +16,6 @@ use super::table::Table;
 use super::view::{self, NativeCount};
 use crate::CredentialName;
 use crate::resolved::ServedPort;
-use crate::tenancy::Tenancy;
 
 /// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
 pub type NameKey = (Arc<str>, Arc<str>);
@@ -95,14 +94,15 @@ impl Ports {
     pub(super) fn settle_servers(
         &mut self,
         port: u16,
-        on_demand_from: usize,
-        tenancy: Tenancy,
+        gateway: &Gateway,
         is_served: &dyn Fn(&CredentialName) -> bool,
     ) -> Settled {
         let Some(state) = self.states.get_mut(&port) else {
             return Settled::default();
         };
-        state.servers.settle(on_demand_from, tenancy, is_served)
+        let (from, tenancy) = (gateway.on_demand_from, gateway.tenants.tenancy);
+        let reserved = gateway.reserved(port);
+        state.servers.settle(reserved, from, tenancy, is_served)
     }
 
     /// Notes the certificate of a name that is given on demand.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::gateway::DeclaredServer;
 use super::member::Member;
+use super::own_gateway::Reserved;
 use super::tls::Served;
 use crate::Code;
 use crate::{Finding, Severity};
@@ -13,6 +14,8 @@ use crate::{Finding, Severity};
 pub(super) enum Refusal {
     /// The port is of the other kind.
     Port,
+    /// What Envoy would bind for the port is bound for something else.
+    Reserved(Reserved),
     /// An older server has this host.
     Host(Arc<str>),
     /// It names no certificate.
@@ -53,6 +56,13 @@ pub(super) fn said(server: &DeclaredServer, standing: &ServerStanding) -> Vec<Fi
         ServerStanding::Refused(Refusal::Port) => {
             let kind = if server.secure { "plain" } else { "for TLS" };
             let message = format!("another server has this port, which is {kind}, and stays");
+            vec![finding(Code::PortCollision, "port", message)]
+        }
+        ServerStanding::Refused(Refusal::Reserved(reserved)) => {
+            let message = match reserved {
+                Reserved::Mapped(from) => format!("--port-map binds port {from} there"),
+                Reserved::Admin(port) => format!("an admin interface has port {port}"),
+            };
             vec![finding(Code::PortCollision, "port", message)]
         }
         ServerStanding::Refused(Refusal::Host(host)) => {

@@ -408,6 +408,14 @@ impl Site {
         self.running_agent()?.processor_time()
     }
 
+    /// Envoy's resident memory, in bytes.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn envoy_memory(&self) -> Result<u64> {
+        self.envoy.as_ref().context("Envoy does not run")?.memory()
+    }
+
     /// What Envoy's threads have taken of the processors.
     ///
     /// # Errors

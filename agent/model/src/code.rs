@@ -94,8 +94,11 @@ codes! {
     Files {
         Unreadable = "unreadable" [Error]: "the file or folder cannot be read" => "give the agent the right to read it";
         LinkLoop = "link-loop" [Error]: "links lead in a circle" => "repair the link";
+        TooManyLinks = "too-many-links" [Error]:
+            "links lead to one place by more than 16 ways, or to more than 20,000 files and folders outside the directory"
+            => "link what is meant, not what is around it";
         NotAFile = "not-a-file" [Error]: "a FIFO, socket or device stands where a file should" => "put a file there";
-        FileTooLarge = "file-too-large" [Error]: "a manifest above 8 MB, a PEM file above 1 MB" => "split it";
+        FileTooLarge = "file-too-large" [Error]: "a manifest above 8 MB or 50,000 documents, a PEM file above 1 MB" => "split it";
         InvalidUtf8 = "invalid-utf8" [Error]: "the manifest is not text" => "save it as UTF-8";
         InvalidYaml = "invalid-yaml" [Error]: "the document cannot be parsed" => "the message names the line";
         InvalidObject = "invalid-object" [Error]:

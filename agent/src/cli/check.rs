@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Conclusion, folder, print};
 use crate::admin::status::{CredentialStatus, FindingStatus};
 use crate::args::CheckArgs;
+use crate::one_line::in_one_line;
 use crate::report;
 
 #[derive(Serialize)]
@@ -38,11 +39,11 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
 fn text(report: &CheckReport) -> Result<String> {
     let mut text = String::new();
     for finding in &report.findings {
-        write!(text, "{}: {}: ", finding.severity, finding.object)?;
+        write!(text, "{}: {}: ", finding.severity, in_one_line(&finding.object))?;
         if let Some(field) = &finding.field {
-            write!(text, "{field}: ")?;
+            write!(text, "{}: ", in_one_line(field))?;
         }
-        writeln!(text, "{} [{}]", finding.message, finding.code)?;
+        writeln!(text, "{} [{}]", in_one_line(&finding.message), finding.code)?;
     }
     for credential in &report.credentials {
         let reason = credential
@@ -51,6 +52,7 @@ fn text(report: &CheckReport) -> Result<String> {
             .map(|reason| format!(" ({reason})"))
             .unwrap_or_default();
         let names = credential.dns_names.join(" ");
+        let names = in_one_line(&names);
         writeln!(
             text,
             "{} {}: {}{reason} {names}",

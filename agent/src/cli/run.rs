@@ -21,6 +21,7 @@ use crate::args::RunArgs;
 use crate::config::Run;
 use crate::demand::CredentialDemand;
 use crate::engine::Engine;
+use crate::one_line::OneLine;
 use crate::shared::Shared;
 use crate::source::health::Health;
 use crate::translate::Settings;
@@ -41,7 +42,7 @@ pub(super) fn main(args: &RunArgs) -> Result<Conclusion> {
     }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| OneLine(std::io::stderr()))
         .with_ansi(false)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -111,15 +111,12 @@ async fn says(edge: &Edge, code: &str) -> Result<()> {
 async fn a_pattern_of_thousands_of_groups_is_refused() -> Result<()> {
     let edge = Edge::start("", Vec::new()).await?;
     edge.ready().await?;
-    for (groups, code) in [(6_000, "bad-regex"), (100, "over-limit")] {
-        let pattern = "(a?)".repeat(groups);
-        let rewrite = format!("rewrite: {{uriRegexRewrite: {{match: '{pattern}', rewrite: '/'}}}}");
-        let rules = format!(
-            "  - {rewrite}\n    route: [{{destination: {{host: api.local, port: {{number: 80}}}}}}]\n"
-        );
-        edge.site.write("dear.yaml", &dear(&rules))?;
-        eventually("it is refused", SOON, || says(&edge, code)).await?;
-    }
+    let pattern = "(a?)".repeat(6_000);
+    let rewrite = format!("rewrite: {{uriRegexRewrite: {{match: '{pattern}', rewrite: '/'}}}}");
+    let rules =
+        format!("  - {rewrite}\n    route: [{{destination: {{host: api.local, port: {{number: 80}}}}}}]\n");
+    edge.site.write("dear.yaml", &dear(&rules))?;
+    eventually("it is refused", SOON, || says(&edge, "bad-regex")).await?;
     ensure!(
         status(&edge, "/a").await? == 200,
         "the wildcard's rules do not serve"

@@ -306,6 +306,11 @@ async fn what_a_hostile_namespace_writes_harms_nobody_and_is_named() -> Result<(
         )
         .await?;
         eventually(what, PROMPT, || stand.is_unharmed("web")).await?;
+        // Nor later: a file that looks half written is taken after a moment.
+        for _ in 0..6 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stand.is_unharmed("web").await.context(what)?;
+        }
     }
     let refused = stand.site.envoy_page("/stats?filter=update_rejected").await?;
     let count = |line: &str| {

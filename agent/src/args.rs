@@ -72,6 +72,14 @@ pub struct RunArgs {
         value_name = "ADDR"
     )]
     pub admin: String,
+    /// Names by which the admin interface may be asked, beside addresses and `localhost`
+    #[arg(
+        long,
+        env = "SEALGATE_ADMIN_HOSTS",
+        value_name = "NAME,...",
+        default_value = ""
+    )]
+    pub admin_hosts: String,
     /// What the gateway serves
     #[command(flatten)]
     pub gateway: GatewayArgs,
@@ -159,6 +167,15 @@ pub struct GatewayArgs {
     /// [default: false with Kubernetes, true with a directory]
     #[arg(long, env = "SEALGATE_ALLOW_LOCAL_UPSTREAMS", value_name = "BOOL")]
     pub allow_local_upstreams: Option<bool>,
+    /// How far a path is brought into one form before rules see it
+    #[arg(
+        long,
+        env = "SEALGATE_PATH_NORMALIZATION",
+        default_value = "merge-slashes",
+        value_name = "HOW",
+        value_enum
+    )]
+    pub path_normalization: PathNormalizationArg,
     /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
     #[arg(long, env = "SEALGATE_STRICT_NAMES", value_parser = BoolishValueParser::new())]
     pub strict_names: bool,
@@ -194,6 +211,19 @@ pub enum TenancyArg {
     Namespaces,
     /// All are one team's
     Single,
+}
+
+/// How far a path is brought into one form before rules see it; Istio's `pathNormalization`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PathNormalizationArg {
+    /// Not at all
+    None,
+    /// Dot segments are resolved, a backslash is a slash, letters and digits are not escaped
+    Base,
+    /// The same, slashes that follow each other are one, and escaped slashes are redirected to plain ones
+    MergeSlashes,
+    /// The same, and escaped slashes are decoded without a redirect
+    DecodeAndMergeSlashes,
 }
 
 /// What Envoy counts of each destination (`cluster.outbound|...` of its `/stats`). Everything else is always counted.

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "kubernetes")]
 use std::time::Duration;
 
+use sealgate_core::arrival::PathNormalization;
 use sealgate_model::budget::{BudgetError, Budgets};
 use sealgate_model::manifest::is_name;
 use sealgate_model::resolve::{self, AddressPolicy};
 use sealgate_model::tenancy::{Tenancy, TenancyPolicy, Tenants};
 use thiserror::Error;
 
-use crate::args::{GatewayArgs, KubernetesArgs, RunArgs, TenancyArg};
+use crate::admin::AdminHosts;
+use crate::args::{GatewayArgs, KubernetesArgs, PathNormalizationArg, RunArgs, TenancyArg};
 #[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
 
@@ -60,6 +62,8 @@ pub struct GatewaySettings {
     pub budgets: Budgets,
     /// `--allow-local-upstreams`, and the ports of admin interfaces.
     pub addresses: AddressPolicy,
+    /// `--path-normalization`.
+    pub paths: PathNormalization,
 }
 
 /// `run`, validated.
@@ -75,6 +79,8 @@ pub struct Run {
     pub socket_group: Option<String>,
     /// The admin address, unless it is off.
     pub admin: Option<SocketAddr>,
+    /// `--admin-hosts`.
+    pub admin_hosts: AdminHosts,
     /// Which gateway this is.
     pub gateway: GatewaySettings,
     /// The address that listeners bind.
@@ -106,6 +112,9 @@ pub enum ConfigError {
     /// Not an address.
     #[error("--admin {0}: expected ADDRESS:PORT or off")]
     Admin(String),
+    /// No name of a host.
+    #[error("--admin-hosts {0}: expected names of hosts, without ports")]
+    AdminHosts(String),
     /// Not an address.
     #[error("--listen {0}: expected an IP address")]
     Listen(String),
@@ -157,6 +166,7 @@ impl GatewaySettings {
                 local: true,
                 barred_ports: BTreeSet::from([ENVOY_ADMIN_PORT]),
             },
+            paths: PathNormalization::default(),
         }
     }
 
@@ -207,6 +217,7 @@ impl TryFrom<&RunArgs> for Run {
             socket_mode: socket_mode(&args.socket_mode)?,
             socket_group: args.socket_group.clone(),
             admin,
+            admin_hosts: admin_hosts(&args.admin_hosts)?,
             gateway,
             listen: args
                 .listen
@@ -236,6 +247,7 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
             labels: labels(&args.gateway_labels)?,
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
+            paths: paths(args.path_normalization),
             ..Self::new(&namespace)
         };
         if let Some(root) = &args.root_namespace {
@@ -271,6 +283,15 @@ fn tenancy(arg: TenancyArg) -> Tenancy {
     match arg {
         TenancyArg::Namespaces => Tenancy::Namespaces,
         TenancyArg::Single => Tenancy::Single,
+    }
+}
+
+fn paths(arg: PathNormalizationArg) -> PathNormalization {
+    match arg {
+        PathNormalizationArg::None => PathNormalization::None,
+        PathNormalizationArg::Base => PathNormalization::Base,
+        PathNormalizationArg::MergeSlashes => PathNormalization::MergeSlashes,
+        PathNormalizationArg::DecodeAndMergeSlashes => PathNormalization::DecodeAndMergeSlashes,
     }
 }
 
@@ -320,6 +341,15 @@ fn admin(text: &str) -> Result<Option<SocketAddr>, ConfigError> {
     text.parse()
         .map(Some)
         .map_err(|_| ConfigError::Admin(text.to_owned()))
+}
+
+fn admin_hosts(text: &str) -> Result<AdminHosts, ConfigError> {
+    let name = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        is_name(&name).then_some(name)
+    };
+    let names: Option<AdminHosts> = pairs(text).map(name).collect();
+    names.ok_or_else(|| ConfigError::AdminHosts(text.to_owned()))
 }
 
 fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imbl::{OrdMap, OrdSet};
+use sealgate_core::arrival::PathNormalization;
 use sealgate_model::CredentialName;
 use sealgate_model::Finding;
 use sealgate_model::budget::{Budgets, Usage};
@@ -393,6 +394,12 @@ impl Engine {
     #[must_use]
     pub fn tenants(&self) -> &Tenants {
         &self.settings.gateway.tenants
+    }
+
+    /// What becomes of paths before rules see them.
+    #[must_use]
+    pub fn path_normalization(&self) -> PathNormalization {
+        self.settings.gateway.paths
     }
 
     /// What is served.

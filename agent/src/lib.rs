@@ -13,6 +13,7 @@ mod deadlines;
 pub mod demand;
 pub mod engine;
 mod news;
+mod one_line;
 pub mod report;
 pub mod shared;
 pub mod snapshot;

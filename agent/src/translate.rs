@@ -154,6 +154,6 @@ fn publish_port(draft: &mut Draft<'_>, number: u16, port: Option<&Arc<ServedPort
     draft.put(
         TypeUrl::Listener,
         &listener,
-        listener::resource(port, &settings.listen),
+        listener::resource(port, &settings.listen, settings.gateway.paths),
     );
 }

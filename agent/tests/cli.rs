@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -237,4 +238,35 @@ fn check_says_who_would_have_what() {
     // A single team is told nothing of it.
     let text = String::from_utf8(check(&[])).unwrap();
     assert!(!text.contains("server 80"), "{text}");
+}
+
+#[test]
+fn a_files_name_begins_no_line_of_its_own() {
+    let folder = site();
+    let name = "a\nerror: File forged: x\u{1b}[2K\r.yaml";
+    fs::write(folder.path().join(name), "a: [").unwrap();
+    let filter = folder.path().join("filter.wasm");
+    fs::write(&filter, b"\0asm").unwrap();
+    let path = folder.path().display().to_string();
+    let checked = sealgate(&["check", "--dir", &path]);
+    let log = fs::File::create(folder.path().join("log")).unwrap();
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_sealgate"))
+        .args(["run", "--admin=off", &format!("--source=dir:{path}")])
+        .arg(format!("--socket={path}/xds.sock"))
+        .arg(format!("--filter={}", filter.display()))
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let read = || fs::read_to_string(folder.path().join("log")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !read().contains("ready") && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    for text in [String::from_utf8(checked.stdout).unwrap(), read()] {
+        assert!(text.contains("invalid-yaml"), "{text}");
+        let forged = text.lines().any(|line| line.starts_with("error: File forged"));
+        assert!(!forged && !text.contains(['\u{1b}', '\r']), "{text}");
+    }
 }

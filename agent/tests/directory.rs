@@ -8,7 +8,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_model::manifest::Namespaces;
@@ -263,4 +263,101 @@ fn the_first_list_is_in_the_order_of_the_paths() {
     let entries = source(folder.path()).read_once().unwrap();
     let names: Vec<String> = entries.iter().map(|entry| entry.object_ref.to_string()).collect();
     assert_eq!(names, ["Service default/z", "Service default/a"]);
+}
+
+fn codes(entries: &[SourceObject]) -> Vec<String> {
+    let findings = entries.iter().flat_map(|entry| &entry.findings);
+    findings
+        .map(|finding| format!("{} {}", finding.object, finding.code))
+        .collect()
+}
+
+/// Well above what it takes, and far below what all of it would.
+const BOUNDED: Duration = Duration::from_secs(20);
+
+#[test]
+fn links_to_the_whole_machine_end_somewhere() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("objects");
+    let huge = folder.path().join("huge");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("s.yaml"), SERVICE).unwrap();
+    for at in 0..21 {
+        fs::create_dir_all(huge.join(at.to_string())).unwrap();
+        (0..1000).for_each(|file| drop(fs::File::create(huge.join(format!("{at}/{file}"))).unwrap()));
+    }
+    symlink("../huge", root.join("a")).unwrap();
+    let began = Instant::now();
+    let found = source(&root).read_once().unwrap();
+    assert_eq!(
+        codes(&found),
+        ["File a/8 too-many-links", "File a/9 too-many-links"]
+    );
+    symlink("/", root.join("z")).unwrap();
+    let found = source(&root).read_once().unwrap();
+    assert!(began.elapsed() < BOUNDED, "{:?}", began.elapsed());
+    assert!(
+        codes(&found).iter().any(|code| code.starts_with("File z")),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|entry| entry.object.is_some()));
+}
+
+#[test]
+fn links_that_multiply_end_somewhere() {
+    let folder = TempDir::new().unwrap();
+    // Each level leads to the next by three ways: 3^11 paths to the last.
+    for level in 0..11 {
+        let own = folder.path().join(format!("{level}"));
+        fs::create_dir(&own).unwrap();
+        for link in ["a", "b", "c"] {
+            symlink(format!("../{}", level + 1), own.join(link)).unwrap();
+        }
+    }
+    fs::create_dir(folder.path().join("11")).unwrap();
+    fs::write(folder.path().join("11/s.yaml"), SERVICE).unwrap();
+    for at in 0..100 {
+        symlink("11/s.yaml", folder.path().join(format!("{at}.yaml"))).unwrap();
+    }
+    let began = Instant::now();
+    let found = source(folder.path()).read_once().unwrap();
+    assert!(began.elapsed() < BOUNDED, "{:?}", began.elapsed());
+    let is_bounded = |code: &&String| code.ends_with("too-many-links");
+    assert!(codes(&found).iter().filter(is_bounded).count() > 100, "{found:?}");
+    assert!(found.iter().any(|entry| entry.object.is_some()));
+}
+
+#[tokio::test]
+async fn after_a_storm_of_writes_the_last_one_arrives_at_once() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("s.yaml");
+    fs::write(&path, SERVICE).unwrap();
+    let mut events = follow(folder.path());
+    next(&mut events).await;
+    let (own, files) = (path.clone(), folder.path().to_owned());
+    let storm = std::thread::spawn(move || {
+        // 600 a second, on one file and on others.
+        for at in 0..1800_u32 {
+            let text = SERVICE.replace("80", &(at + 1).to_string());
+            let other = text.replace("name: a", &format!("name: b{}", at % 50));
+            fs::write(&own, text).unwrap();
+            fs::write(files.join(format!("{}.yaml", at % 50)), other).unwrap();
+            std::thread::sleep(Duration::from_micros(1600));
+        }
+        fs::write(own, SERVICE.replace("80", "65535")).unwrap();
+        Instant::now()
+    });
+    let mut last = None;
+    while last.is_none() {
+        for event in step(&mut events).await {
+            let SourceEvent::Apply(entry) = event else {
+                continue;
+            };
+            if format!("{:?}", entry.object).contains("65535") {
+                last = Some(Instant::now());
+            }
+        }
+    }
+    let took = last.unwrap().saturating_duration_since(storm.join().unwrap());
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const RUN: &str = "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm --admin 192.0.2.1:1";
 
 /// The flags that are fine, the flag that is not, and its value.
-const WRONG: [(&str, &str, &str); 49] = [
+const WRONG: [(&str, &str, &str); 50] = [
     ("run", "--source", "nonsense"),
     ("run", "--source", "dir:"),
     ("run", "--source", "dir:/no/such/folder"),
@@ -88,6 +88,11 @@ const WRONG: [(&str, &str, &str); 49] = [
     ("check --dir DIR", "--budgets", "hosts"),
     ("check --dir DIR", "--budgets", "people=1"),
     (RUN, "--state-dir", "/etc/passwd/state"),
+    (
+        "explain --dir DIR http://a.example/",
+        "--path-normalization",
+        "nonsense",
+    ),
     ("explain http://a.example/", "--dir", "/no/such/folder"),
     ("explain --dir DIR http://a.example/", "--method", "G T"),
     ("explain --dir DIR http://a.example/", "--header", "no colon"),
@@ -167,6 +172,7 @@ fn every_flag_of_run_has_a_variable() {
         ("--socket-mode", "0888"),
         ("--socket-group", "no-such-group"),
         ("--admin", "nonsense"),
+        ("--admin-hosts", "a:1"),
         ("--namespace", "Not a name"),
         ("--gateway-labels", "istio"),
         ("--listen", "localhost"),
@@ -181,6 +187,7 @@ fn every_flag_of_run_has_a_variable() {
         ("--tenancy-policy", "/no/such/policy"),
         ("--budgets", "people=1"),
         ("--state-dir", "/etc/passwd/state"),
+        ("--path-normalization", "nonsense"),
     ];
     let help = String::from_utf8(output(&mut site.command("run --help")).stdout).unwrap();
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--"));

@@ -13,17 +13,22 @@ use crate::site::Site;
 /// # Errors
 /// A question is none, or the directory cannot be read.
 pub fn ask(site: &Site, questions: &[Value]) -> Result<Vec<Value>> {
+    ask_with(site, &[], questions)
+}
+
+/// The same with more flags.
+///
+/// # Errors
+/// As those of [`ask`].
+pub fn ask_with(site: &Site, flags: &[&str], questions: &[Value]) -> Result<Vec<Value>> {
     let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
     // Beside the directory, not in it.
     site.write("../batch.jsonl", &lines)?;
     let folder = site.dir();
-    let output = site.sealgate(&[
-        "explain",
-        "--dir",
-        &folder.display().to_string(),
-        "--batch",
-        &folder.join("../batch.jsonl").display().to_string(),
-    ])?;
+    let folder_text = folder.display().to_string();
+    let batch = folder.join("../batch.jsonl").display().to_string();
+    let own = ["explain", "--dir", &folder_text, "--batch", &batch];
+    let output = site.sealgate(&[&own, flags].concat())?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "explain: {error}");
     let answers = String::from_utf8(output.stdout)?;

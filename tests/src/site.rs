@@ -174,6 +174,8 @@ pub struct Site {
     pub flags: Vec<String>,
     /// What the agent logs (`SEALGATE_LOG`).
     pub log_level: String,
+    /// How many descriptors the agent may have; set it before the agent starts.
+    pub descriptors: Option<u32>,
     agent: Option<Running>,
     envoy: Option<Envoy>,
     /// Where HTTPS is served.
@@ -253,6 +255,7 @@ impl Site {
             source: Source::Directory,
             flags: Vec::new(),
             log_level: "info,sealgate_agent=debug".to_owned(),
+            descriptors: None,
             agent: None,
             envoy: None,
             https: free_port()?,
@@ -303,7 +306,8 @@ impl Site {
     /// It cannot be run.
     pub fn spawn_agent(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.agent_log())?;
-        let child = Command::new(program("SEALGATE_BIN")?)
+        let child = self
+            .agent_command()?
             .arg("run")
             .args(self.source.flags(&self.dir()))
             .arg("--socket")
@@ -319,6 +323,18 @@ impl Site {
             .spawn()?;
         self.agent = Some(Running(child));
         Ok(())
+    }
+
+    fn agent_command(&self) -> Result<Command> {
+        let own = program("SEALGATE_BIN")?;
+        let Some(descriptors) = self.descriptors else {
+            return Ok(Command::new(own));
+        };
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh"])
+            .arg(own);
+        Ok(command)
     }
 
     /// Waits until the agent is ready.
@@ -390,6 +406,14 @@ impl Site {
     /// It does not run.
     pub fn agent_processor_time(&self) -> Result<Duration> {
         self.running_agent()?.processor_time()
+    }
+
+    /// Envoy's resident memory, in bytes.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn envoy_memory(&self) -> Result<u64> {
+        self.envoy.as_ref().context("Envoy does not run")?.memory()
     }
 
     /// What Envoy's threads have taken of the processors.

@@ -60,6 +60,12 @@ fn make(code: &str, folder: &Path) -> Result<bool> {
     let path = folder.join("a.yaml");
     match code {
         "not-a-file" => mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?,
+        "too-many-links" => {
+            fs::create_dir(folder.join("z"))?;
+            for at in 0..17 {
+                symlink("z", folder.join(format!("a{at:02}")))?;
+            }
+        }
         "file-too-large" => fs::write(&path, vec![b'#'; (8 << 20) + 1])?,
         _ => return Ok(false),
     }

@@ -194,6 +194,8 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
     let admin = own(&http(80, "b.test"))
         + &service_entry("team-b", "admin.test", stand.site.admin, "")
         + &routes("team-b", "aaa", "b.test", &to("/", "admin.test"));
+    let redirect_all =
+        http(80, "*") + "    tls: {httpsRedirect: true}\n" + &https("*", "credentialName: edge");
     let redirect = http(80, HOST) + "    tls: {httpsRedirect: true}\n";
     let same = gateway("team-b", "zzz", &redirect)
         + &service_entry("team-b", "stolen.test", stand.stolen, "")
@@ -241,6 +243,24 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
             "another's Secret",
             own(&https("b.test", "credentialName: private")),
             "secret-not-granted",
+            gateway,
+        ),
+        (
+            "a plain server for all hosts, which redirects",
+            own(&redirect_all),
+            "",
+            "",
+        ),
+        (
+            "a server on the port that another's is mapped to",
+            own(&http(stand.site.http, "*")),
+            "port-collision",
+            gateway,
+        ),
+        (
+            "a server on the port of an admin interface",
+            own(&http(stand.site.admin, "*")),
+            "port-collision",
             gateway,
         ),
         (
@@ -316,6 +336,11 @@ async fn what_a_hostile_namespace_writes_harms_nobody_and_is_named() -> Result<(
         )
         .await?;
         eventually(what, PROMPT, || stand.is_unharmed("web")).await?;
+        // Nor later: a file that looks half written is taken after a moment.
+        for _ in 0..6 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stand.is_unharmed("web").await.context(what)?;
+        }
     }
     let refused = stand.site.envoy_page("/stats?filter=update_rejected").await?;
     let count = |line: &str| {

@@ -94,8 +94,11 @@ codes! {
     Files {
         Unreadable = "unreadable" [Error]: "the file or folder cannot be read" => "give the agent the right to read it";
         LinkLoop = "link-loop" [Error]: "links lead in a circle" => "repair the link";
+        TooManyLinks = "too-many-links" [Error]:
+            "links lead to one place by more than 16 ways, or to more than 20,000 files and folders outside the directory"
+            => "link what is meant, not what is around it";
         NotAFile = "not-a-file" [Error]: "a FIFO, socket or device stands where a file should" => "put a file there";
-        FileTooLarge = "file-too-large" [Error]: "a manifest above 8 MB, a PEM file above 1 MB" => "split it";
+        FileTooLarge = "file-too-large" [Error]: "a manifest above 8 MB or 50,000 documents, a PEM file above 1 MB" => "split it";
         InvalidUtf8 = "invalid-utf8" [Error]: "the manifest is not text" => "save it as UTF-8";
         InvalidYaml = "invalid-yaml" [Error]: "the document cannot be parsed" => "the message names the line";
         InvalidObject = "invalid-object" [Error]:
@@ -159,7 +162,9 @@ codes! {
         BadHost = "bad-host" [Error]: "not a host name or wildcard" => "`*.` may only stand in front";
         BadPort = "bad-port" [Error]: "not from 1 to 65535" => "";
         PortCollision = "port-collision" [Error]:
-            "a plain server on a port that others have for TLS, or the other way round" => "give it another port";
+            "a plain server on a port that others have for TLS, or the other way round; or a port where `--port-map` binds \
+             another, or that is an admin interface's"
+            => "give it another port";
         HostCollision = "host-collision" [Error]:
             "another server has this host; whoever had it first keeps it, and the server has its other hosts"
             => "remove it from one";
@@ -225,7 +230,9 @@ codes! {
         BadRetries = "bad-retries" [Error]: "`attempts` or `retryOn` cannot be read" => "";
         BadRedirect = "bad-redirect" [Error]: "a code, scheme, port or host that a redirect cannot have" => "";
         BadStatus = "bad-status" [Error]:
-            "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names" => "";
+            "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names; or an abort has one \
+             that allows no body"
+            => "";
         BadBody = "bad-body" [Error]: "the body is not one of string and base64 bytes, or a 204, 205 or 304 has one" => "";
         BadFault = "bad-fault" [Error]:
             "a fault with neither delay nor abort, a delay without `fixedDelay`, an exponential delay, an abort \

@@ -1,14 +1,19 @@
 //! YAML and JSON text as objects.
 
 pub(crate) mod decode;
+mod entries;
 mod strict;
 
 use serde_json::Value;
 use std::sync::Arc;
 
 use self::decode::Raw;
+use self::entries::Entries;
 use crate::kinds::Home;
 use crate::{Code, Finding, Kind, Meta, ObjectRef, Severity, SourceObject};
+
+/// Documents of one file: what each costs is little, and there may be millions in 8 MB.
+const MOST_DOCUMENTS: usize = 50_000;
 
 /// Where objects without a namespace belong.
 #[derive(Clone, Debug)]
@@ -30,9 +35,14 @@ pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<SourceObje
             return vec![refused(file, Code::InvalidUtf8, None, message)];
         }
     };
-    let mut entries = Vec::new();
-    for (line, document) in documents(text) {
-        match serde_saphyr::from_str::<Option<Value>>(&document) {
+    let mut entries = Entries::new(&file);
+    let documents = documents(text);
+    if documents.len() > MOST_DOCUMENTS {
+        let message = format!("{} documents: at most {MOST_DOCUMENTS}", documents.len());
+        return vec![refused(file, Code::FileTooLarge, None, message)];
+    }
+    for (line, document) in documents {
+        match serde_saphyr::from_str::<Option<Value>>(document) {
             Ok(Some(value)) => objects(&file, value, namespaces, &mut entries),
             Ok(None) => {}
             Err(error) => {
@@ -44,29 +54,34 @@ pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<SourceObje
             }
         }
     }
-    entries
+    entries.finish()
 }
 
 /// The documents with the line that each starts on, split here so that a broken one leaves the others alone.
-fn documents(text: &str) -> Vec<(usize, String)> {
-    let mut documents = vec![(0, String::new())];
-    for (at, line) in text.lines().enumerate() {
+fn documents(text: &str) -> Vec<(usize, &str)> {
+    let mut documents = Vec::new();
+    let (mut start, mut first, mut at) = (0, 0, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let next = at + line.len();
+        let line = line.trim_end_matches(['\n', '\r']);
         if line == "---" || line.starts_with("--- ") || line == "..." {
-            documents.push((at + 1, String::new()));
-        } else if let Some((_, document)) = documents.last_mut() {
-            document.push_str(line);
-            document.push('\n');
+            documents.extend(document(first, text.get(start..at)));
+            (start, first) = (next, number + 1);
         }
+        at = next;
     }
-    documents.retain(|(_, document)| {
-        document
-            .lines()
-            .any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-    });
+    documents.extend(document(first, text.get(start..)));
     documents
 }
 
-fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mut Vec<SourceObject>) {
+/// A document that holds more than comments.
+fn document(line: usize, text: Option<&str>) -> Option<(usize, &str)> {
+    let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    text.filter(|text| text.lines().any(says))
+        .map(|text| (line, text))
+}
+
+fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mut Entries) {
     let text = |key: &str| {
         value
             .get(key)
@@ -272,6 +287,33 @@ mod tests {
         assert_eq!(entries[2].object_ref.to_string(), "VirtualService default/b");
         assert!(entries[0].object.is_some() && entries[1].object.is_none() && entries[2].object.is_some());
     }
+
+    #[test]
+    fn a_file_says_so_much_and_no_more() {
+        let codes = |text: &str| {
+            let entries = entries(text);
+            let findings = entries.iter().flat_map(|entry| &entry.findings);
+            let mut codes: Vec<_> = findings.map(|finding| finding.code).collect();
+            let count = codes.len();
+            codes.dedup();
+            (codes, count)
+        };
+        let (found, count) = codes(&"---\n".repeat(2 << 20));
+        assert_eq!((found, count), (vec![], 0), "8 MB of nothing");
+        let (found, count) = codes(&"---\nx\n".repeat(1 << 20));
+        assert_eq!((found, count), (vec![Code::FileTooLarge], 1));
+        let items = "{},".repeat(100_000);
+        let list = format!(r#"{{"kind": "List", "apiVersion": "v1", "items": [{items} {{}}]}}"#);
+        assert_eq!(codes(&list), (vec![Code::NotAnObject], 101));
+        let many = "kind: A\napiVersion: b\n---\n".repeat(1000) + "a: [\n---\n" + SECRET;
+        let (found, count) = codes(&many);
+        assert_eq!((found, count), (vec![Code::SkippedKind, Code::InvalidYaml], 101));
+        let last = entries(&many).pop().unwrap();
+        assert!(last.findings[0].message.contains("901 more"), "{last:?}");
+        assert!(entries(&many).iter().any(|entry| entry.object.is_some()));
+    }
+
+    const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n";
 
     #[test]
     fn errors_name_the_place() {

@@ -286,6 +286,7 @@ impl Resolver {
             let terms = Terms {
                 tenants: &self.gateway.tenants,
                 on_demand_from: self.gateway.on_demand_from,
+                reserved: self.gateway.reserved(port),
                 world,
             };
             let settled = self.ports.settle_servers(port, terms);

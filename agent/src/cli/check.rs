@@ -13,6 +13,7 @@ use super::{Conclusion, folder, print};
 use crate::admin::status::{CredentialStatus, FindingStatus};
 use crate::args::CheckArgs;
 use crate::engine::Engine;
+use crate::one_line::in_one_line;
 use crate::report;
 
 #[derive(Serialize)]
@@ -101,11 +102,11 @@ fn claim((claim, tenure): (&Claim, &Tenure)) -> ClaimReport {
 fn text(report: &CheckReport) -> Result<String> {
     let mut text = String::new();
     for finding in &report.findings {
-        write!(text, "{}: {}: ", finding.severity, finding.object)?;
+        write!(text, "{}: {}: ", finding.severity, in_one_line(&finding.object))?;
         if let Some(field) = &finding.field {
-            write!(text, "{field}: ")?;
+            write!(text, "{}: ", in_one_line(field))?;
         }
-        writeln!(text, "{} [{}]", finding.message, finding.code)?;
+        writeln!(text, "{} [{}]", in_one_line(&finding.message), finding.code)?;
     }
     for credential in &report.credentials {
         let reason = credential
@@ -114,6 +115,7 @@ fn text(report: &CheckReport) -> Result<String> {
             .map(|reason| format!(" ({reason})"))
             .unwrap_or_default();
         let names = credential.dns_names.join(" ");
+        let names = in_one_line(&names);
         writeln!(
             text,
             "{} {}: {}{reason} {names}",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
+use sealgate_core::arrival::PathNormalization;
 use sealgate_core::explain::{BatchAnswer, Question, Trace, trace};
 use sealgate_core::table::RouteTable;
 use sealgate_model::resolve::Resolver;
@@ -21,21 +22,22 @@ use crate::args::ExplainArgs;
 
 pub(super) fn main(args: &ExplainArgs) -> Result<Conclusion> {
     let engine = folder::load(&args.dir, &args.gateway)?;
+    let paths = engine.path_normalization();
     let resolver = engine.resolver();
     let configs: Vec<_> = resolver.ports().map(|port| resolver.table(port.number)).collect();
     let table = RouteTable::from_configs(&configs)?;
     match &args.batch {
-        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &table),
+        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &table, paths),
         Some(path) => {
             let place = || format!("--batch {}", path.display());
             let file = File::open(path).with_context(place)?;
-            batch(BufReader::new(file), &table).with_context(place)
+            batch(BufReader::new(file), &table, paths).with_context(place)
         }
-        None => single(args, &table, resolver),
+        None => single(args, &table, resolver, paths),
     }
 }
 
-fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Conclusion> {
+fn batch(lines: impl BufRead, table: &RouteTable, paths: PathNormalization) -> Result<Conclusion> {
     let mut answer = Conclusion::Good;
     for line in lines.split(b'\n') {
         let line = line?;
@@ -44,7 +46,7 @@ fn batch(lines: impl BufRead, table: &RouteTable) -> Result<Conclusion> {
         }
         let text = match read(&line) {
             Ok(question) if (0.0..1.0).contains(&question.draw) => {
-                serde_json::to_string(&BatchAnswer::new(&question, table))?
+                serde_json::to_string(&BatchAnswer::new(&question, table, paths))?
             }
             Ok(_) => {
                 answer = Conclusion::Bad;
@@ -82,14 +84,21 @@ struct SingleAnswer {
     identity: Option<identity::Headers>,
 }
 
-fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result<Conclusion> {
+fn single(
+    args: &ExplainArgs,
+    table: &RouteTable,
+    resolver: &Resolver,
+    paths: PathNormalization,
+) -> Result<Conclusion> {
     let question = question(args)?;
+    let arrived = question.arrive(paths).ok();
     let number = question.listener_port();
     let port = resolver.port(number).map(Arc::as_ref);
     let told = SingleAnswer {
-        answer: BatchAnswer::new(&question, table),
+        answer: BatchAnswer::new(&question, table, paths),
         trace: port
-            .map(|_| trace(&question, &resolver.table(number)))
+            .zip(arrived.as_ref())
+            .map(|(_, arrived)| trace(arrived, &resolver.table(number)))
             .unwrap_or_default(),
         identity: args
             .peer_certificate
@@ -100,8 +109,12 @@ fn single(args: &ExplainArgs, table: &RouteTable, resolver: &Resolver) -> Result
     let text = if args.json {
         serde_json::to_string(&told)? + "\n"
     } else {
-        text::render(&question, &told.trace, &serde_json::to_value(&told.answer)?)
-            + &told.identity.as_ref().map(text::identity).unwrap_or_default()
+        text::render(
+            &question,
+            arrived.as_ref(),
+            &told.trace,
+            &serde_json::to_value(&told.answer)?,
+        ) + &told.identity.as_ref().map(text::identity).unwrap_or_default()
     };
     print(&text)?;
     Ok(if told.answer.is_found() {

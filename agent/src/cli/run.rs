@@ -22,6 +22,7 @@ use crate::claim_log::ClaimLog;
 use crate::config::Run;
 use crate::demand::CredentialDemand;
 use crate::engine::Engine;
+use crate::one_line::OneLine;
 use crate::shared::Shared;
 use crate::source::health::Health;
 use crate::translate::Settings;
@@ -42,7 +43,7 @@ pub(super) fn main(args: &RunArgs) -> Result<Conclusion> {
     }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| OneLine(std::io::stderr()))
         .with_ansi(false)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -94,7 +95,13 @@ async fn serve(run: Run) -> Result<()> {
         let serving = admin::bind(address)
             .await
             .with_context(|| format!("--admin {address}"))?;
-        tokio::spawn(admin::serve(serving, shared.clone(), until(stopped.clone())));
+        let hosts = run.admin_hosts.clone();
+        tokio::spawn(admin::serve(
+            serving,
+            shared.clone(),
+            hosts,
+            until(stopped.clone()),
+        ));
     }
     let (synced, first) = oneshot::channel();
     let follower = Follower {

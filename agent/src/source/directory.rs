@@ -296,7 +296,9 @@ impl DirectoryFollower {
             match self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(more.insert(folder.to_path_buf())),
                 Err(error) => {
-                    tracing::warn!(path = %folder.display(), %error, "cannot be watched; changes are seen by polling");
+                    // Tried again when it is looked at the next time: rights may come back.
+                    self.watched.remove(&folder);
+                    tracing::warn!(path = ?folder, %error, "cannot be watched; changes are seen by polling");
                 }
             }
         }

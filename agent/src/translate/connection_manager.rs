@@ -27,6 +27,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
 use prost::Name;
+use sealgate_core::arrival::{EscapedSlashes, PathNormalization};
 use sealgate_core::names;
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
@@ -47,7 +48,11 @@ const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(
     %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% \
     %STREAM_ID%\n";
 
-pub(super) fn build(port: &ServedPort, chain: &FilterChain) -> HttpConnectionManager {
+pub(super) fn build(
+    port: &ServedPort,
+    chain: &FilterChain,
+    paths: PathNormalization,
+) -> HttpConnectionManager {
     let xfcc = identity::forwarding(chain);
     HttpConnectionManager {
         stat_prefix: named::listener(port.number),
@@ -77,10 +82,24 @@ pub(super) fn build(port: &ServedPort, chain: &FilterChain) -> HttpConnectionMan
             upgrade_type: "websocket".to_owned(),
             ..Default::default()
         }],
-        normalize_path: wire::yes(),
-        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect.into(),
+        // Said even if it is not wanted: without a word Envoy takes its runtime's.
+        normalize_path: if paths.resolves_dots() {
+            wire::yes()
+        } else {
+            wire::no()
+        },
+        merge_slashes: paths.merges_slashes(),
+        path_with_escaped_slashes_action: escaped_slashes(paths).into(),
         route_specifier: Some(RouteSpecifier::RouteConfig(routes::build(port))),
         ..Default::default()
+    }
+}
+
+fn escaped_slashes(paths: PathNormalization) -> PathWithEscapedSlashesAction {
+    match paths.escaped_slashes() {
+        EscapedSlashes::Kept => PathWithEscapedSlashesAction::KeepUnchanged,
+        EscapedSlashes::Redirected => PathWithEscapedSlashesAction::UnescapeAndRedirect,
+        EscapedSlashes::Decoded => PathWithEscapedSlashesAction::UnescapeAndForward,
     }
 }
 

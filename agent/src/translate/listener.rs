@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::config::listener::v3::{
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
 use prost::Message as _;
+use sealgate_core::arrival::PathNormalization;
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::named::listener as name;
@@ -24,23 +25,25 @@ const HANDSHAKE_TIMEOUT_S: i64 = 15;
 const FILTER_CHAINS: u32 = 3;
 
 /// The listener of a port.
-pub(super) fn resource(port: &Arc<ServedPort>, listen: &str) -> Resource {
+pub(super) fn resource(port: &Arc<ServedPort>, listen: &str, paths: PathNormalization) -> Resource {
     Resource::encoded_later(Arc::new(Encoder {
         port: Arc::clone(port),
         listen: listen.to_owned(),
+        paths,
     }))
 }
 
 struct Encoder {
     port: Arc<ServedPort>,
     listen: String,
+    paths: PathNormalization,
 }
 
 /// The chains are written one after the other (parts of a message that follow each other are one message): thousands
 /// of them as messages at once would be most of the agent's memory.
 impl Body for Encoder {
     fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
-        let Self { port, listen } = self;
+        let Self { port, listen, paths } = self;
         sink(&build(port, listen).encode_to_vec());
         let mut part = Vec::new();
         if let Some(matcher) = choice::matcher(port) {
@@ -49,7 +52,7 @@ impl Body for Encoder {
             part.clear();
         }
         for chain in &port.chains {
-            prost::encoding::message::encode(FILTER_CHAINS, &filter_chain(port, chain), &mut part);
+            prost::encoding::message::encode(FILTER_CHAINS, &filter_chain(port, chain, *paths), &mut part);
             sink(&part);
             part.clear();
         }
@@ -71,7 +74,7 @@ fn build(port: &ServedPort, listen: &str) -> Listener {
     }
 }
 
-fn filter_chain(port: &ServedPort, chain: &FilterChain) -> envoy::FilterChain {
+fn filter_chain(port: &ServedPort, chain: &FilterChain, paths: PathNormalization) -> envoy::FilterChain {
     envoy::FilterChain {
         name: chain.name.to_string(),
         filter_chain_match: has_own_match(port, chain).then(|| FilterChainMatch {
@@ -80,7 +83,7 @@ fn filter_chain(port: &ServedPort, chain: &FilterChain) -> envoy::FilterChain {
         }),
         filters: identity::describing_filter(port, chain)
             .into_iter()
-            .chain([http(port, chain)])
+            .chain([http(port, chain, paths)])
             .collect(),
         transport_socket: tls::transport_socket(port.number, chain),
         transport_socket_connect_timeout: chain
@@ -96,11 +99,11 @@ fn has_own_match(port: &ServedPort, chain: &FilterChain) -> bool {
     !chain.server_names.is_empty() && !choice::is_needed(port)
 }
 
-fn http(port: &ServedPort, chain: &FilterChain) -> Filter {
+fn http(port: &ServedPort, chain: &FilterChain, paths: PathNormalization) -> Filter {
     Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(filter::ConfigType::TypedConfig(wire::any(
-            &connection_manager::build(port, chain),
+            &connection_manager::build(port, chain, paths),
         ))),
     }
 }
@@ -145,9 +148,9 @@ mod tests {
         whole.filter_chains = port
             .chains
             .iter()
-            .map(|chain| filter_chain(&port, chain))
+            .map(|chain| filter_chain(&port, chain, PathNormalization::Base))
             .collect();
-        let encoded = resource(&Arc::new(port), "127.0.0.1").body();
+        let encoded = resource(&Arc::new(port), "127.0.0.1", PathNormalization::Base).body();
         assert_eq!(Listener::decode(encoded.as_slice()), Ok(whole));
     }
 }

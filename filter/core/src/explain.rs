@@ -6,5 +6,5 @@ mod question;
 mod trace;
 
 pub use self::answer::BatchAnswer;
-pub use self::question::Question;
+pub use self::question::{EarlyAnswer, Question};
 pub use self::trace::{Failure, HostMatch, Trace, Trial, VirtualHost, trace};

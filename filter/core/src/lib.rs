@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+pub mod arrival;
 mod bounded;
 pub mod config;
 pub mod convert;

@@ -27,6 +27,15 @@ pub struct Gateway {
     pub addresses: AddressPolicy,
 }
 
+/// What a port is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reserved {
+    /// This port of Gateways, which is mapped there.
+    Mapped(u16),
+    /// An admin interface, Envoy's or the agent's, at this port.
+    Admin(u16),
+}
+
 impl Gateway {
     /// Budgets, and for whom they are.
     #[must_use]
@@ -41,6 +50,17 @@ impl Gateway {
     pub(super) fn is_selected(&self, spec: &GatewaySpec) -> bool {
         let mut selector = spec.selector.iter();
         selector.all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+
+    /// Why no server can have a port, whoever asks for it: what Envoy would bind for it is bound for something else.
+    pub(super) fn reserved(&self, port: u16) -> Option<Reserved> {
+        let bound = self.bind(port);
+        let mut others = self.port_map.iter().filter(|(from, _)| **from != port);
+        if let Some((from, _)) = others.find(|(_, to)| **to == bound) {
+            return Some(Reserved::Mapped(*from));
+        }
+        let is_admin = self.addresses.barred_ports.contains(&bound);
+        is_admin.then_some(Reserved::Admin(bound))
     }
 
     /// The port that Envoy binds for a Gateway's.

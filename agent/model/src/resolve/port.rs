@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::claims::{Claimant, HostClaims};
 use super::gateway::DeclaredServer;
 use super::member::Member;
+use super::own_gateway::Reserved;
 use super::rank::ServerId;
 use super::sharing::{MovedName, Sharing};
 use super::standing::{Judgement, Loss, LostHost, Refusal, ServerStanding, said};
@@ -26,6 +27,8 @@ pub(super) type HeldTls = BTreeMap<Vec<Arc<str>>, Arc<Tls>>;
 pub(super) struct Terms<'a> {
     pub(super) tenants: &'a Tenants,
     pub(super) on_demand_from: usize,
+    /// What the port is kept for, if it is.
+    pub(super) reserved: Option<Reserved>,
     pub(super) world: World<'a>,
 }
 
@@ -248,6 +251,9 @@ impl Servers {
     /// Why a server may have no host, whoever else asks for it.
     fn obstacle(&self, server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
         let namespace = &server.id.gateway.namespace;
+        if let Some(reserved) = terms.reserved {
+            return Some(Refusal::Reserved(reserved));
+        }
         if self.kind != Some(server.secure) {
             return Some(Refusal::Port);
         }

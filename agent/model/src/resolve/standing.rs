@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::claims::Claimant;
 use super::gateway::DeclaredServer;
 use super::member::Member;
+use super::own_gateway::Reserved;
 use super::tls::Served;
 use crate::few::Few;
 use crate::{Code, CredentialName};
@@ -17,6 +18,8 @@ pub(super) enum Refusal {
     Port,
     /// The operator keeps the port for others.
     PortNotAllowed,
+    /// What Envoy would bind for the port is bound for something else.
+    Reserved(Reserved),
     /// It names no certificate.
     NoCertificate,
     /// Its namespace may not name this Secret.
@@ -170,6 +173,13 @@ fn refused(server: &DeclaredServer, refusal: &Refusal) -> Option<(Code, &'static
         Refusal::Port => {
             let kind = if server.secure { "plain" } else { "for TLS" };
             let message = format!("another server has this port, which is {kind}, and stays");
+            Some((Code::PortCollision, "port", message))
+        }
+        Refusal::Reserved(reserved) => {
+            let message = match reserved {
+                Reserved::Mapped(from) => format!("--port-map binds port {from} there"),
+                Reserved::Admin(port) => format!("an admin interface has port {port}"),
+            };
             Some((Code::PortCollision, "port", message))
         }
         Refusal::PortNotAllowed => {

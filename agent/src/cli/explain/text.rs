@@ -9,15 +9,19 @@ use super::identity::Headers;
 /// The width of the first column.
 const LABEL: usize = 10;
 
-pub(super) fn render(question: &Question, trace: &Trace, answer: &Value) -> String {
+/// `arrived` is the request as rules see it; none if Envoy answers before that.
+pub(super) fn render(
+    question: &Question,
+    arrived: Option<&Question>,
+    trace: &Trace,
+    answer: &Value,
+) -> String {
     let mut page = Page::default();
     page.line("request", &request(question));
-    match &trace.host {
-        Some(own) => page.line("host", &host(own)),
-        None => page.line("host", &nobody(question)),
+    match arrived {
+        Some(arrived) => way(question, arrived, trace, &answer["matched"], &mut page),
+        None => page.line("decided", "Envoy, because of the path, before any rule"),
     }
-    page.table("tried", trace.earlier.iter().map(tried).collect());
-    page.line("decided", &decided(trace, &answer["matched"]));
     let decision = &answer["decision"];
     page.line("decision", decision["type"].as_str().unwrap_or_default());
     let mut rows = Vec::new();
@@ -25,6 +29,19 @@ pub(super) fn render(question: &Question, trace: &Trace, answer: &Value) -> Stri
     rows.retain(|(path, _)| path != "type");
     page.table("", rows);
     page.0
+}
+
+/// How a rule came to decide.
+fn way(question: &Question, arrived: &Question, trace: &Trace, matched: &Value, page: &mut Page) {
+    if arrived.path != question.path {
+        page.line("path", &format!("{} is what rules see", arrived.path));
+    }
+    match &trace.host {
+        Some(own) => page.line("host", &host(own)),
+        None => page.line("host", &nobody(question)),
+    }
+    page.table("tried", trace.earlier.iter().map(tried).collect());
+    page.line("decided", &decided(trace, matched));
 }
 
 /// What the upstream is told of the client.

@@ -1,7 +1,7 @@
 //! The filter's module, put where Envoy can read it.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -30,12 +30,29 @@ pub(super) fn install(given: Option<&Path>, socket: &Path) -> Result<PathBuf> {
     let hash = credential::hex(Sha256::digest(&bytes).get(..8).unwrap_or_default());
     let folder = socket.parent().unwrap_or(Path::new("/"));
     let path = folder.join(format!("sealgate-filter-{hash}.wasm"));
-    let temporary = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&bytes)?;
-        fs::rename(&temporary, &path)
-    };
-    write().with_context(|| format!("the filter cannot be put at {}", path.display()))?;
+    let is_there = fs::read(&path).is_ok_and(|there| there == bytes);
+    if !is_there {
+        put(&bytes, &path).with_context(|| format!("the filter cannot be put at {}", path.display()))?;
+    }
     Ok(path)
+}
+
+/// Whole or not at all, and nothing is left behind: a machine that lost its power, or whose disk is full, has no half module
+/// that a proxy could load.
+fn put(bytes: &[u8], path: &Path) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    // Of an agent that was killed meanwhile.
+    let _ = fs::remove_file(&temporary);
+    let write = || {
+        let mut file = File::create_new(&temporary)?;
+        file.write_all(bytes)?;
+        // A full disk may be noticed no sooner than that.
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }

@@ -11,6 +11,9 @@ use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity, SourceEvent, Sour
 use super::below::below;
 use super::kept::KeptObject;
 
+/// So many objects that a unit has twice are named.
+const MOST_AGAIN: usize = 100;
+
 /// What one unit kept when it was last read.
 #[derive(Debug)]
 struct UnitReading {
@@ -34,7 +37,9 @@ impl UnitReading {
             if name.kind == Kind::File {
                 findings.extend(entry.findings);
             } else if objects.contains_key(name) {
-                again.push(entry.object_ref);
+                if again.len() < MOST_AGAIN {
+                    again.push(entry.object_ref);
+                }
             } else {
                 objects.insert(name.clone(), KeptObject::new(entry));
             }

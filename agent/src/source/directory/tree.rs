@@ -27,6 +27,10 @@ use super::below::keys_below;
 
 /// Deeper than any real tree, and what ends a loop of links.
 const DEEPEST: usize = 32;
+/// By so many ways one folder, or one file, is followed: links beside each other multiply with every level.
+const MOST_WAYS: usize = 16;
+/// So many names are looked at in folders that only links lead to: a link may lead to the whole machine.
+const MOST_BEHIND_LINKS: usize = 20_000;
 const PEM_FILES: [&str; 9] = [
     "tls.crt",
     "tls.key",
@@ -78,6 +82,8 @@ impl Unit {
 struct Folder {
     real: Arc<Path>,
     ties: Vec<Arc<Path>>,
+    /// Names in it, if only links lead there.
+    behind_links: usize,
 }
 
 /// What is visited again when something moves.
@@ -101,6 +107,10 @@ impl Visit {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     root: PathBuf,
+    /// Where the root leads.
+    real_root: PathBuf,
+    /// Names in folders that only links lead to.
+    behind_links: usize,
     units: BTreeMap<Arc<Path>, Unit>,
     folders: BTreeMap<Arc<Path>, Folder>,
     /// Links that lead nowhere: they may lead to a folder once it comes.
@@ -124,6 +134,9 @@ impl Tree {
             File::open(&root)?;
         }
         let way = root_way(&root);
+        if let Ok(real) = &way.end {
+            tree.real_root.clone_from(real);
+        }
         tree.visit(root, way);
         Ok(tree)
     }
@@ -298,6 +311,9 @@ impl Tree {
         let is_wanted = is_root || is_manifest(&path);
         match way.end {
             Ok(real) if real.is_dir() => self.folder(path, &real, way.ties),
+            Ok(real) if is_wanted && *path != *real && self.ties.at(&real).count() >= MOST_WAYS => {
+                self.broken(path, Code::TooManyLinks, WAYS, way.ties);
+            }
             Ok(_) if is_wanted => self.add_unit(path, UnitKind::Manifest, way.ties),
             Ok(_) => {}
             Err(error) if is_loop(&error) => self.broken(path, Code::LinkLoop, LOOP, way.ties),
@@ -316,22 +332,36 @@ impl Tree {
         if above().count() > DEEPEST || above().any(|folder| *folder.real == *real) {
             return self.broken(path, Code::LinkLoop, LOOP, ties);
         }
+        let ways = self.names.get(real).map_or(0, |names| names.into_iter().count());
+        if ways >= MOST_WAYS && *path != *real {
+            return self.broken(path, Code::TooManyLinks, WAYS, ties);
+        }
         let real: Arc<Path> = if *path == *real {
             Arc::clone(&path)
         } else {
             real.into()
         };
+        let is_behind_links = !real.starts_with(&self.real_root);
+        let listed = self.list(&path, is_behind_links);
         self.ties.tie(&Visit::Entry(Arc::clone(&path)), &ties);
         self.ties.touch(Arc::clone(&real));
         let names = self.names.entry(Arc::clone(&real)).or_default();
         names.insert(Arc::clone(&path));
-        let folder = Folder { real, ties };
-        self.folders.insert(Arc::clone(&path), folder);
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) => return self.broken(path, Code::Unreadable, &error.to_string(), Vec::new()),
+        let behind_links = match &listed {
+            Ok(paths) if is_behind_links => paths.len(),
+            _ => 0,
         };
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        self.behind_links += behind_links;
+        let folder = Folder {
+            real,
+            ties,
+            behind_links,
+        };
+        self.folders.insert(Arc::clone(&path), folder);
+        let mut paths = match listed {
+            Ok(paths) => paths,
+            Err((code, message)) => return self.broken(path, code, &message, Vec::new()),
+        };
         paths.sort();
         let (pem, others): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|path| is_pem(path));
         self.pem(&path, &pem);
@@ -339,6 +369,22 @@ impl Tree {
             let way = self.way(&other);
             self.visit(other.into(), way);
         }
+    }
+
+    /// The names in a folder, or why they are not looked at.
+    fn list(&self, folder: &Path, is_behind_links: bool) -> Result<Vec<PathBuf>, (Code, String)> {
+        let entries = fs::read_dir(folder).map_err(|error| (Code::Unreadable, error.to_string()))?;
+        let paths = entries.flatten().map(|entry| entry.path());
+        if !is_behind_links {
+            return Ok(paths.collect());
+        }
+        let left = MOST_BEHIND_LINKS.saturating_sub(self.behind_links);
+        let paths: Vec<PathBuf> = paths.take(left + 1).collect();
+        if paths.len() > left {
+            let message = format!("links lead to more than {MOST_BEHIND_LINKS} files and folders outside");
+            return Err((Code::TooManyLinks, message));
+        }
+        Ok(paths)
     }
 
     fn pem(&mut self, folder: &Arc<Path>, files: &[PathBuf]) {
@@ -398,6 +444,7 @@ impl Tree {
         let Some(folder) = self.folders.remove(path) else {
             return;
         };
+        self.behind_links = self.behind_links.saturating_sub(folder.behind_links);
         self.ties.untie(&Visit::Entry(Arc::clone(path)), &folder.ties);
         if let Some(names) = self.names.get_mut(&folder.real) {
             names.remove(path);
@@ -410,6 +457,7 @@ impl Tree {
 }
 
 const LOOP: &str = "the links lead in a circle";
+const WAYS: &str = "links lead to the same place by 16 other ways already";
 
 /// Where the root leads, links in its folders included.
 fn root_way(root: &Path) -> Way {
@@ -449,6 +497,9 @@ fn stamp(path: &Path) -> impl Hash {
             file.ino(),
             file.mtime(),
             file.mtime_nsec(),
+            // Rights that came back are no change of the content.
+            file.ctime(),
+            file.ctime_nsec(),
             file.size(),
         )
     });

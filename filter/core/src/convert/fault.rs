@@ -108,6 +108,11 @@ fn http_status(status: i64, problems: &mut Problems) -> Option<AbortStatus> {
             format!("{status}: from 200 to 599"),
         );
     }
+    // Envoy's fault filter writes its text behind every status, and clients read it as the start of the next answer.
+    if matches!(status, 204 | 205 | 304) {
+        let message = format!("{status}: an answer of this status has no body, and an abort has one");
+        problems.refuse(ProblemCode::BadStatus, "fault.abort.httpStatus", message);
+    }
     known.map(AbortStatus::Http)
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::arrival::PathNormalization;
 use crate::config::HttpRoute;
 use crate::convert;
 use crate::explain::{BatchAnswer, Question};
@@ -45,7 +46,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
 
 fn ask(table: &RouteTable, question: Value) -> Value {
     let question: Question = serde_json::from_value(question).unwrap();
-    serde_json::to_value(BatchAnswer::new(&question, table)).unwrap()
+    serde_json::to_value(BatchAnswer::new(&question, table, PathNormalization::None)).unwrap()
 }
 
 fn to(host: &str) -> Value {

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Question;
+use super::{EarlyAnswer, Question};
+use crate::arrival::PathNormalization;
 use crate::cors::{CrossOrigin, Header};
 use crate::decision::{NotFound, Outcome, Route};
 use crate::rules::{
@@ -57,7 +58,7 @@ enum DecisionAnswer {
     NotFound {
         reason: &'static str,
     },
-    /// Of a table that no agent makes.
+    /// Of a table that no agent makes, or of a path that Envoy refuses.
     Failure {
         reason: &'static str,
     },
@@ -163,9 +164,20 @@ impl From<&ArchivedHeaderMutations> for HeaderAnswer {
 }
 
 impl BatchAnswer {
-    /// The answer to `question`.
+    /// The answer to `question`, whose path is brought into one form so far.
     #[must_use]
-    pub fn new(question: &Question, table: &RouteTable) -> Self {
+    pub fn new(question: &Question, table: &RouteTable, paths: PathNormalization) -> Self {
+        match question.arrive(paths) {
+            Ok(arrived) => Self::decided(&arrived, table),
+            Err(early) => Self {
+                id: question.id.clone(),
+                matched: None,
+                decision: early.into(),
+            },
+        }
+    }
+
+    fn decided(question: &Question, table: &RouteTable) -> Self {
         let decision = table.decide(question.listener_port(), question, || question.draw);
         Self {
             id: question.id.clone(),
@@ -190,6 +202,21 @@ impl BatchAnswer {
             self.decision,
             DecisionAnswer::NotFound { .. } | DecisionAnswer::Failure { .. }
         )
+    }
+}
+
+impl From<EarlyAnswer> for DecisionAnswer {
+    fn from(early: EarlyAnswer) -> Self {
+        match early {
+            EarlyAnswer::Redirect(location) => Self::Redirect {
+                status: 307,
+                location,
+                response_headers: HeaderAnswer::default(),
+            },
+            EarlyAnswer::Refusal => Self::Failure {
+                reason: "pathNormalization",
+            },
+        }
     }
 }
 

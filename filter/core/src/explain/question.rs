@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::arrival::{Arrival, PathNormalization, arrival};
 use crate::request::Request;
 
 /// One line of a batch.
@@ -46,7 +47,41 @@ fn root() -> String {
     "/".to_owned()
 }
 
+/// How Envoy answers by itself because of a path, before any rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EarlyAnswer {
+    /// 307, to this path.
+    Redirect(String),
+    /// 400: no path may be like that, or it asks for a redirect, which gRPC does not know.
+    Refusal,
+}
+
 impl Question {
+    /// The request as rules see it.
+    ///
+    /// # Errors
+    /// No rule sees it.
+    pub fn arrive(&self, paths: PathNormalization) -> Result<Self, EarlyAnswer> {
+        match arrival(&self.path, paths) {
+            Arrival::Seen(path) => Ok(Self {
+                path: path.into_owned(),
+                ..self.clone()
+            }),
+            Arrival::Refused => Err(EarlyAnswer::Refusal),
+            Arrival::Redirected(_) if self.is_grpc() => Err(EarlyAnswer::Refusal),
+            Arrival::Redirected(path) => Err(EarlyAnswer::Redirect(path)),
+        }
+    }
+
+    fn is_grpc(&self) -> bool {
+        let mut is_grpc = false;
+        self.header("content-type", &mut |value| {
+            let rest = value.strip_prefix(b"application/grpc");
+            is_grpc |= rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'+'));
+        });
+        is_grpc
+    }
+
     /// The Gateway's port that it comes in on.
     #[must_use]
     pub fn listener_port(&self) -> u16 {

@@ -105,6 +105,12 @@ fn an_answer_that_has_no_body_is_given_none() {
         assert_eq!(refusals(&with("a")), [refused]);
         assert_eq!(refusals(&with("")), []);
     }
+    for status in [204, 205, 304] {
+        let abort = format!(r#"{{"httpStatus":{status},"percentage":{{"value":1}}}}"#);
+        let json = format!(r#"{{"fault":{{"abort":{abort}}},"route":[{{"destination":{{"host":"a"}}}}]}}"#);
+        let refused = (ProblemCode::BadStatus, "fault.abort.httpStatus".to_owned());
+        assert_eq!(refusals(&json), [refused]);
+    }
     let early = r#"{"directResponse":{"status":103,"body":{"string":"a"}}}"#;
     let refused = (ProblemCode::BadStatus, "directResponse.status".to_owned());
     assert_eq!(refusals(early), [refused]);

@@ -40,8 +40,13 @@ fn metadata(rng: &mut Rng, kind: &str) -> Value {
     } else {
         pick(rng, &NAMES[..]).to_owned()
     };
-    // A name that is chosen often lets objects find, and replace, each other.
-    let name = if once_in(rng, 2) { "b".to_owned() } else { name };
+    // Few names, so that objects find and replace each other; Gateways have the fewest.
+    let few = if kind == "Gateway" { 4 } else { 24 };
+    let name = if once_in(rng, 6) {
+        name
+    } else {
+        format!("b{}", rng.u8(..few))
+    };
     let mut metadata = json!({"name": name, "namespace": pick(rng, NAMESPACES)});
     if kind == "Gateway" && once_in(rng, 4) {
         let identity = [
@@ -192,22 +197,23 @@ fn virtual_service(rng: &mut Rng) -> Value {
         // A delegate.
         return json!({"http": list(rng, 3, rule)});
     }
+    let odd = [
+        "mesh",
+        "b0",
+        "a-team/a-shop",
+        "b-team/a-bank",
+        "c-team/a-wild",
+        "b",
+        "",
+        "/",
+        "*",
+        "a/b/c",
+    ];
     let gateway = |rng: &mut Rng| {
-        let gateways = [
-            "b",
-            "b",
-            "bb",
-            "evil/b",
-            "a-team/a-shop",
-            "b-team/a-bank",
-            "c-team/a-wild",
-            "mesh",
-            "",
-            "/",
-            "a/b/c",
-            "*",
-        ];
-        json!(pick(rng, &gateways))
+        if once_in(rng, 4) {
+            return json!(pick(rng, &odd));
+        }
+        json!(format!("{}/b{}", pick(rng, NAMESPACES), rng.u8(..4)))
     };
     let mut spec = some(
         rng,
@@ -222,7 +228,7 @@ fn virtual_service(rng: &mut Rng) -> Value {
         ],
     );
     spec["hosts"] = list(rng, 3, |rng| json!(pick(rng, HOSTS)));
-    spec["gateways"] = list(rng, 2, gateway);
+    spec["gateways"] = list(rng, 4, gateway);
     spec["http"] = list(rng, 5, rule);
     spec
 }
@@ -254,8 +260,7 @@ fn rule(rng: &mut Rng) -> Value {
         0 => rule["redirect"] = redirect(rng),
         1 => rule["directResponse"] = direct_response(rng),
         2 => {
-            rule["delegate"] =
-                json!({"name": pick(rng, NAMES), "namespace": pick(rng, &["evil", "a-team", "", "default"])})
+            rule["delegate"] = json!({"name": format!("b{}", rng.u8(..24)), "namespace": pick(rng, &["evil", "a-team", "", "default"])})
         }
         3 => {}
         _ => rule["route"] = list(rng, 3, route),

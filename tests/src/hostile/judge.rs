@@ -32,52 +32,73 @@ pub(super) enum Known {
     Alice,
 }
 
-/// Waits until this edition is served; gives how long it took. In the meantime the one before is.
+/// Waits until this edition is served, with and without TLS: these are two hosts to the gateway. Gives how long it took. In
+/// the meantime the one before is served.
 ///
 /// # Errors
 /// Something else was, or it does not arrive.
 pub(super) async fn arrives(stage: &Stage, before: Edition, now: Edition) -> Result<Duration> {
     let start = Instant::now();
-    let mut open = None;
-    loop {
-        let mut connection = match open.take() {
-            Some(connection) => connection,
-            None => Connection::open_plain(stage.site.http).await?,
-        };
-        if let Some(answer) = connection.get_with("shop.test", "/", &SENT).await? {
-            let either = [before.web(), now.web()].map(|web| is_from(web, &answer, Known::Nobody));
-            if either.iter().all(Result::is_err) {
-                let [_, now] = either;
-                now.context("while a change of the platform's is on its way")?;
-            }
-            let step = answer
-                .headers
-                .get("x-step")
-                .and_then(|step| step.to_str().ok()?.parse().ok());
-            if step == Some(now.0) && is_from(now.web(), &answer, Known::Nobody).is_ok() {
-                return Ok(start.elapsed());
-            }
-            if !connection.is_over() {
-                open = Some(connection);
-            }
+    for is_secure in [false, true] {
+        let mut connection = None;
+        while !has_arrived(stage, is_secure, &mut connection, [before, now])
+            .await
+            .with_context(|| format!("a change is on its way, TLS: {is_secure}"))?
+        {
+            ensure!(
+                start.elapsed() < GIVEN_UP,
+                "a change of the platform's has not arrived after {GIVEN_UP:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        ensure!(
-            start.elapsed() < GIVEN_UP,
-            "a change of the platform's has not arrived after {GIVEN_UP:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    Ok(start.elapsed())
+}
+
+async fn has_arrived(
+    stage: &Stage,
+    is_secure: bool,
+    kept: &mut Option<Connection>,
+    [before, now]: [Edition; 2],
+) -> Result<bool> {
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None if is_secure => open(stage, "shop.test", &stage.clients.nobody, &stage.shop.der).await?,
+        None => Connection::open_plain(stage.site.http).await?,
+    };
+    let Some(answer) = connection.get_with("shop.test", "/", &SENT).await? else {
+        return Ok(false);
+    };
+    if !connection.is_over() {
+        *kept = Some(connection);
+    }
+    let is_now = is_from(now.web(), &answer, Known::Nobody);
+    if is_from(before.web(), &answer, Known::Nobody).is_err() {
+        is_now.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    }
+    let step = answer
+        .headers
+        .get("x-step")
+        .and_then(|step| step.to_str().ok()?.parse().ok());
+    Ok(step == Some(now.0) && is_now.is_ok())
 }
 
 /// Waits until the new certificates and the new authority are served; gives how long it took.
 ///
 /// # Errors
 /// They do not arrive.
-pub(super) async fn rotated(stage: &Stage) -> Result<Duration> {
+pub(super) async fn rotated(stage: &Stage, edition: Edition) -> Result<Duration> {
     let start = Instant::now();
+    let fresh = stage.fresh();
     let arrival = eventually("the platform's rotation arrives", GIVEN_UP, || async {
         let (shop, bank) = (&stage.clients.nobody, &stage.clients.alice);
-        open(stage, "shop.test", shop, &stage.shop.der).await?;
+        open(stage, "shop.test", shop, &stage.shop.der)
+            .await
+            .context("shop.test")?;
+        let mut new = open(stage, &fresh, shop, &stage.shop.der)
+            .await
+            .context("a new host")?;
+        is_from(edition.web(), &ask(&mut new, &fresh, "/").await?, Known::Nobody).context("a new host")?;
         let mut open = open(stage, "bank.test", bank, &stage.bank.der).await?;
         is_from("bank", &ask(&mut open, "bank.test", "/").await?, Known::Alice)
     });

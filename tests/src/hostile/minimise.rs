@@ -12,8 +12,8 @@ use crate::eventually;
 /// So long is tried.
 const LIMIT: Duration = Duration::from_secs(120);
 const START: Duration = Duration::from_secs(20);
-/// Changes of the platform's beside the objects.
-const CHANGES: u64 = 4;
+/// Changes of the platform's after the last object.
+const CHANGES: usize = 4;
 
 /// The fewest objects that were found to disturb, and how they do; none if all of them together do not, on machines that
 /// have just started.
@@ -37,30 +37,34 @@ pub(super) async fn minimise(objects: &[String]) -> Result<Option<(Vec<String>, 
     Ok(Some((least, why)))
 }
 
-/// How these objects disturb, if they do.
+/// How these objects disturb, if they do, when they come one after the other.
 async fn disturbance(objects: &[String]) -> Result<Option<String>> {
     let mut stage = Stage::start().await?;
     eventually("the platform serves", START, || unharmed(&stage, Edition(0))).await?;
-    for (at, object) in objects.iter().enumerate() {
-        stage.replace(&format!("hostile-{at:03}.yaml"), Some(object))?;
-    }
-    for step in 1..=CHANGES {
-        stage.publish(Edition(step))?;
-        let seen = match arrives(&stage, Edition(step - 1), Edition(step)).await {
+    let written = objects.iter().map(Some).chain([None; CHANGES]);
+    for (at, object) in (0..).zip(written) {
+        if let Some(object) = object {
+            stage.replace(&format!("hostile-{at:03}.yaml"), Some(object))?;
+        }
+        match change(&mut stage, at).await {
             Ok(took) if took > PROMPT => return Ok(Some(format!("a change takes {took:?}"))),
-            Ok(_) => after(&mut stage, Edition(step)).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = seen {
-            return Ok(Some(format!("{error:#}")));
+            Ok(_) => {}
+            Err(error) => return Ok(Some(format!("{error:#}"))),
         }
     }
     Ok(None)
 }
 
-async fn after(stage: &mut Stage, edition: Edition) -> Result<()> {
+/// A change of the platform's, then a rotation.
+async fn change(stage: &mut Stage, at: u64) -> Result<Duration> {
+    let [before, now, then] = [0, 1, 2].map(|more| Edition(2 * at + more));
+    stage.publish(now)?;
+    let took = arrives(stage, before, now).await?;
     stage.rotate()?;
-    rotated(stage).await?;
-    unharmed(stage, edition).await?;
-    alive(stage).await
+    stage.publish(then)?;
+    let rotated = rotated(stage, then).await?;
+    arrives(stage, now, then).await?;
+    unharmed(stage, then).await?;
+    alive(stage).await?;
+    Ok(took.max(rotated))
 }

@@ -22,7 +22,12 @@ pub(super) fn text(rng: &mut Rng, mut object: Value) -> Option<String> {
     if once_in(rng, 8) {
         text = damage_bytes(rng, &text);
     }
-    (!KNOWN_KILLERS.iter().any(|killer| text.contains(killer))).then_some(text)
+    (!is_known(&text)).then_some(text)
+}
+
+fn is_known(text: &str) -> bool {
+    let has_all = |texts: &&[&str]| texts.iter().all(|part| text.contains(part));
+    KNOWN_KILLERS.iter().any(|texts| has_all(texts))
 }
 
 /// Damages one thing below `spec`, or what stands in its stead.

@@ -3,17 +3,24 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// What is known to disturb and is not mended yet: no object that is made has such a text. To be emptied.
-pub(super) const KNOWN_KILLERS: &[&str] = &[
-    // The host of a refused rule's destination is told by `zero-weight` as it is, and makes a line of the agent's log.
-    r"x\nforged line",
+/// What is known to disturb and is not mended yet: no object is made that has all texts of an entry. To be emptied.
+pub(super) const KNOWN_KILLERS: &[&[&str]] = &[
+    // Findings tell names and hosts as they are, and so a line feed in one begins a line of the agent's log.
+    &[r"\nforged line"],
+    // The name of a trust bundle as that of a server's certificate: Envoy keeps what it cannot use, and refuses the port's listener
+    // from the next change on.
+    &[r#"-cacert""#],
+    // What one Gateway says of identity headers is told by every plain server of the port, those of others included.
+    &["sealgate.dev/identity", r#""protocol":"HTTP""#],
 ];
 
 /// How a line of the agent's log begins that the agent has not written; every value with a line feed goes on with it.
 pub(super) const FORGED: &str = "forged line";
 
 /// Namespaces of the attacker; the platform's namespaces come before them.
-pub(super) const NAMESPACES: &[&str] = &["evil", "evil-too", "default"];
+pub(super) const NAMESPACES: &[&str] = &[
+    "evil", "evil", "evil", "evil-too", "default", "evil-too", "default",
+];
 
 /// Names of objects. A directory has no times: the smaller name is the older object, and the platform's begin with `a-`.
 pub(super) const NAMES: &[&str] = &[

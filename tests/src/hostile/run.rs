@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -30,10 +30,12 @@ pub struct FuzzArgs {
     pub time: Duration,
     /// Which objects are made.
     pub seed: u64,
+    /// None are made: those of this file are tried.
+    pub replay: Option<PathBuf>,
 }
 
 impl FuzzArgs {
-    /// `--seconds N --seed N`.
+    /// `--seconds N --seed N --replay FILE`.
     ///
     /// # Errors
     /// It is something else.
@@ -41,16 +43,18 @@ impl FuzzArgs {
         let mut args = Self {
             time: Duration::from_secs(60),
             seed: fastrand::u64(..1_000_000),
+            replay: None,
         };
         while let Some(name) = arguments.next() {
             let value = arguments
                 .next()
-                .with_context(|| format!("{name} wants a number"))?;
-            let number: u64 = value.parse().with_context(|| format!("{name} {value}"))?;
+                .with_context(|| format!("{name} wants a value"))?;
+            let number = || value.parse().with_context(|| format!("{name} {value}"));
             match name.as_str() {
-                "--seconds" => args.time = Duration::from_secs(number),
-                "--seed" => args.seed = number,
-                other => bail!("{other}: there are --seconds and --seed"),
+                "--seconds" => args.time = Duration::from_secs(number()?),
+                "--seed" => args.seed = number()?,
+                "--replay" => args.replay = Some(value.into()),
+                other => bail!("{other}: there are --seconds, --seed and --replay"),
             }
         }
         Ok(args)
@@ -62,6 +66,9 @@ impl FuzzArgs {
 /// # Errors
 /// The platform was disturbed; what did it lies in a folder below `failures`.
 pub async fn fuzz(args: &FuzzArgs, failures: &Path) -> Result<()> {
+    if let Some(file) = &args.replay {
+        return replay(file).await;
+    }
     let start = Instant::now();
     let mut run = Run::start(args).await?;
     let mut disturbance = None;
@@ -88,6 +95,18 @@ pub async fn fuzz(args: &FuzzArgs, failures: &Path) -> Result<()> {
         writeln_all(&format!("refused by Envoy: {reason}"));
     }
     Ok(())
+}
+
+/// Tries the objects of a file, which `---` parts.
+async fn replay(file: &Path) -> Result<()> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let objects: Vec<_> = text.split("\n---\n").map(str::to_owned).collect();
+    let Some((least, why)) = minimise::minimise(&objects).await? else {
+        writeln_all(&format!("{} objects disturb nobody", objects.len()));
+        return Ok(());
+    };
+    writeln_all(&shortened(&least.join("\n---\n")));
+    bail!("the platform was disturbed: {why}")
 }
 
 /// Long lines are cut: the files have all of them.
@@ -164,7 +183,11 @@ impl Run {
 
     async fn rotate(&mut self) -> Result<Duration> {
         self.stage.rotate()?;
-        let took = rotated(&self.stage).await?;
+        self.edition = Edition(self.edition.0 + 1);
+        self.stage.publish(self.edition)?;
+        let before = Edition(self.edition.0 - 1);
+        let rotated = rotated(&self.stage, self.edition).await?;
+        let took = rotated + arrives(&self.stage, before, self.edition).await?;
         self.tally.rotation(took);
         Ok(took)
     }
@@ -196,7 +219,7 @@ impl Run {
     }
 
     /// Everything that helps to see it again.
-    fn keep(&self, error: &anyhow::Error, failures: &Path) -> Result<std::path::PathBuf> {
+    fn keep(&self, error: &anyhow::Error, failures: &Path) -> Result<PathBuf> {
         let folder = failures.join(format!("seed-{}-step-{}", self.tally.seed, self.tally.steps));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("why.txt"), format!("{error:#}\n"))?;

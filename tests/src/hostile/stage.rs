@@ -24,6 +24,8 @@ pub(super) struct Stage {
     pub(super) bank: Leaf,
     pub(super) wild: Leaf,
     pub(super) clients: FuzzClients,
+    /// How often certificates were rotated; each time a host by TLS is another one, and with it the listener.
+    rotations: u64,
     servers: Authority,
     roots: [Handmade; 2],
     upstreams: [u16; 6],
@@ -117,6 +119,7 @@ impl Stage {
             bank,
             wild,
             clients,
+            rotations: 0,
             servers,
             roots: [own, other],
             upstreams,
@@ -125,11 +128,18 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Gives `shop.test` and `bank.test` new certificates, and the bank's clients another authority.
+    /// The host that is new since the last rotation, with the certificate of `shop.test`.
+    pub(super) fn fresh(&self) -> String {
+        format!("fresh-{}.test", self.rotations)
+    }
+
+    /// Gives `shop.test` and `bank.test` new certificates, and the bank's clients another authority; with the edition that is
+    /// published next there is a new host.
     ///
     /// # Errors
     /// The file system's.
     pub(super) fn rotate(&mut self) -> Result<()> {
+        self.rotations += 1;
         self.roots.swap(0, 1);
         std::mem::swap(&mut self.clients.alice, &mut self.clients.former);
         let [own, _] = &self.roots;
@@ -170,7 +180,7 @@ impl Stage {
     pub(super) fn platform(&self, edition: Edition) -> String {
         let [web, web_too, bank, audit, wild, docs] = self.upstreams;
         let web = if edition.web() == "web" { web } else { web_too };
-        let (step, subset) = (edition.0, edition.subset());
+        let (step, subset, fresh) = (edition.0, edition.subset(), self.fresh());
         format!(
             "{}{}{}{}",
             entries(&[
@@ -183,7 +193,7 @@ impl Stage {
             gateway(
                 "a-team",
                 "a-shop",
-                "shop.test",
+                &format!("shop.test\", \"a-team/{fresh}"),
                 "{mode: SIMPLE, credentialName: shop}",
                 true
             ) + &gateway(
@@ -210,7 +220,7 @@ spec: {{host: web, subsets: [{{name: {subset}, labels: {{version: good}}}}]}}
             routes(
                 "a-team",
                 "a-shop",
-                "shop.test",
+                &format!("shop.test\", \"{fresh}"),
                 &format!(
                     "  - headers: {{response: {{set: {{x-step: '{step}'}}}}}}\n    route: [{{destination: {{host: web, subset: {subset}, port: {{number: 80}}}}}}]\n"
                 )

@@ -20,6 +20,8 @@ const START: Duration = Duration::from_secs(30);
 const LOOK: u64 = 5;
 /// After so many, the platform's certificates are others.
 const ROTATION: u64 = 7;
+/// After so many, Envoy is another one.
+const RESTART: u64 = 250;
 /// So many steps are kept to be shown.
 const KEPT: usize = 20;
 
@@ -156,6 +158,9 @@ impl Run {
         if self.history.len() > KEPT {
             self.history.pop_front();
         }
+        if self.tally.steps.is_multiple_of(RESTART) {
+            self.restart().await.context("a new Envoy")?;
+        }
         if self.change().await? > PROMPT {
             // Whatever else the machine does may be slow once.
             let again = self.change().await?;
@@ -181,6 +186,19 @@ impl Run {
         Ok(())
     }
 
+    /// A new Envoy gets everything at once.
+    async fn restart(&mut self) -> Result<()> {
+        // Its counters are gone with it.
+        self.look().await?;
+        self.tally.restarted();
+        self.stage.site.kill_envoy();
+        self.stage.site.start_envoy(|bootstrap, _| bootstrap).await?;
+        eventually("the platform serves", START, || {
+            unharmed(&self.stage, self.edition)
+        })
+        .await
+    }
+
     async fn rotate(&mut self) -> Result<Duration> {
         self.stage.rotate()?;
         self.edition = Edition(self.edition.0 + 1);
@@ -198,6 +216,9 @@ impl Run {
         self.edition = now;
         let took = arrives(&self.stage, before, now).await?;
         self.tally.arrival(took);
+        if took > PROMPT {
+            writeln_all(&format!("step {}: a change takes {took:?}", self.tally.steps));
+        }
         Ok(took)
     }
 
@@ -212,7 +233,7 @@ impl Run {
         let numbers = counters
             .lines()
             .filter_map(|line| line.rsplit(": ").next()?.parse::<u64>().ok());
-        self.tally.rejected = numbers.sum();
+        self.tally.rejected(numbers.sum());
         self.tally.memory = self.tally.memory.max(site.agent_memory()?);
         self.tally.findings(&site.status().await?);
         Ok(())

@@ -19,12 +19,13 @@ pub(super) struct Tally {
     pub(super) steps: u64,
     pub(super) objects: usize,
     pub(super) disturbances: usize,
-    /// Envoy's counters of what it rejected.
-    pub(super) rejected: u64,
     /// The most memory that the agent had, in bytes.
     pub(super) memory: u64,
     /// What was refused by a proxy, in its words.
     pub(super) refused: BTreeSet<String>,
+    /// Envoy's counters of what it rejected: of those that are gone, and of the one that runs.
+    rejected: [u64; 2],
+    restarts: u64,
     codes: BTreeMap<String, usize>,
     last: BTreeSet<String>,
     arrivals: Vec<Duration>,
@@ -47,6 +48,19 @@ impl Tally {
     /// A rotation of the platform's took so long.
     pub(super) fn rotation(&mut self, took: Duration) {
         self.rotations.push(took);
+    }
+
+    /// What Envoy's counters say.
+    pub(super) fn rejected(&mut self, count: u64) {
+        let [_, now] = &mut self.rejected;
+        *now = count;
+    }
+
+    /// Envoy is another one, whose counters begin anew.
+    pub(super) fn restarted(&mut self) {
+        let [before, now] = self.rejected;
+        self.rejected = [before + now, 0];
+        self.restarts += 1;
     }
 
     /// Counts the findings of `/api/status` that were not there at the last look.
@@ -106,8 +120,9 @@ impl fmt::Display for Tally {
         writeln!(f, "findings: {}", codes.join(", "))?;
         writeln!(
             f,
-            "refused by Envoy: {} times ({} reasons told of the objects); agent's memory up to {} MB",
-            self.rejected,
+            "refused by {} Envoys: {} times ({} reasons told of the objects); agent's memory up to {} MB",
+            self.restarts + 1,
+            self.rejected.iter().sum::<u64>(),
             self.refused.len(),
             self.memory / 1_000_000
         )?;

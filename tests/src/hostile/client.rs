@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use fastrand::Rng;
 
-use super::pools::{once_in, pick};
+use super::chance::{once_in, pick};
 use super::stage::Stage;
 use crate::client::{Connection, Tls};
 use crate::raw::RawRequest;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use super::grammar::{Ground, object};
+use super::chance::once_in;
+use super::grammar::object;
+use super::ground::Ground;
 use super::mutate;
-use super::pools::once_in;
 
 /// So many files, of up to so many objects each.
 const FILES: usize = 8;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::grammar::Ground;
+use super::ground::Ground;
 use crate::client::{Tls, Version};
 use crate::clients::with_any_sni;
 use crate::echo;

@@ -52,7 +52,13 @@ async fn disturbance(objects: &[String]) -> Result<Option<String>> {
             Err(error) => return Ok(Some(format!("{error:#}"))),
         }
     }
-    Ok(None)
+    stage.restart().await?;
+    let last = Edition(2 * u64::try_from(objects.len() + CHANGES)?);
+    let again = eventually("a new Envoy serves the platform", START, || {
+        unharmed(&stage, last)
+    })
+    .await;
+    Ok(again.err().map(|error| format!("{error:#}")))
 }
 
 /// A change of the platform's, then a rotation.

@@ -11,6 +11,10 @@ pub(super) const KNOWN_KILLERS: &[&[&str]] = &[
     &["sealgate.dev/identity", r#""protocol":"HTTP""#],
 ];
 
+/// Whether a Gateway may ask for the very port that the platform's 80 or 443 is mapped to: known to disturb and not mended
+/// yet, for a new Envoy then refuses the platform's listener, whose name comes later. To become true.
+pub(super) const ASKS_FOR_MAPPED_PORTS: bool = false;
+
 /// How a line of the agent's log begins that the agent has not written; every value with a line feed goes on with it.
 pub(super) const FORGED: &str = "forged line";
 

@@ -72,7 +72,7 @@ pub async fn fuzz(args: &FuzzArgs, failures: &Path) -> Result<()> {
         return replay(file).await;
     }
     let start = Instant::now();
-    let mut run = Run::start(args).await?;
+    let mut run = Run::start(args, failures).await?;
     let mut disturbance = None;
     while start.elapsed() < args.time && disturbance.is_none() {
         disturbance = run.step().await.err();
@@ -81,7 +81,8 @@ pub async fn fuzz(args: &FuzzArgs, failures: &Path) -> Result<()> {
     if let Some(error) = disturbance {
         run.tally.disturbances += 1;
         // What it says of itself comes last: the search for less takes its time.
-        let folder = run.keep(&error, failures)?;
+        let folder = run.keep(&error)?;
+        writeln_all(&shortened(run.history.back().map_or("", String::as_str)));
         writeln_all(&format!(
             "disturbance at step {}: {error:#}\nkept in {}\n{}",
             run.tally.steps,
@@ -129,10 +130,11 @@ struct Run {
     tally: Tally,
     /// The latest steps: each file that was written, or taken away.
     history: VecDeque<String>,
+    failures: PathBuf,
 }
 
 impl Run {
-    async fn start(args: &FuzzArgs) -> Result<Self> {
+    async fn start(args: &FuzzArgs, failures: &Path) -> Result<Self> {
         let stage = Stage::start().await?;
         eventually("the platform serves", START, || unharmed(&stage, Edition(0))).await?;
         Ok(Self {
@@ -142,6 +144,7 @@ impl Run {
             edition: Edition(0),
             tally: Tally::new(args.seed),
             history: VecDeque::new(),
+            failures: failures.to_owned(),
         })
     }
 
@@ -191,8 +194,7 @@ impl Run {
         // Its counters are gone with it.
         self.look().await?;
         self.tally.restarted();
-        self.stage.site.kill_envoy();
-        self.stage.site.start_envoy(|bootstrap, _| bootstrap).await?;
+        self.stage.restart().await?;
         eventually("the platform serves", START, || {
             unharmed(&self.stage, self.edition)
         })
@@ -217,7 +219,12 @@ impl Run {
         let took = arrives(&self.stage, before, now).await?;
         self.tally.arrival(took);
         if took > PROMPT {
-            writeln_all(&format!("step {}: a change takes {took:?}", self.tally.steps));
+            let folder = self.keep(&anyhow::anyhow!("a change takes {took:?}"))?;
+            writeln_all(&format!(
+                "step {}: a change takes {took:?}, {}",
+                self.tally.steps,
+                folder.display()
+            ));
         }
         Ok(took)
     }
@@ -240,8 +247,10 @@ impl Run {
     }
 
     /// Everything that helps to see it again.
-    fn keep(&self, error: &anyhow::Error, failures: &Path) -> Result<PathBuf> {
-        let folder = failures.join(format!("seed-{}-step-{}", self.tally.seed, self.tally.steps));
+    fn keep(&self, error: &anyhow::Error) -> Result<PathBuf> {
+        let folder = self
+            .failures
+            .join(format!("seed-{}-step-{}", self.tally.seed, self.tally.steps));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("why.txt"), format!("{error:#}\n"))?;
         fs::write(folder.join("platform.yaml"), self.stage.platform(self.edition))?;
@@ -250,8 +259,6 @@ impl Run {
         fs::write(folder.join("last-steps.yaml"), &history)?;
         fs::copy(self.stage.site.agent_log(), folder.join("agent.log"))?;
         fs::copy(self.stage.site.envoy_log(), folder.join("envoy.log"))?;
-        let last = self.history.back().map(String::as_str).unwrap_or_default();
-        writeln_all(&shortened(last));
         Ok(folder)
     }
 

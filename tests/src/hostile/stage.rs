@@ -7,12 +7,16 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::ground::Ground;
+use super::pools::ASKS_FOR_MAPPED_PORTS;
 use crate::client::{Tls, Version};
 use crate::clients::with_any_sni;
 use crate::echo;
 use crate::handmade::{Content, Handmade};
 use crate::pki::{Authority, Leaf};
 use crate::site::{Site, free_port};
+
+/// So many ports may be asked for beside the usual ones.
+const PORTS: usize = 8;
 
 /// See the module.
 #[derive(Debug)]
@@ -102,8 +106,11 @@ impl Stage {
         for (port, name) in upstreams.iter_mut().zip(names) {
             *port = echo::start(name).await?;
         }
-        let mut ports = vec![site.http, site.https, site.admin, site.envoy_admin];
-        for _ in 0..4 {
+        let mut ports = vec![site.admin, site.envoy_admin];
+        if ASKS_FOR_MAPPED_PORTS {
+            ports.extend([site.http, site.https]);
+        }
+        while ports.len() < PORTS {
             ports.push(free_port()?);
         }
         let ground = Ground {
@@ -149,6 +156,15 @@ impl Stage {
             leaf.write(&self.site.dir().join(name))?;
         }
         Ok(fs::write(self.site.dir().join("bank/ca.crt"), own.pem())?)
+    }
+
+    /// A new Envoy in the place of the one that runs.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) async fn restart(&mut self) -> Result<()> {
+        self.site.kill_envoy();
+        self.site.start_envoy(|bootstrap, _| bootstrap).await
     }
 
     /// Writes the platform's objects.

@@ -10,8 +10,8 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WantsClientCert};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -19,6 +19,7 @@ use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, HandshakeKind, SignatureScheme,
     SupportedProtocolVersion,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -101,6 +102,22 @@ impl Tls {
         })
     }
 
+    /// A configuration for [`Connection::open_as`], which shows these certificates to whoever asks.
+    ///
+    /// # Errors
+    /// The key cannot be used.
+    pub fn for_any_sni(version: Version, resolver: Option<Arc<dyn ResolvesClientCert>>) -> Result<Self> {
+        let provider = crate::any_sni::provider();
+        Self::of(provider, version, &[&rustls::version::TLS13], |builder| {
+            let mut config = match resolver {
+                Some(resolver) => builder.with_client_cert_resolver(resolver),
+                None => builder.with_no_client_auth(),
+            };
+            config.resumption = rustls::client::Resumption::disabled();
+            Ok(config)
+        })
+    }
+
     /// Any configuration, of these TLS versions.
     ///
     /// # Errors
@@ -110,7 +127,16 @@ impl Tls {
         protocols: &[&'static SupportedProtocolVersion],
         finish: impl FnOnce(ConfigBuilder<ClientConfig, WantsClientCert>) -> Result<ClientConfig>,
     ) -> Result<Self> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        Self::of(aws_lc_rs::default_provider(), version, protocols, finish)
+    }
+
+    fn of(
+        provider: CryptoProvider,
+        version: Version,
+        protocols: &[&'static SupportedProtocolVersion],
+        finish: impl FnOnce(ConfigBuilder<ClientConfig, WantsClientCert>) -> Result<ClientConfig>,
+    ) -> Result<Self> {
+        let provider = Arc::new(provider);
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(protocols)?
             .dangerous()
@@ -180,7 +206,30 @@ impl Connection {
     }
 
     async fn open_unbounded(port: u16, name: &str, tls: &Tls) -> Result<Self> {
-        let stream = tls.connect(port, name).await?;
+        Self::over(tls.connect(port, name).await?, tls.version).await
+    }
+
+    /// The same with any bytes as server name, or none, if `tls` is [`Tls::for_any_sni`].
+    ///
+    /// # Errors
+    /// Either failed, or took too long.
+    pub async fn open_as(port: u16, sni: Option<&[u8]>, tls: &Tls) -> Result<Self> {
+        let open = async {
+            Self::over(
+                crate::any_sni::connect(&tls.config, port, sni).await?,
+                tls.version,
+            )
+            .await
+        };
+        tokio::time::timeout(LIMIT, open)
+            .await
+            .context("a handshake takes too long")?
+    }
+
+    async fn over<S>(stream: TlsStream<S>, version: Version) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let leaf = certificates
             .first()
@@ -188,7 +237,7 @@ impl Connection {
             .context("no certificate was shown")?;
         let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         let io = TokioIo::new(stream);
-        let sender = match tls.version {
+        let sender = match version {
             Version::H1 => {
                 let (sender, connection) = http1::handshake(io).await?;
                 tokio::spawn(connection);
@@ -237,6 +286,24 @@ impl Connection {
     /// # Errors
     /// It was sent, and not answered.
     pub async fn get(&mut self, host: &str, path: &str) -> Result<Option<Answer>> {
+        self.get_with(host, path, &[]).await
+    }
+
+    /// The same with more headers.
+    ///
+    /// # Errors
+    /// As those of [`Self::get`].
+    pub async fn get_with(
+        &mut self,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Option<Answer>> {
+        let request = |uri: &str| {
+            headers.iter().fold(Request::get(uri), |request, (name, value)| {
+                request.header(*name, *value)
+            })
+        };
         let exchange = async {
             let sent = match &mut self.sender {
                 Sender::H1(sender) => {
@@ -244,7 +311,7 @@ impl Connection {
                         return Ok(None);
                     }
                     sender
-                        .send_request(Request::get(path).header("host", host).body(Empty::new())?)
+                        .send_request(request(path).header("host", host).body(Empty::new())?)
                         .await
                 }
                 Sender::H2(sender) => {
@@ -252,7 +319,7 @@ impl Connection {
                         return Ok(None);
                     }
                     let url = format!("https://{host}{path}");
-                    sender.send_request(Request::get(url).body(Empty::new())?).await
+                    sender.send_request(request(&url).body(Empty::new())?).await
                 }
             };
             match sent {

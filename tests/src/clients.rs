@@ -228,6 +228,15 @@ pub fn client(
     })
 }
 
+/// A client with any server name, which shows this certificate.
+///
+/// # Errors
+/// The key cannot be used.
+pub fn with_any_sni(leaf: Option<&Handmade>, version: Version) -> Result<Tls> {
+    let shows = leaf.map(|leaf| Shows::new(leaf, &[leaf])).transpose()?;
+    Tls::for_any_sni(version, shows.map(|shows| Arc::new(shows) as _))
+}
+
 /// Shows a certificate without having read it.
 #[derive(Debug)]
 struct Shows(Arc<CertifiedKey>);

@@ -1,6 +1,7 @@
 //! The harness: the real Envoy, the agent, certificates, upstreams and load. Processes and folders end with the
 //! value that holds them.
 
+mod any_sni;
 pub mod bench;
 pub mod beside;
 pub mod by_hand;
@@ -17,6 +18,7 @@ pub mod fields;
 pub mod flavour;
 pub mod handmade;
 pub mod hello;
+pub mod hostile;
 pub mod kube;
 pub mod load;
 pub mod manifests;

@@ -392,6 +392,11 @@ impl Site {
         Ok(())
     }
 
+    /// Kills Envoy (SIGKILL).
+    pub fn kill_envoy(&mut self) {
+        self.envoy = None;
+    }
+
     /// The agent's resident memory, in bytes.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz` with libFuzzer. The compiler's own coverage pass is all that it
-//! takes, so the stable compiler does, and `cargo fuzz` is not needed.
+//! `cargo xtask fuzz`: the targets of `tests/fuzz` with libFuzzer, and the tenants. The compiler's own coverage pass is all
+//! that libFuzzer takes, so the stable compiler does, and `cargo fuzz` is not needed.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{cargo, run};
+use crate::{cargo, debug_program, run};
 
 /// A target, and how long its inputs get.
 const TARGETS: [(&str, u32); 4] = [
@@ -16,6 +16,8 @@ const TARGETS: [(&str, u32); 4] = [
     ("request", 512),
     ("objects", 4096),
 ];
+/// The target that is a program of the harness: a hostile namespace beside a platform, with a real agent and Envoy.
+const TENANTS: &str = "tenants";
 const FOLDER: &str = "tests/fuzz";
 /// What `cargo fuzz --sanitizer none` builds with.
 const COVERAGE: [&str; 7] = [
@@ -30,9 +32,9 @@ const COVERAGE: [&str; 7] = [
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// certificate, table, request or objects; all by default
+    /// certificate, table, request, objects or tenants; all by default
     target: Option<String>,
-    /// How often each is run
+    /// How often each is run; tenants go by seconds alone, 60 by default
     #[arg(long, default_value_t = 10_000_000)]
     runs: u64,
     /// No longer than this many seconds each
@@ -44,11 +46,33 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
-    let chosen = |name: &str| args.target.as_deref().is_none_or(|only| only == name);
-    let targets: Vec<_> = TARGETS.iter().filter(|(name, _)| chosen(name)).collect();
-    if targets.is_empty() {
-        bail!("there are {}", TARGETS.map(|(name, _)| name).join(", "));
+    let (targets, has_tenants) = chosen(args.target.as_deref())?;
+    if !targets.is_empty() {
+        with_coverage(&targets, args)?;
     }
+    if has_tenants {
+        tenants(args)?;
+    }
+    Ok(())
+}
+
+type Target = (&'static str, u32);
+
+/// The targets of libFuzzer that are asked for, and whether the tenants are; no name is that of all.
+fn chosen(only: Option<&str>) -> Result<(Vec<Target>, bool)> {
+    let is_chosen = |name: &str| only.is_none_or(|only| only == name);
+    let targets: Vec<_> = TARGETS.into_iter().filter(|(name, _)| is_chosen(name)).collect();
+    if targets.is_empty() && !is_chosen(TENANTS) {
+        bail!(
+            "there are {} and {TENANTS}",
+            TARGETS.map(|(name, _)| name).join(", ")
+        );
+    }
+    Ok((targets, is_chosen(TENANTS)))
+}
+
+/// Those of libFuzzer.
+fn with_coverage(targets: &[Target], args: &Args) -> Result<()> {
     // With a target of its own, build scripts and macros are left as they are.
     let triple = host()?;
     let mut build = cargo(&["build", "--release", "--target", &triple]);
@@ -58,6 +82,16 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         fuzz(&programs, name, *longest, args)?;
     }
     Ok(())
+}
+
+/// With the debug build: its checks of numbers are on, and the tests have built it.
+fn tenants(args: &Args) -> Result<()> {
+    let seconds = args
+        .seconds
+        .map(|seconds| ["--seconds".to_owned(), seconds.to_string()]);
+    let seed = args.seed.map(|seed| ["--seed".to_owned(), seed.to_string()]);
+    let arguments: Vec<String> = seconds.into_iter().chain(seed).flatten().collect();
+    debug_program("fuzz-tenants", &arguments)
 }
 
 fn host() -> Result<String> {
@@ -86,4 +120,24 @@ fn fuzz(programs: &Path, name: &str, longest: u32, args: &Args) -> Result<()> {
         .arg(found)
         .arg(Path::new(FOLDER).join("corpus").join(name));
     run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_name_everything_is_run_and_else_one_target() {
+        let names = |only: Option<&str>| {
+            let (targets, has_tenants) = chosen(only).unwrap();
+            (
+                targets.into_iter().map(|(name, _)| name).collect::<Vec<_>>(),
+                has_tenants,
+            )
+        };
+        assert_eq!(names(None), (TARGETS.map(|(name, _)| name).to_vec(), true));
+        assert_eq!(names(Some("table")), (vec!["table"], false));
+        assert_eq!(names(Some("tenants")), (vec![], true));
+        chosen(Some("tenant")).unwrap_err();
+    }
 }

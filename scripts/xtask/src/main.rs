@@ -268,6 +268,24 @@ fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Re
     run(&mut command)
 }
 
+/// Runs a program of the harness on the debug build.
+fn debug_program(name: &str, arguments: &[String]) -> Result<()> {
+    setup()?;
+    let agent = build(true)?;
+    let module = agent.with_file_name("sealgate_filter.wasm");
+    let mut command = cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "sealgate-tests",
+        "--bin",
+        name,
+        "--",
+    ]);
+    command.args(arguments).env("SEALGATE_FILTER_WASM", module);
+    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))
+}
+
 fn lint() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     // The agent stands without Kubernetes too.

@@ -1,0 +1,122 @@
+//! `agent/docs/connections.md`, from what was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sealgate_tests::clients::SeenRequest;
+
+use super::oracle::{Caller, Variant};
+
+/// What was seen on one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    sni: String,
+    caller: Caller,
+    /// By host as it is spelled in the servers; nothing if there was no connection.
+    statuses: BTreeMap<String, u16>,
+}
+
+impl Seen {
+    pub(crate) fn new(sni: Option<&[u8]>, caller: Caller, seen: &[(String, SeenRequest)]) -> Self {
+        let sni = match sni {
+            None => "none".to_owned(),
+            Some(long) if long.len() > 100 => format!("{} bytes", long.len()),
+            Some(sni) => format!("`{}`", String::from_utf8_lossy(sni)),
+        };
+        Self {
+            sni,
+            caller,
+            statuses: seen
+                .iter()
+                .map(|(host, answer)| (host.clone(), answer.status))
+                .collect(),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Page(String);
+
+const HEAD: &str = "# Connections and hosts
+
+Which host is answered on which connection, as a test has seen it with the real Envoy (`tests/tests/chain_pairs.rs`, which
+writes this page with `SEALGATE_WRITE_DOCS=1` and fails if it is stale).
+
+The rule: Envoy chooses a filter chain by the server name that the client sends (SNI), and so a server. A request on the
+connection is answered by the rules of its host if that server is the host's own, or if both ask the same of clients: the
+same mode, trust bundle, demanded names, TLS versions and suites. Else it is answered with 421. A host that belongs to no
+server is answered with 404. By plain HTTP the hosts are those of plain servers, and nothing is told of clients.
+
+Envoy compares server names without case, and takes a name with a dot at its end for another one; `Host` is compared without
+case, port, and the dot at its end: the spellings of a host were all answered alike. Which chain it was, the certificate showed
+that the handshake got; and upstreams were told of the client what that chain had verified.
+
+A and B are authorities of clients: Alice and Bob have certificates of A, Carol has one of B, and Nobody has none. \"By name\" is
+`subjectAltNames` with Alice's. A dash is a server name or client that gets no connection.
+
+The first table of each section has a row for each chain, the second says which server names find
+it.
+";
+
+impl Page {
+    /// A section.
+    pub(crate) fn add(&mut self, variant: Variant, all: &[Seen]) {
+        if self.0.is_empty() {
+            HEAD.clone_into(&mut self.0);
+        }
+        let hosts = variant.hosts();
+        let mut lines = format!("\n## {}\n\n| chain | clients |", variant.title());
+        hosts.iter().for_each(|host| lines += &format!(" `{host}` |"));
+        lines += &format!("\n{}\n", "|---".repeat(hosts.len() + 2) + "|");
+        let mut chains: BTreeMap<String, (BTreeSet<Caller>, BTreeSet<String>)> = BTreeMap::new();
+        let mut names: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for seen in all {
+            let found = variant.chain(Some(seen.sni.trim_matches('`').as_bytes()));
+            let found = if seen.sni == "none" {
+                variant.chain(None)
+            } else {
+                found
+            };
+            let chain = found.filter(|_| !seen.statuses.is_empty());
+            let chain = chain.map(|own| format!("`{}`: {}", own.pattern, own.mode.words()));
+            let row: Vec<_> = hosts
+                .iter()
+                .filter_map(|host| seen.statuses.get(*host))
+                .map(u16::to_string)
+                .collect();
+            names.entry(&seen.sni).or_default().extend(chain.clone());
+            if let Some(chain) = chain {
+                let (callers, rows) = chains.entry(chain).or_default();
+                callers.insert(seen.caller);
+                rows.insert(row.join(" | "));
+            }
+        }
+        for (chain, (callers, rows)) in &chains {
+            let callers: Vec<_> = callers.iter().map(|caller| format!("{caller:?}")).collect();
+            // One, if all clients and spellings had the same answers.
+            for row in rows {
+                lines += &format!("| {chain} | {} | {row} |\n", callers.join(", "));
+            }
+        }
+        lines += "\n| chain | server names that find it |\n|---|---|\n";
+        let mut finders: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, chains) in names {
+            let chains: Vec<_> = chains.into_iter().collect();
+            let chains = if chains.is_empty() {
+                "-".to_owned()
+            } else {
+                chains.join("; ")
+            };
+            finders.entry(chains).or_default().push(name);
+        }
+        for (chains, names) in finders {
+            lines += &format!("| {chains} | {} |\n", names.join(", "));
+        }
+        self.0 += &lines;
+    }
+
+    /// All of it.
+    pub(crate) fn text(&self) -> String {
+        self.0.clone()
+    }
+}

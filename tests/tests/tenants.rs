@@ -126,9 +126,7 @@ impl Stand {
 
     /// The platform's objects; everything goes to this subset of its service.
     fn platform(&self, subset: &str) -> Result<()> {
-        let servers = https("team-a/shop.test", "credentialName: edge")
-            + &http(80, "team-a/shop.test")
-            + &http(80, "*.a.test");
+        let servers = https("team-a/shop.test", "credentialName: edge") + &http(80, "team-a/shop.test");
         let service = "web.team-a.svc.cluster.local";
         let rules =
             format!("  - route: [{{destination: {{host: web, subset: {subset}, port: {{number: 80}}}}}}]\n");
@@ -145,6 +143,7 @@ spec: {{host: web, subsets: [{{name: {subset}, labels: {{version: good}}}}]}}
             service_entry("team-a", service, self.web, ", labels: {version: good}"),
             subsets,
             routes("team-a", "shop", HOST, &rules),
+            gateway("istio-system", "wild", &http(80, "team-a/*.a.test")),
         ];
         self.site.write("platform.yaml", &objects.concat())
     }
@@ -234,7 +233,7 @@ spec: {{host: {web}, subsets: [{{name: web, labels: {{version: stolen}}}}]}}
             "Gateway team-b/zzz",
         ),
         (
-            "a name within another's wildcard",
+            "a name within a wildcard that is kept for another",
             own(&http(80, "pay.a.test")) + &routes("team-b", "aaa", "pay.a.test", &to("/", "stolen.test")),
             "host-reserved",
             gateway,

@@ -169,8 +169,8 @@ codes! {
             "another server has this host; whoever had it first keeps it, and the server has its other hosts"
             => "remove it from one";
         HostReserved = "host-reserved" [Error]:
-            "the host lies within a wider one that another namespace has, and is not open to this one"
-            => "ask its owner for `NAMESPACE/HOST` in its server, or the operator for a line of `--tenancy-policy`";
+            "the host lies within a wildcard that the operator keeps for other namespaces"
+            => "ask the operator for `NAMESPACE/HOST` in its server, or for a line of `--tenancy-policy`";
         NotAllowed = "not-allowed" [Error]:
             "`--tenancy-policy` keeps the host or port for other namespaces" => "ask the operator";
         SecretNotGranted = "secret-not-granted" [Error]:

@@ -80,8 +80,9 @@ impl Tenants {
         !self.is_tenant(namespace) || is_listed() || self.policy.grants_secret(namespace, secret)
     }
 
-    /// Whether a host within a wider one, which another namespace has, is taken by that. `open_to` are the namespaces whose
-    /// routes the wider server takes; none is everybody's.
+    /// Whether a host within a wider one, which `holder` has, is kept from a namespace: the operator keeps it for those whom
+    /// the wider server is open to; none is everybody. A tenant's wildcard keeps nothing, or anybody could keep all new
+    /// hosts from everybody by being early.
     #[must_use]
     pub fn is_reserved(
         &self,
@@ -89,11 +90,8 @@ impl Tenants {
         holder: &str,
         mut open_to: impl Iterator<Item = Option<Arc<str>>>,
     ) -> bool {
-        if !self.is_tenant(namespace) || namespace == holder {
-            return false;
-        }
-        let is_operators = self.is_operator(holder);
-        !open_to.any(|open| open.map_or(is_operators, |open| *open == *namespace))
+        let is_kept = self.is_tenant(namespace) && self.is_operator(holder);
+        is_kept && !open_to.any(|open| open.is_none_or(|open| *open == *namespace))
     }
 
     /// Whose word an object of this namespace is, for a host.
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_for_those_whom_they_list_and_wide_hosts_for_those_to_whom_they_are_open() {
+    fn secrets_are_for_those_whom_they_list_and_the_operators_hosts_for_whom_they_are_open_to() {
         let tenants = |tenancy| Tenants {
             tenancy,
             gateway: "gw".to_owned(),
@@ -175,10 +173,9 @@ mod tests {
         let reserved = |namespace, holder, open: &[Option<&str>]| {
             own.is_reserved(namespace, holder, open.iter().map(|open| open.map(Arc::from)))
         };
-        assert!(reserved("b", "a", &[None]) && reserved("b", "a", &[Some("a")]));
-        assert!(!reserved("b", "a", &[Some("b")]) && !reserved("a", "a", &[Some("a")]));
-        assert!(!reserved("b", "gw", &[None]) && reserved("b", "gw", &[Some("a")]));
-        assert!(!reserved("gw", "a", &[Some("a")]));
-        assert!(!single.is_reserved("b", "a", [None].into_iter()));
+        assert!(reserved("b", "gw", &[Some("a")]) && reserved("b", "root", &[Some("a"), Some("c")]));
+        assert!(!reserved("a", "gw", &[Some("a")]) && !reserved("b", "gw", &[None]));
+        assert!(!reserved("gw", "root", &[Some("a")]) && !reserved("b", "a", &[Some("a")]));
+        assert!(!single.is_reserved("b", "gw", [Some("a".into())].into_iter()));
     }
 }

@@ -19,8 +19,10 @@ pub fn object(object: &Object) -> Vec<Finding> {
     let mut report = ObjectReport::new(object.object_ref());
     match object {
         Object::VirtualService(_, spec) => {
-            virtual_service(spec, &mut report);
-            lint::virtual_service(spec, &mut report);
+            if regexes(spec, &mut report) {
+                virtual_service(spec, &mut report);
+                lint::virtual_service(spec, &mut report);
+            }
         }
         Object::Gateway(meta, spec) => {
             gateway::check(spec, &mut report);
@@ -31,6 +33,22 @@ pub fn object(object: &Object) -> Vec<Finding> {
         Object::Secret(_) | Object::Service(..) | Object::EndpointSlice(..) | Object::Endpoints(..) => {}
     }
     report.into_findings()
+}
+
+/// Whether its regexes are within the limit: each of them is compiled more than once to come.
+fn regexes(spec: &VirtualServiceSpec, report: &mut ObjectReport) -> bool {
+    let mut meter = convert::RegexMeter::default();
+    let beyond = spec.http.iter().position(|rule| !meter.add(rule));
+    if let Some(at) = beyond {
+        let megabytes = convert::limits::REGEXES >> 20;
+        report.add(
+            Severity::Error,
+            Code::OverLimit,
+            format!("spec.http[{at}]"),
+            format!("the regexes up to here take more than {megabytes} MB compiled, which is the limit of an object"),
+        );
+    }
+    beyond.is_none()
 }
 
 fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {

@@ -11,10 +11,12 @@ mod headers;
 pub mod limits;
 mod matches;
 mod mirror;
+mod regexes;
 mod retry;
 mod rewrite;
 
 pub use code::ProblemCode;
+pub use regexes::RegexMeter;
 
 use crate::config::{Destination, HttpRoute};
 use crate::rules::{RuleConfig, RuleOrigin};

@@ -2,6 +2,7 @@
 //! whole value matches: of all engines it is the one that is both fast and small, and it takes many patterns at once.
 
 mod cache;
+mod known;
 mod lru;
 mod replacement;
 mod work;
@@ -16,6 +17,7 @@ use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, Look};
 
 pub(crate) use cache::{Digest, Regexes, digest};
+pub(crate) use known::{fit_together, size};
 pub(crate) use replacement::Replacement;
 
 use crate::undecided::Undecided;
@@ -45,12 +47,7 @@ impl From<BadRegex> for Undecided {
 
 /// Whether a pattern is one.
 pub(crate) fn check(pattern: &str) -> Result<(), BadRegex> {
-    Automaton::of(&[pattern], REGEX_BYTES).map(drop)
-}
-
-/// Whether patterns can be tried together: not if that takes too much memory.
-pub(crate) fn fit_together(patterns: &[&str]) -> bool {
-    Automaton::of(patterns, SET_BYTES).is_ok()
+    known::size(pattern).map(drop)
 }
 
 /// What every value that the pattern takes begins with.

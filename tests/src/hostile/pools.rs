@@ -1,19 +1,7 @@
 //! Values from which hostile objects are made: plausible ones, those of attacks that are known, and nonsense.
 
 /// What is known to disturb and is not mended yet: no object is made that has all texts of an entry. To be emptied.
-pub(super) const KNOWN_KILLERS: &[&[&str]] = &[
-    // Findings tell names and hosts as they are, and so a line feed in one begins a line of the agent's log.
-    &[r"\nforged line"],
-    // The name of a trust bundle as that of a server's certificate: Envoy keeps what it cannot use, and refuses the port's listener
-    // from the next change on.
-    &[r#"-cacert""#],
-    // What one Gateway says of identity headers is told by every plain server of the port, those of others included.
-    &["sealgate.dev/identity", r#""protocol":"HTTP""#],
-];
-
-/// Whether a Gateway may ask for the very port that the platform's 80 or 443 is mapped to: known to disturb and not mended
-/// yet, for a new Envoy then refuses the platform's listener, whose name comes later. To become true.
-pub(super) const ASKS_FOR_MAPPED_PORTS: bool = false;
+pub(super) const KNOWN_KILLERS: &[&[&str]] = &[];
 
 /// How a line of the agent's log begins that the agent has not written; every value with a line feed goes on with it.
 pub(super) const FORGED: &str = "forged line";

@@ -22,6 +22,8 @@ const LOOK: u64 = 5;
 const ROTATION: u64 = 7;
 /// After so many, Envoy is another one.
 const RESTART: u64 = 250;
+/// After so many, the agent is another one.
+const AGENT_RESTART: u64 = 170;
 /// So many steps are kept to be shown.
 const KEPT: usize = 20;
 
@@ -163,6 +165,9 @@ impl Run {
         }
         if self.tally.steps.is_multiple_of(RESTART) {
             self.restart().await.context("a new Envoy")?;
+        }
+        if self.tally.steps.is_multiple_of(AGENT_RESTART) {
+            self.stage.restart_agent().await.context("a new agent")?;
         }
         if self.change().await? > PROMPT {
             // Whatever else the machine does may be slow once.

@@ -7,13 +7,21 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::ground::Ground;
-use super::pools::ASKS_FOR_MAPPED_PORTS;
 use crate::client::{Tls, Version};
 use crate::clients::with_any_sni;
 use crate::echo;
 use crate::handmade::{Content, Handmade};
 use crate::pki::{Authority, Leaf};
 use crate::site::{Site, free_port};
+
+/// Who may name which certificate. The attackers may name one of the platform's, too.
+const POLICY: &str = "
+secrets:
+- names: [shop, bank, wild, bank-cacert]
+  namespaces: [a-team, b-team, c-team]
+- names: [evil, wild]
+  namespaces: [evil, evil-too, default]
+";
 
 /// So many ports may be asked for beside the usual ones.
 const PORTS: usize = 8;
@@ -69,9 +77,14 @@ impl Stage {
     /// # Errors
     /// Something does not start.
     pub(super) async fn start() -> Result<Self> {
-        let flags = ["--tenancy=namespaces", "--allow-local-upstreams=true"];
         let mut site = Site::prepare().await?;
-        site.flags = flags.map(str::to_owned).to_vec();
+        let beside = site.dir().with_file_name("policy.yaml");
+        fs::write(&beside, POLICY)?;
+        site.flags = vec![
+            format!("--tenancy-policy={}", beside.display()),
+            format!("--state-dir={}", site.dir().with_file_name("state").display()),
+            "--allow-local-upstreams=true".to_owned(),
+        ];
         "info".clone_into(&mut site.log_level);
         let root = || Handmade::root("clients");
         let ([own, other, foreign], servers) = ([root()?, root()?, root()?], Authority::new("CA")?);
@@ -106,10 +119,7 @@ impl Stage {
         for (port, name) in upstreams.iter_mut().zip(names) {
             *port = echo::start(name).await?;
         }
-        let mut ports = vec![site.admin, site.envoy_admin];
-        if ASKS_FOR_MAPPED_PORTS {
-            ports.extend([site.http, site.https]);
-        }
+        let mut ports = vec![site.admin, site.envoy_admin, site.http, site.https];
         while ports.len() < PORTS {
             ports.push(free_port()?);
         }
@@ -165,6 +175,15 @@ impl Stage {
     pub(super) async fn restart(&mut self) -> Result<()> {
         self.site.kill_envoy();
         self.site.start_envoy(|bootstrap, _| bootstrap).await
+    }
+
+    /// A new agent in the place of the one that runs, which takes its claims over.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) async fn restart_agent(&mut self) -> Result<()> {
+        self.site.kill_agent();
+        self.site.start_agent().await
     }
 
     /// Writes the platform's objects.

@@ -292,7 +292,7 @@ impl Servers {
             return Judgement::refused(obstacle);
         }
         let lost = self.claim(server, terms.tenants);
-        let own = without(server, &lost);
+        let own = untold(without(server, &lost), terms.tenants);
         if own.hosts.is_empty() {
             return Judgement {
                 lost,
@@ -382,6 +382,17 @@ impl Servers {
             });
         }
     }
+}
+
+/// Plain servers share a chain, and what upstreams are told of its connections: of that a tenant says nothing.
+fn untold(server: Arc<DeclaredServer>, tenants: &Tenants) -> Arc<DeclaredServer> {
+    if server.secure || server.identity.is_none() || !tenants.is_tenant(&server.id.gateway.namespace) {
+        return server;
+    }
+    Arc::new(DeclaredServer {
+        identity: None,
+        ..DeclaredServer::clone(&server)
+    })
 }
 
 /// The server with the hosts that it has.

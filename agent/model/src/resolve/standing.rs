@@ -7,6 +7,7 @@ use super::gateway::DeclaredServer;
 use super::member::Member;
 use super::own_gateway::Reserved;
 use super::tls::Served;
+use crate::annotation;
 use crate::few::Few;
 use crate::{Code, CredentialName};
 use crate::{Finding, Severity};
@@ -121,7 +122,7 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement) -> Vec<Finding
             findings
                 .extend(refused(server, refusal).map(|(code, field, message)| finding(code, field, message)));
         }
-        ServerStanding::Plain => {}
+        ServerStanding::Plain => findings.extend(untold(server, standing)),
         ServerStanding::Secure(served, _) => {
             let effect = if served.held {
                 "the former one is served on"
@@ -135,6 +136,22 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement) -> Vec<Finding
         }
     }
     findings
+}
+
+/// What a Gateway says of identity headers on a port that it shares with strangers.
+fn untold(server: &DeclaredServer, standing: &Judgement) -> Option<Finding> {
+    let carried_out = standing.server.as_ref()?;
+    (server.identity.is_some() && carried_out.identity.is_none()).then(|| Finding {
+        severity: Severity::Warning,
+        code: Code::NotCarriedOut,
+        object: server.id.gateway.gateway(),
+        field: Some(format!("metadata.annotations[{}]", annotation::IDENTITY)),
+        message: format!(
+            "port {} has no TLS, and all namespaces share what is told of its connections: only the operator's Gateways say \
+             it",
+            server.port
+        ),
+    })
 }
 
 fn loss(lost: &LostHost) -> (Code, String) {
@@ -153,8 +170,8 @@ fn loss(lost: &LostHost) -> (Code, String) {
         Loss::Within(wider, namespace) => (
             Code::HostReserved,
             format!(
-                "{host} lies within {wider} of the namespace {namespace}, which keeps it: a server that is open to this \
-                 namespace (NAMESPACE/{wider}), or --tenancy-policy, lets it have the host"
+                "{host} lies within {wider}, which {namespace} keeps for other namespaces: a server there that is open to \
+                 this one (NAMESPACE/{wider}), or --tenancy-policy, allows it"
             ),
         ),
         Loss::NotAllowed => (
@@ -191,7 +208,7 @@ fn refused(server: &DeclaredServer, refusal: &Refusal) -> Option<(Code, &'static
             let message = format!(
                 "Secret {name} does not say that Gateways of {namespace} may name it: annotate it with {}: {namespace}, \
                  list it in --tenancy-policy, or trust all namespaces by --tenancy single",
-                crate::annotation::ALLOWED_NAMESPACES,
+                annotation::ALLOWED_NAMESPACES,
             );
             Some((Code::SecretNotGranted, "tls.credentialName", message))
         }

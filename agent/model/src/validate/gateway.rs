@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sealgate_core::config::{GatewaySpec, Server, ServerTls};
 
 use super::{is_host, is_port, split_host};
+use crate::BUNDLE_SUFFIX;
 use crate::manifest::is_name;
 use crate::report::ObjectReport;
 use crate::{Code, Severity};
@@ -171,6 +172,13 @@ fn names(tls: &ServerTls, refuse: &mut impl FnMut(Code, &str, String)) {
     let several = tls.credential_names.iter().enumerate();
     let several = several.map(|(at, name)| (format!("credentialNames[{at}]"), name));
     for (place, name) in single.chain(several) {
+        let is_bundle = place != "caCertCredentialName" && name.ends_with(BUNDLE_SUFFIX);
+        if is_bundle {
+            let message = format!(
+                "{name:?}: a name that ends in {BUNDLE_SUFFIX} is a trust bundle's, and no key pair's"
+            );
+            refuse(Code::BadCredentialName, &format!("tls.{place}"), message);
+        }
         // An empty one is as good as none.
         if !name.is_empty() && !is_name(name) {
             let message =

@@ -16,6 +16,9 @@ pub const PATH: usize = 4 << 10;
 /// Bytes of the body of a `directResponse`; Istio's limit.
 pub const BODY: usize = 1 << 20;
 
+/// Bytes that the different regexes of a VirtualService take, compiled.
+pub const REGEXES: usize = 8 << 20;
+
 /// So many of them.
 pub(super) fn count(found: usize, limit: usize, field: &str, problems: &mut Problems) {
     if found > limit {

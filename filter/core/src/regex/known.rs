@@ -9,7 +9,7 @@ use super::{Automaton, BadRegex, Digest, REGEX_BYTES, SET_BYTES, digest};
 const COUNT: usize = 8_192;
 
 #[derive(Debug, Default)]
-struct Known {
+struct Remembered {
     /// What a pattern takes compiled, in bytes.
     patterns: HashMap<Digest, Result<usize, BadRegex>>,
     /// Whether patterns can be tried together.
@@ -17,7 +17,7 @@ struct Known {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Known> = RefCell::default();
+    static KNOWN: RefCell<Remembered> = RefCell::default();
 }
 
 /// What a pattern takes compiled, in bytes.

@@ -38,12 +38,15 @@ pub struct Acknowledgement {
 /// One type of one stream, as a pure state machine: messages and changes in, responses out.
 pub(crate) trait Machine {
     /// What the proxy says.
-    type Request;
+    type Request: Send;
     /// What it is told.
     type Response;
 
     /// A machine that nobody has spoken to yet. Secrets without a namespace are looked up in `namespace`.
     fn new(kind: TypeUrl, namespace: Arc<str>) -> Self;
+
+    /// Whether a request goes on with what the proxy was told on an earlier stream.
+    fn resumes(request: &Self::Request) -> bool;
 
     /// Takes a request: what it says about an earlier response, and the answer to what it asks for.
     fn on_request(

@@ -10,15 +10,20 @@ use super::{Acknowledgement, Machine};
 use crate::demand::Delta;
 use crate::snapshot::{Snapshot, TypeUrl};
 
+/// No proxy asks for more before it is answered.
+const MOST_DEFERRED: usize = 256;
+
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct StreamState<M> {
+pub(crate) struct StreamState<M: Machine> {
     namespace: Arc<str>,
     snapshot: Arc<Snapshot>,
     machines: BTreeMap<TypeUrl, Followed<M>>,
     hold: Hold,
     /// None until clusters are asked for.
     settling: Option<Settling>,
+    /// What a proxy asks for that came back: it goes on with older routes until it has the clusters of the newer ones.
+    deferred: Vec<(TypeUrl, M::Request)>,
 }
 
 #[derive(Debug)]
@@ -36,15 +41,42 @@ impl<M: Machine> StreamState<M> {
             machines: BTreeMap::new(),
             hold: Hold::default(),
             settling: None,
+            deferred: Vec::new(),
         }
     }
 
     pub(crate) fn on_request(
         &mut self,
         kind: TypeUrl,
-        request: &M::Request,
+        request: M::Request,
         now: Instant,
     ) -> (Option<Acknowledgement>, Vec<(TypeUrl, M::Response)>) {
+        if self.is_deferred(kind, &request, now) {
+            self.deferred.push((kind, request));
+            return (None, self.flush(now));
+        }
+        let (acknowledgement, response) = self.answer(kind, &request);
+        let mut responses: Vec<_> = response.map(|response| (kind, response)).into_iter().collect();
+        responses.extend(self.flush(now));
+        (acknowledgement, responses)
+    }
+
+    /// Whether an answer would make workers use clusters that are on their way.
+    fn is_deferred(&mut self, kind: TypeUrl, request: &M::Request, now: Instant) -> bool {
+        let is_waiting = self.deferred.iter().any(|(own, _)| *own == kind);
+        let is_first = !self.machines.contains_key(&kind);
+        let may_wait = is_waiting || (Hold::concerns(kind) && is_first && M::resumes(request));
+        may_wait && self.deferred.len() < MOST_DEFERRED && {
+            let settling = self.is_settling();
+            self.hold.holds(settling, now)
+        }
+    }
+
+    fn answer(
+        &mut self,
+        kind: TypeUrl,
+        request: &M::Request,
+    ) -> (Option<Acknowledgement>, Option<M::Response>) {
         if kind == TypeUrl::Cluster && self.settling.is_none() {
             self.settling = Some(Settling::new(&self.snapshot));
         }
@@ -52,10 +84,7 @@ impl<M: Machine> StreamState<M> {
             machine: M::new(kind, Arc::clone(&self.namespace)),
             seen: Arc::clone(&self.snapshot),
         });
-        let (acknowledgement, response) = followed.machine.on_request(request, &self.snapshot);
-        let mut responses: Vec<_> = response.map(|response| (kind, response)).into_iter().collect();
-        responses.extend(self.flush(now));
-        (acknowledgement, responses)
+        followed.machine.on_request(request, &self.snapshot)
     }
 
     pub(crate) fn on_snapshot(
@@ -118,10 +147,28 @@ impl<M: Machine> StreamState<M> {
             let response = followed.machine.on_change(&changed, &self.snapshot);
             responses.extend(response.map(|response| (kind, response)));
         }
+        held |= self.answer_deferred(&mut responses, now);
         if !held {
             self.hold.release();
         }
         responses
+    }
+
+    /// Answers what was deferred, if nothing is waited for any more; says whether something is.
+    fn answer_deferred(&mut self, responses: &mut Vec<(TypeUrl, M::Response)>, now: Instant) -> bool {
+        if self.deferred.is_empty() {
+            return false;
+        }
+        let settling = self.is_settling();
+        if self.hold.holds(settling, now) {
+            return true;
+        }
+        for (kind, request) in std::mem::take(&mut self.deferred) {
+            // It answers nothing that was sent on this stream, and so acknowledges nothing.
+            let (_, response) = self.answer(kind, &request);
+            responses.extend(response.map(|response| (kind, response)));
+        }
+        false
     }
 
     /// Those of the clusters that have endpoints. A cluster that changes is a new one to Envoy, and warms until it is

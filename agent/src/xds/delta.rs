@@ -68,6 +68,10 @@ impl Machine for DeltaSubscription {
         }
     }
 
+    fn resumes(request: &DeltaRequest) -> bool {
+        !request.initial_versions.is_empty()
+    }
+
     fn forget(&mut self, names: &[Arc<str>]) {
         names.iter().for_each(|name| drop(self.sent.remove(name)));
     }

@@ -242,7 +242,7 @@ impl Discovery {
                     let stream = proxy.get_or_insert_with(|| self.proxies.connect(M::node(&message)));
                     let Some(kind) = kind_of::<M>(&message, only)? else { continue };
                     let (acknowledgement, responses) =
-                        connection.on_request(kind, &M::request(message), Instant::now());
+                        connection.on_request(kind, M::request(message), Instant::now());
                     if connection.asked(kind) > MOST_NAMES {
                         return Err(Status::resource_exhausted(format!("more than {MOST_NAMES} names")));
                     }

@@ -12,6 +12,8 @@ use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SotwRequest {
     pub(crate) names: Vec<String>,
+    /// What the proxy has, if anything; of an earlier stream if it has no nonce.
+    pub(crate) version: String,
     pub(crate) nonce: String,
     pub(crate) error: Option<String>,
 }
@@ -62,6 +64,10 @@ impl Machine for SotwSubscription {
             open: Open::default(),
             nonce: 0,
         }
+    }
+
+    fn resumes(request: &SotwRequest) -> bool {
+        request.nonce.is_empty() && !request.version.is_empty()
     }
 
     fn forget(&mut self, names: &[Arc<str>]) {

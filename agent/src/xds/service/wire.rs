@@ -100,6 +100,7 @@ impl Variant for sotw::SotwSubscription {
     fn request(message: Self::Message) -> Self::Request {
         sotw::SotwRequest {
             names: message.resource_names,
+            version: message.version_info,
             nonce: message.response_nonce,
             error: message.error_detail.map(reason),
         }

@@ -21,6 +21,7 @@ fn machine(kind: TypeUrl) -> SotwSubscription {
 fn request(names: &[&str], nonce: &str) -> SotwRequest {
     SotwRequest {
         names: names.iter().map(ToString::to_string).collect(),
+        version: String::new(),
         nonce: nonce.to_owned(),
         error: None,
     }

@@ -8,7 +8,7 @@ use super::hosts::HostRules;
 use super::rank::Rank;
 use super::service::Services;
 use super::table::HostKey;
-use crate::budget::{BudgetPolicy, Cost, Usage};
+use crate::budget::{BudgetPolicy, Cost, Excess, Usage};
 use crate::{Code, Finding, Severity};
 
 /// What each namespace uses of a host.
@@ -42,61 +42,52 @@ impl RuleBudget {
         services: &Services,
     ) -> (Option<HostRules>, Vec<Finding>) {
         let before = self.charges.remove(host).unwrap_or_default();
+        for (namespace, weight) in &before {
+            self.usage
+                .change(namespace, Cost::rules(*weight), Cost::default());
+        }
         self.starved.remove(host);
-        let (mut rules, mut findings) = (rules, Vec::new());
-        let weights = rules
-            .as_ref()
-            .map(|rules| weights(rules, services))
-            .unwrap_or_default();
-        let mut now = Charges::new();
-        for (namespace, weight) in weights {
-            let was = before
-                .iter()
-                .find(|own| own.0 == namespace)
-                .map_or(0, |own| own.1);
-            match self.change(&namespace, was, weight) {
-                Ok(()) => now.push((namespace, weight)),
-                Err(reason) => {
-                    self.change(&namespace, was, 0).unwrap_or_default();
-                    findings.extend(
-                        rules
-                            .iter_mut()
-                            .flat_map(|rules| leave_out(rules, &namespace, &host.1, &reason)),
-                    );
+        let Some(mut rules) = rules else {
+            self.freed |= !before.is_empty();
+            return (None, Vec::new());
+        };
+        let (mut now, mut findings) = (Charges::new(), Vec::new());
+        for (namespace, weight) in self.weights(&rules, services) {
+            let costs = (Cost::default(), Cost::rules(weight));
+            match self.usage.admits(&self.policy.budgets, &namespace, costs) {
+                Ok(_) => {
+                    self.usage.change(&namespace, costs.0, costs.1);
+                    now.push((namespace, weight));
+                }
+                Err(excess) => {
+                    findings.extend(leave_out(&mut rules, &namespace, &host.1, excess));
                     self.starved.insert(host.clone());
                 }
             }
         }
-        for (namespace, was) in before
-            .iter()
-            .filter(|own| !now.iter().any(|other| other.0 == own.0))
-        {
-            if !findings
-                .iter()
-                .any(|finding| finding.object.namespace == *namespace)
-            {
-                self.change(namespace, *was, 0).unwrap_or_default();
-            }
-        }
+        let keeps = |own: &(Arc<str>, u64)| now.iter().any(|other| other.0 == own.0 && other.1 >= own.1);
+        self.freed |= !before.iter().all(keeps);
         if !now.is_empty() {
             self.charges.insert(host.clone(), now);
         }
-        (
-            rules.filter(|rules| rules.https_redirect || !rules.services.is_empty()),
-            findings,
-        )
+        let is_something = rules.https_redirect || !rules.services.is_empty();
+        (is_something.then_some(rules), findings)
     }
 
-    fn change(&mut self, namespace: &Arc<str>, before: u64, now: u64) -> Result<(), String> {
-        if !self.policy.tenants.is_tenant(namespace) {
-            return Ok(());
+    /// What the rules of each tenant weigh, the owner's first.
+    fn weights(&self, rules: &HostRules, services: &Services) -> Charges {
+        let mut weights = Charges::new();
+        for (rank, _) in rules.groups().into_iter().flatten() {
+            if !self.policy.tenants.is_tenant(&rank.namespace) {
+                continue;
+            }
+            let weight = services.get(rank).map_or(0, |service| services.weight(service));
+            match weights.iter_mut().find(|own| own.0 == rank.namespace) {
+                Some(own) => own.1 = own.1.saturating_add(weight),
+                None => weights.push((Arc::clone(&rank.namespace), weight)),
+            }
         }
-        let costs = (Cost::rules(before), Cost::rules(now));
-        let admitted = self.usage.admits(&self.policy.budgets, namespace, costs);
-        admitted.map_err(|excess| excess.to_string())?;
-        self.freed |= now < before;
-        self.usage.change(namespace, costs.0, costs.1);
-        Ok(())
+        weights
     }
 
     /// Hosts that are to be looked at again, because there may be room now.
@@ -113,21 +104,8 @@ impl RuleBudget {
     }
 }
 
-/// What the rules of each namespace weigh, the owner's first.
-fn weights(rules: &HostRules, services: &Services) -> Charges {
-    let mut weights = Charges::new();
-    for (rank, _) in rules.groups().into_iter().flatten() {
-        let weight = services.get(rank).map_or(0, |service| services.weight(service));
-        match weights.iter_mut().find(|own| own.0 == rank.namespace) {
-            Some(own) => own.1 = own.1.saturating_add(weight),
-            None => weights.push((Arc::clone(&rank.namespace), weight)),
-        }
-    }
-    weights
-}
-
 /// Takes a namespace's rules off a host.
-fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, reason: &str) -> Vec<Finding> {
+fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, excess: Excess) -> Vec<Finding> {
     let is_own = |rank: &Rank| rank.namespace == *namespace;
     let out: Vec<Rank> = rules
         .services
@@ -141,7 +119,7 @@ fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, reason: 
         code: Code::OverBudget,
         object: rank.virtual_service(),
         field: None,
-        message: format!("its rules for {domain} are left out: {reason}"),
+        message: format!("its rules for {domain} are left out: {excess}"),
     };
     out.iter().map(finding).collect()
 }

@@ -25,8 +25,10 @@ const MANY: usize = 500;
 pub enum Reception {
     /// All of them have it.
     Taken,
-    /// One refuses it, for this reason.
+    /// One refuses it, for this reason, and goes on with an older version: whose changes are part of it wait.
     Refused(String),
+    /// One refuses it, for this reason, and never had it: nobody is served by it who could be harmed.
+    NeverTaken(String),
     /// Not all of them have answered.
     Pending,
 }
@@ -209,7 +211,7 @@ impl Trials {
         };
         match reception {
             Reception::Pending => return Vec::new(),
-            Reception::Refused(reason) if !trial.current.is_empty() => {
+            Reception::Refused(reason) | Reception::NeverTaken(reason) if !trial.current.is_empty() => {
                 let current = std::mem::take(&mut trial.current);
                 trial.until = now + PATIENCE;
                 match current.as_slice() {
@@ -219,7 +221,7 @@ impl Trials {
                 return current.iter().filter_map(|name| self.taken_back(name)).collect();
             }
             // It is refused without any of them: they are not to blame.
-            Reception::Refused(_) | Reception::Taken => {
+            Reception::Refused(_) | Reception::NeverTaken(_) | Reception::Taken => {
                 trial.until = now + PATIENCE;
                 for name in std::mem::take(&mut trial.current) {
                     self.held_back.remove(&name);

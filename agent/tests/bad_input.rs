@@ -302,7 +302,7 @@ fn status(port: u16) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(LIMIT)).ok()?;
     stream
-        .write_all(b"GET /api/status HTTP/1.0\r\nhost: a\r\n\r\n")
+        .write_all(b"GET /api/status HTTP/1.0\r\nhost: localhost\r\n\r\n")
         .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -151,15 +151,23 @@ async fn a_table_of_large_regexes_takes_bounded_memory_and_holds_no_change_up() 
     let edge = Edge::start("", Vec::new()).await?;
     edge.ready().await?;
     let before = edge.site.envoy_memory()?;
-    let rules = (0..1200).map(|at| {
-        rule(
-            &format!("uri: {{regex: '/t{at}/(?:[a-z]{{1000}}){{14}}'}}"),
-            "api",
-        )
+    let rules: Vec<String> = (0..1200)
+        .map(|at| {
+            let regex = format!("uri: {{regex: '/t{at}/(?:[a-z]{{1000}}){{14}}'}}");
+            rule(&regex, "api")
+        })
+        .collect();
+    // One object may not have all of them.
+    edge.site.write("dear.yaml", &dear(&rules.concat()))?;
+    eventually("it is refused", SOON, || says(&edge, "over-limit")).await?;
+    // Many may.
+    let objects = rules.chunks(15).enumerate().map(|(at, some)| {
+        let there = if at == 0 { THERE } else { "" };
+        let name = format!("name: dear{at:03}");
+        dear(&(there.to_owned() + &some.concat())).replacen("name: dear", &name, 1)
     });
-    let rules: String = rules.collect();
     edge.site
-        .write("dear.yaml", &dear(&(THERE.to_owned() + &rules)))?;
+        .write("dear.yaml", &objects.collect::<Vec<_>>().join("\n---\n"))?;
     serves(&edge, "/there", 418).await?;
     // Each asks for one of them to be made.
     let paths: Vec<String> = (0..300)

@@ -85,18 +85,26 @@ impl Proxies {
     #[must_use]
     pub fn reception(&self, (kind, name): &ResourceKey, snapshot: &Snapshot) -> Reception {
         let version = snapshot.get(*kind, name).map(|resource| resource.version());
-        if let Some(reason) = self.refusals.of(&(*kind, Arc::clone(name)), version) {
-            return Reception::Refused(reason);
-        }
         let nodes = self.lock();
+        let held = |proxy: &Proxy| {
+            proxy
+                .held
+                .get(kind)?
+                .get(name)
+                .map(|held| Arc::clone(&held.version))
+        };
+        if let Some((node, reason)) = self.refusals.of(&(*kind, Arc::clone(name)), version) {
+            let is_held = nodes.get(&node).and_then(held).is_some();
+            return if is_held {
+                Reception::Refused(reason)
+            } else {
+                Reception::NeverTaken(reason)
+            };
+        }
         // Who takes nothing else of the kind from here does not take this.
         let takes = |proxy: &&Proxy| proxy.streams > 0 && proxy.held.contains_key(kind);
         let mut connected = nodes.values().filter(takes);
-        let has = |proxy: &Proxy| {
-            let held = proxy.held.get(kind).and_then(|held| held.get(name));
-            held.map(|held| &held.version) == version
-        };
-        if connected.all(has) {
+        if connected.all(|proxy| held(proxy).as_ref() == version) {
             Reception::Taken
         } else {
             Reception::Pending

@@ -47,12 +47,12 @@ impl Refusals {
             .collect()
     }
 
-    /// Why some proxy refuses this very version.
-    pub(super) fn of(&self, resource: &ResourceKey, version: Option<&Version>) -> Option<String> {
+    /// A proxy that refuses this very version, and why.
+    pub(super) fn of(&self, resource: &ResourceKey, version: Option<&Version>) -> Option<(String, String)> {
         let all = self.0.borrow();
         let mut own = all.iter().filter(|((_, own), _)| own == resource);
         let refused = own.find(|(_, refused)| refused.version.as_ref() == version);
-        refused.map(|(_, refused)| refused.reason.clone())
+        refused.map(|((node, _), refused)| (node.clone(), refused.reason.clone()))
     }
 
     /// What a proxy said of a response.

@@ -23,7 +23,7 @@ use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, Records};
 use crate::news;
 use crate::snapshot::{Publisher, ResourceKey, Snapshot};
-use crate::translate::{self, Settings};
+use crate::translate::{self, Settings, Withheld};
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
 const GRACE: Duration = Duration::from_secs(10);
@@ -46,6 +46,8 @@ pub struct Engine {
     resolver: Resolver,
     ledger: Ledger<Speaker>,
     publisher: Publisher,
+    /// Resources that Envoy would refuse.
+    withheld: Withheld,
     rotations: OrdMap<CredentialName, Rotation>,
     /// Resources that proxies refuse.
     refused: BTreeMap<ResourceKey, String>,
@@ -87,7 +89,10 @@ impl Engine {
     #[must_use]
     pub fn new(settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (mut publisher, snapshots) = Publisher::new(GRACE);
-        publisher.update(Instant::now(), |draft| translate::publish_table(draft, &settings));
+        let mut withheld = Withheld::default();
+        publisher.update(Instant::now(), |draft| {
+            translate::publish_table(draft, &mut withheld, &settings);
+        });
         let policy = CredentialPolicy {
             strict_names: settings.gateway.strict_names,
             refuse_expired: settings.gateway.refuse_expired,
@@ -100,6 +105,7 @@ impl Engine {
             settings,
             ledger: Ledger::default(),
             publisher,
+            withheld,
             rotations: OrdMap::new(),
             refused: BTreeMap::new(),
             claims: BTreeMap::new(),
@@ -210,13 +216,14 @@ impl Engine {
 
     fn publish(&mut self, credentials: &BTreeSet<CredentialName>, changes: &Changes, now: Instant) {
         let mut moved = Vec::new();
+        let withheld = &mut self.withheld;
         self.publisher.update(now, |draft| {
             for name in credentials {
-                if translate::publish_credential(draft, name, self.credentials.good(name)) {
+                if translate::publish_credential(draft, withheld, name, self.credentials.good(name)) {
                     moved.push(name);
                 }
             }
-            translate::publish(draft, &self.resolver, changes, &self.settings);
+            translate::publish(draft, withheld, &self.resolver, changes, &self.settings);
         });
         let rotation = Rotation {
             at: now,
@@ -245,7 +252,7 @@ impl Engine {
     pub fn refused(&mut self, refusals: &BTreeMap<ResourceKey, String>) -> Vec<News> {
         let no_more = self.refused.keys().filter(|own| !refusals.contains_key(*own));
         for resource in no_more {
-            self.ledger.set(speaker(resource), Vec::new());
+            self.ledger.set(proxies(resource), Vec::new());
         }
         self.refused.clone_from(refusals);
         self.blame();
@@ -254,11 +261,18 @@ impl Engine {
         told
     }
 
-    /// Whose the refused resources are now.
+    /// Whose the refused resources are now, be it that a proxy refused them or that it would have.
     fn blame(&mut self) {
         for (resource, reason) in &self.refused {
-            let findings = blame::findings(&self.resolver, resource, reason);
-            self.ledger.set(speaker(resource), findings);
+            let findings = blame::refused(&self.resolver, resource, reason);
+            self.ledger.set(proxies(resource), findings);
+        }
+        for resource in self.withheld.take_mended() {
+            self.ledger.set(checks(&resource), Vec::new());
+        }
+        for (resource, violation) in self.withheld.iter() {
+            let findings = blame::withheld(&self.resolver, resource, violation);
+            self.ledger.set(checks(resource), findings);
         }
     }
 
@@ -311,6 +325,12 @@ impl Engine {
     }
 }
 
-fn speaker((kind, name): &ResourceKey) -> Speaker {
+/// Proxies, of a resource.
+fn proxies((kind, name): &ResourceKey) -> Speaker {
     Speaker::Resource(format!("{} {name}", kind.short()).into())
+}
+
+/// Our own checks, of a resource.
+fn checks((kind, name): &ResourceKey) -> Speaker {
+    Speaker::Resource(format!("checked {} {name}", kind.short()).into())
 }

@@ -18,4 +18,5 @@ pub mod shared;
 pub mod snapshot;
 pub mod source;
 pub mod translate;
+pub mod valid;
 pub mod xds;

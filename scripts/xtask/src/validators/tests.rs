@@ -97,3 +97,59 @@ fn an_unknown_rule_ends_the_generator() {
         assert!(made(field).is_err(), "{field}");
     }
 }
+
+/// What one `use` of a text names, each by its whole path.
+fn imported(words: &[&str]) -> Vec<String> {
+    let (mut found, mut stack, mut path) = (Vec::new(), Vec::new(), Vec::new());
+    for word in words {
+        match *word {
+            "::" | "r" | "#" => {}
+            "{" => stack.push(path.clone()),
+            "," | "}" | ";" => {
+                found.push(path.join("::"));
+                path = stack.last().cloned().unwrap_or_default();
+                if *word == "}" {
+                    stack.pop();
+                    path = stack.last().cloned().unwrap_or_default();
+                }
+            }
+            name => path.push(name),
+        }
+    }
+    found
+}
+
+/// A message that is made and not listed would be taken for good.
+#[test]
+fn every_message_that_is_made_is_listed() {
+    let pool = protos::pool(MESSAGES).unwrap();
+    let by_path: BTreeMap<String, String> = pool
+        .all_messages()
+        .map(|message| {
+            let path = names::message(&message).replace("r#", "");
+            (path, message.full_name().to_owned())
+        })
+        .collect();
+    let (mut made, mut listed) = (0, 0);
+    for path in crate::modules::sources(&crate::root().unwrap().join("agent/src/translate")).unwrap() {
+        let text = fs::read_to_string(path).unwrap();
+        for import in text.split("use envoy_types::pb::").skip(1) {
+            let (import, _) = import.split_once(';').unwrap();
+            let import = format!("{};", import.replace("r#", ""));
+            for path in imported(&crate::tokens::tokens(&import)) {
+                let Some(name) = by_path.get(&path) else { continue };
+                made += 1;
+                let is_listed = MESSAGES.contains(&name.as_str());
+                assert!(
+                    is_listed || name.starts_with("google.protobuf."),
+                    "{name} is not listed"
+                );
+                listed += usize::from(is_listed);
+            }
+        }
+    }
+    assert!(
+        listed > 80,
+        "{listed} of {made} are listed: the imports are not read"
+    );
+}

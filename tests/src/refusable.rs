@@ -43,7 +43,7 @@ pub use self::clusters::CLUSTERS;
 pub use self::listeners::{LISTENERS, path, regex};
 
 /// A name, what is spoiled, and what our checks say then.
-pub type Case<P> = (&'static str, fn(&mut P), &'static str);
+pub type Spoiled<P> = (&'static str, fn(&mut P), &'static str);
 
 /// A resource, and what our checks say of it.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use envoy_types::pb::envoy::config::core::v3::Address;
 use envoy_types::pb::google::protobuf::Duration as Span;
 
-use super::{Case, ClusterParts, endpoint, number, tcp};
+use super::{ClusterParts, Spoiled, endpoint, number, tcp};
 
 /// What is spoiled, and what our checks say then.
-pub const CLUSTERS: &[Case<ClusterParts>] = &[
+pub const CLUSTERS: &[Spoiled<ClusterParts>] = &[
     (
         "duration",
         |parts| parts.cluster.connect_timeout = Some(Span::default()),

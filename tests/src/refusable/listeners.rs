@@ -19,7 +19,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
 
-use super::{Case, ListenerParts, chain, number, san};
+use super::{ListenerParts, Spoiled, chain, number, san};
 
 const MANAGER: &str = "HttpConnectionManager.";
 const HOST: &str = "HttpConnectionManager.route_config.virtual_hosts[0].";
@@ -28,7 +28,7 @@ const TRUST: &str = "DownstreamTlsContext.common_tls_context.validation_context.
 const TLS: &str = "DownstreamTlsContext.common_tls_context.";
 
 /// Where the field is, and the case.
-pub const LISTENERS: &[(&str, Case<ListenerParts>)] = &[
+pub const LISTENERS: &[(&str, Spoiled<ListenerParts>)] = &[
     (
         MANAGER,
         (

@@ -1,19 +1,33 @@
-//! Whose a resource is that a proxy refused: the objects that it was made of.
+//! Whose a resource is that a proxy refused, or would: the objects that it was made of.
 
 use sealgate_model::resolve::Resolver;
 use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity};
 
 use crate::snapshot::{ResourceKey, TypeUrl};
 use crate::translate::{self, Made};
+use crate::valid::Violation;
 
-/// What is to be said of each of them.
-pub(crate) fn findings(resolver: &Resolver, (kind, name): &ResourceKey, reason: &str) -> Vec<Finding> {
+/// What is to be said of each of them if a proxy refused it.
+pub(crate) fn refused(resolver: &Resolver, resource: &ResourceKey, reason: &str) -> Vec<Finding> {
+    let (kind, name) = resource;
+    let message = format!("a proxy refuses {} {name}: {reason}", kind.short());
+    findings(resolver, resource, Code::RefusedByProxy, &message)
+}
+
+/// What is to be said of each of them if it is not published.
+pub(crate) fn withheld(resolver: &Resolver, resource: &ResourceKey, violation: &Violation) -> Vec<Finding> {
+    let (kind, name) = resource;
+    let message = format!("Envoy would refuse {} {name}: {violation}", kind.short());
+    findings(resolver, resource, Code::InvalidForProxy, &message)
+}
+
+fn findings(resolver: &Resolver, (kind, name): &ResourceKey, code: Code, message: &str) -> Vec<Finding> {
     let finding = |object| Finding {
         severity: Severity::Error,
-        code: Code::RefusedByProxy,
+        code,
         object,
         field: None,
-        message: format!("a proxy refuses {} {name}: {reason}", kind.short()),
+        message: message.to_owned(),
     };
     objects(resolver, *kind, name).into_iter().map(finding).collect()
 }

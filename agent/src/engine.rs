@@ -26,7 +26,7 @@ use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, Records};
 use crate::news;
 use crate::snapshot::{Publisher, ResourceKey, Snapshot};
-use crate::translate::{self, Settings};
+use crate::translate::{self, Settings, Withheld};
 use crate::trial::{self, Reception, Swap, Trials};
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
@@ -50,6 +50,8 @@ pub struct Engine {
     resolver: Resolver,
     ledger: Ledger<Speaker>,
     publisher: Publisher,
+    /// Resources that Envoy would refuse.
+    withheld: Withheld,
     rotations: OrdMap<CredentialName, Rotation>,
     /// Resources that proxies refuse.
     refused: BTreeMap<ResourceKey, String>,
@@ -113,7 +115,10 @@ impl Engine {
     #[must_use]
     pub fn new(settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (mut publisher, snapshots) = Publisher::new(GRACE);
-        publisher.update(Instant::now(), |draft| translate::publish_table(draft, &settings));
+        let mut withheld = Withheld::default();
+        publisher.update(Instant::now(), |draft| {
+            translate::publish_table(draft, &mut withheld, &settings);
+        });
         let policy = CredentialPolicy {
             strict_names: settings.gateway.strict_names,
             refuse_expired: settings.gateway.refuse_expired,
@@ -126,6 +131,7 @@ impl Engine {
             settings,
             ledger: Ledger::default(),
             publisher,
+            withheld,
             rotations: OrdMap::new(),
             refused: BTreeMap::new(),
             trials: Trials::default(),
@@ -169,9 +175,9 @@ impl Engine {
         let gone = std::mem::take(&mut step.gone);
         let moved = step.moved.clone();
         let mut changes = self.resolve(step, &touched);
-        let (ask, snapshot) = (&self.ask.0, self.publisher.snapshot());
         let composites = translate::composites(&changes);
-        let late = self.trials.note(&composites, &moved, |key| ask(key, &snapshot));
+        let receptions = self.receptions(&composites);
+        let late = self.trials.note(&receptions, &moved);
         changes.extend(self.swap(late));
         let (credentials, resolver) = (&mut self.credentials, &self.resolver);
         touched.extend(credentials.forget(|name| resolver.wanted().contains(name)));
@@ -181,7 +187,41 @@ impl Engine {
                 .set(Speaker::Secret(name.clone()), refusal.into_iter().collect());
         }
         self.publish(&touched, changes, now);
+        let withheld: Vec<_> = self.withheld.iter().map(|(key, _)| key.clone()).collect();
+        self.look_for_the_guilty(&withheld, now);
         self.tell(&gone)
+    }
+
+    /// What the proxies make of resources as they stand; those that are withheld they would refuse.
+    fn receptions(&self, keys: &[ResourceKey]) -> Vec<(ResourceKey, Reception)> {
+        let snapshot = self.publisher.snapshot();
+        let receptions = keys.iter().map(|key| {
+            let reception = match self.withheld.get(key) {
+                Some(violation) if snapshot.get(key.0, &key.1).is_some() => {
+                    Reception::Refused(violation.to_string())
+                }
+                Some(violation) => Reception::NeverTaken(violation.to_string()),
+                None => (self.ask.0)(key, &snapshot),
+            };
+            (key.clone(), reception)
+        });
+        receptions.collect()
+    }
+
+    /// Takes back what changed of resources that are refused, and of which others are part.
+    fn look_for_the_guilty(&mut self, keys: &[ResourceKey], now: Instant) {
+        let mut swaps = Vec::new();
+        for (key, reception) in self.receptions(keys) {
+            if let Reception::Refused(reason) = reception
+                && trial::is_composite(key.0)
+            {
+                let served = |name: &ObjectRef| self.store.get(name).cloned();
+                swaps.extend(self.trials.refuse(&key, &reason, served, now));
+            }
+        }
+        if !swaps.is_empty() {
+            self.serve(swaps, now);
+        }
     }
 
     /// What there is to say that was not said before.
@@ -281,13 +321,14 @@ impl Engine {
     fn publish(&mut self, credentials: &BTreeSet<CredentialName>, mut changes: Changes, now: Instant) {
         self.claims.append(&mut changes.claims);
         let mut moved = Vec::new();
+        let withheld = &mut self.withheld;
         self.publisher.update(now, |draft| {
             for name in credentials {
-                if translate::publish_credential(draft, name, self.credentials.good(name)) {
+                if translate::publish_credential(draft, withheld, name, self.credentials.good(name)) {
                     moved.push(name);
                 }
             }
-            translate::publish(draft, &self.resolver, &changes, &self.settings);
+            translate::publish(draft, withheld, &self.resolver, &changes, &self.settings);
         });
         let rotation = Rotation {
             at: now,
@@ -317,25 +358,18 @@ impl Engine {
     pub fn refused(&mut self, refusals: &BTreeMap<ResourceKey, String>, now: Instant) -> Vec<News> {
         let no_more = self.refused.keys().filter(|own| !refusals.contains_key(*own));
         for resource in no_more {
-            self.ledger.set(speaker(resource), Vec::new());
+            self.ledger.set(proxies(resource), Vec::new());
         }
         self.refused.clone_from(refusals);
-        let snapshot = self.publisher.snapshot();
-        let mut swaps = Vec::new();
-        for (key, _) in refusals.iter().filter(|(key, _)| trial::is_composite(key.0)) {
-            if let Reception::Refused(reason) = (self.ask.0)(key, &snapshot) {
-                let served = |name: &ObjectRef| self.store.get(name).cloned();
-                swaps.extend(self.trials.refuse(key, &reason, served, now));
-            }
-        }
-        self.serve(swaps, now);
+        let keys: Vec<_> = refusals.keys().cloned().collect();
+        self.look_for_the_guilty(&keys, now);
         self.tell(&BTreeSet::new())
     }
 
     /// Goes on with what takes time: takes off what lingered long enough, and looks for objects that are to blame.
     pub fn go_on(&mut self, now: Instant) -> Vec<News> {
-        let (ask, snapshot) = (&self.ask.0, self.publisher.snapshot());
-        let swaps = self.trials.go_on(|key| ask(key, &snapshot), now);
+        let receptions = self.receptions(&self.trials.keys());
+        let swaps = self.trials.go_on(receptions, now);
         self.serve(swaps, now);
         self.publisher.update(now, |_| ());
         self.tell(&BTreeSet::new())
@@ -348,12 +382,20 @@ impl Engine {
 
     /// Whose the refused resources are now, and which objects are held back for it.
     fn blame(&mut self) {
-        let snapshot = self.publisher.snapshot();
-        for (resource, reason) in &self.refused {
-            let is_current = (self.ask.0)(resource, &snapshot) != Reception::Taken;
-            let findings = blame::findings(&self.resolver, resource, reason);
+        let keys: Vec<_> = self.refused.keys().cloned().collect();
+        let receptions = self.receptions(&keys);
+        for ((resource, reason), (_, reception)) in self.refused.iter().zip(receptions) {
+            let is_current = reception != Reception::Taken;
+            let findings = blame::refused(&self.resolver, resource, reason);
             let findings = findings.into_iter().filter(|_| is_current);
-            self.ledger.set(speaker(resource), findings.collect());
+            self.ledger.set(proxies(resource), findings.collect());
+        }
+        for resource in self.withheld.take_mended() {
+            self.ledger.set(checks(&resource), Vec::new());
+        }
+        for (resource, violation) in self.withheld.iter() {
+            let findings = blame::withheld(&self.resolver, resource, violation);
+            self.ledger.set(checks(resource), findings);
         }
         let verdicts: BTreeMap<ObjectRef, Finding> = self
             .trials
@@ -429,6 +471,12 @@ impl Engine {
     }
 }
 
-fn speaker((kind, name): &ResourceKey) -> Speaker {
+/// Proxies, of a resource.
+fn proxies((kind, name): &ResourceKey) -> Speaker {
     Speaker::Resource(format!("{} {name}", kind.short()).into())
+}
+
+/// Our own checks, of a resource.
+fn checks((kind, name): &ResourceKey) -> Speaker {
+    Speaker::Resource(format!("checked {} {name}", kind.short()).into())
 }

@@ -20,4 +20,5 @@ pub mod snapshot;
 pub mod source;
 pub mod translate;
 pub mod trial;
+pub mod valid;
 pub mod xds;

@@ -112,24 +112,14 @@ impl Resource {
     /// A resource of this content, of whose encoded form only the hash and the length are kept.
     #[must_use]
     pub fn encoded_later(body: Arc<dyn Body>) -> Self {
-        let (mut hash, mut encoded_len) = (Sha256::new(), 0);
-        body.encode(&mut |part| {
-            hash.update(part);
-            encoded_len += part.len();
-        });
-        let version = crate::credential::hex(hash.finalize().get(..16).unwrap_or_default());
-        Self {
-            version: version.into(),
-            encoded_len,
-            body,
-        }
+        let mut measure = Measure::default();
+        body.encode(&mut |part| measure.take(part));
+        measure.resource(body)
     }
 
     /// A resource of this content, whose hash is `version`.
     #[must_use]
-    pub fn of(version: String, body: Arc<dyn Body>) -> Self {
-        let mut encoded_len = 0;
-        body.encode(&mut |part| encoded_len += part.len());
+    pub fn of(version: String, encoded_len: usize, body: Arc<dyn Body>) -> Self {
         Self {
             version: version.into(),
             encoded_len,
@@ -160,6 +150,30 @@ impl Resource {
         let mut message = Vec::new();
         self.append_to(&mut message);
         message
+    }
+}
+
+/// What is kept of an encoded form: for those who encode it for the first time themselves, because they have more to do
+/// with its parts.
+#[derive(Debug, Default)]
+pub struct Measure {
+    hash: Sha256,
+    encoded_len: usize,
+}
+
+impl Measure {
+    /// The next part.
+    pub fn take(&mut self, part: &[u8]) {
+        self.hash.update(part);
+        self.encoded_len += part.len();
+    }
+
+    /// The resource whose parts these were.
+    #[must_use]
+    pub fn resource(self, body: Arc<dyn Body>) -> Resource {
+        let hash = self.hash.finalize();
+        let version = crate::credential::hex(hash.get(..16).unwrap_or_default());
+        Resource::of(version, self.encoded_len, body)
     }
 }
 

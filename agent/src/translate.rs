@@ -15,11 +15,11 @@ mod secret;
 mod table;
 mod tls;
 mod wire;
+mod withheld;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use prost::Message;
 use sealgate_core::table::PARTS;
 use sealgate_model::CredentialName;
 use sealgate_model::resolve::{Changes, Resolver};
@@ -27,6 +27,8 @@ use sealgate_model::resolved::{Endpoints, ServedPort, Upstream};
 
 use crate::credential::Credential;
 use crate::snapshot::{Draft, ResourceKey, TypeUrl};
+
+pub use self::withheld::Withheld;
 
 /// What the translation needs besides the objects.
 #[derive(Clone, Debug)]
@@ -82,78 +84,91 @@ pub fn composites(changes: &Changes) -> Vec<ResourceKey> {
 /// Puts a credential into the snapshot; says whether that moved it.
 pub fn publish_credential(
     draft: &mut Draft<'_>,
+    withheld: &mut Withheld,
     name: &CredentialName,
     credential: Option<&Arc<Credential>>,
 ) -> bool {
     let name = name.to_string();
     let before = draft.version(TypeUrl::Secret, &name);
     match credential {
-        Some(credential) => draft.put(TypeUrl::Secret, &name, secret::resource(credential)),
-        None => draft.remove(TypeUrl::Secret, &name),
+        Some(credential) => withheld.offer(draft, TypeUrl::Secret, &name, secret::resource(credential)),
+        None => withheld.remove(draft, TypeUrl::Secret, &name),
     }
     draft.version(TypeUrl::Secret, &name) != before
 }
 
 /// Puts what changed of everything else into the snapshot.
-pub fn publish(draft: &mut Draft<'_>, resolver: &Resolver, changes: &Changes, settings: &Settings) {
+pub fn publish(
+    draft: &mut Draft<'_>,
+    withheld: &mut Withheld,
+    resolver: &Resolver,
+    changes: &Changes,
+    settings: &Settings,
+) {
     for name in &changes.clusters {
-        publish_cluster(draft, name, resolver.upstream(name));
+        publish_cluster(draft, withheld, name, resolver.upstream(name));
     }
     for part in &changes.parts {
-        draft.put(
-            TypeUrl::ExtensionConfig,
-            &table::name(*part),
-            table::resource(*part, resolver.part(*part), &settings.module),
-        );
+        let resource = table::resource(*part, resolver.part(*part), &settings.module);
+        withheld.offer(draft, TypeUrl::ExtensionConfig, &table::name(*part), resource);
     }
     for key in &changes.names {
         let secret = resolver.names().get(key).map(|name| name.to_string().into());
         draft.set_name(&key.0, &key.1, secret);
     }
     for number in &changes.ports {
-        publish_port(draft, *number, resolver.port(*number), settings);
+        publish_port(draft, withheld, *number, resolver.port(*number), settings);
+    }
+    for number in withheld.take_waiting() {
+        publish_port(draft, withheld, number, resolver.port(number), settings);
     }
 }
 
 /// The listener that holds the table, and the parts of it that nothing belongs to yet: a filter is ready once it has all.
-pub fn publish_table(draft: &mut Draft<'_>, settings: &Settings) {
+pub fn publish_table(draft: &mut Draft<'_>, withheld: &mut Withheld, settings: &Settings) {
     for part in 0..PARTS {
         let resource = table::resource(part, None, &settings.module);
-        draft.put(TypeUrl::ExtensionConfig, &table::name(part), resource);
+        withheld.offer(draft, TypeUrl::ExtensionConfig, &table::name(part), resource);
     }
-    draft.set(
-        TypeUrl::Listener,
-        table::LISTENER,
-        table::listener().encode_to_vec(),
-    );
+    withheld.offer_listener(draft, table::LISTENER, table::address(), table::listener);
 }
 
-fn publish_cluster(draft: &mut Draft<'_>, name: &str, upstream: Option<&Arc<Upstream>>) {
+fn publish_cluster(
+    draft: &mut Draft<'_>,
+    withheld: &mut Withheld,
+    name: &str,
+    upstream: Option<&Arc<Upstream>>,
+) {
     let Some(upstream) = upstream else {
-        draft.remove(TypeUrl::Cluster, name);
-        return draft.remove(TypeUrl::Endpoint, name);
+        withheld.remove(draft, TypeUrl::Cluster, name);
+        return withheld.remove(draft, TypeUrl::Endpoint, name);
     };
-    draft.set(TypeUrl::Cluster, name, cluster::build(upstream).encode_to_vec());
+    withheld.offer(draft, TypeUrl::Cluster, name, cluster::resource(upstream));
     match &upstream.endpoints {
         Endpoints::Known(endpoints) => {
-            let assignment = endpoint::assignment(name, endpoints);
-            draft.set(TypeUrl::Endpoint, name, assignment.encode_to_vec());
+            let assignment = endpoint::resource(name, endpoints);
+            withheld.offer(draft, TypeUrl::Endpoint, name, assignment);
         }
-        Endpoints::Dns(_) => draft.remove(TypeUrl::Endpoint, name),
+        Endpoints::Dns(_) => withheld.remove(draft, TypeUrl::Endpoint, name),
     }
 }
 
-fn publish_port(draft: &mut Draft<'_>, number: u16, port: Option<&Arc<ServedPort>>, settings: &Settings) {
+fn publish_port(
+    draft: &mut Draft<'_>,
+    withheld: &mut Withheld,
+    number: u16,
+    port: Option<&Arc<ServedPort>>,
+    settings: &Settings,
+) {
     let (filter, listener) = (filter_config::name(number), named::listener(number));
     let Some(port) = port else {
-        draft.remove(TypeUrl::ExtensionConfig, &filter);
-        return draft.remove(TypeUrl::Listener, &listener);
+        withheld.remove(draft, TypeUrl::ExtensionConfig, &filter);
+        return withheld.remove(draft, TypeUrl::Listener, &listener);
     };
     let config = filter_config::resource(port, &settings.module);
-    draft.put(TypeUrl::ExtensionConfig, &filter, config);
-    draft.put(
-        TypeUrl::Listener,
-        &listener,
-        listener::resource(port, &settings.listen, settings.gateway.paths),
-    );
+    withheld.offer(draft, TypeUrl::ExtensionConfig, &filter, config);
+    let address = listener::address(port, &settings.listen);
+    withheld.offer_listener(draft, &listener, address, || {
+        listener::resource(port, &settings.listen, settings.gateway.paths)
+    });
 }

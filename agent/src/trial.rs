@@ -94,17 +94,12 @@ impl Trials {
     }
 
     /// These objects changed these resources; says what is to be taken back at once, because the resource is being tried.
-    pub(crate) fn note<'k>(
-        &mut self,
-        resources: impl IntoIterator<Item = &'k ResourceKey>,
-        moved: &[Moved],
-        reception: impl Fn(&ResourceKey) -> Reception,
-    ) -> Vec<Swap> {
+    pub(crate) fn note(&mut self, resources: &[(ResourceKey, Reception)], moved: &[Moved]) -> Vec<Swap> {
         let mut swaps = Vec::new();
         let moved: Vec<_> = moved.iter().filter(|moved| may_be_blamed(&moved.name)).collect();
-        for key in resources {
+        for (key, reception) in resources {
             let since = self.since.entry(key.clone()).or_default();
-            if moved.len() > MANY || reception(key) == Reception::Taken {
+            if moved.len() > MANY || *reception == Reception::Taken {
                 since.clear();
             }
             if moved.len() > MANY {
@@ -195,10 +190,16 @@ impl Trials {
     }
 
     /// Goes on with what is tried, by what the proxies make of it: says what is to be given, or taken back again.
-    pub(crate) fn go_on(&mut self, reception: impl Fn(&ResourceKey) -> Reception, now: Instant) -> Vec<Swap> {
-        let keys: Vec<_> = self.trials.keys().cloned().collect();
-        let swaps = keys.iter().map(|key| self.step(key, reception(key), now));
+    pub(crate) fn go_on(&mut self, receptions: Vec<(ResourceKey, Reception)>, now: Instant) -> Vec<Swap> {
+        let swaps = receptions
+            .into_iter()
+            .map(|(key, reception)| self.step(&key, reception, now));
         swaps.flatten().collect()
+    }
+
+    /// The resources that are being tried.
+    pub(crate) fn keys(&self) -> Vec<ResourceKey> {
+        self.trials.keys().cloned().collect()
     }
 
     fn step(&mut self, key: &ResourceKey, reception: Reception, now: Instant) -> Vec<Swap> {

@@ -1,6 +1,5 @@
 //! What a namespace may use up, and what becomes of what is more: the engine, fed with manifests.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,7 +21,7 @@ impl Gate {
         let (engine, _) = Engine::new(Settings {
             gateway,
             listen: "0.0.0.0".to_owned(),
-            module: PathBuf::new(),
+            module: "sealgate_filter.wasm".into(),
         });
         Ok(Self(engine))
     }

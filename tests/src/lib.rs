@@ -28,6 +28,7 @@ pub mod mutation;
 pub mod pki;
 pub mod raw;
 pub mod recorder;
+pub mod refusable;
 pub mod scenario;
 pub mod sds;
 pub mod site;

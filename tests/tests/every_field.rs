@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -104,7 +104,7 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
     let settings = Settings {
         gateway: GatewaySettings::new(&namespaces.gateway),
         listen: "0.0.0.0".to_owned(),
-        module: PathBuf::new(),
+        module: "sealgate_filter.wasm".into(),
     };
     let (mut engine, _) = Engine::new(settings);
     engine.apply([SourceEvent::Reset(entries)], Instant::now());

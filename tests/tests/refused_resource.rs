@@ -2,7 +2,6 @@
 //! known by name.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -96,7 +95,7 @@ fn the_objects_of_a_refused_resource_are_named() -> Result<()> {
     let (mut engine, _) = Engine::new(Settings {
         gateway: GatewaySettings::new("istio-system"),
         listen: "0.0.0.0".to_owned(),
-        module: PathBuf::new(),
+        module: "sealgate_filter.wasm".into(),
     });
     engine.apply([SourceEvent::Reset(entries)], Instant::now());
     let part = format!("sealgate-0-table-{:02}", part_of(80, "www.aliyun.com"));

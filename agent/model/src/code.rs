@@ -199,6 +199,9 @@ codes! {
             => "remove it";
     }
     Proxies {
+        InvalidForProxy = "invalid-for-proxy" [Error]:
+            "Envoy would refuse what was made of it, so it is not sent: proxies go on with the version before it"
+            => "the message names the field and its rule; tell us, for the object should have been refused";
         RefusedByProxy = "refused-by-proxy" [Error]:
             "Envoy refuses what was made of it, and goes on with what it has; everything else reaches it"
             => "the message has Envoy's reason; tell us, for it should have been refused before";

@@ -16,7 +16,7 @@ use envoy_types::pb::xds::r#type::matcher::v3::{
 use prost::{Message, Name};
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
-use super::wire;
+use crate::valid::{Packer, Valid};
 
 /// `Listener.filter_chain_matcher`.
 pub(super) const FIELD: u32 = 32;
@@ -110,7 +110,7 @@ pub(super) fn is_needed(port: &ServedPort) -> bool {
 }
 
 /// See the module.
-pub(super) fn matcher(port: &ServedPort) -> Option<Matcher> {
+pub(super) fn matcher(port: &ServedPort, packer: &Packer) -> Option<Matcher> {
     let shared = port.chains.iter().find(|chain| chain.on_demand)?;
     let mut names: Vec<(&str, &FilterChain)> = port
         .chains
@@ -121,16 +121,21 @@ pub(super) fn matcher(port: &ServedPort) -> Option<Matcher> {
     let (wildcards, exact): (Vec<_>, Vec<_>) = names.into_iter().partition(|(name, _)| name.starts_with('*'));
     let by_suffix = wildcards.into_iter().map(|(name, chain)| {
         let suffix = name.trim_start_matches('*').to_owned();
-        field(MatchPattern::Suffix(suffix), to(&chain.name))
+        field(packer, MatchPattern::Suffix(suffix), to(packer, &chain.name))
     });
-    let by_suffix = list(by_suffix.collect(), to(&shared.name));
+    let by_suffix = list(by_suffix.collect(), to(packer, &shared.name));
     let exact = exact.into_iter().map(|(name, chain)| MapEntry {
         name: name.to_owned(),
-        then: Some(to(&chain.name)),
+        then: Some(to(packer, &chain.name)),
     });
-    let by_name = tree(exact.collect(), by_suffix);
-    let fields = vec![field(regex(HOST), by_name), field(regex(ANYTHING), to(NOBODY))];
-    list(fields, to(&shared.name)).matcher.map(|matcher| *matcher)
+    let by_name = tree(packer, exact.collect(), by_suffix);
+    let fields = vec![
+        field(packer, regex(HOST), by_name),
+        field(packer, regex(ANYTHING), to(packer, NOBODY)),
+    ];
+    list(fields, to(packer, &shared.name))
+        .matcher
+        .map(|matcher| *matcher)
 }
 
 /// The first field that matches; a list of none is what comes otherwise.
@@ -145,14 +150,14 @@ fn list(matchers: Vec<Field>, otherwise: Then) -> Then {
     })
 }
 
-fn tree(entries: Vec<MapEntry>, otherwise: Then) -> Then {
+fn tree(packer: &Packer, entries: Vec<MapEntry>, otherwise: Then) -> Then {
     if entries.is_empty() {
         return otherwise;
     }
     nested(Matcher {
         list: None,
         tree: Some(MatcherTree {
-            input: Some(server_name()),
+            input: Some(server_name(packer)),
             exact: Some(Map { entries }),
         }),
         otherwise: Some(Box::new(otherwise)),
@@ -166,25 +171,26 @@ fn nested(matcher: Matcher) -> Then {
     }
 }
 
-fn to(chain: &str) -> Then {
+fn to(packer: &Packer, chain: &str) -> Then {
     let value = StringValue {
         value: chain.to_owned(),
     };
     Then {
         matcher: None,
-        action: Some(extension("chain", &value)),
+        action: Some(extension(packer, "chain", &value)),
     }
 }
 
-fn field(pattern: MatchPattern, then: Then) -> Field {
+fn field(packer: &Packer, pattern: MatchPattern, then: Then) -> Field {
     let value = StringMatcher {
         match_pattern: Some(pattern),
         ..StringMatcher::default()
     };
+    packer.check(&value);
     Field {
         predicate: Some(Predicate {
             single: Some(Single {
-                input: Some(server_name()),
+                input: Some(server_name(packer)),
                 value: Some(value),
             }),
         }),
@@ -199,13 +205,15 @@ fn regex(regex: &str) -> MatchPattern {
     })
 }
 
-fn server_name() -> TypedExtensionConfig {
-    extension("envoy.matching.inputs.server_name", &ServerNameInput {})
+fn server_name(packer: &Packer) -> TypedExtensionConfig {
+    extension(packer, "envoy.matching.inputs.server_name", &ServerNameInput {})
 }
 
-fn extension<M: Message + Name>(name: &str, message: &M) -> TypedExtensionConfig {
-    TypedExtensionConfig {
+fn extension<M: Message + Name + Valid>(packer: &Packer, name: &str, message: &M) -> TypedExtensionConfig {
+    let extension = TypedExtensionConfig {
         name: name.to_owned(),
-        typed_config: Some(wire::any(message)),
-    }
+        typed_config: Some(packer.any(message)),
+    };
+    packer.check(&extension);
+    extension
 }

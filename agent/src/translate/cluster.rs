@@ -16,9 +16,12 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
         ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
     },
 };
+use prost::Message as _;
 use sealgate_model::resolved::{Endpoints, Upstream};
 
 use super::{endpoint, wire};
+use crate::snapshot::Resource;
+use crate::valid::{Packer, Violation};
 
 const CONNECT_TIMEOUT_S: i64 = 5;
 const IDLE_S: i64 = 300;
@@ -28,7 +31,15 @@ const BREAKER: u32 = 65_536;
 const RETRY_BREAKER: u32 = 1_024;
 
 /// The cluster of an upstream.
-pub(super) fn build(upstream: &Upstream) -> Cluster {
+pub(super) fn resource(upstream: &Upstream) -> Result<Resource, Violation> {
+    let packer = Packer::checking();
+    let cluster = build(upstream, &packer);
+    packer.check(&cluster);
+    packer.verdict()?;
+    Ok(Resource::new(cluster.encode_to_vec()))
+}
+
+fn build(upstream: &Upstream, packer: &Packer) -> Cluster {
     let cluster = Cluster {
         name: upstream.name.to_string(),
         connect_timeout: wire::seconds(CONNECT_TIMEOUT_S),
@@ -36,7 +47,7 @@ pub(super) fn build(upstream: &Upstream) -> Cluster {
         circuit_breakers: Some(breakers()),
         typed_extension_protocol_options: HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
-            wire::any(&protocol(upstream.http2)),
+            packer.any(&protocol(upstream.http2)),
         )]),
         ..Default::default()
     };

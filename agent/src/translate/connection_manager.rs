@@ -32,6 +32,7 @@ use sealgate_core::names;
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::{fault, filter_config, identity, named, routes, wire};
+use crate::valid::Packer;
 
 /// Bounds of Envoy's edge guide; a connection without requests may stay for an hour.
 const CONNECTION_IDLE_S: i64 = 3600;
@@ -52,11 +53,12 @@ pub(super) fn build(
     port: &ServedPort,
     chain: &FilterChain,
     paths: PathNormalization,
+    packer: &Packer,
 ) -> HttpConnectionManager {
     let xfcc = identity::forwarding(chain);
     HttpConnectionManager {
         stat_prefix: named::listener(port.number),
-        http_filters: filters(port),
+        http_filters: filters(port, packer),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: wire::seconds(CONNECTION_IDLE_S),
             ..Default::default()
@@ -72,10 +74,10 @@ pub(super) fn build(
         stream_idle_timeout: wire::seconds(STREAM_IDLE_S),
         request_timeout: wire::seconds(REQUEST_S),
         request_headers_timeout: wire::seconds(REQUEST_HEADERS_S),
-        access_log: vec![access_log()],
+        access_log: vec![access_log(packer)],
         use_remote_address: wire::yes(),
         internal_address_config: Some(nobody()),
-        early_header_mutation_extensions: vec![remove_forged_headers(port, chain)],
+        early_header_mutation_extensions: vec![remove_forged_headers(port, chain, packer)],
         forward_client_cert_details: xfcc.0.into(),
         set_current_client_cert_details: xfcc.1,
         upgrade_configs: vec![UpgradeConfig {
@@ -104,12 +106,12 @@ fn escaped_slashes(paths: PathNormalization) -> PathWithEscapedSlashesAction {
 }
 
 /// What the filter asks for by headers stands behind it, if any rule needs it at all.
-fn filters(port: &ServedPort) -> Vec<HttpFilter> {
-    let delays = port.delays.then(fault::filter);
+fn filters(port: &ServedPort, packer: &Packer) -> Vec<HttpFilter> {
+    let delays = port.delays.then(|| fault::filter(packer));
     [discovered(&filter_config::name(port.number))]
         .into_iter()
         .chain(delays)
-        .chain([router()])
+        .chain([router(packer)])
         .collect()
 }
 
@@ -126,20 +128,20 @@ pub(super) fn discovered(name: &str) -> HttpFilter {
     }
 }
 
-pub(super) fn router() -> HttpFilter {
+pub(super) fn router(packer: &Packer) -> HttpFilter {
     let router = Router {
         suppress_envoy_headers: true,
         ..Default::default()
     };
     HttpFilter {
         name: "envoy.filters.http.router".to_owned(),
-        config_type: Some(http_filter::ConfigType::TypedConfig(wire::any(&router))),
+        config_type: Some(http_filter::ConfigType::TypedConfig(packer.any(&router))),
         ..Default::default()
     }
 }
 
 /// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
-fn remove_forged_headers(port: &ServedPort, chain: &FilterChain) -> TypedExtensionConfig {
+fn remove_forged_headers(port: &ServedPort, chain: &FilterChain, packer: &Packer) -> TypedExtensionConfig {
     let guard = names::Guard {
         prefixes: port.prefixes.clone(),
         keeps_xfcc: identity::keeps_xfcc(chain),
@@ -161,6 +163,7 @@ fn remove_forged_headers(port: &ServedPort, chain: &FilterChain) -> TypedExtensi
     };
     let mutations = names::forged(&guard).map(remove).collect();
     wire::extension(
+        packer,
         "envoy.http.early_header_mutation.header_mutation",
         &HeaderMutation { mutations },
     )
@@ -178,7 +181,7 @@ fn nobody() -> InternalAddressConfig {
     }
 }
 
-fn access_log() -> AccessLog {
+fn access_log(packer: &Packer) -> AccessLog {
     let log = StdoutAccessLog {
         access_log_format: Some(AccessLogFormat::LogFormat(SubstitutionFormatString {
             format: Some(Format::TextFormatSource(wire::inline(ACCESS_LOG.as_bytes()))),
@@ -187,7 +190,7 @@ fn access_log() -> AccessLog {
     };
     AccessLog {
         name: "envoy.access_loggers.stdout".to_owned(),
-        config_type: Some(access_log::ConfigType::TypedConfig(wire::any(&log))),
+        config_type: Some(access_log::ConfigType::TypedConfig(packer.any(&log))),
         ..Default::default()
     }
 }

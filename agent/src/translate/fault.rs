@@ -14,9 +14,9 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::envoy::r#type::v3::FractionalPercent;
 
-use super::wire;
+use crate::valid::Packer;
 
-pub(super) fn filter() -> HttpFilter {
+pub(super) fn filter(packer: &Packer) -> HttpFilter {
     // Whoever is asked for a fault gets it: the share was drawn before.
     let always = Some(FractionalPercent {
         numerator: 100,
@@ -36,7 +36,7 @@ pub(super) fn filter() -> HttpFilter {
     };
     HttpFilter {
         name: "envoy.filters.http.fault".to_owned(),
-        config_type: Some(http_filter::ConfigType::TypedConfig(wire::any(&fault))),
+        config_type: Some(http_filter::ConfigType::TypedConfig(packer.any(&fault))),
         ..HttpFilter::default()
     }
 }

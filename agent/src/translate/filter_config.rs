@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use envoy_types::pb::envoy::config::core::v3::{
-    AsyncDataSource, BackoffStrategy, DataSource, TypedExtensionConfig, async_data_source, data_source,
+    AsyncDataSource, BackoffStrategy, DataSource, async_data_source, data_source,
 };
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{
@@ -18,6 +18,7 @@ use sealgate_model::resolved::ServedPort;
 
 use super::wire;
 use crate::snapshot::Resource;
+use crate::valid::{Packer, Violation};
 
 /// How long a worker goes without its filter once that broke.
 const RELOAD_MS: i32 = 100;
@@ -33,19 +34,25 @@ pub(super) fn port_of_name(name: &str) -> Option<u16> {
 }
 
 /// The filter of a port. `module` is a file that Envoy can read.
-pub(super) fn resource(port: &ServedPort, module: &Path) -> Resource {
+pub(super) fn resource(port: &ServedPort, module: &Path) -> Result<Resource, Violation> {
     let config = PortConfig {
         port: port.number,
         told: port.told.clone(),
     };
     // Plain data with string keys: there is nothing in it that JSON could refuse.
     let value = serde_json::to_string(&config).unwrap_or_default();
-    let configuration = wire::any(&StringValue { value });
-    Resource::new(extension(&name(port.number), configuration, module).encode_to_vec())
+    let packer = Packer::checking();
+    let configuration = packer.any(&StringValue { value });
+    extension(&name(port.number), configuration, module, packer)
 }
 
 /// A plugin of this configuration, in the virtual machine of all.
-pub(super) fn extension(name: &str, configuration: Any, module: &Path) -> TypedExtensionConfig {
+pub(super) fn extension(
+    name: &str,
+    configuration: Any,
+    module: &Path,
+    packer: Packer,
+) -> Result<Resource, Violation> {
     let plugin = PluginConfig {
         name: name.to_owned(),
         configuration: Some(configuration),
@@ -55,7 +62,10 @@ pub(super) fn extension(name: &str, configuration: Any, module: &Path) -> TypedE
         vm: Some(Vm::VmConfig(virtual_machine(module))),
         ..Default::default()
     };
-    wire::extension(name, &Wasm { config: Some(plugin) })
+    let extension = wire::extension(&packer, name, &Wasm { config: Some(plugin) });
+    packer.check(&extension);
+    packer.verdict()?;
+    Ok(Resource::new(extension.encode_to_vec()))
 }
 
 /// A machine that broke is made anew at once: until then its worker answers every request with 503, for a second by

@@ -19,11 +19,11 @@ use sealgate_core::identity::{
 };
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
-use super::wire;
+use crate::valid::Packer;
 
 /// Makes Envoy write down what the filter may ask of a connection, once, when its handshake is done. Every connection
 /// with TLS says what it is, asked or not: a server that begins to ask for certificates changes no other chain.
-pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain) -> Option<Filter> {
+pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain, packer: &Packer) -> Option<Filter> {
     if chain.tls.is_none() && port.told.is_empty() && !port.demands {
         return None;
     }
@@ -53,7 +53,7 @@ pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain) -> Optio
     };
     Some(Filter {
         name: "envoy.filters.network.set_filter_state".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(wire::any(&config))),
+        config_type: Some(ConfigType::TypedConfig(packer.any(&config))),
     })
 }
 

@@ -16,6 +16,7 @@ use sealgate_model::resolved::FilterChain;
 
 use super::wire;
 use crate::snapshot::{CHAIN_HEADER, NO_SNI};
+use crate::valid::Packer;
 
 /// The agent, as `sealgate bootstrap` names it.
 const CLUSTER: &str = "sealgate";
@@ -24,16 +25,24 @@ const RETRY_BASE_MS: i32 = 100;
 const RETRY_MOST_S: i64 = 1;
 
 /// The selector of a chain. Each of its streams says which chain it is for: other chains may have the same names.
-pub(super) fn selector(port: u16, chain: &FilterChain) -> TypedExtensionConfig {
+pub(super) fn selector(port: u16, chain: &FilterChain, packer: &Packer) -> TypedExtensionConfig {
     let mapper = Sni {
         default_value: NO_SNI.to_owned(),
     };
     let config = Config {
         config_source: Some(source(&chain_id(port, &chain.name))),
-        certificate_mapper: Some(wire::extension("envoy.tls.certificate_mappers.sni", &mapper)),
+        certificate_mapper: Some(wire::extension(
+            packer,
+            "envoy.tls.certificate_mappers.sni",
+            &mapper,
+        )),
         ..Config::default()
     };
-    wire::extension("envoy.tls.certificate_selectors.on_demand_secret", &config)
+    wire::extension(
+        packer,
+        "envoy.tls.certificate_selectors.on_demand_secret",
+        &config,
+    )
 }
 
 fn source(chain: &str) -> ConfigSource {

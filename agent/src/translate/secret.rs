@@ -11,10 +11,14 @@ use prost::Message as _;
 use super::wire::inline;
 use crate::credential::Credential;
 use crate::snapshot::{Body, Resource};
+use crate::valid::{Valid as _, Violation};
 
 /// The Secret of a credential: its content is held by the credential alone, and encoded when it is sent.
-pub(super) fn resource(credential: &Arc<Credential>) -> Resource {
-    Resource::of(credential.version(), Arc::<Credential>::clone(credential))
+pub(super) fn resource(credential: &Arc<Credential>) -> Result<Resource, Violation> {
+    let secret = build(credential);
+    secret.valid()?;
+    let body = Arc::<Credential>::clone(credential);
+    Ok(Resource::of(credential.version(), secret.encoded_len(), body))
 }
 
 impl Body for Credential {

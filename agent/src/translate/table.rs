@@ -21,6 +21,7 @@ use super::connection_manager::{discovered, router};
 use super::filter_config::extension;
 use super::wire;
 use crate::snapshot::Resource;
+use crate::valid::{Packer, Violation};
 
 /// The listener that holds the table. Its name comes before all others (`gateway-PORT`): a proxy asks for the parts before
 /// it asks for anything of a listener that serves.
@@ -39,15 +40,16 @@ pub(super) fn part_of_name(name: &str) -> Option<u16> {
 }
 
 /// A part; one that nothing belongs to is a part too.
-pub(super) fn resource(index: u16, part: Option<&TablePart>, module: &Path) -> Resource {
+pub(super) fn resource(index: u16, part: Option<&TablePart>, module: &Path) -> Result<Resource, Violation> {
     let entries = part.into_iter().flat_map(entries);
     // Every entry is of its own part, and there once: that is how the parts are kept.
     let bytes = encode_part(index, entries).unwrap_or_else(|error| {
         tracing::error!(index, %error, "a part of the table cannot be made: its hosts are answered with 503");
         Vec::new()
     });
-    let configuration = wire::any(&BytesValue { value: bytes });
-    Resource::new(extension(&name(index), configuration, module).encode_to_vec())
+    let packer = Packer::checking();
+    let configuration = packer.any(&BytesValue { value: bytes });
+    extension(&name(index), configuration, module, packer)
 }
 
 fn entries(part: &TablePart) -> impl Iterator<Item = TableEntry<'_>> {
@@ -69,13 +71,19 @@ fn entries(part: &TablePart) -> impl Iterator<Item = TableEntry<'_>> {
     routes.chain(demands)
 }
 
+/// What the listener would bind.
+pub(super) fn address() -> String {
+    format!("{}:{}", ADDRESS.0, ADDRESS.1)
+}
+
 /// See the module.
-pub(super) fn listener() -> Listener {
+pub(super) fn listener() -> Result<Resource, Violation> {
+    let packer = Packer::checking();
     let manager = HttpConnectionManager {
         stat_prefix: LISTENER.to_owned(),
         http_filters: (0..PARTS)
             .map(|part| discovered(&name(part)))
-            .chain([router()])
+            .chain([router(&packer)])
             .collect(),
         route_specifier: Some(RouteSpecifier::RouteConfig(RouteConfiguration {
             name: LISTENER.to_owned(),
@@ -85,9 +93,9 @@ pub(super) fn listener() -> Listener {
     };
     let manager = Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
-        config_type: Some(filter::ConfigType::TypedConfig(wire::any(&manager))),
+        config_type: Some(filter::ConfigType::TypedConfig(packer.any(&manager))),
     };
-    Listener {
+    let listener = Listener {
         name: LISTENER.to_owned(),
         stat_prefix: LISTENER.to_owned(),
         address: Some(wire::tcp(ADDRESS.0, ADDRESS.1)),
@@ -98,5 +106,8 @@ pub(super) fn listener() -> Listener {
             ..FilterChain::default()
         }],
         ..Listener::default()
-    }
+    };
+    packer.check(&listener);
+    packer.verdict()?;
+    Ok(Resource::new(listener.encode_to_vec()))
 }

@@ -14,6 +14,7 @@ use sealgate_model::CredentialName;
 use sealgate_model::resolved::{ClientCertificate, FilterChain, Tls, TlsVersion};
 
 use super::{on_demand, wire};
+use crate::valid::Packer;
 
 /// How long a new listener waits for its secrets. One that is not there is said at once, so this is reached only if
 /// the stream breaks in between, and by state-of-the-world proxies, which cannot be told; 0 would hold up every other
@@ -21,11 +22,13 @@ use super::{on_demand, wire};
 const SECRET_TIMEOUT_S: i64 = 10;
 
 /// How TLS ends at a chain; none on a plain port.
-pub(super) fn transport_socket(port: u16, chain: &FilterChain) -> Option<TransportSocket> {
+pub(super) fn transport_socket(port: u16, chain: &FilterChain, packer: &Packer) -> Option<TransportSocket> {
     let tls = chain.tls.as_deref()?;
     let context = DownstreamTlsContext {
         common_tls_context: Some(CommonTlsContext {
-            custom_tls_certificate_selector: chain.on_demand.then(|| on_demand::selector(port, chain)),
+            custom_tls_certificate_selector: chain
+                .on_demand
+                .then(|| on_demand::selector(port, chain, packer)),
             ..common_context(tls)
         }),
         // Envoy refuses the selector otherwise: a session would be resumed by a ticket of another certificate's.
@@ -41,9 +44,9 @@ pub(super) fn transport_socket(port: u16, chain: &FilterChain) -> Option<Transpo
     Some(TransportSocket {
         name: "envoy.transport_sockets.tls".to_owned(),
         config_type: Some(
-            envoy_types::pb::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig(wire::any(
-                &context,
-            )),
+            envoy_types::pb::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig(
+                packer.any(&context),
+            ),
         ),
     })
 }

@@ -5,22 +5,20 @@ use envoy_types::pb::envoy::config::core::v3::{
     TypedExtensionConfig, address, config_source::ConfigSourceSpecifier, data_source::Specifier,
     socket_address::PortSpecifier,
 };
-use envoy_types::pb::google::protobuf::{Any, BoolValue, Duration, UInt32Value};
+use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
 use prost::{Message, Name};
 
-/// Packs a message with its type URL.
-pub(super) fn any<M: Message + Name>(message: &M) -> Any {
-    Any {
-        type_url: M::type_url(),
-        value: message.encode_to_vec(),
-    }
-}
+use crate::valid::{Packer, Valid};
 
 /// An extension named `name` with its configuration.
-pub(super) fn extension<M: Message + Name>(name: &str, message: &M) -> TypedExtensionConfig {
+pub(super) fn extension<M: Message + Name + Valid>(
+    packer: &Packer,
+    name: &str,
+    message: &M,
+) -> TypedExtensionConfig {
     TypedExtensionConfig {
         name: name.to_owned(),
-        typed_config: Some(any(message)),
+        typed_config: Some(packer.any(message)),
     }
 }
 

@@ -76,7 +76,7 @@ impl Stage {
                 });
             }
         }
-        let swaps = self.trials.note([&key()], &moved, |_| Self::reception(is_bad));
+        let swaps = self.trials.note(&[(key(), Self::reception(is_bad))], &moved);
         self.swap(swaps);
     }
 
@@ -98,7 +98,7 @@ impl Stage {
                 return refusals;
             }
             let is_bad = self.is_bad();
-            let swaps = self.trials.go_on(|_| Self::reception(is_bad), now);
+            let swaps = self.trials.go_on(vec![(key(), Self::reception(is_bad))], now);
             self.swap(swaps);
         }
         panic!("it goes on for ever");

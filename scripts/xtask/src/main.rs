@@ -10,6 +10,7 @@ mod modules;
 mod rules;
 mod tokens;
 mod type_names;
+mod validators;
 
 use std::env;
 use std::fs;
@@ -46,6 +47,8 @@ enum Task {
     Crds,
     /// Write the tables of agent/docs/findings.md from the codes of findings
     Findings,
+    /// Write agent/src/valid/generated.rs from the annotations of Envoy's protos
+    Validators,
     /// Build the filter, and the agent that carries it (target/release)
     Build {
         /// The debug profile (target/debug)
@@ -90,6 +93,7 @@ fn main() -> Result<()> {
         Task::SetupKube => kube::setup().map(drop),
         Task::Crds => crds::write(),
         Task::Findings => findings::write(),
+        Task::Validators => validators::write(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
         Task::Demo { kubernetes } => demo(kubernetes),

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::events::v1::Event;
+use sealgate_model::Code;
 use serde_json::Value;
 
 use super::{SOON, Walkthrough};
@@ -15,6 +16,7 @@ use crate::store::ClusterStore;
 
 impl Walkthrough {
     pub(super) async fn seen(&mut self) -> Result<String> {
+        self.nothing_was_bad()?;
         let name = format!("istio-system/{}", self.credential);
         self.confirmed(&name, &self.leaf.serial).await?;
         // Names that were asked for on demand come back one by one after an outage.
@@ -34,6 +36,17 @@ impl Walkthrough {
             has_no_key(&places, key)?;
         }
         Ok(format!("{told}, {} private keys nowhere", self.keys.len()))
+    }
+
+    /// Of all that was made of the objects, neither our checks nor Envoy refused anything, at any step.
+    fn nothing_was_bad(&self) -> Result<()> {
+        let log = fs::read_to_string(self.site.agent_log())?;
+        for code in [Code::InvalidForProxy, Code::RefusedByProxy] {
+            ensure!(!log.contains(code.as_str()), "{code}: {log}");
+        }
+        // The log does show codes.
+        ensure!(log.contains(Code::BadRegex.as_str()), "no finding in {log}");
+        Ok(())
     }
 
     /// Envoy's own pages have the present certificate.

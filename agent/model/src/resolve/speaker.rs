@@ -22,7 +22,7 @@ pub enum Speaker {
     Service(Arc<str>),
     /// A destination.
     Cluster(Arc<str>),
-    /// A resource that a proxy refused, by its kind and name.
+    /// A resource that a proxy refused, or that we do not publish, by its kind and name.
     Resource(Arc<str>),
     /// An object that a proxy refused, among those that a resource was made of.
     Trial(ObjectRef),

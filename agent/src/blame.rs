@@ -5,6 +5,7 @@ use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity};
 
 use crate::snapshot::{ResourceKey, TypeUrl};
 use crate::translate::{self, Made};
+use crate::trial::Conviction;
 use crate::valid::Violation;
 
 /// What is to be said of each of them if a proxy refused it.
@@ -33,7 +34,8 @@ fn findings(resolver: &Resolver, (kind, name): &ResourceKey, code: Code, message
 }
 
 /// What is to be said of an object with which a proxy refuses a resource that others are part of.
-pub(crate) fn verdict(object: &ObjectRef, (kind, name): &ResourceKey, reason: &str) -> Finding {
+pub(crate) fn verdict(object: &ObjectRef, verdict: &Conviction) -> Finding {
+    let ((kind, name), reason) = (&verdict.resource, &verdict.reason);
     let kind = kind.short();
     Finding {
         severity: Severity::Error,

@@ -212,11 +212,9 @@ impl Engine {
     fn look_for_the_guilty(&mut self, keys: &[ResourceKey], now: Instant) {
         let mut swaps = Vec::new();
         for (key, reception) in self.receptions(keys) {
-            if let Reception::Refused(reason) = reception
-                && trial::is_composite(key.0)
-            {
+            if matches!(reception, Reception::Refused(_)) && trial::is_composite(key.0) {
                 let served = |name: &ObjectRef| self.store.get(name).cloned();
-                swaps.extend(self.trials.refuse(&key, &reason, served, now));
+                swaps.extend(self.trials.refuse(&key, served, now));
             }
         }
         if !swaps.is_empty() {
@@ -400,7 +398,7 @@ impl Engine {
         let verdicts: BTreeMap<ObjectRef, Finding> = self
             .trials
             .verdicts()
-            .map(|(name, (resource, reason))| (name.clone(), blame::verdict(name, resource, reason)))
+            .map(|(name, verdict)| (name.clone(), blame::verdict(name, verdict)))
             .collect();
         for name in self.guilty.iter().filter(|name| !verdicts.contains_key(*name)) {
             self.ledger.set(Speaker::Trial(name.clone()), Vec::new());

@@ -17,6 +17,10 @@ use crate::snapshot::{ResourceKey, TypeUrl};
 const POLL: Duration = Duration::from_millis(10);
 /// After so long without an answer, what is tried counts as taken.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Who is to blame is tried again after so long, then after twice as long, and so on: what a proxy refused may have been
+/// the machine's fault, or an older proxy's.
+const RETRY: Duration = Duration::from_secs(10);
+const LONGEST_RETRY: Duration = Duration::from_secs(600);
 /// With more changed objects than this at once, nobody is looked for: these are a first list.
 const MANY: usize = 500;
 
@@ -45,8 +49,21 @@ pub(crate) struct Swap {
 struct HeldBack {
     newest: Arc<Object>,
     former: Option<Arc<Object>>,
-    /// Why, once it is known that it is to blame.
-    verdict: Option<(ResourceKey, String)>,
+    /// Once it is known that it is to blame.
+    verdict: Option<Conviction>,
+    /// How long the next verdict stands.
+    wait: Duration,
+}
+
+/// An object is to blame.
+#[derive(Debug)]
+pub(crate) struct Conviction {
+    /// For this resource.
+    pub(crate) resource: ResourceKey,
+    /// What the proxy says.
+    pub(crate) reason: String,
+    /// When it is tried again.
+    until: Instant,
 }
 
 /// A resource whose objects are tried.
@@ -136,6 +153,7 @@ impl Trials {
             newest: Arc::clone(newest),
             former: former.clone(),
             verdict: None,
+            wait: RETRY,
         };
         self.held_back.insert(name.clone(), held);
         Some(Swap {
@@ -148,7 +166,6 @@ impl Trials {
     pub(crate) fn refuse(
         &mut self,
         key: &ResourceKey,
-        reason: &str,
         newest: impl Fn(&ObjectRef) -> Option<Arc<Object>>,
         now: Instant,
     ) -> Vec<Swap> {
@@ -168,24 +185,37 @@ impl Trials {
                 suspects.push(name);
             }
         }
-        match suspects.as_slice() {
-            [] => {}
-            [only] => self.convict(only, key, reason),
-            _ => {
-                let trial = ObjectTrial {
-                    groups: halves(suspects),
-                    current: Vec::new(),
-                    until: now + PATIENCE,
-                };
-                self.trials.insert(key.clone(), trial);
-            }
+        if !suspects.is_empty() {
+            self.trials
+                .insert(key.clone(), ObjectTrial::new(halves(suspects), now));
         }
         swaps
     }
 
-    fn convict(&mut self, name: &ObjectRef, key: &ResourceKey, reason: &str) {
+    fn convict(&mut self, name: &ObjectRef, key: &ResourceKey, reason: String, now: Instant) {
         if let Some(held) = self.held_back.get_mut(name) {
-            held.verdict = Some((key.clone(), reason.to_owned()));
+            held.verdict = Some(Conviction {
+                resource: key.clone(),
+                reason,
+                until: now + held.wait,
+            });
+            held.wait = (held.wait * 2).min(LONGEST_RETRY);
+        }
+    }
+
+    /// Tries those again whose verdict has stood for long enough.
+    fn retry(&mut self, now: Instant) {
+        let due = self.held_back.iter().filter_map(|(name, held)| {
+            let verdict = held.verdict.as_ref().filter(|verdict| verdict.until <= now)?;
+            Some((verdict.resource.clone(), name.clone()))
+        });
+        for (key, name) in due.collect::<Vec<_>>() {
+            if let Some(held) = self.held_back.get_mut(&name) {
+                held.verdict = None;
+            }
+            let trial = self.trials.entry(key);
+            let trial = trial.or_insert_with(|| ObjectTrial::new(Vec::new(), now));
+            trial.groups.insert(0, vec![name]);
         }
     }
 
@@ -194,7 +224,9 @@ impl Trials {
         let swaps = receptions
             .into_iter()
             .map(|(key, reception)| self.step(&key, reception, now));
-        swaps.flatten().collect()
+        let swaps = swaps.flatten().collect();
+        self.retry(now);
+        swaps
     }
 
     /// The resources that are being tried.
@@ -206,30 +238,46 @@ impl Trials {
         let Some(trial) = self.trials.get_mut(key) else {
             return Vec::new();
         };
-        let reception = match reception {
-            Reception::Pending if now >= trial.until => Reception::Taken,
-            other => other,
-        };
         match reception {
-            Reception::Pending => return Vec::new(),
+            Reception::Pending if now < trial.until => return Vec::new(),
             Reception::Refused(reason) | Reception::NeverTaken(reason) if !trial.current.is_empty() => {
                 let current = std::mem::take(&mut trial.current);
                 trial.until = now + PATIENCE;
                 match current.as_slice() {
-                    [only] => self.convict(&only.clone(), key, &reason),
+                    [only] => self.convict(&only.clone(), key, reason, now),
                     _ => trial.groups.extend(halves(current.clone())),
                 }
                 return current.iter().filter_map(|name| self.taken_back(name)).collect();
             }
             // It is refused without any of them: they are not to blame.
-            Reception::Refused(_) | Reception::NeverTaken(_) | Reception::Taken => {
+            Reception::Refused(_) | Reception::NeverTaken(_) => return self.acquit(key),
+            Reception::Taken => {
                 trial.until = now + PATIENCE;
                 for name in std::mem::take(&mut trial.current) {
                     self.held_back.remove(&name);
                 }
             }
+            // Nobody answers: what is being tried stays, and is suspected again should a refusal still come.
+            Reception::Pending => {
+                trial.until = now + PATIENCE;
+                for name in std::mem::take(&mut trial.current) {
+                    if let Some(held) = self.held_back.remove(&name) {
+                        let since = self.since.entry(key.clone()).or_default();
+                        since.entry(name).or_insert(held.former);
+                    }
+                }
+            }
         }
         self.next_group(key)
+    }
+
+    /// Gives all that is tried back, and ends.
+    fn acquit(&mut self, key: &ResourceKey) -> Vec<Swap> {
+        let groups = self.trials.remove(key).map(|trial| trial.groups);
+        let names: Vec<_> = groups.into_iter().flatten().flatten().collect();
+        let swaps = names.iter().filter_map(|name| self.given(name)).collect();
+        names.iter().for_each(|name| drop(self.held_back.remove(name)));
+        swaps
     }
 
     /// Gives the next group back; with none left the trial is over.
@@ -264,14 +312,27 @@ impl Trials {
     }
 
     /// The objects that are to blame, each with the resource and the proxy's reason.
-    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&ObjectRef, &(ResourceKey, String))> {
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&ObjectRef, &Conviction)> {
         let held = self.held_back.iter();
         held.filter_map(|(name, held)| Some((name, held.verdict.as_ref()?)))
     }
 
     /// When to call [`Self::go_on`] next.
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        (!self.trials.is_empty()).then(|| now + POLL)
+        if !self.trials.is_empty() {
+            return Some(now + POLL);
+        }
+        self.verdicts().map(|(_, verdict)| verdict.until).min()
+    }
+}
+
+impl ObjectTrial {
+    fn new(groups: Vec<Vec<ObjectRef>>, now: Instant) -> Self {
+        Self {
+            groups,
+            current: Vec::new(),
+            until: now + PATIENCE,
+        }
     }
 }
 
@@ -285,6 +346,7 @@ fn may_be_blamed(name: &ObjectRef) -> bool {
     matches!(name.kind, Kind::Gateway | Kind::VirtualService)
 }
 
+/// Two groups of one.
 fn halves(mut names: Vec<ObjectRef>) -> Vec<Vec<ObjectRef>> {
     let second = names.split_off(names.len() / 2);
     vec![second, names]

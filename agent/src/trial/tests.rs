@@ -89,12 +89,10 @@ impl Stage {
             refusals += usize::from(is_bad);
             if is_bad {
                 let served = self.served.clone();
-                let swaps = self
-                    .trials
-                    .refuse(&key(), "no", |name| served.get(name).cloned(), now);
+                let swaps = self.trials.refuse(&key(), |name| served.get(name).cloned(), now);
                 self.swap(swaps);
             }
-            if self.trials.next_deadline(now).is_none() && !self.is_bad() {
+            if self.trials.keys().is_empty() && !self.is_bad() {
                 return refusals;
             }
             let is_bad = self.is_bad();
@@ -102,6 +100,15 @@ impl Stage {
             self.swap(swaps);
         }
         panic!("it goes on for ever");
+    }
+
+    /// One look at what the proxies say.
+    fn tick(&mut self, now: Instant) {
+        let is_bad = self.is_bad();
+        let keys = self.trials.keys().into_iter();
+        let receptions = keys.map(|key| (key, Self::reception(is_bad))).collect();
+        let swaps = self.trials.go_on(receptions, now);
+        self.swap(swaps);
     }
 
     fn guilty(&self) -> BTreeSet<ObjectRef> {
@@ -138,7 +145,7 @@ fn who_comes_in_the_middle_of_a_trial_is_tried_in_turn() {
     let served = stage.served.clone();
     let swaps = stage
         .trials
-        .refuse(&key(), "no", |name| served.get(name).cloned(), Instant::now());
+        .refuse(&key(), |name| served.get(name).cloned(), Instant::now());
     stage.swap(swaps);
     assert!(!stage.is_bad(), "all of it is taken back");
     stage.write(&[(2, 0), (3, 0)]);
@@ -167,6 +174,56 @@ fn a_verdict_ends_when_the_object_changes_or_goes() {
 }
 
 #[test]
+fn a_verdict_is_looked_at_again_and_stands_longer_each_time() {
+    let mut stage = Stage::default();
+    stage.write(&[(0, 0)]);
+    stage.bad = BTreeSet::from([(0, 1)]);
+    stage.write(&[(0, 1)]);
+    stage.answer();
+    let mut now = Instant::now();
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let due = stage.trials.next_deadline(now).unwrap();
+        waits.push(due.duration_since(now).as_secs());
+        now = due;
+        stage.tick(now);
+        stage.tick(now);
+        assert!(stage.is_bad(), "it is tried again");
+        // It is refused, and served without.
+        stage.tick(now);
+        stage.tick(now);
+        assert_eq!(stage.guilty(), BTreeSet::from([name(0)]));
+        assert_eq!(stage.served.get(&name(0)), Some(&object(0, 0)));
+    }
+    assert!(waits[0] <= 10 && waits[1] >= 19 && waits[2] >= 39, "{waits:?}");
+    // The machine is well again.
+    stage.bad.clear();
+    now = stage.trials.next_deadline(now).unwrap();
+    (0..3).for_each(|_| stage.tick(now));
+    assert!(stage.guilty().is_empty());
+    assert_eq!(stage.served.get(&name(0)), Some(&object(0, 1)));
+}
+
+/// Proxies refuse the listener whatever it holds: its address is another program's.
+#[test]
+fn where_it_is_refused_without_them_nobody_is_to_blame() {
+    let mut stage = Stage::default();
+    stage.write(&[(0, 0), (1, 0)]);
+    stage.write(&[(0, 1), (1, 1), (2, 0)]);
+    let served = stage.served.clone();
+    let now = Instant::now();
+    let swaps = stage.trials.refuse(&key(), |name| served.get(name).cloned(), now);
+    stage.swap(swaps);
+    assert_eq!(stage.served.get(&name(0)), Some(&object(0, 0)));
+    let swaps = stage
+        .trials
+        .go_on(vec![(key(), Reception::Refused("no".to_owned()))], now);
+    stage.swap(swaps);
+    assert_eq!(stage.served, served);
+    assert!(stage.guilty().is_empty() && stage.trials.keys().is_empty());
+}
+
+#[test]
 fn a_first_list_blames_nobody() {
     let mut stage = Stage::default();
     let count = MANY + 1;
@@ -176,6 +233,6 @@ fn a_first_list_blames_nobody() {
     let served = stage.served.clone();
     let swaps = stage
         .trials
-        .refuse(&key(), "no", |name| served.get(name).cloned(), Instant::now());
+        .refuse(&key(), |name| served.get(name).cloned(), Instant::now());
     assert!(swaps.is_empty());
 }

@@ -61,6 +61,11 @@ impl<M: Machine> StreamState<M> {
         (acknowledgement, responses)
     }
 
+    /// Whether nothing of this kind was asked for yet.
+    pub(crate) fn is_first(&self, kind: TypeUrl) -> bool {
+        !self.machines.contains_key(&kind) && !self.deferred.iter().any(|(own, _)| *own == kind)
+    }
+
     /// Whether an answer would make workers use clusters that are on their way.
     fn is_deferred(&mut self, kind: TypeUrl, request: &M::Request, now: Instant) -> bool {
         let is_waiting = self.deferred.iter().any(|(own, _)| *own == kind);

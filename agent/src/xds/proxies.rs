@@ -149,6 +149,17 @@ pub(crate) struct ProxyStream {
 }
 
 impl ProxyStream {
+    /// The proxy has nothing of this kind: it is a new one, and what the one before it held is not told of it. Of several with
+    /// one name the others may have it.
+    pub(crate) fn starts_anew(&self, kind: TypeUrl) {
+        let mut nodes = self.proxies.lock();
+        if let Some(proxy) = nodes.get_mut(&self.node).filter(|proxy| proxy.streams == 1) {
+            proxy.held.remove(&kind);
+            proxy.refused.remove(&kind);
+            self.proxies.refusals.forget_kind(&self.node, kind);
+        }
+    }
+
     pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement) {
         let refused = acknowledgement.refused.as_deref().map(shortened);
         match &refused {

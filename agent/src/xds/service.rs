@@ -241,8 +241,11 @@ impl Discovery {
                     let Some(message) = message? else { return Ok(()) };
                     let stream = proxy.get_or_insert_with(|| self.proxies.connect(M::node(&message)));
                     let Some(kind) = kind_of::<M>(&message, only)? else { continue };
-                    let (acknowledgement, responses) =
-                        connection.on_request(kind, M::request(message), Instant::now());
+                    let request = M::request(message);
+                    if connection.is_first(kind) && !M::resumes(&request) {
+                        stream.starts_anew(kind);
+                    }
+                    let (acknowledgement, responses) = connection.on_request(kind, request, Instant::now());
                     if connection.asked(kind) > MOST_NAMES {
                         return Err(Status::resource_exhausted(format!("more than {MOST_NAMES} names")));
                     }

@@ -83,8 +83,18 @@ impl Refusals {
 
     /// The proxy is gone.
     pub(super) fn forget(&self, node: &str) {
+        self.forget_all(|own, _| own == node);
+    }
+
+    /// The proxy is another one, and has said nothing of this kind.
+    pub(super) fn forget_kind(&self, node: &str, kind: TypeUrl) {
+        self.forget_all(|own, resource| own == node && resource.0 == kind);
+    }
+
+    fn forget_all(&self, is_meant: impl Fn(&str, &ResourceKey) -> bool) {
         self.0.send_if_modified(|all| {
-            let gone: BTreeSet<_> = all.keys().filter(|(own, _)| own == node).cloned().collect();
+            let gone = all.keys().filter(|(own, resource)| is_meant(own, resource));
+            let gone: BTreeSet<_> = gone.cloned().collect();
             gone.iter().for_each(|key| drop(all.remove(key)));
             !gone.is_empty()
         });

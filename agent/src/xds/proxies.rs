@@ -243,11 +243,34 @@ impl Drop for ProxyStream {
     }
 }
 
+/// Envoy quotes what it refuses before it says why: both ends are kept.
 fn shortened(message: &str) -> String {
-    let end = message
-        .char_indices()
-        .map(|(at, _)| at)
-        .find(|at| *at >= LONGEST_MESSAGE)
-        .unwrap_or(message.len());
-    message.get(..end).unwrap_or_default().to_owned()
+    if message.len() <= LONGEST_MESSAGE {
+        return message.to_owned();
+    }
+    let (first, last) = (LONGEST_MESSAGE / 4, message.len() - LONGEST_MESSAGE * 3 / 4);
+    let first = message
+        .get(..message.floor_char_boundary(first))
+        .unwrap_or_default();
+    let last = message
+        .get(message.ceil_char_boundary(last)..)
+        .unwrap_or_default();
+    format!("{first} ... {last}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_message_both_ends_are_kept() {
+        let long = format!("Error: {}\u{e9}: no reason", "\u{e9}".repeat(5_000));
+        let short = shortened(&long);
+        assert!(
+            short.starts_with("Error: ") && short.ends_with(": no reason"),
+            "{short}"
+        );
+        assert!(short.len() <= LONGEST_MESSAGE + 8, "{}", short.len());
+        assert_eq!(shortened("short"), "short");
+    }
 }

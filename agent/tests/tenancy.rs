@@ -244,3 +244,82 @@ fn the_rules_of_whoever_was_first_come_first() -> Result<()> {
     );
     Ok(())
 }
+
+/// Of everything that is counted, one more than there may be is refused, and as much as there may be is not.
+#[test]
+fn each_budget_is_kept() -> Result<()> {
+    let servers = |count: usize, more: &str| {
+        let servers: Vec<_> = (0..count)
+            .map(|at| {
+                let port = 8000 + at;
+                format!("{{port: {{number: {port}, name: http, protocol: HTTP}}, hosts: [h{at}.test]}}")
+            })
+            .collect();
+        format!(
+            "{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {{name: own, namespace: team{more}}}, \
+             spec: {{selector: {{istio: ingressgateway}}, servers: [{}]}}}}\n---\n",
+            servers.join(", ")
+        )
+    };
+    let identity = |count: usize| {
+        let annotation = ", annotations: {sealgate.dev/identity: '{prefix: x-own-client-cert-}'}";
+        (0..count)
+            .map(|at| servers(1, annotation).replace("name: own", &format!("name: own{at}")))
+            .collect::<String>()
+    };
+    let rules = |count: usize, rule: &dyn Fn(usize) -> String| {
+        let rules: Vec<_> = (0..count).map(rule).collect();
+        service("own", "h0.test", &rules.join(", "))
+    };
+    let to = |at: usize| format!("{{destination: {{host: s{at}.test, port: {{number: 80}}}}}}");
+    let entry = |count: usize| {
+        let endpoints: Vec<_> = (0..count).map(|at| format!("{{address: 10.0.0.{at}}}")).collect();
+        format!(
+            "{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {{name: own, namespace: team}}, spec: \
+             {{hosts: [a.test], resolution: STATIC, ports: [{{number: 80, name: http, protocol: HTTP}}], endpoints: \
+             [{}]}}}}\n---\n",
+            endpoints.join(", ")
+        )
+    };
+    let several: [(&str, &dyn Fn(usize) -> String); 6] = [
+        ("ports", &|count| servers(count, "")),
+        ("hosts", &|count| servers(count, "")),
+        ("prefixes", &identity),
+        ("destinations", &|count| {
+            rules(count, &|at| {
+                format!("{{match: [{{uri: {{exact: /{at}}}}}], route: [{}]}}", to(at))
+            })
+        }),
+        ("mirrors", &|count| {
+            rules(count, &|at| {
+                let mirror = to(at);
+                format!(
+                    "{{match: [{{uri: {{exact: /{at}}}}}], route: [{}], mirrors: [{mirror}]}}",
+                    to(0)
+                )
+            })
+        }),
+        ("endpoints", &entry),
+    ];
+    for (item, objects) in several {
+        for limit in [format!("{item}=5"), format!("{item}=100,total-{item}=5")] {
+            let mut gate = Gate::new(&limit)?;
+            gate.apply(&objects(5));
+            ensure!(gate.used(item) == 5, "{limit}: {} are used", gate.used(item));
+            ensure!(
+                gate.said().iter().all(|said| !said.starts_with("over-budget")),
+                "{limit}: {:?}",
+                gate.said()
+            );
+            let mut gate = Gate::new(&limit)?;
+            gate.apply(&objects(6));
+            ensure!(
+                gate.said().iter().any(|said| said.starts_with("over-budget")),
+                "{limit}: {:?}",
+                gate.said()
+            );
+            ensure!(gate.used(item) <= 5, "{limit}: {} are used", gate.used(item));
+        }
+    }
+    Ok(())
+}

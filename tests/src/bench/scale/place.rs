@@ -38,6 +38,8 @@ impl Place {
             Self::Kubernetes(_) => vec![
                 "--source=kubernetes".to_owned(),
                 "--allow-local-upstreams=true".to_owned(),
+                // All hosts are one namespace's, and more than one should have.
+                "--budgets=destinations=100000,total-destinations=100000".to_owned(),
             ],
         }
     }

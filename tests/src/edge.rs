@@ -157,7 +157,9 @@ impl Edge {
             .find_map(|line| line.strip_prefix("wasm.envoy.wasm.runtime.v8.active: "))
             .context("Envoy says nothing of its machines")?;
         ensure!(active != "0", "no machine runs: {stats}");
-        let log = std::fs::read_to_string(self.site.envoy_log())?;
+        // A path may hold any byte above ASCII.
+        let log = std::fs::read(self.site.envoy_log())?;
+        let log = String::from_utf8_lossy(&log);
         let trapped = log
             .lines()
             .find(|line| line.contains("wasm") && line.contains("failed"));

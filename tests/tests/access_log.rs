@@ -1,4 +1,4 @@
-//! What Envoy's access log says of a request: the path as the client sent it, and no query.
+//! What Envoy's access log says of a request: the path as it was routed, and no query.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ spec:
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_has_the_clients_path_without_its_query() -> Result<()> {
+async fn the_log_has_the_path_without_its_query() -> Result<()> {
     let site = Site::start().await?;
     let entry = manifests::entry("welcome", "welcome.local", 80, site.welcome);
     site.write("objects.yaml", &(OBJECTS.to_owned() + &entry))?;
@@ -48,7 +48,7 @@ async fn the_log_has_the_clients_path_without_its_query() -> Result<()> {
         let log = std::fs::read_to_string(site.envoy_log())?;
         for line in [
             " GET log.test /plain HTTP/1.1 ",
-            " GET log.test /old/place HTTP/1.1 ",
+            " GET log.test /new/place HTTP/1.1 ",
         ] {
             ensure!(log.contains(line), "no {line:?} in {log}");
         }

@@ -1,16 +1,11 @@
 //! What Envoy refuses, our checks refuse: a resource for each kind of rule, shown to both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sealgate_agent::config::GatewaySettings;
-use sealgate_agent::engine::Engine;
 use sealgate_agent::snapshot::TypeUrl;
-use sealgate_agent::translate::Settings;
 use sealgate_agent::valid::{Broken, Violation};
-use sealgate_model::manifest::{self, Namespaces};
-use sealgate_model::{Code, SourceEvent};
 use sealgate_tests::eventually;
 use sealgate_tests::refusable::{CLUSTERS, LISTENERS, Refusable, chain, cluster, listener, path, regex};
 use sealgate_tests::unchecked::Unchecked;
@@ -136,57 +131,5 @@ async fn what_envoy_refuses_we_refuse_and_nothing_else() -> Result<()> {
             words(own)
         );
     }
-    Ok(())
-}
-
-/// Two ports that `--port-map` leads to one: Envoy would refuse the second listener, and so do we, until the first is gone.
-#[test]
-fn a_port_that_is_bound_already_waits() -> Result<()> {
-    let namespaces = Namespaces {
-        gateway: "istio-system".to_owned(),
-        other: "default",
-    };
-    let mut gateway = GatewaySettings::new("istio-system");
-    gateway.port_map = BTreeMap::from([(80, 8080)]);
-    let (mut engine, snapshots) = Engine::new(Settings {
-        gateway,
-        listen: "0.0.0.0".to_owned(),
-        module: "filter.wasm".into(),
-    });
-    let server = |name: &str, number: u16| {
-        format!(
-            "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{ name: {name}, namespace: istio-system }}\n\
-             spec:\n  selector: {{ istio: ingressgateway }}\n  servers:\n  - port: {{ number: {number}, name: http, protocol: HTTP }}\n    hosts: [\"*\"]\n"
-        )
-    };
-    let mut apply = |objects: &[String]| {
-        let entries = manifest::read("site.yaml", objects.join("\n---\n").as_bytes(), &namespaces);
-        engine.apply([SourceEvent::Reset(entries)], Instant::now());
-        let findings = engine.view().findings();
-        let said = findings
-            .iter()
-            .filter(|finding| finding.code == Code::InvalidForProxy);
-        let said: Vec<_> = said
-            .map(|finding| (finding.object.to_string(), finding.message.clone()))
-            .collect();
-        let snapshot = snapshots.borrow().clone();
-        let served: Vec<_> = snapshot
-            .names(TypeUrl::Listener)
-            .map(ToString::to_string)
-            .collect();
-        (said, served)
-    };
-    let both = [server("one", 80), server("two", 8080)];
-    let (said, served) = apply(&both);
-    let message = "Envoy would refuse Listener gateway-8080: address: 0.0.0.0:8080 is the address of the listener gateway-80";
-    ensure!(
-        said == [("Gateway istio-system/two".to_owned(), message.to_owned())],
-        "{said:?}"
-    );
-    ensure!(served == ["gateway-0-table", "gateway-80"], "{served:?}");
-    let [_, two] = both;
-    let (said, served) = apply(&[two]);
-    ensure!(said.is_empty(), "{said:?}");
-    ensure!(served == ["gateway-0-table", "gateway-8080"], "{served:?}");
     Ok(())
 }

@@ -163,7 +163,7 @@ pub fn header_name(name: &str, is_strict: bool) -> Ruled {
         let bare = name.strip_prefix(':').unwrap_or(name);
         !bare.is_empty() && bare.bytes().all(is_good)
     } else {
-        !name.is_empty() && has_no_break(name)
+        has_no_break(name)
     };
     hold(is_kept, || Broken::HeaderName)
 }

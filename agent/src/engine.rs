@@ -366,7 +366,7 @@ impl Engine {
 
     /// Goes on with what takes time: takes off what lingered long enough, and looks for objects that are to blame.
     pub fn go_on(&mut self, now: Instant) -> Vec<News> {
-        let receptions = self.receptions(&self.trials.keys());
+        let receptions = self.receptions(&self.trials.keys(now));
         let swaps = self.trials.go_on(receptions, now);
         self.serve(swaps, now);
         self.publisher.update(now, |_| ());

@@ -4,7 +4,7 @@
 //!
 //! A pure state machine: the engine does what it says, and tells it what proxies make of that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// the machine's fault, or an older proxy's.
 const RETRY: Duration = Duration::from_secs(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
+/// After a trial that found nobody, no other one is begun for so long.
+const REST: Duration = Duration::from_secs(10);
 /// With more changed objects than this at once, nobody is looked for: these are a first list.
-const MANY: usize = 500;
+const MANY: usize = 5_000;
 
 /// What the connected proxies make of a resource as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub enum Reception {
     NeverTaken(String),
     /// Not all of them have answered.
     Pending,
+    /// There are none.
+    Nobody,
 }
 
 /// What the store is to hold of an object from now on; none is none of it.
@@ -84,6 +88,8 @@ pub(crate) struct Trials {
     since: BTreeMap<ResourceKey, BTreeMap<ObjectRef, Option<Arc<Object>>>>,
     trials: BTreeMap<ResourceKey, ObjectTrial>,
     held_back: BTreeMap<ObjectRef, HeldBack>,
+    /// Until when no trial of a resource is begun.
+    rests: BTreeMap<ResourceKey, Instant>,
 }
 
 impl Trials {
@@ -116,13 +122,10 @@ impl Trials {
         let moved: Vec<_> = moved.iter().filter(|moved| may_be_blamed(&moved.name)).collect();
         for (key, reception) in resources {
             let since = self.since.entry(key.clone()).or_default();
-            if moved.len() > MANY || *reception == Reception::Taken {
+            if matches!(reception, Reception::Taken | Reception::Nobody) {
                 since.clear();
             }
-            if moved.len() > MANY {
-                continue;
-            }
-            for moved in &moved {
+            for moved in moved.iter().filter(|_| moved.len() <= MANY) {
                 since
                     .entry(moved.name.clone())
                     .or_insert_with(|| moved.before.clone());
@@ -169,7 +172,7 @@ impl Trials {
         newest: impl Fn(&ObjectRef) -> Option<Arc<Object>>,
         now: Instant,
     ) -> Vec<Swap> {
-        if self.trials.contains_key(key) {
+        if self.trials.contains_key(key) || self.rests.get(key).is_some_and(|until| now < *until) {
             return Vec::new();
         }
         let since = self.since.remove(key).unwrap_or_default();
@@ -203,35 +206,43 @@ impl Trials {
         }
     }
 
-    /// Tries those again whose verdict has stood for long enough.
-    fn retry(&mut self, now: Instant) {
-        let due = self.held_back.iter().filter_map(|(name, held)| {
-            let verdict = held.verdict.as_ref().filter(|verdict| verdict.until <= now)?;
-            Some((verdict.resource.clone(), name.clone()))
-        });
-        for (key, name) in due.collect::<Vec<_>>() {
-            if let Some(held) = self.held_back.get_mut(&name) {
-                held.verdict = None;
+    /// Tries those again whose verdict has stood for long enough, if the resource is taken without them.
+    fn retry(&mut self, key: &ResourceKey, is_taken: bool, now: Instant) {
+        let held_back = self.held_back.iter_mut();
+        let due = held_back.filter(|(_, held)| held.is_due(now).is_some_and(|own| own == key));
+        let mut names = Vec::new();
+        for (name, held) in due {
+            match &mut held.verdict {
+                Some(verdict) if !is_taken => verdict.until = now + RETRY,
+                verdict => {
+                    *verdict = None;
+                    names.push(vec![name.clone()]);
+                }
             }
-            let trial = self.trials.entry(key);
-            let trial = trial.or_insert_with(|| ObjectTrial::new(Vec::new(), now));
-            trial.groups.insert(0, vec![name]);
+        }
+        if !names.is_empty() {
+            self.trials.insert(key.clone(), ObjectTrial::new(names, now));
         }
     }
 
     /// Goes on with what is tried, by what the proxies make of it: says what is to be given, or taken back again.
     pub(crate) fn go_on(&mut self, receptions: Vec<(ResourceKey, Reception)>, now: Instant) -> Vec<Swap> {
-        let swaps = receptions
-            .into_iter()
-            .map(|(key, reception)| self.step(&key, reception, now));
-        let swaps = swaps.flatten().collect();
-        self.retry(now);
+        let mut swaps = Vec::new();
+        for (key, reception) in receptions {
+            if self.trials.contains_key(&key) {
+                swaps.extend(self.step(&key, reception, now));
+            } else {
+                self.retry(&key, reception == Reception::Taken, now);
+            }
+        }
         swaps
     }
 
-    /// The resources that are being tried.
-    pub(crate) fn keys(&self) -> Vec<ResourceKey> {
-        self.trials.keys().cloned().collect()
+    /// The resources of which it has to know what proxies make of them.
+    pub(crate) fn keys(&self, now: Instant) -> Vec<ResourceKey> {
+        let due = self.held_back.values().filter_map(|held| held.is_due(now));
+        let all: BTreeSet<_> = self.trials.keys().chain(due).cloned().collect();
+        all.into_iter().collect()
     }
 
     fn step(&mut self, key: &ResourceKey, reception: Reception, now: Instant) -> Vec<Swap> {
@@ -239,7 +250,7 @@ impl Trials {
             return Vec::new();
         };
         match reception {
-            Reception::Pending if now < trial.until => return Vec::new(),
+            Reception::Pending | Reception::Nobody if now < trial.until => return Vec::new(),
             Reception::Refused(reason) | Reception::NeverTaken(reason) if !trial.current.is_empty() => {
                 let current = std::mem::take(&mut trial.current);
                 trial.until = now + PATIENCE;
@@ -250,7 +261,9 @@ impl Trials {
                 return current.iter().filter_map(|name| self.taken_back(name)).collect();
             }
             // It is refused without any of them: they are not to blame.
-            Reception::Refused(_) | Reception::NeverTaken(_) => return self.acquit(key),
+            Reception::Refused(reason) | Reception::NeverTaken(reason) => {
+                return self.acquit(key, &reason, now);
+            }
             Reception::Taken => {
                 trial.until = now + PATIENCE;
                 for name in std::mem::take(&mut trial.current) {
@@ -258,25 +271,37 @@ impl Trials {
                 }
             }
             // Nobody answers: what is being tried stays, and is suspected again should a refusal still come.
-            Reception::Pending => {
+            Reception::Pending | Reception::Nobody => {
                 trial.until = now + PATIENCE;
                 for name in std::mem::take(&mut trial.current) {
-                    if let Some(held) = self.held_back.remove(&name) {
-                        let since = self.since.entry(key.clone()).or_default();
-                        since.entry(name).or_insert(held.former);
-                    }
+                    self.suspect_on(key, &name);
                 }
             }
         }
         self.next_group(key)
     }
 
-    /// Gives all that is tried back, and ends.
-    fn acquit(&mut self, key: &ResourceKey) -> Vec<Swap> {
+    /// It is held back no more, and one of those that changed since the resource was taken last.
+    fn suspect_on(&mut self, key: &ResourceKey, name: &ObjectRef) {
+        if let Some(held) = self.held_back.remove(name) {
+            let since = self.since.entry(key.clone()).or_default();
+            since.entry(name.clone()).or_insert(held.former);
+        }
+    }
+
+    /// Gives all that is tried back, and ends. Who was found to be to blame before stays so.
+    fn acquit(&mut self, key: &ResourceKey, reason: &str, now: Instant) -> Vec<Swap> {
         let groups = self.trials.remove(key).map(|trial| trial.groups);
-        let names: Vec<_> = groups.into_iter().flatten().flatten().collect();
-        let swaps = names.iter().filter_map(|name| self.given(name)).collect();
-        names.iter().for_each(|name| drop(self.held_back.remove(name)));
+        self.rests.insert(key.clone(), now + REST);
+        let mut swaps = Vec::new();
+        for name in groups.into_iter().flatten().flatten() {
+            if self.held_back.get(&name).is_some_and(|held| held.wait > RETRY) {
+                self.convict(&name, key, reason.to_owned(), now);
+            } else {
+                swaps.extend(self.given(&name));
+                self.suspect_on(key, &name);
+            }
+        }
         swaps
     }
 
@@ -323,6 +348,14 @@ impl Trials {
             return Some(now + POLL);
         }
         self.verdicts().map(|(_, verdict)| verdict.until).min()
+    }
+}
+
+impl HeldBack {
+    /// The resource for which it is to blame, if it is to be tried again.
+    fn is_due(&self, now: Instant) -> Option<&ResourceKey> {
+        let verdict = self.verdict.as_ref().filter(|verdict| verdict.until <= now)?;
+        Some(&verdict.resource)
     }
 }
 

@@ -77,6 +77,9 @@ use crate::resolved::{ServedPort, Upstream};
 use crate::store::Moved;
 use crate::{Kind, Object, ObjectRef};
 
+/// More often nothing is looked at again within a step: what is left then is looked at in the next one.
+const ROUNDS: usize = 4;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Resolver {
@@ -246,17 +249,24 @@ impl Resolver {
 impl Resolver {
     /// Looks at everything that the changes since the last time touched.
     pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
-        let (names, mut claims) = self.settle_servers(world, ledger);
-        claims.extend(self.settle_catalog(ledger));
-        for host in std::mem::take(&mut self.hosts) {
-            self.settle_host(&host, ledger);
+        let (mut names, mut claims) = (BTreeSet::new(), BTreeMap::new());
+        // Who waits for a host may have it once nobody has rules for it any more, and then others' rules are looked at.
+        for _ in 0..ROUNDS {
+            let (moved_names, moved_claims) = self.settle_servers(world, ledger);
+            names.extend(moved_names);
+            claims.extend(moved_claims);
+            claims.extend(self.settle_catalog(ledger));
+            self.settle_hosts(ledger);
+            for (claim, owner) in self.owners.take_moved() {
+                if let Claim::Routes(port, domain) = &claim {
+                    self.ports.touch_waiting(*port, domain);
+                }
+                claims.insert(claim, owner);
+            }
+            if !self.ports.are_touched() {
+                break;
+            }
         }
-        // Where one finds no room, the others will not either.
-        let mut hopeful = self.budget.take_hopeful().into_iter();
-        while let Some(host) = hopeful.next()
-            && self.settle_host(&host, ledger)
-        {}
-        claims.extend(self.owners.take_moved());
         let clusters = self.routes.settle_clusters(&self.catalog, ledger);
         let gateways = KnownGateways {
             served: &self.gateways,
@@ -286,6 +296,7 @@ impl Resolver {
             let terms = Terms {
                 tenants: &self.gateway.tenants,
                 on_demand_from: self.gateway.on_demand_from,
+                routed_by: &|pattern| self.owners.owner(&(port, pattern.into())),
                 reserved: self.gateway.reserved(port),
                 world,
             };
@@ -311,6 +322,21 @@ impl Resolver {
             self.ports.looked_at(port, settled.looked_at);
         }
         (names, claims)
+    }
+
+    /// Makes the routes of hosts anew, and of those for whose rules there may be room now.
+    fn settle_hosts(&mut self, ledger: &mut Ledger<Speaker>) {
+        for host in std::mem::take(&mut self.hosts) {
+            self.settle_host(&host, ledger);
+        }
+        for hosts in self.budget.take_hopeful().into_values() {
+            // Where a namespace finds no room for one host, it will not for the next one either.
+            for host in hosts {
+                if !self.settle_host(&host, ledger) {
+                    break;
+                }
+            }
+        }
     }
 
     /// Looks at the hosts of services that objects spoke for; gives the claims that stand otherwise.

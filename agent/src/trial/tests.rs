@@ -92,7 +92,7 @@ impl Stage {
                 let swaps = self.trials.refuse(&key(), |name| served.get(name).cloned(), now);
                 self.swap(swaps);
             }
-            if self.trials.keys().is_empty() && !self.is_bad() {
+            if self.trials.keys(now).is_empty() && !self.is_bad() {
                 return refusals;
             }
             let is_bad = self.is_bad();
@@ -105,7 +105,7 @@ impl Stage {
     /// One look at what the proxies say.
     fn tick(&mut self, now: Instant) {
         let is_bad = self.is_bad();
-        let keys = self.trials.keys().into_iter();
+        let keys = self.trials.keys(now).into_iter();
         let receptions = keys.map(|key| (key, Self::reception(is_bad))).collect();
         let swaps = self.trials.go_on(receptions, now);
         self.swap(swaps);
@@ -220,7 +220,23 @@ fn where_it_is_refused_without_them_nobody_is_to_blame() {
         .go_on(vec![(key(), Reception::Refused("no".to_owned()))], now);
     stage.swap(swaps);
     assert_eq!(stage.served, served);
-    assert!(stage.guilty().is_empty() && stage.trials.keys().is_empty());
+    // It is not asked again and again; and nobody is forgotten.
+    assert!(
+        stage
+            .trials
+            .refuse(&key(), |name| served.get(name).cloned(), now)
+            .is_empty()
+    );
+    let later = stage
+        .trials
+        .refuse(&key(), |name| served.get(name).cloned(), now + REST);
+    assert_eq!(later.len(), 3);
+    let swaps = stage
+        .trials
+        .go_on(vec![(key(), Reception::Refused("no".to_owned()))], now + REST);
+    stage.swap(later);
+    stage.swap(swaps);
+    assert!(stage.guilty().is_empty() && stage.trials.keys(now).is_empty());
 }
 
 #[test]

@@ -103,7 +103,10 @@ impl Proxies {
         }
         // Who takes nothing else of the kind from here does not take this.
         let takes = |proxy: &&Proxy| proxy.streams > 0 && proxy.held.contains_key(kind);
-        let mut connected = nodes.values().filter(takes);
+        let mut connected = nodes.values().filter(takes).peekable();
+        if connected.peek().is_none() {
+            return Reception::Nobody;
+        }
         if connected.all(|proxy| held(proxy).as_ref() == version) {
             Reception::Taken
         } else {

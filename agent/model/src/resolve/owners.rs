@@ -32,6 +32,11 @@ impl HostOwners {
         self.owners.insert(key, Arc::clone(namespace));
     }
 
+    /// The namespace whose rules come first on a host.
+    pub(super) fn owner(&self, key: &HostKey) -> Option<Arc<str>> {
+        self.owners.get(key).cloned()
+    }
+
     /// These are the rules of a host from now on.
     pub(super) fn settle(&mut self, key: &HostKey, rules: Option<HostRules>) -> Option<HostRules> {
         let namespaces = || {

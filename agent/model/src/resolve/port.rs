@@ -30,14 +30,18 @@ pub(super) struct Terms<'a> {
     /// What the port is kept for, if it is.
     pub(super) reserved: Option<Reserved>,
     pub(super) world: World<'a>,
+    /// The namespace whose rules are first on a host, be it on a wider server.
+    pub(super) routed_by: &'a dyn Fn(&str) -> Option<Arc<str>>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
-    /// Why servers may have no host at all.
-    obstacles: BTreeMap<ServerId, Refusal>,
+    /// Why servers may have no host, whatever the port's kind.
+    unfit: BTreeMap<ServerId, Refusal>,
+    /// Those that may, by kind: without TLS, and for TLS.
+    fit: [BTreeSet<ServerId>; 2],
     claims: HostClaims,
     standing: BTreeMap<ServerId, Judgement>,
     /// Those that are carried out, by the patterns that they have.
@@ -45,8 +49,6 @@ pub(super) struct Servers {
     /// With what the hosts of each chain were served last.
     held: HeldTls,
     sharing: Sharing,
-    /// How many of them are for TLS.
-    secure: usize,
     /// Whether the port is one for TLS: as it was, while a server wants that, else as the oldest does.
     kind: Option<bool>,
     /// Whether that is another one since the last time.
@@ -89,15 +91,12 @@ impl Servers {
     pub(super) fn insert(&mut self, server: &Arc<DeclaredServer>) {
         self.claims.insert(server);
         self.declared.insert(server.id.clone(), Arc::clone(server));
-        self.secure += usize::from(server.secure);
         self.touch(server);
     }
 
     pub(super) fn remove(&mut self, server: &Arc<DeclaredServer>) {
         self.claims.remove(server);
-        if let Some(before) = self.declared.remove(&server.id) {
-            self.secure -= usize::from(before.secure && self.secure > 0);
-        }
+        self.declared.remove(&server.id);
         self.touch(server);
     }
 
@@ -115,6 +114,14 @@ impl Servers {
             let siblings = siblings.filter(|id| id.gateway == server.id.gateway);
             self.dirty.extend(siblings.cloned());
         }
+    }
+
+    /// Those who ask for a host in vain are to be looked at again; says whether there are any.
+    pub(super) fn touch_waiting(&mut self, pattern: &Arc<str>) -> bool {
+        let mut waiting = self.claims.waiting(pattern).peekable();
+        let are_any = waiting.peek().is_some();
+        self.dirty.extend(waiting.cloned());
+        are_any
     }
 
     pub(super) fn touch_id(&mut self, id: &ServerId) {
@@ -144,8 +151,9 @@ impl Servers {
     /// Looks at what may have changed, the older ones first: of those who ask for a host that nobody has they get it.
     pub(super) fn settle(&mut self, terms: Terms<'_>) -> Settled {
         let mut settled = Settled::default();
+        self.settle_fitness(terms);
         self.settle_kind(terms.tenants);
-        self.settle_obstacles(terms);
+        self.settle_claims();
         while let Some(id) = self.dirty.pop_first() {
             let before = self.standing.remove(&id);
             if let Some(before) = &before {
@@ -171,7 +179,6 @@ impl Servers {
             }
             settled.looked_at.push(look);
         }
-        self.note_tls(&settled.looked_at);
         let moves = settled.looked_at.iter().filter(|look| look.before != look.now);
         let moves: Vec<_> = moves
             .map(|look| (look.id.clone(), look.before.clone(), look.now.clone()))
@@ -187,51 +194,57 @@ impl Servers {
         settled
     }
 
+    /// Says which servers may have hosts, whatever the port's kind.
+    fn settle_fitness(&mut self, terms: Terms<'_>) {
+        for id in self.dirty.clone() {
+            let server = self.declared.get(&id).cloned();
+            let now = server.as_ref().and_then(|server| unfitness(server, terms));
+            for fit in &mut self.fit {
+                fit.remove(&id);
+            }
+            if let Some(server) = server.as_ref().filter(|_| now.is_none()) {
+                let [plain, secure] = &mut self.fit;
+                if server.secure { secure } else { plain }.insert(id.clone());
+            }
+            if self.unfit.get(&id) == now.as_ref() {
+                continue;
+            }
+            match now {
+                Some(now) => drop(self.unfit.insert(id, now)),
+                None => drop(self.unfit.remove(&id)),
+            }
+            if let Some(server) = server {
+                self.loose.extend(server.patterns());
+                self.touch_siblings(&server);
+            }
+        }
+    }
+
     /// A port has one kind, and whoever has it keeps it: neither a plain server nor one for TLS takes it off others. The
-    /// operator's word comes first where there is nothing to keep.
+    /// operator's word comes first where there is nothing to keep. Who may have no host has no say.
     fn settle_kind(&mut self, tenants: &Tenants) {
-        let has = |kind: &bool| {
-            let count = if *kind {
-                self.secure
-            } else {
-                self.declared.len() - self.secure
-            };
-            count > 0
-        };
+        let [plain, secure] = &self.fit;
+        let has = |kind: &bool| !if *kind { secure } else { plain }.is_empty();
         let first = || {
-            let mut operators = self.declared.values();
-            let operators = operators.find(|server| tenants.is_operator(&server.id.gateway.namespace));
-            let first = operators.or_else(|| self.declared.values().next());
-            first.map(|first| first.secure)
+            let all: BTreeSet<&ServerId> = plain.iter().chain(secure).collect();
+            let mut operators = all.iter();
+            let operators = operators.find(|id| tenants.is_operator(&id.gateway.namespace));
+            let first = operators.or_else(|| all.iter().next())?;
+            Some(secure.contains(*first))
         };
         let kind = self.kind.filter(has).or_else(first);
         if kind != self.kind {
             self.kind = kind;
             self.kind_moved = true;
             self.dirty.extend(self.declared.keys().cloned());
+            self.loose
+                .extend(self.declared.values().flat_map(|server| server.patterns()));
         }
     }
 
-    /// Says which servers may have hosts at all, and takes hosts off those who do not want them any more, or may not have
-    /// them: whoever waits for one is looked at again.
-    fn settle_obstacles(&mut self, terms: Terms<'_>) {
-        let mut loose = std::mem::take(&mut self.loose);
-        for id in self.dirty.clone() {
-            let server = self.declared.get(&id).cloned();
-            let now = server.as_ref().and_then(|server| self.obstacle(server, terms));
-            if self.obstacles.get(&id) == now.as_ref() {
-                continue;
-            }
-            match now {
-                Some(now) => drop(self.obstacles.insert(id, now)),
-                None => drop(self.obstacles.remove(&id)),
-            }
-            if let Some(server) = server {
-                loose.extend(server.patterns());
-                self.touch_siblings(&server);
-            }
-        }
-        for pattern in loose {
+    /// Takes hosts off those who do not want them any more, or may not have them: whoever waits for one is looked at again.
+    fn settle_claims(&mut self) {
+        for pattern in std::mem::take(&mut self.loose) {
             let holder = self.claims.holder(&pattern);
             if holder.is_some_and(|holder| !self.still_wants(holder, &pattern)) {
                 self.claims.give(&pattern, None);
@@ -241,39 +254,27 @@ impl Servers {
     }
 
     fn still_wants(&self, holder: &Claimant, pattern: &str) -> bool {
-        let mut wanting = self.claims.wanting(pattern);
+        let mut wanting = self.claims.wanting(pattern).filter(|id| self.may_have_hosts(id));
         wanting.any(|id| {
-            let server = self.declared.get(id).filter(|_| !self.obstacles.contains_key(id));
+            let server = self.declared.get(id);
             server.is_some_and(|server| Claimant::of(server) == *holder)
         })
     }
 
-    /// Why a server may have no host, whoever else asks for it.
-    fn obstacle(&self, server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
-        let namespace = &server.id.gateway.namespace;
-        if let Some(reserved) = terms.reserved {
-            return Some(Refusal::Reserved(reserved));
-        }
-        if self.kind != Some(server.secure) {
-            return Some(Refusal::Port);
-        }
-        if !terms.tenants.allows_port(namespace, server.port) {
-            return Some(Refusal::PortNotAllowed);
-        }
-        if !server.secure {
-            return None;
-        }
-        let Some(tls) = &server.tls else {
-            return Some(Refusal::NoCertificate);
-        };
-        let mut denied = tls
-            .credentials()
-            .filter(|name| !(terms.world.may_name)(namespace, name));
-        denied.next().map(Refusal::NotGranted)
+    fn may_have_hosts(&self, id: &ServerId) -> bool {
+        let [plain, secure] = &self.fit;
+        self.kind
+            .is_some_and(|kind| if kind { secure } else { plain }.contains(id))
     }
 
-    /// With what hosts are served from now on; of hosts without a chain nothing is remembered.
-    fn note_tls(&mut self, looks: &[Look]) {
+    /// Why a server may have no host, whoever else asks for it.
+    fn obstacle(&self, server: &DeclaredServer) -> Option<Refusal> {
+        let unfit = self.unfit.get(&server.id).cloned();
+        unfit.or_else(|| (self.kind != Some(server.secure)).then_some(Refusal::Port))
+    }
+
+    /// With what hosts are served from now on, at the end of a step; of hosts without a chain nothing is remembered.
+    pub(super) fn note_tls(&mut self, looks: &[Look]) {
         let befores = looks.iter().filter_map(|look| look.before.as_ref());
         befores.for_each(|member| drop(self.held.remove(&member.chain.server_names)));
         for member in looks.iter().filter_map(|look| look.now.as_ref()) {
@@ -285,13 +286,13 @@ impl Servers {
     }
 
     fn judge(&mut self, server: &Arc<DeclaredServer>, terms: Terms<'_>) -> Judgement {
-        if let Some(obstacle) = self.obstacles.get(&server.id).cloned() {
+        if let Some(obstacle) = self.obstacle(server) {
             for pattern in server.patterns() {
                 self.claims.set_waiting(&pattern, &server.id, false);
             }
             return Judgement::refused(obstacle);
         }
-        let lost = self.claim(server, terms.tenants);
+        let lost = self.claim(server, terms);
         let own = untold(without(server, &lost), terms.tenants);
         if own.hosts.is_empty() {
             return Judgement {
@@ -318,7 +319,8 @@ impl Servers {
     }
 
     /// Takes the server's hosts that nobody has; gives those that it cannot have.
-    fn claim(&mut self, server: &DeclaredServer, tenants: &Tenants) -> Vec<LostHost> {
+    fn claim(&mut self, server: &DeclaredServer, terms: Terms<'_>) -> Vec<LostHost> {
+        let tenants = terms.tenants;
         let own = Claimant::of(server);
         // The rules of plain servers for one host are merged, as in Istio, unless those who wrote them are strangers.
         let is_shared = !server.secure && tenants.tenancy == Tenancy::Single;
@@ -329,29 +331,33 @@ impl Servers {
                 _ if word == HostWord::Denied => Some(Loss::NotAllowed),
                 _ if is_shared => None,
                 Some(holder) if *holder != own => Some(Loss::Taken(holder.clone())),
-                Some(_) => self.is_repeated(server, &pattern).then_some(Loss::Repeated),
-                None => {
-                    let wider = (word != HostWord::Granted)
-                        .then(|| self.reserving(server, &pattern, tenants))
-                        .flatten();
-                    if wider.is_none() {
-                        self.claims.give(&pattern, Some(own.clone()));
-                    }
-                    let repeated = wider.is_none() && self.is_repeated(server, &pattern);
-                    wider.or(repeated.then_some(Loss::Repeated))
-                }
+                None if word != HostWord::Granted => self.kept(server, &pattern, terms),
+                Some(_) | None => None,
             };
+            let loss = loss.or_else(|| self.is_repeated(server, &pattern).then_some(Loss::Repeated));
+            if loss.is_none() && !is_shared && self.claims.holder(&pattern).is_none() {
+                self.claims.give(&pattern, Some(own.clone()));
+            }
             self.claims.set_waiting(&pattern, &server.id, loss.is_some());
             lost.extend(loss.map(|loss| LostHost { pattern, loss }));
         }
         lost
     }
 
+    /// Why a host that no server has is kept from this one all the same.
+    fn kept(&self, server: &DeclaredServer, pattern: &str, terms: Terms<'_>) -> Option<Loss> {
+        let namespace = &server.id.gateway.namespace;
+        let routed = (terms.routed_by)(pattern).filter(|owner| owner != namespace);
+        let routed = routed.filter(|_| terms.tenants.is_tenant(namespace));
+        self.reserving(server, pattern, terms.tenants)
+            .or_else(|| routed.map(Loss::Routed))
+    }
+
     /// Whether an earlier server of the same Gateway has this pattern.
     fn is_repeated(&self, server: &DeclaredServer, pattern: &str) -> bool {
         let wanting = self.claims.wanting(pattern);
         let mut own = wanting.filter(|id| id.gateway == server.id.gateway && id.at < server.id.at);
-        server.secure && own.any(|id| !self.obstacles.contains_key(id))
+        server.secure && own.any(|id| self.may_have_hosts(id))
     }
 
     /// A wider pattern of another namespace, which keeps what lies within it.
@@ -382,6 +388,27 @@ impl Servers {
             });
         }
     }
+}
+
+/// Why a server may have no host, whatever the port's kind and whoever else asks for it.
+fn unfitness(server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
+    let namespace = &server.id.gateway.namespace;
+    if let Some(reserved) = terms.reserved {
+        return Some(Refusal::Reserved(reserved));
+    }
+    if !terms.tenants.allows_port(namespace, server.port) {
+        return Some(Refusal::PortNotAllowed);
+    }
+    if !server.secure {
+        return None;
+    }
+    let Some(tls) = &server.tls else {
+        return Some(Refusal::NoCertificate);
+    };
+    let mut denied = tls
+        .credentials()
+        .filter(|name| !(terms.world.may_name)(namespace, name));
+    denied.next().map(Refusal::NotGranted)
 }
 
 /// Plain servers share a chain, and what upstreams are told of its connections: of that a tenant says nothing.

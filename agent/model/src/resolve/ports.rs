@@ -1,6 +1,7 @@
 //! The ports that Gateways ask for: the servers of each, what its rules need of Envoy, and how Envoy gets it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -44,7 +45,7 @@ pub(super) struct Ports {
     /// Ports whose servers are to be looked at.
     touched: BTreeSet<u16>,
     /// Ports whose view may be another one now, each with the servers that were looked at.
-    stale: BTreeMap<u16, Vec<Look>>,
+    stale: BTreeMap<u16, BTreeMap<ServerId, Look>>,
 }
 
 impl Ports {
@@ -71,6 +72,14 @@ impl Ports {
         self.touched.extend(self.states.keys());
     }
 
+    /// The servers that ask for a host in vain are to be looked at again.
+    pub(super) fn touch_waiting(&mut self, port: u16, pattern: &Arc<str>) {
+        let state = self.states.get_mut(&port);
+        if state.is_some_and(|state| state.servers.touch_waiting(pattern)) {
+            self.touched.insert(port);
+        }
+    }
+
     pub(super) fn servers(&self, port: u16) -> Option<&Servers> {
         Some(&self.states.get(&port)?.servers)
     }
@@ -85,6 +94,11 @@ impl Ports {
         if came || went {
             self.stale.entry(port).or_default();
         }
+    }
+
+    /// Whether servers are to be looked at.
+    pub(super) fn are_touched(&self) -> bool {
+        !self.touched.is_empty()
     }
 
     pub(super) fn take_touched(&mut self) -> BTreeSet<u16> {
@@ -152,7 +166,14 @@ impl Ports {
 
     /// These servers were looked at: the view of their port may be another one now.
     pub(super) fn looked_at(&mut self, port: u16, looks: Vec<Look>) {
-        self.stale.insert(port, looks);
+        let stale = self.stale.entry(port).or_default();
+        for look in looks {
+            // Of one that was looked at twice the first time says what it was.
+            match stale.entry(look.id.clone()) {
+                Entry::Occupied(mut own) => own.get_mut().now = look.now,
+                Entry::Vacant(place) => drop(place.insert(look)),
+            }
+        }
     }
 
     /// Makes views anew, and says in the table what hosts demand of connections. Gives the ports whose view is another
@@ -168,6 +189,8 @@ impl Ports {
             let Some(state) = self.states.get_mut(&number) else {
                 continue;
             };
+            let looks: Vec<Look> = looks.into_values().collect();
+            state.servers.note_tls(&looks);
             if state.settle_view((number, gateway.bind(number)), gateways.prefixes(), &looks, table) {
                 moved.insert(number);
             }

@@ -21,7 +21,7 @@ pub(super) struct RuleBudget {
     usage: Usage,
     charges: BTreeMap<HostKey, Charges>,
     /// Hosts that a namespace had to be left out of.
-    starved: BTreeSet<HostKey>,
+    starved: BTreeMap<Arc<str>, BTreeSet<HostKey>>,
     /// Whether somebody uses less than before, since the last time.
     freed: bool,
 }
@@ -46,7 +46,10 @@ impl RuleBudget {
             self.usage
                 .change(namespace, Cost::rules(*weight), Cost::default());
         }
-        self.starved.remove(host);
+        for hosts in self.starved.values_mut() {
+            hosts.remove(host);
+        }
+        self.starved.retain(|_, hosts| !hosts.is_empty());
         let Some(mut rules) = rules else {
             self.freed |= !before.is_empty();
             return (None, Vec::new());
@@ -61,7 +64,7 @@ impl RuleBudget {
                 }
                 Err(excess) => {
                     findings.extend(leave_out(&mut rules, &namespace, &host.1, excess));
-                    self.starved.insert(host.clone());
+                    self.starved.entry(namespace).or_default().insert(host.clone());
                 }
             }
         }
@@ -90,12 +93,12 @@ impl RuleBudget {
         weights
     }
 
-    /// Hosts that are to be looked at again, because there may be room now.
-    pub(super) fn take_hopeful(&mut self) -> BTreeSet<HostKey> {
+    /// Hosts that are to be looked at again, because there may be room now, by the namespace that had to be left out.
+    pub(super) fn take_hopeful(&mut self) -> BTreeMap<Arc<str>, BTreeSet<HostKey>> {
         if std::mem::take(&mut self.freed) {
             self.starved.clone()
         } else {
-            BTreeSet::new()
+            BTreeMap::new()
         }
     }
 

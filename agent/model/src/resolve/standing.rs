@@ -38,6 +38,8 @@ pub(super) enum Loss {
     Within(Arc<str>, Arc<str>),
     /// The operator keeps it for others.
     NotAllowed,
+    /// Another namespace has rules for it, on a server that takes it too.
+    Routed(Arc<str>),
     /// Another server of the Gateway has it.
     Repeated,
 }
@@ -88,7 +90,7 @@ impl Judgement {
     pub(super) fn wants(&self, declared: &DeclaredServer) -> Few<CredentialName> {
         match (&self.standing, &declared.tls) {
             (ServerStanding::Secure(served, _), _) => served.names.clone(),
-            (ServerStanding::Refused(Refusal::NotGranted(_) | Refusal::Hosts), Some(tls)) => {
+            (ServerStanding::Refused(Refusal::NotGranted(_) | Refusal::Hosts | Refusal::Port), Some(tls)) => {
                 tls.credentials().collect()
             }
             _ => Few::default(),
@@ -172,6 +174,13 @@ fn loss(lost: &LostHost) -> (Code, String) {
             format!(
                 "{host} lies within {wider}, which {namespace} keeps for other namespaces: a server there that is open to \
                  this one (NAMESPACE/{wider}), or --tenancy-policy, allows it"
+            ),
+        ),
+        Loss::Routed(namespace) => (
+            Code::HostCollision,
+            format!(
+                "{host} is served by rules of the namespace {namespace}, on a wider server: --tenancy-policy allows to take \
+                 it out of that"
             ),
         ),
         Loss::NotAllowed => (

@@ -7,7 +7,7 @@ use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::translate::Settings;
 use sealgate_model::manifest::{self, Namespaces};
-use sealgate_model::tenancy::Tenancy;
+use sealgate_model::tenancy::{Tenancy, TenancyPolicy};
 use sealgate_model::{Code, Kind, ObjectRef, Severity, SourceEvent};
 
 struct Gate(Engine);
@@ -321,5 +321,130 @@ fn each_budget_is_kept() -> Result<()> {
             ensure!(gate.used(item) <= 5, "{limit}: {} are used", gate.used(item));
         }
     }
+    Ok(())
+}
+
+/// Small objects whose products would take the agent's memory or time.
+#[test]
+fn lists_that_multiply_each_other_are_bounded() -> Result<()> {
+    let many =
+        |count: usize, text: &dyn Fn(usize) -> String| (0..count).map(text).collect::<Vec<_>>().join(", ");
+    let routes = |headers: usize, destinations: usize| {
+        let value = "x".repeat(8_000);
+        let set = many(headers, &|at| format!("x-{at}: {value}"));
+        let to = many(destinations, &|at| {
+            format!("{{destination: {{host: s{at}.test}}, weight: 1}}")
+        });
+        service(
+            "own",
+            "a.test",
+            &format!("{{headers: {{request: {{set: {{{set}}}}}}}, route: [{to}]}}"),
+        )
+    };
+    let gateways = format!(
+        "{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{name: own, namespace: team}}, spec: {{hosts: \
+         [a.test], gateways: [{}], http: [{{directResponse: {{status: 200}}}}]}}}}",
+        many(65, &|at| format!("g{at}"))
+    );
+    let names = format!(
+        "{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {{name: own, namespace: gw}}, spec: {{selector: \
+         {{istio: ingressgateway}}, servers: [{{port: {{number: 443, name: https, protocol: HTTPS}}, hosts: [a.test], tls: \
+         {{mode: SIMPLE, credentialNames: [{}]}}}}]}}}}",
+        many(9, &|at| format!("s{at}"))
+    );
+    let subsets = format!(
+        "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: own, namespace: team}}, spec: {{host: \
+         a.test, subsets: [{}]}}}}",
+        many(129, &|at| format!("{{name: v{at}}}"))
+    );
+    for (objects, is_refused) in [
+        (routes(1, 256), false),
+        (routes(1, 257), true),
+        (routes(100, 2), false),
+        (routes(100, 20), true),
+        (gateways, true),
+        (names, true),
+        (subsets, true),
+    ] {
+        let mut gate = Gate::new("")?;
+        gate.apply(&objects);
+        let said = gate.said();
+        let found = said.iter().any(|said| said.starts_with("over-limit"));
+        ensure!(found == is_refused, "{said:?}: {:.200}", objects);
+    }
+    Ok(())
+}
+
+/// What a delegate's author writes is charged to him, and costs the root nothing else.
+#[test]
+fn a_delegate_takes_nothing_else_of_its_root_down() -> Result<()> {
+    let mut gate = Gate::new("rules=30")?;
+    gate.apply(&gateway("gw", "all", "a.test"));
+    let root =
+        "{match: [{uri: {prefix: /b}}], delegate: {name: d, namespace: b}}, {directResponse: {status: 200}}";
+    gate.apply(&service("root", "a.test", root));
+    let delegate = routes("d", "", 100)
+        .replace("namespace: team", "namespace: b")
+        .replace("{exact: /", "{prefix: /b/");
+    gate.apply(&delegate);
+    ensure!(gate.hosts() == [("a.test".to_owned(), 1)], "{:?}", gate.hosts());
+    ensure!(
+        gate.said() == ["over-budget VirtualService root"],
+        "{:?}",
+        gate.said()
+    );
+    Ok(())
+}
+
+/// A host within a shared wildcard is that of the namespace that has rules for it.
+#[test]
+fn nobody_takes_a_host_out_of_a_shared_wildcard_that_others_have_rules_for() -> Result<()> {
+    let mut gate = Gate::new("")?;
+    gate.apply(&gateway("gw", "all", "'*.test'"));
+    gate.apply(&routes("own", "shop.test", 1));
+    let thief = gateway("strangers", "aaa", "shop.test, theirs.test");
+    gate.apply(&thief);
+    ensure!(gate.said() == ["host-collision Gateway aaa"], "{:?}", gate.said());
+    let owner = |gate: &Gate| {
+        let table = gate.0.resolver().table(80);
+        let host = table
+            .virtual_hosts
+            .into_iter()
+            .find(|host| host.domains == ["shop.test"]);
+        host.and_then(|host| Some(host.rules.first()?.origin.virtual_service.clone()))
+    };
+    ensure!(owner(&gate).as_deref() == Some("team/own"), "{:?}", owner(&gate));
+    // Once it has none any more, the next one has it.
+    gate.delete(Kind::VirtualService, "own");
+    ensure!(gate.said().is_empty(), "{:?}", gate.said());
+    Ok(())
+}
+
+/// Who may have no host on a port has no say about its kind.
+#[test]
+fn a_server_that_is_refused_decides_nothing() -> Result<()> {
+    let mut gateway = GatewaySettings::new("gw");
+    gateway.tenants.tenancy = Tenancy::Namespaces;
+    gateway.tenants.policy = TenancyPolicy::read("ports: [{numbers: [8443], namespaces: [platform]}]")?;
+    let (engine, _) = Engine::new(Settings {
+        gateway,
+        listen: "0.0.0.0".to_owned(),
+        module: "filter.wasm".into(),
+    });
+    let mut gate = Gate(engine);
+    let server = |namespace: &str, name: &str, protocol: &str| {
+        format!(
+            "{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {{name: {name}, namespace: {namespace}}}, spec: \
+             {{selector: {{istio: ingressgateway}}, servers: [{{port: {{number: 8443, name: p, protocol: {protocol}}}, hosts: \
+             [{name}.test], tls: {{mode: SIMPLE, credentialName: edge}}}}]}}}}"
+        )
+    };
+    gate.apply(&server("aaa", "aaa", "HTTP").replace(", tls: {mode: SIMPLE, credentialName: edge}", ""));
+    gate.apply(&server("platform", "good", "HTTPS"));
+    let said = gate.said();
+    ensure!(
+        said == ["credential-not-ready Gateway good", "not-allowed Gateway aaa"],
+        "{said:?}"
+    );
     Ok(())
 }

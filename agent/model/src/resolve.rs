@@ -374,6 +374,12 @@ impl Resolver {
         hosts::declared(domain, self.ports.servers(*port)?, &self.services)
     }
 
+    /// The rules of a host as they are carried out.
+    fn carried_out(&self, host: &HostKey) -> Option<HostRules> {
+        let rules = self.owners.of(host, self.declared(host)?);
+        Some(self.budget.of(host, rules))
+    }
+
     fn lookup(&self) -> Lookup<'_> {
         Lookup {
             services: &self.services,
@@ -440,7 +446,7 @@ impl Resolver {
     #[must_use]
     pub fn services_of(&self, part: u16) -> BTreeSet<ObjectRef> {
         let hosts = self.part(part).into_iter().flat_map(|part| part.routes.keys());
-        let rules = hosts.filter_map(|host| self.declared(host));
+        let rules = hosts.filter_map(|host| self.carried_out(host));
         rules
             .flat_map(|rules| rules.services.into_keys())
             .map(|rank| rank.virtual_service())
@@ -474,7 +480,7 @@ impl Resolver {
         let hosts = self.routes.table().hosts(number);
         let virtual_hosts = hosts.filter_map(|domain| {
             let host = (number, domain);
-            let rules = self.owners.of(&host, self.declared(&host)?);
+            let rules = self.carried_out(&host)?;
             Some(block::config(&host.1, &rules, number, self.lookup()).0)
         });
         TableConfig {

@@ -114,10 +114,11 @@ impl Tenants {
     }
 }
 
-/// The namespace of a Service, by its full name; none for any other host.
+/// The namespace of a Service, by its full name or a shorter one that says it is a Service; none for any other host.
 #[must_use]
 pub fn owner(host: &str) -> Option<&str> {
-    let name = host.strip_suffix(SERVICE_SUFFIX)?;
+    let ends = [SERVICE_SUFFIX, ".svc.cluster", ".svc"];
+    let name = ends.iter().find_map(|end| host.strip_suffix(end))?;
     name.rsplit_once('.').map(|(_, namespace)| namespace)
 }
 
@@ -146,6 +147,8 @@ mod tests {
                 Authority::Other,
                 false,
             ),
+            ("team-b", "web.team-a.svc", Authority::Other, false),
+            ("team-a", "web.team-a.svc.cluster", Authority::Owner, true),
             ("team-b", "api.example.com", Authority::Other, true),
             ("team-b", "svc.cluster.local", Authority::Other, true),
         ] {

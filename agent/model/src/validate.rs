@@ -13,6 +13,9 @@ use crate::lint;
 use crate::report::ObjectReport;
 use crate::{Code, Finding, Meta, Object, Severity};
 
+/// Gateways that a VirtualService, or a block of one, names.
+const GATEWAYS: usize = 64;
+
 /// Findings of an object; one of severity error refuses it.
 #[must_use]
 pub fn object(object: &Object) -> Vec<Finding> {
@@ -51,6 +54,25 @@ fn regexes(spec: &VirtualServiceSpec, report: &mut ObjectReport) -> bool {
     beyond.is_none()
 }
 
+/// Lists that are compared with each other.
+fn bound(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
+    let mut at_most = |found: usize, field: String| {
+        if found > GATEWAYS {
+            let message = format!("{found} of them: up to {GATEWAYS} are taken");
+            report.add(Severity::Error, Code::OverLimit, field, message);
+        }
+    };
+    at_most(spec.gateways.len(), "spec.gateways".to_owned());
+    for (at, rule) in spec.http.iter().enumerate() {
+        for (block, own) in rule.r#match.iter().enumerate() {
+            at_most(
+                own.gateways.len(),
+                format!("spec.http[{at}].match[{block}].gateways"),
+            );
+        }
+    }
+}
+
 fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
     // Without hosts it is there for others to delegate to, and bound by them.
     if spec.hosts.is_empty() && !spec.gateways.is_empty() {
@@ -61,6 +83,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
             "there is none; a delegate has neither hosts nor gateways",
         );
     }
+    bound(spec, report);
     for (at, name) in spec.hosts.iter().enumerate() {
         if !is_host(&name.to_ascii_lowercase()) {
             report.add(

@@ -67,6 +67,7 @@ pub fn cost(object: &Object) -> Cost {
         Object::Gateway(meta, spec) => gateway(meta, spec),
         Object::VirtualService(_, spec) => virtual_service(spec),
         Object::ServiceEntry(_, spec) => service_entry(spec),
+        Object::EndpointSlice(_, slice) => endpoints(slice.endpoints.iter().flatten().count()),
         _ => Cost::default(),
     }
 }
@@ -115,11 +116,17 @@ fn key(to: &Destination) -> (&str, Option<u32>, Option<&str>) {
     (&to.host, port, to.subset.as_deref())
 }
 
+fn endpoints(number: usize) -> Cost {
+    let mut cost = Cost::default();
+    cost.set(BudgetItem::Endpoints, count(number));
+    cost
+}
+
 fn service_entry(spec: &ServiceEntrySpec) -> Cost {
     let mut cost = Cost::default();
     cost.set(
         BudgetItem::Endpoints,
-        count(spec.endpoints.len() * spec.hosts.len().max(1)),
+        count(spec.endpoints.len().max(1) * spec.hosts.len().max(1)),
     );
     cost
 }

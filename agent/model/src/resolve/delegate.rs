@@ -1,6 +1,8 @@
 //! `delegate`: the rules of another VirtualService in the place of one that delegates to it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sealgate_core::config::{Delegate, Destination, HttpRoute};
 use sealgate_core::convert::{Problem, delegate};
@@ -31,15 +33,20 @@ impl Declared<'_> {
     }
 }
 
-/// The rules of a VirtualService and, in place of those that delegate, their delegates'.
+/// The rules of a VirtualService and, in place of those that delegate, their delegates', but for some namespaces'.
 pub(super) fn declared<'a>(
     service: &'a Service,
     services: &'a Services,
+    without: &BTreeSet<Arc<str>>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Declared<'a>> {
     let mut declared = Vec::with_capacity(service.spec.http.len());
     for (at, route) in service.spec.http.iter().enumerate() {
         if let Some(to) = &route.delegate {
+            let namespace = to.namespace.as_deref().filter(|own| !own.is_empty());
+            if without.contains(namespace.unwrap_or(&service.meta.namespace)) {
+                continue;
+            }
             declared.extend(delegated(service, (at, route), to, services, findings));
         } else {
             declared.push(Declared {

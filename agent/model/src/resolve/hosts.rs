@@ -15,6 +15,8 @@ pub(super) struct HostRules {
     pub(super) https_redirect: bool,
     /// By age, each with the Gateways through which it is bound.
     pub(super) services: BTreeMap<Rank, BTreeSet<Rank>>,
+    /// Namespaces whose delegates are left out.
+    pub(super) without: BTreeSet<Arc<str>>,
     /// The namespace whose rules come before those of all others; none if age alone decides.
     pub(super) owner: Option<Arc<str>>,
 }

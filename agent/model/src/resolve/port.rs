@@ -364,7 +364,9 @@ impl Servers {
     fn reserving(&self, server: &DeclaredServer, pattern: &str, tenants: &Tenants) -> Option<Loss> {
         let namespace = &server.id.gateway.namespace;
         let mut wider = self.claims.wider(pattern).filter(|(wider, _)| wider != "*");
-        let found = wider.find(|(wider, holder)| {
+        // The narrowest of the operator's says for whom it is, as the narrowest server has a host.
+        let operators = wider.find(|(_, holder)| tenants.is_operator(&holder.namespace));
+        let found = operators.filter(|(wider, holder)| {
             let holders = self.claims.wanting(wider).filter_map(|id| self.declared.get(id));
             let holders = holders.filter(|server| Claimant::of(server) == **holder);
             let hosts = holders.flat_map(|server| &server.hosts);
@@ -427,8 +429,8 @@ fn without(server: &Arc<DeclaredServer>, lost: &[LostHost]) -> Arc<DeclaredServe
     if lost.is_empty() {
         return Arc::clone(server);
     }
-    let is_lost = |pattern: &str| lost.iter().any(|lost| *lost.pattern == *pattern);
-    let hosts = server.hosts.iter().filter(|host| !is_lost(&host.pattern));
+    let lost: BTreeSet<&str> = lost.iter().map(|lost| &*lost.pattern).collect();
+    let hosts = server.hosts.iter().filter(|host| !lost.contains(&*host.pattern));
     Arc::new(DeclaredServer {
         hosts: hosts.cloned().collect(),
         ..DeclaredServer::clone(server)
@@ -442,29 +444,17 @@ impl Servers {
         self.carried_out(self.by_pattern.get(pattern).into_iter().flatten())
     }
 
-    /// Servers that are carried out and have a wider pattern than this.
-    pub(super) fn containing<'s>(
-        &'s self,
-        pattern: &'s str,
-    ) -> impl Iterator<Item = (&'s Arc<DeclaredServer>, Arc<str>)> {
-        let wider = self.by_pattern.containing(pattern).flatten();
-        self.carried_out(wider).flat_map(move |server| {
-            let patterns = server.patterns();
-            let wider = patterns.into_iter().filter(move |own| {
-                **own != *pattern && sealgate_core::host::intersection(own, pattern) == Some(pattern)
-            });
-            wider.map(move |own| (server, own))
-        })
-    }
-
-    /// Those of [`Self::containing`] whose pattern is the narrowest.
+    /// Servers that are carried out and have the narrowest of the patterns that are wider than this, with it.
     pub(super) fn narrowest<'s>(
         &'s self,
         pattern: &'s str,
     ) -> impl Iterator<Item = (&'s Arc<DeclaredServer>, Arc<str>)> {
-        let longest = self.containing(pattern).map(|(_, own)| own.len()).max();
-        self.containing(pattern)
-            .filter(move |(_, own)| Some(own.len()) == longest)
+        let narrowest = self.by_pattern.wider(pattern).next();
+        narrowest.into_iter().flat_map(|(wider, ids)| {
+            let wider: Arc<str> = wider.into();
+            self.carried_out(ids.iter())
+                .map(move |server| (server, Arc::clone(&wider)))
+        })
     }
 
     /// Patterns of servers within this one.

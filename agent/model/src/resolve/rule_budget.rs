@@ -77,17 +77,26 @@ impl RuleBudget {
         (is_something.then_some(rules), findings)
     }
 
+    /// The rules of a host as far as there is room for them.
+    pub(super) fn of(&self, host: &HostKey, mut rules: HostRules) -> HostRules {
+        let starved = self.starved.iter().filter(|(_, hosts)| hosts.contains(host));
+        for (namespace, _) in starved {
+            rules.services.retain(|rank, _| rank.namespace != *namespace);
+            rules.without.insert(Arc::clone(namespace));
+        }
+        rules
+    }
+
     /// What the rules of each tenant weigh, the owner's first.
     fn weights(&self, rules: &HostRules, services: &Services) -> Charges {
         let mut weights = Charges::new();
-        for (rank, _) in rules.groups().into_iter().flatten() {
-            if !self.policy.tenants.is_tenant(&rank.namespace) {
-                continue;
-            }
-            let weight = services.get(rank).map_or(0, |service| services.weight(service));
-            match weights.iter_mut().find(|own| own.0 == rank.namespace) {
+        let groups = rules.groups().into_iter().flatten();
+        let services = groups.filter_map(|(rank, _)| Some((services.get(rank)?, services)));
+        let all = services.flat_map(|(service, services)| services.weights(service));
+        for (namespace, weight) in all.filter(|own| self.policy.tenants.is_tenant(&own.0)) {
+            match weights.iter_mut().find(|own| own.0 == namespace) {
                 Some(own) => own.1 = own.1.saturating_add(weight),
-                None => weights.push((Arc::clone(&rank.namespace), weight)),
+                None => weights.push((namespace, weight)),
             }
         }
         weights
@@ -107,22 +116,25 @@ impl RuleBudget {
     }
 }
 
-/// Takes a namespace's rules off a host.
+/// Takes a namespace's rules off a host, also those that others delegate to.
 fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, excess: Excess) -> Vec<Finding> {
     let is_own = |rank: &Rank| rank.namespace == *namespace;
-    let out: Vec<Rank> = rules
-        .services
-        .keys()
-        .filter(|rank| is_own(rank))
-        .cloned()
-        .collect();
+    let (out, others): (Vec<Rank>, Vec<Rank>) = rules.services.keys().cloned().partition(|rank| is_own(rank));
     rules.services.retain(|rank, _| !is_own(rank));
-    let finding = |rank: &Rank| Finding {
+    rules.without.insert(Arc::clone(namespace));
+    let finding = |rank: &Rank, what: &str| Finding {
         severity: Severity::Error,
         code: Code::OverBudget,
         object: rank.virtual_service(),
         field: None,
-        message: format!("its rules for {domain} are left out: {excess}"),
+        message: format!("{what} for {domain} are left out: {excess}"),
     };
-    out.iter().map(finding).collect()
+    let of = format!("what it delegates to the namespace {namespace}: rules");
+    // Of those who delegate to it nothing is known here but that some do, if it has no rules of its own.
+    let delegating = others
+        .iter()
+        .filter(|_| out.is_empty())
+        .map(|rank| finding(rank, &of));
+    let own = out.iter().map(|rank| finding(rank, "its rules"));
+    own.chain(delegating).collect()
 }

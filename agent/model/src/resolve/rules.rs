@@ -1,6 +1,7 @@
 //! The rules of one host: those of its VirtualServices in order, delegates in their roots' place.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sealgate_core::config::{Destination, HttpMatch};
 use sealgate_core::convert;
@@ -24,17 +25,23 @@ pub(super) struct Lookup<'a> {
 pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>) -> Lowered {
     let mut lowered = Lowered::default();
     for group in host.groups() {
-        add(&group, port, lookup, &mut lowered);
+        add(&group, &host.without, port, lookup, &mut lowered);
     }
     lowered
 }
 
 /// Each VirtualService's list ends with what takes everything; of several, that comes after all others.
-fn add(services: &[(&Rank, &BTreeSet<Rank>)], port: u16, lookup: Lookup<'_>, lowered: &mut Lowered) {
+fn add(
+    services: &[(&Rank, &BTreeSet<Rank>)],
+    without: &BTreeSet<Arc<str>>,
+    port: u16,
+    lookup: Lookup<'_>,
+    lowered: &mut Lowered,
+) {
     let mut last = Vec::new();
     let services = services.iter();
     for (service, gateways) in services.filter_map(|(rank, own)| Some((lookup.services.get(rank)?, own))) {
-        for declared in declared(service, lookup.services, &mut lowered.findings) {
+        for declared in declared(service, lookup.services, without, &mut lowered.findings) {
             let Some(rule) = rule(&declared, gateways, port, lookup, lowered) else {
                 continue;
             };

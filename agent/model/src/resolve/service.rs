@@ -23,7 +23,7 @@ pub struct Service {
     pub spec: Arc<VirtualServiceSpec>,
     /// Its hosts, lower-case, each once.
     pub(super) hosts: Few<Arc<str>>,
-    /// What its own rules weigh, without those of delegates.
+    /// What its own rules weigh, those of delegates apart.
     weight: u64,
 }
 
@@ -35,13 +35,12 @@ impl Service {
     #[must_use]
     pub fn new(meta: &Arc<Meta>, spec: &Arc<VirtualServiceSpec>) -> Self {
         let hosts = spec.hosts.iter().map(|host| host.to_ascii_lowercase().into());
-        let own = spec.http.iter().filter(|rule| rule.delegate.is_none());
         Self {
             rank: Rank::of(meta),
             meta: Arc::clone(meta),
             spec: Arc::clone(spec),
             hosts: hosts.collect(),
-            weight: own.map(budget::weight).sum(),
+            weight: spec.http.iter().map(budget::weight).sum::<u64>().max(1),
         }
     }
 
@@ -195,18 +194,18 @@ impl Services {
         self.resolved(self.by_gateway.of(name))
     }
 
-    /// What the rules of a VirtualService weigh on a host: a rule that delegates is repeated for each rule of its delegate.
-    pub(super) fn weight(&self, service: &Service) -> u64 {
-        let delegated = service.delegating().map(|(name, rule)| {
-            let delegate = self.by_name.get(&name);
-            delegate.map_or(0, |delegate| {
+    /// What the rules of a VirtualService weigh on a host, each with the namespace that wrote them: a rule that delegates is
+    /// repeated for each rule of its delegate.
+    pub(super) fn weights(&self, service: &Service) -> Vec<(Arc<str>, u64)> {
+        let mut weights = vec![(Arc::clone(&service.rank.namespace), service.weight)];
+        for (name, rule) in service.delegating() {
+            if let Some(delegate) = self.by_name.get(&name) {
                 let rules = u64::try_from(delegate.spec.http.len()).unwrap_or(u64::MAX);
-                rules
-                    .saturating_mul(budget::weight(rule))
-                    .saturating_add(delegate.weight)
-            })
-        });
-        delegated.fold(service.weight, u64::saturating_add)
+                let repeated = rules.saturating_mul(budget::weight(rule));
+                weights.push((name.0, repeated.saturating_add(delegate.weight)));
+            }
+        }
+        weights
     }
 
     /// Those that delegate to this one.

@@ -1,5 +1,6 @@
 //! What becomes of a server among the others of its port, and what is said of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::claims::Claimant;
@@ -107,14 +108,18 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement) -> Vec<Finding
         field: Some(format!("spec.servers[{}].{field}", server.id.at)),
         message,
     };
+    let places: BTreeMap<&str, usize> = server
+        .hosts
+        .iter()
+        .enumerate()
+        .map(|(at, host)| (&*host.pattern, at))
+        .rev()
+        .collect();
     let mut findings: Vec<_> = standing
         .lost
         .iter()
         .map(|lost| {
-            let mut hosts = server.hosts.iter();
-            let at = hosts
-                .position(|host| host.pattern == lost.pattern)
-                .unwrap_or_default();
+            let at = places.get(&*lost.pattern).copied().unwrap_or_default();
             let (code, message) = loss(lost);
             finding(code, &format!("hosts[{at}]"), message)
         })

@@ -10,6 +10,9 @@ use crate::manifest::is_name;
 use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
+/// A certificate for each kind of key, and as many again.
+const CREDENTIAL_NAMES: usize = 8;
+
 pub(super) fn check(spec: &GatewaySpec, report: &mut ObjectReport) {
     if spec.servers.is_empty() {
         report.add(
@@ -118,6 +121,11 @@ fn tls(server: &Server, refuse: &mut impl FnMut(Code, &str, String)) {
             "tls.credentialName",
             "certificates come from a Secret: its name is needed".to_owned(),
         );
+    }
+    let count = tls.credential_names.len();
+    if count > CREDENTIAL_NAMES {
+        let message = format!("{count} of them: up to {CREDENTIAL_NAMES} are taken");
+        refuse(Code::OverLimit, "tls.credentialNames", message);
     }
     names(tls, refuse);
     pins(tls, refuse);

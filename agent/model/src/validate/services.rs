@@ -11,6 +11,20 @@ use crate::{Code, Severity};
 /// Envoy adds the weights of a cluster up in 32 bits.
 const LARGEST_WEIGHT: u32 = 1_000_000;
 
+/// Subsets of a DestinationRule.
+const SUBSETS: usize = 128;
+/// Hosts, ports and endpoints of a ServiceEntry.
+const ENTRY_HOSTS: usize = 1_000;
+const ENTRY_PORTS: usize = 64;
+const ENTRY_ENDPOINTS: usize = 5_000;
+
+fn at_most(found: usize, limit: usize, field: &str, report: &mut ObjectReport) {
+    if found > limit {
+        let message = format!("{found} of them: up to {limit} are taken");
+        report.add(Severity::Error, Code::OverLimit, field.to_owned(), message);
+    }
+}
+
 pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectReport) {
     report.not_carried_out("spec.trafficPolicy", spec.traffic_policy.is_some());
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
@@ -21,6 +35,7 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectRe
             format!("{:?} is not a host name", spec.host),
         );
     }
+    at_most(spec.subsets.len(), SUBSETS, "spec.subsets", report);
     for (at, subset) in spec.subsets.iter().enumerate() {
         let field = format!("spec.subsets[{at}]");
         report.not_carried_out(format!("{field}.trafficPolicy"), subset.traffic_policy.is_some());
@@ -55,6 +70,9 @@ pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut ObjectReport) 
             }
         }
     }
+    at_most(spec.hosts.len(), ENTRY_HOSTS, "spec.hosts", report);
+    at_most(spec.ports.len(), ENTRY_PORTS, "spec.ports", report);
+    at_most(spec.endpoints.len(), ENTRY_ENDPOINTS, "spec.endpoints", report);
     for (at, own) in spec.endpoints.iter().enumerate() {
         endpoint(own, &format!("spec.endpoints[{at}]"), report);
     }

@@ -102,6 +102,14 @@ fn destinations(
     let single = route.route.len() == 1;
     let merge = if single { merge_only } else { merge_several };
     let (rule_request, rule_response) = both(route.headers.as_deref(), "headers", problems);
+    limits::count(route.route.len(), limits::DESTINATIONS, "route", problems);
+    let bytes = rule_request.mutations.bytes() + rule_response.mutations.bytes();
+    let repeated = bytes.saturating_mul(route.route.len());
+    if route.route.len() > limits::DESTINATIONS
+        || !limits::bytes(repeated, limits::REPEATED_HEADERS, "headers", problems)
+    {
+        return None;
+    }
     let authority = authority(route, &rule_request, problems);
     let mut converted = Vec::with_capacity(route.route.len());
     for (at, to) in route.route.iter().enumerate() {

@@ -2,6 +2,7 @@
 //! `mergeHTTPRoute`: the delegate's own word counts, the root's fills the gaps, and a rule whose conditions are not
 //! within the root's is left out.
 
+use super::limits::MATCHES;
 use super::{Problem, ProblemCode, Problems, rule};
 use crate::config::{Destination, HttpMatch, HttpRoute, HttpRouteDestination, StringMatch};
 use crate::rules::RuleOrigin;
@@ -109,6 +110,10 @@ fn merge_blocks(root: &[HttpMatch], own: &[HttpMatch]) -> Option<(Vec<HttpMatch>
         merged.extend(within.map(|root| (merge_block(root, own), at)));
         if merged.len() == before {
             return None;
+        }
+        // So many are refused.
+        if merged.len() > MATCHES {
+            break;
         }
     }
     Some(merged.into_iter().unzip())

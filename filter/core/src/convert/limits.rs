@@ -16,6 +16,10 @@ pub const PATH: usize = 4 << 10;
 /// Bytes of the body of a `directResponse`; Istio's limit.
 pub const BODY: usize = 1 << 20;
 
+/// Destinations of a rule.
+pub const DESTINATIONS: usize = 256;
+/// Bytes that a rule's header operations take, once for each of its destinations.
+pub const REPEATED_HEADERS: usize = 4 << 20;
 /// Bytes that the different regexes of a VirtualService take, compiled.
 pub const REGEXES: usize = 8 << 20;
 

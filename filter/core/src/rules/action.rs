@@ -80,6 +80,16 @@ pub struct HeaderMutations {
     pub remove: Vec<String>,
 }
 
+impl HeaderMutations {
+    /// How long its names and values are.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let pairs = self.set.iter().chain(&self.add);
+        let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
+        pairs + self.remove.iter().map(String::len).sum::<usize>()
+    }
+}
+
 /// How the path is rewritten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
 #[rkyv(derive(Debug))]

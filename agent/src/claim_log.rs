@@ -33,7 +33,7 @@ struct Line {
     port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
-    what: What,
+    what: String,
     /// None once it is nobody's.
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
@@ -41,15 +41,6 @@ struct Line {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<bool>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum What {
-    Port,
-    Server,
-    Routes,
-    Service,
 }
 
 /// See the module.
@@ -186,20 +177,14 @@ fn read(text: &str, path: &Path) -> Claims {
 
 impl Line {
     fn new(claim: &Claim, tenure: Option<&Tenure>) -> Self {
-        let (what, port, host) = match claim {
-            Claim::Port(port) => (What::Port, Some(*port), None),
-            Claim::Host(port, host) => (What::Server, Some(*port), Some(host)),
-            Claim::Routes(port, host) => (What::Routes, Some(*port), Some(host)),
-            Claim::Service(host) => (What::Service, None, Some(host)),
-        };
         let holder = match tenure {
             Some(Tenure::Of(holder)) => Some(holder),
             Some(Tenure::Plain | Tenure::Tls) | None => None,
         };
         Self {
-            what,
-            port,
-            host: host.map(|host| host.to_string()),
+            what: claim.word().to_owned(),
+            port: claim.port(),
+            host: claim.host().map(ToString::to_string),
             namespace: holder.map(|holder| holder.namespace.to_string()),
             name: holder.and_then(|holder| Some(holder.name.as_ref()?.to_string())),
             tls: match tenure {
@@ -212,13 +197,7 @@ impl Line {
 
     /// None if it makes no sense.
     fn claim(self) -> Option<(Claim, Option<Tenure>)> {
-        let claim = match (self.what, self.port, self.host) {
-            (What::Port, Some(port), None) => Claim::Port(port),
-            (What::Server, Some(port), Some(host)) => Claim::Host(port, host.into()),
-            (What::Routes, Some(port), Some(host)) => Claim::Routes(port, host.into()),
-            (What::Service, None, Some(host)) => Claim::Service(host.into()),
-            _ => return None,
-        };
+        let claim = Claim::of(&self.what, self.port, self.host.map(Arc::from))?;
         let tenure = match (&claim, self.tls, self.namespace, self.name) {
             (_, None, None, None) => None,
             (Claim::Port(_), Some(true), None, None) => Some(Tenure::Tls),

@@ -45,6 +45,51 @@ spec:
     )
 }
 
+/// A Gateway of a namespace, with these servers (YAML list items), and the line that ends a document.
+#[must_use]
+pub fn gateway_of(namespace: &str, name: &str, servers: &str) -> String {
+    format!(
+        r"apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+{servers}---
+"
+    )
+}
+
+/// A server without TLS for [`gateway_of`].
+#[must_use]
+pub fn plain_server(number: u16, host: &str) -> String {
+    format!("  - port: {{number: {number}, name: http, protocol: HTTP}}\n    hosts: [\"{host}\"]\n")
+}
+
+/// An HTTPS server for [`gateway_of`], with this `tls`.
+#[must_use]
+pub fn tls_server(host: &str, tls: &str) -> String {
+    format!(
+        "  - port: {{number: 443, name: https, protocol: HTTPS}}\n    hosts: [\"{host}\"]\n    tls: {{{tls}}}\n"
+    )
+}
+
+/// A VirtualService of a namespace, with these rules (YAML list items), and the line that ends a document.
+#[must_use]
+pub fn routes_of(namespace: &str, name: &str, (gateway, host): (&str, &str), rules: &str) -> String {
+    format!(
+        r#"apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  hosts: ["{host}"]
+  gateways: [{gateway}]
+  http:
+{rules}---
+"#
+    )
+}
+
 /// `/hello` to the welcome.
 pub const HELLO: &str = "  - match: [{uri: {exact: /hello}}]
     route: [{destination: {host: welcome.local, port: {number: 80}}}]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_tests::client::{Tls, Version, fetch, fetch_plain};
+use sealgate_tests::manifests::{gateway_of as gateway, plain_server as http, routes_of, tls_server};
 use sealgate_tests::pki::Authority;
 use sealgate_tests::site::Site;
 use sealgate_tests::{echo, eventually};
@@ -31,48 +32,12 @@ spec:
     )
 }
 
-fn gateway(namespace: &str, name: &str, servers: &str) -> String {
-    format!(
-        "apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {{name: {name}, namespace: {namespace}}}
-spec:
-  selector: {{istio: ingressgateway}}
-  servers:
-{servers}---
-"
-    )
-}
-
 fn https(host: &str, tls: &str) -> String {
-    format!(
-        "  - port: {{number: 443, name: https, protocol: HTTPS}}
-    hosts: [\"{host}\"]
-    tls: {{mode: SIMPLE, {tls}}}
-"
-    )
-}
-
-fn http(number: u16, host: &str) -> String {
-    format!(
-        "  - port: {{number: {number}, name: http, protocol: HTTP}}
-    hosts: [\"{host}\"]
-"
-    )
+    tls_server(host, &format!("mode: SIMPLE, {tls}"))
 }
 
 fn routes(namespace: &str, gateway: &str, host: &str, rules: &str) -> String {
-    format!(
-        "apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: routes, namespace: {namespace}}}
-spec:
-  hosts: [\"{host}\"]
-  gateways: [{gateway}]
-  http:
-{rules}---
-"
-    )
+    routes_of(namespace, "routes", (gateway, host), rules)
 }
 
 fn to(path: &str, host: &str) -> String {

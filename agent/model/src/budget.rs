@@ -227,9 +227,7 @@ mod tests {
     use super::*;
 
     fn hosts(count: u64) -> Cost {
-        let mut cost = Cost::default();
-        cost.set(BudgetItem::Hosts, count);
-        cost
+        Cost::only(BudgetItem::Hosts, count)
     }
 
     #[test]

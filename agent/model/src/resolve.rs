@@ -250,12 +250,12 @@ impl Resolver {
     /// Looks at everything that the changes since the last time touched.
     pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
         let (mut names, mut claims) = (BTreeSet::new(), BTreeMap::new());
+        claims.extend(self.settle_catalog(ledger));
         // Who waits for a host may have it once nobody has rules for it any more, and then others' rules are looked at.
         for _ in 0..ROUNDS {
             let (moved_names, moved_claims) = self.settle_servers(world, ledger);
             names.extend(moved_names);
             claims.extend(moved_claims);
-            claims.extend(self.settle_catalog(ledger));
             self.settle_hosts(ledger);
             for (claim, owner) in self.owners.take_moved() {
                 if let Claim::Routes(port, domain) = &claim {

@@ -191,16 +191,15 @@ impl Store {
     }
 
     fn replace(&mut self, name: &ObjectRef, now: Option<Arc<Object>>, step: &mut Judged) {
-        let costs = |object: &Option<Arc<Object>>| object.as_deref().map(cost).unwrap_or_default();
-        let now_costs = costs(&now);
         let before = match &now {
             Some(object) => self.objects.insert(name.clone(), Arc::clone(object)),
             None => self.objects.remove(name),
         };
         if self.policy.tenants.is_tenant(&name.namespace) {
-            let before = costs(&before);
-            self.freed |= before.is_more_of_some(now_costs);
-            self.usage.change(&name.namespace, before, now_costs);
+            let costs = |object: &Option<Arc<Object>>| object.as_deref().map(cost).unwrap_or_default();
+            let (before, now) = (costs(&before), costs(&now));
+            self.freed |= before.is_more_of_some(now);
+            self.usage.change(&name.namespace, before, now);
         }
         step.moved.push(Moved {
             name: name.clone(),

@@ -78,16 +78,10 @@ fn tenancy(engine: &Engine) -> TenancyReport {
 }
 
 fn claim((claim, tenure): (&Claim, &Tenure)) -> ClaimReport {
-    let (what, port, host) = match claim {
-        Claim::Port(port) => ("port", Some(*port), None),
-        Claim::Host(port, host) => ("server", Some(*port), Some(host)),
-        Claim::Routes(port, host) => ("routes", Some(*port), Some(host)),
-        Claim::Service(host) => ("service", None, Some(host)),
-    };
     ClaimReport {
-        what,
-        port,
-        host: host.map(|host| host.to_string()),
+        what: claim.word(),
+        port: claim.port(),
+        host: claim.host().map(ToString::to_string),
         holder: match tenure {
             Tenure::Plain => "plain".to_owned(),
             Tenure::Tls => "tls".to_owned(),

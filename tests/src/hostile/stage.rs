@@ -11,6 +11,7 @@ use crate::client::{Tls, Version};
 use crate::clients::with_any_sni;
 use crate::echo;
 use crate::handmade::{Content, Handmade};
+use crate::manifests::{gateway_of, plain_server, routes_of, tls_server};
 use crate::pki::{Authority, Leaf};
 use crate::site::{Site, free_port};
 
@@ -229,19 +230,19 @@ impl Stage {
                 "a-team",
                 "a-shop",
                 &format!("shop.test\", \"a-team/{fresh}"),
-                "{mode: SIMPLE, credentialName: shop}",
+                "mode: SIMPLE, credentialName: shop",
                 true
             ) + &gateway(
                 "b-team",
                 "a-bank",
                 "bank.test",
-                "{mode: MUTUAL, credentialName: bank}",
+                "mode: MUTUAL, credentialName: bank",
                 false
             ) + &gateway(
                 "c-team",
                 "a-wild",
                 "*.wild.test\", \"c-team/named.wild.test",
-                "{mode: SIMPLE, credentialName: wild}",
+                "mode: SIMPLE, credentialName: wild",
                 false
             ) + &plain("c-team", "a-docs", "docs.test"),
             format_args!(
@@ -296,50 +297,18 @@ spec:
 }
 
 fn gateway(namespace: &str, name: &str, host: &str, tls: &str, is_plain_too: bool) -> String {
-    let plain = format!(
-        "  - port: {{number: 80, name: http, protocol: HTTP}}\n    hosts: [\"{namespace}/{host}\"]\n"
-    );
-    format!(
-        "apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {{name: {name}, namespace: {namespace}}}
-spec:
-  selector: {{istio: ingressgateway}}
-  servers:
-  - port: {{number: 443, name: https, protocol: HTTPS}}
-    hosts: [\"{namespace}/{host}\"]
-    tls: {tls}
-{}---
-",
-        if is_plain_too { &plain } else { "" }
-    )
+    let host = format!("{namespace}/{host}");
+    let mut servers = tls_server(&host, tls);
+    if is_plain_too {
+        servers += &plain_server(80, &host);
+    }
+    gateway_of(namespace, name, &servers)
 }
 
 fn plain(namespace: &str, name: &str, host: &str) -> String {
-    format!(
-        "apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {{name: {name}, namespace: {namespace}}}
-spec:
-  selector: {{istio: ingressgateway}}
-  servers:
-  - port: {{number: 80, name: http, protocol: HTTP}}
-    hosts: [\"{namespace}/{host}\"]
----
-"
-    )
+    gateway_of(namespace, name, &plain_server(80, &format!("{namespace}/{host}")))
 }
 
 fn routes(namespace: &str, name: &str, host: &str, rules: &str) -> String {
-    format!(
-        "apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: {name}, namespace: {namespace}}}
-spec:
-  hosts: [\"{host}\"]
-  gateways: [{name}]
-  http:
-{rules}---
-"
-    )
+    routes_of(namespace, name, (name, host), rules)
 }

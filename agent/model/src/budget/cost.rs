@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use sealgate_core::config::{Destination, GatewaySpec, HttpRoute, ServiceEntrySpec, VirtualServiceSpec};
+use sealgate_core::config::{Destination, GatewaySpec, HttpRoute, VirtualServiceSpec};
 use sealgate_core::identity::IdentityConfig;
 use serde::Serialize;
 
@@ -30,11 +30,11 @@ impl Cost {
         }
     }
 
-    /// Of rules alone.
+    /// So much of one, and nothing else.
     #[must_use]
-    pub fn rules(amount: u64) -> Self {
+    pub fn only(resource: BudgetItem, amount: u64) -> Self {
         let mut cost = Self::default();
-        cost.set(BudgetItem::Rules, amount);
+        cost.set(resource, amount);
         cost
     }
 
@@ -66,7 +66,7 @@ pub fn cost(object: &Object) -> Cost {
     match object {
         Object::Gateway(meta, spec) => gateway(meta, spec),
         Object::VirtualService(_, spec) => virtual_service(spec),
-        Object::ServiceEntry(_, spec) => service_entry(spec),
+        Object::ServiceEntry(_, spec) => endpoints(spec.endpoints.len().max(1) * spec.hosts.len().max(1)),
         Object::EndpointSlice(_, slice) => endpoints(slice.endpoints.iter().flatten().count()),
         _ => Cost::default(),
     }
@@ -117,18 +117,7 @@ fn key(to: &Destination) -> (&str, Option<u32>, Option<&str>) {
 }
 
 fn endpoints(number: usize) -> Cost {
-    let mut cost = Cost::default();
-    cost.set(BudgetItem::Endpoints, count(number));
-    cost
-}
-
-fn service_entry(spec: &ServiceEntrySpec) -> Cost {
-    let mut cost = Cost::default();
-    cost.set(
-        BudgetItem::Endpoints,
-        count(spec.endpoints.len().max(1) * spec.hosts.len().max(1)),
-    );
-    cost
+    Cost::only(BudgetItem::Endpoints, count(number))
 }
 
 /// How many rules a rule counts for: by its size, for a body or a list of headers may be larger than a thousand others.

@@ -22,6 +22,49 @@ pub enum Claim {
     Service(Arc<str>),
 }
 
+impl Claim {
+    /// What is claimed, in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Port(_) => "port",
+            Self::Host(..) => "server",
+            Self::Routes(..) => "routes",
+            Self::Service(_) => "service",
+        }
+    }
+
+    /// The claim of this word, port and host; none if there is no such claim.
+    #[must_use]
+    pub fn of(word: &str, port: Option<u16>, host: Option<Arc<str>>) -> Option<Self> {
+        match (word, port, host) {
+            ("port", Some(port), None) => Some(Self::Port(port)),
+            ("server", Some(port), Some(host)) => Some(Self::Host(port, host)),
+            ("routes", Some(port), Some(host)) => Some(Self::Routes(port, host)),
+            ("service", None, Some(host)) => Some(Self::Service(host)),
+            _ => None,
+        }
+    }
+
+    /// The port that it is of, if it is of one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Port(port) | Self::Host(port, _) | Self::Routes(port, _) => Some(*port),
+            Self::Service(_) => None,
+        }
+    }
+
+    /// The host that it is of, if it is of one.
+    #[must_use]
+    pub fn host(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Host(_, host) | Self::Routes(_, host) | Self::Service(host) => Some(host),
+            Self::Port(_) => None,
+        }
+    }
+}
+
 /// How a claim stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tenure {

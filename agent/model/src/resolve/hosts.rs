@@ -69,6 +69,15 @@ impl HostRules {
             .collect()
     }
 
+    /// Takes a namespace's rules off, also those that others delegate to; gives its VirtualServices.
+    pub(super) fn leave_out(&mut self, namespace: &Arc<str>) -> Vec<Rank> {
+        let own = self.services.keys().filter(|rank| rank.namespace == *namespace);
+        let own: Vec<Rank> = own.cloned().collect();
+        own.iter().for_each(|rank| drop(self.services.remove(rank)));
+        self.without.insert(Arc::clone(namespace));
+        own
+    }
+
     /// The VirtualServices whose rules come after the owner's.
     pub(super) fn strangers(&self) -> impl Iterator<Item = &Rank> {
         let all = self.services.keys();

@@ -8,7 +8,8 @@ use super::hosts::HostRules;
 use super::rank::Rank;
 use super::service::Services;
 use super::table::HostKey;
-use crate::budget::{BudgetPolicy, Cost, Excess, Usage};
+use crate::budget::{BudgetItem, BudgetPolicy, Cost, Excess, Usage};
+use crate::tenancy::Tenancy;
 use crate::{Code, Finding, Severity};
 
 /// What each namespace uses of a host.
@@ -43,8 +44,7 @@ impl RuleBudget {
     ) -> (Option<HostRules>, Vec<Finding>) {
         let before = self.charges.remove(host).unwrap_or_default();
         for (namespace, weight) in &before {
-            self.usage
-                .change(namespace, Cost::rules(*weight), Cost::default());
+            self.usage.change(namespace, rule_cost(*weight), Cost::default());
         }
         for hosts in self.starved.values_mut() {
             hosts.remove(host);
@@ -56,7 +56,7 @@ impl RuleBudget {
         };
         let (mut now, mut findings) = (Charges::new(), Vec::new());
         for (namespace, weight) in self.weights(&rules, services) {
-            let costs = (Cost::default(), Cost::rules(weight));
+            let costs = (Cost::default(), rule_cost(weight));
             match self.usage.admits(&self.policy.budgets, &namespace, costs) {
                 Ok(_) => {
                     self.usage.change(&namespace, costs.0, costs.1);
@@ -81,8 +81,7 @@ impl RuleBudget {
     pub(super) fn of(&self, host: &HostKey, mut rules: HostRules) -> HostRules {
         let starved = self.starved.iter().filter(|(_, hosts)| hosts.contains(host));
         for (namespace, _) in starved {
-            rules.services.retain(|rank, _| rank.namespace != *namespace);
-            rules.without.insert(Arc::clone(namespace));
+            rules.leave_out(namespace);
         }
         rules
     }
@@ -90,9 +89,12 @@ impl RuleBudget {
     /// What the rules of each tenant weigh, the owner's first.
     fn weights(&self, rules: &HostRules, services: &Services) -> Charges {
         let mut weights = Charges::new();
+        if self.policy.tenants.tenancy == Tenancy::Single {
+            return weights;
+        }
         let groups = rules.groups().into_iter().flatten();
-        let services = groups.filter_map(|(rank, _)| Some((services.get(rank)?, services)));
-        let all = services.flat_map(|(service, services)| services.weights(service));
+        let own = groups.filter_map(|(rank, _)| services.get(rank));
+        let all = own.flat_map(|service| services.weights(service));
         for (namespace, weight) in all.filter(|own| self.policy.tenants.is_tenant(&own.0)) {
             match weights.iter_mut().find(|own| own.0 == namespace) {
                 Some(own) => own.1 = own.1.saturating_add(weight),
@@ -116,12 +118,13 @@ impl RuleBudget {
     }
 }
 
+fn rule_cost(weight: u64) -> Cost {
+    Cost::only(BudgetItem::Rules, weight)
+}
+
 /// Takes a namespace's rules off a host, also those that others delegate to.
 fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, excess: Excess) -> Vec<Finding> {
-    let is_own = |rank: &Rank| rank.namespace == *namespace;
-    let (out, others): (Vec<Rank>, Vec<Rank>) = rules.services.keys().cloned().partition(|rank| is_own(rank));
-    rules.services.retain(|rank, _| !is_own(rank));
-    rules.without.insert(Arc::clone(namespace));
+    let out = rules.leave_out(namespace);
     let finding = |rank: &Rank, what: &str| Finding {
         severity: Severity::Error,
         code: Code::OverBudget,
@@ -131,8 +134,9 @@ fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, excess: 
     };
     let of = format!("what it delegates to the namespace {namespace}: rules");
     // Of those who delegate to it nothing is known here but that some do, if it has no rules of its own.
-    let delegating = others
-        .iter()
+    let delegating = rules
+        .services
+        .keys()
         .filter(|_| out.is_empty())
         .map(|rank| finding(rank, &of));
     let own = out.iter().map(|rank| finding(rank, "its rules"));

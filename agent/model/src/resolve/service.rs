@@ -1,7 +1,7 @@
 //! VirtualServices by what they are looked up by: host, name, Gateway and delegate.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sealgate_core::config::{HttpRoute, VirtualServiceSpec};
 
@@ -23,8 +23,8 @@ pub struct Service {
     pub spec: Arc<VirtualServiceSpec>,
     /// Its hosts, lower-case, each once.
     pub(super) hosts: Few<Arc<str>>,
-    /// What its own rules weigh, those of delegates apart.
-    weight: u64,
+    /// What its own rules weigh, once somebody has asked.
+    weight: OnceLock<u64>,
 }
 
 /// Namespace and name.
@@ -40,8 +40,14 @@ impl Service {
             meta: Arc::clone(meta),
             spec: Arc::clone(spec),
             hosts: hosts.collect(),
-            weight: spec.http.iter().map(budget::weight).sum::<u64>().max(1),
+            weight: OnceLock::new(),
         }
+    }
+
+    /// What its own rules weigh, those of delegates apart.
+    fn weight(&self) -> u64 {
+        let rules = || self.spec.http.iter().map(budget::weight).sum::<u64>();
+        *self.weight.get_or_init(|| rules().max(1))
     }
 
     /// Its name.
@@ -197,12 +203,12 @@ impl Services {
     /// What the rules of a VirtualService weigh on a host, each with the namespace that wrote them: a rule that delegates is
     /// repeated for each rule of its delegate.
     pub(super) fn weights(&self, service: &Service) -> Vec<(Arc<str>, u64)> {
-        let mut weights = vec![(Arc::clone(&service.rank.namespace), service.weight)];
+        let mut weights = vec![(Arc::clone(&service.rank.namespace), service.weight())];
         for (name, rule) in service.delegating() {
             if let Some(delegate) = self.by_name.get(&name) {
                 let rules = u64::try_from(delegate.spec.http.len()).unwrap_or(u64::MAX);
                 let repeated = rules.saturating_mul(budget::weight(rule));
-                weights.push((name.0, repeated.saturating_add(delegate.weight)));
+                weights.push((name.0, repeated.saturating_add(delegate.weight())));
             }
         }
         weights

@@ -9,7 +9,7 @@ use imbl::{OrdMap, OrdSet};
 use sealgate_core::arrival::PathNormalization;
 use sealgate_model::CredentialName;
 use sealgate_model::Finding;
-use sealgate_model::budget::{Budgets, Usage};
+use sealgate_model::budget::{self, Budgets, Usage};
 use sealgate_model::ledger::{Findings, Ledger, News, listed};
 use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
@@ -25,7 +25,7 @@ use crate::blame;
 use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, Records};
 use crate::news;
-use crate::snapshot::{Publisher, ResourceKey, Snapshot};
+use crate::snapshot::{Publisher, ResourceKey, Snapshot, TypeUrl};
 use crate::translate::{self, Settings, Withheld};
 use crate::trial::{self, Reception, Swap, Trials};
 
@@ -95,8 +95,8 @@ pub struct View {
     pub credentials: Records,
     /// When the served version of each was published.
     pub rotations: OrdMap<CredentialName, Rotation>,
-    /// What namespaces use of their budgets, by objects and by rules.
-    pub usage: [Usage; 2],
+    /// What namespaces use of their budgets, by objects, by rules and by clusters.
+    pub usage: Vec<Usage>,
     /// What they may use.
     pub budgets: Budgets,
     findings: Findings,
@@ -187,6 +187,7 @@ impl Engine {
                 .set(Speaker::Secret(name.clone()), refusal.into_iter().collect());
         }
         self.publish(&touched, changes, now);
+        self.make_room(now);
         let withheld: Vec<_> = self.withheld.iter().map(|(key, _)| key.clone()).collect();
         self.look_for_the_guilty(&withheld, now);
         self.tell(&gone)
@@ -313,7 +314,20 @@ impl Engine {
             },
             is_known: &|name| self.store.get(name).is_some() || said.contains_key(name),
         };
-        self.resolver.settle(world, &mut self.ledger)
+        let changes = self.resolver.settle(world, &mut self.ledger);
+        self.look_at_budgets();
+        changes
+    }
+
+    /// Says of namespaces that they have nearly used up budgets.
+    fn look_at_budgets(&mut self) {
+        let charged = self.store.take_charged().union(self.resolver.take_charged());
+        for namespace in charged {
+            let usages = std::iter::once(self.store.usage()).chain(self.resolver.usage());
+            let first = |kind, namespace: &Arc<str>| self.store.first(kind, namespace);
+            let findings = budget::near(&namespace, usages, &self.settings.gateway.budgets, first);
+            self.ledger.set(Speaker::Budgets(namespace), findings);
+        }
     }
 
     fn publish(&mut self, credentials: &BTreeSet<CredentialName>, mut changes: Changes, now: Instant) {
@@ -332,12 +346,29 @@ impl Engine {
             at: now,
             time: OffsetDateTime::now_utc(),
         };
+        // What was never published is not to be waited for.
+        let snapshot = self.publisher.snapshot();
+        let is_gone = |cluster: &&Arc<str>| {
+            self.resolver.upstream(cluster).is_none() && snapshot.get(TypeUrl::Cluster, cluster).is_none()
+        };
+        let never: Vec<_> = changes.clusters.iter().filter(is_gone).collect();
+        self.resolver.release(never);
         for name in moved {
             if self.credentials.is_served(name) {
                 self.rotations.insert(name.clone(), rotation);
             } else {
                 self.rotations.remove(name);
             }
+        }
+    }
+
+    /// Clusters that were taken off leave room for those that wait for it.
+    fn make_room(&mut self, now: Instant) {
+        let gone = self.publisher.take_gone();
+        let clusters = gone.iter().filter(|key| key.0 == TypeUrl::Cluster);
+        if self.resolver.release(clusters.map(|key| &key.1)) {
+            let changes = self.resolve(Judged::default(), &BTreeSet::new());
+            self.publish(&BTreeSet::new(), changes, now);
         }
     }
 
@@ -370,6 +401,7 @@ impl Engine {
         let swaps = self.trials.go_on(receptions, now);
         self.serve(swaps, now);
         self.publisher.update(now, |_| ());
+        self.make_room(now);
         self.tell(&BTreeSet::new())
     }
 
@@ -457,7 +489,10 @@ impl Engine {
             gateways: self.resolver.gateways().clone(),
             credentials: self.credentials.records().clone(),
             rotations: self.rotations.clone(),
-            usage: [self.store.usage().clone(), self.resolver.usage().clone()],
+            usage: std::iter::once(self.store.usage())
+                .chain(self.resolver.usage())
+                .cloned()
+                .collect(),
             budgets: self.settings.gateway.budgets.clone(),
             findings: self.ledger.findings().clone(),
         }

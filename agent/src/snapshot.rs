@@ -254,6 +254,8 @@ pub struct Publisher {
     grace: Duration,
     /// Resources that are gone and still served, until when.
     retired: Deadlines<ResourceKey, Instant>,
+    /// Those that were taken off, since somebody asked.
+    gone: Vec<ResourceKey>,
     in_use: InUse,
 }
 
@@ -277,6 +279,7 @@ impl Publisher {
                 sender,
                 grace,
                 retired: Deadlines::default(),
+                gone: Vec::new(),
                 in_use: InUse(Box::new(|_| false)),
             },
             receiver,
@@ -297,6 +300,7 @@ impl Publisher {
         let mut draft = Draft {
             snapshot: &mut snapshot,
             retired: &mut self.retired,
+            gone: &mut self.gone,
             until: now + self.grace,
             moved: false,
         };
@@ -308,6 +312,11 @@ impl Publisher {
             self.sender.send_replace(Arc::new(snapshot));
         }
         moved
+    }
+
+    /// The retired resources that were taken off since the last time.
+    pub fn take_gone(&mut self) -> Vec<ResourceKey> {
+        std::mem::take(&mut self.gone)
     }
 
     /// When the next retired resource is to be taken off.
@@ -334,6 +343,7 @@ impl Publisher {
 pub struct Draft<'p> {
     snapshot: &'p mut Snapshot,
     retired: &'p mut Deadlines<ResourceKey, Instant>,
+    gone: &'p mut Vec<ResourceKey>,
     until: Instant,
     moved: bool,
 }
@@ -395,6 +405,7 @@ impl Draft<'_> {
     fn retire(&mut self, now: Instant) {
         while let Some((kind, name)) = self.retired.take_due(now) {
             self.moved |= self.snapshot.types[kind as usize].remove(&name).is_some();
+            self.gone.push((kind, name));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a namespace may use up, and what becomes of what is more: the engine, fed with manifests.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_agent::config::GatewaySettings;
@@ -39,6 +39,16 @@ impl Gate {
     fn delete(&mut self, kind: Kind, name: &str) {
         let name = ObjectRef::new(kind, "team", name);
         self.0.apply([SourceEvent::Delete(name)], Instant::now());
+    }
+
+    /// The hosts of the services that are served.
+    fn clusters(&self) -> Vec<String> {
+        let hosts = self
+            .0
+            .resolver()
+            .upstreams()
+            .filter_map(|upstream| upstream.name.rsplit('|').next());
+        hosts.map(str::to_owned).collect()
     }
 
     /// `CODE KIND NAME` of every error, and of what is said of budgets.
@@ -116,13 +126,13 @@ fn what_is_beyond_a_budget_waits_and_what_was_there_stays() -> Result<()> {
     gate.apply(&gateway("team", "g", "a.test, b.test"));
     ensure!(gate.said().is_empty(), "{:?}", gate.said());
     gate.apply(&gateway("team", "other", "c.test"));
-    ensure!(gate.said() == ["near-budget Gateway other"], "{:?}", gate.said());
+    ensure!(gate.said() == ["near-budget Gateway g"], "{:?}", gate.said());
     // A change that is too large leaves the object as it was.
     gate.apply(&gateway("team", "g", "a.test, b.test, c.test, d.test"));
     gate.apply(&routes("r", "a.test, d.test", 1));
     ensure!(gate.hosts() == [("a.test".to_owned(), 1)], "{:?}", gate.hosts());
     ensure!(
-        gate.said() == ["near-budget Gateway other", "over-budget Gateway g"],
+        gate.said() == ["near-budget Gateway g", "over-budget Gateway g"],
         "{:?}",
         gate.said()
     );
@@ -165,11 +175,15 @@ fn products_of_objects_are_bounded() -> Result<()> {
     let count: usize = gate.hosts().iter().map(|(_, rules)| rules).sum();
     ensure!(count == 100, "{count} rules of a wide VirtualService");
     ensure!(
-        gate.said() == ["over-budget VirtualService wide"],
+        gate.said()
+            == [
+                "near-budget VirtualService wide",
+                "over-budget VirtualService wide"
+            ],
         "{:?}",
         gate.said()
     );
-    gate.apply(&routes("wide", "'*'", 3));
+    gate.apply(&routes("wide", "'*'", 2));
     ensure!(
         gate.hosts().len() == 30 && gate.said().is_empty(),
         "{:?}",
@@ -196,10 +210,101 @@ fn products_of_objects_are_bounded() -> Result<()> {
     // A smaller delegate is for all of them.
     gate.apply(&routes("delegate", "", 10));
     ensure!(
-        gate.hosts().len() == 4 && gate.said().is_empty(),
+        gate.hosts().len() == 4 && gate.said() == ["near-budget VirtualService delegate"],
         "{:?} {:?}",
         gate.hosts(),
         gate.said()
+    );
+    Ok(())
+}
+
+/// A ServiceEntry of the team with some endpoints.
+fn entry(name: &str, endpoints: usize) -> String {
+    let endpoints: Vec<_> = (0..endpoints)
+        .map(|at| format!("{{address: 10.0.0.{}}}", at + 1))
+        .collect();
+    format!(
+        "{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {{name: {name}, namespace: team}}, \
+         spec: {{hosts: [{name}.test], ports: [{{number: 80, name: http, protocol: HTTP}}], resolution: STATIC, \
+         endpoints: [{}]}}}}\n---\n",
+        endpoints.join(", ")
+    )
+}
+
+/// A VirtualService whose rules lead to these services.
+fn leading(name: &str, host: &str, to: &[&str]) -> String {
+    let rule = |to: &&str| {
+        format!(
+            "{{match: [{{uri: {{prefix: /{to}}}}}], route: [{{destination: {{host: {to}.test, port: {{number: 80}}}}}}]}}"
+        )
+    };
+    let rules: Vec<_> = to.iter().map(rule).collect();
+    service(name, host, &rules.join(", "))
+}
+
+#[test]
+fn clusters_are_bounded_until_envoy_has_them_no_more() -> Result<()> {
+    let mut gate = Gate::new("clusters=3")?;
+    gate.apply(&gateway("gw", "all", "a.test, b.test"));
+    gate.apply(&["s1", "s2", "s3", "s4"].map(|name| entry(name, 1)).concat());
+    gate.apply(&leading("r", "a.test", &["s1", "s2", "s3"]));
+    ensure!(gate.used("clusters") == 3, "{}", gate.used("clusters"));
+    gate.apply(&leading("more", "b.test", &["s1", "s4"]));
+    ensure!(
+        gate.clusters() == ["s1.test", "s2.test", "s3.test"],
+        "{:?}",
+        gate.clusters()
+    );
+    let over = "over-budget VirtualService more".to_owned();
+    ensure!(gate.said().contains(&over), "{:?}", gate.said());
+    // Envoy goes on with what is gone for a while.
+    gate.apply(&leading("r", "a.test", &["s1", "s2"]));
+    ensure!(gate.used("clusters") == 3, "{}", gate.used("clusters"));
+    ensure!(gate.said().contains(&over), "{:?}", gate.said());
+    gate.0.go_on(Instant::now() + Duration::from_secs(60));
+    ensure!(
+        gate.clusters() == ["s1.test", "s2.test", "s4.test"],
+        "{:?}",
+        gate.clusters()
+    );
+    ensure!(!gate.said().contains(&over), "{:?}", gate.said());
+    gate.delete(Kind::VirtualService, "r");
+    gate.delete(Kind::VirtualService, "more");
+    gate.0.go_on(Instant::now() + Duration::from_secs(120));
+    ensure!(gate.used("clusters") == 0, "{}", gate.used("clusters"));
+    Ok(())
+}
+
+#[test]
+fn endpoints_count_in_each_cluster() -> Result<()> {
+    let mut gate = Gate::new("cluster-endpoints=25")?;
+    gate.apply(&gateway("gw", "all", "a.test, b.test"));
+    gate.apply(&["s1", "s2", "s3"].map(|name| entry(name, 10)).concat());
+    gate.apply(&leading("r", "a.test", &["s1", "s2", "s3"]));
+    ensure!(gate.clusters() == ["s1.test", "s2.test"], "{:?}", gate.clusters());
+    ensure!(
+        gate.said() == ["near-budget VirtualService r", "over-budget VirtualService r"],
+        "{:?}",
+        gate.said()
+    );
+    // A service that grows beyond what is left is served no more, and again once it is small.
+    gate.apply(&entry("s2", 20));
+    ensure!(gate.clusters() == ["s1.test"], "{:?}", gate.clusters());
+    gate.apply(&entry("s2", 5));
+    gate.apply(&entry("s3", 10));
+    ensure!(
+        gate.clusters() == ["s1.test", "s2.test", "s3.test"],
+        "{:?}",
+        gate.clusters()
+    );
+    // What an operator's rules lead to costs nobody.
+    gate.apply(&leading("r", "a.test", &["s1"]).replace("namespace: team", "namespace: gw"));
+    gate.apply(&leading("r", "a.test", &["s1"]));
+    gate.0.go_on(Instant::now() + Duration::from_secs(60));
+    ensure!(
+        gate.used("cluster-endpoints") == 0,
+        "{}",
+        gate.used("cluster-endpoints")
     );
     Ok(())
 }

@@ -60,6 +60,11 @@ struct Stand {
 
 impl Stand {
     async fn start() -> Result<Self> {
+        Self::start_with("").await
+    }
+
+    /// A platform whose tenants have these budgets.
+    async fn start_with(budgets: &str) -> Result<Self> {
         let folder = TempDir::new()?;
         let policy = folder.path().join("policy.yaml");
         std::fs::write(
@@ -69,6 +74,7 @@ impl Stand {
         let site = Site::start_with(vec![
             format!("--tenancy-policy={}", policy.display()),
             "--allow-local-upstreams=true".to_owned(),
+            format!("--budgets={budgets}"),
         ])
         .await?;
         Authority::new("CA")?
@@ -319,6 +325,37 @@ async fn what_a_hostile_namespace_writes_harms_nobody_and_is_named() -> Result<(
         "a line of the log is forged"
     );
     Ok(())
+}
+
+/// Clusters of one service, each with all of its endpoints.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clusters_beyond_a_budget_answer_503_and_the_others_serve() -> Result<()> {
+    const HOST: &str = "b.test";
+    let stand = Stand::start_with("clusters=2").await?;
+    let subset = |name: &str| {
+        let route = format!("[{{destination: {{host: own.test, subset: {name}, port: {{number: 80}}}}}}]");
+        format!("  - match: [{{uri: {{prefix: /{name}}}}}]\n    route: {route}\n")
+    };
+    let objects = |subsets: &[&str]| {
+        let rules: String = subsets.iter().map(|name| subset(name)).collect();
+        gateway("team-b", "aaa", &http(80, HOST))
+            + &service_entry("team-b", "own.test", stand.stolen, "")
+            + &routes("team-b", "aaa", HOST, &rules)
+    };
+    let statuses = async |expected: [u16; 3]| {
+        let mut all = Vec::new();
+        for path in ["/s1", "/s2", "/s3"] {
+            all.push(fetch_plain(stand.site.http, HOST, path).await?.status);
+        }
+        ensure!(all == expected, "{all:?}");
+        stand.is_unharmed("web").await
+    };
+    stand.site.write("hostile.yaml", &objects(&["s1", "s2", "s3"]))?;
+    eventually("two of three serve", SOON, || statuses([200, 200, 503])).await?;
+    stand.says("over-budget", "VirtualService team-b/routes").await?;
+    // There is room for the third one once Envoy has the first no more.
+    stand.site.write("hostile.yaml", &objects(&["s2", "s3"]))?;
+    eventually("the third serves", 3 * SOON, || statuses([404, 200, 200])).await
 }
 
 /// What a route names is an admin interface's: its requests are answered with 503.

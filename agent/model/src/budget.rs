@@ -1,15 +1,17 @@
 //! What a namespace may use up of what all share. `agent/docs/limits.md` has the numbers and what they bound.
 
 mod cost;
+mod near;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use thiserror::Error;
 
 pub use self::cost::{Cost, cost, weight};
+pub use self::near::near;
 use crate::tenancy::Tenants;
 
 /// From this share of a budget on it is said that it will be used up.
@@ -32,10 +34,14 @@ pub enum BudgetItem {
     Mirrors,
     /// Endpoints of ServiceEntries, each by each host.
     Endpoints,
+    /// Destinations as they are served: one without a port may be several.
+    Clusters,
+    /// Endpoints, each by each cluster of its service.
+    ClusterEndpoints,
 }
 
 /// All of them, with what a namespace may use of each, and all tenants together.
-const ITEMS: [(BudgetItem, &str, u64, u64); 7] = [
+const ITEMS: [(BudgetItem, &str, u64, u64); 9] = [
     (BudgetItem::Ports, "ports", 50, 1_000),
     (BudgetItem::Hosts, "hosts", 20_000, 200_000),
     (BudgetItem::Prefixes, "prefixes", 2, 16),
@@ -43,6 +49,13 @@ const ITEMS: [(BudgetItem, &str, u64, u64); 7] = [
     (BudgetItem::Destinations, "destinations", 20_000, 50_000),
     (BudgetItem::Mirrors, "mirrors", 20, 200),
     (BudgetItem::Endpoints, "endpoints", 50_000, 500_000),
+    (BudgetItem::Clusters, "clusters", 20_000, 50_000),
+    (
+        BudgetItem::ClusterEndpoints,
+        "cluster-endpoints",
+        100_000,
+        500_000,
+    ),
 ];
 
 /// What marks a limit that holds for all tenants together.
@@ -155,11 +168,12 @@ impl fmt::Display for Excess {
 pub struct Usage {
     by_namespace: OrdMap<Arc<str>, Cost>,
     total: Cost,
+    /// The namespaces that use more or less than before, since somebody asked.
+    moved: OrdSet<Arc<str>>,
 }
 
 impl Usage {
-    /// Whether a namespace may use this in place of that: how much of a budget it nears, in percent, if it does. Nobody
-    /// is kept from using less.
+    /// Whether a namespace may use this in place of that. Nobody is kept from using less.
     ///
     /// # Errors
     /// A budget that would be exceeded.
@@ -168,9 +182,8 @@ impl Usage {
         budgets: &Budgets,
         namespace: &str,
         (before, now): (Cost, Cost),
-    ) -> Result<Option<(BudgetItem, u64)>, Excess> {
+    ) -> Result<(), Excess> {
         let own = self.by_namespace.get(namespace).copied().unwrap_or_default();
-        let mut near = None;
         for resource in BudgetItem::all().filter(|resource| now.of(*resource) > before.of(*resource)) {
             for (used, limit, is_total) in [
                 (own.of(resource), budgets.each.of(resource), false),
@@ -187,24 +200,36 @@ impl Usage {
                         is_total,
                     });
                 }
-                if !is_total && used.saturating_mul(100) >= limit.saturating_mul(NEAR_PERCENT) {
-                    near = near.or(Some((resource, used.saturating_mul(100) / limit.max(1))));
-                }
             }
         }
-        Ok(near)
+        Ok(())
     }
 
     /// A namespace uses this in place of that.
     pub fn change(&mut self, namespace: &Arc<str>, before: Cost, now: Cost) {
         let own = self.by_namespace.get(namespace).copied().unwrap_or_default();
         let own = own.less(before).and(now);
+        self.moved.insert(Arc::clone(namespace));
         self.total = self.total.less(before).and(now);
         if own == Cost::default() {
             self.by_namespace.remove(namespace);
         } else {
             self.by_namespace.insert(Arc::clone(namespace), own);
         }
+    }
+
+    /// The namespaces that use more or less than before, since the last time.
+    pub fn take_moved(&mut self) -> OrdSet<Arc<str>> {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// The budgets that a namespace has nearly used up.
+    pub fn near(&self, budgets: &Budgets, namespace: &str) -> impl Iterator<Item = BudgetItem> {
+        let own = self.by_namespace.get(namespace).copied().unwrap_or_default();
+        BudgetItem::all().filter(move |item| {
+            let (used, limit) = (own.of(*item), budgets.each(*item));
+            used > 0 && used.saturating_mul(100) >= limit.saturating_mul(NEAR_PERCENT)
+        })
     }
 
     /// What each namespace uses.
@@ -255,14 +280,18 @@ mod tests {
         let budgets: Budgets = "hosts=10,total-hosts=15".parse().unwrap();
         let (mut usage, a, b) = (Usage::default(), Arc::from("a"), Arc::from("b"));
         let none = Cost::default();
-        assert_eq!(usage.admits(&budgets, &a, (none, hosts(7))), Ok(None));
-        assert_eq!(
-            usage.admits(&budgets, &a, (none, hosts(8))),
-            Ok(Some((BudgetItem::Hosts, 80)))
-        );
+        assert_eq!(usage.admits(&budgets, &a, (none, hosts(10))), Ok(()));
         let excess = usage.admits(&budgets, &a, (none, hosts(11))).unwrap_err();
         assert_eq!((excess.used, excess.limit, excess.is_total), (11, 10, false));
-        usage.change(&a, none, hosts(10));
+        usage.change(&a, none, hosts(7));
+        assert_eq!(usage.near(&budgets, &a).next(), None);
+        usage.change(&a, hosts(7), hosts(8));
+        assert_eq!(usage.near(&budgets, &a).collect::<Vec<_>>(), [BudgetItem::Hosts]);
+        usage.change(&a, hosts(8), hosts(10));
+        assert_eq!(
+            usage.take_moved().into_iter().collect::<Vec<_>>(),
+            [Arc::clone(&a)]
+        );
         assert!(usage.admits(&budgets, &a, (none, hosts(1))).is_err());
         assert!(usage.admits(&budgets, &a, (hosts(5), hosts(5))).is_ok());
         assert!(

@@ -2,7 +2,6 @@
 //! meets, paths with a slash too many, weights that give nothing. Linear in the number of rules.
 
 pub mod cover;
-pub mod hosts;
 mod language;
 mod patterns;
 mod slashes;

@@ -7,6 +7,7 @@ mod block;
 mod catalog;
 mod chain;
 mod claims;
+mod cluster_budget;
 mod delegate;
 mod doubted;
 pub mod gateway;
@@ -15,9 +16,9 @@ mod hosts;
 mod index;
 mod lowered;
 mod member;
+mod meter;
 mod own_gateway;
 mod owners;
-
 mod port;
 mod ports;
 pub mod rank;
@@ -106,11 +107,11 @@ impl Resolver {
             catalog: Catalog::new(&gateway),
             owners: HostOwners::new(gateway.tenants.tenancy),
             budget: RuleBudget::new(gateway.budgets()),
+            routes: Routes::new(gateway.budgets()),
             gateway,
             gateways: Gateways::default(),
             services: Services::default(),
             ports: Ports::default(),
-            routes: Routes::default(),
             wants: Wants::default(),
             doubted: Doubted::default(),
             hosts: BTreeSet::new(),
@@ -247,6 +248,14 @@ impl Resolver {
 
 /// What follows from it.
 impl Resolver {
+    /// Envoy does not have these clusters any more: says whether there may be room now for others, which the next
+    /// [`Self::settle`] finds.
+    pub fn release<'c>(&mut self, clusters: impl IntoIterator<Item = &'c Arc<str>>) -> bool {
+        let uses = self.routes.uses_mut();
+        uses.release(clusters);
+        uses.is_hopeful()
+    }
+
     /// Looks at everything that the changes since the last time touched.
     pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
         let (mut names, mut claims) = (BTreeSet::new(), BTreeMap::new());
@@ -462,10 +471,15 @@ impl Resolver {
         claims
     }
 
-    /// What the rules of namespaces use of their budgets.
-    #[must_use]
-    pub fn usage(&self) -> &Usage {
-        self.budget.usage()
+    /// What the rules and the clusters of namespaces use of their budgets.
+    pub fn usage(&self) -> impl Iterator<Item = &Usage> {
+        [self.budget.usage(), self.routes.uses().usage()].into_iter()
+    }
+
+    /// The namespaces whose rules or clusters use more or less than before, since the last time.
+    pub fn take_charged(&mut self) -> OrdSet<Arc<str>> {
+        let clusters = self.routes.uses_mut().take_charged();
+        self.budget.take_charged().union(clusters)
     }
 
     /// The credentials that Gateways name, and those that are served in their place.

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use imbl::OrdSet;
+
 use crate::Code;
 use crate::SourceObject;
 use crate::budget::{BudgetPolicy, Cost, Usage, cost};
 use crate::validate;
 use crate::{Finding, Severity};
-use crate::{Object, ObjectRef};
+use crate::{Kind, Object, ObjectRef};
 
 /// One object that changed: what it was, and what it is.
 #[derive(Clone, Debug)]
@@ -125,8 +127,7 @@ impl Store {
         if !refused && self.objects.get(&name) != Some(&object) {
             let cost = cost(&object);
             match self.admits(&name, cost) {
-                Ok(near) => {
-                    findings.extend(near);
+                Ok(()) => {
                     self.replace(&name, Some(object), step);
                 }
                 Err(excess) => {
@@ -140,45 +141,32 @@ impl Store {
     }
 
     /// Whether there is room for an object in the budget of its namespace; what there is to be said of that.
-    fn admits(&self, name: &ObjectRef, now: Cost) -> Result<Option<Finding>, Finding> {
+    fn admits(&self, name: &ObjectRef, now: Cost) -> Result<(), Finding> {
         if !self.policy.tenants.is_tenant(&name.namespace) {
-            return Ok(None);
+            return Ok(());
         }
-        let say = |severity, code, message| Finding {
-            severity,
-            code,
-            object: name.clone(),
-            field: None,
-            message,
-        };
         let before = self
             .objects
             .get(name)
             .map(|before| cost(before))
             .unwrap_or_default();
-        match self
+        let admitted = self
             .usage
-            .admits(&self.policy.budgets, &name.namespace, (before, now))
-        {
-            Ok(near) => Ok(near.map(|(resource, percent)| {
-                let word = resource.word();
-                let message =
-                    format!("the namespace uses {percent} % of its {word} (--budgets {word}=N allows more)");
-                say(Severity::Warning, Code::NearBudget, message)
-            })),
-            Err(excess) => {
-                let served = if self.objects.contains_key(name) {
-                    "; the last good version is served on"
-                } else {
-                    ""
-                };
-                Err(say(
-                    Severity::Error,
-                    Code::OverBudget,
-                    format!("{excess}{served}"),
-                ))
+            .admits(&self.policy.budgets, &name.namespace, (before, now));
+        admitted.map_err(|excess| {
+            let served = if self.objects.contains_key(name) {
+                "; the last good version is served on"
+            } else {
+                ""
+            };
+            Finding {
+                severity: Severity::Error,
+                code: Code::OverBudget,
+                object: name.clone(),
+                field: None,
+                message: format!("{excess}{served}"),
             }
-        }
+        })
     }
 
     /// Forgets an object.
@@ -218,10 +206,9 @@ impl Store {
             let Some(cost) = self.waiting.get(&name).map(|waiting| waiting.cost) else {
                 continue;
             };
-            if let Ok(near) = self.admits(&name, cost)
-                && let Some(Waiting { object, mut said, .. }) = self.waiting.remove(&name)
+            if self.admits(&name, cost).is_ok()
+                && let Some(Waiting { object, said, .. }) = self.waiting.remove(&name)
             {
-                said.extend(near);
                 step.say(name.clone(), said);
                 self.replace(&name, Some(object), step);
             }
@@ -232,6 +219,19 @@ impl Store {
     #[must_use]
     pub fn usage(&self) -> &Usage {
         &self.usage
+    }
+
+    /// The namespaces that use more or less than before, since the last time.
+    pub fn take_charged(&mut self) -> OrdSet<Arc<str>> {
+        self.usage.take_moved()
+    }
+
+    /// A namespace's first object of a kind.
+    #[must_use]
+    pub fn first(&self, kind: Kind, namespace: &Arc<str>) -> Option<ObjectRef> {
+        let from = ObjectRef::new(kind, Arc::clone(namespace), "");
+        let (name, _) = self.objects.range(from..).next()?;
+        (name.kind == kind && name.namespace == *namespace).then(|| name.clone())
     }
 
     /// The names of all objects, also of those that wait.

@@ -24,7 +24,8 @@ impl Cost {
         self.0.get(resource as usize).copied().unwrap_or_default()
     }
 
-    pub(super) fn set(&mut self, resource: BudgetItem, amount: u64) {
+    /// From now on it is so much of one.
+    pub fn set(&mut self, resource: BudgetItem, amount: u64) {
         if let Some(own) = self.0.get_mut(resource as usize) {
             *own = amount;
         }

@@ -2,7 +2,7 @@
 //! route to it would let clients end the proxy.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::resolved::{Endpoint, Endpoints};
 
@@ -37,6 +37,9 @@ impl AddressPolicy {
     fn refusal(&self, endpoint: &Endpoint) -> Option<&'static str> {
         let is_barred = self.barred_ports.contains(&endpoint.port);
         let Ok(address) = endpoint.address.parse::<IpAddr>() else {
+            if is_number(&endpoint.address) {
+                return Some("neither an address nor a DNS name");
+            }
             let is_local = is_local_name(&endpoint.address);
             return match (is_local && !self.local, is_barred) {
                 (true, _) => Some("a name of the gateway's own machine"),
@@ -64,18 +67,34 @@ fn is_broadcast(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(address) if address.is_broadcast())
 }
 
-/// Amazon's metadata by IPv6.
-const AMAZON_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Where clouds answer with their machines' credentials, beside the link-local addresses: Alibaba's and Azure's, and by IPv6
+/// Amazon's and Google's.
+const METADATA: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
 
-/// Loopback, and link-local, where clouds have their metadata.
+/// Loopback, link-local and metadata.
 fn is_local(address: IpAddr) -> bool {
-    match address {
+    let is_near = match address {
         IpAddr::V4(address) => {
             address.is_loopback() || address.is_link_local() || address.octets().first() == Some(&0)
         }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unicast_link_local() || address == AMAZON_METADATA
-        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    };
+    is_near || METADATA.contains(&address)
+}
+
+/// Whether resolvers may take a name for an address, as `127.1` or `0x7f000001`: its last label is a number.
+fn is_number(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let digits = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    match digits {
+        Some(digits) => digits.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|digit| digit.is_ascii_digit()),
     }
 }
 
@@ -107,6 +126,14 @@ mod tests {
             ("169.254.169.254", 80, false, true),
             ("fe80::1", 80, false, true),
             ("fd00:ec2::254", 80, false, true),
+            ("fd20:ce::254", 80, false, true),
+            ("100.100.100.200", 80, false, true),
+            ("168.63.129.16", 80, false, true),
+            ("127.1", 80, false, false),
+            ("2130706433", 80, false, false),
+            ("0x7f000001", 80, false, false),
+            ("0177.0.0.01.", 80, false, false),
+            ("a.0xcafe.example", 80, true, true),
             ("0.0.0.0", 80, false, false),
             ("0.1.2.3", 80, false, true),
             ("::", 80, false, false),

@@ -47,6 +47,8 @@ pub(super) struct Known {
     holder: Option<ObjectRef>,
     /// Of namespaces whose word does not count.
     strangers: Vec<ObjectRef>,
+    /// How many endpoints it has, all subsets together.
+    pub(super) size: usize,
 }
 
 impl Known {
@@ -82,6 +84,23 @@ impl Known {
         let others = self.rules.iter().filter(|(rank, _)| !is_own(rank) && may(rank));
         let mut subsets = own.chain(others).flat_map(|(_, rule)| &rule.subsets);
         subsets.find(|own| own.name == name).map(|own| &own.labels)
+    }
+
+    /// As many as a cluster of it may have: those of other ports and those that are not ready are counted too.
+    fn count(&self) -> usize {
+        if let Some(entry) = self.entry() {
+            return entry.endpoints.len().max(1);
+        }
+        let slices = self
+            .slices
+            .iter()
+            .flat_map(|(_, slice)| slice.endpoints.iter().flatten());
+        let sliced: usize = slices.map(|endpoint| endpoint.addresses.len()).sum();
+        let older = self.endpoints.iter().flat_map(|own| own.subsets.iter().flatten());
+        let older: usize = older
+            .map(|subset| subset.addresses.as_ref().map_or(0, Vec::len))
+            .sum();
+        sliced.max(older).max(usize::from(self.service.is_some()))
     }
 
     /// The ports of the service; none if there is no service.
@@ -174,6 +193,7 @@ impl Catalog {
         let known = self.hosts.entry(Arc::clone(host)).or_default();
         let before = known.holder.clone();
         known.settle_holder();
+        known.size = known.count();
         let change = HostChange {
             ports: known.ports() != ports,
             holder: (known.holder != before).then(|| known.holder.as_ref().map(claimant)),

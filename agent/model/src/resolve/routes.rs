@@ -12,6 +12,7 @@ use super::reach::{self, ServiceName};
 use super::table::{HostKey, Table};
 use super::uses::Uses;
 use crate::ObjectRef;
+use crate::budget::BudgetPolicy;
 use crate::ledger::Ledger;
 use crate::resolved::Upstream;
 
@@ -29,6 +30,23 @@ pub(super) struct Routes {
 }
 
 impl Routes {
+    pub(super) fn new(policy: BudgetPolicy) -> Self {
+        Self {
+            uses: Uses::new(policy),
+            ..Self::default()
+        }
+    }
+
+    /// Which destinations are in use.
+    pub(super) fn uses(&self) -> &Uses {
+        &self.uses
+    }
+
+    /// Which destinations are in use, to be changed.
+    pub(super) fn uses_mut(&mut self) -> &mut Uses {
+        &mut self.uses
+    }
+
     /// From now on the routes of a host are these; gives those that it had.
     pub(super) fn replace(
         &mut self,

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use imbl::OrdSet;
+
 use super::hosts::HostRules;
+use super::meter::Meter;
 use super::rank::Rank;
 use super::service::Services;
 use super::table::HostKey;
@@ -12,27 +15,16 @@ use crate::budget::{BudgetItem, BudgetPolicy, Cost, Excess, Usage};
 use crate::tenancy::Tenancy;
 use crate::{Code, Finding, Severity};
 
-/// What each namespace uses of a host.
-type Charges = Vec<(Arc<str>, u64)>;
+/// What the rules of each namespace weigh.
+type Weights = Vec<(Arc<str>, u64)>;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct RuleBudget {
-    policy: BudgetPolicy,
-    usage: Usage,
-    charges: BTreeMap<HostKey, Charges>,
-    /// Hosts that a namespace had to be left out of.
-    starved: BTreeMap<Arc<str>, BTreeSet<HostKey>>,
-    /// Whether somebody uses less than before, since the last time.
-    freed: bool,
-}
+pub(super) struct RuleBudget(Meter<HostKey>);
 
 impl RuleBudget {
     pub(super) fn new(policy: BudgetPolicy) -> Self {
-        Self {
-            policy,
-            ..Self::default()
-        }
+        Self(Meter::new(policy))
     }
 
     /// Takes the rules of a host for which there is room, and says of the others that there is none.
@@ -42,36 +34,16 @@ impl RuleBudget {
         rules: Option<HostRules>,
         services: &Services,
     ) -> (Option<HostRules>, Vec<Finding>) {
-        let before = self.charges.remove(host).unwrap_or_default();
-        for (namespace, weight) in &before {
-            self.usage.change(namespace, rule_cost(*weight), Cost::default());
-        }
-        for hosts in self.starved.values_mut() {
-            hosts.remove(host);
-        }
-        self.starved.retain(|_, hosts| !hosts.is_empty());
         let Some(mut rules) = rules else {
-            self.freed |= !before.is_empty();
+            self.0.spare(host);
+            self.0.release(host);
             return (None, Vec::new());
         };
-        let (mut now, mut findings) = (Charges::new(), Vec::new());
-        for (namespace, weight) in self.weights(&rules, services) {
-            let costs = (Cost::default(), rule_cost(weight));
-            match self.usage.admits(&self.policy.budgets, &namespace, costs) {
-                Ok(_) => {
-                    self.usage.change(&namespace, costs.0, costs.1);
-                    now.push((namespace, weight));
-                }
-                Err(excess) => {
-                    findings.extend(leave_out(&mut rules, &namespace, &host.1, excess));
-                    self.starved.entry(namespace).or_default().insert(host.clone());
-                }
-            }
-        }
-        let keeps = |own: &(Arc<str>, u64)| now.iter().any(|other| other.0 == own.0 && other.1 >= own.1);
-        self.freed |= !before.iter().all(keeps);
-        if !now.is_empty() {
-            self.charges.insert(host.clone(), now);
+        let weights = self.weights(&rules, services).into_iter();
+        let costs = weights.map(|(namespace, weight)| (namespace, Cost::only(BudgetItem::Rules, weight)));
+        let mut findings = Vec::new();
+        for (namespace, excess) in self.0.settle(host, costs) {
+            findings.extend(leave_out(&mut rules, &namespace, &host.1, excess));
         }
         let is_something = rules.https_redirect || !rules.services.is_empty();
         (is_something.then_some(rules), findings)
@@ -79,23 +51,23 @@ impl RuleBudget {
 
     /// The rules of a host as far as there is room for them.
     pub(super) fn of(&self, host: &HostKey, mut rules: HostRules) -> HostRules {
-        let starved = self.starved.iter().filter(|(_, hosts)| hosts.contains(host));
-        for (namespace, _) in starved {
+        for namespace in self.0.starved(host) {
             rules.leave_out(namespace);
         }
         rules
     }
 
     /// What the rules of each tenant weigh, the owner's first.
-    fn weights(&self, rules: &HostRules, services: &Services) -> Charges {
-        let mut weights = Charges::new();
-        if self.policy.tenants.tenancy == Tenancy::Single {
+    fn weights(&self, rules: &HostRules, services: &Services) -> Weights {
+        let mut weights = Weights::new();
+        let tenants = &self.0.policy().tenants;
+        if tenants.tenancy == Tenancy::Single {
             return weights;
         }
         let groups = rules.groups().into_iter().flatten();
         let own = groups.filter_map(|(rank, _)| services.get(rank));
         let all = own.flat_map(|service| services.weights(service));
-        for (namespace, weight) in all.filter(|own| self.policy.tenants.is_tenant(&own.0)) {
+        for (namespace, weight) in all.filter(|own| tenants.is_tenant(&own.0)) {
             match weights.iter_mut().find(|own| own.0 == namespace) {
                 Some(own) => own.1 = own.1.saturating_add(weight),
                 None => weights.push((namespace, weight)),
@@ -106,20 +78,17 @@ impl RuleBudget {
 
     /// Hosts that are to be looked at again, because there may be room now, by the namespace that had to be left out.
     pub(super) fn take_hopeful(&mut self) -> BTreeMap<Arc<str>, BTreeSet<HostKey>> {
-        if std::mem::take(&mut self.freed) {
-            self.starved.clone()
-        } else {
-            BTreeMap::new()
-        }
+        self.0.take_hopeful()
     }
 
     pub(super) fn usage(&self) -> &Usage {
-        &self.usage
+        self.0.usage()
     }
-}
 
-fn rule_cost(weight: u64) -> Cost {
-    Cost::only(BudgetItem::Rules, weight)
+    /// The namespaces that use more or less than before, since the last time.
+    pub(super) fn take_charged(&mut self) -> OrdSet<Arc<str>> {
+        self.0.take_charged()
+    }
 }
 
 /// Takes a namespace's rules off a host, also those that others delegate to.

@@ -12,6 +12,8 @@ use crate::{CredentialName, ObjectRef};
 pub enum Speaker {
     /// An object by itself.
     Object(ObjectRef),
+    /// The budgets of a namespace.
+    Budgets(Arc<str>),
     /// A credential's Secret.
     Secret(CredentialName),
     /// A server among the others of its port.

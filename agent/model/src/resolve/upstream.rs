@@ -22,6 +22,9 @@ use crate::validate;
 /// What is to be said of each VirtualService that names the destination.
 pub(super) type Doubts = Vec<(Code, String)>;
 
+/// So many endpoints that are left out are named.
+const MOST_NAMED: usize = 5;
+
 /// The upstream of a destination.
 pub(super) fn upstream(
     of: &Use,
@@ -54,16 +57,26 @@ pub(super) fn upstream(
     };
     let mut refused = Vec::new();
     let endpoints = policy.filter(endpoints, &mut refused);
-    doubts.extend(refused.into_iter().map(|reason| {
-        let message = format!("{}: no request is sent to {reason}", of.host);
-        (Code::BarredAddress, message)
-    }));
+    doubts.extend(barred(&of.host, &refused).map(|message| (Code::BarredAddress, message)));
     let upstream = Upstream {
         name: Arc::clone(&of.cluster),
         http2,
         endpoints,
     };
     (upstream, doubts)
+}
+
+/// What is said of endpoints that are left out: the first few by name.
+fn barred(host: &str, refused: &[String]) -> Option<String> {
+    let (named, rest) = refused.split_at_checked(MOST_NAMED).unwrap_or((refused, &[]));
+    let named = named.join("; ");
+    match (refused.len(), rest.len()) {
+        (0, _) => None,
+        (_, 0) => Some(format!("{host}: no request is sent to {named}")),
+        (_, more) => Some(format!(
+            "{host}: no request is sent to {named}; nor to {more} more"
+        )),
+    }
 }
 
 fn subset(of: &Use, known: &Known, tenancy: Tenancy, doubts: &mut Doubts) -> BTreeMap<String, String> {

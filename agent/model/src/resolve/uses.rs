@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use imbl::OrdSet;
+
 use super::Speaker;
 use super::catalog::{Catalog, doubt};
+use super::cluster_budget::ClusterBudget;
 use super::index::Index;
 use super::lowered::Use;
-use super::upstream::{Doubts, upstream};
-use crate::Finding;
-use crate::ObjectRef;
+use super::upstream::upstream;
+use crate::budget::{BudgetPolicy, Usage};
 use crate::ledger::Ledger;
 use crate::resolved::Upstream;
+use crate::{Code, Finding, ObjectRef, Severity};
 
 /// One destination.
 #[derive(Debug)]
@@ -19,8 +22,9 @@ struct Used {
     of: Use,
     /// The VirtualServices that name it, each with how many hosts of theirs do.
     places: Vec<(ObjectRef, usize)>,
+    /// None while there is no room for it.
     upstream: Option<Arc<Upstream>>,
-    doubts: Doubts,
+    findings: Vec<Finding>,
 }
 
 /// All of them, by cluster.
@@ -30,9 +34,17 @@ pub(super) struct Uses {
     by_host: Index<Arc<str>, Arc<str>>,
     /// Those that are to be looked at.
     dirty: BTreeSet<Arc<str>>,
+    budget: ClusterBudget,
 }
 
 impl Uses {
+    pub(super) fn new(policy: BudgetPolicy) -> Self {
+        Self {
+            budget: ClusterBudget::new(policy),
+            ..Self::default()
+        }
+    }
+
     /// One more host of a VirtualService names it.
     pub(super) fn add(&mut self, of: &Use) {
         let used = self
@@ -42,7 +54,7 @@ impl Uses {
                 of: of.clone(),
                 places: Vec::new(),
                 upstream: None,
-                doubts: Doubts::new(),
+                findings: Vec::new(),
             });
         match used.places.binary_search_by(|(place, _)| place.cmp(&of.place)) {
             Ok(at) => used
@@ -82,38 +94,85 @@ impl Uses {
     pub(super) fn settle(&mut self, catalog: &Catalog, ledger: &mut Ledger<Speaker>) -> BTreeSet<Arc<str>> {
         let mut moved = BTreeSet::new();
         for cluster in std::mem::take(&mut self.dirty) {
-            let (is_moved, findings) = self.settle_cluster(&cluster, catalog);
-            ledger.set(Speaker::Cluster(Arc::clone(&cluster)), findings);
-            if is_moved {
-                moved.insert(cluster);
+            self.settle_cluster(&cluster, catalog, &mut moved);
+            self.tell(cluster, ledger);
+        }
+        for waiting in self.budget.take_hopeful() {
+            // Where a namespace finds no room for one, it will not for the next one either.
+            for cluster in waiting {
+                self.settle_cluster(&cluster, catalog, &mut moved);
+                let is_served = self.upstream(&cluster).is_some();
+                self.tell(cluster, ledger);
+                if !is_served {
+                    break;
+                }
             }
         }
         moved
     }
 
-    /// Whether its upstream is another one now, and what is to be said of it.
-    fn settle_cluster(&mut self, cluster: &Arc<str>, catalog: &Catalog) -> (bool, Vec<Finding>) {
+    fn tell(&self, cluster: Arc<str>, ledger: &mut Ledger<Speaker>) {
+        let findings = self.clusters.get(&cluster).map(|used| used.findings.clone());
+        ledger.set(Speaker::Cluster(cluster), findings.unwrap_or_default());
+    }
+
+    fn settle_cluster(&mut self, cluster: &Arc<str>, catalog: &Catalog, moved: &mut BTreeSet<Arc<str>>) {
         let Some(used) = self.clusters.get_mut(cluster) else {
-            return (false, Vec::new());
+            return;
         };
         if used.places.is_empty() {
             let host = Arc::clone(&used.of.host);
             self.clusters.remove(cluster);
             self.by_host.remove(&host, cluster);
-            return (true, Vec::new());
+            self.budget.spare(cluster);
+            moved.insert(Arc::clone(cluster));
+            return;
         }
-        let (now, doubts) = upstream(
-            &used.of,
-            catalog.get(&used.of.host),
-            catalog.tenancy(),
-            catalog.addresses(),
-        );
-        used.doubts = doubts;
-        let moved = used.upstream.as_deref() != Some(&now);
-        if moved {
-            used.upstream = Some(Arc::new(now));
+        let users = used.places.iter().map(|(place, _)| place);
+        let known = catalog.get(&used.of.host);
+        let admitted = self
+            .budget
+            .settle(cluster, users, known.map_or(0, |known| known.size));
+        let now = match admitted {
+            Ok(()) => {
+                let (now, doubts) = upstream(&used.of, known, catalog.tenancy(), catalog.addresses());
+                used.findings = used.told(&doubts);
+                Some(now)
+            }
+            Err(excess) => {
+                let message = format!("{}: its requests are answered with 503: {excess}", used.of.host);
+                used.findings = used.told(&[(Code::OverBudget, message)]);
+                let findings = used.findings.iter_mut();
+                findings.for_each(|finding| finding.severity = Severity::Error);
+                None
+            }
+        };
+        if used.upstream.as_deref() != now.as_ref() {
+            used.upstream = now.map(Arc::new);
+            moved.insert(Arc::clone(cluster));
         }
-        (moved, used.findings())
+    }
+
+    /// Envoy does not have these clusters any more.
+    pub(super) fn release<'c>(&mut self, clusters: impl IntoIterator<Item = &'c Arc<str>>) {
+        for cluster in clusters {
+            self.budget.release(cluster);
+        }
+    }
+
+    /// Whether there may be room now for clusters for which there was none.
+    pub(super) fn is_hopeful(&self) -> bool {
+        self.budget.is_hopeful()
+    }
+
+    /// What the clusters of namespaces use of their budgets.
+    pub(super) fn usage(&self) -> &Usage {
+        self.budget.usage()
+    }
+
+    /// The namespaces that use more or less than before, since the last time.
+    pub(super) fn take_charged(&mut self) -> OrdSet<Arc<str>> {
+        self.budget.take_charged()
     }
 
     /// The VirtualServices that name a destination.
@@ -137,14 +196,16 @@ impl Uses {
 }
 
 impl Used {
-    fn findings(&self) -> Vec<Finding> {
+    fn places(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.places.iter().map(|(place, _)| place)
+    }
+
+    /// What is to be said of each VirtualService that names it.
+    fn told(&self, doubts: &[(Code, String)]) -> Vec<Finding> {
         let each = |(code, message): &(_, String)| {
-            let places = self.places.iter();
-            let said: Vec<_> = places
-                .map(|(place, _)| doubt(place, *code, message.clone()))
-                .collect();
-            said
+            let said = self.places().map(|place| doubt(place, *code, message.clone()));
+            said.collect::<Vec<_>>()
         };
-        self.doubts.iter().flat_map(each).collect()
+        doubts.iter().flat_map(each).collect()
     }
 }

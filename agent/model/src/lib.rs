@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod lint;
 pub mod manifest;
 mod object;
+mod parts;
 mod patterns;
 mod report;
 pub mod resolve;

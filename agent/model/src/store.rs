@@ -8,6 +8,7 @@ use imbl::OrdSet;
 use crate::Code;
 use crate::SourceObject;
 use crate::budget::{BudgetPolicy, Cost, Usage, cost};
+use crate::parts;
 use crate::validate;
 use crate::{Finding, Severity};
 use crate::{Kind, Object, ObjectRef};
@@ -120,16 +121,17 @@ impl Store {
 
     fn judge(&mut self, name: ObjectRef, object: Arc<Object>, mut findings: Vec<Finding>, step: &mut Judged) {
         if !self.is_unchecked {
-            findings.extend(validate::object(&object));
+            let unread = parts::broken(name.kind, &findings);
+            let found = validate::object(&object).into_iter();
+            findings.extend(found.filter(|finding| !parts::is_of(finding, &unread)));
         }
         self.waiting.remove(&name);
-        let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
-        if !refused && self.objects.get(&name) != Some(&object) {
+        let former = self.objects.get(&name);
+        let admitted = parts::admitted(&object, former.map(|former| &**former), &mut findings);
+        if let Some(object) = admitted.filter(|object| former != Some(object)) {
             let cost = cost(&object);
             match self.admits(&name, cost) {
-                Ok(()) => {
-                    self.replace(&name, Some(object), step);
-                }
+                Ok(()) => self.replace(&name, Some(object), step),
                 Err(excess) => {
                     let said = findings.clone();
                     findings.push(excess);

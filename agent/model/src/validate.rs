@@ -47,8 +47,8 @@ fn regexes(spec: &VirtualServiceSpec, report: &mut ObjectReport) -> bool {
         report.add(
             Severity::Error,
             Code::OverLimit,
-            format!("spec.http[{at}]"),
-            format!("the regexes up to here take more than {megabytes} MB compiled, which is the limit of an object"),
+            "spec.http".to_owned(),
+            format!("the regexes up to http[{at}] take more than {megabytes} MB compiled, which is the limit of an object"),
         );
     }
     beyond.is_none()

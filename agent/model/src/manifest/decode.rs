@@ -10,6 +10,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::finding;
+use super::salvage;
 use super::strict::Strict;
 use crate::{Code, Finding, Meta, ObjectRef, SecretObject, Severity};
 
@@ -27,17 +28,29 @@ pub(crate) struct Raw<'a> {
 }
 
 impl Raw<'_> {
-    /// Its `spec`; one that is not there is empty.
+    /// Its `spec`; one that is not there is empty. What cannot be read of it is cut, if the rest means something.
     pub(crate) fn spec<T: Clone + DeserializeOwned>(mut self) -> Decoded<(Arc<Meta>, Arc<T>)> {
         let spec = self.value.get_mut("spec").map(Value::take);
-        let spec = spec.unwrap_or(Value::Object(Default::default()));
-        let decoded = typed(spec, "spec", self.object_ref, self.findings)?;
+        let mut spec = spec.unwrap_or(Value::Object(Default::default()));
+        let mut cut = 0;
+        let decoded = loop {
+            let refusal = match typed(&spec, "spec", self.object_ref, self.findings) {
+                Ok(decoded) => break decoded,
+                Err(refusal) => refusal,
+            };
+            let field = refusal.field.as_deref().unwrap_or_default();
+            if cut == salvage::MOST_CUT || !salvage::cut(&mut spec, self.object_ref.kind, field) {
+                return Err(refusal);
+            }
+            cut += 1;
+            self.findings.push(*refusal);
+        };
         Ok((Arc::new(self.meta), decoded))
     }
 
     /// The object as a whole.
     pub(crate) fn whole<T: Clone + DeserializeOwned>(self) -> Decoded<(Arc<Meta>, Arc<T>)> {
-        let decoded = typed(self.value, "", self.object_ref, self.findings)?;
+        let decoded = typed(&self.value, "", self.object_ref, self.findings)?;
         Ok((Arc::new(self.meta), decoded))
     }
 
@@ -73,7 +86,7 @@ fn bad(object_ref: &ObjectRef, field: Option<String>, message: String) -> Box<Fi
 
 /// Decodes, names the place of an error, and says which fields nobody knows.
 fn typed<T: Clone + DeserializeOwned>(
-    value: Value,
+    value: &Value,
     prefix: &str,
     object_ref: &ObjectRef,
     findings: &mut Vec<Finding>,

@@ -7,16 +7,16 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
 
 /// See the module.
-pub(super) struct Strict(pub(super) Value);
+pub(super) struct Strict<'v>(pub(super) &'v Value);
 
-impl<'de> Deserializer<'de> for Strict {
+impl<'de> Deserializer<'de> for Strict<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Self))),
+            Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Self))),
             Value::Object(fields) => {
-                let fields = fields.into_iter().map(|(name, value)| (name, Self(value)));
+                let fields = fields.iter().map(|(name, value)| (name.as_str(), Self(value)));
                 visitor.visit_map(MapDeserializer::new(fields))
             }
             plain => plain.deserialize_any(visitor),
@@ -66,7 +66,7 @@ impl<'de> Deserializer<'de> for Strict {
     }
 }
 
-impl IntoDeserializer<'_, Error> for Strict {
+impl<'de> IntoDeserializer<'de, Error> for Strict<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

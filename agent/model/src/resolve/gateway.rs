@@ -27,7 +27,7 @@ const FEW_HOSTS: usize = 16;
 pub struct DeclaredGateway {
     /// Which one.
     pub rank: Rank,
-    /// By their places; those without a usable port are left out.
+    /// By their places; those that are refused, or have no usable port, are left out.
     pub servers: BTreeMap<usize, Arc<DeclaredServer>>,
     /// `443 HTTPS *.example.com`, one per server, for people.
     pub described: Vec<String>,
@@ -104,7 +104,12 @@ impl DeclaredGateway {
             servers,
             many,
             ports: spec.servers.iter().map(|server| server.port.number).collect(),
-            described: spec.servers.iter().map(describe).collect(),
+            described: spec
+                .servers
+                .iter()
+                .filter(|server| !server.hosts.is_empty())
+                .map(describe)
+                .collect(),
             prefix: identity
                 .as_ref()
                 .and_then(IdentityConfig::own_prefix)
@@ -158,6 +163,10 @@ impl DeclaredServer {
                 pattern: pattern.into(),
             }
         };
+        // Where one is refused, nothing is left of it but its place.
+        if server.hosts.is_empty() {
+            return None;
+        }
         Some(Self {
             id,
             port: u16::try_from(server.port.number).ok()?,

@@ -14,6 +14,7 @@ use super::lowered::Lowered;
 use super::rank::Rank;
 use super::service::{Services, names_gateway};
 use crate::Meta;
+use crate::parts;
 
 /// What everything that is lowered is looked up in.
 #[derive(Clone, Copy)]
@@ -78,19 +79,18 @@ fn rule(
         return None;
     }
     let mut cluster = |to: &Destination| lookup.catalog.cluster(to, service, port, lowered);
+    let origin = || declared.origin.clone();
     // What was refused never became part of the store; two good rules may still not be one together.
-    match convert::rule(declared.origin.clone(), route, &kept, &mut cluster) {
-        Ok((mut rule, _)) => {
-            for block in &mut rule.matches {
-                block.index = declared.places.get(block.index).copied().unwrap_or_default();
-            }
-            Some(rule)
-        }
-        Err(problems) => {
-            lowered.findings.extend(declared.refusals(&problems));
-            None
-        }
+    let converted = convert::rule(origin(), route, &kept, &mut cluster).or_else(|problems| {
+        lowered.findings.extend(declared.refusals(&problems));
+        let stand_in = parts::unavailable(route);
+        convert::rule(origin(), &stand_in, &kept, &mut |_| String::new())
+    });
+    let (mut rule, _) = converted.ok()?;
+    for block in &mut rule.matches {
+        block.index = declared.places.get(block.index).copied().unwrap_or_default();
     }
+    Some(rule)
 }
 
 /// A rule without its first block that takes everything, and that block as a rule of its own; what comes after it is

@@ -1,0 +1,62 @@
+//! A part of an object that cannot be read: it is cut down to what says which part it is, so that the rest can be.
+
+use serde_json::Value;
+
+use crate::Kind;
+use crate::parts::Part;
+
+/// So many parts of an object are cut; beyond, it is refused as a whole.
+pub(super) const MOST_CUT: usize = 32;
+
+/// Cuts the part of a spec that holds a field; says whether something was cut, and the rest may be read now.
+pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
+    let Some(part) = Part::of(kind, field) else {
+        return false;
+    };
+    let (list, at) = part.place();
+    let element = spec.get_mut(list).and_then(|list| list.get_mut(at));
+    let Some(element) = element else {
+        return false;
+    };
+    // A rule without its conditions would take every request.
+    if matches!(part, Part::Rule(_)) && !element.is_object() {
+        return false;
+    }
+    // What is not a map is larger than any; a host that was cut is empty.
+    let size = |value: &Value| match value {
+        Value::Object(fields) => fields.len(),
+        Value::String(text) if text.is_empty() => 0,
+        _ => usize::MAX,
+    };
+    let stubs = kept(part).map(|kept| stub(part, element, kept));
+    let smaller = stubs.into_iter().find(|stub| size(stub) < size(element));
+    let Some(stub) = smaller else {
+        return false;
+    };
+    *element = stub;
+    true
+}
+
+/// What is kept of a part: first all that tells it from others, then what must not be lost.
+fn kept(part: Part) -> [&'static [&'static str]; 2] {
+    match part {
+        Part::Server(_) => [&["port"], &[]],
+        Part::Rule(_) => [&["name", "match"], &["match"]],
+        Part::Subset(_) => [&["name"], &[]],
+        Part::Port(_) => [&["number", "name"], &[]],
+        Part::Host(_) | Part::Endpoint(_) => [&[], &[]],
+    }
+}
+
+fn stub(part: Part, element: &Value, kept: &[&str]) -> Value {
+    if matches!(part, Part::Host(_)) {
+        return Value::String(String::new());
+    }
+    let fields = element.as_object().into_iter().flatten();
+    let fields = fields.filter(|(name, _)| kept.contains(&name.as_str()));
+    Value::Object(
+        fields
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+    )
+}

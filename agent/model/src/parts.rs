@@ -1,0 +1,270 @@
+//! An object of which not all is good: the smallest part that means something to its author is refused, and the rest is
+//! carried out.
+//!
+//! A part that was served before is served on as it was, if it can be told which one it is: a server by its port and hosts, a
+//! rule by its conditions, a subset and a port by their names. Else it is left out, but for a rule: what comes after it may
+//! answer more than it would have (a list that denies before it allows), so its place stays, and answers 503.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sealgate_core::config::{
+    DestinationRuleSpec, DirectResponse, GatewaySpec, HttpRoute, Server, ServiceEntrySpec, VirtualServiceSpec,
+};
+
+use crate::{Finding, Kind, Object, Severity};
+
+/// A part of an object that is refused by itself, by its place in its list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Part {
+    /// `spec.servers` of a Gateway.
+    Server(usize),
+    /// `spec.http` of a VirtualService.
+    Rule(usize),
+    /// `spec.hosts` of a VirtualService or a ServiceEntry.
+    Host(usize),
+    /// `spec.subsets` of a DestinationRule.
+    Subset(usize),
+    /// `spec.ports` of a ServiceEntry.
+    Port(usize),
+    /// `spec.endpoints` of a ServiceEntry.
+    Endpoint(usize),
+}
+
+impl Part {
+    /// The part that a field belongs to; none if what is wrong there is wrong with the whole object. Which requests a rule is
+    /// for has to be known: without its conditions nothing can stand in its place.
+    pub(crate) fn of(kind: Kind, field: &str) -> Option<Self> {
+        let (list, rest) = field.strip_prefix("spec.")?.split_once('[')?;
+        let (at, rest) = rest.split_once(']')?;
+        let at = at.parse().ok()?;
+        match (kind, list) {
+            (Kind::Gateway, "servers") => Some(Self::Server(at)),
+            (Kind::VirtualService, "http") => (!rest.starts_with(".match")).then_some(Self::Rule(at)),
+            (Kind::VirtualService | Kind::ServiceEntry, "hosts") => Some(Self::Host(at)),
+            (Kind::DestinationRule, "subsets") => Some(Self::Subset(at)),
+            (Kind::ServiceEntry, "ports") => Some(Self::Port(at)),
+            (Kind::ServiceEntry, "endpoints") => Some(Self::Endpoint(at)),
+            _ => None,
+        }
+    }
+
+    /// The list of the spec that it stands in, and where.
+    pub(crate) fn place(self) -> (&'static str, usize) {
+        match self {
+            Self::Server(at) => ("servers", at),
+            Self::Rule(at) => ("http", at),
+            Self::Host(at) => ("hosts", at),
+            Self::Subset(at) => ("subsets", at),
+            Self::Port(at) => ("ports", at),
+            Self::Endpoint(at) => ("endpoints", at),
+        }
+    }
+}
+
+/// The parts that errors are about.
+pub(crate) fn broken(kind: Kind, findings: &[Finding]) -> BTreeSet<Part> {
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    errors
+        .filter_map(|error| Part::of(kind, error.field.as_deref()?))
+        .collect()
+}
+
+/// Whether something is said of one of these parts.
+pub(crate) fn is_of(finding: &Finding, parts: &BTreeSet<Part>) -> bool {
+    let part = finding
+        .field
+        .as_deref()
+        .and_then(|field| Part::of(finding.object.kind, field));
+    part.is_some_and(|part| parts.contains(&part))
+}
+
+/// What becomes of a part that is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is served as it was before.
+    Stays,
+    /// A rule's place stays.
+    Unavailable,
+    LeftOut,
+}
+
+impl Fate {
+    fn words(self, part: Part) -> &'static str {
+        match (self, part) {
+            (Self::Stays, _) => "what it was before is served on",
+            (Self::Unavailable, _) => "its requests are answered with 503",
+            (Self::LeftOut, Part::Server(_)) => "the server is not served",
+            (Self::LeftOut, _) => "it is left out",
+        }
+    }
+}
+
+type Fates = BTreeMap<Part, Fate>;
+
+/// The object without what is wrong with it, and each error with what becomes of its part; none if nothing of it can be
+/// served. `former` is what is served until now.
+pub(crate) fn admitted(
+    object: &Arc<Object>,
+    former: Option<&Object>,
+    findings: &mut [Finding],
+) -> Option<Arc<Object>> {
+    let kind = object.object_ref().kind;
+    let part = |finding: &Finding| Part::of(kind, finding.field.as_deref()?);
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    let broken: Option<Fates> = errors.map(|error| Some((part(error)?, Fate::LeftOut))).collect();
+    let mut broken = broken?;
+    if broken.is_empty() {
+        return Some(Arc::clone(object));
+    }
+    let mended = mend(object, former, &mut broken)?;
+    for finding in findings {
+        let fate = part(finding).filter(|_| finding.severity == Severity::Error);
+        if let Some((part, fate)) = fate.and_then(|part| Some((part, broken.get(&part)?))) {
+            finding.message = format!("{}; {}", finding.message, fate.words(part));
+        }
+    }
+    Some(Arc::new(mended))
+}
+
+/// Puts each kind's list in order, one kind per row.
+macro_rules! by_kind {
+    ($($kind:ident: $mend:ident,)*) => {
+        fn mend(object: &Object, former: Option<&Object>, broken: &mut Fates) -> Option<Object> {
+            match object {
+                $(Object::$kind(meta, spec) => {
+                    let former = match former {
+                        Some(Object::$kind(_, former)) => Some(&**former),
+                        _ => None,
+                    };
+                    Some(Object::$kind(Arc::clone(meta), Arc::new($mend(spec, former, broken)?)))
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+
+by_kind! {
+    Gateway: gateway,
+    VirtualService: virtual_service,
+    DestinationRule: destination_rule,
+    ServiceEntry: service_entry,
+}
+
+/// Servers keep their places, which name their filter chains: where one is left out stands one without hosts.
+fn gateway(spec: &GatewaySpec, former: Option<&GatewaySpec>, broken: &mut Fates) -> Option<GatewaySpec> {
+    let mut mended = spec.clone();
+    for (part, fate) in broken.iter_mut() {
+        let Part::Server(at) = part else { return None };
+        let server = mended.servers.get_mut(*at)?;
+        let mut before = former.into_iter().flat_map(|former| &former.servers);
+        let is_same = |own: &&Server| own.port.number == server.port.number && own.hosts == server.hosts;
+        if let Some(before) = before.find(|own| !own.hosts.is_empty() && is_same(own)) {
+            *fate = Fate::Stays;
+            *server = before.clone();
+        } else {
+            *server = Server {
+                port: server.port.clone(),
+                ..Server::default()
+            };
+        }
+    }
+    let is_served = |server: &Server| !server.hosts.is_empty();
+    mended.servers.iter().any(is_served).then_some(mended)
+}
+
+fn virtual_service(
+    spec: &VirtualServiceSpec,
+    former: Option<&VirtualServiceSpec>,
+    broken: &mut Fates,
+) -> Option<VirtualServiceSpec> {
+    let mut mended = spec.clone();
+    for (part, fate) in broken.iter_mut() {
+        let Part::Rule(at) = part else { continue };
+        let rule = mended.http.get_mut(*at)?;
+        let mut before = former.into_iter().flat_map(|former| &former.http);
+        let stand_in = unavailable(rule);
+        let is_same = |own: &&HttpRoute| own.r#match == rule.r#match && own.name == rule.name;
+        if let Some(before) = before.find(is_same).filter(|own| **own != stand_in) {
+            *fate = Fate::Stays;
+            *rule = before.clone();
+        } else {
+            *fate = Fate::Unavailable;
+            *rule = stand_in;
+        }
+    }
+    mended.hosts = without(&spec.hosts, |at| broken.contains_key(&Part::Host(at)))?;
+    Some(mended)
+}
+
+/// What stands in the place of a rule that is not carried out.
+pub(crate) fn unavailable(rule: &HttpRoute) -> HttpRoute {
+    let answer = DirectResponse {
+        status: 503,
+        ..DirectResponse::default()
+    };
+    HttpRoute {
+        name: rule.name.clone(),
+        r#match: rule.r#match.clone(),
+        direct_response: Some(Box::new(answer)),
+        ..HttpRoute::default()
+    }
+}
+
+fn destination_rule(
+    spec: &DestinationRuleSpec,
+    former: Option<&DestinationRuleSpec>,
+    broken: &mut Fates,
+) -> Option<DestinationRuleSpec> {
+    let mut mended = spec.clone();
+    mended.subsets.clear();
+    for (at, subset) in spec.subsets.iter().enumerate() {
+        let mut before = former.into_iter().flat_map(|former| &former.subsets);
+        match broken.get_mut(&Part::Subset(at)) {
+            None => mended.subsets.push(subset.clone()),
+            Some(fate) => {
+                if let Some(before) = before.find(|own| own.name == subset.name) {
+                    *fate = Fate::Stays;
+                    mended.subsets.push(before.clone());
+                }
+            }
+        }
+    }
+    (!mended.subsets.is_empty()).then_some(mended)
+}
+
+fn service_entry(
+    spec: &ServiceEntrySpec,
+    former: Option<&ServiceEntrySpec>,
+    broken: &mut Fates,
+) -> Option<ServiceEntrySpec> {
+    let mut mended = spec.clone();
+    mended.ports.clear();
+    for (at, port) in spec.ports.iter().enumerate() {
+        let mut before = former.into_iter().flat_map(|former| &former.ports);
+        match broken.get_mut(&Part::Port(at)) {
+            None => mended.ports.push(port.clone()),
+            Some(fate) => {
+                if let Some(before) = before.find(|own| own.number == port.number && own.name == port.name) {
+                    *fate = Fate::Stays;
+                    mended.ports.push(before.clone());
+                }
+            }
+        }
+    }
+    mended.hosts = without(&spec.hosts, |at| broken.contains_key(&Part::Host(at)))?;
+    mended.endpoints = without(&spec.endpoints, |at| broken.contains_key(&Part::Endpoint(at)))?;
+    (mended.ports.is_empty() == spec.ports.is_empty()).then_some(mended)
+}
+
+/// A list without some of its places; none if nothing is left of it.
+fn without<T: Clone>(all: &[T], is_broken: impl Fn(usize) -> bool) -> Option<Vec<T>> {
+    let places = all.iter().enumerate().filter(|(at, _)| !is_broken(*at));
+    let left: Vec<T> = places.map(|(_, own)| own.clone()).collect();
+    (left.is_empty() == all.is_empty()).then_some(left)
+}

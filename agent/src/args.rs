@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
+use clap::builder::{
+    BoolishValueParser, NonEmptyStringValueParser, OsStringValueParser, TypedValueParser as _,
+};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 /// Certificates, hosts and routes for Envoy, changed while it serves.
@@ -102,8 +104,15 @@ pub struct RunArgs {
         default_value_t = 200
     )]
     pub on_demand_from: usize,
-    /// Where the agent remembers, beyond its own life, who was first with a host or port; off if empty
-    #[arg(long, env = "SEALGATE_STATE_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Where the agent keeps, beyond its own life, who was first with a host or port, and what is served of objects that
+    /// are refused; off if empty
+    #[arg(
+        long,
+        env = "SEALGATE_STATE_DIR",
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
     pub state_dir: Option<PathBuf>,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]

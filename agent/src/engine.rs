@@ -377,6 +377,21 @@ impl Engine {
         self.resolver.remember(claims);
     }
 
+    /// These objects were served when the agent before this one ended, though their sources had other versions. To be told
+    /// before anything is applied.
+    pub fn remember_objects(&mut self, kept: Vec<SourceObject>, now: Instant) {
+        let mut step = Judged::default();
+        self.store.remember(kept, &mut step);
+        let changes = self.resolve(step, &BTreeSet::new());
+        self.publish(&BTreeSet::new(), changes, now);
+    }
+
+    /// What is served of objects whose sources have other versions, where that is new since the last time: none if it is no
+    /// other any more.
+    pub fn take_kept(&mut self) -> BTreeMap<ObjectRef, Option<Arc<Object>>> {
+        self.store.take_kept()
+    }
+
     /// The claims that stand otherwise since the last time.
     pub fn take_claims(&mut self) -> BTreeMap<Claim, Option<Tenure>> {
         std::mem::take(&mut self.claims)

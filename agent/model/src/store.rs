@@ -34,13 +34,20 @@ pub struct Store {
     waiting: BTreeMap<ObjectRef, Waiting>,
     /// Whether somebody uses less than before, since the last time.
     freed: bool,
+    /// Objects of which another version is served than their source has.
+    kept: BTreeSet<ObjectRef>,
+    /// What is served of them, where that is new since the last time; none if it is no other any more.
+    kept_anew: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     is_unchecked: bool,
 }
 
 /// An object that waits for room in a budget.
 #[derive(Debug)]
 struct Waiting {
+    /// What of it is to be served.
     object: Arc<Object>,
+    /// As its source has it.
+    source: Arc<Object>,
     cost: Cost,
     /// What else is said of it.
     said: Vec<Finding>,
@@ -100,8 +107,55 @@ impl Store {
             findings,
         } = entry;
         match object {
-            Some(object) => self.judge(object_ref, Arc::new(object), findings, step),
-            None => step.say(object_ref, findings),
+            Some(object) => {
+                let object = Arc::new(object);
+                self.judge(object_ref.clone(), Arc::clone(&object), findings, step);
+                self.keep(&object_ref, Some(&object));
+            }
+            None => {
+                self.keep(&object_ref, None);
+                step.say(object_ref, findings);
+            }
+        }
+    }
+
+    /// The source has this version of an object, or none that can be read.
+    fn keep(&mut self, name: &ObjectRef, source: Option<&Arc<Object>>) {
+        let served = self.objects.get(name).filter(|served| Some(*served) != source);
+        let was_kept = self.kept.contains(name);
+        if let Some(served) = served {
+            self.kept.insert(name.clone());
+            self.kept_anew.insert(name.clone(), Some(Arc::clone(served)));
+        } else if was_kept {
+            self.kept.remove(name);
+            self.kept_anew.insert(name.clone(), None);
+        }
+    }
+
+    /// What is served of objects whose source has another version, where that is new since the last time: none if it has no
+    /// other any more.
+    pub fn take_kept(&mut self) -> BTreeMap<ObjectRef, Option<Arc<Object>>> {
+        std::mem::take(&mut self.kept_anew)
+    }
+
+    /// Serves objects that an agent before this one kept, until the source says what it has. What is not good any more is
+    /// left out.
+    pub fn remember(&mut self, kept: Vec<SourceObject>, step: &mut Judged) {
+        for SourceObject {
+            object_ref,
+            object,
+            mut findings,
+        } in kept
+        {
+            let Some(object) = object.map(Arc::new) else {
+                continue;
+            };
+            findings.extend(validate::object(&object));
+            let admitted = parts::admitted(&object, None, &mut findings);
+            self.kept.insert(object_ref.clone());
+            if let Some(object) = admitted.filter(|object| self.admits(&object_ref, cost(object)).is_ok()) {
+                self.replace(&object_ref, Some(object), step);
+            }
         }
     }
 
@@ -128,14 +182,20 @@ impl Store {
         self.waiting.remove(&name);
         let former = self.objects.get(&name);
         let admitted = parts::admitted(&object, former.map(|former| &**former), &mut findings);
-        if let Some(object) = admitted.filter(|object| former != Some(object)) {
-            let cost = cost(&object);
+        if let Some(admitted) = admitted.filter(|admitted| former != Some(admitted)) {
+            let cost = cost(&admitted);
             match self.admits(&name, cost) {
-                Ok(()) => self.replace(&name, Some(object), step),
+                Ok(()) => self.replace(&name, Some(admitted), step),
                 Err(excess) => {
                     let said = findings.clone();
                     findings.push(excess);
-                    self.waiting.insert(name.clone(), Waiting { object, cost, said });
+                    let waiting = Waiting {
+                        object: admitted,
+                        source: object,
+                        cost,
+                        said,
+                    };
+                    self.waiting.insert(name.clone(), waiting);
                 }
             }
         }
@@ -175,6 +235,9 @@ impl Store {
     pub fn delete(&mut self, name: &ObjectRef, step: &mut Judged) {
         step.delete(name);
         self.waiting.remove(name);
+        if self.kept.remove(name) {
+            self.kept_anew.insert(name.clone(), None);
+        }
         if self.objects.contains_key(name) {
             self.replace(name, None, step);
         }
@@ -209,10 +272,13 @@ impl Store {
                 continue;
             };
             if self.admits(&name, cost).is_ok()
-                && let Some(Waiting { object, said, .. }) = self.waiting.remove(&name)
+                && let Some(Waiting {
+                    object, source, said, ..
+                }) = self.waiting.remove(&name)
             {
                 step.say(name.clone(), said);
                 self.replace(&name, Some(object), step);
+                self.keep(&name, Some(&source));
             }
         }
     }
@@ -236,8 +302,8 @@ impl Store {
         (name.kind == kind && name.namespace == *namespace).then(|| name.clone())
     }
 
-    /// The names of all objects, also of those that wait.
+    /// The names of all objects, also of those that wait or are kept.
     pub fn names(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.objects.keys().chain(self.waiting.keys())
+        self.objects.keys().chain(self.waiting.keys()).chain(&self.kept)
     }
 }

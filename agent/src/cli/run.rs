@@ -4,9 +4,10 @@ mod bulk;
 mod follower;
 mod module;
 mod source;
+mod state;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,10 +16,10 @@ use tracing_subscriber::EnvFilter;
 
 use self::bulk::Bulk;
 use self::follower::Follower;
+use self::state::State;
 use super::Conclusion;
 use crate::admin;
 use crate::args::RunArgs;
-use crate::claim_log::ClaimLog;
 use crate::config::Run;
 use crate::demand::CredentialDemand;
 use crate::engine::Engine;
@@ -72,15 +73,13 @@ async fn serve(run: Run) -> Result<()> {
         module: module::install(run.filter.as_deref(), &config.path)?,
     };
     let (mut engine, snapshots) = Engine::new(settings);
-    let claims = run
-        .state_dir
-        .as_deref()
-        .map(ClaimLog::open)
-        .transpose()
-        .context("--state-dir")?;
-    if let Some(log) = &claims {
-        engine.remember(log.claims());
-    }
+    let state = run.state_dir.as_deref().map(State::open);
+    let state = state.transpose().context("--state-dir")?;
+    let state = state.map(|(state, kept)| {
+        engine.remember(state.claims.claims());
+        engine.remember_objects(kept, Instant::now());
+        state
+    });
     let proxies = Proxies::default();
     let held = proxies.clone();
     engine.keep_while(move |snapshot| held.are_behind(snapshot));
@@ -114,7 +113,7 @@ async fn serve(run: Run) -> Result<()> {
         tell,
         refusals: proxies.refusals().clone(),
         bulk: Bulk::default(),
-        claims,
+        state,
         synced: Some(synced),
     };
     let options = xds::Options {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bulk::Bulk;
 use super::source::Tell;
-use crate::claim_log::ClaimLog;
+use super::state::State;
 use crate::demand::{CredentialDemand, Delta, DemandShare};
 use crate::engine::{Engine, View};
 use crate::source::health::Health;
@@ -32,8 +32,8 @@ pub(super) struct Follower {
     pub(super) refusals: Refusals,
     /// When changes go out.
     pub(super) bulk: Bulk,
-    /// Keeps claims beyond the agent's life.
-    pub(super) claims: Option<ClaimLog>,
+    /// Outlives the agent.
+    pub(super) state: Option<State>,
     /// Told once the first lists are served.
     pub(super) synced: Option<oneshot::Sender<()>>,
 }
@@ -74,7 +74,7 @@ impl Follower {
                 }
                 () = until(deadline) => {
                     let news = self.engine.go_on(Instant::now());
-                    self.keep_claims();
+                    self.keep();
                     if !news.is_empty() {
                         self.show(&news);
                     }
@@ -82,7 +82,7 @@ impl Follower {
                 // The sender lives as long as this does.
                 _ = refusals.changed() => {
                     let news = self.engine.refused(&self.refusals.list(), Instant::now());
-                    self.keep_claims();
+                    self.keep();
                     self.show(&news);
                 }
             }
@@ -93,15 +93,16 @@ impl Follower {
         self.bulk.sent();
         let before = self.engine.wanted().clone();
         let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
-        self.keep_claims();
+        self.keep();
         self.show(&news);
         self.name(&before);
     }
 
-    fn keep_claims(&mut self) {
-        let claims = self.engine.take_claims();
-        if let Some(log) = &mut self.claims {
-            log.note(claims);
+    /// Writes what outlives the agent; without a folder for it nothing piles up.
+    fn keep(&mut self) {
+        match &mut self.state {
+            Some(state) => state.note(&mut self.engine),
+            None => drop((self.engine.take_claims(), self.engine.take_kept())),
         }
     }
 

@@ -1,0 +1,208 @@
+//! What is served of objects whose present version is refused, kept in `--state-dir`: it is served on when the agent starts
+//! anew. A file is an object; what cannot be written is logged, and nothing waits for it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sealgate_model::{Kind, Meta, Object, ObjectRef, SourceObject, manifest};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::claim_log::StateError;
+
+const FOLDER: &str = "objects";
+
+/// An object as a file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeptObject {
+    kind: String,
+    namespace: String,
+    name: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    created: Option<i64>,
+    spec: Value,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct KeptObjects {
+    folder: PathBuf,
+    /// Whether the last write failed, which is said once.
+    failing: bool,
+}
+
+impl KeptObjects {
+    /// Reads what stands in a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// The folder can neither be made nor read.
+    pub fn open(state: &Path) -> Result<(Self, Vec<SourceObject>), StateError> {
+        let folder = state.join(FOLDER);
+        let at = |error| StateError {
+            path: folder.clone(),
+            error,
+        };
+        fs::create_dir_all(&folder).map_err(at)?;
+        let mut objects = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(at)? {
+            let path = entry.map_err(at)?.path();
+            match read(&path) {
+                Ok(object) => objects.push(object),
+                Err(reason) => {
+                    tracing::warn!(path = %path.display(), %reason, "not an object that was kept: left out");
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
+        let kept = Self {
+            folder,
+            failing: false,
+        };
+        Ok((kept, objects))
+    }
+
+    /// From now on these objects are kept, or no more.
+    pub fn note(&mut self, changes: BTreeMap<ObjectRef, Option<Arc<Object>>>) {
+        for (name, object) in changes {
+            let path = self.folder.join(file_name(&name));
+            let written = match object.as_deref().and_then(line) {
+                Some(line) => write(&path, &line),
+                None => remove(&path),
+            };
+            if let Err(error) = &written
+                && !self.failing
+            {
+                tracing::error!(path = %path.display(), %error, "what is served is not kept: after a restart it is not there");
+            }
+            self.failing = written.is_err();
+        }
+    }
+}
+
+/// No two objects have one; none leads out of the folder, for names have no slash.
+fn file_name(name: &ObjectRef) -> String {
+    format!("{}_{}_{}.json", name.kind.as_str(), name.namespace, name.name)
+}
+
+fn line(object: &Object) -> Option<KeptObject> {
+    let spec = match object {
+        Object::Gateway(_, spec) => serde_json::to_value(&**spec),
+        Object::VirtualService(_, spec) => serde_json::to_value(&**spec),
+        Object::DestinationRule(_, spec) => serde_json::to_value(&**spec),
+        Object::ServiceEntry(_, spec) => serde_json::to_value(&**spec),
+        // The API server and our own reading leave nothing to refuse of these, and a Secret is none of them.
+        _ => return None,
+    };
+    let meta = object.meta();
+    Some(KeptObject {
+        kind: object.kind().as_str().to_owned(),
+        namespace: meta.namespace.to_string(),
+        name: meta.name.to_string(),
+        labels: meta.labels.clone(),
+        annotations: meta.annotations.clone(),
+        created: meta.created,
+        spec: spec.ok()?,
+    })
+}
+
+fn write(path: &Path, line: &KeptObject) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let written = fs::write(&beside, serde_json::to_vec(line)?).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<SourceObject, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let line: KeptObject = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    let kinds = [
+        Kind::Gateway,
+        Kind::VirtualService,
+        Kind::DestinationRule,
+        Kind::ServiceEntry,
+    ];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == line.kind);
+    let kind = kind.ok_or_else(|| format!("unknown kind {:?}", line.kind))?;
+    let meta = Meta {
+        namespace: line.namespace.into(),
+        name: line.name.into(),
+        labels: line.labels,
+        annotations: line.annotations,
+        created: line.created,
+    };
+    Ok(manifest::decode(kind, meta, json!({ "spec": line.spec })))
+}
+
+#[cfg(test)]
+mod tests {
+    use sealgate_model::manifest::Namespaces;
+
+    use super::*;
+
+    fn objects() -> Vec<SourceObject> {
+        let text = r#"
+{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g, namespace: a, annotations: {x: y}},
+ spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*.a.test"],
+ tls: {mode: MUTUAL, credentialName: edge, cipherSuites: [AES128-SHA]}}, {port: {number: 9, protocol: TCP}}]}}
+---
+{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: v, namespace: a}, spec: {hosts: [x.a.test],
+ gateways: [g], http: [{match: [{uri: {regex: "/a.*"}, headers: {h: {}}}], timeout: 3s, retries: {attempts: 2},
+ route: [{destination: {host: s, port: {number: 80}, subset: v1}, weight: 7}], fault: {abort: {httpStatus: 500,
+ percentage: {value: 0.5}}}, corsPolicy: {allowOrigins: [{prefix: "https://"}], maxAge: 1h}}]}}
+---
+{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: d, namespace: a}, spec: {host: s,
+ subsets: [{name: v1, labels: {version: v1}}]}}
+---
+{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: s, namespace: a}, spec: {hosts: [s.test],
+ ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}], resolution: STATIC,
+ endpoints: [{address: 10.0.0.1, ports: {http: 81}, labels: {version: v1}, weight: 3}]}}
+"#;
+        let namespaces = Namespaces {
+            gateway: "gw".to_owned(),
+            other: "default",
+        };
+        manifest::read("objects.yaml", text.as_bytes(), &namespaces)
+    }
+
+    #[test]
+    fn what_is_kept_is_read_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut kept, none) = KeptObjects::open(folder.path()).unwrap();
+        assert!(none.is_empty());
+        let all = objects();
+        assert_eq!(all.len(), 4);
+        let changes = all
+            .iter()
+            .map(|own| (own.object_ref.clone(), own.object.clone().map(Arc::new)));
+        kept.note(changes.collect());
+        let (mut kept, mut read) = KeptObjects::open(folder.path()).unwrap();
+        read.sort_by_key(|own| own.object_ref.clone());
+        let mut expected = all.clone();
+        expected.sort_by_key(|own| own.object_ref.clone());
+        let objects = |all: &[SourceObject]| -> Vec<_> { all.iter().map(|own| own.object.clone()).collect() };
+        assert_eq!(objects(&read), objects(&expected));
+        // What is no longer kept is forgotten, and nonsense costs nothing else.
+        kept.note(BTreeMap::from([(all[0].object_ref.clone(), None)]));
+        fs::write(folder.path().join("objects/nonsense.json"), "{").unwrap();
+        let (_, read) = KeptObjects::open(folder.path()).unwrap();
+        assert_eq!(read.len(), 3);
+        assert!(!folder.path().join("objects/nonsense.json").exists());
+    }
+}

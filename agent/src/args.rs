@@ -172,6 +172,14 @@ pub struct GatewayArgs {
     /// What each namespace may use up, and all together (total-NAME): hosts=40000,total-hosts=400000; see limits.md
     #[arg(long, env = "SEALGATE_BUDGETS", value_name = "NAME=N,...", default_value = "")]
     pub budgets: String,
+    /// Limits that Envoy gets: stream-idle=15m,http2-streams=250; see envoy.md
+    #[arg(
+        long,
+        env = "SEALGATE_ENVOY_LIMITS",
+        value_name = "NAME=VALUE,...",
+        default_value = ""
+    )]
+    pub envoy_limits: String,
     /// Whether requests may be sent to loopback and link-local addresses
     /// [default: false with Kubernetes, true with a directory]
     #[arg(long, env = "SEALGATE_ALLOW_LOCAL_UPSTREAMS", value_name = "BOOL")]

@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::admin::AdminHosts;
 use crate::args::{GatewayArgs, KubernetesArgs, PathNormalizationArg, RunArgs, TenancyArg};
+use crate::envoy_limits::{EnvoyLimitError, EnvoyLimits};
 #[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
 
@@ -64,6 +65,8 @@ pub struct GatewaySettings {
     pub addresses: AddressPolicy,
     /// `--path-normalization`.
     pub paths: PathNormalization,
+    /// `--envoy-limits`.
+    pub limits: EnvoyLimits,
 }
 
 /// `run`, validated.
@@ -128,6 +131,9 @@ pub enum ConfigError {
     #[error("--root-namespace {0}: expected lower-case letters, digits and `-`")]
     RootNamespace(String),
     /// Not pairs.
+    #[error("--envoy-limits {0}")]
+    EnvoyLimits(EnvoyLimitError),
+    /// Not one of its names, or not a number.
     #[error("--budgets {0}")]
     Budgets(BudgetError),
     /// It cannot be read.
@@ -167,6 +173,7 @@ impl GatewaySettings {
                 barred_ports: BTreeSet::from([ENVOY_ADMIN_PORT]),
             },
             paths: PathNormalization::default(),
+            limits: EnvoyLimits::default(),
         }
     }
 
@@ -248,6 +255,7 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
             paths: paths(args.path_normalization),
+            limits: args.envoy_limits.parse().map_err(ConfigError::EnvoyLimits)?,
             ..Self::new(&namespace)
         };
         if let Some(root) = &args.root_namespace {

@@ -18,7 +18,7 @@ const FOLDER: &str = "objects";
 /// An object as a file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct KeptObject {
+struct ObjectFile {
     kind: String,
     namespace: String,
     name: String,
@@ -92,7 +92,7 @@ fn file_name(name: &ObjectRef) -> String {
     format!("{}_{}_{}.json", name.kind.as_str(), name.namespace, name.name)
 }
 
-fn line(object: &Object) -> Option<KeptObject> {
+fn line(object: &Object) -> Option<ObjectFile> {
     let spec = match object {
         Object::Gateway(_, spec) => serde_json::to_value(&**spec),
         Object::VirtualService(_, spec) => serde_json::to_value(&**spec),
@@ -102,7 +102,7 @@ fn line(object: &Object) -> Option<KeptObject> {
         _ => return None,
     };
     let meta = object.meta();
-    Some(KeptObject {
+    Some(ObjectFile {
         kind: object.kind().as_str().to_owned(),
         namespace: meta.namespace.to_string(),
         name: meta.name.to_string(),
@@ -113,7 +113,7 @@ fn line(object: &Object) -> Option<KeptObject> {
     })
 }
 
-fn write(path: &Path, line: &KeptObject) -> io::Result<()> {
+fn write(path: &Path, line: &ObjectFile) -> io::Result<()> {
     let beside = path.with_extension("new");
     let written = fs::write(&beside, serde_json::to_vec(line)?).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
@@ -131,7 +131,7 @@ fn remove(path: &Path) -> io::Result<()> {
 
 fn read(path: &Path) -> Result<SourceObject, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let line: KeptObject = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    let line: ObjectFile = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     let kinds = [
         Kind::Gateway,
         Kind::VirtualService,

@@ -12,6 +12,7 @@ pub mod credentials;
 mod deadlines;
 pub mod demand;
 pub mod engine;
+pub mod envoy_limits;
 pub mod kept;
 mod news;
 mod one_line;

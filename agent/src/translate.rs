@@ -25,6 +25,7 @@ use sealgate_model::CredentialName;
 use sealgate_model::resolve::{Changes, Resolver};
 use sealgate_model::resolved::{Endpoints, ServedPort, Upstream};
 
+use self::connection_manager::HttpSettings;
 use crate::credential::Credential;
 use crate::snapshot::{Draft, ResourceKey, TypeUrl};
 
@@ -106,7 +107,7 @@ pub fn publish(
     settings: &Settings,
 ) {
     for name in &changes.clusters {
-        publish_cluster(draft, withheld, name, resolver.upstream(name));
+        publish_cluster(draft, withheld, name, resolver.upstream(name), settings);
     }
     for part in &changes.parts {
         let resource = table::resource(*part, resolver.part(*part), &settings.module);
@@ -138,12 +139,18 @@ fn publish_cluster(
     withheld: &mut Withheld,
     name: &str,
     upstream: Option<&Arc<Upstream>>,
+    settings: &Settings,
 ) {
     let Some(upstream) = upstream else {
         withheld.remove(draft, TypeUrl::Cluster, name);
         return withheld.remove(draft, TypeUrl::Endpoint, name);
     };
-    withheld.offer(draft, TypeUrl::Cluster, name, cluster::resource(upstream));
+    withheld.offer(
+        draft,
+        TypeUrl::Cluster,
+        name,
+        cluster::resource(upstream, &settings.gateway.limits),
+    );
     match &upstream.endpoints {
         Endpoints::Known(endpoints) => {
             let assignment = endpoint::resource(name, endpoints);
@@ -169,6 +176,10 @@ fn publish_port(
     withheld.offer(draft, TypeUrl::ExtensionConfig, &filter, config);
     let address = listener::address(port, &settings.listen);
     withheld.offer_listener(draft, &listener, address, || {
-        listener::resource(port, &settings.listen, settings.gateway.paths)
+        let http = HttpSettings {
+            paths: settings.gateway.paths,
+            limits: settings.gateway.limits,
+        };
+        listener::resource(port, &settings.listen, http)
     });
 }

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const RUN: &str = "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm --admin 192.0.2.1:1";
 
 /// The flags that are fine, the flag that is not, and its value.
-const WRONG: [(&str, &str, &str); 50] = [
+const WRONG: [(&str, &str, &str); 53] = [
     ("run", "--source", "nonsense"),
     ("run", "--source", "dir:"),
     ("run", "--source", "dir:/no/such/folder"),
@@ -87,6 +87,9 @@ const WRONG: [(&str, &str, &str); 50] = [
     ),
     ("check --dir DIR", "--budgets", "hosts"),
     ("check --dir DIR", "--budgets", "people=1"),
+    (RUN, "--envoy-limits", "request"),
+    (RUN, "--envoy-limits", "reqest=1s"),
+    (RUN, "--envoy-limits", "request=5"),
     (RUN, "--state-dir", "/etc/passwd/state"),
     (
         "explain --dir DIR http://a.example/",
@@ -186,6 +189,7 @@ fn every_flag_of_run_has_a_variable() {
         ("--allow-local-upstreams", "perhaps"),
         ("--tenancy-policy", "/no/such/policy"),
         ("--budgets", "people=1"),
+        ("--envoy-limits", "request=5"),
         ("--state-dir", "/etc/passwd/state"),
         ("--path-normalization", "nonsense"),
     ];

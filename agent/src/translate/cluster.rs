@@ -20,34 +20,28 @@ use prost::Message as _;
 use sealgate_model::resolved::{Endpoints, Upstream};
 
 use super::{endpoint, wire};
+use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::snapshot::Resource;
 use crate::valid::{Packer, Violation};
 
-const CONNECT_TIMEOUT_S: i64 = 5;
-const IDLE_S: i64 = 300;
-/// Envoy's breakers of 1,024 are there for meshes; an edge that reaches them turns requests away for no reason.
-const BREAKER: u32 = 65_536;
-/// Retries are bounded all the same: a retry storm is worse than the failure.
-const RETRY_BREAKER: u32 = 1_024;
-
 /// The cluster of an upstream.
-pub(super) fn resource(upstream: &Upstream) -> Result<Resource, Violation> {
+pub(super) fn resource(upstream: &Upstream, limits: &EnvoyLimits) -> Result<Resource, Violation> {
     let packer = Packer::checking();
-    let cluster = build(upstream, &packer);
+    let cluster = build(upstream, limits, &packer);
     packer.check(&cluster);
     packer.verdict()?;
     Ok(Resource::new(cluster.encode_to_vec()))
 }
 
-fn build(upstream: &Upstream, packer: &Packer) -> Cluster {
+fn build(upstream: &Upstream, limits: &EnvoyLimits, packer: &Packer) -> Cluster {
     let cluster = Cluster {
         name: upstream.name.to_string(),
-        connect_timeout: wire::seconds(CONNECT_TIMEOUT_S),
+        connect_timeout: wire::limit(limits.of(EnvoyLimit::UpstreamConnect)),
         lb_policy: LbPolicy::LeastRequest.into(),
-        circuit_breakers: Some(breakers()),
+        circuit_breakers: Some(breakers(limits)),
         typed_extension_protocol_options: HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
-            packer.any(&protocol(upstream.http2)),
+            packer.any(&protocol(upstream.http2, limits)),
         )]),
         ..Default::default()
     };
@@ -69,12 +63,13 @@ fn build(upstream: &Upstream, packer: &Packer) -> Cluster {
     }
 }
 
-fn breakers() -> CircuitBreakers {
+fn breakers(limits: &EnvoyLimits) -> CircuitBreakers {
+    let most = limits.of(EnvoyLimit::UpstreamRequests);
     let thresholds = Thresholds {
-        max_connections: wire::uint(BREAKER),
-        max_pending_requests: wire::uint(BREAKER),
-        max_requests: wire::uint(BREAKER),
-        max_retries: wire::uint(RETRY_BREAKER),
+        max_connections: wire::uint(most),
+        max_pending_requests: wire::uint(most),
+        max_requests: wire::uint(most),
+        max_retries: wire::uint(limits.of(EnvoyLimit::UpstreamRetries)),
         ..Default::default()
     };
     CircuitBreakers {
@@ -83,7 +78,7 @@ fn breakers() -> CircuitBreakers {
     }
 }
 
-fn protocol(http2: bool) -> HttpProtocolOptions {
+fn protocol(http2: bool, limits: &EnvoyLimits) -> HttpProtocolOptions {
     let config = if http2 {
         ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default())
     } else {
@@ -91,7 +86,7 @@ fn protocol(http2: bool) -> HttpProtocolOptions {
     };
     HttpProtocolOptions {
         common_http_protocol_options: Some(CommonOptions {
-            idle_timeout: wire::seconds(IDLE_S),
+            idle_timeout: wire::limit(limits.of(EnvoyLimit::UpstreamIdle)),
             ..Default::default()
         }),
         upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {

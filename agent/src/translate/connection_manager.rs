@@ -32,16 +32,15 @@ use sealgate_core::names;
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use super::{fault, filter_config, identity, named, routes, wire};
+use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::valid::Packer;
 
-/// Bounds of Envoy's edge guide; a connection without requests may stay for an hour.
-const CONNECTION_IDLE_S: i64 = 3600;
-const STREAM_IDLE_S: i64 = 300;
-const REQUEST_S: i64 = 300;
-const REQUEST_HEADERS_S: i64 = 60;
-const HTTP2_STREAMS: u32 = 100;
-const HTTP2_STREAM_WINDOW: u32 = 64 * 1024;
-const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What holds for all listeners alike.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HttpSettings {
+    pub(super) paths: PathNormalization,
+    pub(super) limits: EnvoyLimits,
+}
 
 /// One line per request, without query strings (they carry tokens) and without any certificate content.
 const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(NQ:ORIG_OR_PATH)% %PROTOCOL% \
@@ -52,28 +51,31 @@ const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(
 pub(super) fn build(
     port: &ServedPort,
     chain: &FilterChain,
-    paths: PathNormalization,
+    settings: &HttpSettings,
     packer: &Packer,
 ) -> HttpConnectionManager {
+    let HttpSettings { paths, limits } = *settings;
+    let seconds = |limit| wire::limit(limits.of(limit));
+    let number = |limit| wire::uint(limits.of(limit));
     let xfcc = identity::forwarding(chain);
     HttpConnectionManager {
         stat_prefix: named::listener(port.number),
         http_filters: filters(port, packer),
         common_http_protocol_options: Some(HttpProtocolOptions {
-            idle_timeout: wire::seconds(CONNECTION_IDLE_S),
+            idle_timeout: seconds(EnvoyLimit::ConnectionIdle),
             ..Default::default()
         }),
         http2_protocol_options: Some(Http2ProtocolOptions {
-            max_concurrent_streams: wire::uint(HTTP2_STREAMS),
-            initial_stream_window_size: wire::uint(HTTP2_STREAM_WINDOW),
-            initial_connection_window_size: wire::uint(HTTP2_CONNECTION_WINDOW),
+            max_concurrent_streams: number(EnvoyLimit::Http2Streams),
+            initial_stream_window_size: number(EnvoyLimit::Http2StreamWindow),
+            initial_connection_window_size: number(EnvoyLimit::Http2ConnectionWindow),
             ..Default::default()
         }),
         // What the upstream says of itself reaches the client; that there is an Envoy is nobody's business.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
-        stream_idle_timeout: wire::seconds(STREAM_IDLE_S),
-        request_timeout: wire::seconds(REQUEST_S),
-        request_headers_timeout: wire::seconds(REQUEST_HEADERS_S),
+        stream_idle_timeout: seconds(EnvoyLimit::StreamIdle),
+        request_timeout: seconds(EnvoyLimit::Request),
+        request_headers_timeout: seconds(EnvoyLimit::RequestHeaders),
         access_log: vec![access_log(packer)],
         use_remote_address: wire::yes(),
         internal_address_config: Some(nobody()),
@@ -92,7 +94,7 @@ pub(super) fn build(
         },
         merge_slashes: paths.merges_slashes(),
         path_with_escaped_slashes_action: escaped_slashes(paths).into(),
-        route_specifier: Some(RouteSpecifier::RouteConfig(routes::build(port))),
+        route_specifier: Some(RouteSpecifier::RouteConfig(routes::build(port, &limits))),
         ..Default::default()
     }
 }

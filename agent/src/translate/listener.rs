@@ -2,25 +2,32 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::TrafficDirection;
+use envoy_types::pb::envoy::config::core::v3::{SocketOption, TrafficDirection, socket_option};
 use envoy_types::pb::envoy::config::listener::v3::{
     self as envoy, Filter, FilterChainMatch, Listener, ListenerFilter, filter, listener_filter,
 };
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
 use prost::Message as _;
-use sealgate_core::arrival::PathNormalization;
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
+use super::connection_manager::{self, HttpSettings};
 use super::named::listener as name;
-use super::{choice, connection_manager, identity, tls, wire};
+use super::{choice, identity, tls, wire};
+use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::snapshot::{Body, Measure, Resource};
 use crate::valid::{ChainMatches, Packer, Validity, Violation};
 
-/// What a connection may buffer in each direction: Envoy's edge guide.
-const CONNECTION_BUFFER_BYTES: u32 = 32 * 1024;
-/// A client that opens a connection and then says nothing, or stalls its handshake, is let go.
-const HANDSHAKE_TIMEOUT_S: i64 = 15;
+/// Of `SOL_SOCKET` and `IPPROTO_TCP` on Linux: what has a connection's other end asked whether it is there.
+const SOCKET: i64 = 1;
+const KEEPALIVE: i64 = 9;
+const TCP: i64 = 6;
+const KEEPALIVE_IDLE: i64 = 4;
+const KEEPALIVE_INTERVAL: i64 = 5;
+const KEEPALIVE_COUNT: i64 = 6;
+/// So often, and so many seconds apart, a machine is asked that did not answer.
+const KEEPALIVE_PROBES: i64 = 4;
+const KEEPALIVE_APART_S: i64 = 15;
 
 /// `Listener.filter_chains`.
 const FILTER_CHAINS: u32 = 3;
@@ -29,12 +36,12 @@ const FILTER_CHAINS: u32 = 3;
 pub(super) fn resource(
     port: &Arc<ServedPort>,
     listen: &str,
-    paths: PathNormalization,
+    http: HttpSettings,
 ) -> Result<Resource, Violation> {
     let encoder = Encoder {
         port: Arc::clone(port),
         listen: listen.to_owned(),
-        paths,
+        http,
     };
     let mut measure = Measure::default();
     encoder.write(Packer::checking, &mut |part| measure.take(part))?;
@@ -49,7 +56,7 @@ pub(super) fn address(port: &ServedPort, listen: &str) -> String {
 struct Encoder {
     port: Arc<ServedPort>,
     listen: String,
-    paths: PathNormalization,
+    http: HttpSettings,
 }
 
 /// The chains are written one after the other (parts of a message that follow each other are one message): thousands
@@ -64,9 +71,9 @@ impl Body for Encoder {
 impl Encoder {
     /// Writes it, and stops at what Envoy would refuse.
     fn write(&self, packer: fn() -> Packer, sink: &mut dyn FnMut(&[u8])) -> Validity {
-        let Self { port, listen, paths } = self;
+        let Self { port, listen, http } = self;
         let (own, mut part) = (packer(), Vec::new());
-        let listener = build(port, listen, &own);
+        let listener = build(port, listen, &http.limits, &own);
         own.check(&listener);
         sink(&listener.encode_to_vec());
         let matcher = choice::matcher(port, &own);
@@ -79,7 +86,7 @@ impl Encoder {
         let mut matches = ChainMatches::default();
         for (at, chain) in port.chains.iter().enumerate() {
             let own = packer();
-            let chain = filter_chain(port, chain, *paths, &own);
+            let chain = filter_chain(port, chain, http, &own);
             own.check(&chain);
             if matcher.is_none() {
                 own.note(|| matches.add(&chain));
@@ -95,7 +102,7 @@ impl Encoder {
 }
 
 /// All but the chains.
-fn build(port: &ServedPort, listen: &str, packer: &Packer) -> Listener {
+fn build(port: &ServedPort, listen: &str, limits: &EnvoyLimits, packer: &Packer) -> Listener {
     let secure = port.chains.iter().any(|chain| chain.tls.is_some());
     Listener {
         name: name(port.number),
@@ -106,8 +113,9 @@ fn build(port: &ServedPort, listen: &str, packer: &Packer) -> Listener {
         } else {
             Vec::new()
         },
-        listener_filters_timeout: wire::seconds(HANDSHAKE_TIMEOUT_S),
-        per_connection_buffer_limit_bytes: wire::uint(CONNECTION_BUFFER_BYTES),
+        listener_filters_timeout: wire::limit(limits.of(EnvoyLimit::Handshake)),
+        per_connection_buffer_limit_bytes: wire::uint(limits.of(EnvoyLimit::ConnectionBuffer)),
+        socket_options: keepalive(limits.of(EnvoyLimit::Keepalive)),
         traffic_direction: TrafficDirection::Inbound.into(),
         ..Default::default()
     }
@@ -116,7 +124,7 @@ fn build(port: &ServedPort, listen: &str, packer: &Packer) -> Listener {
 fn filter_chain(
     port: &ServedPort,
     chain: &FilterChain,
-    paths: PathNormalization,
+    settings: &HttpSettings,
     packer: &Packer,
 ) -> envoy::FilterChain {
     envoy::FilterChain {
@@ -127,13 +135,13 @@ fn filter_chain(
         }),
         filters: identity::describing_filter(port, chain, packer)
             .into_iter()
-            .chain([http(port, chain, paths, packer)])
+            .chain([http(port, chain, settings, packer)])
             .collect(),
         transport_socket: tls::transport_socket(port.number, chain, packer),
         transport_socket_connect_timeout: chain
             .tls
             .as_ref()
-            .and_then(|_| wire::seconds(HANDSHAKE_TIMEOUT_S)),
+            .and_then(|_| wire::limit(settings.limits.of(EnvoyLimit::Handshake))),
         ..Default::default()
     }
 }
@@ -143,13 +151,32 @@ fn has_own_match(port: &ServedPort, chain: &FilterChain) -> bool {
     !chain.server_names.is_empty() && !choice::is_needed(port)
 }
 
-fn http(port: &ServedPort, chain: &FilterChain, paths: PathNormalization, packer: &Packer) -> Filter {
+fn http(port: &ServedPort, chain: &FilterChain, settings: &HttpSettings, packer: &Packer) -> Filter {
     Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(filter::ConfigType::TypedConfig(
-            packer.any(&connection_manager::build(port, chain, paths, packer)),
+            packer.any(&connection_manager::build(port, chain, settings, packer)),
         )),
     }
+}
+
+/// A client's machine that went away without a word is found out: nothing else ends a request on which nothing moves.
+fn keepalive(seconds: u32) -> Vec<SocketOption> {
+    if seconds == 0 {
+        return Vec::new();
+    }
+    let option = |level, name, value| SocketOption {
+        level,
+        name,
+        value: Some(socket_option::Value::IntValue(value)),
+        ..Default::default()
+    };
+    vec![
+        option(SOCKET, KEEPALIVE, 1),
+        option(TCP, KEEPALIVE_IDLE, seconds.into()),
+        option(TCP, KEEPALIVE_INTERVAL, KEEPALIVE_APART_S),
+        option(TCP, KEEPALIVE_COUNT, KEEPALIVE_PROBES),
+    ]
 }
 
 fn tls_inspector(packer: &Packer) -> ListenerFilter {
@@ -190,13 +217,13 @@ mod tests {
             delays: false,
         };
         let packer = Packer::checking();
-        let mut whole = build(&port, "127.0.0.1", &packer);
+        let mut whole = build(&port, "127.0.0.1", &EnvoyLimits::default(), &packer);
         whole.filter_chains = port
             .chains
             .iter()
-            .map(|chain| filter_chain(&port, chain, PathNormalization::Base, &packer))
+            .map(|chain| filter_chain(&port, chain, &HttpSettings::default(), &packer))
             .collect();
-        let encoded = resource(&Arc::new(port), "127.0.0.1", PathNormalization::Base)
+        let encoded = resource(&Arc::new(port), "127.0.0.1", HttpSettings::default())
             .unwrap()
             .body();
         assert_eq!(Listener::decode(encoded.as_slice()), Ok(whole));

@@ -17,6 +17,7 @@ use sealgate_core::rules::{Mirror, Retries};
 use sealgate_model::resolved::ServedPort;
 
 use super::{named, wire};
+use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 
 /// What the filter may have set, and no upstream or mirror may see. Envoy's router takes off its own.
 const TAKEN_OFF: [&str; 5] = [
@@ -27,24 +28,40 @@ const TAKEN_OFF: [&str; 5] = [
     names::FAULT_ABORT_GRPC,
 ];
 
-pub(super) fn build(port: &ServedPort) -> RouteConfiguration {
+pub(super) fn build(port: &ServedPort, limits: &EnvoyLimits) -> RouteConfiguration {
+    let idle = limits.of(EnvoyLimit::StreamIdle) > 0;
     let mirrored = port
         .mirrors
         .iter()
-        .flat_map(|(key, list)| pair(&[is(names::MIRRORS, key)], list));
+        .flat_map(|(key, list)| all(&[is(names::MIRRORS, key)], list, idle));
     RouteConfiguration {
         name: named::listener(port.number),
         virtual_hosts: vec![VirtualHost {
             name: "all".to_owned(),
             domains: vec!["*".to_owned()],
             // The last one takes every request, also one whose list of mirrors is not here yet or no longer.
-            routes: mirrored.chain(pair(&[], &[])).collect(),
+            routes: mirrored.chain(all(&[], &[], idle)).collect(),
             ..VirtualHost::default()
         }],
         // A cluster may go before the listener does; until then its requests are answered with 503.
         validate_clusters: wire::no(),
         ..RouteConfiguration::default()
     }
+}
+
+/// A rule's own `timeout` comes as a header. It stands before the limit of requests on which nothing moves, if there is one.
+fn all(conditions: &[HeaderMatcher], mirrors: &[Mirror], idle: bool) -> Vec<Route> {
+    let own_timeout = [conditions, &[is_present(names::TIMEOUT_MS)]].concat();
+    let patient = idle.then(|| pair(&own_timeout, mirrors).map(without_idle_timeout));
+    let all = patient.into_iter().flatten();
+    all.chain(pair(conditions, mirrors)).collect()
+}
+
+fn without_idle_timeout(mut route: Route) -> Route {
+    if let Some(route::Action::Route(action)) = &mut route.action {
+        action.idle_timeout = Some(Duration::default());
+    }
+    route
 }
 
 /// A rule's own `retries` come as headers, which Envoy adds to a policy of the route: so there must be none.

@@ -22,6 +22,11 @@ pub(super) fn extension<M: Message + Name + Valid>(
     }
 }
 
+/// A limit in seconds; no seconds are no limit.
+pub(super) fn limit(seconds: u32) -> Option<Duration> {
+    self::seconds(seconds.into())
+}
+
 /// Everything comes over the one aggregated stream.
 pub(super) fn from_ads(fetch_timeout: Option<Duration>) -> ConfigSource {
     ConfigSource {

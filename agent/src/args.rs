@@ -193,6 +193,10 @@ pub struct GatewayArgs {
         value_enum
     )]
     pub path_normalization: PathNormalizationArg,
+    /// What becomes of %2F and %5C in paths, unless a Gateway's annotation says it [default: they stay, but with
+    /// decode-and-merge-slashes]
+    #[arg(long, env = "SEALGATE_ESCAPED_SLASHES", value_name = "HOW", value_enum)]
+    pub escaped_slashes: Option<EscapedSlashesArg>,
     /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
     #[arg(long, env = "SEALGATE_STRICT_NAMES", value_parser = BoolishValueParser::new())]
     pub strict_names: bool,
@@ -237,10 +241,23 @@ pub enum PathNormalizationArg {
     None,
     /// Dot segments are resolved, a backslash is a slash, letters and digits are not escaped
     Base,
-    /// The same, slashes that follow each other are one, and escaped slashes are redirected to plain ones
+    /// The same, and slashes that follow each other are one
     MergeSlashes,
-    /// The same, and escaped slashes are decoded without a redirect
+    /// The same, and escaped slashes are plain ones
     DecodeAndMergeSlashes,
+}
+
+/// What becomes of `%2F` and `%5C` in paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum EscapedSlashesArg {
+    /// They stay
+    Keep,
+    /// The request is refused (400)
+    Reject,
+    /// The client is sent to the path with plain ones (307)
+    Redirect,
+    /// They are plain ones
+    Unescape,
 }
 
 /// What Envoy counts of each destination (`cluster.outbound|...` of its `/stats`). Everything else is always counted.

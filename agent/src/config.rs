@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "kubernetes")]
 use std::time::Duration;
 
-use sealgate_core::arrival::PathNormalization;
+use sealgate_core::arrival::{EscapedSlashes, PathNormalization, PathPolicy};
 use sealgate_model::budget::{BudgetError, Budgets};
 use sealgate_model::manifest::is_name;
 use sealgate_model::resolve::{self, AddressPolicy};
@@ -15,7 +15,9 @@ use sealgate_model::tenancy::{Tenancy, TenancyPolicy, Tenants};
 use thiserror::Error;
 
 use crate::admin::AdminHosts;
-use crate::args::{GatewayArgs, KubernetesArgs, PathNormalizationArg, RunArgs, TenancyArg};
+use crate::args::{
+    EscapedSlashesArg, GatewayArgs, KubernetesArgs, PathNormalizationArg, RunArgs, TenancyArg,
+};
 use crate::envoy_limits::{EnvoyLimitError, EnvoyLimits};
 #[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
@@ -63,8 +65,8 @@ pub struct GatewaySettings {
     pub budgets: Budgets,
     /// `--allow-local-upstreams`, and the ports of admin interfaces.
     pub addresses: AddressPolicy,
-    /// `--path-normalization`.
-    pub paths: PathNormalization,
+    /// `--path-normalization` and `--escaped-slashes`.
+    pub paths: PathPolicy,
     /// `--envoy-limits`.
     pub limits: EnvoyLimits,
 }
@@ -172,7 +174,7 @@ impl GatewaySettings {
                 local: true,
                 barred_ports: BTreeSet::from([ENVOY_ADMIN_PORT]),
             },
-            paths: PathNormalization::default(),
+            paths: PathPolicy::default(),
             limits: EnvoyLimits::default(),
         }
     }
@@ -254,7 +256,10 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
             labels: labels(&args.gateway_labels)?,
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
-            paths: paths(args.path_normalization),
+            paths: PathPolicy {
+                form: form(args.path_normalization),
+                escaped: args.escaped_slashes.map(escaped),
+            },
             limits: args.envoy_limits.parse().map_err(ConfigError::EnvoyLimits)?,
             ..Self::new(&namespace)
         };
@@ -294,7 +299,16 @@ fn tenancy(arg: TenancyArg) -> Tenancy {
     }
 }
 
-fn paths(arg: PathNormalizationArg) -> PathNormalization {
+fn escaped(arg: EscapedSlashesArg) -> EscapedSlashes {
+    match arg {
+        EscapedSlashesArg::Keep => EscapedSlashes::Kept,
+        EscapedSlashesArg::Reject => EscapedSlashes::Refused,
+        EscapedSlashesArg::Redirect => EscapedSlashes::Redirected,
+        EscapedSlashesArg::Unescape => EscapedSlashes::Decoded,
+    }
+}
+
+fn form(arg: PathNormalizationArg) -> PathNormalization {
     match arg {
         PathNormalizationArg::None => PathNormalization::None,
         PathNormalizationArg::Base => PathNormalization::Base,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imbl::{OrdMap, OrdSet};
-use sealgate_core::arrival::PathNormalization;
+use sealgate_core::arrival::PathPolicy;
 use sealgate_model::CredentialName;
 use sealgate_model::Finding;
 use sealgate_model::budget::{self, Budgets, Usage};
@@ -483,10 +483,13 @@ impl Engine {
         &self.settings.gateway.tenants
     }
 
-    /// What becomes of paths before rules see them.
+    /// What becomes of a host's paths before rules see them.
     #[must_use]
-    pub fn path_normalization(&self) -> PathNormalization {
-        self.settings.gateway.paths
+    pub fn path_policy(&self, port: u16, host: &str) -> PathPolicy {
+        let port = self.resolver.port(port);
+        let chain = port.and_then(|port| translate::identity::chain_of(port, host));
+        let escaped = chain.and_then(|chain| chain.meaning.escaped_slashes);
+        self.settings.gateway.paths.with(escaped)
     }
 
     /// What is served.

@@ -192,6 +192,7 @@ fn every_flag_of_run_has_a_variable() {
         ("--envoy-limits", "request=5"),
         ("--state-dir", "/etc/passwd/state"),
         ("--path-normalization", "nonsense"),
+        ("--escaped-slashes", "nonsense"),
     ];
     let help = String::from_utf8(output(&mut site.command("run --help")).stdout).unwrap();
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--"));

@@ -2,14 +2,18 @@
 //! `--path-normalization`. A deny rule for `/admin` stands before a rule for everything.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::stream::{self, StreamExt as _};
-use sealgate_tests::client::Version;
+use sealgate_tests::client::{Tls, Version, fetch};
 use sealgate_tests::edge::{Edge, UPSTREAMS, Way};
-use sealgate_tests::explain;
+use sealgate_tests::manifests::{entry, gateway_of, routes_of, tls_server};
+use sealgate_tests::pki::Authority;
 use sealgate_tests::raw::RawRequest;
 use sealgate_tests::scenario::{explained, seen};
+use sealgate_tests::site::Site;
+use sealgate_tests::{echo, eventually, explain};
 use serde_json::{Value, json};
 
 const DENY: &str =
@@ -164,17 +168,29 @@ fn said(answer: &Value, version: Version) -> String {
     }
 }
 
-/// Asks both of every path; `passing` are the starts with which `admin` passes the deny rule.
+/// The starts that are an escaped slash at least, and pass where these stay.
+const ESCAPED: [&str; 6] = ["/%2f", "/%2F", "/%5c", "/%5C", "/%2f%2e%2f", "/x%2f..%2f"];
+
+/// Asks both of every path, with `--path-normalization` and perhaps `--escaped-slashes`; `passing` are the starts with which `admin` passes the deny rule.
 async fn agree(how: &str, passing: &[&str]) -> Result<()> {
-    let flag = format!("--path-normalization={how}");
-    let edge = Edge::start(DENY, vec![flag.clone()]).await?;
+    let (form, escaped) = how.split_once(' ').unwrap_or((how, ""));
+    let escaped = (!escaped.is_empty()).then(|| format!("--escaped-slashes={escaped}"));
+    let flags = [format!("--path-normalization={form}")]
+        .into_iter()
+        .chain(escaped);
+    let flags: Vec<String> = flags.collect();
+    let edge = Edge::start(DENY, flags.clone()).await?;
     edge.ready().await?;
     let paths: Vec<String> = spellings().union(&bytes()).cloned().collect();
     let questions: Vec<_> = paths
         .iter()
         .map(|path| json!({"scheme": "http", "authority": "app.example", "path": path}))
         .collect();
-    let answers = explain::ask_with(&edge.site, &[&flag], &questions)?;
+    let answers = explain::ask_with(
+        &edge.site,
+        &flags.iter().map(String::as_str).collect::<Vec<_>>(),
+        &questions,
+    )?;
     for version in [Version::H1, Version::H2] {
         let found = outcomes(&edge, &paths, version).await?;
         let differ = paths
@@ -251,7 +267,81 @@ async fn base_leaves_doubled_and_escaped_slashes_too() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn merged_slashes_leave_nothing_but_matrix_parameters_and_double_escapes() -> Result<()> {
-    agree("merge-slashes", &LEFT).await
+    for how in [
+        "merge-slashes reject",
+        "merge-slashes redirect",
+        "merge-slashes unescape",
+    ] {
+        agree(how, &LEFT).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn escaped_slashes_stay_unless_something_is_said_of_them() -> Result<()> {
+    let left = |start: &&str| LEFT.contains(start) || ESCAPED.contains(start);
+    agree(
+        "merge-slashes",
+        &BEFORE.into_iter().filter(left).collect::<Vec<_>>(),
+    )
+    .await
+}
+
+/// A Gateway's annotation says it of its own hosts, where all servers of the filter chain say the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_says_what_becomes_of_escaped_slashes() -> Result<()> {
+    const GATEWAYS: [(&str, &str, u16); 4] = [
+        ("keep", "/a%2Fb", 200),
+        ("reject", "", 400),
+        ("redirect", "", 307),
+        ("unescape", "/a/b", 200),
+    ];
+    let site = Site::start().await?;
+    let app = echo::start("app").await?;
+    site.write("app.yaml", &entry("app", "app.test", 80, app))?;
+    Authority::new("CA")?
+        .leaf(&["*.test"])?
+        .write(&site.dir().join("edge"))?;
+    let mut objects = String::new();
+    for (word, _, _) in GATEWAYS {
+        let host = format!("{word}.test");
+        let gateway = gateway_of(
+            "istio-system",
+            word,
+            &tls_server(&host, "mode: SIMPLE, credentialName: edge"),
+        );
+        let annotation =
+            format!("namespace: istio-system, annotations: {{sealgate.dev/escaped-slashes: {word}}}");
+        objects += &gateway.replace("namespace: istio-system", &annotation);
+        let rule = "  - route: [{destination: {host: app.test, port: {number: 80}}}]\n";
+        objects += &routes_of("istio-system", word, (word, &host), rule);
+    }
+    site.write("objects.yaml", &objects)?;
+    let tls = Tls::new(Version::H1, None)?;
+    for (word, path, status) in GATEWAYS {
+        let host = format!("{word}.test");
+        eventually(word, Duration::from_secs(10), || async {
+            let (answer, _) = fetch(site.https, &host, "/a%2Fb", &tls).await?;
+            ensure!(answer.status == status, "{word}: {}", answer.status);
+            let seen = answer.body.lines().nth(1).unwrap_or_default();
+            ensure!(
+                status != 200 || seen.starts_with(&format!("GET {path} ")),
+                "{word}: {seen}"
+            );
+            Ok(())
+        })
+        .await?;
+        let question = json!({"scheme": "https", "authority": host, "path": "/a%2Fb"});
+        let answers = explain::ask_with(&site, &[], &[question])?;
+        let says = said(&answers[0], Version::H1);
+        let expected = match status {
+            200 => format!("to app.test with {path} of"),
+            307 => "redirect 307".to_owned(),
+            status => format!("direct {status}"),
+        };
+        ensure!(says.starts_with(&expected), "{word}: {says}");
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sealgate_core::arrival::EscapedSlashes;
 use sealgate_core::identity::IdentityConfig;
 
 use crate::Meta;
@@ -10,6 +11,9 @@ use crate::Meta;
 pub const IDENTITY: &str = "sealgate.dev/identity";
 /// How certificates get to the proxy: `auto`, `eager` or `onDemand`.
 pub const CERTIFICATES: &str = "sealgate.dev/certificates";
+
+/// What becomes of `%2F` and `%5C` in paths: `keep`, `reject`, `redirect` or `unescape`.
+pub const ESCAPED_SLASHES: &str = "sealgate.dev/escaped-slashes";
 
 /// Of a Secret: the namespaces whose Gateways may name it, separated by commas; `*` is all.
 pub const ALLOWED_NAMESPACES: &str = "sealgate.dev/allowed-namespaces";
@@ -44,6 +48,20 @@ pub fn certificates(meta: &Meta) -> Option<Result<Certificates, String>> {
         "eager" => Ok(Certificates::Eager),
         "onDemand" => Ok(Certificates::OnDemand),
         other => Err(format!("{other:?}: one of auto, eager, onDemand")),
+    })
+}
+
+/// What a Gateway says of escaped slashes in paths; none if it says nothing.
+///
+/// # Errors
+/// It is none of the words.
+pub fn escaped_slashes(meta: &Meta) -> Option<Result<EscapedSlashes, String>> {
+    Some(match meta.annotations.get(ESCAPED_SLASHES)?.trim() {
+        "keep" => Ok(EscapedSlashes::Kept),
+        "reject" => Ok(EscapedSlashes::Refused),
+        "redirect" => Ok(EscapedSlashes::Redirected),
+        "unescape" => Ok(EscapedSlashes::Decoded),
+        other => Err(format!("{other:?}: one of keep, reject, redirect, unescape")),
     })
 }
 

@@ -194,6 +194,9 @@ codes! {
             => "see the message";
         BadCertificates = "bad-certificates" [Error]:
             "the annotation `sealgate.dev/certificates` is none of `auto`, `eager` and `onDemand`" => "see the message";
+        BadEscapedSlashes = "bad-escaped-slashes" [Error]:
+            "the annotation `sealgate.dev/escaped-slashes` is none of `keep`, `reject`, `redirect` and `unescape`"
+            => "see the message";
         NotCarriedOut = "not-carried-out" [Error, Warning]:
             "a field that Sealgate knows and does not carry out; an error where leaving it out would be wrong"
             => "remove it";

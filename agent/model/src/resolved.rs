@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sealgate_core::arrival::EscapedSlashes;
 use sealgate_core::identity::{IdentityConfig, IdentityPolicy, Misdirected};
 use sealgate_core::rules::Mirror;
 use sha2::{Digest as _, Sha256};
@@ -84,6 +85,8 @@ pub struct Meaning {
     pub told: Option<IdentityConfig>,
     /// Its hosts may be asked for on connections of other chains too.
     pub any_connection: bool,
+    /// What becomes of escaped slashes in paths; none if its servers say nothing, or not the same.
+    pub escaped_slashes: Option<EscapedSlashes>,
 }
 
 impl Meaning {
@@ -97,13 +100,26 @@ impl Meaning {
         Self {
             told: told.filter(IdentityConfig::tells_something),
             any_connection,
+            escaped_slashes: None,
         }
     }
 
-    /// Servers that share a chain: the first that tells something says what.
+    /// The same, with what is said of escaped slashes.
+    #[must_use]
+    pub fn with_escaped_slashes(self, escaped_slashes: Option<EscapedSlashes>) -> Self {
+        Self {
+            escaped_slashes,
+            ..self
+        }
+    }
+
+    /// Servers that share a chain: the first that tells something says what. Of escaped slashes all have to say the same.
     pub fn also(&mut self, other: Self) {
         self.told = self.told.take().or(other.told);
         self.any_connection |= other.any_connection;
+        self.escaped_slashes = self
+            .escaped_slashes
+            .filter(|own| other.escaped_slashes == Some(*own));
     }
 }
 

@@ -128,6 +128,9 @@ fn annotations(meta: &Meta, report: &mut ObjectReport) {
     if let Some(Err(reason)) = annotation::certificates(meta) {
         refuse(annotation::CERTIFICATES, Code::BadCertificates, reason);
     }
+    if let Some(Err(reason)) = annotation::escaped_slashes(meta) {
+        refuse(annotation::ESCAPED_SLASHES, Code::BadEscapedSlashes, reason);
+    }
 }
 
 /// `ns/dns` as both, the name lower-case; no namespace is any.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
-use sealgate_core::arrival::PathNormalization;
+use sealgate_core::arrival::PathPolicy;
 use sealgate_core::explain::{BatchAnswer, Question, Trace, trace};
+use sealgate_core::host;
 use sealgate_core::table::RouteTable;
 use sealgate_model::resolve::Resolver;
 use serde::Serialize;
@@ -22,22 +23,28 @@ use crate::args::ExplainArgs;
 
 pub(super) fn main(args: &ExplainArgs) -> Result<Conclusion> {
     let engine = folder::load(&args.dir, &args.gateway)?;
-    let paths = engine.path_normalization();
+    let paths = |question: &Question| {
+        let host = host::normalize(question.authority.as_bytes());
+        engine.path_policy(question.listener_port(), &String::from_utf8_lossy(&host))
+    };
     let resolver = engine.resolver();
     let configs: Vec<_> = resolver.ports().map(|port| resolver.table(port.number)).collect();
     let table = RouteTable::from_configs(&configs)?;
     match &args.batch {
-        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &table, paths),
+        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &table, &paths),
         Some(path) => {
             let place = || format!("--batch {}", path.display());
             let file = File::open(path).with_context(place)?;
-            batch(BufReader::new(file), &table, paths).with_context(place)
+            batch(BufReader::new(file), &table, &paths).with_context(place)
         }
-        None => single(args, &table, resolver, paths),
+        None => single(args, &table, resolver, &paths),
     }
 }
 
-fn batch(lines: impl BufRead, table: &RouteTable, paths: PathNormalization) -> Result<Conclusion> {
+/// What becomes of the path of a request.
+type PathsOf<'e> = &'e dyn Fn(&Question) -> PathPolicy;
+
+fn batch(lines: impl BufRead, table: &RouteTable, paths: PathsOf<'_>) -> Result<Conclusion> {
     let mut answer = Conclusion::Good;
     for line in lines.split(b'\n') {
         let line = line?;
@@ -46,7 +53,7 @@ fn batch(lines: impl BufRead, table: &RouteTable, paths: PathNormalization) -> R
         }
         let text = match read(&line) {
             Ok(question) if (0.0..1.0).contains(&question.draw) => {
-                serde_json::to_string(&BatchAnswer::new(&question, table, paths))?
+                serde_json::to_string(&BatchAnswer::new(&question, table, paths(&question)))?
             }
             Ok(_) => {
                 answer = Conclusion::Bad;
@@ -88,9 +95,10 @@ fn single(
     args: &ExplainArgs,
     table: &RouteTable,
     resolver: &Resolver,
-    paths: PathNormalization,
+    paths: PathsOf<'_>,
 ) -> Result<Conclusion> {
     let question = question(args)?;
+    let paths = paths(&question);
     let arrived = question.arrive(paths).ok();
     let number = question.listener_port();
     let port = resolver.port(number).map(Arc::as_ref);

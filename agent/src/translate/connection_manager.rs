@@ -27,7 +27,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
 use prost::Name;
-use sealgate_core::arrival::{EscapedSlashes, PathNormalization};
+use sealgate_core::arrival::{EscapedSlashes, PathPolicy};
 use sealgate_core::names;
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
@@ -38,7 +38,7 @@ use crate::valid::Packer;
 /// What holds for all listeners alike.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HttpSettings {
-    pub(super) paths: PathNormalization,
+    pub(super) paths: PathPolicy,
     pub(super) limits: EnvoyLimits,
 }
 
@@ -55,6 +55,7 @@ pub(super) fn build(
     packer: &Packer,
 ) -> HttpConnectionManager {
     let HttpSettings { paths, limits } = *settings;
+    let paths = paths.with(chain.meaning.escaped_slashes);
     let seconds = |limit| wire::limit(limits.of(limit));
     let number = |limit| wire::uint(limits.of(limit));
     let xfcc = identity::forwarding(chain);
@@ -87,21 +88,22 @@ pub(super) fn build(
             ..Default::default()
         }],
         // Said even if it is not wanted: without a word Envoy takes its runtime's.
-        normalize_path: if paths.resolves_dots() {
+        normalize_path: if paths.form.resolves_dots() {
             wire::yes()
         } else {
             wire::no()
         },
-        merge_slashes: paths.merges_slashes(),
+        merge_slashes: paths.form.merges_slashes(),
         path_with_escaped_slashes_action: escaped_slashes(paths).into(),
         route_specifier: Some(RouteSpecifier::RouteConfig(routes::build(port, &limits))),
         ..Default::default()
     }
 }
 
-fn escaped_slashes(paths: PathNormalization) -> PathWithEscapedSlashesAction {
+fn escaped_slashes(paths: PathPolicy) -> PathWithEscapedSlashesAction {
     match paths.escaped_slashes() {
         EscapedSlashes::Kept => PathWithEscapedSlashesAction::KeepUnchanged,
+        EscapedSlashes::Refused => PathWithEscapedSlashesAction::RejectRequest,
         EscapedSlashes::Redirected => PathWithEscapedSlashesAction::UnescapeAndRedirect,
         EscapedSlashes::Decoded => PathWithEscapedSlashesAction::UnescapeAndForward,
     }

@@ -24,7 +24,8 @@ impl FilterChain {
             name: format!("{}/{}/{at}", gateway.namespace, gateway.name).into(),
             server_names: server.server_names(),
             policy: Some(tls.policy()),
-            meaning: Meaning::new(server.identity.as_ref(), Some(tls)),
+            meaning: Meaning::new(server.identity.as_ref(), Some(tls))
+                .with_escaped_slashes(server.escaped_slashes),
             tls: Some(Arc::clone(tls)),
             on_demand: false,
         }

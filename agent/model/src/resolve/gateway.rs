@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sealgate_core::arrival::EscapedSlashes;
 use sealgate_core::config::{GatewaySpec, Server};
 use sealgate_core::host;
 use sealgate_core::identity::IdentityConfig;
@@ -58,6 +59,8 @@ pub struct DeclaredServer {
     pub identity: Option<IdentityConfig>,
     /// What the Gateway says of how certificates get to the proxy.
     pub certificates: Certificates,
+    /// What the Gateway says of escaped slashes in paths; none if nothing.
+    pub escaped_slashes: Option<EscapedSlashes>,
 }
 
 /// A host of a server.
@@ -79,6 +82,7 @@ impl DeclaredGateway {
         let certificates = annotation::certificates(meta)
             .and_then(Result::ok)
             .unwrap_or_default();
+        let escaped_slashes = annotation::escaped_slashes(meta).and_then(Result::ok);
         let servers = spec.servers.iter().enumerate().filter_map(|(at, server)| {
             let id = ServerId {
                 gateway: rank.clone(),
@@ -87,6 +91,7 @@ impl DeclaredGateway {
             let declared = DeclaredServer {
                 identity: identity.clone(),
                 certificates,
+                escaped_slashes,
                 ..DeclaredServer::new(id, server, meta, secrets)?
             };
             Some((at, Arc::new(declared)))
@@ -181,6 +186,7 @@ impl DeclaredServer {
                 .map(Arc::new),
             identity: None,
             certificates: Certificates::default(),
+            escaped_slashes: None,
         })
     }
 

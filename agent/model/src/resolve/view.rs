@@ -56,9 +56,12 @@ pub(super) fn port(
     let mut chains: Vec<Arc<FilterChain>> = servers.sharing().chains().cloned().collect();
     let mut plain: Option<Meaning> = None;
     for server in servers.plain() {
-        plain
-            .get_or_insert_default()
-            .also(Meaning::new(server.identity.as_ref(), None));
+        let meaning =
+            Meaning::new(server.identity.as_ref(), None).with_escaped_slashes(server.escaped_slashes);
+        match &mut plain {
+            Some(plain) => plain.also(meaning),
+            None => plain = Some(meaning),
+        }
     }
     chains.extend(plain.map(|meaning| Arc::new(FilterChain::plain(meaning))));
     if chains.is_empty() {

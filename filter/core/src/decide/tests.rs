@@ -46,7 +46,7 @@ fn table(hosts: &[(&[&str], Value)]) -> RouteTable {
 
 fn ask(table: &RouteTable, question: Value) -> Value {
     let question: Question = serde_json::from_value(question).unwrap();
-    serde_json::to_value(BatchAnswer::new(&question, table, PathNormalization::None)).unwrap()
+    serde_json::to_value(BatchAnswer::new(&question, table, PathNormalization::None.into())).unwrap()
 }
 
 fn to(host: &str) -> Value {

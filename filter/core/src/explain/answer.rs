@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{EarlyAnswer, Question};
-use crate::arrival::PathNormalization;
+use crate::arrival::PathPolicy;
 use crate::cors::{CrossOrigin, Header};
 use crate::decision::{NotFound, Outcome, Route};
 use crate::rules::{
@@ -166,7 +166,7 @@ impl From<&ArchivedHeaderMutations> for HeaderAnswer {
 impl BatchAnswer {
     /// The answer to `question`, whose path is brought into one form so far.
     #[must_use]
-    pub fn new(question: &Question, table: &RouteTable, paths: PathNormalization) -> Self {
+    pub fn new(question: &Question, table: &RouteTable, paths: PathPolicy) -> Self {
         match question.arrive(paths) {
             Ok(arrived) => Self::decided(&arrived, table),
             Err(early) => Self {

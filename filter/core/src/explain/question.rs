@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::arrival::{Arrival, PathNormalization, arrival};
+use crate::arrival::{Arrival, PathPolicy, arrival};
 use crate::request::Request;
 
 /// One line of a batch.
@@ -61,7 +61,7 @@ impl Question {
     ///
     /// # Errors
     /// No rule sees it.
-    pub fn arrive(&self, paths: PathNormalization) -> Result<Self, EarlyAnswer> {
+    pub fn arrive(&self, paths: PathPolicy) -> Result<Self, EarlyAnswer> {
         match arrival(&self.path, paths) {
             Arrival::Seen(path) => Ok(Self {
                 path: path.into_owned(),

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, Bytes, Status};
-use sealgate_core::cors::{CrossOrigin, Header};
+use sealgate_core::cors::Header;
 use sealgate_core::decision::{Outcome, Route};
-use sealgate_core::fault::Injected;
+use sealgate_core::fault::ABORTED;
 use sealgate_core::identity::Rendered;
 use sealgate_core::names;
 use sealgate_core::request::Request;
@@ -20,9 +20,6 @@ use crate::draw::draw;
 use crate::host::{self, Side};
 use crate::identity::{self, PortIdentity, Verdict};
 use crate::table;
-
-/// What Envoy's fault filter says.
-const ABORTED: &str = "fault filter abort";
 
 /// Counts requests of which the table says what nobody can read.
 const CORRUPT: &str = "sealgate_table_corrupt";
@@ -64,8 +61,18 @@ impl Stream {
         let Verdict::Told(told) = self.identity.judge(table, &request.authority)? else {
             return answer(421);
         };
-        match table.decide(self.identity.port, &request, draw).outcome {
+        match table.decide(self.identity.port, &request, |_| draw()).outcome {
             Outcome::Route(route) => self.forward(route, told.as_deref()),
+            Outcome::Abort {
+                status,
+                delay_ms,
+                response,
+                ..
+            } => self.abort(status, delay_ms, response),
+            Outcome::Preflight(headers) => {
+                self.answer.get_or_insert_default().cors = headers;
+                answer(200)
+            }
             Outcome::Redirect {
                 status,
                 location,
@@ -98,35 +105,40 @@ impl Stream {
         Ok(Action::Pause)
     }
 
-    /// To an upstream, unless a fault or a pre-flight ends it here.
-    fn forward(&mut self, mut route: Route<'_>, told: Option<&Rendered>) -> Result<Action, Status> {
-        let injected = route.fault.map(|fault| fault.inject(draw)).unwrap_or_default();
-        if let Injected {
-            delay_ms: None,
-            abort: Some(status),
-        } = injected
-        {
-            self.mutate_answer(&route.destination.response);
-            abort(status)?;
-            return Ok(Action::Pause);
-        }
-        match route.cors.take() {
-            // A request that a fault is still to end never gets as far as that.
-            _ if injected.abort.is_some() => {}
-            None => {}
-            Some(CrossOrigin::Preflight(headers)) => {
-                self.answer.get_or_insert_default().cors = headers;
-                host::respond(200, &[], &[])?;
-                return Ok(Action::Pause);
+    /// Answers as Envoy's fault filter does; if the request has to wait first, that filter, which stands behind this
+    /// one, does both.
+    fn abort(
+        &mut self,
+        status: AbortStatus,
+        delay_ms: Option<u64>,
+        response: &ArchivedHeaderMutations,
+    ) -> Result<Action, Status> {
+        self.mutate_answer(response);
+        if delay_ms.is_some() {
+            delay(delay_ms)?;
+            match status {
+                AbortStatus::Http(status) => set(names::FAULT_ABORT, &status.to_string())?,
+                AbortStatus::Grpc(status) => set(names::FAULT_ABORT_GRPC, &status.to_string())?,
             }
-            Some(CrossOrigin::Simple(headers)) => self.answer.get_or_insert_default().cors = headers,
+            return Ok(Action::Continue);
         }
+        match status {
+            AbortStatus::Http(status) => host::respond(status, &[], ABORTED.as_bytes())?,
+            AbortStatus::Grpc(status) => host::respond_grpc(status, ABORTED)?,
+        }
+        Ok(Action::Pause)
+    }
+
+    fn forward(&mut self, route: Route<'_>, told: Option<&Rendered>) -> Result<Action, Status> {
         self.mutate_answer(&route.destination.response);
         if told.is_some_and(|told| told.vary) {
             self.answer.get_or_insert_default().varies = true;
         }
-        delay(injected)?;
+        delay(route.delay_ms)?;
         forward(&route, told)?;
+        if !route.cors.is_empty() {
+            self.answer.get_or_insert_default().cors = route.cors;
+        }
         Ok(Action::Continue)
     }
 
@@ -235,23 +247,10 @@ fn counted(metric: &str, status: u16) -> Result<Action, Status> {
     answer(status)
 }
 
-/// Answers as Envoy's fault filter does.
-fn abort(status: AbortStatus) -> Result<(), Status> {
-    match status {
-        AbortStatus::Http(status) => host::respond(status, &[], ABORTED.as_bytes()),
-        AbortStatus::Grpc(status) => host::respond_grpc(status, ABORTED),
-    }
-}
-
-/// Lets Envoy's fault filter, which stands behind this one, hold the request, and end it then if so drawn.
-fn delay(injected: Injected) -> Result<(), Status> {
-    let Some(ms) = injected.delay_ms else {
-        return Ok(());
-    };
-    set(names::FAULT_DELAY, &ms.to_string())?;
-    match injected.abort {
-        Some(AbortStatus::Http(status)) => set(names::FAULT_ABORT, &status.to_string()),
-        Some(AbortStatus::Grpc(status)) => set(names::FAULT_ABORT_GRPC, &status.to_string()),
+/// Lets Envoy's fault filter, which stands behind this one, hold the request.
+fn delay(ms: Option<u64>) -> Result<(), Status> {
+    match ms {
+        Some(ms) => set(names::FAULT_DELAY, &ms.to_string()),
         None => Ok(()),
     }
 }

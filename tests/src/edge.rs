@@ -32,6 +32,15 @@ impl Way {
     pub fn scheme(self) -> &'static str {
         if self.secure { "https" } else { "http" }
     }
+
+    /// As `explain` names it.
+    #[must_use]
+    pub fn protocol(self) -> &'static str {
+        match self.version {
+            Version::H1 => "HTTP/1.1",
+            Version::H2 => "HTTP/2",
+        }
+    }
 }
 
 /// Every way.

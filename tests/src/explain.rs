@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::edge::UPSTREAMS;
+use crate::edge::{UPSTREAMS, Way};
 use crate::raw::RawAnswer;
 use crate::scenario::{Seen, explained, seen};
 use crate::site::Site;
@@ -53,7 +53,7 @@ impl Arrived {
     ///
     /// # Errors
     /// An upstream's answer that is not [`crate::echo`]'s.
-    pub fn read(place: String, scheme: &str, answer: &RawAnswer) -> Result<Option<Self>> {
+    pub fn read(place: String, way: Way, answer: &RawAnswer) -> Result<Option<Self>> {
         if answer.status.is_none() {
             return Ok(None);
         }
@@ -71,7 +71,7 @@ impl Arrived {
             .flat_map(|(name, values)| values.iter().map(move |value| (name, value)))
             .collect();
         let question = json!({
-            "scheme": scheme, "method": method, "path": path, "authority": authority, "headers": pairs,
+            "scheme": way.scheme(), "protocol": way.protocol(), "method": method, "path": path, "authority": authority, "headers": pairs,
         });
         Ok(Some(Self {
             place,

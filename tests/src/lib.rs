@@ -1,6 +1,7 @@
 //! The harness: the real Envoy, the agent, certificates, upstreams and load. Processes and folders end with the
 //! value that holds them.
 
+pub mod agreement;
 mod any_sni;
 pub mod bench;
 pub mod beside;

@@ -58,6 +58,10 @@ pub struct Case {
     pub direct: Option<String>,
     /// `host` or `rule`.
     pub not_found: Option<String>,
+    /// The status that Envoy's codec refuses it with, or `end`: the stream ends without one.
+    pub refused: Option<String>,
+    /// `STATUS MESSAGE` of gRPC, for an answer that is no upstream's.
+    pub grpc: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +117,12 @@ impl Case {
     /// The table says nothing, or the request is none.
     pub fn expected(&self) -> Result<String> {
         let question = self.question()?;
+        if let Some(status) = &self.refused {
+            return Ok(format!("refused {status}"));
+        }
+        if let Some(grpc) = &self.grpc {
+            return Ok(format!("grpc {grpc}"));
+        }
         Ok(match (&self.to, &self.redirect, &self.direct, &self.not_found) {
             (Some(to), None, None, None) => {
                 let path = self.path.as_ref().unwrap_or(&question.path);
@@ -136,6 +146,9 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
 pub fn explained(answer: &Value) -> String {
     let decision = &answer["decision"];
     let at = |pointer| text(decision, pointer);
+    if let Some(grpc) = answer.get("grpc") {
+        return format!("grpc {} {}", grpc["status"], text(grpc, "/message"));
+    }
     match at("/type") {
         "route" => format!(
             "to {} with {} of {}",
@@ -146,6 +159,10 @@ pub fn explained(answer: &Value) -> String {
         "redirect" => format!("redirect {} {}", decision["status"], at("/location")),
         "directResponse" => format!("direct {} {}", decision["status"], at("/body")),
         "notFound" => "not found".to_owned(),
+        "failure" => match decision["status"].as_u64() {
+            Some(status) => format!("refused {status}"),
+            None => "refused end".to_owned(),
+        },
         _ => answer.to_string(),
     }
 }
@@ -190,6 +207,17 @@ pub struct Seen {
     pub response: Headers,
 }
 
+impl Seen {
+    /// In one line, where `explain` says that Envoy refuses the request: it does not tell the body.
+    #[must_use]
+    pub fn refusal(answer: &RawAnswer) -> String {
+        match answer.status {
+            Some(status) => format!("refused {status}"),
+            None => "refused end".to_owned(),
+        }
+    }
+}
+
 /// Reads an answer: one of an upstream begins with its name and the head that it saw.
 ///
 /// # Errors
@@ -205,6 +233,12 @@ pub fn seen(answer: &RawAnswer, upstreams: &[&str]) -> Result<Seen> {
         let path = head.split(' ').nth(1).unwrap_or_default();
         let authority = headers.get("host").cloned().unwrap_or_default().concat();
         (format!("to {first} with {path} of {authority}"), headers)
+    } else if let Some(grpc) = response.get("grpc-status") {
+        let message = response.get("grpc-message").cloned().unwrap_or_default();
+        (
+            format!("grpc {} {}", grpc.concat(), message.concat()),
+            Headers::new(),
+        )
     } else if let Some(location) = response.get("location") {
         (format!("redirect {status} {}", location.concat()), Headers::new())
     } else if status == 404 && answer.body.is_empty() {
@@ -230,14 +264,31 @@ fn headers(head: &str) -> Headers {
     headers
 }
 
-/// Whether the headers that are `wanted` are there, and no other values of them.
+/// Whether the headers that are `wanted` are there, and no other values of them. Several values of one name say what one
+/// does that holds them all.
 ///
 /// # Errors
 /// The first that differs.
 pub fn have(found: &Headers, wanted: &Headers) -> Result<()> {
     for (name, values) in wanted {
         let own = found.get(name).cloned().unwrap_or_default();
-        ensure!(own == *values, "{name}: {own:?} instead of {values:?}");
+        ensure!(
+            together(name, &own) == together(name, values),
+            "{name}: {own:?} instead of {values:?}"
+        );
     }
     Ok(())
+}
+
+fn together(name: &str, values: &[String]) -> String {
+    let is_cookie = name == "cookie";
+    let mut all = String::new();
+    for value in values {
+        // What is empty adds nothing, but for a cookie's sign.
+        if !all.is_empty() && (is_cookie || !value.is_empty()) {
+            all.push_str(if is_cookie { "; " } else { "," });
+        }
+        all.push_str(value);
+    }
+    all
 }

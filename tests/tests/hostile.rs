@@ -112,7 +112,7 @@ async fn try_one(edge: &Edge, case: &Case, way: Way) -> Result<(Option<String>, 
     edge.ordinary(way).await.with_context(place)?;
     let wrong = case.check(way, &answer).err();
     let wrong = wrong.map(|error| format!("{}: {error}", place()));
-    Ok((wrong, Arrived::read(place(), way.scheme(), &answer)?))
+    Ok((wrong, Arrived::read(place(), way, &answer)?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -157,7 +157,7 @@ fn describe(request: &RawRequest, way: Way) -> String {
 async fn try_one(edge: &Edge, request: &RawRequest, way: Way) -> Result<Option<Arrived>> {
     let place = describe(request, way);
     let answer = edge.send(request, way).await.with_context(|| place.clone())?;
-    Arrived::read(place, way.scheme(), &answer)
+    Arrived::read(place, way, &answer)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -52,13 +52,7 @@ fn batch(lines: impl BufRead, table: &RouteTable, paths: PathsOf<'_>) -> Result<
             continue;
         }
         let text = match read(&line) {
-            Ok(question) if (0.0..1.0).contains(&question.draw) => {
-                serde_json::to_string(&BatchAnswer::new(&question, table, paths(&question)))?
-            }
-            Ok(_) => {
-                answer = Conclusion::Bad;
-                json!({"id": null, "error": "draw: from 0 up to, and without, 1"}).to_string()
-            }
+            Ok(question) => serde_json::to_string(&BatchAnswer::new(&question, table, paths(&question)))?,
             Err(error) => {
                 answer = Conclusion::Bad;
                 json!({"id": null, "error": error.to_string()}).to_string()
@@ -77,7 +71,10 @@ fn read(line: &[u8]) -> serde_json::Result<Question> {
     if line.trim_ascii_start().starts_with(b"[") {
         return Err(serde_json::Error::custom("expected an object, not a list"));
     }
-    serde_json::from_slice(line)
+    let question: Question = serde_json::from_slice(line)?;
+    let odd = |name| serde_json::Error::custom(format!("{name}: from 0 up to, and without, 1"));
+    question.check_draws().map_err(odd)?;
+    Ok(question)
 }
 
 /// The single form's answer: the batch's, and how it came about.

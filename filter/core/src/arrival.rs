@@ -90,7 +90,7 @@ impl From<PathNormalization> for PathPolicy {
 pub enum Arrival<'p> {
     /// Rules see this.
     Seen(Cow<'p, str>),
-    /// No rule sees it: the client is sent to this path (307), or refused (400) if it speaks gRPC, which knows no redirects.
+    /// No rule sees it: the client is sent to this path (307), or refused as by 400 if it speaks gRPC, which knows no redirects.
     Redirected(String),
     /// No rule sees it: 400.
     Refused,

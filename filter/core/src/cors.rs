@@ -11,7 +11,7 @@ pub type Header = (&'static str, Vec<u8>);
 
 /// What a request of another origin gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CrossOrigin {
+pub(crate) enum CrossOrigin {
     /// A pre-flight: it is answered at once, with 200 and these headers.
     Preflight(Vec<Header>),
     /// It goes its way, and these headers are set on what comes back.

@@ -1,7 +1,8 @@
 //! Decides on a request by the table.
 
-use crate::cors::Policy;
+use crate::cors::{CrossOrigin, Policy};
 use crate::decision::{Decision, Matched, Mirrors, NotFound, Outcome, Route};
+use crate::draw::Draw;
 use crate::matcher::ValueMatcher;
 use crate::regex::Regexes;
 use crate::request::Request;
@@ -13,9 +14,9 @@ use crate::undecided::Undecided;
 use crate::{path, redirect};
 
 impl RouteTable {
-    /// Decides on a request that came in on a port. `draw` gives the random number in [0, 1) of a weighted choice, and
-    /// is called at most once.
-    pub fn decide(&self, port: u16, request: &impl Request, draw: impl FnOnce() -> f64) -> Decision<'_> {
+    /// Decides on a request that came in on a port. `draw` gives random numbers in [0, 1), at most one for each of what
+    /// it may be asked for.
+    pub fn decide(&self, port: u16, request: &impl Request, draw: impl FnMut(Draw) -> f64) -> Decision<'_> {
         if !self.is_complete() {
             return Outcome::NotReady.into();
         }
@@ -28,7 +29,7 @@ impl RouteTable {
         &self,
         port: u16,
         request: &impl Request,
-        draw: impl FnOnce() -> f64,
+        draw: impl FnMut(Draw) -> f64,
     ) -> Result<Decision<'_>, Undecided> {
         let Some(host) = self.host(port, request.authority())? else {
             return Ok(Outcome::NotFound(NotFound::Host).into());
@@ -41,9 +42,11 @@ impl RouteTable {
         };
         let uri = block.and_then(ArchivedMatchConfig::wanted_uri);
         let outcome = match &rule.action {
-            ArchivedAction::Route(action) => {
-                Outcome::Route(route(action, uri, request, draw, &self.regexes)?)
+            // CONNECT has no path, and no upstream is asked to tunnel.
+            ArchivedAction::Route(_) if !request.path().starts_with(b"/") => {
+                return Ok(Outcome::NotFound(NotFound::Rule).into());
             }
+            ArchivedAction::Route(action) => route(action, uri, request, draw, &self.regexes)?,
             ArchivedAction::Redirect(action) => redirect::outcome(action, uri, request, port)?,
             ArchivedAction::Direct(action) => Outcome::Direct(action),
         };
@@ -57,20 +60,39 @@ impl RouteTable {
     }
 }
 
+/// To an upstream, unless a fault or a pre-flight ends it here: in this order, as Istio has Envoy's filters stand.
 /// `uri` is the condition by which the path was matched.
 fn route<'t>(
     action: &'t ArchivedRouteAction,
     uri: Option<ValueMatcher<'_>>,
     request: &impl Request,
-    draw: impl FnOnce() -> f64,
+    mut draw: impl FnMut(Draw) -> f64,
     regexes: &Regexes,
-) -> Result<Route<'t>, Undecided> {
+) -> Result<Outcome<'t>, Undecided> {
+    let destination = choose(&action.destinations, &mut draw).ok_or(Undecided::Corrupt)?;
+    let mut delay_ms = None;
+    if let Some(fault) = action.fault.as_deref() {
+        let injected = fault.inject(&mut draw);
+        delay_ms = injected.delay_ms;
+        if let Some(status) = injected.abort {
+            return Ok(Outcome::Abort {
+                status,
+                delay_ms,
+                response: &destination.response,
+                fault,
+            });
+        }
+    }
+    let cross_origin = |config| Policy { config, regexes }.apply(request);
+    let cors = match action.cors.as_deref().map(cross_origin).transpose()?.flatten() {
+        Some(CrossOrigin::Preflight(headers)) => return Ok(Outcome::Preflight(headers)),
+        Some(CrossOrigin::Simple(headers)) => headers,
+        None => Vec::new(),
+    };
     let rewritten = |rewrite| path::rewrite(rewrite, uri, request.path(), regexes);
     let path = action.path.as_ref().map(rewritten).transpose()?;
-    let cross_origin = |config| Policy { config, regexes }.apply(request);
-    let cors = action.cors.as_deref().map(cross_origin).transpose()?;
-    Ok(Route {
-        destination: choose(&action.destinations, draw).ok_or(Undecided::Corrupt)?,
+    Ok(Outcome::Route(Route {
+        destination,
         destinations: &action.destinations,
         path: path.filter(|path| path != request.path()),
         timeout_ms: action.timeout_ms.as_ref().map(|ms| ms.to_native()),
@@ -79,16 +101,17 @@ fn route<'t>(
             key: archived_mirrors_key(&action.mirrors),
             list: &action.mirrors,
         }),
+        delay_ms,
         fault: action.fault.as_deref(),
-        cors: cors.flatten(),
-    })
+        cors,
+    }))
 }
 
 /// Cumulative in declared order.
-fn choose(
-    destinations: &[ArchivedWeightedCluster],
-    draw: impl FnOnce() -> f64,
-) -> Option<&ArchivedWeightedCluster> {
+fn choose<'t>(
+    destinations: &'t [ArchivedWeightedCluster],
+    draw: &mut impl FnMut(Draw) -> f64,
+) -> Option<&'t ArchivedWeightedCluster> {
     let [first, rest @ ..] = destinations else {
         return None;
     };
@@ -99,7 +122,7 @@ fn choose(
         .iter()
         .map(|destination| f64::from(destination.weight.to_native()))
         .sum();
-    let mut left = draw() * total;
+    let mut left = draw(Draw::Destination) * total;
     for destination in destinations {
         left -= f64::from(destination.weight.to_native());
         if left < 0.0 {

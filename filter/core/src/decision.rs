@@ -1,9 +1,9 @@
 //! What becomes of a request: data that the filter applies and `explain` prints.
 
-use crate::cors::CrossOrigin;
+use crate::cors::Header;
 use crate::rules::{
-    ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries,
-    ArchivedRuleOrigin, ArchivedWeightedCluster,
+    AbortStatus, ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror,
+    ArchivedRetries, ArchivedRuleOrigin, ArchivedWeightedCluster,
 };
 use crate::undecided::Undecided;
 
@@ -30,6 +30,19 @@ pub struct Matched<'t> {
 pub enum Outcome<'t> {
     /// It goes to a destination.
     Route(Route<'t>),
+    /// A fault ends it before anything else of its rule has a say.
+    Abort {
+        /// What it is answered with.
+        status: AbortStatus,
+        /// How long it waits first, in milliseconds.
+        delay_ms: Option<u64>,
+        /// Header operations on the answer: those of the destination that it would have gone to.
+        response: &'t ArchivedHeaderMutations,
+        /// As it is written.
+        fault: &'t ArchivedFault,
+    },
+    /// A cross-origin pre-flight: it is answered at once with 200 and these headers, and no delay concerns it.
+    Preflight(Vec<Header>),
     /// It is sent elsewhere.
     Redirect {
         /// The status.
@@ -77,10 +90,12 @@ pub struct Route<'t> {
     pub retries: Option<&'t ArchivedRetries>,
     /// Who gets a copy.
     pub mirrors: Option<Mirrors<'t>>,
-    /// Failures on purpose, before everything else.
+    /// How long a fault holds it, in milliseconds.
+    pub delay_ms: Option<u64>,
+    /// Failures on purpose as they are written, of which this request may have met none.
     pub fault: Option<&'t ArchivedFault>,
-    /// For a cross-origin request: it is answered at once, or its answer is marked.
-    pub cors: Option<CrossOrigin>,
+    /// Set on what comes back, for a cross-origin request.
+    pub cors: Vec<Header>,
 }
 
 /// Who gets a copy.

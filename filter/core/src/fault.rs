@@ -1,26 +1,30 @@
 //! Failures on purpose: which of them a request meets.
 
+use crate::draw::Draw;
 use crate::rules::{AbortStatus, ArchivedFault};
+
+/// What Envoy's fault filter says in the body.
+pub const ABORTED: &str = "fault filter abort";
 
 /// What one request meets; the delay comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Injected {
+pub(crate) struct Injected {
     /// How long it waits, in milliseconds.
-    pub delay_ms: Option<u64>,
+    pub(crate) delay_ms: Option<u64>,
     /// What it is answered with.
-    pub abort: Option<AbortStatus>,
+    pub(crate) abort: Option<AbortStatus>,
 }
 
 impl ArchivedFault {
     /// Draws for both, each by itself. `draw` gives numbers in [0, 1).
-    pub fn inject(&self, mut draw: impl FnMut() -> f64) -> Injected {
-        let mut concerns = |percent: f64| draw() * 100.0 < percent;
+    pub(crate) fn inject(&self, draw: &mut impl FnMut(Draw) -> f64) -> Injected {
+        let mut concerns = |of: Draw, percent: f64| draw(of) * 100.0 < percent;
         Injected {
             delay_ms: (self.delay.as_ref())
-                .filter(|delay| concerns(delay.percent.to_native()))
+                .filter(|delay| concerns(Draw::Delay, delay.percent.to_native()))
                 .map(|delay| delay.ms.to_native()),
             abort: (self.abort.as_ref())
-                .filter(|abort| concerns(abort.percent.to_native()))
+                .filter(|abort| concerns(Draw::Abort, abort.percent.to_native()))
                 .map(|abort| (&abort.status).into()),
         }
     }

@@ -14,6 +14,7 @@ pub mod convert;
 pub mod cors;
 mod decide;
 pub mod decision;
+pub mod draw;
 pub mod explain;
 pub mod fault;
 pub mod host;

@@ -1,4 +1,4 @@
-//! What the upstream sees as path. The query always stays.
+//! What the upstream sees as path. The query always stays, and a path begins with a slash whatever a rule makes of it.
 
 use crate::bounded::bounded;
 use crate::matcher::ValueMatcher;
@@ -22,7 +22,15 @@ pub(crate) fn rewrite(
         }
     };
     new.extend_from_slice(query::suffix_of(path));
+    root(&mut new);
     bounded(new)
+}
+
+/// No request has a path without a slash in front: servers refuse it, and behind a host it would be a part of that.
+pub(crate) fn root(path: &mut Vec<u8>) {
+    if !path.starts_with(b"/") {
+        path.insert(0, b'/');
+    }
 }
 
 /// A prefix match gives up its prefix alone, a missing one counts as the prefix `/`, others the whole path.

@@ -6,7 +6,7 @@ use crate::bounded::bounded;
 use crate::decision::Outcome;
 use crate::host;
 use crate::matcher::ValueMatcher;
-use crate::path::replace_matched;
+use crate::path::{replace_matched, root};
 use crate::query;
 use crate::request::Request;
 use crate::rules::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
@@ -68,8 +68,7 @@ fn location(goal: &Goal<'_>, uri: Option<ValueMatcher<'_>>, request: &impl Reque
     let scheme = goal.scheme.map_or(own_scheme.as_slice(), str::as_bytes);
     let mut url = scheme.to_vec();
     url.extend_from_slice(b"://");
-    let from_request = (goal.port == RedirectPort::FromRequest).then_some(port);
-    write_authority(goal, request, (&own_scheme, scheme), from_request, &mut url);
+    write_authority(goal, request, (&own_scheme, scheme), port, &mut url);
     url.extend_from_slice(&path(goal, uri, request.path()));
     url
 }
@@ -86,7 +85,7 @@ fn write_authority(
     goal: &Goal<'_>,
     request: &impl Request,
     (own, scheme): (&[u8], &[u8]),
-    listener: Option<u16>,
+    listener: u16,
     url: &mut Vec<u8>,
 ) {
     let (own_host, own_port) = host::split_port(request.authority());
@@ -101,7 +100,10 @@ fn write_authority(
     let chosen = match goal.port {
         RedirectPort::Keep => port.map(<[u8]>::to_vec),
         RedirectPort::FromProtocol => None,
-        RedirectPort::FromRequest => listener.map(|port| port.to_string().into_bytes()),
+        // Where a client came in is what it wrote: between it and the listener ports are mapped.
+        RedirectPort::FromRequest => {
+            Some(own_port.map_or_else(|| listener.to_string().into_bytes(), <[u8]>::to_vec))
+        }
         RedirectPort::Number(number) => Some(number.to_string().into_bytes()),
     };
     let kept = goal.port == RedirectPort::Keep;
@@ -129,5 +131,6 @@ fn path(goal: &Goal<'_>, uri: Option<ValueMatcher<'_>>, path: &[u8]) -> Vec<u8> 
     if !new.contains(&b'?') {
         new.extend_from_slice(query::suffix_of(path));
     }
+    root(&mut new);
     new
 }

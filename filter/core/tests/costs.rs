@@ -69,7 +69,9 @@ fn what_a_table_costs() {
             path: format!("/prefix/{}/item", rules - 1),
             ..Question::default()
         };
-        let decide = micros(200_000, || drop(black_box(table.decide(PORT, &question, || 0.5))));
+        let decide = micros(200_000, || {
+            drop(black_box(table.decide(PORT, &question, |_| 0.5)))
+        });
         eprintln!(
             "{rules:>6} rules of one host: {} bytes a rule, {encode:.1} us to encode ({:.2} a rule), {decide:.3} us to decide",
             size / rules,
@@ -113,8 +115,8 @@ fn what_a_table_costs() {
         authority: "host-4711.example".to_owned(),
         ..Question::default()
     };
-    let decide = micros(200_000, || drop(black_box(all.decide(PORT, &question, || 0.5))));
+    let decide = micros(200_000, || drop(black_box(all.decide(PORT, &question, |_| 0.5))));
     question.authority = "a.b.c.unknown.example".to_owned();
-    let unknown = micros(200_000, || drop(black_box(all.decide(PORT, &question, || 0.5))));
+    let unknown = micros(200_000, || drop(black_box(all.decide(PORT, &question, |_| 0.5))));
     eprintln!("6,400 hosts: {total} bytes, {decide:.3} us to decide, {unknown:.3} us for an unknown one");
 }

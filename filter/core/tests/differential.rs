@@ -68,7 +68,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn indexed(table: &RouteTable, asked: &Asked) -> Verdict {
-    let decision = table.decide(443, asked, || 0.0);
+    let decision = table.decide(443, asked, |_| 0.0);
     match (decision.matched, decision.outcome) {
         (Some(matched), Outcome::Direct(_)) => Verdict::Rule {
             host: matched.origin.virtual_service.parse().unwrap(),

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz` with libFuzzer, and the tenants. The compiler's own coverage pass is all
+//! `cargo xtask fuzz`: the targets of `tests/fuzz` with libFuzzer, and the programs of the harness. The compiler's own coverage pass is all
 //! that libFuzzer takes, so the stable compiler does, and `cargo fuzz` is not needed.
 
 use std::fs;
@@ -16,9 +16,12 @@ const TARGETS: [(&str, u32); 4] = [
     ("request", 512),
     ("objects", 4096),
 ];
-/// The target that is a program of the harness: a hostile namespace beside a platform, with a real agent and Envoy.
-const TENANTS: &str = "tenants";
+/// The targets that are programs of the harness, with a real agent and Envoy: a hostile namespace beside a platform, and
+/// requests of which `explain` and Envoy have to say the same.
+const PROGRAMS: [&str; 2] = ["tenants", "explain"];
 const FOLDER: &str = "tests/fuzz";
+/// How often libFuzzer runs a target.
+const RUNS: u64 = 10_000_000;
 /// What `cargo fuzz --sanitizer none` builds with.
 const COVERAGE: [&str; 7] = [
     "--cfg=fuzzing",
@@ -32,11 +35,12 @@ const COVERAGE: [&str; 7] = [
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// certificate, table, request, objects or tenants; all by default
+    /// certificate, table, request, objects, tenants or explain; all by default
     target: Option<String>,
-    /// How often each is run; tenants go by seconds alone, 60 by default
-    #[arg(long, default_value_t = 10_000_000)]
-    runs: u64,
+    /// How often each is run: 10,000,000 times by default, explain 100,000 times; tenants go by seconds alone, 60 by
+    /// default
+    #[arg(long)]
+    runs: Option<u64>,
     /// No longer than this many seconds each
     #[arg(long)]
     seconds: Option<u32>,
@@ -46,29 +50,28 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
-    let (targets, has_tenants) = chosen(args.target.as_deref())?;
+    let (targets, programs) = chosen(args.target.as_deref())?;
     if !targets.is_empty() {
         with_coverage(&targets, args)?;
     }
-    if has_tenants {
-        tenants(args)?;
-    }
-    Ok(())
+    programs.iter().try_for_each(|name| program(name, args))
 }
 
 type Target = (&'static str, u32);
 
-/// The targets of libFuzzer that are asked for, and whether the tenants are; no name is that of all.
-fn chosen(only: Option<&str>) -> Result<(Vec<Target>, bool)> {
+/// The targets of libFuzzer that are asked for, and the programs; no name is that of all.
+fn chosen(only: Option<&str>) -> Result<(Vec<Target>, Vec<&'static str>)> {
     let is_chosen = |name: &str| only.is_none_or(|only| only == name);
     let targets: Vec<_> = TARGETS.into_iter().filter(|(name, _)| is_chosen(name)).collect();
-    if targets.is_empty() && !is_chosen(TENANTS) {
+    let programs: Vec<_> = PROGRAMS.into_iter().filter(|name| is_chosen(name)).collect();
+    if targets.is_empty() && programs.is_empty() {
         bail!(
-            "there are {} and {TENANTS}",
-            TARGETS.map(|(name, _)| name).join(", ")
+            "there are {} and {}",
+            TARGETS.map(|(name, _)| name).join(", "),
+            PROGRAMS.join(", ")
         );
     }
-    Ok((targets, is_chosen(TENANTS)))
+    Ok((targets, programs))
 }
 
 /// Those of libFuzzer.
@@ -85,13 +88,16 @@ fn with_coverage(targets: &[Target], args: &Args) -> Result<()> {
 }
 
 /// With the debug build: its checks of numbers are on, and the tests have built it.
-fn tenants(args: &Args) -> Result<()> {
-    let seconds = args
-        .seconds
-        .map(|seconds| ["--seconds".to_owned(), seconds.to_string()]);
-    let seed = args.seed.map(|seed| ["--seed".to_owned(), seed.to_string()]);
-    let arguments: Vec<String> = seconds.into_iter().chain(seed).flatten().collect();
-    debug_program("fuzz-tenants", &arguments)
+fn program(name: &str, args: &Args) -> Result<()> {
+    let limit = match name {
+        "tenants" => ("--seconds", args.seconds.map(u64::from)),
+        _ => ("--runs", args.runs),
+    };
+    let given = [limit, ("--seed", args.seed.map(u64::from))];
+    let given = given
+        .into_iter()
+        .filter_map(|(flag, value)| Some([flag.to_owned(), value?.to_string()]));
+    debug_program(&format!("fuzz-{name}"), &given.flatten().collect::<Vec<_>>())
 }
 
 fn host() -> Result<String> {
@@ -111,7 +117,7 @@ fn fuzz(programs: &Path, name: &str, longest: u32, args: &Args) -> Result<()> {
     fs::create_dir_all(&failures)?;
     let mut command = Command::new(programs.join(name));
     command
-        .arg(format!("-runs={}", args.runs))
+        .arg(format!("-runs={}", args.runs.unwrap_or(RUNS)))
         .arg(format!("-max_len={longest}"))
         .arg(format!("-artifact_prefix={}/", failures.display()))
         .args(["-timeout=10", "-print_final_stats=1"])
@@ -129,15 +135,18 @@ mod tests {
     #[test]
     fn without_a_name_everything_is_run_and_else_one_target() {
         let names = |only: Option<&str>| {
-            let (targets, has_tenants) = chosen(only).unwrap();
+            let (targets, programs) = chosen(only).unwrap();
             (
                 targets.into_iter().map(|(name, _)| name).collect::<Vec<_>>(),
-                has_tenants,
+                programs,
             )
         };
-        assert_eq!(names(None), (TARGETS.map(|(name, _)| name).to_vec(), true));
-        assert_eq!(names(Some("table")), (vec!["table"], false));
-        assert_eq!(names(Some("tenants")), (vec![], true));
+        assert_eq!(
+            names(None),
+            (TARGETS.map(|(name, _)| name).to_vec(), PROGRAMS.to_vec())
+        );
+        assert_eq!(names(Some("table")), (vec!["table"], vec![]));
+        assert_eq!(names(Some("tenants")), (vec![], vec!["tenants"]));
         chosen(Some("tenant")).unwrap_err();
     }
 }

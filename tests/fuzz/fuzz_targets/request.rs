@@ -89,7 +89,7 @@ fn read(bytes: &[u8]) -> Asked {
 fuzz_target!(|bytes: &[u8]| {
     let asked = read(bytes);
     BENCH.with_borrow_mut(|bench| {
-        let decision = bench.table.decide(443, &asked, || 0.5);
+        let decision = bench.table.decide(443, &asked, |_| 0.5);
         let expected = match bench.naive.decide(&bench.config, &asked) {
             Verdict::Rule { host, rule, block } => Some((host.to_string(), rule, block)),
             Verdict::NoHost | Verdict::NoRule | Verdict::HttpsRedirect => None,

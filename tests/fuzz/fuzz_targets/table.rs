@@ -52,7 +52,7 @@ fn decide(table: &RouteTable, port: u16, authority: &str) {
             ],
             ..Question::default()
         };
-        table.decide(port, &question, || 0.5);
+        table.decide(port, &question, |_| 0.5);
     }
 }
 

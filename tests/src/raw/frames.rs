@@ -2,11 +2,10 @@
 
 use anyhow::{Context as _, Result};
 
-use super::{RawAnswer, RawRequest, Wire, more};
+use super::{RawAnswer, RawRequest, Wire, hpack, more};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FRAME: usize = 16 * 1024;
-const STREAM: u32 = 1;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -19,12 +18,24 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Everything that is sent: the preface, windows wide enough for any answer, and the request.
-pub(super) fn request(request: &RawRequest, secure: bool) -> Vec<u8> {
+/// What a connection begins with: windows wide enough for many answers, and no table of headers.
+pub(super) fn preface() -> Vec<u8> {
     let mut bytes = PREFACE.to_vec();
-    // SETTINGS_INITIAL_WINDOW_SIZE is a megabyte.
-    frame(&mut bytes, SETTINGS, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
+    // SETTINGS_HEADER_TABLE_SIZE is nothing, SETTINGS_INITIAL_WINDOW_SIZE a megabyte.
+    frame(
+        &mut bytes,
+        SETTINGS,
+        0,
+        0,
+        &[0, 1, 0, 0, 0, 0, 0, 4, 0, 0x10, 0, 0],
+    );
     frame(&mut bytes, WINDOW_UPDATE, 0, 0, &[0, 0x0f, 0, 0]);
+    bytes
+}
+
+/// A request on a stream of its own.
+pub(super) fn request(request: &RawRequest, secure: bool, stream: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
     let block = block(request, if secure { &b"https"[..] } else { b"http" });
     let chunks: Vec<&[u8]> = block.chunks(FRAME).collect();
     for (at, chunk) in chunks.iter().enumerate() {
@@ -34,7 +45,7 @@ pub(super) fn request(request: &RawRequest, secure: bool) -> Vec<u8> {
             (CONTINUATION, 0)
         };
         let last = if at + 1 == chunks.len() { END_HEADERS } else { 0 };
-        frame(&mut bytes, kind, first | last, STREAM, chunk);
+        frame(&mut bytes, kind, first | last, stream, chunk);
     }
     bytes
 }
@@ -88,30 +99,30 @@ fn low_byte(number: usize) -> u8 {
     u8::try_from(number & 0xff).unwrap_or_default()
 }
 
-/// Reads until the stream or the connection ends.
-pub(super) async fn read(wire: &mut Box<dyn Wire>) -> Result<RawAnswer> {
+/// Reads until the stream or the connection ends; what comes behind stays in `bytes`.
+pub(super) async fn read(wire: &mut Box<dyn Wire>, bytes: &mut Vec<u8>) -> Result<RawAnswer> {
     let mut answer = RawAnswer::default();
-    let (mut bytes, mut body) = (Vec::new(), Vec::new());
+    let mut body = Vec::new();
     loop {
-        while bytes.len() < 9 || bytes.len() < 9 + length(&bytes) {
-            if !more(wire, &mut bytes).await {
+        while bytes.len() < 9 || bytes.len() < 9 + length(bytes) {
+            if !more(wire, bytes).await {
                 answer.body = String::from_utf8_lossy(&body).into_owned();
                 return Ok(answer);
             }
         }
-        let rest = bytes.split_off(9 + length(&bytes));
+        let rest = bytes.split_off(9 + length(bytes));
         let (kind, flags, payload) = (bytes[3], bytes[4], &bytes[9..]);
         match kind {
-            HEADERS => answer.status = Some(status(payload)?),
+            HEADERS => headers(payload, &mut answer)?,
             DATA => body.extend(payload),
             _ => {}
         }
         let ends = matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0;
+        *bytes = rest;
         if ends || matches!(kind, RESET | GOAWAY) {
             answer.body = String::from_utf8_lossy(&body).into_owned();
             return Ok(answer);
         }
-        bytes = rest;
     }
 }
 
@@ -121,51 +132,23 @@ fn length(bytes: &[u8]) -> usize {
         .fold(0, |length, byte| length << 8 | usize::from(*byte))
 }
 
-/// `:status` comes first. Common ones are in the static table; others are three digits, by Huffman's code or not.
-fn status(block: &[u8]) -> Result<u16> {
-    const KNOWN: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
-    match block {
-        [indexed @ 0x88..=0x8e, ..] => Ok(KNOWN[usize::from(indexed - 0x88)]),
-        [0x08 | 0x48, 0x03, digits @ ..] => {
-            let digits = digits.get(..3).context("cut off")?;
-            Ok(std::str::from_utf8(digits)?.parse()?)
+/// In the form of HTTP/1.1; trailers have no status, and stand below.
+fn headers(block: &[u8], answer: &mut RawAnswer) -> Result<()> {
+    for (name, value) in hpack::fields(block)? {
+        if name == ":status" {
+            answer.status = Some(value.parse()?);
+            answer.head = format!("HTTP/2 {value}\r\n");
+        } else {
+            answer.head.push_str(&format!("{name}: {value}\r\n"));
         }
-        [0x08 | 0x48, length, code @ ..] => {
-            let code = code.get(..usize::from(length & 0x7f)).context("cut off")?;
-            let bits = code.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte));
-            huffman(bits << (32 - 8 * code.len()))
-        }
-        _ => anyhow::bail!("{block:02x?}: no status"),
     }
-}
-
-/// Three digits: 0 to 2 are five bits, 3 to 9 six (RFC 7541, appendix B).
-fn huffman(mut bits: u32) -> Result<u16> {
-    let mut status = 0;
-    for _ in 0..3 {
-        let (digit, length) = match bits >> 27 {
-            five @ 0..=2 => (five, 5),
-            _ => ((bits >> 26).checked_sub(0b01_1001 - 3).context("no digit")?, 6),
-        };
-        status = status * 10 + digit;
-        bits <<= length;
-    }
-    Ok(u16::try_from(status)?)
+    answer.status.context("no status")?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_status_is_read_in_every_form() {
-        // 302 and 307 as in RFC 7541, appendix C.
-        assert_eq!(status(&[0x88]).unwrap(), 200);
-        assert_eq!(status(b"\x48\x03302").unwrap(), 302);
-        assert_eq!(status(&[0x48, 0x82, 0x64, 0x02]).unwrap(), 302);
-        assert_eq!(status(&[0x48, 0x83, 0x64, 0x0e, 0xff]).unwrap(), 307);
-        assert!(status(b"\x00").is_err());
-    }
 
     #[test]
     fn lengths_are_written_as_hpack_does() {

@@ -20,7 +20,7 @@ pub(super) fn render(
     page.line("request", &request(question));
     match arrived {
         Some(arrived) => way(question, arrived, trace, &answer["matched"], &mut page),
-        None => page.line("decided", "Envoy, because of the path, before any rule"),
+        None => page.line("decided", "Envoy, before any rule"),
     }
     let decision = &answer["decision"];
     page.line("decision", decision["type"].as_str().unwrap_or_default());

@@ -3,14 +3,20 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::grpc::GrpcAnswer;
 use super::{EarlyAnswer, Question};
 use crate::arrival::PathPolicy;
-use crate::cors::{CrossOrigin, Header};
+use crate::cors::Header;
 use crate::decision::{NotFound, Outcome, Route};
+use crate::fault::ABORTED;
 use crate::rules::{
-    ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault, HeaderMutations, Retries,
+    AbortStatus, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault,
+    HeaderMutations, Retries,
 };
 use crate::table::RouteTable;
+
+/// Why a request fails whose path no normalization takes.
+const PATH: &str = "pathNormalization";
 
 /// One line of the answers.
 #[derive(Clone, Debug, Serialize)]
@@ -18,6 +24,9 @@ pub struct BatchAnswer {
     id: Value,
     matched: Option<MatchedAnswer>,
     decision: DecisionAnswer,
+    /// How a client of gRPC is told an answer that is no upstream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc: Option<GrpcAnswer>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -54,13 +63,21 @@ enum DecisionAnswer {
         body: String,
         #[serde(skip_serializing_if = "HeaderAnswer::is_empty")]
         response_headers: HeaderAnswer,
+        /// The fault that ends it here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fault: Option<Fault>,
+        /// How long the fault holds it first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        delay_ms: Option<u64>,
     },
     NotFound {
         reason: &'static str,
     },
-    /// Of a table that no agent makes, or of a path that Envoy refuses.
+    /// Of a table that no agent makes, or of a request that Envoy refuses.
     Failure {
         reason: &'static str,
+        /// None: the stream ends without an answer.
+        status: Option<u16>,
     },
 }
 
@@ -79,6 +96,9 @@ struct RouteAnswer {
     /// What may happen first, and how often.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<Fault>,
+    /// How long a fault holds this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<u64>,
     /// Set on the answer to this cross-origin request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cors: Vec<(&'static str, String)>,
@@ -169,16 +189,28 @@ impl BatchAnswer {
     pub fn new(question: &Question, table: &RouteTable, paths: PathPolicy) -> Self {
         match question.arrive(paths) {
             Ok(arrived) => Self::decided(&arrived, table),
-            Err(early) => Self {
-                id: question.id.clone(),
-                matched: None,
-                decision: early.into(),
-            },
+            Err(early) => {
+                let decision = DecisionAnswer::from(early);
+                Self {
+                    id: question.id.clone(),
+                    matched: None,
+                    grpc: grpc(question, &decision, None),
+                    decision,
+                }
+            }
         }
     }
 
     fn decided(question: &Question, table: &RouteTable) -> Self {
-        let decision = table.decide(question.listener_port(), question, || question.draw);
+        let decision = table.decide(question.listener_port(), question, |of| question.draw(of));
+        let said = answer(question, &decision.outcome);
+        let own = match decision.outcome {
+            Outcome::Abort {
+                status: AbortStatus::Grpc(status),
+                ..
+            } => Some(status),
+            _ => None,
+        };
         Self {
             id: question.id.clone(),
             matched: decision.matched.map(|matched| MatchedAnswer {
@@ -191,7 +223,8 @@ impl BatchAnswer {
                     rule: root.rule.to_native() as usize,
                 }),
             }),
-            decision: answer(question, &decision.outcome),
+            grpc: grpc(question, &said, own),
+            decision: said,
         }
     }
 
@@ -213,10 +246,42 @@ impl From<EarlyAnswer> for DecisionAnswer {
                 location,
                 response_headers: HeaderAnswer::default(),
             },
-            EarlyAnswer::Refusal => Self::Failure {
-                reason: "pathNormalization",
+            EarlyAnswer::BadPath => Self::Failure {
+                reason: PATH,
+                status: Some(400),
+            },
+            EarlyAnswer::Refused(refusal) => Self::Failure {
+                reason: refusal.reason,
+                status: refusal.status,
             },
         }
+    }
+}
+
+/// `own` is the status that a rule names.
+fn grpc(question: &Question, decision: &DecisionAnswer, own: Option<u8>) -> Option<GrpcAnswer> {
+    if !question.is_grpc() {
+        return None;
+    }
+    match decision {
+        DecisionAnswer::Route(_) => None,
+        DecisionAnswer::Redirect { status, .. } => Some(GrpcAnswer::of_http(*status, "")),
+        DecisionAnswer::DirectResponse { status, body, .. } => Some(match own {
+            Some(own) => GrpcAnswer::new(own, body),
+            None => GrpcAnswer::of_http(*status, body),
+        }),
+        DecisionAnswer::NotFound { .. } => Some(GrpcAnswer::of_http(404, "")),
+        // Whom the codec refuses it does not ask what it speaks.
+        DecisionAnswer::Failure { reason, status } => status
+            .filter(|status| *status >= 500 || *status == 404 || *reason == PATH)
+            .map(|status| GrpcAnswer::of_http(status, "")),
+    }
+}
+
+fn failure(reason: &'static str, status: u16) -> DecisionAnswer {
+    DecisionAnswer::Failure {
+        reason,
+        status: Some(status),
     }
 }
 
@@ -244,24 +309,26 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
             status: direct.status.to_native(),
             body: text(&direct.body),
             response_headers: (&direct.response).into(),
+            fault: None,
+            delay_ms: None,
         },
+        Outcome::Abort {
+            status,
+            delay_ms,
+            response,
+            fault,
+        } => abort_answer(*status, *delay_ms, response, fault),
+        Outcome::Preflight(headers) => preflight_answer(headers),
         Outcome::NotFound(NotFound::Host) => DecisionAnswer::NotFound { reason: "host" },
         Outcome::NotFound(NotFound::Rule) => DecisionAnswer::NotFound { reason: "rule" },
-        Outcome::NotReady => DecisionAnswer::Failure { reason: "notReady" },
-        Outcome::Corrupt => DecisionAnswer::Failure { reason: "corrupt" },
-        Outcome::TooExpensive => DecisionAnswer::Failure {
-            reason: "tooExpensive",
-        },
-        Outcome::TooLong => DecisionAnswer::Failure { reason: "tooLong" },
+        Outcome::NotReady => failure("notReady", 503),
+        Outcome::Corrupt => failure("corrupt", 500),
+        Outcome::TooExpensive => failure("tooExpensive", 503),
+        Outcome::TooLong => failure("tooLong", 500),
     }
 }
 
 fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
-    let cors = match &route.cors {
-        Some(CrossOrigin::Preflight(headers)) => return preflight_answer(headers),
-        Some(CrossOrigin::Simple(headers)) => texts(headers),
-        None => Vec::new(),
-    };
     let destinations = route.destinations.iter().map(|to| DestinationAnswer {
         cluster: to.cluster.as_str().to_owned(),
         weight: to.weight.to_native(),
@@ -283,8 +350,28 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
         request_headers: (&route.destination.request).into(),
         response_headers: (&route.destination.response).into(),
         fault: route.fault.map(Fault::from),
-        cors,
+        delay_ms: route.delay_ms,
+        cors: texts(&route.cors),
     }))
+}
+
+/// A status of gRPC is 200 with a text to whoever does not speak it.
+fn abort_answer(
+    status: AbortStatus,
+    delay_ms: Option<u64>,
+    response: &ArchivedHeaderMutations,
+    fault: &ArchivedFault,
+) -> DecisionAnswer {
+    DecisionAnswer::DirectResponse {
+        status: match status {
+            AbortStatus::Http(status) => status,
+            AbortStatus::Grpc(_) => 200,
+        },
+        body: ABORTED.to_owned(),
+        response_headers: response.into(),
+        fault: Some(fault.into()),
+        delay_ms,
+    }
 }
 
 /// A pre-flight never sees the upstream.
@@ -299,5 +386,7 @@ fn preflight_answer(headers: &[Header]) -> DecisionAnswer {
             set: set.collect(),
             ..HeaderAnswer::default()
         },
+        fault: None,
+        delay_ms: None,
     }
 }

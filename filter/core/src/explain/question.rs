@@ -3,12 +3,14 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::{CodecRefusal, Protocol};
 use crate::arrival::{Arrival, PathPolicy, arrival};
+use crate::draw::Draw;
 use crate::request::Request;
 
 /// One line of a batch.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Question {
     /// Echoed.
     #[serde(default)]
@@ -33,7 +35,19 @@ pub struct Question {
     /// The random number of weighted choices.
     #[serde(default)]
     pub draw: f64,
+    /// That of a fault's delay.
+    #[serde(default)]
+    pub delay_draw: Option<f64>,
+    /// That of a fault's abort.
+    #[serde(default)]
+    pub abort_draw: Option<f64>,
+    /// `HTTP/1.1` by default.
+    #[serde(default)]
+    pub protocol: Protocol,
 }
+
+/// The greatest number that can be drawn: with it, only a fault of every request happens.
+const GREATEST: f64 = 1.0 - f64::EPSILON / 2.0;
 
 fn https() -> String {
     "https".to_owned()
@@ -47,13 +61,15 @@ fn root() -> String {
     "/".to_owned()
 }
 
-/// How Envoy answers by itself because of a path, before any rule.
+/// How Envoy answers by itself, before any rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EarlyAnswer {
     /// 307, to this path.
     Redirect(String),
     /// 400: no path may be like that, or it asks for a redirect, which gRPC does not know.
-    Refusal,
+    BadPath,
+    /// The codec takes no such request.
+    Refused(CodecRefusal),
 }
 
 impl Question {
@@ -62,24 +78,56 @@ impl Question {
     /// # Errors
     /// No rule sees it.
     pub fn arrive(&self, paths: PathPolicy) -> Result<Self, EarlyAnswer> {
-        match arrival(&self.path, paths) {
-            Arrival::Seen(path) => Ok(Self {
-                path: path.into_owned(),
-                ..self.clone()
-            }),
-            Arrival::Refused => Err(EarlyAnswer::Refusal),
-            Arrival::Redirected(_) if self.is_grpc() => Err(EarlyAnswer::Refusal),
-            Arrival::Redirected(path) => Err(EarlyAnswer::Redirect(path)),
-        }
+        let mut received = self.received().map_err(EarlyAnswer::Refused)?;
+        received.headers = received.headers_as_seen();
+        let path = match arrival(&received.path, paths) {
+            Arrival::Seen(path) => path.into_owned(),
+            Arrival::Refused => return Err(EarlyAnswer::BadPath),
+            Arrival::Redirected(_) if received.is_grpc() => return Err(EarlyAnswer::BadPath),
+            Arrival::Redirected(path) => return Err(EarlyAnswer::Redirect(path)),
+        };
+        Ok(Self { path, ..received })
     }
 
-    fn is_grpc(&self) -> bool {
+    /// Whether its client understands answers of gRPC alone. What has no path is none of gRPC's.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
         let mut is_grpc = false;
+        if self.method == "CONNECT" {
+            return false;
+        }
         self.header("content-type", &mut |value| {
             let rest = value.strip_prefix(b"application/grpc");
             is_grpc |= rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'+'));
         });
         is_grpc
+    }
+
+    /// The number that is drawn. Where none is given, a fault that does not concern every request concerns none.
+    #[must_use]
+    pub fn draw(&self, of: Draw) -> f64 {
+        match of {
+            Draw::Destination => self.draw,
+            Draw::Delay => self.delay_draw.unwrap_or(GREATEST),
+            Draw::Abort => self.abort_draw.unwrap_or(GREATEST),
+        }
+    }
+
+    /// Every number that is given can be drawn.
+    ///
+    /// # Errors
+    /// The name of one that cannot.
+    pub fn check_draws(&self) -> Result<(), &'static str> {
+        let given = [
+            ("draw", Some(self.draw)),
+            ("delayDraw", self.delay_draw),
+            ("abortDraw", self.abort_draw),
+        ];
+        let odd = |draw: Option<f64>| draw.is_some_and(|draw| !(0.0..1.0).contains(&draw));
+        match given.into_iter().find(|(_, draw)| odd(*draw)) {
+            Some((name, _)) => Err(name),
+            None => Ok(()),
+        }
     }
 
     /// The Gateway's port that it comes in on.

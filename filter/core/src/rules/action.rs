@@ -174,7 +174,7 @@ pub enum RedirectPort {
     Keep,
     /// The default of the scheme: none is written.
     FromProtocol,
-    /// The port on which the request came in.
+    /// The one that the client wrote, or the one on which the request came in.
     FromRequest,
     /// This one.
     Number(u16),

@@ -102,7 +102,7 @@ fn it_tells_the_decision_that_is_taken() {
         r#"{"authority":"c.example"}"#,
     ] {
         let question = question(line);
-        let matched = table.decide(config.port, &question, || 0.0).matched.unwrap();
+        let matched = table.decide(config.port, &question, |_| 0.0).matched.unwrap();
         let rule = matched.origin.rule.to_native() as usize;
         let tried = trace(&question, &config).earlier;
         // The block that matched is the one after the last that did not.

@@ -62,7 +62,7 @@ fn config() -> TableConfig {
 }
 
 fn rule_of(table: &RouteTable, authority: &str, path: &str) -> Option<u32> {
-    let decision = table.decide(443, &Asked(authority, path), || 0.0);
+    let decision = table.decide(443, &Asked(authority, path), |_| 0.0);
     decision.matched.map(|matched| matched.origin.rule.to_native())
 }
 
@@ -156,7 +156,7 @@ fn nothing_is_decided_before_every_part_is_there() {
     }
     let missing = [part_of(443, "a.example")];
     assert_eq!(table.missing().collect::<Vec<_>>(), missing);
-    let outcome = table.decide(443, &Asked("b.example", "/a"), || 0.0).outcome;
+    let outcome = table.decide(443, &Asked("b.example", "/a"), |_| 0.0).outcome;
     assert!(matches!(outcome, Outcome::NotReady), "{outcome:?}");
     table.install(last).unwrap();
     assert!(table.is_complete());
@@ -212,12 +212,12 @@ fn whatever_the_bytes_are_nothing_panics() {
                 continue;
             }
             for path in ["/a/b/c", "/r/5/x", "/b"] {
-                let outcome = table.decide(443, &Asked("a.example", path), || 0.0).outcome;
+                let outcome = table.decide(443, &Asked("a.example", path), |_| 0.0).outcome;
                 seen[if matches!(outcome, Outcome::Corrupt) { 1 } else { 2 }] += 1;
             }
         }
         table.install(good[..at].to_vec()).ok();
-        table.decide(443, &Asked("a.example", "/r/5/x"), || 0.0);
+        table.decide(443, &Asked("a.example", "/r/5/x"), |_| 0.0);
     }
     assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
 }

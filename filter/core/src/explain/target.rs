@@ -1,0 +1,169 @@
+//! What Envoy's codecs make of a request's first line: which of them reach the rules, and with which host and path. Told
+//! for `explain`; a test holds it to the real Envoy, over both versions of HTTP.
+
+use super::{CodecRefusal, Protocol, Question};
+
+/// The methods that Envoy's parser of HTTP/1.1 knows.
+const METHODS: [&str; 34] = [
+    "ACL",
+    "BIND",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MOVE",
+    "MSEARCH",
+    "NOTIFY",
+    "OPTIONS",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "TRACE",
+    "UNBIND",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+];
+
+impl Question {
+    /// The same with the host and path that its first line says.
+    ///
+    /// # Errors
+    /// Envoy's codec refuses it.
+    pub(super) fn received(&self) -> Result<Self, CodecRefusal> {
+        let (authority, path) = match self.protocol {
+            Protocol::Http1 => self.first_line()?,
+            Protocol::Http2 => self.pseudo_headers()?,
+        };
+        if !is_authority(&authority, self.protocol) {
+            return Err(self.refusal("authority"));
+        }
+        Ok(Self {
+            authority,
+            path,
+            ..self.clone()
+        })
+    }
+
+    /// What breaks a rule of the protocol.
+    fn refusal(&self, reason: &'static str) -> CodecRefusal {
+        let status = (self.protocol == Protocol::Http1).then_some(400);
+        CodecRefusal { status, reason }
+    }
+
+    fn first_line(&self) -> Result<(String, String), CodecRefusal> {
+        if !METHODS.contains(&&*self.method) {
+            return Err(self.refusal("method"));
+        }
+        let target = self.path.as_str();
+        let refused = Err(self.refusal("target"));
+        if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return refused;
+        }
+        if self.method == "CONNECT" {
+            let has_port = target.contains(':') && has_port_or_none(target);
+            return if has_port {
+                Ok((target.to_owned(), String::new()))
+            } else {
+                refused
+            };
+        }
+        match target {
+            _ if target.starts_with('*') && self.method == "OPTIONS" => Err(NOBODYS),
+            _ if target.starts_with('/') => Ok((self.authority.clone(), target.to_owned())),
+            _ => self.absolute(target),
+        }
+    }
+
+    /// A whole URL, as proxies are asked: its host counts, and its path.
+    fn absolute(&self, target: &str) -> Result<(String, String), CodecRefusal> {
+        let refused = self.refusal("target");
+        let (scheme, rest) = target.split_once("://").ok_or(refused)?;
+        if scheme.eq_ignore_ascii_case("https") {
+            if self.scheme != "https" {
+                return Err(CodecRefusal {
+                    status: Some(403),
+                    reason: "scheme",
+                });
+            }
+        } else if !scheme.eq_ignore_ascii_case("http") {
+            return Err(refused);
+        }
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        if host.is_empty() || authority.matches('@').count() > 1 || !has_port_or_none(host) {
+            return Err(refused);
+        }
+        match path.as_bytes().first() {
+            None => Ok((host.to_owned(), "/".to_owned())),
+            Some(b'/') => Ok((host.to_owned(), path.to_owned())),
+            Some(_) => Err(NOBODYS),
+        }
+    }
+
+    fn pseudo_headers(&self) -> Result<(String, String), CodecRefusal> {
+        if self.method.is_empty() || !self.method.bytes().all(is_token) {
+            return Err(self.refusal("method"));
+        }
+        if self.method == "CONNECT" {
+            return Ok((self.path.clone(), String::new()));
+        }
+        let path = self.path.as_str();
+        if path.chars().any(|letter| matches!(letter, '\0'..=' ' | '\x7f')) {
+            return Err(self.refusal("target"));
+        }
+        if path == "*" && self.method == "OPTIONS" {
+            return Err(NOBODYS);
+        }
+        if !path.starts_with('/') {
+            return Err(self.refusal("target"));
+        }
+        Ok((self.authority.clone(), path.to_owned()))
+    }
+}
+
+/// A number that is a port, if any.
+fn has_port_or_none(authority: &str) -> bool {
+    let behind = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind);
+    match behind.split_once(':') {
+        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => true,
+    }
+}
+
+/// What is well formed, and no path.
+const NOBODYS: CodecRefusal = CodecRefusal {
+    status: Some(404),
+    reason: "target",
+};
+
+/// RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// HTTP/1.1 lets credentials and nothing at all pass.
+fn is_authority(text: &str, protocol: Protocol) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(&byte);
+    match protocol {
+        Protocol::Http1 => text.bytes().all(|byte| known(byte) || byte == b'@'),
+        Protocol::Http2 => !text.is_empty() && text.bytes().all(known),
+    }
+}

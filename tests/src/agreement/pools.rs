@@ -1,0 +1,81 @@
+//! What chance picks from. The values are few, so that requests meet rules.
+
+use fastrand::Rng;
+
+/// Paths that rules name.
+pub(super) const PATHS: &[&str] = &["/", "/a", "/a/", "/a/b", "/b", "/B", "/a.b", "/c/d/e"];
+/// What stands in front of a path, or between, in requests.
+pub(super) const ODD: &[&str] = &[
+    "/", "/./", "//", "/../", "/x/../", "/%2e%2e/", "/%61", "/%2f", "/%5c", "/\\", "/;x/", "/..;/", "/%",
+    "/%41", "/~",
+];
+/// Behind a path, in requests.
+pub(super) const BEHIND: &[&str] = &[
+    "",
+    "",
+    "",
+    "",
+    "?",
+    "?q=1",
+    "?q=2&r",
+    "?x=/a&q=1",
+    "/",
+    "//",
+    "/.",
+    "/%2e",
+    "#f",
+    "%00",
+];
+/// Targets that are no paths.
+pub(super) const TARGETS: &[&str] = &[
+    "*",
+    "",
+    "a",
+    "?q",
+    "/a b",
+    "/é",
+    "https://z.example/a",
+    "ftp://z.example/a",
+    "http:///a",
+];
+/// Paths that rules write, not all of which begin with a slash.
+pub(super) const WRITTEN: &[&str] = &["/", "/n", "/n/", "n", "/n?own=1", "//n", "/n%2fm", "/n/../m"];
+/// Regexes for paths.
+pub(super) const REGEXES: &[&str] = &["/a.*", "/[ab]", ".*b", "/a/?", "/(a|b)/.*", "(?i)/B.*", ""];
+/// What is replaced, and by what.
+pub(super) const REPLACED: &[(&str, &str)] = &[
+    ("/a", "/z"),
+    ("^/", ""),
+    ("([a-z])", "\\1\\1"),
+    ("/.*", ""),
+    ("b$", "/"),
+];
+/// Names of headers that rules and requests know.
+pub(super) const NAMES: &[&str] = &[
+    "x-a",
+    "x-b",
+    "user-agent",
+    "accept",
+    "x-forwarded-proto",
+    "cookie",
+];
+/// Values of theirs.
+pub(super) const VALUES: &[&str] = &["1", "2", "12", "https", "http", ""];
+/// Origins.
+pub(super) const ORIGINS: &[&str] = &["http://o.test", "https://o.test", "null"];
+/// Methods.
+pub(super) const METHODS: &[&str] = &[
+    "GET", "GET", "GET", "POST", "PUT", "OPTIONS", "OPTIONS", "DELETE", "PATCH",
+];
+/// Hosts of others.
+pub(super) const OTHERS: &[&str] = &["other.example", "o.test:81"];
+
+/// One of them.
+pub(super) fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.usize(..from.len())]
+}
+
+/// Whether it happens, once in so many times.
+pub(super) fn once_in(rng: &mut Rng, times: u32) -> bool {
+    rng.u32(..times) == 0
+}

@@ -307,7 +307,7 @@ fn no_reader_is_no_error() {
 fn each_bad_line_of_a_batch_is_answered_and_the_rest_goes_on() {
     let site = Site::new();
     let long = format!("{{\"authority\":\"{}\"}}", "a".repeat(5 << 20));
-    let bad: [&[u8]; 13] = [
+    let bad: [&[u8]; 16] = [
         b"nonsense",
         b"\xff\xfe",
         b"{\"authority\":\"\xff\"}",
@@ -320,6 +320,9 @@ fn each_bad_line_of_a_batch_is_answered_and_the_rest_goes_on() {
         b"{\"authority\":\"a\",\"port\":65536}",
         b"{\"authority\":\"a\",\"draw\":1}",
         b"{\"authority\":\"a\",\"draw\":-0.1}",
+        b"{\"authority\":\"a\",\"delayDraw\":1}",
+        b"{\"authority\":\"a\",\"abortDraw\":-1}",
+        b"{\"authority\":\"a\",\"protocol\":\"HTTP/3\"}",
         b"{\"authority\":\"a\",\"unknown\":1}",
     ];
     let good: [&[u8]; 3] = [
@@ -344,8 +347,9 @@ fn each_bad_line_of_a_batch_is_answered_and_the_rest_goes_on() {
             "{line}: {answer}"
         );
     }
-    for answer in answers.iter().skip(bad.len()) {
-        assert_eq!(answer["decision"]["reason"], "host", "{answer}");
+    // The last is no host: Envoy refuses it before any rule.
+    for (answer, reason) in answers.iter().skip(bad.len()).zip(["host", "host", "authority"]) {
+        assert_eq!(answer["decision"]["reason"], reason, "{answer}");
     }
     assert_eq!(answers.last().unwrap()["id"], 9);
 }

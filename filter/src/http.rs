@@ -61,7 +61,9 @@ impl Stream {
         let Verdict::Told(told) = self.identity.judge(table, &request.authority)? else {
             return answer(421);
         };
-        match table.decide(self.identity.port, &request, |_| draw()).outcome {
+        let outcome = table.decide(self.identity.port, &request, |_| draw()).outcome;
+        request.was_read()?;
+        match outcome {
             Outcome::Route(route) => self.forward(route, told.as_deref()),
             Outcome::Abort {
                 status,
@@ -316,7 +318,7 @@ fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), Status> {
 struct HostRequest {
     authority: Bytes,
     path: Bytes,
-    headers: OnceCell<Vec<(String, Bytes)>>,
+    headers: OnceCell<Result<Vec<(String, Bytes)>, Status>>,
 }
 
 impl HostRequest {
@@ -326,6 +328,14 @@ impl HostRequest {
             path: host::request_value(":path")?.unwrap_or_default(),
             headers: OnceCell::new(),
         })
+    }
+
+    /// A decision on headers that could not be read is none: to a condition that forbids one, it looked absent.
+    fn was_read(&self) -> Result<(), Status> {
+        match self.headers.get() {
+            Some(Err(status)) => Err(*status),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -340,11 +350,9 @@ impl Request for HostRequest {
 
     fn header(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
         let name = if name == "host" { ":authority" } else { name };
-        let headers = self
-            .headers
-            .get_or_init(|| host::all(Side::Request).unwrap_or_default());
+        let headers = self.headers.get_or_init(|| host::all(Side::Request));
+        let headers = headers.iter().flatten();
         headers
-            .iter()
             .filter(|(own, _)| own == name)
             .for_each(|(_, value)| each(value));
     }

@@ -79,11 +79,14 @@ impl Reporter {
         Self { seen, sender }
     }
 
-    /// Hands over what concerns an object of the API. Warnings are for whoever reads the status.
+    /// Hands over what concerns an object of the API. Warnings are for whoever reads the status, but for those that come
+    /// without a change.
     pub fn report(&self, news: &News) {
         let object = match news {
-            News::Found(finding) if finding.severity != Severity::Error => return,
-            News::Found(finding) => &finding.object,
+            News::Found(finding) if finding.severity == Severity::Error || finding.code.comes_by_itself() => {
+                &finding.object
+            }
+            News::Found(_) => return,
             News::Good(object) => object,
         };
         // Looked up now: the object may be gone by the time that it is its turn.

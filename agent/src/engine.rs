@@ -107,8 +107,10 @@ pub struct View {
     pub publications: u64,
     /// The Gateways that are served, in order.
     pub gateways: OrdMap<Rank, Arc<DeclaredGateway>>,
-    /// Every credential.
+    /// Every credential that there is a Secret of, or was.
     pub credentials: Records,
+    /// Those that Gateways name.
+    pub wanted: OrdSet<CredentialName>,
     /// When the served version of each was published.
     pub rotations: OrdMap<CredentialName, Rotation>,
     /// What namespaces use of their budgets, by objects, by rules and by clusters.
@@ -545,6 +547,7 @@ impl Engine {
             publications: self.publisher.generation(),
             gateways: self.resolver.gateways().clone(),
             credentials: self.credentials.records().clone(),
+            wanted: self.resolver.wanted().clone(),
             rotations: self.rotations.clone(),
             usage: std::iter::once(self.store.usage())
                 .chain(self.resolver.usage())

@@ -12,6 +12,7 @@ use sealgate_model::{Finding, ObjectRef, Severity};
 use tokio::sync::mpsc;
 
 use super::follow::explain;
+use crate::vital::Vital;
 use sealgate_model::ledger::News;
 
 /// News that wait for the API server; more than that is dropped, the log and the status have it all.
@@ -73,9 +74,9 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn spawn(client: Client, seen: Seen) -> Self {
+    pub(super) fn spawn(client: Client, seen: Seen, vital: &Vital) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(publish(client, receiver));
+        vital.spawn("the writer of Events", publish(client, receiver));
         Self { seen, sender }
     }
 

@@ -280,7 +280,7 @@ impl Discovery {
                 }
             };
             for (kind, response) in responses {
-                let message = grpc::framed(|message| M::append(kind, response, message))?;
+                let message = grpc::framed(kind, |message| M::append(kind, response, message))?;
                 if sender.send(Ok(message)).await.is_err() {
                     return Ok(());
                 }

@@ -7,6 +7,8 @@ mod dates;
 mod der;
 mod error;
 mod key;
+mod layout;
+mod lifetime;
 mod ocsp;
 mod pair;
 mod pem;
@@ -22,9 +24,9 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 pub use certificate::CertificateFacts;
-pub(crate) use dates::Judgement;
-use dates::Validity;
+pub(crate) use dates::DateVerdict;
 pub use error::CredentialError;
+use lifetime::Lifetime;
 pub(crate) use shape::{Material, Part};
 
 /// What can be served. There is no certificate without its key.
@@ -51,7 +53,7 @@ pub struct KeyPair {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Staple {
     der: Vec<u8>,
-    validity: Validity,
+    validity: Lifetime,
 }
 
 impl KeyPair {
@@ -94,7 +96,7 @@ pub struct TrustBundle {
     pem: String,
     crl: Option<String>,
     /// Of each list.
-    lists: Vec<Validity>,
+    lists: Vec<Lifetime>,
     facts: Vec<CertificateFacts>,
 }
 

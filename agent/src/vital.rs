@@ -17,7 +17,7 @@ impl Vital {
         what: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> JoinHandle<()> {
-        let guard = Guard {
+        let guard = PanicWatch {
             vital: self.clone(),
             what,
         };
@@ -36,12 +36,12 @@ impl Vital {
     }
 }
 
-struct Guard {
+struct PanicWatch {
     vital: Vital,
     what: &'static str,
 }
 
-impl Drop for Guard {
+impl Drop for PanicWatch {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.vital.0.send_replace(Some(self.what));

@@ -8,7 +8,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::certificate::{self, CertificateFacts};
-use super::dates::Validity;
+use super::lifetime::Lifetime;
 use super::{CredentialError, TrustBundle, Warnings, der, pair, pem, strict};
 
 /// Far beyond any real bundle (the public web's is 0.2 MB).
@@ -93,7 +93,7 @@ fn revocations(
     field: &str,
     authorities: &[Vec<u8>],
     warnings: &mut Warnings<'_>,
-) -> Result<(String, Vec<Validity>), CredentialError> {
+) -> Result<(String, Vec<Lifetime>), CredentialError> {
     let mut text = String::new();
     let mut validities = Vec::with_capacity(lists.len());
     let mut issuers = Vec::with_capacity(lists.len());
@@ -108,7 +108,7 @@ fn revocations(
         if !signed_by_any(&list, authorities) {
             return Err(bad("no certificate of the bundle signed it"));
         }
-        validities.push(Validity {
+        validities.push(Lifetime {
             from: list.last_update().to_datetime(),
             until: list.next_update().map(|next| next.to_datetime()),
         });

@@ -4,66 +4,19 @@
 use std::sync::Arc;
 
 use sealgate_model::{Code, Finding, ObjectRef};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
 use super::certificate::CertificateFacts;
-use super::shape::Shape;
+use super::layout::Shape;
+use super::lifetime::{Age, Lifetime};
 use super::{
     Credential, CredentialError, CredentialOutcome, CredentialPolicy, KeyPair, TrustBundle, Warnings,
 };
 
-/// Whoever renews in time has done so before the last tenth of a life begins; of a long one, before its last month.
-const LAST_PART: i32 = 10;
-const LONGEST_NOTICE: Duration = Duration::days(30);
-/// A date is past once it is not now any more.
-const PAST: Duration = Duration::milliseconds(1);
-
-/// From when until when something is good; both ends belong to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Validity {
-    pub(super) from: OffsetDateTime,
-    /// None is for ever.
-    pub(super) until: Option<OffsetDateTime>,
-}
-
-/// Where in its life something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Age {
-    NotYet,
-    Good,
-    /// It ends on this day.
-    Last(OffsetDateTime),
-    /// It ended on this day.
-    Over(OffsetDateTime),
-}
-
-impl Validity {
-    fn age(&self, now: OffsetDateTime) -> Age {
-        match self.until {
-            Some(until) if until < now => Age::Over(until),
-            _ if self.from > now => Age::NotYet,
-            Some(until) if until - self.notice(until) < now => Age::Last(until),
-            _ => Age::Good,
-        }
-    }
-
-    fn notice(&self, until: OffsetDateTime) -> Duration {
-        ((until - self.from) / LAST_PART).min(LONGEST_NOTICE)
-    }
-
-    /// The next time at which its age is another.
-    fn next(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        let ends = self.until.into_iter();
-        let dates = ends.flat_map(|until| [until - self.notice(until), until]);
-        let next = dates.chain([self.from]).filter(|date| *date >= now).min();
-        next.map(|date| date + PAST)
-    }
-}
-
 impl CertificateFacts {
-    fn validity(&self) -> Validity {
-        Validity {
+    fn validity(&self) -> Lifetime {
+        Lifetime {
             from: self.not_before,
             until: Some(self.not_after),
         }
@@ -72,7 +25,7 @@ impl CertificateFacts {
 
 /// What is to be made of a credential until one of its dates passes.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Judgement {
+pub(crate) struct DateVerdict {
     pub(crate) outcome: CredentialOutcome,
     /// The key of the Secret that a refusal is about.
     pub(crate) field: Option<String>,
@@ -88,7 +41,7 @@ pub(super) fn judge(
     shape: &Shape,
     object: &ObjectRef,
     policy: &CredentialPolicy,
-) -> Judgement {
+) -> DateVerdict {
     let mut findings = Vec::new();
     let mut warnings = Warnings {
         object: object.clone(),
@@ -114,7 +67,7 @@ pub(super) fn judge(
             (CredentialOutcome::Refused(error), field)
         }
     };
-    Judgement {
+    DateVerdict {
         outcome,
         field,
         findings,
@@ -126,13 +79,13 @@ fn text(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
-fn pair_lives(pair: &KeyPair) -> Vec<Validity> {
+fn pair_lives(pair: &KeyPair) -> Vec<Lifetime> {
     let staple = pair.staple.as_ref().map(|staple| staple.validity);
     staple.into_iter().chain([pair.facts.validity()]).collect()
 }
 
 impl TrustBundle {
-    fn validities(&self) -> impl Iterator<Item = Validity> {
+    fn validities(&self) -> impl Iterator<Item = Lifetime> {
         let certificates = self.facts.iter().map(CertificateFacts::validity);
         certificates.chain(self.lists.iter().copied())
     }
@@ -257,6 +210,3 @@ fn bundle_now(
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,7 +25,7 @@ pub(super) struct PrivateKey {
 }
 
 /// The keys of a value.
-pub(super) struct Keys {
+pub(super) struct ReadableKeys {
     /// Each once; at least one.
     pub(super) readable: Vec<PrivateKey>,
     /// Whether there is one beside them that asks for a password.
@@ -33,7 +33,7 @@ pub(super) struct Keys {
 }
 
 /// All keys of a value that can be read. One that cannot be is no matter if there are others.
-pub(super) fn read(bytes: &[u8]) -> Result<Keys, CredentialError> {
+pub(super) fn read(bytes: &[u8]) -> Result<ReadableKeys, CredentialError> {
     let encrypted = pem::has_encrypted_key(bytes);
     let blocks = pem::blocks(bytes).map_err(|error| match error {
         _ if encrypted => CredentialError::EncryptedKey,
@@ -50,7 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Keys, CredentialError> {
         readable.extend(key);
     }
     match (readable.is_empty(), count) {
-        (false, _) => Ok(Keys { readable, encrypted }),
+        (false, _) => Ok(ReadableKeys { readable, encrypted }),
         (true, _) if encrypted => Err(CredentialError::EncryptedKey),
         (true, 0) => Err(CredentialError::BadKey("no PRIVATE KEY block".to_owned())),
         (true, 1) => Err(CredentialError::BadKey(

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::certificate::X509Certificate;
 
-use super::dates::Validity;
+use super::lifetime::Lifetime;
 use super::{CredentialError, Staple, Warnings, certificate, der};
 
 const SEQUENCE: u8 = 0x30;
@@ -54,7 +54,7 @@ pub(super) fn staple(
     }
 }
 
-fn check(bytes: &[u8], serial: &[u8]) -> Result<Validity, &'static str> {
+fn check(bytes: &[u8], serial: &[u8]) -> Result<Lifetime, &'static str> {
     let responses = responses(bytes).ok_or("it is not a successful OCSP response")?;
     let (response, rest) = der::expect(responses, SEQUENCE).ok_or("it answers for no certificate")?;
     if !rest.is_empty() {
@@ -67,7 +67,7 @@ fn check(bytes: &[u8], serial: &[u8]) -> Result<Validity, &'static str> {
     if until.is_none() {
         return Err("it does not say until when it is good");
     }
-    Ok(Validity { from, until })
+    Ok(Lifetime { from, until })
 }
 
 /// The `responses` of a `BasicOCSPResponse`.

@@ -74,8 +74,8 @@ fn unsupported(chain: &[Vec<u8>]) -> Option<CredentialError> {
 }
 
 /// Of several keys the one that the first certificate belongs to, else the only one that any does.
-fn own_key(keys: key::Keys, chain: &[Vec<u8>]) -> Result<PrivateKey, CredentialError> {
-    let key::Keys {
+fn own_key(keys: key::ReadableKeys, chain: &[Vec<u8>]) -> Result<PrivateKey, CredentialError> {
+    let key::ReadableKeys {
         mut readable,
         encrypted,
     } = keys;

@@ -1,10 +1,11 @@
-//! Which keys of a Secret mean what.
+//! What a Secret holds.
 
 use std::sync::Arc;
 
 use sealgate_model::{BUNDLE_SUFFIX, Code, Finding, ObjectRef, SecretObject};
 
-use super::dates::{self, Judgement};
+use super::dates::{self, DateVerdict};
+use super::layout::{GENERIC, Shape, TLS, data};
 use super::{
     Credential, CredentialError, CredentialOutcome, CredentialPolicy, Warnings, bundle, object, pair,
 };
@@ -14,33 +15,6 @@ const NEVER_SERVED: [&str; 2] = ["kubernetes.io/service-account-token", "helm.sh
 
 /// cert-manager keeps the key of a certificate that it has asked for in a Secret of this label, until it has it.
 const NEXT_KEY: &str = "cert-manager.io/next-private-key";
-
-/// The names of the keys that hold what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    pub(super) certificate: &'static str,
-    pub(super) key: &'static str,
-    pub(super) authority: &'static str,
-    /// Of revocation lists.
-    pub(super) crl: &'static str,
-    pub(super) staple: Option<&'static str>,
-}
-
-/// Tried first, as Istio does.
-const GENERIC: Shape = Shape {
-    certificate: "cert",
-    key: "key",
-    authority: "cacert",
-    crl: "crl",
-    staple: None,
-};
-const TLS: Shape = Shape {
-    certificate: "tls.crt",
-    key: "tls.key",
-    authority: "ca.crt",
-    crl: "ca.crl",
-    staple: Some("tls.ocsp-staple"),
-};
 
 /// What a Secret holds, whatever the time.
 #[derive(Debug, Default)]
@@ -71,7 +45,7 @@ enum Content {
 
 impl Part {
     /// What is to be made of it now.
-    pub(crate) fn judge(&self, object: &ObjectRef, policy: &CredentialPolicy) -> Judgement {
+    pub(crate) fn judge(&self, object: &ObjectRef, policy: &CredentialPolicy) -> DateVerdict {
         let outcome = match &self.content {
             Content::Dated(credential) => return dates::judge(credential, &self.shape, object, policy),
             Content::Settled(outcome) => outcome.clone(),
@@ -80,7 +54,7 @@ impl Part {
             CredentialOutcome::Refused(error) => self.shape.field(error, self.bundle),
             _ => None,
         };
-        Judgement {
+        DateVerdict {
             outcome,
             field,
             findings: Vec::new(),
@@ -224,22 +198,4 @@ fn trust_bundle(secret: &SecretObject, shape: &Shape, warnings: &mut Warnings<'_
         Ok(bundle) => Content::Dated(Arc::new(Credential::TrustBundle(bundle))),
         Err(error) => Content::Settled(CredentialOutcome::Refused(error)),
     }
-}
-
-impl Shape {
-    /// The key of the Secret that an error is about.
-    pub(super) fn field(&self, error: &CredentialError, bundle: bool) -> Option<String> {
-        Some(data(match error {
-            CredentialError::StrictName(_) => return None,
-            CredentialError::BadCrl(_) => self.crl,
-            _ if bundle => self.authority,
-            CredentialError::MustStaple(_) => self.staple.unwrap_or(self.certificate),
-            _ if error.is_about_key() => self.key,
-            _ => self.certificate,
-        }))
-    }
-}
-
-fn data(key: &str) -> String {
-    format!("data[{key}]")
 }

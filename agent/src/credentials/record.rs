@@ -5,10 +5,10 @@ use std::sync::Arc;
 use sealgate_model::{BUNDLE_SUFFIX, Code, CredentialName, Finding, Kind, ObjectRef, Severity};
 use time::OffsetDateTime;
 
-use crate::credential::{Credential, CredentialOutcome, CredentialPolicy, Judgement, Part};
+use crate::credential::{Credential, CredentialOutcome, CredentialPolicy, DateVerdict, Part};
 
 /// The namespaces whose Gateways may name a credential.
-type Namespaces = Arc<[Arc<str>]>;
+type AllowedNamespaces = Arc<[Arc<str>]>;
 
 /// One credential as it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +24,7 @@ pub struct CredentialRecord {
     /// Its own Secret is gone, and the one without the suffix is used in its place.
     fell_back: bool,
     /// As its Secret said last; none before that was read.
-    allowed: Option<Namespaces>,
+    allowed: Option<AllowedNamespaces>,
 }
 
 /// What a Secret says of a credential.
@@ -43,7 +43,7 @@ pub(super) enum Voice {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Spoken {
     part: Part,
-    judgement: Judgement,
+    judgement: DateVerdict,
 }
 
 impl Spoken {
@@ -82,7 +82,7 @@ impl CredentialRecord {
         self.own = own;
     }
 
-    pub(super) fn set_base(&mut self, base: Voice, allowed: Option<Namespaces>) {
+    pub(super) fn set_base(&mut self, base: Voice, allowed: Option<AllowedNamespaces>) {
         let part = |voice: &Voice| voice.spoken().map(|spoken| spoken.part.clone());
         self.fell_back &= part(&self.base) == part(&base);
         self.base = base;
@@ -92,11 +92,11 @@ impl CredentialRecord {
     }
 
     /// A Secret that is gone takes nothing back: its last good version is served on.
-    pub(super) fn allow(&mut self, namespaces: Option<Namespaces>) {
+    pub(super) fn allow(&mut self, namespaces: Option<AllowedNamespaces>) {
         self.allowed = namespaces.or(self.allowed.take());
     }
 
-    pub(super) fn allowed(&self) -> Option<&Namespaces> {
+    pub(super) fn allowed(&self) -> Option<&AllowedNamespaces> {
         self.allowed.as_ref()
     }
 

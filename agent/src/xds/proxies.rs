@@ -11,7 +11,7 @@ use std::time::Instant;
 pub use self::refusals::{ByNode, Refusals, RefusedVersion};
 
 use self::on_demand::OnDemandCounts;
-use self::wants::{OwnWants, Wants};
+use self::wants::{SecretWants, StreamWants};
 use super::{Acknowledgement, names};
 use crate::demand::Delta;
 use crate::snapshot::{ResourceKey, Snapshot, TypeUrl, Version};
@@ -38,7 +38,7 @@ pub struct Proxy {
     /// What it holds, by type and the snapshot's name.
     pub held: BTreeMap<TypeUrl, BTreeMap<Arc<str>, Held>>,
     /// The Secrets that it asks for, by the snapshot's name.
-    pub wants: Wants,
+    pub wants: SecretWants,
     /// The Secrets that the one before it under this name held: how long they took is still so.
     pub former: BTreeMap<Arc<str>, Held>,
     /// Secrets that it holds because handshakes asked for them by name.
@@ -145,7 +145,7 @@ impl Proxies {
             proxies: self.clone(),
             node: node.to_owned(),
             namespace: Arc::clone(namespace),
-            wants: OwnWants::default(),
+            wants: StreamWants::default(),
         }
     }
 
@@ -162,7 +162,7 @@ pub(crate) struct ProxyStream {
     node: String,
     namespace: Arc<str>,
     /// What this stream asks for.
-    wants: OwnWants,
+    wants: StreamWants,
 }
 
 impl ProxyStream {

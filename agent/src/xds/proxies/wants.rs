@@ -8,7 +8,7 @@ use crate::demand::Delta;
 
 /// Of one proxy, over its streams.
 #[derive(Clone, Debug, Default)]
-pub struct Wants(BTreeMap<Arc<str>, Want>);
+pub struct SecretWants(BTreeMap<Arc<str>, Want>);
 
 #[derive(Clone, Copy, Debug)]
 struct Want {
@@ -17,7 +17,7 @@ struct Want {
     since: Instant,
 }
 
-impl Wants {
+impl SecretWants {
     /// The names.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.keys()
@@ -47,10 +47,10 @@ impl Wants {
 
 /// Of one stream: how many times it asks for each.
 #[derive(Debug, Default)]
-pub(super) struct OwnWants(BTreeMap<Arc<str>, usize>);
+pub(super) struct StreamWants(BTreeMap<Arc<str>, usize>);
 
-impl OwnWants {
-    pub(super) fn change(&mut self, delta: &Delta<Arc<str>>, all: &mut Wants) {
+impl StreamWants {
+    pub(super) fn change(&mut self, delta: &Delta<Arc<str>>, all: &mut SecretWants) {
         for name in &delta.added {
             *self.0.entry(Arc::clone(name)).or_default() += 1;
             all.add(name);
@@ -66,7 +66,7 @@ impl OwnWants {
     }
 
     /// The stream ends.
-    pub(super) fn give_up(&mut self, all: &mut Wants) {
+    pub(super) fn give_up(&mut self, all: &mut SecretWants) {
         for (name, count) in std::mem::take(&mut self.0) {
             all.take(&name, count);
         }
@@ -87,13 +87,17 @@ mod tests {
 
     #[test]
     fn a_name_is_asked_for_from_the_first_stream_that_does_to_the_last() {
-        let (mut all, mut first, mut second) = (Wants::default(), OwnWants::default(), OwnWants::default());
+        let (mut all, mut first, mut second) = (
+            SecretWants::default(),
+            StreamWants::default(),
+            StreamWants::default(),
+        );
         first.change(&delta(&["a", "b"], &[]), &mut all);
         let since = all.since("a");
         second.change(&delta(&["a"], &["b"]), &mut all);
         assert_eq!(all.since("a"), since, "it is asked for since the first");
         first.change(&delta(&[], &["a"]), &mut all);
-        let names = |all: &Wants| all.names().map(ToString::to_string).collect::<Vec<_>>();
+        let names = |all: &SecretWants| all.names().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(&all), ["a", "b"], "nobody gives up for another");
         second.give_up(&mut all);
         assert_eq!(names(&all), ["b"]);

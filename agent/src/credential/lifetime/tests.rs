@@ -2,8 +2,8 @@ use super::*;
 
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-fn life(length: Duration) -> Validity {
-    Validity {
+fn life(length: Duration) -> Lifetime {
+    Lifetime {
         from: START,
         until: Some(START + length),
     }
@@ -40,7 +40,7 @@ fn notice_is_given_in_the_last_tenth_and_at_most_for_a_month() {
 
 #[test]
 fn what_has_no_end_never_expires() {
-    let own = Validity {
+    let own = Lifetime {
         from: START,
         until: None,
     };

@@ -321,6 +321,12 @@ pub struct ExplainArgs {
 
 /// Flags of `certs`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Of each proxy that has a certificate or asks for it: current, behind (it has not confirmed what is \
+    served), refused, or gone.\n\
+    Exit status 1 if nothing is served, a certificate is refused, or a connected proxy refuses something, be it a \
+    listener or a cluster."
+)]
 pub struct CertsArgs {
     /// The admin address of a running agent
     #[arg(

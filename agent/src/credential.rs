@@ -3,9 +3,12 @@
 
 mod bundle;
 mod certificate;
+mod dates;
 mod der;
 mod error;
 mod key;
+mod layout;
+mod lifetime;
 mod ocsp;
 mod pair;
 mod pem;
@@ -15,14 +18,16 @@ mod strict;
 use std::fmt;
 use std::sync::Arc;
 
-use sealgate_model::{Code, Finding, ObjectRef, SecretObject};
+use sealgate_model::{Code, Finding, Kind, ObjectRef, SecretObject};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 pub use certificate::CertificateFacts;
+pub(crate) use dates::DateVerdict;
 pub use error::CredentialError;
-pub(crate) use shape::field;
+use lifetime::Lifetime;
+pub(crate) use shape::{Material, Part};
 
 /// What can be served. There is no certificate without its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +43,17 @@ pub enum Credential {
 pub struct KeyPair {
     chain: String,
     key: Zeroizing<String>,
-    staple: Option<Vec<u8>>,
+    staple: Option<Staple>,
+    /// Whether clients refuse the certificate without a staple.
+    must_staple: bool,
     facts: CertificateFacts,
+}
+
+/// An OCSP response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Staple {
+    der: Vec<u8>,
+    validity: Lifetime,
 }
 
 impl KeyPair {
@@ -58,7 +72,7 @@ impl KeyPair {
     /// A valid OCSP response for the leaf.
     #[must_use]
     pub fn ocsp_staple(&self) -> Option<&[u8]> {
-        self.staple.as_deref()
+        self.staple.as_ref().map(|staple| staple.der.as_slice())
     }
 
     /// Of the leaf.
@@ -81,6 +95,8 @@ impl fmt::Debug for KeyPair {
 pub struct TrustBundle {
     pem: String,
     crl: Option<String>,
+    /// Of each list.
+    lists: Vec<Lifetime>,
     facts: Vec<CertificateFacts>,
 }
 
@@ -161,10 +177,39 @@ pub struct CredentialPolicy {
     pub now: OffsetDateTime,
 }
 
-/// Reads a Secret.
+/// Reads a Secret, as it is to be judged at this time.
 #[must_use]
 pub fn read(secret: &SecretObject, policy: &CredentialPolicy) -> SecretReading {
-    shape::read(secret, policy)
+    let object = object(secret);
+    let Material {
+        key_pair,
+        trust_bundle,
+        mut findings,
+    } = material(secret, policy);
+    let mut judge = |part: Option<Part>| {
+        let judgement = part?.judge(&object, policy);
+        findings.extend(judgement.findings);
+        Some(judgement.outcome)
+    };
+    SecretReading {
+        key_pair: judge(key_pair),
+        trust_bundle: judge(trust_bundle),
+        findings,
+    }
+}
+
+/// Reads a Secret, whatever the time.
+pub(crate) fn material(secret: &SecretObject, policy: &CredentialPolicy) -> Material {
+    shape::read(secret, policy.strict_names)
+}
+
+/// The Secret, as findings name it.
+pub(crate) fn object(secret: &SecretObject) -> ObjectRef {
+    ObjectRef::new(
+        Kind::Secret,
+        Arc::clone(&secret.meta.namespace),
+        Arc::clone(&secret.meta.name),
+    )
 }
 
 /// Collects warnings about one Secret.

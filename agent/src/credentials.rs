@@ -1,32 +1,21 @@
 //! Credentials as they stand: of each the last good version, and beside it what its Secrets say now.
 
+mod record;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use sealgate_model::Code;
 use sealgate_model::annotation;
 use sealgate_model::{BUNDLE_SUFFIX, CredentialName};
-use sealgate_model::{Finding, Severity};
-use sealgate_model::{Kind, ObjectRef, SecretObject};
+use sealgate_model::{Finding, ObjectRef, SecretObject};
 use time::OffsetDateTime;
 
-use crate::credential::{self, Credential, CredentialOutcome, CredentialPolicy};
+pub use self::record::CredentialRecord;
 
-/// One credential as it stands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CredentialRecord {
-    /// What is served: the last good version.
-    pub good: Option<Arc<Credential>>,
-    /// What its own Secret says.
-    own: Option<CredentialOutcome>,
-    /// Of a bundle: what the Secret without the suffix says.
-    base: Option<CredentialOutcome>,
-    /// The key of the Secret that a refusal is about.
-    field: Option<String>,
-    /// The namespaces whose Gateways may name it, as its Secret said last; none before that was read.
-    allowed: Option<Arc<[Arc<str>]>>,
-}
+use self::record::{Spoken, Voice};
+use crate::credential::{self, Credential, CredentialPolicy, Part};
+use crate::deadlines::Deadlines;
 
 /// All credentials; a clone costs nothing.
 pub type Records = OrdMap<CredentialName, Arc<CredentialRecord>>;
@@ -40,20 +29,15 @@ pub struct Credentials {
     unclaimed: BTreeSet<CredentialName>,
     /// Those that other namespaces may name since the last time.
     reallowed: BTreeSet<CredentialName>,
+    /// When dates are to be looked at again.
+    looks: Deadlines<CredentialName, OffsetDateTime>,
 }
 
-/// What a Secret says of a credential, and the key that a refusal is about.
-#[derive(Debug, Default)]
-struct SecretWord {
-    outcome: Option<CredentialOutcome>,
-    field: Option<String>,
-}
-
-/// A Secret as far as credentials are made of it; nothing once it is gone.
+/// A Secret as far as credentials are made of it; silent once it is gone.
 #[derive(Debug, Default)]
 struct SecretWords {
-    pair: SecretWord,
-    bundle: SecretWord,
+    pair: Voice,
+    bundle: Voice,
     allowed: Option<Arc<[Arc<str>]>>,
 }
 
@@ -66,6 +50,7 @@ impl Credentials {
             records: Records::new(),
             unclaimed: BTreeSet::new(),
             reallowed: BTreeSet::new(),
+            looks: Deadlines::default(),
         }
     }
 
@@ -90,7 +75,7 @@ impl Credentials {
     /// The namespaces whose Gateways may name a credential, as its Secret said last; none before that was read.
     #[must_use]
     pub fn allowed_namespaces(&self, name: &CredentialName) -> Option<&[Arc<str>]> {
-        self.records.get(name)?.allowed.as_deref()
+        self.records.get(name)?.allowed().map(AsRef::as_ref)
     }
 
     /// The credentials that other namespaces may name since the last time.
@@ -100,43 +85,55 @@ impl Credentials {
 
     /// The Secrets that were read.
     pub fn secrets(&self) -> impl Iterator<Item = ObjectRef> {
-        let read = self.records.iter().filter(|(_, record)| record.own.is_some());
-        read.map(|(name, _)| {
-            ObjectRef::new(Kind::Secret, Arc::clone(&name.namespace), Arc::clone(&name.name))
-        })
+        let records = self.records.iter();
+        records.flat_map(|(name, record)| record.secrets(name))
     }
 
-    /// Reads a Secret; notes the credentials that it changes, and gives what is to be said of it.
-    pub fn set(&mut self, secret: &SecretObject, touched: &mut BTreeSet<CredentialName>) -> Vec<Finding> {
-        let policy = CredentialPolicy {
-            now: OffsetDateTime::now_utc(),
-            ..self.policy
+    /// Reads a Secret; notes the credentials that it changes, and gives what is to be said of it at any time.
+    pub fn set(
+        &mut self,
+        secret: &SecretObject,
+        now: OffsetDateTime,
+        touched: &mut BTreeSet<CredentialName>,
+    ) -> Vec<Finding> {
+        let policy = self.policy_at(now);
+        let object = credential::object(secret);
+        let material = credential::material(secret, &policy);
+        let voice = |part: Option<Part>| match part {
+            Some(part) => Voice::Says(Spoken::new(part, &object, &policy)),
+            None => Voice::Silent,
         };
-        let reading = credential::read(secret, &policy);
-        let word = |outcome: Option<CredentialOutcome>, bundle| SecretWord {
-            field: match &outcome {
-                Some(CredentialOutcome::Refused(error)) => credential::field(secret, error, bundle),
-                _ => None,
-            },
-            outcome,
-        };
-        let name = ObjectRef::new(
-            Kind::Secret,
-            Arc::clone(&secret.meta.namespace),
-            Arc::clone(&secret.meta.name),
-        );
         let words = SecretWords {
-            pair: word(reading.key_pair, false),
-            bundle: word(reading.trust_bundle, true),
+            pair: voice(material.key_pair),
+            bundle: voice(material.trust_bundle),
             allowed: Some(annotation::allowed_namespaces(&secret.meta).into()),
         };
-        self.speak(&name, words, touched);
-        reading.findings
+        self.speak(&object, words, touched);
+        material.findings
+    }
+
+    fn policy_at(&self, now: OffsetDateTime) -> CredentialPolicy {
+        CredentialPolicy { now, ..self.policy }
     }
 
     /// A Secret is gone; the good versions of what it spoke for stay.
     pub fn delete(&mut self, secret: &ObjectRef, touched: &mut BTreeSet<CredentialName>) {
         self.speak(secret, SecretWords::default(), touched);
+    }
+
+    /// When to call [`Self::look`] next.
+    #[must_use]
+    pub fn next_look(&self) -> Option<OffsetDateTime> {
+        self.looks.next()
+    }
+
+    /// Judges anew those of which a date has passed, and notes those that this changes.
+    pub fn look(&mut self, now: OffsetDateTime, touched: &mut BTreeSet<CredentialName>) {
+        let policy = self.policy_at(now);
+        while let Some(name) = self.looks.take_due(now) {
+            let judge = |record: &mut CredentialRecord| record.judge(&name, &policy);
+            self.record(name.clone(), touched, judge);
+        }
     }
 
     /// A Secret speaks for the key pair of its name, and for the bundle: its own if its name says so, else the one
@@ -150,23 +147,16 @@ impl Credentials {
         let name = CredentialName::new(Arc::clone(&secret.namespace), Arc::clone(&secret.name));
         if secret.name.ends_with(BUNDLE_SUFFIX) {
             self.record(name, touched, |record| {
-                record.own = bundle.outcome.or(pair.outcome);
-                record.field = bundle.field.or(pair.field);
+                record.set_own(bundle.or(pair));
                 record.allow(allowed);
             });
         } else {
             let bundle_name = name.bundle();
             self.record(name, touched, |record| {
-                (record.own, record.field) = (pair.outcome, pair.field);
+                record.set_own(pair);
                 record.allow(allowed.clone());
             });
-            self.record(bundle_name, touched, |record| {
-                record.base = bundle.outcome;
-                record.field = bundle.field.or(record.field.take());
-                if record.own.is_none() {
-                    record.allow(allowed);
-                }
-            });
+            self.record(bundle_name, touched, |record| record.set_base(bundle, allowed));
         }
     }
 
@@ -179,29 +169,33 @@ impl Credentials {
         let before = self.records.get(&name).cloned();
         let mut record = before.as_deref().cloned().unwrap_or_default();
         set(&mut record);
-        if let Some(CredentialOutcome::Ready(credential)) = record.outcome() {
-            record.good = Some(Arc::clone(credential));
+        record.keep_good();
+        self.looks.remove(&name);
+        if let Some(again) = record.again() {
+            self.looks.add(name.clone(), again);
         }
         if before.as_deref().unwrap_or(&CredentialRecord::default()) == &record {
             return;
         }
-        if before.and_then(|before| before.allowed.clone()) != record.allowed {
+        let is_kept = record.outcome().is_some() || record.good.is_some();
+        let allowed = is_kept.then(|| record.allowed().cloned()).flatten();
+        if before.and_then(|before| before.allowed().cloned()) != allowed {
             self.reallowed.insert(name.clone());
         }
-        if record.outcome().is_none() && record.good.is_some() {
+        if record.is_unclaimed() {
             self.unclaimed.insert(name.clone());
         } else {
             self.unclaimed.remove(&name);
         }
-        if record.outcome().is_none() && record.good.is_none() {
-            self.records.remove(&name);
-        } else {
+        if is_kept {
             self.records.insert(name.clone(), Arc::new(record));
+        } else {
+            self.records.remove(&name);
         }
         touched.insert(name);
     }
 
-    /// Lets go of what is held for nobody: without a Secret, and no Gateway names it.
+    /// Lets go of what is held for nobody: its Secrets do not provide it any more, and no Gateway names it.
     pub fn forget(&mut self, is_wanted: impl Fn(&CredentialName) -> bool) -> Vec<CredentialName> {
         let dead: Vec<_> = self
             .unclaimed
@@ -210,58 +204,19 @@ impl Credentials {
             .cloned()
             .collect();
         for name in &dead {
-            self.unclaimed.remove(name);
-            self.records.remove(name);
+            self.record(name.clone(), &mut BTreeSet::new(), CredentialRecord::forget_good);
         }
         dead
     }
 
-    /// What is to be said of a credential that its Secrets do not, or do no longer, provide.
+    /// What is to be said of a credential: that its Secrets do not, or do no longer, provide it, and what its dates give
+    /// reason to say.
     #[must_use]
-    pub fn refusal(&self, name: &CredentialName) -> Option<Finding> {
-        let record = self.records.get(name)?;
-        let served = if record.good.is_some() {
-            "; the last good version is served on"
-        } else {
-            ""
-        };
-        let (code, message) = match record.outcome() {
-            Some(CredentialOutcome::Refused(error)) => (error.code(), format!("{error}{served}")),
-            None if record.good.is_some() => (Code::Deleted, format!("the Secret is gone{served}")),
-            _ => return None,
-        };
-        Some(Finding {
-            severity: Severity::Error,
-            code,
-            object: record.secret(name),
-            field: record.field.clone(),
-            message,
-        })
+    pub fn findings(&self, name: &CredentialName) -> Vec<Finding> {
+        let record = self.records.get(name);
+        record.map(|record| record.findings(name)).unwrap_or_default()
     }
 }
 
-impl CredentialRecord {
-    /// A Secret that is gone takes nothing back: its last good version is served on.
-    fn allow(&mut self, namespaces: Option<Arc<[Arc<str>]>>) {
-        self.allowed = namespaces.or(self.allowed.take());
-    }
-
-    /// What the Secrets say now; none if there is no such Secret any more.
-    #[must_use]
-    pub fn outcome(&self) -> Option<&CredentialOutcome> {
-        let ready = [&self.own, &self.base]
-            .into_iter()
-            .flatten()
-            .find(|outcome| matches!(outcome, CredentialOutcome::Ready(_)));
-        ready.or(self.own.as_ref()).or(self.base.as_ref())
-    }
-
-    /// The Secret that speaks for a credential.
-    fn secret(&self, name: &CredentialName) -> ObjectRef {
-        let secret = match (&self.own, name.name.strip_suffix(BUNDLE_SUFFIX)) {
-            (None, Some(base)) => base,
-            _ => &name.name,
-        };
-        ObjectRef::new(Kind::Secret, Arc::clone(&name.namespace), secret)
-    }
-}
+#[cfg(test)]
+mod tests;

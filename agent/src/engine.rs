@@ -32,6 +32,9 @@ use crate::trial::{self, Reception, Swap, Trials};
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// A clock that is set anew is noticed after so long at the latest.
+const GLANCE: Duration = Duration::from_secs(60);
+
 /// When a credential's served version was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
@@ -45,6 +48,7 @@ pub struct Rotation {
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
+    clock: Clock,
     store: Store,
     credentials: Credentials,
     resolver: Resolver,
@@ -62,6 +66,18 @@ pub struct Engine {
     /// Claims that stand otherwise since the last time.
     claims: BTreeMap<Claim, Option<Tenure>>,
     synced: bool,
+}
+
+/// Tells the time by which dates are judged.
+struct Clock(Box<Told>);
+
+/// What a [`Clock`] is.
+type Told = dyn Fn() -> OffsetDateTime + Send + Sync;
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 /// What connected proxies make of a resource as it stands in a snapshot.
@@ -91,8 +107,10 @@ pub struct View {
     pub publications: u64,
     /// The Gateways that are served, in order.
     pub gateways: OrdMap<Rank, Arc<DeclaredGateway>>,
-    /// Every credential.
+    /// Every credential that there is a Secret of, or was.
     pub credentials: Records,
+    /// Those that Gateways name.
+    pub wanted: OrdSet<CredentialName>,
     /// When the served version of each was published.
     pub rotations: OrdMap<CredentialName, Rotation>,
     /// What namespaces use of their budgets, by objects, by rules and by clusters.
@@ -114,6 +132,15 @@ impl Engine {
     /// An engine that knows nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
+        Self::with_clock(settings, OffsetDateTime::now_utc)
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(
+        settings: Settings,
+        clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
+    ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (mut publisher, snapshots) = Publisher::new(GRACE);
         let mut withheld = Withheld::default();
         publisher.update(Instant::now(), |draft| {
@@ -122,13 +149,14 @@ impl Engine {
         let policy = CredentialPolicy {
             strict_names: settings.gateway.strict_names,
             refuse_expired: settings.gateway.refuse_expired,
-            now: OffsetDateTime::now_utc(),
+            now: clock(),
         };
         let engine = Self {
             resolver: Resolver::new(settings.gateway.resolved()),
             store: Store::new(settings.gateway.resolved().budgets()),
             credentials: Credentials::new(policy),
             settings,
+            clock: Clock(Box::new(clock)),
             ledger: Ledger::default(),
             publisher,
             withheld,
@@ -179,18 +207,42 @@ impl Engine {
         let receptions = self.receptions(&composites);
         let late = self.trials.note(&receptions, &moved);
         changes.extend(self.swap(late));
-        let (credentials, resolver) = (&mut self.credentials, &self.resolver);
-        touched.extend(credentials.forget(|name| resolver.wanted().contains(name)));
-        for name in &touched {
-            let refusal = self.credentials.refusal(name);
-            self.ledger
-                .set(Speaker::Secret(name.clone()), refusal.into_iter().collect());
-        }
+        self.forget(&mut touched, &mut changes);
+        self.say_of(&touched);
         self.publish(&touched, changes, now);
         self.make_room(now);
         let withheld: Vec<_> = self.withheld.iter().map(|(key, _)| key.clone()).collect();
         self.look_for_the_guilty(&withheld, now);
         self.tell(&gone)
+    }
+
+    /// Lets go of credentials that are held for nobody. Who might not name one may, now that nothing is known of it.
+    fn forget(&mut self, touched: &mut BTreeSet<CredentialName>, changes: &mut Changes) {
+        let (credentials, resolver) = (&mut self.credentials, &self.resolver);
+        let gone = credentials.forget(|name| resolver.wanted().contains(name));
+        if !gone.is_empty() {
+            touched.extend(gone);
+            changes.extend(self.resolve(Judged::default(), touched));
+        }
+    }
+
+    /// Says what there is to say of credentials.
+    fn say_of(&mut self, credentials: &BTreeSet<CredentialName>) {
+        for name in credentials {
+            let findings = self.credentials.findings(name);
+            self.ledger.set(Speaker::Secret(name.clone()), findings);
+        }
+    }
+
+    /// Judges credentials anew of which a date has passed.
+    fn look_at_dates(&mut self, now: Instant) {
+        let mut touched = BTreeSet::new();
+        self.credentials.look((self.clock.0)(), &mut touched);
+        if !touched.is_empty() {
+            let changes = self.resolve(Judged::default(), &touched);
+            self.say_of(&touched);
+            self.publish(&touched, changes, now);
+        }
     }
 
     /// What the proxies make of resources as they stand; those that are withheld they would refuse.
@@ -271,7 +323,7 @@ impl Engine {
             return;
         };
         let mut findings = entry.findings;
-        findings.extend(self.credentials.set(secret, touched));
+        findings.extend(self.credentials.set(secret, (self.clock.0)(), touched));
         step.say(entry.object_ref, findings);
     }
 
@@ -344,7 +396,7 @@ impl Engine {
         });
         let rotation = Rotation {
             at: now,
-            time: OffsetDateTime::now_utc(),
+            time: (self.clock.0)(),
         };
         // What was never published is not to be waited for.
         let snapshot = self.publisher.snapshot();
@@ -410,8 +462,10 @@ impl Engine {
         self.tell(&BTreeSet::new())
     }
 
-    /// Goes on with what takes time: takes off what lingered long enough, and looks for objects that are to blame.
+    /// Goes on with what takes time: judges dates that have passed, takes off what lingered long enough, and looks for
+    /// objects that are to blame.
     pub fn go_on(&mut self, now: Instant) -> Vec<News> {
+        self.look_at_dates(now);
         let receptions = self.receptions(&self.trials.keys(now));
         let swaps = self.trials.go_on(receptions, now);
         self.serve(swaps, now);
@@ -470,8 +524,13 @@ impl Engine {
     /// When to call [`Self::go_on`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let trials = self.trials.next_deadline(Instant::now());
-        [self.publisher.next_deadline(), trials]
+        let now = Instant::now();
+        let trials = self.trials.next_deadline(now);
+        let dates = self.credentials.next_look().map(|at| {
+            let left = Duration::try_from(at - (self.clock.0)());
+            now + left.unwrap_or_default().min(GLANCE)
+        });
+        [self.publisher.next_deadline(), trials, dates]
             .into_iter()
             .flatten()
             .min()
@@ -506,6 +565,7 @@ impl Engine {
             publications: self.publisher.generation(),
             gateways: self.resolver.gateways().clone(),
             credentials: self.credentials.records().clone(),
+            wanted: self.resolver.wanted().clone(),
             rotations: self.rotations.clone(),
             usage: std::iter::once(self.store.usage())
                 .chain(self.resolver.usage())

@@ -23,4 +23,5 @@ pub mod source;
 pub mod translate;
 pub mod trial;
 pub mod valid;
+pub mod vital;
 pub mod xds;

@@ -1,6 +1,8 @@
 //! What the engine shows as `/api/status`, `certs` and `check` say it.
 
-use std::collections::BTreeMap;
+mod holders;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use sealgate_model::budget::{BudgetItem, Usage};
 use sealgate_model::{Code, CredentialName, Finding, Severity};
@@ -8,15 +10,17 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::admin::status::{
-    BudgetStatus, CredentialStatus, FindingStatus, GatewayStatus, HeldBy, OnDemandStatus, ProxyStatus,
-    SourceStatus, Status, TypeStatus, WatchStatus,
+    BudgetStatus, CredentialStatus, FindingStatus, GatewayStatus, HeldState, OnDemandStatus,
+    ProxyRefusalStatus, ProxyStatus, SourceStatus, Status, TypeStatus, WatchStatus,
 };
 use crate::credential::{CertificateFacts, Credential, CredentialOutcome};
 use crate::credentials::CredentialRecord;
 use crate::engine::View;
 use crate::snapshot::TypeUrl;
 use crate::source::health::{Health, WatchHealth};
-use crate::xds::proxies::{Proxies, Proxy};
+use crate::xds::proxies::{ByNode, Proxies, Proxy};
+
+use self::holders::Holders;
 
 type Nodes = BTreeMap<String, Proxy>;
 
@@ -29,7 +33,9 @@ pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
         unknown: counts.unknown(),
         taken_back: counts.taken_back(),
     };
-    let proxies = &proxies.list();
+    let (proxies, refused) = (&proxies.list(), &proxies.refusals().by_node());
+    let holders = Holders::new(proxies, refused);
+    let credentials = described(view, &holders);
     Status {
         synced: view.synced,
         source: source(health),
@@ -42,11 +48,12 @@ pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
                 servers: gateway.described.clone(),
             })
             .collect(),
-        credentials: credentials(view, proxies),
         proxies: proxies
             .iter()
-            .map(|(node, proxy)| proxy_status(node, proxy))
+            .map(|(node, proxy)| proxy_status(node, proxy, &credentials))
             .collect(),
+        credentials,
+        proxy_refusals: proxy_refusals(proxies, refused),
         on_demand,
         budgets: budgets(view),
         refusals: view
@@ -85,13 +92,49 @@ fn budgets(view: &View) -> Vec<BudgetStatus> {
     all.collect()
 }
 
-/// Every credential.
+/// Every credential, as nobody holds it.
 #[must_use]
-pub fn credentials(view: &View, proxies: &Nodes) -> Vec<CredentialStatus> {
-    let records = view.credentials.iter();
-    records
-        .map(|(name, record)| credential(view, name, record, proxies))
-        .collect()
+pub fn credentials(view: &View) -> Vec<CredentialStatus> {
+    described(view, &Holders::default())
+}
+
+/// Every credential that there is or was a Secret of, or that a Gateway names.
+fn described(view: &View, holders: &Holders<'_>) -> Vec<CredentialStatus> {
+    let known = view.credentials.iter();
+    let known = known.map(|(name, record)| (name, credential(view, name, record, holders)));
+    let named = view
+        .wanted
+        .iter()
+        .filter(|name| !view.credentials.contains_key(*name));
+    let mut all: BTreeMap<_, _> = known.collect();
+    all.extend(named.map(|name| (name, missing(name))));
+    all.into_values().collect()
+}
+
+/// What connected proxies refuse, each resource by itself where that is known.
+fn proxy_refusals(proxies: &Nodes, refused: &ByNode) -> Vec<ProxyRefusalStatus> {
+    let single = refused
+        .iter()
+        .map(|((node, (kind, name)), refused)| ProxyRefusalStatus {
+            node: node.clone(),
+            r#type: kind.short().to_owned(),
+            name: Some(name.to_string()),
+            version: refused.version.as_deref().map(str::to_owned),
+            reason: refused.reason.clone(),
+        });
+    let connected = proxies.iter().filter(|(_, proxy)| proxy.streams > 0);
+    let types = connected.flat_map(|(node, proxy)| proxy.refused.iter().map(move |said| (node, said)));
+    let is_known =
+        |node: &str, kind: TypeUrl| refused.keys().any(|(own, (of, _))| own == node && *of == kind);
+    let several = types
+        .filter(|(node, (kind, _))| !is_known(node, **kind))
+        .map(|(node, (kind, reason))| ProxyRefusalStatus {
+            node: node.clone(),
+            r#type: kind.short().to_owned(),
+            reason: reason.clone(),
+            ..ProxyRefusalStatus::default()
+        });
+    single.chain(several).collect()
 }
 
 /// One finding.
@@ -115,7 +158,7 @@ fn credential(
     view: &View,
     name: &CredentialName,
     record: &CredentialRecord,
-    proxies: &Nodes,
+    holders: &Holders<'_>,
 ) -> CredentialStatus {
     let (state, reason, message) = match record.outcome() {
         Some(CredentialOutcome::Ready(_)) => ("ready", None, None),
@@ -127,22 +170,48 @@ fn credential(
     let mut status = CredentialStatus {
         name: name.to_string(),
         state: state.to_owned(),
-        kind: if name.is_bundle() {
-            "trustBundle"
-        } else {
-            "keyPair"
-        }
-        .to_owned(),
+        kind: kind(name).to_owned(),
         reason: reason.map(|code| code.as_str().to_owned()),
         message,
         served: record.good.is_some(),
+        warnings: warnings(record),
         ..CredentialStatus::default()
     };
     if let Some(good) = &record.good {
         describe(good, &mut status);
-        confirm(view, name, proxies, &mut status);
+        if let Some(rotation) = view.rotations.get(name) {
+            status.last_rotated = rotation.time.format(&Rfc3339).ok();
+            holders.tell(name, rotation.at, &mut status);
+        }
     }
     status
+}
+
+/// One that a Gateway names, and of which there is no Secret.
+fn missing(name: &CredentialName) -> CredentialStatus {
+    CredentialStatus {
+        name: name.to_string(),
+        state: "pending".to_owned(),
+        kind: kind(name).to_owned(),
+        reason: Some(Code::CredentialNotReady.as_str().to_owned()),
+        message: Some("there is no such Secret".to_owned()),
+        ..CredentialStatus::default()
+    }
+}
+
+fn kind(name: &CredentialName) -> &'static str {
+    if name.is_bundle() {
+        "trustBundle"
+    } else {
+        "keyPair"
+    }
+}
+
+/// Each code once.
+fn warnings(record: &CredentialRecord) -> Vec<String> {
+    let codes = record.warnings().iter().map(|finding| finding.code);
+    let codes: BTreeSet<_> = codes.collect();
+    codes.into_iter().map(|code| code.as_str().to_owned()).collect()
 }
 
 fn describe(good: &Credential, status: &mut CredentialStatus) {
@@ -165,42 +234,27 @@ fn describe(good: &Credential, status: &mut CredentialStatus) {
     status.key_type = Some(soonest.key_type.clone());
 }
 
-/// Which proxies hold it, and how long the slowest connected one took. The wire's version is the resource's own.
-fn confirm(view: &View, name: &CredentialName, proxies: &Nodes, status: &mut CredentialStatus) {
-    let Some(rotation) = view.rotations.get(name) else {
-        return;
-    };
-    status.last_rotated = rotation.time.format(&Rfc3339).ok();
-    let canonical = name.to_string();
-    let mut slowest = None;
-    for (node, proxy) in proxies {
-        let subscribed = proxy.held.get(&TypeUrl::Secret);
-        let subscribed = subscribed.and_then(|held| held.get(canonical.as_str()));
-        let asked_for = proxy.on_demand.get(canonical.as_str());
-        // In both ways: whichever is behind.
-        let both = || subscribed.into_iter().chain(asked_for);
-        let Some(held) = both().min_by_key(|held| (held.refused.is_none(), held.since >= rotation.at)) else {
-            continue;
-        };
-        status.proxies.push(HeldBy {
-            node: node.clone(),
-            version: Some(held.version.to_string()),
-            refused: held.refused.clone(),
-        });
-        for held in both().filter(|held| proxy.streams > 0 && !held.asked) {
-            slowest = slowest.max(held.since.checked_duration_since(rotation.at));
-        }
+/// The worst of its certificates, or of all that it refuses.
+fn state(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> HeldState {
+    if proxy.streams == 0 {
+        return HeldState::Gone;
     }
-    status.rotation_ms = slowest.map(|took| took.as_secs_f64() * 1000.0);
+    if !proxy.refused.is_empty() {
+        return HeldState::Refused;
+    }
+    let held = credentials.iter().flat_map(|credential| &credential.proxies);
+    let own = held.filter(|held| held.node == node).map(|held| held.state);
+    own.max().unwrap_or_default()
 }
 
-fn proxy_status(node: &str, proxy: &Proxy) -> ProxyStatus {
+fn proxy_status(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> ProxyStatus {
     let types = TypeUrl::ALL
         .into_iter()
         .filter(|kind| proxy.held.contains_key(kind) || proxy.refused.contains_key(kind));
     ProxyStatus {
         node: node.to_owned(),
         connected: proxy.streams > 0,
+        state: state(node, proxy, credentials),
         types: types
             .map(|kind| TypeStatus {
                 r#type: kind.short().to_owned(),

@@ -219,6 +219,15 @@ impl Snapshot {
         self.of(kind).get(name)
     }
 
+    /// The resources of this kind alone: for who compares with it later, and must not keep the private keys that were served
+    /// then.
+    #[must_use]
+    pub fn only(&self, kind: TypeUrl) -> Self {
+        let mut only = Self::default();
+        only.types[kind as usize] = self.of(kind).clone();
+        only
+    }
+
     /// The names of a kind, in order.
     pub fn names(&self, kind: TypeUrl) -> impl Iterator<Item = &Arc<str>> {
         self.of(kind).keys()

@@ -231,6 +231,15 @@ fn every_flag_of_run_has_a_variable() {
 }
 
 #[test]
+fn a_level_that_there_is_not_is_refused() {
+    let site = Site::new();
+    for wrong in ["inof", "verbose", "info,sealgate_agent=loud"] {
+        let mut command = site.command(RUN);
+        is_refused(&output(command.env("SEALGATE_LOG", wrong)), "SEALGATE_LOG", wrong);
+    }
+}
+
+#[test]
 fn a_variable_says_yes_as_people_do() {
     let site = Site::new();
     for (value, code) in [

@@ -70,6 +70,14 @@ impl Authority {
     /// # Errors
     /// The library's.
     pub fn leaf(&self, names: &[&str]) -> Result<Leaf> {
+        self.leaf_with(names, |_| ())
+    }
+
+    /// The same, changed.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn leaf_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Result<Leaf> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         params.serial_number = Some(SerialNumber::from(serial));
@@ -77,6 +85,7 @@ impl Authority {
         params
             .distinguished_name
             .push(rcgen::DnType::CommonName, *names.first().unwrap_or(&"leaf"));
+        change(&mut params);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Leaf {

@@ -75,6 +75,16 @@ impl Drop for Paused {
 pub struct Envoy(Running);
 
 impl Envoy {
+    /// Lets it stand still (SIGSTOP) for as long as the value lives.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn pause(&self) -> Result<Paused> {
+        let envoy = Pid::from_child(&self.0.0);
+        kill_process(envoy, Signal::STOP)?;
+        Ok(Paused(envoy))
+    }
+
     /// Its resident memory, in bytes.
     ///
     /// # Errors
@@ -373,23 +383,65 @@ impl Site {
     /// # Errors
     /// It does not get ready.
     pub async fn start_envoy(&mut self, edit: impl FnOnce(String, &Self) -> String) -> Result<()> {
+        let text = edit(self.bootstrap("edge-1", self.envoy_admin)?, self);
+        self.envoy = Some(Envoy::start(self.folder.path(), &text, self.envoy_admin).await?);
+        Ok(())
+    }
+
+    /// Starts one more Envoy, of this node id; its files are in a folder of that name.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub async fn another_envoy(&self, node: &str, edit: impl FnOnce(String) -> String) -> Result<Envoy> {
+        let (folder, admin) = (self.folder.path().join(node), free_port()?);
+        fs::create_dir_all(&folder)?;
+        Envoy::start(&folder, &edit(self.bootstrap(node, admin)?), admin).await
+    }
+
+    fn bootstrap(&self, node: &str, admin: u16) -> Result<String> {
         let bootstrap = self.sealgate(&[
             "bootstrap",
             "--socket",
             &self.socket().display().to_string(),
             "--admin-port",
-            &self.envoy_admin.to_string(),
+            &admin.to_string(),
             "--node-id",
-            "edge-1",
+            node,
         ])?;
         ensure!(
             bootstrap.status.success(),
             "bootstrap: {}",
             String::from_utf8_lossy(&bootstrap.stderr)
         );
-        let text = edit(String::from_utf8(bootstrap.stdout)?, self);
-        self.envoy = Some(Envoy::start(self.folder.path(), &text, self.envoy_admin).await?);
-        Ok(())
+        Ok(String::from_utf8(bootstrap.stdout)?)
+    }
+
+    /// The agent's process id.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn agent_id(&self) -> Result<u32> {
+        Ok(self.running_agent()?.0.id())
+    }
+
+    /// `sealgate certs` of the running agent: its exit status, and what it prints.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn certs(&self, flags: &[&str]) -> Result<(Option<i32>, String)> {
+        let admin = format!("127.0.0.1:{}", self.admin);
+        let output = self.sealgate(&[&["certs", "--admin", &admin], flags].concat())?;
+        Ok((output.status.code(), String::from_utf8(output.stdout)?))
+    }
+
+    /// The agent's metrics.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(client::fetch_plain(self.admin, "localhost", "/metrics")
+            .await?
+            .body)
     }
 
     /// Kills Envoy (SIGKILL).

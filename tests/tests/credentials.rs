@@ -9,12 +9,11 @@ use sealgate_tests::corpus::{self, CorpusCase, Material, Taken};
 use sealgate_tests::exhibition::Exhibition;
 
 /// Why we refuse what Envoy takes: all reasons there are.
-const ON_PURPOSE: [&str; 6] = [
+const ON_PURPOSE: [&str; 5] = [
     "bad-block",
     "chain-limit",
     "compressed-point",
     "foreign-list",
-    "several-keys",
     "unchecked-list",
 ];
 /// Why a client is not let in by a bundle that is as its owner wants it.

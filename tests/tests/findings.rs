@@ -16,9 +16,15 @@ use tempfile::TempDir;
 const PAGE: &str = include_str!("../../agent/docs/findings.md");
 /// What stands beside every instance.
 const SITE: [&str; 2] = ["site.yaml", "good"];
-/// Said of what was there and is gone, by a proxy, or of what should have been refused before: no directory that is read
+/// Said of what was there and is gone, of what is about to expire, by a proxy, or of what should have been refused before: no directory that is read
 /// once can show it.
-const NEEDS_TIME: [&str; 3] = ["deleted", "invalid-for-proxy", "refused-by-proxy"];
+const NEEDS_TIME: [&str; 5] = [
+    "deleted",
+    "expires-soon",
+    "invalid-for-proxy",
+    "refused-by-proxy",
+    "trust-fallback",
+];
 /// Codes that are said if one asks for them.
 const FLAGS: [(&str, &str); 10] = [
     ("strict-name", "--strict-names"),

@@ -80,9 +80,12 @@ impl Pushes {
     /// The version that Envoy holds of a name, and why it refused a later one.
     fn held(&self, name: &str) -> Held {
         let proxies = self.0.proxies.list();
-        let held = proxies
-            .get("edge-1")
-            .and_then(|proxy| proxy.held.get(&TypeUrl::Secret)?.get(name));
+        let held = proxies.get("edge-1").and_then(|proxy| {
+            proxy
+                .held
+                .get(&TypeUrl::Secret)?
+                .get(format!("ns/{name}").as_str())
+        });
         held.map_or((None, None), |held| {
             (Some(Arc::clone(&held.version)), held.refused.clone())
         })

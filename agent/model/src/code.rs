@@ -118,7 +118,8 @@ codes! {
         TooLarge = "too-large" [Error]:
             "a chain above 64 KB or a bundle above 1 MB" => "clients take no larger chain; remove what is not needed";
         EncryptedKey = "encrypted-key" [Error]: "the key asks for a password" => "`openssl pkey -in KEY -out KEY`";
-        SeveralKeys = "several-keys" [Error]: "more than one private key" => "leave the certificate's own";
+        SeveralKeys = "several-keys" [Error]:
+            "several private keys, and not exactly one belongs to the certificate" => "leave the certificate's own";
         BadKey = "bad-key" [Error]: "the key cannot be read" => "write it again";
         UnsupportedKey = "unsupported-key" [Error]:
             "an algorithm, size or curve that Envoy refuses"
@@ -136,14 +137,22 @@ codes! {
             => "renew it";
         StrictName = "strict-name" [Error]: "`--strict-names`" => "rename it";
         Deleted = "deleted" [Error]:
-            "a Gateway names a Secret that is gone; the last good version is served on"
+            "a Gateway names a Secret that is gone, or that holds no certificate any more; the last good version is \
+             served on"
             => "bring it back, or change the Gateway";
+        TrustFallback = "trust-fallback" [Warning]:
+            "`NAME-cacert` is gone, and `ca.crt` of `NAME` is trusted in its place"
+            => "bring it back, or take `ca.crt` out of `NAME`";
         EmptyValues = "empty-values" []:
             "not there yet: the values are empty" => "whoever made the Secret will fill it";
+        ExpiresSoon = "expires-soon" [Warning]:
+            "the last tenth of the life of a certificate, CA, revocation list or OCSP staple has begun, or its last 30 \
+             days" => "renew it";
         NeverServedType = "never-served-type" []: "a service account's token or a Helm release" => "nothing";
         NoCertificateKeys = "no-certificate-keys" []: "holds no certificate" => "nothing";
-        NotYetValid = "not-yet-valid" [Warning]:
-            "the certificate's time has not come" => "check the clock of whoever issued it";
+        NotYetValid = "not-yet-valid" [Error, Warning]:
+            "the time of the certificate, or of all CAs of a bundle, has not come; an error with `--refuse-expired`, \
+             until it comes" => "check the clock of whoever issued it";
         WeakSignature = "weak-signature" [Warning]: "MD5 or SHA-1, which clients refuse" => "issue it again";
         ChainOrder = "chain-order" [Warning]: "the leaf is not first; it is served first" => "nothing";
         StapleDropped = "staple-dropped" [Warning]:
@@ -207,7 +216,8 @@ codes! {
             => "the message names the field and its rule; tell us, for the object should have been refused";
         RefusedByProxy = "refused-by-proxy" [Error]:
             "Envoy refuses what was made of it, and goes on with what it has; everything else reaches it"
-            => "the message has Envoy's reason; tell us, for it should have been refused before";
+            => "the message has Envoy's reason; unless it is the machine's, such as a port that cannot be bound, tell us, for \
+                it should have been refused before";
     }
     VirtualServices {
         BehindOthers = "behind-others" [Warning]:
@@ -317,6 +327,23 @@ codes! {
             "the new path does not begin with a slash" => "[begin with one](#slash-missing)";
         ZeroWeight = "zero-weight" [Warning, Info]:
             "a destination gets no request, or every one against its weight" => "[give it a weight](#zero-weight)";
+    }
+}
+
+impl Code {
+    /// Whether it may come to be so without anybody's change, so that whoever wrote the object has to be told, be it a
+    /// warning.
+    #[must_use]
+    pub fn comes_by_itself(self) -> bool {
+        matches!(
+            self,
+            Self::Expired
+                | Self::ExpiresSoon
+                | Self::CaExpired
+                | Self::CrlExpired
+                | Self::StapleDropped
+                | Self::TrustFallback
+        )
     }
 }
 

@@ -82,7 +82,7 @@ fn document(line: usize, text: Option<&str>) -> Option<(usize, &str)> {
         .map(|text| (line, text))
 }
 
-fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mut Entries) {
+fn objects(file: &ObjectRef, mut value: Value, namespaces: &Namespaces, entries: &mut Entries) {
     let text = |key: &str| {
         value
             .get(key)
@@ -98,11 +98,12 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
         return entries.push(refused(file.clone(), Code::NotAnObject, None, message));
     }
     if kind.ends_with("List")
-        && let Some(items) = value.get("items").and_then(Value::as_array)
+        && let Some(items) = value.get_mut("items").and_then(Value::as_array_mut)
     {
-        items
-            .iter()
-            .for_each(|item| objects(file, item.clone(), namespaces, entries));
+        // Moved, not copied: there may be Secrets among them.
+        for item in std::mem::take(items) {
+            objects(file, item, namespaces, entries);
+        }
         return;
     }
     if kind == "List" {
@@ -129,6 +130,7 @@ fn objects(file: &ObjectRef, value: Value, namespaces: &Namespaces, entries: &mu
     let meta = match meta(&value, kind, namespaces) {
         Ok(meta) => meta,
         Err(message) => {
+            decode::wipe(&mut value);
             return entries.push(refused(
                 file.clone(),
                 Code::InvalidObject,

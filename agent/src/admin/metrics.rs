@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::status::{BudgetStatus, CredentialStatus, OnDemandStatus, Status};
+use super::status::{BudgetStatus, CredentialStatus, HeldState, OnDemandStatus, ProxyRefusalStatus, Status};
 
 type Float = Gauge<f64, AtomicU64>;
 
@@ -26,6 +26,26 @@ struct StateLabels {
     name: String,
     state: String,
     reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HolderLabels {
+    name: String,
+    kind: String,
+    state: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NodeLabels {
+    node: String,
+    state: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    node: String,
+    r#type: String,
+    name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +70,9 @@ pub(super) fn render(status: &Status) -> String {
     let mut registry = Registry::with_prefix("sealgate");
     source(&mut registry, status);
     credentials(&mut registry, &status.credentials);
+    holders(&mut registry, &status.credentials);
+    proxies(&mut registry, status);
+    proxy_refusals(&mut registry, &status.proxy_refusals);
     on_demand(&mut registry, &status.on_demand);
     findings(&mut registry, status);
     budgets(&mut registry, &status.budgets);
@@ -136,6 +159,77 @@ fn credentials(registry: &mut Registry, credentials: &[CredentialStatus]) {
         "From publication to the slowest proxy's confirmation, last rotation",
         rotations,
     );
+}
+
+/// By certificate how many proxies are in each state; one series for each certificate and proxy would be millions.
+fn holders(registry: &mut Registry, credentials: &[CredentialStatus]) {
+    let holders = Family::<HolderLabels, Gauge>::default();
+    for credential in credentials.iter().filter(|own| own.served) {
+        for state in HeldState::ALL {
+            let labels = HolderLabels {
+                name: credential.name.clone(),
+                kind: credential.kind.clone(),
+                state: state.as_str().to_owned(),
+            };
+            let count = credential.proxies.iter().filter(|held| held.state == state);
+            holders.get_or_create(&labels).set(amount(count.count()));
+        }
+    }
+    registry.register(
+        "credential_proxies",
+        "Proxies that have a certificate as it is served, or do not, by state",
+        holders,
+    );
+}
+
+/// By proxy what it is in, and how many of its certificates are in each state.
+fn proxies(registry: &mut Registry, status: &Status) {
+    let states = Family::<NodeLabels, Gauge>::default();
+    let held = Family::<NodeLabels, Gauge>::default();
+    for proxy in &status.proxies {
+        let labels = |state: HeldState| NodeLabels {
+            node: proxy.node.clone(),
+            state: state.as_str().to_owned(),
+        };
+        states.get_or_create(&labels(proxy.state)).set(1);
+        HeldState::ALL
+            .into_iter()
+            .for_each(|state| drop(held.get_or_create(&labels(state))));
+    }
+    for own in status.credentials.iter().flat_map(|own| &own.proxies) {
+        let labels = NodeLabels {
+            node: own.node.clone(),
+            state: own.state.as_str().to_owned(),
+        };
+        held.get_or_create(&labels).inc();
+    }
+    registry.register("proxy_state", "1 for the state that a proxy is in", states);
+    registry.register(
+        "proxy_credentials",
+        "Certificates that a proxy has as they are served, or does not, by state",
+        held,
+    );
+}
+
+fn proxy_refusals(registry: &mut Registry, refusals: &[ProxyRefusalStatus]) {
+    let family = Family::<RefusalLabels, Gauge>::default();
+    for refusal in refusals {
+        let labels = RefusalLabels {
+            node: refusal.node.clone(),
+            r#type: refusal.r#type.clone(),
+            name: refusal.name.clone().unwrap_or_default(),
+        };
+        family.get_or_create(&labels).set(1);
+    }
+    registry.register(
+        "proxy_refusals",
+        "1 for a resource that a connected proxy refuses now",
+        family,
+    );
+}
+
+fn amount(count: usize) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 fn on_demand(registry: &mut Registry, status: &OnDemandStatus) {

@@ -24,6 +24,9 @@ pub struct Status {
     /// What namespaces use of what all share.
     #[serde(default)]
     pub budgets: Vec<BudgetStatus>,
+    /// What connected proxies refuse now.
+    #[serde(default)]
+    pub proxy_refusals: Vec<ProxyRefusalStatus>,
     /// What was refused or is doubtful, and why.
     pub refusals: Vec<FindingStatus>,
 }
@@ -112,22 +115,76 @@ pub struct CredentialStatus {
     pub version: Option<String>,
     /// When the served version replaced another one (or first came).
     pub last_rotated: Option<String>,
-    /// How long the slowest proxy took to confirm the served version, in milliseconds.
+    /// How long the slowest proxy took to confirm the served version, in milliseconds: of those that asked for it when it
+    /// was published, and have confirmed it.
     pub rotation_ms: Option<f64>,
-    /// The proxies that hold it.
+    /// What its dates give reason to say: codes of findings.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// The proxies that hold it, or should.
     pub proxies: Vec<HeldBy>,
 }
 
-/// A proxy that confirmed a version of a credential.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What a proxy has of what it should have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HeldState {
+    /// It confirmed the served version.
+    #[default]
+    Current,
+    /// It has not confirmed it yet.
+    Behind,
+    /// It refused it.
+    Refused,
+    /// It is not connected.
+    Gone,
+}
+
+impl HeldState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Current, Self::Behind, Self::Refused, Self::Gone];
+
+    /// The same word as in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Behind => "behind",
+            Self::Refused => "refused",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// What a proxy has of a credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldBy {
     /// Its node id.
     pub node: String,
-    /// The version that it confirmed last.
+    /// What that means.
+    #[serde(default)]
+    pub state: HeldState,
+    /// The version that it confirmed last; none if it never had one.
     pub version: Option<String>,
     /// What it said if it refused the last one.
     pub refused: Option<String>,
+}
+
+/// A resource that a connected proxy refuses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyRefusalStatus {
+    /// The proxy's node id.
+    pub node: String,
+    /// `Listener`, `Cluster`, ...
+    pub r#type: String,
+    /// The resource; none where the proxy refused several at once.
+    pub name: Option<String>,
+    /// Which version of it.
+    pub version: Option<String>,
+    /// What the proxy said.
+    pub reason: String,
 }
 
 /// One proxy.
@@ -138,6 +195,10 @@ pub struct ProxyStatus {
     pub node: String,
     /// Whether a stream of it is open.
     pub connected: bool,
+    /// Whether it has everything that it asks for, as far as the agent knows: the worst of its certificates, or `refused` if it
+    /// refuses anything else.
+    #[serde(default)]
+    pub state: HeldState,
     /// What it confirmed, per type.
     pub types: Vec<TypeStatus>,
 }

@@ -1,40 +1,61 @@
 //! `sealgate certs`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde::Serialize;
 use tokio::net::TcpStream;
 
 use super::{Conclusion, folder, print};
-use crate::admin::status::{CredentialStatus, Status};
+use crate::admin::status::{CredentialStatus, HeldBy, HeldState, ProxyRefusalStatus, Status};
 use crate::args::CertsArgs;
+use crate::one_line::in_one_line;
 use crate::report;
 
+/// What there is to say, the worst first.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CertsReport {
+    proxy_refusals: Vec<ProxyRefusalStatus>,
+    credentials: Vec<CredentialStatus>,
+}
+
 pub(super) fn main(args: &CertsArgs) -> Result<Conclusion> {
-    let credentials = match &args.dir {
-        Some(dir) => report::credentials(&folder::load(dir, &args.gateway)?.view(), &BTreeMap::new()),
+    let report = match &args.dir {
+        Some(dir) => CertsReport {
+            proxy_refusals: Vec::new(),
+            credentials: report::credentials(&folder::load(dir, &args.gateway)?.view()),
+        },
         None => {
-            tokio::runtime::Builder::new_current_thread()
+            let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
-                .build()?
-                .block_on(ask(&args.admin))?
-                .credentials
+                .build()?;
+            let status = runtime.block_on(ask(&args.admin))?;
+            CertsReport {
+                proxy_refusals: status.proxy_refusals,
+                credentials: status.credentials,
+            }
         }
     };
     if args.json {
-        print(&(json!({ "credentials": credentials }).to_string() + "\n"))?;
+        print(&(serde_json::to_string(&report)? + "\n"))?;
     } else {
-        print(&text(&credentials)?)?;
+        print(&text(&report)?)?;
     }
-    Ok(if credentials.is_empty() {
-        Conclusion::No
-    } else {
+    Ok(conclusion(&report))
+}
+
+/// Whether something is served, and nothing of it is refused, be it by us or by a proxy.
+fn conclusion(report: &CertsReport) -> Conclusion {
+    let serves = report.credentials.iter().any(|own| own.served);
+    let refuses = report.credentials.iter().any(|own| own.state == "refused");
+    if serves && !refuses && report.proxy_refusals.is_empty() {
         Conclusion::Good
-    })
+    } else {
+        Conclusion::No
+    }
 }
 
 async fn ask(admin: &str) -> Result<Status> {
@@ -58,44 +79,62 @@ async fn ask(admin: &str) -> Result<Status> {
     serde_json::from_slice(&body).with_context(doing)
 }
 
-fn text(credentials: &[CredentialStatus]) -> Result<String> {
+fn text(report: &CertsReport) -> Result<String> {
     let mut text = String::new();
-    for own in credentials {
-        let reason = own
-            .reason
-            .as_ref()
-            .map(|reason| format!(" ({reason})"))
-            .unwrap_or_default();
-        writeln!(text, "{}  {}{reason}", own.name, own.state)?;
-        let mut line = |name: &str, value: Option<String>| match value {
-            Some(value) if !value.is_empty() => writeln!(text, "    {name:<14}{value}"),
-            _ => Ok(()),
+    for own in &report.proxy_refusals {
+        let (node, kind) = (in_one_line(&own.node), &own.r#type);
+        let name = own.name.as_deref().map(in_one_line).unwrap_or_default();
+        writeln!(text, "{node} refuses {kind} {name}: {}", in_one_line(&own.reason))?;
+    }
+    for own in &report.credentials {
+        let reasons = own.reason.iter().chain(&own.warnings);
+        let reasons = reasons.map(String::as_str).collect::<Vec<_>>().join(", ");
+        let reasons = if reasons.is_empty() {
+            reasons
+        } else {
+            format!(" ({reasons})")
         };
-        line("subject", Some(own.subjects.join("; ")))?;
-        line("names", Some(own.dns_names.join(" ")))?;
-        line("issuer", own.issuer.clone())?;
-        line("serial", own.serial.clone())?;
-        line(
-            "not after",
-            own.not_after
-                .clone()
-                .zip(own.days_left)
-                .map(|(end, days)| format!("{end} ({days} days left)")),
-        )?;
-        line("key", own.key_type.clone())?;
-        line("SHA-256", own.sha256.clone())?;
-        line("rotated", own.last_rotated.clone())?;
-        line("slowest proxy", own.rotation_ms.map(|ms| format!("{ms:.1} ms")))?;
-        line(
-            "held by",
-            Some(
-                own.proxies
-                    .iter()
-                    .map(|proxy| proxy.node.as_str())
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            ),
-        )?;
+        writeln!(text, "{}  {}{reasons}", own.name, own.state)?;
+        for (name, value) in facts(own) {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                writeln!(text, "    {name:<14}{}", in_one_line(&value))?;
+            }
+        }
+        for proxy in &own.proxies {
+            writeln!(text, "    {:<14}{}", "proxy", held_by(proxy))?;
+        }
     }
     Ok(text)
+}
+
+fn facts(own: &CredentialStatus) -> [(&'static str, Option<String>); 9] {
+    let end = own.not_after.clone().zip(own.days_left);
+    [
+        ("subject", Some(own.subjects.join("; "))),
+        ("names", Some(own.dns_names.join(" "))),
+        ("issuer", own.issuer.clone()),
+        ("serial", own.serial.clone()),
+        (
+            "not after",
+            end.map(|(end, days)| format!("{end} ({days} days left)")),
+        ),
+        ("key", own.key_type.clone()),
+        ("SHA-256", own.sha256.clone()),
+        ("rotated", own.last_rotated.clone()),
+        ("slowest proxy", own.rotation_ms.map(|ms| format!("{ms:.1} ms"))),
+    ]
+}
+
+/// `edge-1 behind: it has version 0123`.
+fn held_by(proxy: &HeldBy) -> String {
+    let version = proxy.version.as_deref().unwrap_or("none");
+    let reason = proxy.refused.as_deref().map(in_one_line).unwrap_or_default();
+    let node = in_one_line(&proxy.node);
+    let state = proxy.state.as_str();
+    match proxy.state {
+        HeldState::Current => format!("{node} {state}"),
+        HeldState::Behind => format!("{node} {state}: it has version {version}"),
+        HeldState::Refused => format!("{node} {state}: it has version {version}: {reason}"),
+        HeldState::Gone => format!("{node} {state}: it had version {version}"),
+    }
 }

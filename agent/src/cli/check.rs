@@ -1,6 +1,5 @@
 //! `sealgate check`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -52,7 +51,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
     let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
     let report = CheckReport {
         findings: findings.iter().map(report::finding).collect(),
-        credentials: report::credentials(&view, &BTreeMap::new()),
+        credentials: report::credentials(&view),
         tenancy: tenancy(&engine),
     };
     if args.json {

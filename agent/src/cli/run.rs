@@ -2,6 +2,7 @@
 
 mod bulk;
 mod follower;
+mod logging;
 mod module;
 mod source;
 mod state;
@@ -9,10 +10,10 @@ mod state;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing_subscriber::EnvFilter;
+use tokio::task::{JoinError, JoinHandle};
 
 use self::bulk::Bulk;
 use self::follower::Follower;
@@ -27,6 +28,7 @@ use crate::one_line::OneLine;
 use crate::shared::Shared;
 use crate::source::health::Health;
 use crate::translate::Settings;
+use crate::vital::Vital;
 use crate::xds::proxies::Proxies;
 use crate::xds::{self, socket};
 
@@ -38,7 +40,7 @@ const NEVER_LOGGED: [&str; 2] = ["kube_client::client=off", "kube_runtime::watch
 
 pub(super) fn main(args: &RunArgs) -> Result<Conclusion> {
     let run = Run::try_from(args)?;
-    let mut filter = EnvFilter::try_from_env("SEALGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = logging::filter()?;
     for directive in NEVER_LOGGED {
         filter = filter.add_directive(directive.parse()?);
     }
@@ -60,7 +62,8 @@ async fn serve(run: Run) -> Result<()> {
     let health = Health::default();
     let (sender, events) = mpsc::unbounded_channel();
     let demand = CredentialDemand::default();
-    let tell = source::start(&run, sender, demand.follow(), &health).await?;
+    let vital = Vital::default();
+    let tell = source::start(&run, sender, demand.follow(), &health, &vital).await?;
     let config = socket::SocketConfig {
         path: std::path::absolute(&run.socket)?,
         mode: run.socket_mode,
@@ -90,18 +93,21 @@ async fn serve(run: Run) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     let until =
         |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
-    if let Some(address) = run.admin {
-        let serving = admin::bind(address)
-            .await
-            .with_context(|| format!("--admin {address}"))?;
-        let hosts = run.admin_hosts.clone();
-        tokio::spawn(admin::serve(
-            serving,
-            shared.clone(),
-            hosts,
-            until(stopped.clone()),
-        ));
-    }
+    let admin = match run.admin {
+        Some(address) => {
+            let serving = admin::bind(address)
+                .await
+                .with_context(|| format!("--admin {address}"))?;
+            let (shared, hosts) = (shared.clone(), run.admin_hosts.clone());
+            Some(tokio::spawn(admin::serve(
+                serving,
+                shared,
+                hosts,
+                until(stopped.clone()),
+            )))
+        }
+        None => None,
+    };
     let (synced, first) = oneshot::channel();
     let follower = Follower {
         engine,
@@ -134,13 +140,39 @@ async fn serve(run: Run) -> Result<()> {
     });
     // On a worker: it wakes the streams' tasks, which run where it did, without a detour over another thread.
     let following = tokio::spawn(follower.run());
-    tokio::select! {
-        _ = following => tracing::error!("the source has ended"),
-        () = interrupted() => tracing::info!("stopping"),
-        ended = &mut serving => return Ok(ended??),
-    }
+    let result = tokio::select! {
+        ended = following => Err(unasked("the source", ended)),
+        ended = ended(admin) => Err(unasked("the admin interface", ended)),
+        ended = &mut serving => return Err(match ended {
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(())) => unasked("the socket", Ok(())),
+            Err(error) => unasked("the socket", Err(error)),
+        }),
+        what = vital.failed() => Err(anyhow!("{what} has failed")),
+        () = interrupted() => {
+            tracing::info!("stopping");
+            Ok(())
+        }
+    };
     stop.send_replace(true);
-    Ok(serving.await??)
+    serving.await??;
+    result
+}
+
+/// Never, if there is no such task.
+async fn ended(task: Option<JoinHandle<()>>) -> Result<(), JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What was to go on for as long as the agent does has ended, or panicked. Whoever supervises the agent starts it anew.
+fn unasked(what: &str, ended: Result<(), JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(()) => anyhow!("{what} has ended"),
+        Err(error) => anyhow!("{what} has failed: {error}"),
+    }
 }
 
 async fn interrupted() {

@@ -3,13 +3,13 @@
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::SignatureVerificationAlgorithm;
 use sealgate_model::Code;
-use time::format_description::well_known::Rfc3339;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::certificate::{self, CertificateFacts};
-use super::{CredentialError, CredentialPolicy, TrustBundle, Warnings, der, pair, pem, strict};
+use super::lifetime::Lifetime;
+use super::{CredentialError, TrustBundle, Warnings, der, pair, pem, strict};
 
 /// Far beyond any real bundle (the public web's is 0.2 MB).
 const LARGEST_BUNDLE: usize = 1024 * 1024;
@@ -21,7 +21,6 @@ pub(super) type SecretField<'a> = (&'a str, &'a [u8]);
 pub(super) fn read(
     (field, bytes): SecretField<'_>,
     crl: Option<SecretField<'_>>,
-    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
 ) -> Result<TrustBundle, CredentialError> {
     if bytes.len() > LARGEST_BUNDLE {
@@ -39,60 +38,21 @@ pub(super) fn read(
             facts.push(own);
         }
     }
-    check_dates(&facts, field, policy, warnings)?;
     let mut lists = lists_among(bytes)?;
     if let Some((_, bytes)) = crl {
         lists.extend(self::lists(bytes)?);
     }
-    let crl = (!lists.is_empty())
-        .then(|| {
-            revocations(
-                &lists,
-                crl.map_or(field, |(field, _)| field),
-                &certificates,
-                policy,
-                warnings,
-            )
-        })
+    let field = crl.map_or(field, |(field, _)| field);
+    let revocations = (!lists.is_empty())
+        .then(|| revocations(&lists, field, &certificates, warnings))
         .transpose()?;
+    let (crl, lists) = revocations.unzip();
     Ok(TrustBundle {
         pem: text,
         crl,
+        lists: lists.unwrap_or_default(),
         facts,
     })
-}
-
-fn check_dates(
-    facts: &[CertificateFacts],
-    field: &str,
-    policy: &CredentialPolicy,
-    warnings: &mut Warnings<'_>,
-) -> Result<(), CredentialError> {
-    let expired: Vec<_> = facts.iter().filter(|own| own.not_after < policy.now).collect();
-    for own in facts.iter().filter(|own| own.not_before > policy.now) {
-        warnings.add(
-            Code::CaNotYetValid,
-            field,
-            format!("{} is not valid yet: its clients are refused", own.subject),
-        );
-    }
-    let Some(last) = expired.iter().map(|own| own.not_after).max() else {
-        return Ok(());
-    };
-    if expired.len() == facts.len() {
-        // Envoy would load it, and then refuse every client.
-        return Err(CredentialError::Expired(
-            last.format(&Rfc3339).unwrap_or_default(),
-        ));
-    }
-    for own in expired {
-        warnings.add(
-            Code::CaExpired,
-            field,
-            format!("{} has expired: its clients are refused", own.subject),
-        );
-    }
-    Ok(())
 }
 
 fn bad(reason: &str) -> CredentialError {
@@ -132,10 +92,10 @@ fn revocations(
     lists: &[Vec<u8>],
     field: &str,
     authorities: &[Vec<u8>],
-    policy: &CredentialPolicy,
     warnings: &mut Warnings<'_>,
-) -> Result<String, CredentialError> {
+) -> Result<(String, Vec<Lifetime>), CredentialError> {
     let mut text = String::new();
+    let mut validities = Vec::with_capacity(lists.len());
     let mut issuers = Vec::with_capacity(lists.len());
     for der in lists {
         let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| bad("cannot be read"))?;
@@ -148,16 +108,10 @@ fn revocations(
         if !signed_by_any(&list, authorities) {
             return Err(bad("no certificate of the bundle signed it"));
         }
-        if list
-            .next_update()
-            .is_some_and(|next| next.to_datetime() < policy.now)
-        {
-            warnings.add(
-                Code::CrlExpired,
-                field,
-                "the revocation list has expired: Envoy refuses every client by it",
-            );
-        }
+        validities.push(Lifetime {
+            from: list.last_update().to_datetime(),
+            until: list.next_update().map(|next| next.to_datetime()),
+        });
         issuers.push(list.issuer().as_raw().to_vec());
         pem::encode("X509 CRL", der, &mut text);
     }
@@ -175,7 +129,7 @@ fn revocations(
             "clients of a certificate authority without a revocation list are refused",
         );
     }
-    Ok(text)
+    Ok((text, validities))
 }
 
 fn signed_by_any(list: &CertificateRevocationList<'_>, authorities: &[Vec<u8>]) -> bool {

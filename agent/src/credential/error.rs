@@ -24,8 +24,8 @@ pub enum CredentialError {
     /// A key that asks for a password.
     #[error("the key is encrypted: it must be stored without a password")]
     EncryptedKey,
-    /// More than one key.
-    #[error("{0} keys: exactly one is needed")]
+    /// More than one key, and it cannot be said which is meant.
+    #[error("{0} keys: exactly one must belong to the certificate")]
     SeveralKeys(usize),
     /// The key cannot be read.
     #[error("the key cannot be read: {0}")]
@@ -48,6 +48,9 @@ pub enum CredentialError {
     /// `--refuse-expired`, or a bundle without any valid certificate.
     #[error("expired on {0}")]
     Expired(String),
+    /// `--refuse-expired`.
+    #[error("not valid before {0}")]
+    NotYetValid(String),
     /// Handshakes would fail.
     #[error("the certificate demands an OCSP staple, and {0}")]
     MustStaple(&'static str),
@@ -75,6 +78,7 @@ impl CredentialError {
             Self::NoName => Code::NoName,
             Self::BadCommonName(_) => Code::BadCommonName,
             Self::Expired(_) => Code::Expired,
+            Self::NotYetValid(_) => Code::NotYetValid,
             Self::MustStaple(_) => Code::MustStaple,
             Self::BadCrl(_) => Code::BadCrl,
         }

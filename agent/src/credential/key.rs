@@ -24,34 +24,50 @@ pub(super) struct PrivateKey {
     pub(super) public: Vec<u8>,
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<PrivateKey, CredentialError> {
-    if pem::has_encrypted_key(bytes) {
-        return Err(CredentialError::EncryptedKey);
+/// The keys of a value.
+pub(super) struct ReadableKeys {
+    /// Each once; at least one.
+    pub(super) readable: Vec<PrivateKey>,
+    /// Whether there is one beside them that asks for a password.
+    pub(super) encrypted: bool,
+}
+
+/// All keys of a value that can be read. One that cannot be is no matter if there are others.
+pub(super) fn read(bytes: &[u8]) -> Result<ReadableKeys, CredentialError> {
+    let encrypted = pem::has_encrypted_key(bytes);
+    let blocks = pem::blocks(bytes).map_err(|error| match error {
+        _ if encrypted => CredentialError::EncryptedKey,
+        error => error,
+    })?;
+    let mut readable: Vec<PrivateKey> = Vec::new();
+    let mut count = 0;
+    for block in &blocks {
+        if matches!(block, pem::PemBlock::Certificate(_) | pem::PemBlock::Crl(_)) {
+            continue;
+        }
+        count += 1;
+        let key = parse(block).filter(|key| readable.iter().all(|known| known.public != key.public));
+        readable.extend(key);
     }
-    let keys: Vec<_> = pem::blocks(bytes)?
-        .into_iter()
-        .filter(|block| {
-            matches!(
-                block,
-                pem::PemBlock::Pkcs1(_) | pem::PemBlock::Sec1(_) | pem::PemBlock::Pkcs8(_)
-            )
-        })
-        .collect();
-    let [key] = keys.as_slice() else {
-        return Err(if keys.is_empty() {
-            CredentialError::BadKey("no PRIVATE KEY block".to_owned())
-        } else {
-            CredentialError::SeveralKeys(keys.len())
-        });
-    };
-    // OpenSSL looks at the content, not the label: PKCS#8 is good under RSA and EC labels, and only so.
-    let read = match key {
+    match (readable.is_empty(), count) {
+        (false, _) => Ok(ReadableKeys { readable, encrypted }),
+        (true, _) if encrypted => Err(CredentialError::EncryptedKey),
+        (true, 0) => Err(CredentialError::BadKey("no PRIVATE KEY block".to_owned())),
+        (true, 1) => Err(CredentialError::BadKey(
+            "not a key of a supported kind, or damaged".to_owned(),
+        )),
+        (true, count) => Err(CredentialError::SeveralKeys(count)),
+    }
+}
+
+/// OpenSSL looks at the content, not the label: PKCS#8 is good under RSA and EC labels, and only so.
+fn parse(block: &pem::PemBlock) -> Option<PrivateKey> {
+    match block {
         pem::PemBlock::Pkcs1(der) => pkcs1(der).or_else(|| pkcs8(der)),
         pem::PemBlock::Sec1(der) => sec1(der).or_else(|| pkcs8(der)),
         pem::PemBlock::Pkcs8(der) => pkcs8(der),
-        pem::PemBlock::Certificate(_) | pem::PemBlock::Crl(_) => return Err(CredentialError::NoKey),
-    };
-    read.ok_or_else(|| CredentialError::BadKey("not a key of a supported kind, or damaged".to_owned()))
+        pem::PemBlock::Certificate(_) | pem::PemBlock::Crl(_) => None,
+    }
 }
 
 fn pkcs1(der: &[u8]) -> Option<PrivateKey> {

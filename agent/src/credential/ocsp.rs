@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::certificate::X509Certificate;
 
-use super::{CredentialError, Warnings, certificate, der};
+use super::lifetime::Lifetime;
+use super::{CredentialError, Staple, Warnings, certificate, der};
 
 const SEQUENCE: u8 = 0x30;
 const OCTET_STRING: u8 = 0x04;
@@ -22,13 +23,12 @@ const STATES: [u8; 3] = [0x80, 0xa1, 0x82];
 /// `id-pkix-ocsp-basic`, 1.3.6.1.5.5.7.48.1.1.
 const BASIC: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1];
 
-/// The staple to serve. A bad one is left out with a warning, unless the certificate demands one.
+/// The staple to serve while it is good. A bad one is left out with a warning, unless the certificate demands one.
 pub(super) fn staple(
     leaf: &X509Certificate<'_>,
     staple: Option<(&str, &[u8])>,
-    now: OffsetDateTime,
     warnings: &mut Warnings<'_>,
-) -> Result<Option<Vec<u8>>, CredentialError> {
+) -> Result<Option<Staple>, CredentialError> {
     let demanded = certificate::must_staple(leaf);
     let Some((field, bytes)) = staple.filter(|(_, bytes)| !bytes.is_empty()) else {
         return if demanded {
@@ -37,8 +37,11 @@ pub(super) fn staple(
             Ok(None)
         };
     };
-    match check(bytes, leaf.tbs_certificate.raw_serial(), now) {
-        Ok(()) => Ok(Some(bytes.to_vec())),
+    match check(bytes, leaf.tbs_certificate.raw_serial()) {
+        Ok(validity) => Ok(Some(Staple {
+            der: bytes.to_vec(),
+            validity,
+        })),
         Err(reason) if demanded => Err(CredentialError::MustStaple(reason)),
         Err(reason) => {
             warnings.add(
@@ -51,21 +54,20 @@ pub(super) fn staple(
     }
 }
 
-fn check(bytes: &[u8], serial: &[u8], now: OffsetDateTime) -> Result<(), &'static str> {
+fn check(bytes: &[u8], serial: &[u8]) -> Result<Lifetime, &'static str> {
     let responses = responses(bytes).ok_or("it is not a successful OCSP response")?;
     let (response, rest) = der::expect(responses, SEQUENCE).ok_or("it answers for no certificate")?;
     if !rest.is_empty() {
         return Err("it answers for several certificates");
     }
-    let (own, until) = single(response).ok_or("its answer cannot be read")?;
+    let (own, from, until) = single(response).ok_or("its answer cannot be read")?;
     if own != serial {
         return Err("it is another certificate's");
     }
-    match until {
-        Some(until) if until > now => Ok(()),
-        Some(_) => Err("it has expired"),
-        None => Err("it does not say until when it is good"),
+    if until.is_none() {
+        return Err("it does not say until when it is good");
     }
+    Ok(Lifetime { from, until })
 }
 
 /// The `responses` of a `BasicOCSPResponse`.
@@ -93,8 +95,8 @@ fn responses(bytes: &[u8]) -> Option<&[u8]> {
     der::expect(rest, SEQUENCE).map(|(responses, _)| responses)
 }
 
-/// The serial number of a `SingleResponse`, and until when it is good.
-fn single(response: &[u8]) -> Option<(&[u8], Option<OffsetDateTime>)> {
+/// The serial number of a `SingleResponse`, and from when until when it is good.
+fn single(response: &[u8]) -> Option<(&[u8], OffsetDateTime, Option<OffsetDateTime>)> {
     let (id, rest) = der::expect(response, SEQUENCE)?;
     let (_, id) = der::expect(id, SEQUENCE)?;
     let (_, id) = der::expect(id, OCTET_STRING)?;
@@ -102,12 +104,12 @@ fn single(response: &[u8]) -> Option<(&[u8], Option<OffsetDateTime>)> {
     let (serial, _) = der::expect(id, INTEGER)?;
     let status = der::value(rest).filter(|status| STATES.contains(&status.tag))?;
     let (since, rest) = der::expect(status.rest, TIME)?;
-    time(since)?;
+    let since = time(since)?;
     let Some((wrapper, _)) = der::expect(rest, CONTEXT_0) else {
-        return Some((serial, None));
+        return Some((serial, since, None));
     };
     let (until, _) = der::expect(wrapper, TIME)?;
-    Some((serial, Some(time(until)?)))
+    Some((serial, since, Some(time(until)?)))
 }
 
 fn time(text: &[u8]) -> Option<OffsetDateTime> {

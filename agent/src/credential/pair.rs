@@ -1,10 +1,9 @@
 //! A certificate chain with its key.
 
 use sealgate_model::Code;
-use time::format_description::well_known::Rfc3339;
 
-use super::certificate::{self, CertificateFacts};
-use super::{CredentialError, CredentialPolicy, KeyPair, Warnings, key, ocsp, pem};
+use super::key::PrivateKey;
+use super::{CredentialError, KeyPair, Warnings, certificate, key, ocsp, pem};
 
 /// More than this no client takes in a handshake.
 const LONGEST_CHAIN: usize = 64 * 1024;
@@ -16,20 +15,16 @@ pub(super) struct Parts<'a> {
     pub(super) staple: Option<(&'a str, &'a [u8])>,
 }
 
-pub(super) fn read(
-    parts: &Parts<'_>,
-    policy: &CredentialPolicy,
-    warnings: &mut Warnings<'_>,
-) -> Result<KeyPair, CredentialError> {
+pub(super) fn read(parts: &Parts<'_>, warnings: &mut Warnings<'_>) -> Result<KeyPair, CredentialError> {
     let (field, bytes) = parts.certificate;
     let mut chain = certificates(bytes)?;
-    let key = key::read(parts.key).map_err(|error| unsupported(&chain).unwrap_or(error))?;
+    let keys = key::read(parts.key).map_err(|error| unsupported(&chain).unwrap_or(error))?;
+    let key = own_key(keys, &chain)?;
     leaf_first(&mut chain, &key.public, field, warnings)?;
     let der = chain.first().ok_or(CredentialError::NoCertificate)?;
     let leaf = certificate::parse(der, 0)?;
     certificate::check_leaf(&leaf)?;
     let facts = certificate::facts(&leaf, der);
-    check_dates(&facts, field, policy, warnings)?;
     if let Some(algorithm) = certificate::weak_signature(&leaf) {
         warnings.add(
             Code::WeakSignature,
@@ -37,7 +32,7 @@ pub(super) fn read(
             format!("signed with {algorithm}, which clients refuse"),
         );
     }
-    let staple = ocsp::staple(&leaf, parts.staple, policy.now, warnings)?;
+    let staple = ocsp::staple(&leaf, parts.staple, warnings)?;
     let mut text = String::new();
     chain
         .iter()
@@ -49,6 +44,7 @@ pub(super) fn read(
         chain: text,
         key: key.pem,
         staple,
+        must_staple: certificate::must_staple(&leaf),
         facts,
     })
 }
@@ -77,6 +73,30 @@ fn unsupported(chain: &[Vec<u8>]) -> Option<CredentialError> {
     certificate::key_type(leaf.public_key()).err()
 }
 
+/// Of several keys the one that the first certificate belongs to, else the only one that any does.
+fn own_key(keys: key::ReadableKeys, chain: &[Vec<u8>]) -> Result<PrivateKey, CredentialError> {
+    let key::ReadableKeys {
+        mut readable,
+        encrypted,
+    } = keys;
+    let count = readable.len();
+    let fits = |key: &PrivateKey, chain: &[Vec<u8>]| chain.iter().any(|der| belongs(der, &key.public));
+    let first = chain.get(..1).unwrap_or_default();
+    let any = readable.iter().filter(|key| fits(key, chain)).count();
+    let at = match (count, any) {
+        (1, 0) if !encrypted => Some(0),
+        (_, 0) if encrypted => return Err(CredentialError::EncryptedKey),
+        (_, 1) => readable.iter().position(|key| fits(key, chain)),
+        _ => readable.iter().position(|key| fits(key, first)),
+    };
+    at.map(|at| readable.swap_remove(at))
+        .ok_or(CredentialError::SeveralKeys(count))
+}
+
+fn belongs(der: &[u8], public: &[u8]) -> bool {
+    certificate::parse(der, 0).is_ok_and(|certificate| certificate.public_key().raw == public)
+}
+
 /// The key says which certificate is the leaf; Envoy wants it first.
 fn leaf_first(
     chain: &mut [Vec<u8>],
@@ -84,11 +104,8 @@ fn leaf_first(
     field: &str,
     warnings: &mut Warnings<'_>,
 ) -> Result<(), CredentialError> {
-    let belongs = |der: &Vec<u8>| {
-        certificate::parse(der, 0).is_ok_and(|certificate| certificate.public_key().raw == public)
-    };
     let first = chain.first().ok_or(CredentialError::NoCertificate)?;
-    let Some(at) = chain.iter().position(belongs) else {
+    let Some(at) = chain.iter().position(|der| belongs(der, public)) else {
         // A kind of key that Envoy does not take is the better thing to say.
         certificate::check_leaf(&certificate::parse(first, 0)?)?;
         return Err(CredentialError::KeyMismatch);
@@ -102,32 +119,6 @@ fn leaf_first(
             Code::ChainOrder,
             field,
             format!("certificate {at} is the key's own; it is served first"),
-        );
-    }
-    Ok(())
-}
-
-fn check_dates(
-    facts: &CertificateFacts,
-    field: &str,
-    policy: &CredentialPolicy,
-    warnings: &mut Warnings<'_>,
-) -> Result<(), CredentialError> {
-    let text = |time: time::OffsetDateTime| time.format(&Rfc3339).unwrap_or_default();
-    if facts.not_after < policy.now {
-        if policy.refuse_expired {
-            return Err(CredentialError::Expired(text(facts.not_after)));
-        }
-        warnings.add(
-            Code::Expired,
-            field,
-            format!("expired on {}", text(facts.not_after)),
-        );
-    } else if facts.not_before > policy.now {
-        warnings.add(
-            Code::NotYetValid,
-            field,
-            format!("not valid before {}", text(facts.not_before)),
         );
     }
     Ok(())

@@ -242,3 +242,98 @@ fn nothing_shows_a_key() {
     let line = good.key.lines().nth(1).unwrap();
     assert!(!format!("{secret:?} {:?}", read(&secret, &policy())).contains(line));
 }
+
+#[test]
+fn of_two_keys_the_one_that_fits_is_served() {
+    let (good, other) = (made(|_| ()), made(|_| ()));
+    let alone = pair_of(&good.pem, &good.key);
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    for keys in [
+        format!("{}{}", good.key, other.key),
+        format!("{}{}", other.key, good.key),
+        format!("{}{}", good.key, good.key),
+        format!("{}{encrypted}", good.key),
+        format!("{encrypted}{}", good.key),
+    ] {
+        assert_eq!(pair_of(&good.pem, &keys), alone);
+    }
+    let third = made(|_| ());
+    let neither = format!("{}{}", other.key, third.key);
+    assert_eq!(code(&pair_of(&good.pem, &neither)), "several-keys");
+    let perhaps = format!("{}{encrypted}", other.key);
+    assert_eq!(code(&pair_of(&good.pem, &perhaps)), "encrypted-key");
+    // Both have a certificate: the first is the leaf.
+    let both = format!("{}{}", other.key, good.key);
+    let chain = format!("{}{}", good.pem, other.pem);
+    assert_eq!(
+        pair_of(&chain, &both),
+        pair_of(&chain, &good.key),
+        "the first certificate's"
+    );
+}
+
+#[test]
+fn a_key_of_a_secret_counts_by_its_value() {
+    let good = made(|_| ());
+    let both = |data: &[(&str, &str)]| {
+        let reading = read(&secret("a", data), &policy());
+        let word = |outcome: &Option<CredentialOutcome>| outcome.as_ref().map(code);
+        (word(&reading.key_pair), word(&reading.trust_bundle))
+    };
+    let pair = [("tls.crt", good.pem.as_str()), ("tls.key", &good.key)];
+    let with = |more: &[(&'static str, &'static str)]| both(&[&pair[..], more].concat());
+    let (ready, empty) = (Some("ready"), Some("empty-values"));
+    assert_eq!(with(&[("key", "")]), (ready, None));
+    assert_eq!(with(&[("cert", ""), ("key", "")]), (ready, None));
+    assert_eq!(
+        both(&[("cacert", ""), ("ca.crt", &good.pem)]),
+        (None, ready),
+        "an empty one beside a good one"
+    );
+    assert_eq!(both(&[("cacert", ""), ("ca.crt", "")]), (None, empty));
+    assert_eq!(both(&[("tls.crt", ""), ("tls.key", &good.key)]), (empty, None));
+    assert_eq!(both(&[("tls.crt", &good.pem), ("tls.key", "")]), (empty, None));
+    assert_eq!(both(&[("tls.key", &good.key)]), (Some("no-certificate"), None));
+    // Half of one shape beside the whole of the other.
+    assert_eq!(with(&[("cert", "nonsense")]), (ready, None));
+    let strict = CredentialPolicy {
+        strict_names: true,
+        ..policy()
+    };
+    let token = secret("a", &[&pair[..], &[("token", "")]].concat());
+    assert_eq!(code(&read(&token, &strict).key_pair.unwrap()), "ready");
+}
+
+#[test]
+fn a_key_that_waits_for_its_certificate_is_no_error() {
+    let good = made(|_| ());
+    let mut waiting = secret("a-x7k2p", &[("tls.key", &good.key)]);
+    let label = "cert-manager.io/next-private-key".to_owned();
+    waiting.meta.labels = [(label, "true".to_owned())].into();
+    let outcome = read(&waiting, &policy()).key_pair.unwrap();
+    assert_eq!(outcome, CredentialOutcome::Ignored(Code::NoCertificateKeys));
+}
+
+#[test]
+fn a_refusal_names_the_key_that_holds_what_is_bad() {
+    let good = made(|_| ());
+    let field = |data: &[(&str, &str)]| {
+        let secret = secret("a", data);
+        let material = material(&secret, &policy());
+        let part = material.key_pair.or(material.trust_bundle).unwrap();
+        part.judge(&object(&secret), &policy()).field.unwrap()
+    };
+    assert_eq!(field(&[("tls.crt", &good.pem)]), "data[tls.key]");
+    assert_eq!(
+        field(&[("key", ""), ("tls.crt", "x"), ("tls.key", "x")]),
+        "data[tls.crt]"
+    );
+    assert_eq!(field(&[("cacert", ""), ("ca.crt", "x")]), "data[ca.crt]");
+    let bad_list = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+    let within = format!("{}{bad_list}", good.pem);
+    assert_eq!(field(&[("ca.crt", &within)]), "data[ca.crt]");
+    assert_eq!(
+        field(&[("ca.crt", &good.pem), ("ca.crl", bad_list)]),
+        "data[ca.crl]"
+    );
+}

@@ -28,6 +28,7 @@ use self::objects::Objects;
 use self::secrets::Secrets;
 use super::health::Health;
 use crate::demand::DemandWatch;
+use crate::vital::Vital;
 
 /// Where objects come from, and how they are followed.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct KubernetesSource {
     pub secrets: SecretWatch,
     /// After how long a watch is begun anew, and an idle one is given up.
     pub watch_timeout: Duration,
+    /// Where its tasks run.
+    pub vital: Vital,
 }
 
 impl KubernetesSource {
@@ -47,14 +50,17 @@ impl KubernetesSource {
     /// writes Events.
     pub fn spawn(self, sender: mpsc::UnboundedSender<Step>, demand: DemandWatch, health: Health) -> Reporter {
         let seen = Seen::default();
-        let reporter = Reporter::spawn(self.client.clone(), seen.clone());
+        let reporter = Reporter::spawn(self.client.clone(), seen.clone(), &self.vital);
         let (told, messages) = mpsc::unbounded_channel();
         for collection in collections() {
-            tokio::spawn(collection.follow(self.clone(), told.clone(), health.clone(), seen.clone()));
+            let task = collection.follow(self.clone(), told.clone(), health.clone(), seen.clone());
+            self.vital.spawn("a watch of the API", task);
         }
-        tokio::spawn(Objects::new(sender.clone(), seen.clone()).run(messages));
+        let objects = Objects::new(sender.clone(), seen.clone()).run(messages);
+        self.vital.spawn("the reader of the API's objects", objects);
+        let vital = self.vital.clone();
         let (secrets, news) = Secrets::new(self, sender, health, seen);
-        tokio::spawn(secrets.run(news, demand));
+        vital.spawn("the reader of the API's Secrets", secrets.run(news, demand));
         reporter
     }
 

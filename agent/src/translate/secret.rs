@@ -6,7 +6,9 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, Secret, TlsCertificate, secret::Type,
 };
 
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use prost::Message as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::wire::inline;
 use crate::credential::Credential;
@@ -15,15 +17,35 @@ use crate::valid::{Valid as _, Violation};
 
 /// The Secret of a credential: its content is held by the credential alone, and encoded when it is sent.
 pub(super) fn resource(credential: &Arc<Credential>) -> Result<Resource, Violation> {
-    let secret = build(credential);
-    secret.valid()?;
+    let secret = Wiped(build(credential));
+    secret.0.valid()?;
     let body = Arc::<Credential>::clone(credential);
-    Ok(Resource::of(credential.version(), secret.encoded_len(), body))
+    Ok(Resource::of(credential.version(), secret.0.encoded_len(), body))
 }
 
 impl Body for Credential {
     fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
-        sink(&build(self).encode_to_vec());
+        let secret = Wiped(build(self));
+        // As large as it gets: growing would leave copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(secret.0.encoded_len()));
+        // There is room.
+        let _ = secret.0.encode(&mut *bytes);
+        sink(&bytes);
+    }
+}
+
+/// Wipes the private key when it is not needed any more.
+struct Wiped(Secret);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        let Some(Type::TlsCertificate(certificate)) = &mut self.0.r#type else {
+            return;
+        };
+        let key = certificate.private_key.as_mut();
+        if let Some(Specifier::InlineBytes(bytes)) = key.and_then(|key| key.specifier.as_mut()) {
+            bytes.zeroize();
+        }
     }
 }
 

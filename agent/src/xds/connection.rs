@@ -30,7 +30,7 @@ pub(crate) struct StreamState<M: Machine> {
 struct Followed<M> {
     machine: M,
     /// Up to which snapshot the machine knows the changes.
-    seen: Arc<Snapshot>,
+    seen: Snapshot,
 }
 
 impl<M: Machine> StreamState<M> {
@@ -87,7 +87,7 @@ impl<M: Machine> StreamState<M> {
         }
         let followed = self.machines.entry(kind).or_insert_with(|| Followed {
             machine: M::new(kind, Arc::clone(&self.namespace)),
-            seen: Arc::clone(&self.snapshot),
+            seen: self.snapshot.only(kind),
         });
         followed.machine.on_request(request, &self.snapshot)
     }
@@ -148,7 +148,7 @@ impl<M: Machine> StreamState<M> {
                 followed.machine.forget(&warming);
                 changed.append(&mut warming);
             }
-            followed.seen = Arc::clone(&self.snapshot);
+            followed.seen = self.snapshot.only(kind);
             let response = followed.machine.on_change(&changed, &self.snapshot);
             responses.extend(response.map(|response| (kind, response)));
         }

@@ -2,6 +2,7 @@
 
 pub mod on_demand;
 mod refusals;
+mod wants;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,9 @@ use std::time::Instant;
 pub use self::refusals::{ByNode, Refusals, RefusedVersion};
 
 use self::on_demand::OnDemandCounts;
-use super::Acknowledgement;
+use self::wants::{SecretWants, StreamWants};
+use super::{Acknowledgement, names};
+use crate::demand::Delta;
 use crate::snapshot::{ResourceKey, Snapshot, TypeUrl, Version};
 use crate::trial::Reception;
 
@@ -32,8 +35,12 @@ pub struct Proxies {
 pub struct Proxy {
     /// How many streams of it are open.
     pub streams: usize,
-    /// What it holds, by type and wire name.
+    /// What it holds, by type and the snapshot's name.
     pub held: BTreeMap<TypeUrl, BTreeMap<Arc<str>, Held>>,
+    /// The Secrets that it asks for, by the snapshot's name.
+    pub wants: SecretWants,
+    /// The Secrets that the one before it under this name held: how long they took is still so.
+    pub former: BTreeMap<Arc<str>, Held>,
     /// Secrets that it holds because handshakes asked for them by name.
     pub on_demand: BTreeMap<Arc<str>, Held>,
     /// What it refused last, by type, until it takes something of that type again.
@@ -49,6 +56,8 @@ pub struct Held {
     pub version: Version,
     /// When it did.
     pub since: Instant,
+    /// Since when it had asked for it by then: of a version that was published before that, how long it took says nothing.
+    pub asked_since: Instant,
     /// It asked for this version when it needed it: how long that took says nothing of the version's way.
     pub asked: bool,
     /// Why it refused a later one.
@@ -126,8 +135,8 @@ impl Proxies {
         &self.on_demand
     }
 
-    /// Notes a new stream; it counts until the returned value is dropped.
-    pub(crate) fn connect(&self, node: &str) -> ProxyStream {
+    /// Notes a new stream; it counts until the returned value is dropped. Secrets without a namespace are of `namespace`.
+    pub(crate) fn connect(&self, node: &str, namespace: &Arc<str>) -> ProxyStream {
         let mut nodes = self.lock();
         let proxy = nodes.entry(node.to_owned()).or_default();
         proxy.streams += 1;
@@ -135,6 +144,8 @@ impl Proxies {
         ProxyStream {
             proxies: self.clone(),
             node: node.to_owned(),
+            namespace: Arc::clone(namespace),
+            wants: StreamWants::default(),
         }
     }
 
@@ -149,6 +160,9 @@ impl Proxies {
 pub(crate) struct ProxyStream {
     proxies: Proxies,
     node: String,
+    namespace: Arc<str>,
+    /// What this stream asks for.
+    wants: StreamWants,
 }
 
 impl ProxyStream {
@@ -157,13 +171,37 @@ impl ProxyStream {
     pub(crate) fn starts_anew(&self, kind: TypeUrl) {
         let mut nodes = self.proxies.lock();
         if let Some(proxy) = nodes.get_mut(&self.node).filter(|proxy| proxy.streams == 1) {
-            proxy.held.remove(&kind);
+            let held = proxy.held.remove(&kind);
+            if kind == TypeUrl::Secret {
+                proxy.former = held.unwrap_or_default();
+            }
             proxy.refused.remove(&kind);
             self.proxies.refusals.forget_kind(&self.node, kind);
         }
     }
 
+    /// Takes what changed of the Secrets that are asked for; the snapshot's names.
+    pub(crate) fn want(&mut self, delta: &Delta<Arc<str>>) {
+        if !delta.is_empty()
+            && let Some(proxy) = self.proxies.lock().get_mut(&self.node)
+        {
+            self.wants.change(delta, &mut proxy.wants);
+        }
+    }
+
+    /// The same with the snapshot's names.
+    fn canonical(&self, kind: TypeUrl, said: &Acknowledgement) -> Acknowledgement {
+        let mut said = said.clone();
+        if kind == TypeUrl::Secret {
+            for (name, _) in &mut said.resources {
+                *name = names::canonical(name, &self.namespace).into();
+            }
+        }
+        said
+    }
+
     pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement) {
+        let acknowledgement = &self.canonical(kind, acknowledgement);
         let refused = acknowledgement.refused.as_deref().map(shortened);
         match &refused {
             Some(reason) => tracing::error!(
@@ -195,6 +233,7 @@ impl ProxyStream {
                     let entry = Held {
                         version: Arc::clone(version),
                         since: now,
+                        asked_since: proxy.wants.since(name).unwrap_or(now),
                         asked: false,
                         refused: None,
                     };
@@ -224,6 +263,7 @@ impl Drop for ProxyStream {
         let mut nodes = self.proxies.lock();
         if let Some(proxy) = nodes.get_mut(&self.node) {
             proxy.streams = proxy.streams.saturating_sub(1);
+            self.wants.give_up(&mut proxy.wants);
             if proxy.streams == 0 {
                 proxy.gone = Some(Instant::now());
                 self.proxies.refusals.forget(&self.node);

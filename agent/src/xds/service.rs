@@ -17,6 +17,7 @@ use bytes::Bytes;
 use sealgate_model::CredentialName;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tonic::service::Routes;
@@ -98,7 +99,7 @@ pub async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     let (stop, stopped) = watch::channel(false);
     let hub = Hub::new(snapshots.clone(), proxies.clone());
-    let following = tokio::spawn(hub.clone().run());
+    let mut following = tokio::spawn(hub.clone().run());
     let service = Discovery {
         snapshots,
         proxies,
@@ -144,9 +145,18 @@ pub async fn serve(
     let result = tokio::select! {
         result = serving => result,
         () = overdue => Ok(()),
+        () = panicked(&mut following) => Ok(()),
     };
     following.abort();
     result
+}
+
+/// Panics if the task does: nobody would be answered any more who asks for certificates by name.
+async fn panicked(task: &mut JoinHandle<()>) {
+    if let Err(Ok(panic)) = task.await.map_err(JoinError::try_into_panic) {
+        std::panic::resume_unwind(panic);
+    }
+    std::future::pending().await
 }
 
 #[derive(Clone, Debug)]
@@ -239,7 +249,7 @@ impl Discovery {
             let responses = tokio::select! {
                 message = requests.message() => {
                     let Some(message) = message? else { return Ok(()) };
-                    let stream = proxy.get_or_insert_with(|| self.proxies.connect(M::node(&message)));
+                    let stream = proxy.get_or_insert_with(|| self.proxies.connect(M::node(&message), &self.namespace));
                     let Some(kind) = kind_of::<M>(&message, only)? else { continue };
                     let request = M::request(message);
                     if connection.is_first(kind) && !M::resumes(&request) {
@@ -249,7 +259,9 @@ impl Discovery {
                     if connection.asked(kind) > MOST_NAMES {
                         return Err(Status::resource_exhausted(format!("more than {MOST_NAMES} names")));
                     }
-                    share.change(credentials(connection.take_delta()));
+                    let delta = connection.take_delta();
+                    stream.want(&delta);
+                    share.change(credentials(delta));
                     if let Some(acknowledgement) = acknowledgement {
                         stream.acknowledge(kind, &acknowledgement);
                     }
@@ -268,7 +280,7 @@ impl Discovery {
                 }
             };
             for (kind, response) in responses {
-                let message = grpc::framed(|message| M::append(kind, response, message))?;
+                let message = grpc::framed(kind, |message| M::append(kind, response, message))?;
                 if sender.send(Ok(message)).await.is_err() {
                     return Ok(());
                 }

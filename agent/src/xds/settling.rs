@@ -9,7 +9,7 @@ use crate::snapshot::{Snapshot, TypeUrl, Version};
 #[derive(Debug)]
 pub(crate) struct Settling {
     /// Up to which snapshot the changes are known.
-    seen: Arc<Snapshot>,
+    seen: Snapshot,
     /// Clusters whose endpoints may not have been sent.
     open: BTreeSet<Arc<str>>,
 }
@@ -19,7 +19,7 @@ impl Settling {
     pub(crate) fn new(snapshot: &Arc<Snapshot>) -> Self {
         Self {
             open: snapshot.names(TypeUrl::Endpoint).cloned().collect(),
-            seen: Arc::clone(snapshot),
+            seen: snapshot.only(TypeUrl::Endpoint),
         }
     }
 
@@ -27,7 +27,7 @@ impl Settling {
     pub(crate) fn is_open(&mut self, snapshot: &Arc<Snapshot>, has: impl Fn(&str, &Version) -> bool) -> bool {
         self.open
             .extend(snapshot.changed_since(&self.seen, TypeUrl::Endpoint));
-        self.seen = Arc::clone(snapshot);
+        self.seen = snapshot.only(TypeUrl::Endpoint);
         while let Some(name) = self.open.first() {
             let resource = snapshot.get(TypeUrl::Endpoint, name);
             if resource.is_some_and(|resource| !has(name, resource.version())) {

@@ -46,7 +46,7 @@ impl Walkthrough {
                 anyhow::bail!("{name} is not in the status")
             };
             ensure!(
-                known["serial"] == serial && known["rotationMs"].is_number(),
+                known["serial"] == serial && known["proxies"][0]["state"] == "current",
                 "{known}"
             );
             Ok(())

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::finding;
 use super::salvage;
@@ -54,16 +54,17 @@ impl Raw<'_> {
         Ok((Arc::new(self.meta), decoded))
     }
 
-    pub(crate) fn secret(self) -> Decoded<SecretObject> {
-        let data = secret_data(&self.value, self.object_ref)?;
+    /// The text that it was read from is wiped.
+    pub(crate) fn secret(mut self) -> Decoded<SecretObject> {
+        let data = secret_data(&self.value, self.object_ref);
         let type_ = self.value.get("type").and_then(Value::as_str);
+        let type_ = type_.filter(|type_| !type_.is_empty()).unwrap_or("Opaque");
+        let type_ = type_.to_owned();
+        wipe(&mut self.value);
         Ok(SecretObject {
             meta: self.meta,
-            type_: type_
-                .filter(|type_| !type_.is_empty())
-                .unwrap_or("Opaque")
-                .to_owned(),
-            data,
+            type_,
+            data: data?,
         })
     }
 
@@ -71,6 +72,16 @@ impl Raw<'_> {
     pub(crate) fn no_object(self) -> Box<Finding> {
         let message = format!("a {} is no object", self.object_ref.kind.as_str());
         bad(self.object_ref, None, message)
+    }
+}
+
+/// Overwrites every text within.
+pub(super) fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -140,7 +151,9 @@ fn secret_data(value: &Value, object_ref: &ObjectRef) -> Decoded<BTreeMap<String
             let text = value.as_str().ok_or_else(|| bad(place.clone(), "not a string"))?;
             let bytes = if encoded {
                 // Folded base64 holds line breaks.
-                let packed = Zeroizing::new(text.split_ascii_whitespace().collect::<String>());
+                let mut packed = Zeroizing::new(String::with_capacity(text.len()));
+                text.split_ascii_whitespace()
+                    .for_each(|line| packed.push_str(line));
                 STANDARD
                     .decode(packed.as_bytes())
                     .map_err(|_| bad(place, "not base64"))?

@@ -12,6 +12,7 @@ use crate::credential::{self, CredentialOutcome, CredentialPolicy};
 use crate::demand::DemandWatch;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
+use crate::vital::Vital;
 use sealgate_model::ledger::News;
 
 /// Tells whoever wrote an object what became of it, where the source has a way to.
@@ -22,11 +23,12 @@ pub(super) async fn start(
     sender: mpsc::UnboundedSender<Step>,
     demand: DemandWatch,
     health: &Health,
+    vital: &Vital,
 ) -> Result<Tell> {
     match &run.source {
         Source::Directory(root) => {
-            // Whoever reads files reads them all.
-            drop(demand);
+            // Whoever reads files reads them all, in a thread that takes its events along when it ends.
+            drop((demand, vital));
             directory(root, &run.gateway.namespace)
                 .spawn(sender)
                 .map_err(|error| anyhow!("--source dir:{error}"))?;
@@ -46,6 +48,7 @@ pub(super) async fn start(
                 namespace: run.gateway.namespace.clone(),
                 secrets: api.secrets,
                 watch_timeout: api.watch_timeout,
+                vital: vital.clone(),
             };
             let reporter = source.spawn(sender, demand, health.clone());
             Ok(Box::new(move |news| reporter.report(news)))

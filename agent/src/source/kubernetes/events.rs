@@ -12,6 +12,7 @@ use sealgate_model::{Finding, ObjectRef, Severity};
 use tokio::sync::mpsc;
 
 use super::follow::explain;
+use crate::vital::Vital;
 use sealgate_model::ledger::News;
 
 /// News that wait for the API server; more than that is dropped, the log and the status have it all.
@@ -73,17 +74,20 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn spawn(client: Client, seen: Seen) -> Self {
+    pub(super) fn spawn(client: Client, seen: Seen, vital: &Vital) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(publish(client, receiver));
+        vital.spawn("the writer of Events", publish(client, receiver));
         Self { seen, sender }
     }
 
-    /// Hands over what concerns an object of the API. Warnings are for whoever reads the status.
+    /// Hands over what concerns an object of the API. Warnings are for whoever reads the status, but for those that come
+    /// without a change.
     pub fn report(&self, news: &News) {
         let object = match news {
-            News::Found(finding) if finding.severity != Severity::Error => return,
-            News::Found(finding) => &finding.object,
+            News::Found(finding) if finding.severity == Severity::Error || finding.code.comes_by_itself() => {
+                &finding.object
+            }
+            News::Found(_) => return,
             News::Good(object) => object,
         };
         // Looked up now: the object may be gone by the time that it is its turn.

@@ -71,6 +71,10 @@ struct Context {
 }
 
 impl Context {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Task {
+        Task(self.source.vital.spawn("a watch of Secrets", task))
+    }
+
     fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
@@ -196,7 +200,7 @@ impl Secrets {
         if self.watches_at_once(self.wanted.names().len()) {
             if self.by_namespace.is_none() {
                 let task = by_namespace::follow(self.context.clone(), self.wanted.follow());
-                self.by_namespace = Some(Task(tokio::spawn(task)));
+                self.by_namespace = Some(self.context.spawn(task));
             }
             return;
         }
@@ -204,7 +208,7 @@ impl Secrets {
         for name in all.into_iter().flatten().chain(new) {
             if !self.by_name.contains_key(&name) {
                 let task = by_name::follow(self.context.clone(), name.clone());
-                self.by_name.insert(name, Task(tokio::spawn(task)));
+                self.by_name.insert(name, self.context.spawn(task));
             }
         }
     }

@@ -120,7 +120,7 @@ impl OnDemandRequests {
 pub(super) fn framed(nonce: u64, answer: SecretAnswer) -> Result<Bytes, Status> {
     let kind = TypeUrl::Secret;
     let nonce = nonce.to_string();
-    grpc::framed(|message| match answer {
+    grpc::framed(kind, |message| match answer {
         SecretAnswer::Secret(name, resource) => {
             let response = delta::DeltaResponse {
                 nonce,

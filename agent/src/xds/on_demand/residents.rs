@@ -239,7 +239,7 @@ impl Residents {
     }
 
     fn add(&mut self, id: Id, resident: Resident) {
-        let connect = || self.proxies.connect(&resident.place.node);
+        let connect = || self.proxies.connect(&resident.place.node, &"".into());
         self.index.insert(id, &resident, connect);
         self.words
             .join(&resident.place.node, &resident.secret, resident.word);

@@ -55,9 +55,11 @@ impl ProxyStream {
             proxy.refused.remove(&TypeUrl::Secret);
             let known = proxy.on_demand.get(secret);
             if known.is_none_or(|old| old.version != *version || old.refused.is_some()) {
+                let now = Instant::now();
                 let held = Held {
                     version: Arc::clone(version),
-                    since: Instant::now(),
+                    since: now,
+                    asked_since: known.map_or(now, |known| known.asked_since),
                     asked: !pushed,
                     refused: None,
                 };

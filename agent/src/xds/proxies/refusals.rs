@@ -38,6 +38,12 @@ impl Refusals {
         self.0.subscribe()
     }
 
+    /// What each connected proxy refuses.
+    #[must_use]
+    pub fn by_node(&self) -> ByNode {
+        self.0.borrow().clone()
+    }
+
     /// Every resource that some proxy refuses, with a reason.
     #[must_use]
     pub fn list(&self) -> BTreeMap<ResourceKey, String> {

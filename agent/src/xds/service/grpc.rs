@@ -16,6 +16,9 @@ use prost::Message;
 use tonic::metadata::GRPC_CONTENT_TYPE;
 use tonic::{Status, Streaming};
 use tonic_prost::ProstDecoder;
+use zeroize::Zeroizing;
+
+use crate::snapshot::TypeUrl;
 
 /// Not compressed, and the length.
 const HEADER_BYTES: usize = 5;
@@ -43,8 +46,8 @@ pub(in super::super) fn response(
     response
 }
 
-/// A message as it goes over the wire.
-pub(in super::super) fn framed(append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, Status> {
+/// A message as it goes over the wire, which is wiped once it is sent if it has private keys in it.
+pub(in super::super) fn framed(kind: TypeUrl, append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, Status> {
     let mut message = vec![0; HEADER_BYTES];
     append(&mut message);
     let length = u32::try_from(message.len() - HEADER_BYTES)
@@ -52,7 +55,10 @@ pub(in super::super) fn framed(append: impl FnOnce(&mut Vec<u8>)) -> Result<Byte
     if let Some(place) = message.get_mut(1..HEADER_BYTES) {
         place.copy_from_slice(&length.to_be_bytes());
     }
-    Ok(message.into())
+    Ok(match kind {
+        TypeUrl::Secret => Bytes::from_owner(Zeroizing::new(message)),
+        _ => message.into(),
+    })
 }
 
 fn trailers(status: &Status) -> HeaderMap {

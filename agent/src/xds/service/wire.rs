@@ -1,5 +1,7 @@
 //! Between the protocol's messages and the state machines' own.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
@@ -62,7 +64,9 @@ impl Variant for delta::DeltaSubscription {
             nonce: response.nonce,
             ..Default::default()
         };
-        message.extend(head.encode_to_vec());
+        let head = head.encode_to_vec();
+        make_room(head.len(), &response.resources, message);
+        message.extend(head);
         for (name, resource) in &response.resources {
             let packed = Packed::new(kind, name, resource);
             let head = DeltaResource {
@@ -113,7 +117,9 @@ impl Variant for sotw::SotwSubscription {
             nonce: response.nonce,
             ..Default::default()
         };
-        message.extend(head.encode_to_vec());
+        let head = head.encode_to_vec();
+        make_room(head.len(), &response.resources, message);
+        message.extend(head);
         for (name, resource) in &response.resources {
             Packed::new(kind, name, resource).append(RESOURCES, message);
         }
@@ -184,6 +190,14 @@ impl<'r> Packed<'r> {
         message.extend_from_slice(&self.head);
         self.resource.append_to(message);
     }
+}
+
+/// Room for a whole message, or somewhat more: growing would leave copies of private keys behind.
+fn make_room(head: usize, resources: &[(Arc<str>, Arc<Resource>)], message: &mut Vec<u8>) {
+    /// Around a resource: type, version, lengths and tags.
+    const FRAME: usize = 256;
+    let of = |(name, resource): &(Arc<str>, Arc<Resource>)| 2 * name.len() + resource.encoded_len() + FRAME;
+    message.reserve_exact(head + resources.iter().map(of).sum::<usize>());
 }
 
 /// The beginning of a field that is `len` bytes long.

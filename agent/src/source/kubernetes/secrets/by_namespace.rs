@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::super::follow::{Delays, Heard, code, explain, follow as follow_watch};
 use super::wanted::SecretNames;
-use super::{Context, SecretNews, Task};
+use super::{Context, SecretNews};
 use crate::source::health::WatchState;
 
 /// Reads at one time: enough to be quick with a thousand, few enough to be polite.
@@ -33,11 +33,8 @@ type ResourceVersion = Option<String>;
 
 pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<SecretNames>) {
     let (moved, mut moves) = mpsc::unbounded_channel();
-    let _ends_with_us = Task(tokio::spawn(watch_metadata(
-        context.clone(),
-        wanted.clone(),
-        moved,
-    )));
+    let task = watch_metadata(context.clone(), wanted.clone(), moved);
+    let _ends_with_us = context.spawn(task);
     let mut before = wanted.borrow_and_update().clone();
     let mut reader = SecretReader {
         context,

@@ -29,6 +29,8 @@ use crate::translate::Settings;
 use crate::xds::proxies::Proxies;
 use crate::xds::{self, socket};
 
+/// How long what there is to say waits for objects that come together with those that it is about.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Streams and requests get this long to end.
 const DRAIN: Duration = Duration::from_millis(800);
 /// The Kubernetes client quotes what it cannot parse, which may be a Secret: these words are never logged. What failed,
@@ -72,6 +74,7 @@ async fn serve(run: Run) -> Result<()> {
         module: module::install(run.filter.as_deref(), &config.path)?,
     };
     let (mut engine, snapshots) = Engine::new(settings);
+    engine.set_patience(PATIENCE);
     let claims = run
         .state_dir
         .as_deref()

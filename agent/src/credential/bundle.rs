@@ -158,6 +158,13 @@ fn revocations(
                 "the revocation list has expired: Envoy refuses every client by it",
             );
         }
+        if list.last_update().to_datetime() > policy.now {
+            warnings.add(
+                Code::CrlNotYetValid,
+                field,
+                "the revocation list is not valid yet: Envoy refuses every client by it",
+            );
+        }
         issuers.push(list.issuer().as_raw().to_vec());
         pem::encode("X509 CRL", der, &mut text);
     }

@@ -86,7 +86,7 @@ impl HostRoutes {
         Self {
             encoded: encoded.ok(),
             native: native(&config),
-            reach: Reach::new(&config),
+            reach: Reach::new(&config, &lowered.cut),
             uses: lowered.uses.into_iter().collect(),
             assumed: lowered.assumed.into_iter().collect(),
             findings: lowered.findings,

@@ -533,6 +533,7 @@ impl Engine {
 
     /// The source's first lists are complete.
     pub fn set_synced(&mut self) {
+        self.patience.hurry();
         self.synced = true;
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Patience {
     due: Option<Instant>,
     /// Objects that went meanwhile.
     gone: BTreeSet<ObjectRef>,
+    /// The next time everything is said.
+    is_hurried: bool,
 }
 
 impl Patience {
@@ -34,6 +36,11 @@ impl Patience {
             patience,
             ..Self::default()
         }
+    }
+
+    /// What is known now is complete: it is said the next time.
+    pub(crate) fn hurry(&mut self) {
+        self.is_hurried = true;
     }
 
     /// These are there again.
@@ -56,7 +63,8 @@ impl Patience {
         if has_news {
             self.due.get_or_insert(now + self.patience);
         }
-        if self.due.is_some_and(|due| now < due) {
+        let is_hurried = std::mem::take(&mut self.is_hurried);
+        if !is_hurried && self.due.is_some_and(|due| now < due) {
             return None;
         }
         self.due = None;

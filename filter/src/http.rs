@@ -16,6 +16,7 @@ use sealgate_core::rules::{
 };
 use sealgate_core::table::RouteTable;
 
+use crate::command;
 use crate::draw::draw;
 use crate::host::{self, Side};
 use crate::identity::{self, PortIdentity, Verdict};
@@ -172,7 +173,9 @@ impl HttpContext for Stream {
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         if let Some(ResponseHeaders { mutations, .. }) = self.answer.as_deref()
             && let Err(status) = remove_trailers(Side::ResponseTrailers, |name| {
-                let mut written = mutations.set.iter().map(|(own, _)| own);
+                let formats = mutations.formats.iter().filter(|own| !own.append);
+                let formats = formats.map(|own| &own.name);
+                let mut written = mutations.set.iter().map(|(own, _)| own).chain(formats);
                 mutations.remove.iter().any(|own| own == name) || written.any(|own| own == name)
             })
         {
@@ -207,6 +210,9 @@ impl ResponseHeaders {
         }
         for (name, value) in &self.mutations.add {
             host::add(Side::Response, name, value.as_bytes())?;
+        }
+        for own in &self.mutations.formats {
+            command::write(Side::Response, &own.name, &own.format, own.append)?;
         }
         for (name, value) in &self.cors {
             host::set(Side::Response, name, value)?;
@@ -310,7 +316,8 @@ fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), Status> {
     for pair in mutations.add.iter() {
         host::add(Side::Request, &pair.0, pair.1.as_bytes())?;
     }
-    Ok(())
+    let mut formats = mutations.formats.iter();
+    formats.try_for_each(|own| command::write(Side::Request, &own.name, &own.format, own.append))
 }
 
 /// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.

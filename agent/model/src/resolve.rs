@@ -27,6 +27,7 @@ mod reach;
 mod routes;
 mod rule_budget;
 mod rules;
+mod server_finding;
 pub mod service;
 mod sharing;
 mod speaker;

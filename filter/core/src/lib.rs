@@ -16,6 +16,7 @@ mod decide;
 pub mod decision;
 pub mod explain;
 pub mod fault;
+pub mod header_format;
 pub mod host;
 pub mod identity;
 mod matcher;

@@ -1,7 +1,7 @@
 //! What is to be said of the certificates of a server: those that are not there, and those that no handshake uses.
 
 use super::gateway::DeclaredServer;
-use super::standing::of_server;
+use super::server_finding::of_server;
 use super::tls::Served;
 use super::world::{ServedCertificate, World};
 use crate::cipher::{self, KeyKind};

@@ -8,6 +8,7 @@ use super::gateway::DeclaredServer;
 use super::handshake;
 use super::member::Member;
 use super::own_gateway::Reserved;
+use super::server_finding::of_server;
 use super::tls::Served;
 use super::world::World;
 use crate::annotation;
@@ -136,23 +137,6 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement, world: World<'
         }
     }
     findings
-}
-
-/// Something to say of one field of a server.
-pub(super) fn of_server(
-    server: &DeclaredServer,
-    severity: Severity,
-    code: Code,
-    field: &str,
-    message: String,
-) -> Finding {
-    Finding {
-        severity,
-        code,
-        object: server.id.gateway.gateway(),
-        field: Some(format!("spec.servers[{}].{field}", server.id.at)),
-        message,
-    }
 }
 
 /// The hosts that go down with a server, the first few by name.

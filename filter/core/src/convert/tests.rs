@@ -156,7 +156,7 @@ fn what_istio_refuses_is_refused_by_name() {
             "delegate",
         ),
         (
-            r#"{"headers":{"request":{"set":{"x":"%REQ(y)%"}}},ROUTE}"#,
+            r#"{"headers":{"request":{"set":{"x":"%HOSTNAME%"}}},ROUTE}"#,
             ProblemCode::NotCarriedOut,
             "headers.request.set[x]",
         ),

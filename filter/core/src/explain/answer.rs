@@ -7,8 +7,9 @@ use super::{EarlyAnswer, Question};
 use crate::arrival::PathNormalization;
 use crate::cors::{CrossOrigin, Header};
 use crate::decision::{NotFound, Outcome, Route};
+use crate::header_format;
 use crate::rules::{
-    ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault, HeaderMutations, Retries,
+    ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault, HeaderFormat, HeaderMutations, Retries,
 };
 use crate::table::RouteTable;
 
@@ -156,9 +157,21 @@ impl HeaderAnswer {
     }
 }
 
-impl From<&ArchivedHeaderMutations> for HeaderAnswer {
-    fn from(archived: &ArchivedHeaderMutations) -> Self {
-        let HeaderMutations { set, add, remove } = archived.into();
+impl HeaderAnswer {
+    fn new(archived: &ArchivedHeaderMutations, question: &Question) -> Self {
+        let HeaderMutations {
+            mut set,
+            mut add,
+            remove,
+            formats,
+        } = archived.into();
+        for HeaderFormat { name, format, append } in formats {
+            let value = header_format::shown(&format, question);
+            // What comes out empty is not written.
+            if !value.is_empty() {
+                if append { &mut add } else { &mut set }.push((name, value));
+            }
+        }
         Self { set, add, remove }
     }
 }
@@ -238,12 +251,14 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
         } => DecisionAnswer::Redirect {
             status: *status,
             location: text(location),
-            response_headers: (*response).map(HeaderAnswer::from).unwrap_or_default(),
+            response_headers: (*response)
+                .map(|own| HeaderAnswer::new(own, question))
+                .unwrap_or_default(),
         },
         Outcome::Direct(direct) => DecisionAnswer::DirectResponse {
             status: direct.status.to_native(),
             body: text(&direct.body),
-            response_headers: (&direct.response).into(),
+            response_headers: HeaderAnswer::new(&direct.response, question),
         },
         Outcome::NotFound(NotFound::Host) => DecisionAnswer::NotFound { reason: "host" },
         Outcome::NotFound(NotFound::Rule) => DecisionAnswer::NotFound { reason: "rule" },
@@ -280,8 +295,8 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
             .flat_map(|mirrors| mirrors.list.iter())
             .map(MirrorAnswer::from)
             .collect(),
-        request_headers: (&route.destination.request).into(),
-        response_headers: (&route.destination.response).into(),
+        request_headers: HeaderAnswer::new(&route.destination.request, question),
+        response_headers: HeaderAnswer::new(&route.destination.response, question),
         fault: route.fault.map(Fault::from),
         cors,
     }))

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::arrival::{Arrival, PathNormalization, arrival};
+use crate::header_format::{Fact, Facts};
 use crate::request::Request;
 
 /// One line of a batch.
@@ -112,5 +113,20 @@ impl Request for Question {
                 values.for_each(|(_, value)| each(value.as_bytes()));
             }
         }
+    }
+}
+
+impl Facts for Question {
+    /// What a question says nothing of is not known.
+    fn fact(&self, _: Fact) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
+        let mut first = None;
+        self.header(name, &mut |value| {
+            first.get_or_insert_with(|| value.to_vec());
+        });
+        first
     }
 }

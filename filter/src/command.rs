@@ -1,14 +1,37 @@
 //! Headers with Envoy's command operators in their values: what the commands ask for, from the host.
 
-use proxy_wasm::types::Status;
-use sealgate_core::header_format::{Fact, Facts, value};
+use proxy_wasm::types::{Bytes, Status};
+use sealgate_core::header_format::{Fact, Facts, headers, value};
+use sealgate_core::rules::HeaderFormat;
 
 use crate::host::{self, Side};
 
-/// What the host knows of this request.
-struct HostFacts;
+/// Headers of a request that its response needs: the host forgets them once the request goes on.
+#[derive(Default)]
+pub(crate) struct Remembered(Vec<(String, Bytes)>);
 
-impl Facts for HostFacts {
+impl Remembered {
+    /// What these ask for, while the request is there.
+    pub(crate) fn of(formats: &[HeaderFormat]) -> Self {
+        let names = formats.iter().flat_map(|own| headers(&own.format));
+        let names = names.map(str::to_ascii_lowercase);
+        Self(
+            names
+                .filter_map(|name| Some((name.clone(), asked(&name)?)))
+                .collect(),
+        )
+    }
+}
+
+fn asked(name: &str) -> Option<Bytes> {
+    let name = if name == "host" { ":authority" } else { name };
+    host::request_value(name).ok().flatten()
+}
+
+/// What the host knows of this request, and what it has forgotten.
+struct HostFacts<'r>(Option<&'r Remembered>);
+
+impl Facts for HostFacts<'_> {
     fn fact(&self, fact: Fact) -> Option<Vec<u8>> {
         let path: &[&str] = match fact {
             Fact::RemoteAddress => &["source", "address"],
@@ -26,15 +49,27 @@ impl Facts for HostFacts {
     }
 
     fn request_header(&self, name: &str) -> Option<Vec<u8>> {
-        host::request_value(if name == "host" { ":authority" } else { name })
-            .ok()
-            .flatten()
+        let Some(Remembered(known)) = self.0 else {
+            return asked(name);
+        };
+        let mut known = known.iter();
+        known.find(|(own, _)| own == name).map(|(_, value)| value.clone())
     }
 }
 
-/// Replaces a header, or appends one, unless its value comes out empty.
-pub(crate) fn write(side: Side, name: &str, format: &str, append: bool) -> Result<(), Status> {
-    match value(format, &HostFacts) {
+/// Replaces a header of the request, or appends one, unless its value comes out empty.
+pub(crate) fn write(name: &str, format: &str, append: bool) -> Result<(), Status> {
+    put(Side::Request, name, value(format, &HostFacts(None)), append)
+}
+
+/// The same of the response.
+pub(crate) fn write_answer(own: &HeaderFormat, remembered: &Remembered) -> Result<(), Status> {
+    let value = value(&own.format, &HostFacts(Some(remembered)));
+    put(Side::Response, &own.name, value, own.append)
+}
+
+fn put(side: Side, name: &str, value: Option<Vec<u8>>, append: bool) -> Result<(), Status> {
+    match value {
         Some(value) if append => host::add(side, name, &value),
         Some(value) => host::set(side, name, &value),
         None => Ok(()),

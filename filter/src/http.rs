@@ -16,7 +16,7 @@ use sealgate_core::rules::{
 };
 use sealgate_core::table::RouteTable;
 
-use crate::command;
+use crate::command::{self, Remembered};
 use crate::draw::draw;
 use crate::host::{self, Side};
 use crate::identity::{self, PortIdentity, Verdict};
@@ -43,6 +43,8 @@ pub(crate) struct Stream {
 #[derive(Default)]
 struct ResponseHeaders {
     mutations: HeaderMutations,
+    /// What commands in them ask of the request.
+    remembered: Remembered,
     cors: Vec<Header>,
     /// It may vary by what only the gateway and the upstream know.
     varies: bool,
@@ -133,7 +135,9 @@ impl Stream {
 
     fn mutate_answer(&mut self, mutations: &ArchivedHeaderMutations) {
         if !mutations.is_empty() {
-            self.answer.get_or_insert_default().mutations = mutations.into();
+            let answer = self.answer.get_or_insert_default();
+            answer.mutations = mutations.into();
+            answer.remembered = Remembered::of(&answer.mutations.formats);
         }
     }
 }
@@ -212,7 +216,7 @@ impl ResponseHeaders {
             host::add(Side::Response, name, value.as_bytes())?;
         }
         for own in &self.mutations.formats {
-            command::write(Side::Response, &own.name, &own.format, own.append)?;
+            command::write_answer(own, &self.remembered)?;
         }
         for (name, value) in &self.cors {
             host::set(Side::Response, name, value)?;
@@ -317,7 +321,7 @@ fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), Status> {
         host::add(Side::Request, &pair.0, pair.1.as_bytes())?;
     }
     let mut formats = mutations.formats.iter();
-    formats.try_for_each(|own| command::write(Side::Request, &own.name, &own.format, own.append))
+    formats.try_for_each(|own| command::write(&own.name, &own.format, own.append))
 }
 
 /// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.

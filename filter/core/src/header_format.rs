@@ -43,7 +43,7 @@ enum Part {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Command<'t> {
+enum HeaderCommand<'t> {
     Fact(Fact, Part),
     /// The request's header of the first name, or else of the second.
     Header(&'t str, Option<&'t str>, Option<usize>),
@@ -54,7 +54,7 @@ enum Command<'t> {
 enum Piece<'t> {
     Text(&'t str),
     /// What it means, and how it is written.
-    Command(Command<'t>, &'t str),
+    Command(HeaderCommand<'t>, &'t str),
 }
 
 /// Why a value is no format.
@@ -113,17 +113,18 @@ pub(crate) fn read(text: &str, is_request: bool) -> Result<HeaderValue, BadForma
     if commands.len() > COMMANDS {
         return Err(BadFormat::Many);
     }
-    if is_request && commands.contains(&&Command::Fact(Fact::ResponseCode, Part::Whole)) {
+    if is_request && commands.contains(&&HeaderCommand::Fact(Fact::ResponseCode, Part::Whole)) {
         return Err(BadFormat::TooEarly);
     }
     Ok(HeaderValue::Format(text.to_owned()))
 }
 
-/// The headers that a value asks for.
-pub(crate) fn headers(text: &str) -> Vec<&str> {
+/// The headers of the request that a value asks for, as they are written.
+#[must_use]
+pub fn headers(text: &str) -> Vec<&str> {
     let pieces = parse(text).unwrap_or_default();
     let named = pieces.into_iter().filter_map(|piece| match piece {
-        Piece::Command(Command::Header(first, second, _), _) => Some([Some(first), second]),
+        Piece::Command(HeaderCommand::Header(first, second, _), _) => Some([Some(first), second]),
         _ => None,
     });
     named.flatten().flatten().collect()
@@ -158,7 +159,7 @@ pub fn shown(format: &str, facts: &dyn Facts) -> String {
     let pieces = parse(format).unwrap_or_default();
     let each = pieces.into_iter().map(|piece| match piece {
         Piece::Text(text) => text.to_owned(),
-        Piece::Command(command @ Command::Header(..), _) => {
+        Piece::Command(command @ HeaderCommand::Header(..), _) => {
             let value = command.value(facts).unwrap_or_default();
             String::from_utf8_lossy(&value).into_owned()
         }
@@ -170,7 +171,7 @@ pub fn shown(format: &str, facts: &dyn Facts) -> String {
     each.collect()
 }
 
-impl Command<'_> {
+impl HeaderCommand<'_> {
     fn value(&self, facts: &dyn Facts) -> Option<Vec<u8>> {
         match self {
             Self::Fact(fact, part) => part.of(facts.fact(*fact)?),
@@ -247,7 +248,7 @@ fn end_of_command(text: &str) -> Option<usize> {
     text.get(at..)?.starts_with('%').then_some(at)
 }
 
-fn command(inner: &str) -> Result<Command<'_>, BadFormat> {
+fn command(inner: &str) -> Result<HeaderCommand<'_>, BadFormat> {
     let name = inner.split(['(', ':']).next().unwrap_or(inner);
     let behind = inner.get(name.len()..).unwrap_or_default();
     if name == "REQ" {
@@ -271,14 +272,14 @@ fn command(inner: &str) -> Result<Command<'_>, BadFormat> {
         _ => return Err(BadFormat::Unknown(name.to_owned())),
     };
     if behind.is_empty() {
-        Ok(Command::Fact(fact, part))
+        Ok(HeaderCommand::Fact(fact, part))
     } else {
         Err(BadFormat::Argument(name.to_owned()))
     }
 }
 
 /// `(FIRST?SECOND):LENGTH`, of which the first name alone is needed.
-fn header(behind: &str) -> Option<Command<'_>> {
+fn header(behind: &str) -> Option<HeaderCommand<'_>> {
     let (names, length) = behind.strip_prefix('(')?.split_once(')')?;
     let (first, second) = match names.split_once('?') {
         Some((first, second)) => (first, Some(second)),
@@ -293,7 +294,7 @@ fn header(behind: &str) -> Option<Command<'_>> {
         Some(digits) => Some(digits.parse().ok()?),
         None => None,
     };
-    (is_name(first) && second.is_none_or(is_name)).then_some(Command::Header(first, second, length))
+    (is_name(first) && second.is_none_or(is_name)).then_some(HeaderCommand::Header(first, second, length))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ enum Operator {
 
 /// What is left at the end of a list; what is wrong with it, and where.
 pub(super) fn chosen(text: &str) -> Result<Vec<&'static Suite>, (BadRule, usize)> {
-    let mut list = List {
+    let mut list = SuiteList {
         text,
         at: 0,
         in_group: false,
@@ -60,7 +60,7 @@ pub(super) fn chosen(text: &str) -> Result<Vec<&'static Suite>, (BadRule, usize)
     Ok(list.chosen)
 }
 
-struct List<'t> {
+struct SuiteList<'t> {
     text: &'t str,
     at: usize,
     in_group: bool,
@@ -69,7 +69,7 @@ struct List<'t> {
     killed: Vec<&'static Suite>,
 }
 
-impl<'t> List<'t> {
+impl<'t> SuiteList<'t> {
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }

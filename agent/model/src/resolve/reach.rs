@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sealgate_core::rules::{MatchConfig, RuleConfig, RuleOrigin, VirtualHostConfig};
 
+use super::rank::Rank;
 use crate::Code;
 use crate::few::Few;
 use crate::lint::cover::Cover;
@@ -40,6 +41,8 @@ enum Obstacle {
     Block(BlockPlace),
     /// `httpsRedirect` of the host's server.
     Redirect,
+    /// The host is that of a server that the VirtualService is not bound to.
+    Server,
 }
 
 /// A rule that is left out of a host's list, because one before it takes every request.
@@ -128,8 +131,14 @@ fn is_alive(blocks: &[Covered]) -> bool {
 impl Reach {
     /// What this host says. Where everything is redirected to HTTPS nothing is reached; that is on purpose where another port
     /// reaches the rules.
-    pub(super) fn new(host: &VirtualHostConfig, cut: &[Cut]) -> Self {
+    pub(super) fn new(host: &VirtualHostConfig, cut: &[Cut], hidden: &[(&Rank, usize)]) -> Self {
         let mut reach = Self::default();
+        for (rank, rules) in hidden {
+            let service: ServiceName = format!("{}/{}", rank.namespace, rank.name).into();
+            for rule in 0..*rules {
+                reach.dead.insert((Arc::clone(&service), rule), Obstacle::Server);
+            }
+        }
         if host.https_redirect {
             let origins = host.rules.iter().map(|rule| &rule.origin);
             for origin in origins.chain(cut.iter().map(|cut| &cut.rule)) {
@@ -242,6 +251,10 @@ fn dead_rule(service: &str, rule: usize, (by, host): (&Obstacle, &str)) -> Findi
         Obstacle::Block(by) => format!(
             "never reached: {by} of VirtualService {} takes every request that it matches",
             by.service
+        ),
+        Obstacle::Server => format!(
+            "never reached at this gateway: {host} is that of a server of another Gateway, which takes it from the wider one, \
+             and to which this is not bound"
         ),
         Obstacle::Redirect => {
             format!(

@@ -8,9 +8,9 @@ use crate::host::{self, Side};
 
 /// Headers of a request that its response needs: the host forgets them once the request goes on.
 #[derive(Default)]
-pub(crate) struct Remembered(Vec<(String, Bytes)>);
+pub(crate) struct KeptHeaders(Vec<(String, Bytes)>);
 
-impl Remembered {
+impl KeptHeaders {
     /// What these ask for, while the request is there.
     pub(crate) fn of(formats: &[HeaderFormat]) -> Self {
         let names = formats.iter().flat_map(|own| headers(&own.format));
@@ -29,7 +29,7 @@ fn asked(name: &str) -> Option<Bytes> {
 }
 
 /// What the host knows of this request, and what it has forgotten.
-struct HostFacts<'r>(Option<&'r Remembered>);
+struct HostFacts<'r>(Option<&'r KeptHeaders>);
 
 impl Facts for HostFacts<'_> {
     fn fact(&self, fact: Fact) -> Option<Vec<u8>> {
@@ -49,7 +49,7 @@ impl Facts for HostFacts<'_> {
     }
 
     fn request_header(&self, name: &str) -> Option<Vec<u8>> {
-        let Some(Remembered(known)) = self.0 else {
+        let Some(KeptHeaders(known)) = self.0 else {
             return asked(name);
         };
         let mut known = known.iter();
@@ -63,7 +63,7 @@ pub(crate) fn write(name: &str, format: &str, append: bool) -> Result<(), Status
 }
 
 /// The same of the response.
-pub(crate) fn write_answer(own: &HeaderFormat, remembered: &Remembered) -> Result<(), Status> {
+pub(crate) fn write_answer(own: &HeaderFormat, remembered: &KeptHeaders) -> Result<(), Status> {
     let value = value(&own.format, &HostFacts(Some(remembered)));
     put(Side::Response, &own.name, value, own.append)
 }

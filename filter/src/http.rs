@@ -16,7 +16,7 @@ use sealgate_core::rules::{
 };
 use sealgate_core::table::RouteTable;
 
-use crate::command::{self, Remembered};
+use crate::command::{self, KeptHeaders};
 use crate::draw::draw;
 use crate::host::{self, Side};
 use crate::identity::{self, PortIdentity, Verdict};
@@ -44,7 +44,7 @@ pub(crate) struct Stream {
 struct ResponseHeaders {
     mutations: HeaderMutations,
     /// What commands in them ask of the request.
-    remembered: Remembered,
+    remembered: KeptHeaders,
     cors: Vec<Header>,
     /// It may vary by what only the gateway and the upstream know.
     varies: bool,
@@ -137,7 +137,7 @@ impl Stream {
         if !mutations.is_empty() {
             let answer = self.answer.get_or_insert_default();
             answer.mutations = mutations.into();
-            answer.remembered = Remembered::of(&answer.mutations.formats);
+            answer.remembered = KeptHeaders::of(&answer.mutations.formats);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use sealgate_model::annotation;
+use sealgate_model::resolve::ServedCertificate;
 use sealgate_model::{BUNDLE_SUFFIX, CredentialName};
 use sealgate_model::{Finding, ObjectRef, SecretObject};
 use time::OffsetDateTime;
@@ -70,6 +71,36 @@ impl Credentials {
     #[must_use]
     pub fn is_served(&self, name: &CredentialName) -> bool {
         self.good(name).is_some()
+    }
+
+    /// What handshakes depend on of the certificate of a key pair.
+    #[must_use]
+    pub fn certificate(&self, name: &CredentialName) -> Option<ServedCertificate> {
+        match &**self.good(name)? {
+            Credential::KeyPair(pair) => Some(pair.facts().served()),
+            Credential::TrustBundle(_) => None,
+        }
+    }
+
+    /// A good credential of the same name in another namespace.
+    #[must_use]
+    pub fn namesake(&self, name: &CredentialName) -> Option<CredentialName> {
+        let mut next = self
+            .records
+            .keys()
+            .next()
+            .map(|first| Arc::clone(&first.namespace));
+        while let Some(namespace) = next {
+            let other = CredentialName::new(Arc::clone(&namespace), Arc::clone(&name.name));
+            if *namespace != *name.namespace && self.is_served(&other) {
+                return Some(other);
+            }
+            // The next namespace's first.
+            let after: Arc<str> = format!("{namespace}\0").into();
+            let mut rest = self.records.range(CredentialName::new(after, "")..);
+            next = rest.next().map(|(first, _)| Arc::clone(&first.namespace));
+        }
+        None
     }
 
     /// The namespaces whose Gateways may name a credential, as its Secret said last; none before that was read.

@@ -13,7 +13,7 @@ use sealgate_model::budget::{self, Budgets, Usage};
 use sealgate_model::ledger::{Findings, Ledger, News, listed};
 use sealgate_model::resolve::gateway::DeclaredGateway;
 use sealgate_model::resolve::rank::Rank;
-use sealgate_model::resolve::{Changes, Claim, Claims, Resolver, Speaker, Tenure, World};
+use sealgate_model::resolve::{Changes, Claim, Claims, Resolver, ServedCertificate, Speaker, Tenure, World};
 use sealgate_model::store::{Judged, Store};
 use sealgate_model::tenancy::Tenants;
 use sealgate_model::{Kind, Object, ObjectRef};
@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::blame;
 use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, Records};
-use crate::news;
+use crate::news::{self, Patience};
 use crate::snapshot::{Publisher, ResourceKey, Snapshot, TypeUrl};
 use crate::translate::{self, Settings, Withheld};
 use crate::trial::{self, Reception, Swap, Trials};
@@ -65,6 +65,9 @@ pub struct Engine {
     ask: AskProxies,
     /// Claims that stand otherwise since the last time.
     claims: BTreeMap<Claim, Option<Tenure>>,
+    /// What servers were told of the certificates that there are.
+    certificates: BTreeMap<CredentialName, ServedCertificate>,
+    patience: Patience,
     synced: bool,
 }
 
@@ -166,6 +169,8 @@ impl Engine {
             guilty: BTreeSet::new(),
             ask: AskProxies::default(),
             claims: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            patience: Patience::default(),
             synced: false,
         };
         (engine, snapshots)
@@ -201,6 +206,8 @@ impl Engine {
         }
         self.store.settle(&mut step);
         let gone = std::mem::take(&mut step.gone);
+        self.patience
+            .back(step.said.keys().filter(|name| !gone.contains(*name)));
         let moved = step.moved.clone();
         let mut changes = self.resolve(step, &touched);
         let composites = translate::composites(&changes);
@@ -213,7 +220,13 @@ impl Engine {
         self.make_room(now);
         let withheld: Vec<_> = self.withheld.iter().map(|(key, _)| key.clone()).collect();
         self.look_for_the_guilty(&withheld, now);
-        self.tell(&gone)
+        self.tell(gone, now)
+    }
+
+    /// From now on what there is to say waits so long for what follows: objects that belong together come one after the other,
+    /// and what is said of the first ones is soon not so any more.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = Patience::new(patience);
     }
 
     /// Lets go of credentials that are held for nobody. Who might not name one may, now that nothing is known of it.
@@ -276,9 +289,12 @@ impl Engine {
     }
 
     /// What there is to say that was not said before.
-    fn tell(&mut self, gone: &BTreeSet<ObjectRef>) -> Vec<News> {
+    fn tell(&mut self, gone: BTreeSet<ObjectRef>, now: Instant) -> Vec<News> {
         self.blame();
-        let told = self.ledger.news(gone);
+        let Some(gone) = self.patience.is_over(gone, self.ledger.has_news(), now) else {
+            return Vec::new();
+        };
+        let told = self.ledger.news(&gone);
         told.iter().for_each(news::log);
         told
     }
@@ -351,8 +367,23 @@ impl Engine {
             self.resolver.touch_credential(&name);
         }
         for name in touched {
-            if self.rotations.contains_key(name) != self.credentials.is_served(name) {
+            let is_served = self.credentials.is_served(name);
+            if self.rotations.contains_key(name) != is_served {
                 self.resolver.touch_credential(name);
+                // Where one of that name is missed, it is said that this one is there, or no more.
+                let own =
+                    CredentialName::new(self.settings.gateway.namespace.as_str(), Arc::clone(&name.name));
+                if own != *name {
+                    self.resolver.touch_credential(&own);
+                }
+            }
+            let certificate = self.credentials.certificate(name);
+            if self.certificates.get(name) != certificate.as_ref() {
+                self.resolver.touch_credential(name);
+                match certificate {
+                    Some(certificate) => drop(self.certificates.insert(name.clone(), certificate)),
+                    None => drop(self.certificates.remove(name)),
+                }
             }
         }
         let tenants = &self.settings.gateway.tenants;
@@ -365,6 +396,8 @@ impl Engine {
                 listed.is_none_or(|listed| tenants.may_name_secret(namespace, &name.name, listed))
             },
             is_known: &|name| self.store.get(name).is_some() || said.contains_key(name),
+            certificate: &|name| self.credentials.certificate(name),
+            namesake: &|name| self.credentials.namesake(name),
         };
         let changes = self.resolver.settle(world, &mut self.ledger);
         self.look_at_budgets();
@@ -459,7 +492,7 @@ impl Engine {
         self.refused.clone_from(refusals);
         let keys: Vec<_> = refusals.keys().cloned().collect();
         self.look_for_the_guilty(&keys, now);
-        self.tell(&BTreeSet::new())
+        self.tell(BTreeSet::new(), now)
     }
 
     /// Goes on with what takes time: judges dates that have passed, takes off what lingered long enough, and looks for
@@ -471,7 +504,7 @@ impl Engine {
         self.serve(swaps, now);
         self.publisher.update(now, |_| ());
         self.make_room(now);
-        self.tell(&BTreeSet::new())
+        self.tell(BTreeSet::new(), now)
     }
 
     fn serve(&mut self, swaps: Vec<Swap>, now: Instant) {
@@ -530,10 +563,15 @@ impl Engine {
             let left = Duration::try_from(at - (self.clock.0)());
             now + left.unwrap_or_default().min(GLANCE)
         });
-        [self.publisher.next_deadline(), trials, dates]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.publisher.next_deadline(),
+            trials,
+            dates,
+            self.patience.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Who may do what.
@@ -578,6 +616,7 @@ impl Engine {
 
     /// The source's first lists are complete.
     pub fn set_synced(&mut self) {
+        self.patience.hurry();
         self.synced = true;
     }
 }

@@ -16,6 +16,7 @@ use sealgate_core::rules::{
 };
 use sealgate_core::table::RouteTable;
 
+use crate::command::{self, KeptHeaders};
 use crate::draw::draw;
 use crate::host::{self, Side};
 use crate::identity::{self, PortIdentity, Verdict};
@@ -39,6 +40,8 @@ pub(crate) struct Stream {
 #[derive(Default)]
 struct ResponseHeaders {
     mutations: HeaderMutations,
+    /// What commands in them ask of the request.
+    remembered: KeptHeaders,
     cors: Vec<Header>,
     /// It may vary by what only the gateway and the upstream know.
     varies: bool,
@@ -146,7 +149,9 @@ impl Stream {
 
     fn mutate_answer(&mut self, mutations: &ArchivedHeaderMutations) {
         if !mutations.is_empty() {
-            self.answer.get_or_insert_default().mutations = mutations.into();
+            let answer = self.answer.get_or_insert_default();
+            answer.mutations = mutations.into();
+            answer.remembered = KeptHeaders::of(&answer.mutations.formats);
         }
     }
 }
@@ -186,7 +191,9 @@ impl HttpContext for Stream {
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         if let Some(ResponseHeaders { mutations, .. }) = self.answer.as_deref()
             && let Err(status) = remove_trailers(Side::ResponseTrailers, |name| {
-                let mut written = mutations.set.iter().map(|(own, _)| own);
+                let formats = mutations.formats.iter().filter(|own| !own.append);
+                let formats = formats.map(|own| &own.name);
+                let mut written = mutations.set.iter().map(|(own, _)| own).chain(formats);
                 mutations.remove.iter().any(|own| own == name) || written.any(|own| own == name)
             })
         {
@@ -221,6 +228,9 @@ impl ResponseHeaders {
         }
         for (name, value) in &self.mutations.add {
             host::add(Side::Response, name, value.as_bytes())?;
+        }
+        for own in &self.mutations.formats {
+            command::write_answer(own, &self.remembered)?;
         }
         for (name, value) in &self.cors {
             host::set(Side::Response, name, value)?;
@@ -311,7 +321,8 @@ fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), Status> {
     for pair in mutations.add.iter() {
         host::add(Side::Request, &pair.0, pair.1.as_bytes())?;
     }
-    Ok(())
+    let mut formats = mutations.formats.iter();
+    formats.try_for_each(|own| command::write(&own.name, &own.format, own.append))
 }
 
 /// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.

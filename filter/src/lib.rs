@@ -8,6 +8,7 @@
     clippy::panic
 )]
 
+mod command;
 mod draw;
 mod host;
 mod http;

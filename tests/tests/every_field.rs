@@ -15,7 +15,7 @@ use sealgate_core::table::PARTS;
 use sealgate_model::manifest::{self, Namespaces};
 use sealgate_model::resolve::{ConnectionPolicy, HostKey, Resolver};
 use sealgate_model::resolved::{ServedPort, Upstream};
-use sealgate_model::{Code, CredentialName, Finding, Severity, SourceEvent};
+use sealgate_model::{Code, CredentialName, Finding, Severity, SourceEvent, SourceObject, validate};
 use sealgate_tests::fields::{self, Occurrence};
 use serde_json::Value;
 
@@ -51,6 +51,8 @@ impl Fate {
 struct Outcome {
     served: Served,
     findings: Vec<Finding>,
+    /// What refuses an object by itself: that a Secret is missing does not.
+    refusals: Vec<Finding>,
 }
 
 /// Everything that a proxy gets, before it is encoded.
@@ -101,6 +103,7 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
             &namespaces,
         ));
     }
+    let refusals = entries.iter().flat_map(refusals).collect();
     let settings = Settings {
         gateway: GatewaySettings::new(&namespaces.gateway),
         listen: "0.0.0.0".to_owned(),
@@ -111,11 +114,20 @@ fn translate(objects: &[Value]) -> Result<Outcome> {
     Ok(Outcome {
         served: Served::of(engine.resolver()),
         findings: engine.view().findings(),
+        refusals,
     })
 }
 
-/// The finding that says that a field of this object means nothing; it may name what the field is part of.
-fn named<'f>(findings: &'f [Finding], object: &Value, field: &Occurrence) -> Option<&'f Finding> {
+fn refusals(entry: &SourceObject) -> Vec<Finding> {
+    let judged = entry.object.iter().flat_map(validate::object);
+    let mut said: Vec<_> = entry.findings.iter().cloned().chain(judged).collect();
+    said.retain(|finding| finding.severity == Severity::Error);
+    said
+}
+
+/// The finding that refuses the object because of this field, or says that the field means nothing; that may name what the
+/// field is part of.
+fn named<'f>(outcome: &'f Outcome, object: &Value, field: &Occurrence) -> Option<&'f Finding> {
     let is_of = |finding: &&Finding| {
         *finding.object.kind.as_str() == object["kind"] && *finding.object.name == object["metadata"]["name"]
     };
@@ -124,12 +136,11 @@ fn named<'f>(findings: &'f [Finding], object: &Value, field: &Occurrence) -> Opt
         let rest = field.place.strip_prefix(place);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
-    let is_refusal = |finding: &&Finding| {
-        finding.severity == Severity::Error && finding.field.as_deref() == Some(field.place.as_str())
-    };
-    let own = || findings.iter().filter(is_of);
-    let mut meaningless = own().filter(|finding| finding.code == Code::NotCarriedOut);
-    meaningless.find(names).or_else(|| own().find(is_refusal))
+    let is_about = |finding: &&Finding| finding.field.as_deref() == Some(field.place.as_str());
+    let meaningless = |finding: &&Finding| finding.code == Code::NotCarriedOut;
+    let said = outcome.findings.iter().filter(is_of).filter(meaningless);
+    let mut refused = outcome.refusals.iter().filter(is_of);
+    said.clone().find(names).or_else(|| refused.find(is_about))
 }
 
 fn without(objects: &[Value], at: usize, field: &Occurrence) -> Result<Vec<Value>> {
@@ -160,7 +171,7 @@ fn seen() -> Result<BTreeMap<(String, String), BTreeSet<Fate>>> {
             let fates = seen
                 .get_mut(&(kind.to_owned(), field.field.clone()))
                 .context("a field of the schema")?;
-            let fate = match named(&whole.findings, object, &field) {
+            let fate = match named(&whole, object, &field) {
                 Some(finding) if finding.severity == Severity::Error => Fate::Refused,
                 Some(_) => Fate::Reported,
                 None if translate(&without(&objects, at, &field)?)?.served != whole.served => {

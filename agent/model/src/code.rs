@@ -103,6 +103,9 @@ codes! {
         InvalidYaml = "invalid-yaml" [Error]: "the document cannot be parsed" => "the message names the line";
         InvalidObject = "invalid-object" [Error]:
             "a field has the wrong type, a name is not one, base64 is not base64" => "`field` names the place";
+        UnreadPair = "unread-pair" [Warning]:
+            "a folder with `privkey.pem` and `fullchain.pem` or `cert.pem`: a folder is a Secret by `tls.key` and `tls.crt`"
+            => "link the files by those names";
         NotAnObject = "not-an-object" [Error]:
             "a document without `kind` and `apiVersion`; it may be cut off, so the file's objects stay"
             => "complete it";
@@ -160,11 +163,16 @@ codes! {
         CaExpired = "ca-expired" [Warning]: "one CA of the bundle has expired" => "remove it";
         CaNotYetValid = "ca-not-yet-valid" [Warning]:
             "one CA of the bundle is not valid yet: its clients are refused" => "check the clock of whoever issued it";
+        CrlNotYetValid = "crl-not-yet-valid" [Warning]:
+            "a revocation list that is not valid yet: Envoy refuses every client by it" => "wait, or publish an earlier one";
         CrlExpired = "crl-expired" [Warning]: "Envoy refuses every client by an expired list" => "renew the list";
         CrlPartial = "crl-partial" [Warning]:
             "a CA of the bundle has no list: its clients are refused" => "add its list";
     }
     Gateways {
+        NotSelected = "not-selected" [Info]:
+            "the Gateway's `selector` does not fit this gateway's labels (`--gateway-labels`), so another one serves it, or none"
+            => "check the selector";
         NoServers = "no-servers" [Error]: "`servers` is empty" => "add one";
         NoHosts = "no-hosts" [Error]:
             "a server, or a VirtualService that is bound to a Gateway, has no host" => "add one";
@@ -185,6 +193,16 @@ codes! {
         SecretNotGranted = "secret-not-granted" [Error]:
             "the Secret does not say that Gateways of this namespace may name it"
             => "annotate it with `sealgate.dev/allowed-namespaces`, or list it in `--tenancy-policy`";
+        TlsOnPlainPort = "tls-on-plain-port" [Error]:
+            "`tls` with more than `httpsRedirect` on a server whose protocol is plain"
+            => "protocol HTTPS, or leave `tls` out";
+        AddressAsServerName = "address-as-server-name" [Warning]:
+            "an IP address as a host of an HTTPS server: clients send no server name (SNI) for an address, so none finds the \
+             server by it"
+            => "use the host `*`";
+        NoSuiteForVersion = "no-suite-for-version" [Warning]:
+            "TLS 1.0 or 1.1 is allowed, and no cipher suite of the server works with it"
+            => "name such suites, or allow TLS 1.2 and later alone";
         NoTls = "no-tls" [Error]: "an HTTPS server without `tls`" => "add it";
         NoCredentialName = "no-credential-name" [Error]:
             "certificates come from a Secret, and none is named" => "set `credentialName`";
@@ -193,11 +211,20 @@ codes! {
         BadCertificatePin = "bad-certificate-pin" [Error]:
             "a pin of a client's certificate that Envoy refuses"
             => "`verifyCertificateSpki`: 44 letters of base64; `verifyCertificateHash`: 64 hexadecimal digits";
-        CredentialNotReady = "credential-not-ready" [Error]:
-            "the Secret is not there, or bad; connections are refused unless the proxy still holds it"
+        UnusableSuites = "unusable-suites" [Warning]:
+            "no cipher suite of the server is for the kind of key that its certificates have"
+            => "name suites for that kind, ECDHE-RSA-... or ECDHE-ECDSA-..., or leave `cipherSuites` out";
+        DoubledCertificate = "doubled-certificate" [Warning]:
+            "two certificates of one server with the same names and one kind of key: only the first is shown"
+            => "remove one; `credentialNames` is for RSA beside ECDSA";
+        CredentialNotReady = "credential-not-ready" [Error, Warning]:
+            "the Secret is not there, or bad; connections are refused unless the proxy still holds it, or another certificate of \
+             the server is there"
             => "create or repair the Secret";
-        BadTlsVersion = "bad-tls-version" [Error]: "not a TLS version" => "`TLSV1_2` or `TLSV1_3`";
-        BadCipherSuite = "bad-cipher-suite" [Error]: "Envoy does not know it" => "see the message";
+        BadTlsVersion = "bad-tls-version" [Error]:
+            "not a TLS version, or the lowest version is above the highest" => "`TLSV1_2` or `TLSV1_3`";
+        BadCipherSuite = "bad-cipher-suite" [Error]:
+            "Envoy cannot read the list of cipher suites, or nothing is left of it" => "see the message";
         BadIdentity = "bad-identity" [Error]:
             "the annotation `sealgate.dev/identity` cannot be read, or has a key or word that nobody knows"
             => "see the message";
@@ -223,9 +250,12 @@ codes! {
         BehindOthers = "behind-others" [Warning]:
             "another namespace had rules for the host first, and all of them come before these"
             => "let the owner delegate paths to this VirtualService, or use a host of its own";
+        NoRules = "no-rules" [Error]: "a VirtualService without rules" => "add one";
+        BadGatewayName = "bad-gateway-name" [Error]:
+            "not a name that a Gateway can have" => "`NAME`, `NAMESPACE/NAME` or `NAME.NAMESPACE`";
         BadRegex = "bad-regex" [Error]: "not RE2 syntax, or too large" => "";
         EmptyMatch = "empty-match" [Error]:
-            "a condition without exact, prefix or regex, or an empty prefix" => "leave it out";
+            "a condition without exact, prefix or regex, or an empty regex or prefix; an empty prefix is good for `uri` alone" => "leave it out";
         AmbiguousMatch = "ambiguous-match" [Error]: "more than one of exact, prefix and regex" => "choose one";
         InvalidHeaderName = "invalid-header-name" [Error]: "not a header's name" => "";
         InvalidHeaderValue = "invalid-header-value" [Error]: "a control character in a header's value or a host" => "";
@@ -236,15 +266,22 @@ codes! {
             "a host, subset, port or delegate that no service can have" => "see the message";
         NoWeight = "no-weight" [Error]: "every weight is 0" => "";
         BadWeight = "bad-weight" [Error]: "a negative weight" => "";
+        AmbiguousMirror = "ambiguous-mirror" [Error]: "`mirror` and `mirrors`" => "choose one";
         AmbiguousRewrite = "ambiguous-rewrite" [Error]: "`uri` and `uriRegexRewrite`" => "choose one";
         BadRewrite = "bad-rewrite" [Error]:
-            "the template of a regex rewrite names a group that is not there, or ends in a backslash" => "";
+            "a rewrite that says nothing, or a regex rewrite whose template names a group that is not there, or ends in a \
+             backslash"
+            => "";
         AmbiguousAuthority = "ambiguous-authority" [Error]:
             "the host is set in more than one place of one level" => "choose one";
         BadPath = "bad-path" [Error]: "a path holds visible ASCII alone" => "encode the rest as %XX";
         BadDuration = "bad-duration" [Error]: "not a duration such as `1.5s`, or below 1 ms" => "";
-        BadRetries = "bad-retries" [Error]: "`attempts` or `retryOn` cannot be read" => "";
-        BadRedirect = "bad-redirect" [Error]: "a code, scheme, port or host that a redirect cannot have" => "";
+        BadRetries = "bad-retries" [Error]:
+            "`attempts` or `retryOn` cannot be read, or something is said of retries and there are no attempts" => "";
+        BadRedirect = "bad-redirect" [Error]:
+            "a redirect that says nothing; a code, scheme, port or host that it cannot have; `prefixRewrite` where no prefix is \
+             matched"
+            => "";
         BadStatus = "bad-status" [Error]:
             "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names; or an abort has one \
              that allows no body"
@@ -267,7 +304,8 @@ codes! {
             "the conditions of a delegate's rule are not within its root's; the rule is left out"
             => "begin its prefix with the root's";
         NoEffect = "no-effect" [Warning]:
-            "a fault without a percentage; what needs an upstream, on a redirect or direct response"
+            "a fault without a percentage; what needs an upstream, on a redirect or direct response; `httpsRedirect` of an HTTPS \
+             server; a cipher suite of TLS 1.3"
             => "remove it, or complete it";
         ForbiddenHeader = "forbidden-header" [Error]:
             "a header operation on what the gateway tells of clients, what steers it or Envoy, or what frames messages"
@@ -283,7 +321,7 @@ codes! {
         AmbiguousPort = "ambiguous-port" [Warning]:
             "the service has several ports and the destination names none" => "name one";
         UnknownDestination = "unknown-destination" [Warning]:
-            "no Service or ServiceEntry of this name: 503" => "create it";
+            "no Service or ServiceEntry of this name: requests are answered with 503, and copies go nowhere" => "create it";
         BarredAddress = "barred-address" [Warning]:
             "an endpoint on the gateway's own machine, or without an address of its own; no request is sent there"
             => "[allow it](tenancy.md#addresses), if it is meant";
@@ -293,14 +331,20 @@ codes! {
         BadService = "bad-service" [Error]:
             "a ServiceEntry or DestinationRule with a host, port, address or weight that Envoy refuses"
             => "see the message";
-        UnknownPort = "unknown-port" [Warning]: "the service has no such port: 503" => "";
+        UpstreamTls = "upstream-tls" [Error, Warning]:
+            "a DestinationRule asks for TLS towards the upstream, which is not carried out; its requests would go in plain text, so \
+             they are answered with 503"
+            => "send to a port in plain text, with `mode: DISABLE` there";
+        UnknownPort = "unknown-port" [Warning]: "the service has no such port: requests are answered with 503, and copies go nowhere" => "";
         UnknownSubset = "unknown-subset" [Warning]: "no DestinationRule has this subset: all endpoints are used" => "";
         SubsetNotCarriedOut = "subset-not-carried-out" [Warning]:
             "subsets select endpoints of a ServiceEntry alone, for those of a Service carry no labels: all of them \
              are used"
             => "name the parts as Services of their own";
         DeadRule = "dead-rule" [Warning]:
-            "earlier rules of the VirtualService take every request that this one matches" => "[reorder](#dead-rule)";
+
+            "earlier rules of the VirtualService take every request that this one matches, or `httpsRedirect` of a server does"
+            => "[reorder](#dead-rule)";
         ClaimedPath = "claimed-path" [Warning]:
             "two VirtualServices claim the same path of a host; the older takes it"
             => "[leave it to one](#claimed-path)";
@@ -318,6 +362,9 @@ codes! {
         DroppedMatch = "dropped-match" [Warning, Info]:
             "no Gateway carries this block out: it is for other clients, ports or Gateways"
             => "[see what it names](#dropped-match)";
+        UnreachedCors = "unreached-cors" [Warning]:
+            "a `corsPolicy` that no pre-flight reaches: they have method OPTIONS, and none of the headers of the request itself"
+            => "add a rule for the same paths without these conditions, with the same `corsPolicy`";
         NeverMatches = "never-matches" [Warning]: "nothing meets this condition" => "[write it anew](#never-matches)";
         SlashDoubled = "slash-doubled" [Warning]:
             "a rewrite leaves two slashes where prefix and rest meet" => "[end both alike](#slash-doubled)";

@@ -80,6 +80,12 @@ impl<S: Ord> Ledger<S> {
         }
     }
 
+    /// Whether there may be any news.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.before.is_empty()
+    }
+
     /// What is new since the last time: each finding once, and objects of which nothing is said any more. Of those that
     /// are `gone` it is not said that they are good.
     pub fn news(&mut self, gone: &BTreeSet<ObjectRef>) -> Vec<News> {

@@ -6,11 +6,13 @@
 
 pub mod annotation;
 pub mod budget;
+pub mod cipher;
 mod code;
 mod credential_name;
 mod event;
 pub mod few;
 mod finding;
+mod gateway_ref;
 mod kind;
 pub mod kinds;
 pub mod ledger;
@@ -19,6 +21,7 @@ pub mod manifest;
 mod object;
 mod parts;
 mod patterns;
+mod protocol;
 mod report;
 pub mod resolve;
 pub mod resolved;

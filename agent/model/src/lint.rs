@@ -4,6 +4,7 @@
 pub mod cover;
 mod language;
 mod patterns;
+mod preflights;
 mod slashes;
 mod weights;
 
@@ -19,4 +20,5 @@ pub(crate) fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectRepo
         slashes::check(rule, &place, report);
         weights::check(rule, &place, report);
     }
+    preflights::check(spec, report);
 }

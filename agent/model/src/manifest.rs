@@ -2,6 +2,7 @@
 
 pub(crate) mod decode;
 mod entries;
+mod nearest;
 mod salvage;
 mod strict;
 

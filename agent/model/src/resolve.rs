@@ -12,6 +12,7 @@ mod delegate;
 mod doubted;
 pub mod gateway;
 mod gateways;
+mod handshake;
 mod hosts;
 mod index;
 mod lowered;
@@ -26,6 +27,7 @@ mod reach;
 mod routes;
 mod rule_budget;
 mod rules;
+mod server_finding;
 pub mod service;
 mod sharing;
 mod speaker;
@@ -34,6 +36,7 @@ mod step;
 mod table;
 mod tls;
 mod upstream;
+mod upstream_tls;
 mod uses;
 mod view;
 mod wants;
@@ -54,7 +57,7 @@ pub use self::ports::{NameKey, chain_id};
 pub use self::speaker::Speaker;
 pub use self::step::Changes;
 pub use self::table::{HostKey, TablePart};
-pub use self::world::World;
+pub use self::world::{ServedCertificate, World};
 
 use self::bindings::KnownGateways;
 use self::catalog::Catalog;
@@ -96,6 +99,8 @@ pub struct Resolver {
     budget: RuleBudget,
     /// Hosts whose routes are to be made anew.
     hosts: BTreeSet<HostKey>,
+    /// Gateways of which is to be said whether they are for this gateway.
+    unselected: BTreeMap<ObjectRef, Option<Arc<Object>>>,
 }
 
 /// What changes.
@@ -115,6 +120,7 @@ impl Resolver {
             wants: Wants::default(),
             doubted: Doubted::default(),
             hosts: BTreeSet::new(),
+            unselected: BTreeMap::new(),
         }
     }
 
@@ -139,6 +145,7 @@ impl Resolver {
     pub fn take(&mut self, moved: &Moved) {
         match moved.name.kind {
             Kind::Gateway => {
+                self.unselected.insert(moved.name.clone(), moved.now.clone());
                 let declared = |object: &Option<Arc<Object>>| match object.as_deref() {
                     Some(Object::Gateway(meta, spec)) if self.gateway.is_selected(spec) => Some(Arc::new(
                         DeclaredGateway::new(meta, spec, &self.gateway.namespace),
@@ -282,6 +289,10 @@ impl Resolver {
             is_known: world.is_known,
         };
         self.doubted.settle(&self.services, &gateways, ledger);
+        for (name, object) in std::mem::take(&mut self.unselected) {
+            let findings = self.gateway.unselected(object.as_deref()).into_iter().collect();
+            ledger.set(Speaker::Selector(name), findings);
+        }
         self.routes.settle_reach(ledger);
         let table = self.routes.table_mut();
         let ports = self.ports.settle_views(&self.gateway, &self.gateways, table);
@@ -359,7 +370,7 @@ impl Resolver {
             if let Some(holder) = change.holder {
                 claims.push((Claim::Service(Arc::clone(&host)), holder.map(Tenure::Of)));
             }
-            ledger.set(Speaker::Service(host), change.strangers);
+            ledger.set(Speaker::Service(host), change.said);
         }
         claims
     }

@@ -182,7 +182,7 @@ pub enum ClientCertificate {
 }
 
 /// A bound of the protocol versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.0.
     V1_0,

@@ -2,13 +2,16 @@
 
 mod destinations;
 mod gateway;
+mod rules;
 mod services;
+mod tls;
 
 use sealgate_core::config::VirtualServiceSpec;
 use sealgate_core::convert;
 use sealgate_core::rules::RuleOrigin;
 
 use crate::annotation;
+use crate::gateway_ref::is_namespace;
 use crate::lint;
 use crate::report::ObjectReport;
 use crate::{Code, Finding, Meta, Object, Severity};
@@ -84,6 +87,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
         );
     }
     bound(spec, report);
+    rules::check(spec, report);
     for (at, name) in spec.hosts.iter().enumerate() {
         if !is_host(&name.to_ascii_lowercase()) {
             report.add(
@@ -143,6 +147,12 @@ pub fn split_host(text: &str) -> (Option<&str>, String) {
         ),
         None => (None, text.to_ascii_lowercase()),
     }
+}
+
+/// Whether a server's host names a namespace that there can be, if it names one.
+fn is_namespaced(text: &str) -> bool {
+    let namespace = text.split_once('/').map(|(namespace, _)| namespace);
+    namespace.is_none_or(|own| matches!(own, "*" | ".") || is_namespace(own))
 }
 
 /// Whether this is a host name or a wildcard.

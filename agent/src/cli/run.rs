@@ -32,6 +32,8 @@ use crate::vital::Vital;
 use crate::xds::proxies::Proxies;
 use crate::xds::{self, socket};
 
+/// How long what there is to say waits for objects that come together with those that it is about.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Streams and requests get this long to end.
 const DRAIN: Duration = Duration::from_millis(800);
 /// The Kubernetes client quotes what it cannot parse, which may be a Secret: these words are never logged. What failed,
@@ -76,6 +78,7 @@ async fn serve(run: Run) -> Result<()> {
         module: module::install(run.filter.as_deref(), &config.path)?,
     };
     let (mut engine, snapshots) = Engine::new(settings);
+    engine.set_patience(PATIENCE);
     let state = run.state_dir.as_deref().map(State::open);
     let state = state.transpose().context("--state-dir")?;
     let state = state.map(|(state, kept)| {

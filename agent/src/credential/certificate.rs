@@ -1,5 +1,7 @@
 //! One X.509 certificate: the facts that people ask for, and the checks that Envoy makes.
 
+use sealgate_model::cipher::KeyKind;
+use sealgate_model::resolve::ServedCertificate;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use x509_parser::asn1_rs::{Oid, Tag};
@@ -31,6 +33,24 @@ pub struct CertificateFacts {
     pub dns_names: Vec<String>,
     /// `ECDSA-P256`.
     pub key_type: String,
+}
+
+impl CertificateFacts {
+    /// What handshakes depend on.
+    #[must_use]
+    pub fn served(&self) -> ServedCertificate {
+        let mut names = self.dns_names.clone();
+        names.sort();
+        names.dedup();
+        ServedCertificate {
+            key: if self.key_type.starts_with("RSA") {
+                KeyKind::Rsa
+            } else {
+                KeyKind::Ecdsa
+            },
+            names,
+        }
+    }
 }
 
 /// A parsed certificate.

@@ -205,7 +205,12 @@ fn bundle_now(
                     text(until)
                 ),
             ),
-            Age::NotYet | Age::Good => {}
+            Age::NotYet => warnings.add(
+                Code::CrlNotYetValid,
+                shape.crl,
+                "the revocation list is not valid yet: Envoy refuses every client by it",
+            ),
+            Age::Good => {}
         }
     }
     Ok(())

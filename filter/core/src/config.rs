@@ -6,7 +6,7 @@ mod gateway;
 mod service_entry;
 mod virtual_service;
 
-pub use destination_rule::{DestinationRuleSpec, Subset};
+pub use destination_rule::{ClientTls, DestinationRuleSpec, PortTrafficPolicy, Subset, TrafficPolicy};
 pub use gateway::{GatewaySpec, Port, Server, ServerTls};
 pub use service_entry::{ServiceEntryPort, ServiceEntrySpec, WorkloadEntry};
 pub use virtual_service::{

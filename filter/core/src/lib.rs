@@ -17,6 +17,7 @@ pub mod decision;
 pub mod draw;
 pub mod explain;
 pub mod fault;
+pub mod header_format;
 pub mod host;
 pub mod identity;
 mod matcher;

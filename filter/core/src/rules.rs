@@ -6,10 +6,10 @@ mod archived;
 
 pub use self::action::{
     Abort, AbortStatus, ArchivedAbort, ArchivedAbortStatus, ArchivedCors, ArchivedDelay,
-    ArchivedDirectAction, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedPathRewrite,
-    ArchivedRedirectAction, ArchivedRedirectPort, ArchivedRetries, ArchivedRouteAction,
-    ArchivedWeightedCluster, Cors, Delay, DirectAction, Fault, HeaderMutations, Mirror, PathRewrite,
-    RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
+    ArchivedDirectAction, ArchivedFault, ArchivedHeaderFormat, ArchivedHeaderMutations, ArchivedMirror,
+    ArchivedPathRewrite, ArchivedRedirectAction, ArchivedRedirectPort, ArchivedRetries, ArchivedRouteAction,
+    ArchivedWeightedCluster, Cors, Delay, DirectAction, Fault, HeaderFormat, HeaderMutations, Mirror,
+    PathRewrite, RedirectAction, RedirectPort, Retries, RouteAction, WeightedCluster,
 };
 pub use self::archived::mirrors_key;
 

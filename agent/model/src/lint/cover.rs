@@ -89,7 +89,7 @@ fn conditions(block: &MatchConfig) -> String {
 fn takes_all(uri: &StringMatcher) -> bool {
     match uri {
         StringMatcher::Present => true,
-        StringMatcher::Prefix(prefix) => prefix == "/",
+        StringMatcher::Prefix(prefix) => matches!(prefix.as_str(), "" | "/"),
         StringMatcher::Regex(pattern) => matches!(pattern.as_str(), ".*" | "/.*" | "^.*$" | "^/.*$"),
         StringMatcher::Exact(_) => false,
     }

@@ -10,8 +10,9 @@ use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::finding;
+use super::nearest::nearest;
 use super::salvage;
-use super::strict::Strict;
+use super::strict::{Strangers, Strict};
 use crate::{Code, Finding, Meta, ObjectRef, SecretObject, Severity};
 
 /// What was decoded, or why not.
@@ -109,20 +110,32 @@ fn typed<T: Clone + DeserializeOwned>(
         _ => format!("{prefix}.{path}"),
     };
     let mut unknown = Vec::new();
-    let mut ignored = |path: serde_ignored::Path<'_>| unknown.push(place(path.to_string()));
+    let mut ignored = |path: serde_ignored::Path<'_>| {
+        let name = match &path {
+            serde_ignored::Path::Map { key, .. } => key.clone(),
+            _ => String::new(),
+        };
+        unknown.push((place(written(&path)), name));
+    };
+    let strangers = Strangers::default();
     let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(Strict(value), &mut track);
+    let tracked = serde_path_to_error::Deserializer::new(Strict(value, &strangers), &mut track);
     let result = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut ignored));
     let decoded = result.map_err(|error| {
         let field = place(track.path().to_string());
         bad(object_ref, Some(field), error.to_string())
     })?;
     // The API machinery's own fields are known, just not to every type here.
-    for field in unknown
+    for (field, name) in unknown
         .into_iter()
-        .filter(|field| !matches!(field.as_str(), "apiVersion" | "kind" | "status"))
+        .filter(|(field, _)| !matches!(field.as_str(), "apiVersion" | "kind" | "status"))
     {
-        let message = "this field is not known and does nothing".to_owned();
+        let near = nearest(&name, strangers.known_beside(&name));
+        let hint = near.map(|near| format!("; the nearest known one is {near}"));
+        let message = format!(
+            "this field is not known and does nothing{}",
+            hint.unwrap_or_default()
+        );
         findings.push(finding(
             object_ref.clone(),
             Severity::Warning,
@@ -133,6 +146,29 @@ fn typed<T: Clone + DeserializeOwned>(
     }
     // A copy takes no more room than it needs: what is read grows in steps.
     Ok(Arc::new(decoded.clone()))
+}
+
+/// A place as findings write it: `http[0].match[1].uri`, and keys that are no names in brackets.
+fn written(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", written(parent)),
+        Path::Map { parent, key } => {
+            let parent = written(parent);
+            let is_name = key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            match (parent.is_empty(), is_name) {
+                (true, _) => key.clone(),
+                (false, true) => format!("{parent}.{key}"),
+                (false, false) => format!("{parent}[{key}]"),
+            }
+        }
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            written(parent)
+        }
+    }
 }
 
 /// `data` (decoded) overlaid with `stringData`.

@@ -1,22 +1,44 @@
 //! A value that is decoded as what it is. Left to itself, serde takes the elements of a list for the fields of a
-//! struct, in order: `spec: []` would be an empty spec, and `port: [443]` a port.
+//! struct, in order: `spec: []` would be an empty spec, and `port: [443]` a port. What a struct does not know is noted, with
+//! what it knows.
+
+use std::cell::RefCell;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
 
-/// See the module.
-pub(super) struct Strict<'v>(pub(super) &'v Value);
+/// Names that structs do not know, each with those that its struct does.
+#[derive(Default)]
+pub(super) struct Strangers(RefCell<Vec<(String, &'static [&'static str])>>);
 
-impl<'de> Deserializer<'de> for Strict<'de> {
+impl Strangers {
+    /// What structs know that do not know this.
+    pub(super) fn known_beside(&self, name: &str) -> Vec<&'static str> {
+        let strangers = self.0.borrow();
+        let beside = strangers.iter().filter(|(own, _)| own == name);
+        beside.flat_map(|(_, fields)| fields.iter().copied()).collect()
+    }
+}
+
+/// See the module.
+pub(super) struct Strict<'v, 's>(pub(super) &'v Value, pub(super) &'s Strangers);
+
+impl<'de> Deserializer<'de> for Strict<'de, '_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
-            Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Self))),
+        let Self(value, strangers) = self;
+        match value {
+            Value::Array(items) => {
+                let items = items.iter().map(|item| Self(item, strangers));
+                visitor.visit_seq(SeqDeserializer::new(items))
+            }
             Value::Object(fields) => {
-                let fields = fields.iter().map(|(name, value)| (name.as_str(), Self(value)));
+                let fields = fields
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), Self(value, strangers)));
                 visitor.visit_map(MapDeserializer::new(fields))
             }
             plain => plain.deserialize_any(visitor),
@@ -26,11 +48,15 @@ impl<'de> Deserializer<'de> for Strict<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         if self.0.is_array() {
             return Err(Error::invalid_type(Unexpected::Seq, &visitor));
+        }
+        let names = self.0.as_object().into_iter().flat_map(|fields| fields.keys());
+        for name in names.filter(|name| !known.contains(&name.as_str())) {
+            self.1.0.borrow_mut().push((name.clone(), known));
         }
         self.deserialize_any(visitor)
     }
@@ -66,7 +92,7 @@ impl<'de> Deserializer<'de> for Strict<'de> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for Strict<'de> {
+impl<'de> IntoDeserializer<'de, Error> for Strict<'de, '_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -8,11 +8,9 @@ use super::gateway::DeclaredGateway;
 use super::gateways::{GatewayKey, Gateways};
 use super::service::{Service, is_exported};
 use crate::Code;
+use crate::gateway_ref::{self, MESH};
 use crate::{Finding, Severity};
 use crate::{Kind, ObjectRef};
-
-/// Stands for the sidecars of a mesh among `gateways`.
-const MESH: &str = "mesh";
 
 /// The Gateways that this gateway serves, and those that are known but are another gateway's, or refused.
 pub(super) struct KnownGateways<'a> {
@@ -20,9 +18,8 @@ pub(super) struct KnownGateways<'a> {
     pub(super) is_known: &'a dyn Fn(&ObjectRef) -> bool,
 }
 
-/// `name` is the Gateway of its own namespace, `ns/name` another's.
 fn resolve(name: &str, service: &Service) -> GatewayKey {
-    let (namespace, name) = name.split_once('/').unwrap_or((&service.meta.namespace, name));
+    let (namespace, name) = gateway_ref::resolve(name, &service.meta.namespace);
     (name.into(), namespace.into())
 }
 

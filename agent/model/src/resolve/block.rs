@@ -83,10 +83,14 @@ impl HostRoutes {
         lowered
             .findings
             .extend(host.strangers().map(|rank| behind(rank, domain, host)));
+        let hidden = host.hidden.iter();
+        let hidden: Vec<_> = hidden
+            .filter_map(|rank| Some((rank, lookup.services.get(rank)?.spec.http.len())))
+            .collect();
         Self {
             encoded: encoded.ok(),
             native: native(&config),
-            reach: Reach::new(&config),
+            reach: Reach::new(&config, &lowered.cut, &hidden),
             uses: lowered.uses.into_iter().collect(),
             assumed: lowered.assumed.into_iter().collect(),
             findings: lowered.findings,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Endpoints, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec};
+use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec, Subset};
 
 use super::addresses::AddressPolicy;
 use super::claims::{Claim, Claimant, Tenure};
-use super::lowered::{Lowered, Use};
+use super::lowered::{Lowered, Spot, Use};
 use super::own_gateway::Gateway;
 use super::service::is_exported;
+use super::upstream_tls;
 use crate::Code;
 use crate::store::Moved;
 use crate::tenancy::{self, Authority, SERVICE_SUFFIX, Tenancy, Tenants};
@@ -73,17 +74,42 @@ impl Known {
         self.holder = stays.or(first).map(|rank| rank.name.clone());
     }
 
-    /// The labels of a subset. For a host that is no Service of the cluster the rules of whoever named it come first.
-    pub(super) fn subset(&self, name: &str, tenancy: Tenancy) -> Option<&BTreeMap<String, String>> {
+    /// A subset. For a host that is no Service of the cluster the rules of whoever named it come first.
+    pub(super) fn subset(&self, name: &str, tenancy: Tenancy) -> Option<&Subset> {
+        let mut subsets = self.rules(tenancy).flat_map(|rule| &rule.subsets);
+        subsets.find(|own| own.name == name)
+    }
+
+    /// Whether a DestinationRule asks for TLS to this port, which requests would not have.
+    pub(super) fn asks_for_tls(&self, subset: &str, port: u32, tenancy: Tenancy) -> bool {
+        let mut policies = self
+            .rules(tenancy)
+            .filter_map(|rule| rule.traffic_policy.as_deref());
+        let part = self.subset(subset, tenancy).filter(|_| !subset.is_empty());
+        let part = part.and_then(|own| own.traffic_policy.as_deref());
+        upstream_tls::is_asked_for(policies.next(), part, port)
+    }
+
+    /// The DestinationRules that count.
+    fn rules(&self, tenancy: Tenancy) -> impl Iterator<Item = &DestinationRuleSpec> {
         let entry = self.voice().map(|(rank, _)| &rank.name.namespace);
-        let is_own = |rank: &VoiceRank| Some(&rank.name.namespace) == entry;
-        let own = self.rules.iter().filter(|(rank, _)| is_own(rank));
-        let may = |rank: &VoiceRank| {
+        let is_own = move |rank: &VoiceRank| Some(&rank.name.namespace) == entry;
+        let own = self.rules.iter().filter(move |(rank, _)| is_own(rank));
+        let may = move |rank: &VoiceRank| {
             tenancy == Tenancy::Single || rank.authority != Authority::Other || entry.is_none()
         };
-        let others = self.rules.iter().filter(|(rank, _)| !is_own(rank) && may(rank));
-        let mut subsets = own.chain(others).flat_map(|(_, rule)| &rule.subsets);
-        subsets.find(|own| own.name == name).map(|own| &own.labels)
+        let others = self
+            .rules
+            .iter()
+            .filter(move |(rank, _)| !is_own(rank) && may(rank));
+        own.chain(others).map(|(_, rule)| &**rule)
+    }
+
+    fn said(&self, host: &str) -> Vec<Finding> {
+        let foreign = self.strangers.iter().map(|stranger| foreign(stranger, host));
+        let encrypted = self.rules.iter();
+        let encrypted = encrypted.flat_map(|(rank, rule)| upstream_tls::findings(&rank.name, rule));
+        foreign.chain(encrypted).collect()
     }
 
     /// As many as a cluster of it may have: those of other ports and those that are not ready are counted too.
@@ -128,8 +154,8 @@ pub(super) struct HostChange {
     pub(super) ports: bool,
     /// Who says what the host is, if that is somebody else now.
     pub(super) holder: Option<Option<Claimant>>,
-    /// What is to be said from now on of objects that may not speak for it.
-    pub(super) strangers: Vec<Finding>,
+    /// What is to be said from now on of objects that may not speak for it, or ask for what is not carried out.
+    pub(super) said: Vec<Finding>,
 }
 
 /// See the module.
@@ -197,11 +223,7 @@ impl Catalog {
         let change = HostChange {
             ports: known.ports() != ports,
             holder: (known.holder != before).then(|| known.holder.as_ref().map(claimant)),
-            strangers: known
-                .strangers
-                .iter()
-                .map(|stranger| foreign(stranger, host))
-                .collect(),
+            said: known.said(host),
         };
         if *known == Known::default() {
             self.hosts.remove(host);
@@ -286,7 +308,7 @@ impl Catalog {
     /// The cluster of a destination that a VirtualService names, for requests of a listener's port.
     pub(super) fn cluster(
         &self,
-        to: &Destination,
+        (to, spot): (&Destination, Spot),
         service: &Meta,
         listener: u16,
         lowered: &mut Lowered,
@@ -295,22 +317,29 @@ impl Catalog {
         let place = ObjectRef::new(Kind::VirtualService, &*service.namespace, &*service.name);
         let port = match &to.port {
             Some(port) => port.number,
-            None => self.default_port(&host, &place, listener, lowered),
+            None => self.default_port(&host, (&place, spot), listener, lowered),
         };
         let subset = to.subset.as_deref().unwrap_or_default();
         let name = format!("outbound|{port}|{subset}|{host}");
-        lowered.uses.insert(Use {
+        lowered.add_use(Use {
             cluster: name.as_str().into(),
             host,
             port,
             subset: subset.into(),
             place,
+            spot,
         });
         name
     }
 
     /// The service's only port; of several the listener's.
-    fn default_port(&self, host: &Arc<str>, place: &ObjectRef, listener: u16, lowered: &mut Lowered) -> u32 {
+    fn default_port(
+        &self,
+        host: &Arc<str>,
+        (place, spot): (&ObjectRef, Spot),
+        listener: u16,
+        lowered: &mut Lowered,
+    ) -> u32 {
         lowered.assumed.insert(Arc::clone(host));
         let ports = self.hosts.get(host).map(Known::ports).unwrap_or_default();
         if let [only] = ports.as_slice() {
@@ -319,7 +348,9 @@ impl Catalog {
         if !ports.is_empty() {
             let message =
                 format!("{host} has several ports and the destination names none: {listener} is taken");
-            lowered.findings.push(doubt(place, Code::AmbiguousPort, message));
+            lowered
+                .findings
+                .push(doubt(place, spot, Code::AmbiguousPort, message));
         }
         listener.into()
     }
@@ -347,12 +378,12 @@ fn foreign(object: &ObjectRef, host: &str) -> Finding {
 }
 
 /// Something to say of a VirtualService's destination.
-pub(super) fn doubt(place: &ObjectRef, code: Code, message: String) -> Finding {
+pub(super) fn doubt(place: &ObjectRef, spot: Spot, code: Code, message: String) -> Finding {
     Finding {
         severity: Severity::Warning,
         code,
         object: place.clone(),
-        field: None,
+        field: spot.field(),
         message,
     }
 }

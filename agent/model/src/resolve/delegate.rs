@@ -11,6 +11,7 @@ use sealgate_core::rules::{DelegatingRule, RuleOrigin};
 use super::catalog::full_name;
 use super::service::{Service, Services, is_exported};
 use crate::Code;
+use crate::gateway_ref::{self, MESH};
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, ObjectRef};
 
@@ -164,8 +165,9 @@ fn qualified(route: &HttpRoute, namespace: &str) -> HttpRoute {
             to.host = full_name(&to.host, namespace);
         });
     for gateway in route.r#match.iter_mut().flat_map(|block| &mut block.gateways) {
-        if gateway != "mesh" && !gateway.contains('/') {
-            *gateway = format!("{namespace}/{gateway}");
+        if gateway != MESH {
+            let (namespace, name) = gateway_ref::resolve(gateway, namespace);
+            *gateway = format!("{namespace}/{name}");
         }
     }
     route

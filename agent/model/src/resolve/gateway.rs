@@ -9,11 +9,12 @@ use sealgate_core::host;
 use sealgate_core::identity::IdentityConfig;
 
 use super::rank::{Rank, ServerId};
-use super::tls::tls;
+use super::tls::{NamedIn, tls};
 use crate::Meta;
 use crate::annotation::{self, Certificates};
 use crate::few::Few;
 use crate::patterns::PatternMap;
+use crate::protocol::ServerProtocol;
 use crate::resolved::Tls;
 use crate::validate::split_host;
 
@@ -55,6 +56,8 @@ pub struct DeclaredServer {
     pub https_redirect: bool,
     /// How TLS is to end at a secure server; none if it names no certificate.
     pub tls: Option<Arc<Tls>>,
+    /// In which fields it names credentials.
+    pub named: NamedIn,
     /// What the Gateway says of identity headers; none if nothing.
     pub identity: Option<IdentityConfig>,
     /// What the Gateway says of how certificates get to the proxy.
@@ -159,7 +162,7 @@ impl DeclaredGateway {
 
 impl DeclaredServer {
     fn new(id: ServerId, server: &Server, meta: &Meta, secrets: &str) -> Option<Self> {
-        let secure = server.port.protocol == "HTTPS";
+        let secure = ServerProtocol::of(&server.port.protocol) == Some(ServerProtocol::Secure);
         let host = |text: &String| {
             let (namespace, pattern) = split_host(text);
             let namespace = namespace.map(|own| if own == "." { &*meta.namespace } else { own });
@@ -184,6 +187,7 @@ impl DeclaredServer {
                 .filter(|_| secure)
                 .and_then(|own| tls(own, secrets))
                 .map(Arc::new),
+            named: server.tls.as_deref().map(NamedIn::of).unwrap_or_default(),
             identity: None,
             certificates: Certificates::default(),
             escaped_slashes: None,

@@ -17,6 +17,8 @@ pub(super) struct HostRules {
     pub(super) services: BTreeMap<Rank, BTreeSet<Rank>>,
     /// Namespaces whose delegates are left out.
     pub(super) without: BTreeSet<Arc<str>>,
+    /// VirtualServices that name the host and are bound to a wider server alone, beside which this one has it.
+    pub(super) hidden: BTreeSet<Rank>,
     /// The namespace whose rules come before those of all others; none if age alone decides.
     pub(super) owner: Option<Arc<str>>,
 }
@@ -44,7 +46,26 @@ pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> 
                 .for_each(|service| rules.bind(server, &pattern, service));
         }
     }
+    if is_taken {
+        let unbound = services.of_host(domain);
+        let unbound = unbound.filter(|service| !rules.services.contains_key(&service.rank));
+        let hidden = unbound.filter(|service| is_bound_wider(domain, service, servers));
+        rules.hidden = hidden.map(|service| service.rank.clone()).collect();
+    }
     (is_served || !rules.services.is_empty()).then_some(rules)
+}
+
+/// Whether a VirtualService is bound to a server with a wildcard that this host lies within.
+fn is_bound_wider(domain: &str, service: &Service, servers: &Servers) -> bool {
+    let bare = domain.strip_prefix("*.").unwrap_or(domain);
+    let dots = bare.match_indices('.').filter_map(|(at, _)| bare.get(at..));
+    let mut wider = dots.map(|rest| format!("*{rest}")).chain(["*".to_owned()]);
+    wider.any(|pattern| {
+        let mut all = servers.of_pattern(&pattern);
+        all.any(|server| {
+            server.is_open(&pattern, &service.meta.namespace) && service.is_bound(&server.id.gateway)
+        })
+    })
 }
 
 impl HostRules {

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sealgate_core::config::{Destination, HttpRoute};
 use sealgate_core::rules::RuleConfig;
 
+use super::reach::Cut;
 use crate::{Finding, ObjectRef};
 
 /// A destination that a rule names.
@@ -20,6 +22,46 @@ pub(super) struct Use {
     pub(super) subset: Arc<str>,
     /// The VirtualService that names it.
     pub(super) place: ObjectRef,
+    /// Where it does, and what for.
+    pub(super) spot: Spot,
+}
+
+/// Where a VirtualService names a destination; of many places with one purpose, the first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    /// Whether it gets copies alone.
+    pub(super) is_mirror: bool,
+    /// The rule, and the place in its list; none if that was not written in this VirtualService, or is not known.
+    pub(super) at: Option<(u32, u32)>,
+}
+
+impl Spot {
+    /// `spec.http[0].mirrors[1].destination`.
+    pub(super) fn field(self) -> Option<String> {
+        let (rule, at) = self.at?;
+        Some(match (self.is_mirror, at) {
+            (false, at) => format!("spec.http[{rule}].route[{at}].destination"),
+            (true, 0) => format!("spec.http[{rule}].mirror"),
+            (true, at) => format!("spec.http[{rule}].mirrors[{}].destination", at - 1),
+        })
+    }
+
+    /// The place of a destination in a rule.
+    pub(super) fn of(to: &Destination, route: &HttpRoute, rule: Option<usize>) -> Self {
+        let is = |own: &Destination| std::ptr::eq(own, to);
+        let routed = route.route.iter().position(|own| is(&own.destination));
+        let mirrored = || {
+            let mut listed = route.mirrors.iter();
+            let listed = listed.position(|own| own.destination.as_deref().is_some_and(is));
+            listed.map_or(0, |at| at + 1)
+        };
+        let at = routed.unwrap_or_else(mirrored);
+        let at = rule.and_then(|rule| Some((u32::try_from(rule).ok()?, u32::try_from(at).ok()?)));
+        Self {
+            is_mirror: routed.is_none(),
+            at,
+        }
+    }
 }
 
 /// Rules as they run, and what they were made from.
@@ -31,4 +73,25 @@ pub(super) struct Lowered {
     /// Hosts of which a destination names no port: what is taken follows the service.
     pub(super) assumed: BTreeSet<Arc<str>>,
     pub(super) findings: Vec<Finding>,
+    /// Rules that are left out.
+    pub(super) cut: Vec<Cut>,
+}
+
+impl Lowered {
+    /// A rule names this destination.
+    pub(super) fn add_use(&mut self, of: Use) {
+        let first = Use {
+            spot: Spot { at: None, ..of.spot },
+            ..of.clone()
+        };
+        let known = self.uses.range(first..).next();
+        let is_known = known.is_some_and(|known| {
+            known.cluster == of.cluster
+                && known.place == of.place
+                && known.spot.is_mirror == of.spot.is_mirror
+        });
+        if !is_known {
+            self.uses.insert(of);
+        }
+    }
 }

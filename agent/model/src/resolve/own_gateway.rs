@@ -7,6 +7,7 @@ use sealgate_core::config::GatewaySpec;
 use super::addresses::AddressPolicy;
 use crate::budget::{BudgetPolicy, Budgets};
 use crate::tenancy::Tenants;
+use crate::{Code, Finding, Kind, Object, ObjectRef, Severity};
 
 /// Which gateway is served.
 #[derive(Clone, Debug)]
@@ -50,6 +51,28 @@ impl Gateway {
     pub(super) fn is_selected(&self, spec: &GatewaySpec) -> bool {
         let mut selector = spec.selector.iter();
         selector.all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+
+    /// Says of a Gateway for which label it is not this gateway's, if it is not.
+    pub(super) fn unselected(&self, object: Option<&Object>) -> Option<Finding> {
+        let Some(Object::Gateway(meta, spec)) = object else {
+            return None;
+        };
+        let mut selector = spec.selector.iter();
+        let (key, value) = selector.find(|(key, value)| self.labels.get(*key) != Some(*value))?;
+        let own = match self.labels.get(key) {
+            Some(own) => format!("this gateway's is {own}"),
+            None => "this gateway has none (--gateway-labels)".to_owned(),
+        };
+        Some(Finding {
+            severity: Severity::Info,
+            code: Code::NotSelected,
+            object: ObjectRef::new(Kind::Gateway, &*meta.namespace, &*meta.name),
+            field: Some(format!("spec.selector[{key}]")),
+            message: format!(
+                "it is for a gateway with the label {key}: {value}, and {own}: nothing of it is served here"
+            ),
+        })
     }
 
     /// Why no server can have a port, whoever asks for it: what Envoy would bind for it is bound for something else.

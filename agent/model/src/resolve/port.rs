@@ -171,7 +171,7 @@ impl Servers {
                 if before.as_ref().map(|own| &own.server) != Some(&now.server) {
                     settled.moved.push(Arc::clone(&server));
                 }
-                look.said = said(&server, &now);
+                look.said = said(&server, &now, terms.world);
                 look.now = now.member().cloned();
                 look.wants = now.wants(&server);
                 self.index(&now, true);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sealgate_core::rules::{MatchConfig, RuleConfig, RuleOrigin, VirtualHostConfig};
 
+use super::rank::Rank;
 use crate::Code;
 use crate::few::Few;
 use crate::lint::cover::Cover;
@@ -33,13 +34,33 @@ impl fmt::Display for BlockPlace {
     }
 }
 
+/// What keeps requests from a rule.
+#[derive(Clone, Debug, PartialEq)]
+enum Obstacle {
+    /// An earlier block of its own VirtualService.
+    Block(BlockPlace),
+    /// `httpsRedirect` of the host's server.
+    Redirect,
+    /// The host is that of a server that the VirtualService is not bound to.
+    Server,
+}
+
+/// A rule that is left out of a host's list, because one before it takes every request.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    pub(super) rule: RuleOrigin,
+    /// The rule that does, and which of its blocks.
+    pub(super) by: RuleOrigin,
+    pub(super) block: Option<usize>,
+}
+
 /// What one host says of its rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reach {
     /// Rules that it reaches.
     alive: Few<(ServiceName, usize)>,
-    /// Rules that it does not reach, and the earlier block of their own VirtualService in the way.
-    dead: BTreeMap<(ServiceName, usize), BlockPlace>,
+    /// Rules that it does not reach, and what is in the way.
+    dead: BTreeMap<(ServiceName, usize), Obstacle>,
     /// Blocks that another VirtualService's block takes.
     claimed: BTreeMap<BlockPlace, BlockPlace>,
     /// VirtualServices of which nothing is left for it, and the one in the way.
@@ -62,6 +83,10 @@ impl ServiceNames {
         self.0.insert(Arc::clone(&name));
         name
     }
+}
+
+fn key(origin: &RuleOrigin) -> (ServiceName, usize) {
+    (origin.virtual_service.as_str().into(), origin.rule)
 }
 
 fn owner(origin: &RuleOrigin) -> &str {
@@ -104,10 +129,21 @@ fn is_alive(blocks: &[Covered]) -> bool {
 }
 
 impl Reach {
-    /// What this host says. Where everything is redirected to HTTPS, nothing is reached, on purpose.
-    pub(super) fn new(host: &VirtualHostConfig) -> Self {
+    /// What this host says. Where everything is redirected to HTTPS nothing is reached; that is on purpose where another port
+    /// reaches the rules.
+    pub(super) fn new(host: &VirtualHostConfig, cut: &[Cut], hidden: &[(&Rank, usize)]) -> Self {
         let mut reach = Self::default();
+        for (rank, rules) in hidden {
+            let service: ServiceName = format!("{}/{}", rank.namespace, rank.name).into();
+            for rule in 0..*rules {
+                reach.dead.insert((Arc::clone(&service), rule), Obstacle::Server);
+            }
+        }
         if host.https_redirect {
+            let origins = host.rules.iter().map(|rule| &rule.origin);
+            for origin in origins.chain(cut.iter().map(|cut| &cut.rule)) {
+                reach.dead.insert(key(origin), Obstacle::Redirect);
+            }
             return reach;
         }
         let rules = covers(host);
@@ -117,6 +153,15 @@ impl Reach {
             .collect();
         for (service, rule, blocks) in &rules {
             reach.add((Arc::clone(service), *rule), blocks, &alive);
+        }
+        for Cut { rule, by, block } in cut {
+            let by = BlockPlace {
+                service: by.virtual_service.as_str().into(),
+                owner: owner(by).into(),
+                rule: by.rule,
+                block: *block,
+            };
+            reach.dead.entry(key(rule)).or_insert(Obstacle::Block(by));
         }
         reach
     }
@@ -130,7 +175,9 @@ impl Reach {
         let foreign: Vec<_> = covered().filter(|(place, by)| by.owner != place.owner).collect();
         match (covered().next(), foreign.first()) {
             (Some((_, by)), None) if !is_alive(blocks) => {
-                self.dead.entry(key).or_insert_with(|| by.clone());
+                self.dead
+                    .entry(key)
+                    .or_insert_with(|| Obstacle::Block(by.clone()));
             }
             _ => {
                 self.alive.insert(key);
@@ -173,7 +220,7 @@ pub(super) fn findings<'r>(service: &str, hosts: impl Iterator<Item = (&'r str, 
         alive.extend(reach.alive.iter().filter(own).map(|(_, rule)| *rule));
         for ((name, rule), by) in &reach.dead {
             if **name == *service {
-                dead.entry(*rule).or_insert(by);
+                dead.entry(*rule).or_insert((by, host));
             }
         }
         for (place, by) in reach
@@ -196,13 +243,25 @@ pub(super) fn findings<'r>(service: &str, hosts: impl Iterator<Item = (&'r str, 
     dead.chain(claimed).chain(shadowed).collect()
 }
 
-fn dead_rule(service: &str, rule: usize, by: &BlockPlace) -> Finding {
-    let place = if *by.service == *service {
-        by.to_string()
-    } else {
-        format!("{by} of VirtualService {}", by.service)
+fn dead_rule(service: &str, rule: usize, (by, host): (&Obstacle, &str)) -> Finding {
+    let message = match by {
+        Obstacle::Block(by) if *by.service == *service => {
+            format!("never reached: {by} takes every request that it matches")
+        }
+        Obstacle::Block(by) => format!(
+            "never reached: {by} of VirtualService {} takes every request that it matches",
+            by.service
+        ),
+        Obstacle::Server => format!(
+            "never reached at this gateway: {host} is that of a server of another Gateway, which takes it from the wider one, \
+             and to which this is not bound"
+        ),
+        Obstacle::Redirect => {
+            format!(
+                "never reached at this gateway: httpsRedirect of a server answers every request for {host}"
+            )
+        }
     };
-    let message = format!("never reached: {place} takes every request that it matches");
     finding(service, Code::DeadRule, format!("spec.http[{rule}]"), message)
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use sealgate_core::config::{Destination, HttpMatch};
 use sealgate_core::convert;
-use sealgate_core::rules::{MatchConfig, RuleConfig, StringMatcher};
+use sealgate_core::rules::{MatchConfig, RuleConfig, RuleOrigin, StringMatcher};
 
 use super::catalog::Catalog;
 use super::delegate::{Declared, declared};
 use super::hosts::HostRules;
-use super::lowered::Lowered;
+use super::lowered::{Lowered, Spot};
 use super::rank::Rank;
+use super::reach::Cut;
 use super::service::{Services, names_gateway};
 use crate::Meta;
 use crate::parts;
@@ -42,15 +43,25 @@ fn add(
     let mut last = Vec::new();
     let services = services.iter();
     for (service, gateways) in services.filter_map(|(rank, own)| Some((lookup.services.get(rank)?, own))) {
+        let mut catch_all: Option<(RuleOrigin, Option<usize>)> = None;
         for declared in declared(service, lookup.services, without, &mut lowered.findings) {
+            if let Some((by, block)) = &catch_all {
+                lowered.cut.extend(kept(&declared, gateways, port).map(|_| Cut {
+                    rule: declared.origin,
+                    by: by.clone(),
+                    block: *block,
+                }));
+                continue;
+            }
             let Some(rule) = rule(&declared, gateways, port, lookup, lowered) else {
                 continue;
             };
-            let (others, catch_all) = split(rule);
+            let (others, end) = split(rule);
             lowered.rules.extend(others);
-            if let Some(catch_all) = catch_all {
-                last.push(catch_all);
-                break;
+            if let Some(own) = end {
+                let block = own.matches.first().map(|block| block.index);
+                catch_all = Some((own.origin.clone(), block));
+                last.push(own);
             }
         }
     }
@@ -66,20 +77,14 @@ fn rule(
     lowered: &mut Lowered,
 ) -> Option<RuleConfig> {
     let Declared { route, service, .. } = declared;
-    let blocks = route.r#match.iter().enumerate();
-    let kept: Vec<usize> = blocks
-        .filter(|(_, block)| {
-            gateways
-                .iter()
-                .any(|gateway| applies(block, service, gateway, port))
-        })
-        .map(|(at, _)| at)
-        .collect();
-    if kept.is_empty() && !route.r#match.is_empty() {
-        return None;
-    }
-    let mut cluster = |to: &Destination| lookup.catalog.cluster(to, service, port, lowered);
+    let kept = kept(declared, gateways, port)?;
+    // Of a delegate's rule some things were written in its root.
+    let written = declared.origin.root.is_none().then_some(declared.origin.rule);
     let origin = || declared.origin.clone();
+    let mut cluster = |to: &Destination| {
+        let spot = Spot::of(to, route, written);
+        lookup.catalog.cluster((to, spot), service, port, lowered)
+    };
     // What was refused never became part of the store; two good rules may still not be one together.
     let converted = convert::rule(origin(), route, &kept, &mut cluster).or_else(|problems| {
         lowered.findings.extend(declared.refusals(&problems));
@@ -91,6 +96,20 @@ fn rule(
         block.index = declared.places.get(block.index).copied().unwrap_or_default();
     }
     Some(rule)
+}
+
+/// The blocks that are meant for these Gateways and this port; none if the rule is not.
+fn kept(declared: &Declared<'_>, gateways: &BTreeSet<Rank>, port: u16) -> Option<Vec<usize>> {
+    let blocks = declared.route.r#match.iter().enumerate();
+    let applies = |block: &HttpMatch| {
+        let mut gateways = gateways.iter();
+        gateways.any(|gateway| applies(block, declared.service, gateway, port))
+    };
+    let kept: Vec<usize> = blocks
+        .filter(|(_, block)| applies(block))
+        .map(|(at, _)| at)
+        .collect();
+    (!kept.is_empty() || declared.route.r#match.is_empty()).then_some(kept)
 }
 
 /// A rule without its first block that takes everything, and that block as a rule of its own; what comes after it is

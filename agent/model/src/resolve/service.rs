@@ -9,6 +9,7 @@ use super::index::Index;
 use super::rank::Rank;
 use crate::budget;
 use crate::few::Few;
+use crate::gateway_ref;
 use crate::patterns::PatternMap;
 use crate::{Meta, ObjectRef};
 
@@ -70,7 +71,7 @@ impl Service {
     /// The Gateways that it names.
     pub(super) fn gateways(&self) -> impl Iterator<Item = Name> {
         self.spec.gateways.iter().map(|name| {
-            let (namespace, name) = name.split_once('/').unwrap_or((&self.meta.namespace, name));
+            let (namespace, name) = gateway_ref::resolve(name, &self.meta.namespace);
             (namespace.into(), name.into())
         })
     }
@@ -106,10 +107,10 @@ pub fn is_exported(export_to: &[String], own: &str, namespace: &str) -> bool {
         })
 }
 
-/// `name` is the Gateway of its own namespace, `ns/name` another's.
+/// Whether an object of this namespace means the Gateway by this name.
 #[must_use]
 pub fn names_gateway(name: &str, namespace: &str, gateway: &Rank) -> bool {
-    let (namespace, name) = name.split_once('/').unwrap_or((namespace, name));
+    let (namespace, name) = gateway_ref::resolve(name, namespace);
     *namespace == *gateway.namespace && *name == *gateway.name
 }
 

@@ -30,6 +30,8 @@ pub enum Speaker {
     Trial(ObjectRef),
     /// What a VirtualService is bound to.
     Bindings(ObjectRef),
+    /// Whether a Gateway is for this gateway.
+    Selector(ObjectRef),
     /// Whether its rules are reached.
     Reach(ServiceName),
 }

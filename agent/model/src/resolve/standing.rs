@@ -5,13 +5,19 @@ use std::sync::Arc;
 
 use super::claims::Claimant;
 use super::gateway::DeclaredServer;
+use super::handshake;
 use super::member::Member;
 use super::own_gateway::Reserved;
+use super::server_finding::of_server;
 use super::tls::Served;
+use super::world::World;
 use crate::annotation;
 use crate::few::Few;
 use crate::{Code, CredentialName};
 use crate::{Finding, Severity};
+
+/// So many hosts of a refused server are named.
+const MOST_NAMED: usize = 5;
 
 /// Why a server is not carried out at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,14 +106,8 @@ impl Judgement {
 }
 
 /// What is to be said of a server.
-pub(super) fn said(server: &DeclaredServer, standing: &Judgement) -> Vec<Finding> {
-    let finding = |code, field: &str, message: String| Finding {
-        severity: Severity::Error,
-        code,
-        object: server.id.gateway.gateway(),
-        field: Some(format!("spec.servers[{}].{field}", server.id.at)),
-        message,
-    };
+pub(super) fn said(server: &DeclaredServer, standing: &Judgement, world: World<'_>) -> Vec<Finding> {
+    let finding = |code, field: &str, message| of_server(server, Severity::Error, code, field, message);
     let places: BTreeMap<&str, usize> = server
         .hosts
         .iter()
@@ -126,23 +126,29 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement) -> Vec<Finding
         .collect();
     match &standing.standing {
         ServerStanding::Refused(refusal) => {
-            findings
-                .extend(refused(server, refusal).map(|(code, field, message)| finding(code, field, message)));
+            findings.extend(refused(server, refusal).map(|(code, field, message)| {
+                let message = format!("{message}; {}", unserved(server));
+                finding(code, field, message)
+            }));
         }
         ServerStanding::Plain => findings.extend(untold(server, standing)),
         ServerStanding::Secure(served, _) => {
-            let effect = if served.held {
-                "the former one is served on"
-            } else {
-                "a proxy that has none refuses connections"
-            };
-            findings.extend(served.missing.iter().map(|missing| {
-                let message = format!("there is no good Secret {missing} yet: {effect}");
-                finding(Code::CredentialNotReady, "tls.credentialName", message)
-            }));
+            findings.extend(handshake::findings(server, served, world));
         }
     }
     findings
+}
+
+/// The hosts that go down with a server, the first few by name.
+fn unserved(server: &DeclaredServer) -> String {
+    let hosts = server.patterns();
+    let (named, rest) = hosts.split_at_checked(MOST_NAMED).unwrap_or((&hosts, &[]));
+    let more = if rest.is_empty() {
+        String::new()
+    } else {
+        format!(" and {} more", rest.len())
+    };
+    format!("the server's hosts are not served: {}{more}", named.join(", "))
 }
 
 /// What a Gateway says of identity headers on a port that it shares with strangers.

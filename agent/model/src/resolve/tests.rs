@@ -50,6 +50,8 @@ fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Speake
         is_served: &|name| objects.credentials.contains(name),
         may_name: &|namespace, name| namespace == "gw" || !objects.denied.contains(name),
         is_known: &|name| objects.objects.contains_key(name),
+        certificate: &|_| None,
+        namesake: &|_| None,
     };
     resolver.settle(world, ledger)
 }

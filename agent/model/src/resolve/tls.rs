@@ -41,6 +41,35 @@ pub(super) fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
     })
 }
 
+/// In which fields of `tls` a server names credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NamedIn {
+    /// Key pairs in a list.
+    list: bool,
+    /// The trust bundle in a field of its own.
+    bundle: bool,
+}
+
+impl NamedIn {
+    pub(super) fn of(server: &ServerTls) -> Self {
+        Self {
+            list: !server.credential_names.is_empty(),
+            bundle: server.ca_cert_credential_name.is_some(),
+        }
+    }
+
+    /// The field that names a credential: a key pair by its place among them, or the trust bundle.
+    #[must_use]
+    pub fn field(self, pair: Option<usize>) -> String {
+        match pair {
+            Some(at) if self.list => format!("tls.credentialNames[{at}]"),
+            None if self.bundle => "tls.caCertCredentialName".to_owned(),
+            None if self.list => "tls.credentialNames[0]".to_owned(),
+            _ => "tls.credentialName".to_owned(),
+        }
+    }
+}
+
 fn version(text: Option<&str>) -> Option<TlsVersion> {
     match text? {
         "TLSV1_0" => Some(TlsVersion::V1_0),

@@ -12,7 +12,7 @@ use sealgate_core::config::{ServiceEntryPort, ServiceEntrySpec};
 use self::endpoints::{from_endpoints, from_slice};
 use super::addresses::AddressPolicy;
 use super::catalog::{Known, service_ports};
-use super::lowered::Use;
+use super::lowered::{Spot, Use};
 use crate::Code;
 use crate::Meta;
 use crate::resolved::{Endpoint, Endpoints, Upstream};
@@ -20,7 +20,46 @@ use crate::tenancy::Tenancy;
 use crate::validate;
 
 /// What is to be said of each VirtualService that names the destination.
-pub(super) type Doubts = Vec<(Code, String)>;
+#[derive(Clone, Debug)]
+pub(super) struct Doubt {
+    pub(super) code: Code,
+    message: String,
+    /// Whether nothing is sent there.
+    is_lost: bool,
+}
+
+impl Doubt {
+    fn new(code: Code, message: String) -> Self {
+        let is_lost = false;
+        Self {
+            code,
+            message,
+            is_lost,
+        }
+    }
+
+    /// One of a destination to which nothing is sent.
+    pub(super) fn lost(code: Code, message: String) -> Self {
+        let is_lost = true;
+        Self {
+            code,
+            message,
+            is_lost,
+        }
+    }
+
+    /// For a VirtualService that names the destination there.
+    pub(super) fn message(&self, spot: Spot) -> String {
+        let effect = match (self.is_lost, spot.is_mirror) {
+            (false, _) => "",
+            (true, false) => ": its requests are answered with 503",
+            (true, true) => ": copies of requests go nowhere",
+        };
+        format!("{}{effect}", self.message)
+    }
+}
+
+type Doubts = Vec<Doubt>;
 
 /// So many endpoints that are left out are named.
 const MOST_NAMED: usize = 5;
@@ -44,20 +83,27 @@ pub(super) fn upstream(
                 "{}: subsets select endpoints of a ServiceEntry alone; all endpoints are used",
                 of.host
             );
-            doubts.push((Code::SubsetNotCarriedOut, message));
+            doubts.push(Doubt::new(Code::SubsetNotCarriedOut, message));
         }
         of_service(of, meta, service, known, &mut doubts)
     } else {
-        let message = format!(
-            "there is no Service or ServiceEntry {}: its requests are answered with 503",
-            of.host
-        );
-        doubts.push((Code::UnknownDestination, message));
+        let message = format!("there is no Service or ServiceEntry {}", of.host);
+        doubts.push(Doubt::lost(Code::UnknownDestination, message));
         (false, Endpoints::Known(Vec::new()))
     };
     let mut refused = Vec::new();
+    let endpoints = if known.asks_for_tls(&of.subset, of.port, tenancy) {
+        let message = format!(
+            "a DestinationRule asks for TLS to {} at port {}, which is not carried out",
+            of.host, of.port
+        );
+        doubts.push(Doubt::lost(Code::UpstreamTls, message));
+        Endpoints::Known(Vec::new())
+    } else {
+        endpoints
+    };
     let endpoints = policy.filter(endpoints, &mut refused);
-    doubts.extend(barred(&of.host, &refused).map(|message| (Code::BarredAddress, message)));
+    doubts.extend(barred(&of.host, &refused).map(|message| Doubt::new(Code::BarredAddress, message)));
     let upstream = Upstream {
         name: Arc::clone(&of.cluster),
         http2,
@@ -83,14 +129,14 @@ fn subset(of: &Use, known: &Known, tenancy: Tenancy, doubts: &mut Doubts) -> BTr
     if of.subset.is_empty() {
         return BTreeMap::new();
     }
-    if let Some(labels) = known.subset(&of.subset, tenancy) {
-        return labels.clone();
+    if let Some(subset) = known.subset(&of.subset, tenancy) {
+        return subset.labels.clone();
     }
     let message = format!(
         "no DestinationRule has a subset {} of {}: all endpoints are used",
         of.subset, of.host
     );
-    doubts.push((Code::UnknownSubset, message));
+    doubts.push(Doubt::new(Code::UnknownSubset, message));
     BTreeMap::new()
 }
 
@@ -104,7 +150,7 @@ fn of_service(
     let mut ports = service_ports(service).iter();
     let Some(own) = ports.find(|own| u32::try_from(own.port) == Ok(of.port)) else {
         let message = format!("Service {}/{} has no port {}", meta.namespace, meta.name, of.port);
-        doubts.push((Code::UnknownPort, message));
+        doubts.push(Doubt::lost(Code::UnknownPort, message));
         return (false, Endpoints::Known(Vec::new()));
     };
     let protocol = own.app_protocol.as_deref().or(own.name.as_deref());
@@ -122,7 +168,7 @@ fn of_service(
             "Service {}/{}: externalName {name:?} is not a DNS name",
             meta.namespace, meta.name
         );
-        doubts.push((Code::BadHost, message));
+        doubts.push(Doubt::lost(Code::BadHost, message));
         return (false, Endpoints::Known(Vec::new()));
     }
     let endpoint = port_number(of.port).map(|port| Endpoint {
@@ -141,7 +187,7 @@ fn of_entry(
 ) -> (bool, Endpoints) {
     let Some(own) = entry.ports.iter().find(|own| own.number == of.port) else {
         let message = format!("ServiceEntry {} has no port {}", of.host, of.port);
-        doubts.push((Code::UnknownPort, message));
+        doubts.push(Doubt::lost(Code::UnknownPort, message));
         return (false, Endpoints::Known(Vec::new()));
     };
     let mut endpoints = selected(entry, own, labels);

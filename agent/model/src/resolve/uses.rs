@@ -9,8 +9,8 @@ use super::Speaker;
 use super::catalog::{Catalog, doubt};
 use super::cluster_budget::ClusterBudget;
 use super::index::Index;
-use super::lowered::Use;
-use super::upstream::upstream;
+use super::lowered::{Spot, Use};
+use super::upstream::{Doubt, upstream};
 use crate::budget::{BudgetPolicy, Usage};
 use crate::ledger::Ledger;
 use crate::resolved::Upstream;
@@ -21,11 +21,14 @@ use crate::{Code, Finding, ObjectRef, Severity};
 struct Used {
     of: Use,
     /// The VirtualServices that name it, each with how many hosts of theirs do.
-    places: Vec<(ObjectRef, usize)>,
+    places: Vec<(UsePlace, usize)>,
     /// None while there is no room for it.
     upstream: Option<Arc<Upstream>>,
     findings: Vec<Finding>,
 }
+
+/// Who names it, and what for.
+type UsePlace = (ObjectRef, Spot);
 
 /// All of them, by cluster.
 #[derive(Debug, Default)]
@@ -56,7 +59,8 @@ impl Uses {
                 upstream: None,
                 findings: Vec::new(),
             });
-        match used.places.binary_search_by(|(place, _)| place.cmp(&of.place)) {
+        let own = (of.place.clone(), of.spot);
+        match used.places.binary_search_by(|(place, _)| place.cmp(&own)) {
             Ok(at) => used
                 .places
                 .get_mut(at)
@@ -64,7 +68,7 @@ impl Uses {
                 .for_each(|(_, count)| *count += 1),
             Err(at) => {
                 used.places.reserve_exact(1);
-                used.places.insert(at, (of.place.clone(), 1));
+                used.places.insert(at, (own, 1));
             }
         }
         self.by_host.insert(Arc::clone(&of.host), Arc::clone(&of.cluster));
@@ -77,7 +81,8 @@ impl Uses {
         let Some(used) = self.clusters.get_mut(&of.cluster) else {
             return;
         };
-        if let Ok(at) = used.places.binary_search_by(|(place, _)| place.cmp(&of.place)) {
+        let own = |(place, _): &(UsePlace, usize)| (&place.0, place.1).cmp(&(&of.place, of.spot));
+        if let Ok(at) = used.places.binary_search_by(own) {
             match used.places.get_mut(at) {
                 Some((_, count)) if *count > 1 => *count -= 1,
                 _ => drop(used.places.remove(at)),
@@ -128,7 +133,7 @@ impl Uses {
             moved.insert(Arc::clone(cluster));
             return;
         }
-        let users = used.places.iter().map(|(place, _)| place);
+        let users = used.places.iter().map(|((object, _), _)| object);
         let known = catalog.get(&used.of.host);
         let admitted = self
             .budget
@@ -140,8 +145,8 @@ impl Uses {
                 Some(now)
             }
             Err(excess) => {
-                let message = format!("{}: its requests are answered with 503: {excess}", used.of.host);
-                used.findings = used.told(&[(Code::OverBudget, message)]);
+                let message = format!("{}: {excess}", used.of.host);
+                used.findings = used.told(&[Doubt::lost(Code::OverBudget, message)]);
                 let findings = used.findings.iter_mut();
                 findings.for_each(|finding| finding.severity = Severity::Error);
                 None
@@ -178,7 +183,7 @@ impl Uses {
     /// The VirtualServices that name a destination.
     pub(super) fn places(&self, cluster: &str) -> impl Iterator<Item = &ObjectRef> {
         let used = self.clusters.get(cluster).into_iter();
-        used.flat_map(|used| used.places.iter().map(|(place, _)| place))
+        used.flat_map(|used| used.places.iter().map(|((object, _), _)| object))
     }
 
     #[cfg(test)]
@@ -196,14 +201,11 @@ impl Uses {
 }
 
 impl Used {
-    fn places(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.places.iter().map(|(place, _)| place)
-    }
-
     /// What is to be said of each VirtualService that names it.
-    fn told(&self, doubts: &[(Code, String)]) -> Vec<Finding> {
-        let each = |(code, message): &(_, String)| {
-            let said = self.places().map(|place| doubt(place, *code, message.clone()));
+    fn told(&self, doubts: &[Doubt]) -> Vec<Finding> {
+        let each = |own: &Doubt| {
+            let places = self.places.iter().map(|(place, _)| place);
+            let said = places.map(|(object, spot)| doubt(object, *spot, own.code, own.message(*spot)));
             said.collect::<Vec<_>>()
         };
         doubts.iter().flat_map(each).collect()

@@ -1,5 +1,6 @@
 //! What the resolution is told of what is not part of it.
 
+use crate::cipher::KeyKind;
 use crate::{CredentialName, ObjectRef};
 
 /// What is known from outside of objects that are not part of the resolution.
@@ -11,4 +12,17 @@ pub struct World<'a> {
     pub may_name: &'a dyn Fn(&str, &CredentialName) -> bool,
     /// Whether there is such an object, be it that it is refused.
     pub is_known: &'a dyn Fn(&ObjectRef) -> bool,
+    /// What is to be known of the certificate that is served of a credential.
+    pub certificate: &'a dyn Fn(&CredentialName) -> Option<ServedCertificate>,
+    /// A credential of the same name in another namespace.
+    pub namesake: &'a dyn Fn(&CredentialName) -> Option<CredentialName>,
+}
+
+/// What handshakes depend on of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedCertificate {
+    /// Its key.
+    pub key: KeyKind,
+    /// The names that it is for, sorted.
+    pub names: Vec<String>,
 }

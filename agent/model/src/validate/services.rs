@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec, WorkloadEntry};
+use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec, TrafficPolicy, WorkloadEntry};
 
 use super::{is_host, is_name_of_host, is_port, is_subset};
 use crate::report::ObjectReport;
@@ -26,7 +26,7 @@ fn at_most(found: usize, limit: usize, field: &str, report: &mut ObjectReport) {
 }
 
 pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectReport) {
-    report.not_carried_out("spec.trafficPolicy", spec.traffic_policy.is_some());
+    policy(spec.traffic_policy.as_deref(), "spec.trafficPolicy", report);
     report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
     if !is_host(&spec.host.to_ascii_lowercase()) {
         refuse(
@@ -38,10 +38,36 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectRe
     at_most(spec.subsets.len(), SUBSETS, "spec.subsets", report);
     for (at, subset) in spec.subsets.iter().enumerate() {
         let field = format!("spec.subsets[{at}]");
-        report.not_carried_out(format!("{field}.trafficPolicy"), subset.traffic_policy.is_some());
+        let place = format!("{field}.trafficPolicy");
+        policy(subset.traffic_policy.as_deref(), &place, report);
         if !is_subset(&subset.name) {
             let message = format!("{:?}: letters, digits, `-`, `_` and `.`, 63 at most", subset.name);
             refuse(report, format!("{field}.name"), message);
+        }
+    }
+}
+
+/// All of a policy but its TLS, of which is said what becomes of it where destinations are known.
+fn policy(policy: Option<&TrafficPolicy>, place: &str, report: &mut ObjectReport) {
+    let Some(policy) = policy else { return };
+    for (name, given) in [
+        ("loadBalancer", &policy.load_balancer),
+        ("connectionPool", &policy.connection_pool),
+        ("outlierDetection", &policy.outlier_detection),
+        ("tunnel", &policy.tunnel),
+        ("proxyProtocol", &policy.proxy_protocol),
+        ("retryBudget", &policy.retry_budget),
+    ] {
+        report.not_carried_out(format!("{place}.{name}"), given.is_some());
+    }
+    for (at, port) in policy.port_level_settings.iter().enumerate() {
+        let place = format!("{place}.portLevelSettings[{at}]");
+        for (name, given) in [
+            ("loadBalancer", &port.load_balancer),
+            ("connectionPool", &port.connection_pool),
+            ("outlierDetection", &port.outlier_detection),
+        ] {
+            report.not_carried_out(format!("{place}.{name}"), given.is_some());
         }
     }
 }

@@ -43,6 +43,18 @@ const PEM_FILES: [&str; 9] = [
     "crl",
 ];
 
+/// Names that certbot and others give to a key pair.
+const UNREAD_KEY: &str = "privkey.pem";
+const UNREAD_CERTIFICATES: [&str; 2] = ["fullchain.pem", "cert.pem"];
+
+/// Whether this is the key of a pair whose folder is no Secret.
+fn is_unread_pair(path: &Path) -> bool {
+    let is_there = |name: &&str| path.with_file_name(name).symlink_metadata().is_ok();
+    path.file_name().is_some_and(|name| name == UNREAD_KEY)
+        && UNREAD_CERTIFICATES.iter().any(is_there)
+        && !PEM_FILES.iter().any(is_there)
+}
+
 /// What is read as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum UnitKind {
@@ -50,6 +62,8 @@ enum UnitKind {
     Manifest,
     /// A folder that is a Secret.
     Pem,
+    /// A key pair by names that make no Secret of its folder.
+    Unread,
     /// Something that cannot even be looked into: the code and the reason.
     Broken(Code, String),
 }
@@ -59,7 +73,7 @@ impl UnitKind {
     fn visit(&self, path: &Arc<Path>) -> Visit {
         match self {
             Self::Pem => Visit::Pem(Arc::clone(path)),
-            Self::Manifest | Self::Broken(..) => Visit::Entry(Arc::clone(path)),
+            Self::Manifest | Self::Unread | Self::Broken(..) => Visit::Entry(Arc::clone(path)),
         }
     }
 }
@@ -230,6 +244,7 @@ impl Tree {
             let files = PEM_FILES.iter().map(|name| folder.join(name));
             let files: Vec<PathBuf> = files.filter(|file| file.symlink_metadata().is_ok()).collect();
             self.pem(folder, &files);
+            self.again(&Visit::Entry(folder.join(UNREAD_KEY).into()));
         }
     }
 
@@ -298,6 +313,7 @@ impl Tree {
         match &unit.kind {
             UnitKind::Manifest => content::manifests(path, file, namespaces),
             UnitKind::Pem => vec![content::secret(path, file, &namespaces.gateway)],
+            UnitKind::Unread => vec![content::unread(file)],
             UnitKind::Broken(code, message) => vec![refused(file, *code, None, message.clone())],
         }
     }
@@ -315,6 +331,7 @@ impl Tree {
                 self.broken(path, Code::TooManyLinks, WAYS, way.ties);
             }
             Ok(_) if is_wanted => self.add_unit(path, UnitKind::Manifest, way.ties),
+            Ok(_) if is_unread_pair(&path) => self.add_unit(path, UnitKind::Unread, way.ties),
             Ok(_) => {}
             Err(error) if is_loop(&error) => self.broken(path, Code::LinkLoop, LOOP, way.ties),
             // It came and went.

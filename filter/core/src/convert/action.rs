@@ -19,7 +19,8 @@ pub(super) fn convert(
         }
         (Some(redirect), None, true) => {
             let response = of_answer(route, problems);
-            answer::redirect(redirect, response, problems).map(|to| Action::Redirect(Box::new(to)))
+            answer::redirect(redirect, &route.r#match, response, problems)
+                .map(|to| Action::Redirect(Box::new(to)))
         }
         (None, Some(direct), true) => {
             let response = of_answer(route, problems);

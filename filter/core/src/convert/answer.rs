@@ -2,11 +2,12 @@
 
 use super::rewrite::check_path;
 use super::{ProblemCode, Problems, limits};
-use crate::config::{DirectResponse, HttpRedirect};
+use crate::config::{DirectResponse, HttpMatch, HttpRedirect};
 use crate::rules::{DirectAction, HeaderMutations, RedirectAction, RedirectPort};
 
 pub(super) fn redirect(
     redirect: &HttpRedirect,
+    blocks: &[HttpMatch],
     response: HeaderMutations,
     problems: &mut Problems,
 ) -> Option<RedirectAction> {
@@ -26,6 +27,10 @@ pub(super) fn redirect(
             "redirect.uri",
             "only one of uri and prefixRewrite may be given",
         );
+    }
+    if prefix_rewrite.is_some() && !blocks.iter().all(is_by_prefix) {
+        let message = "a path that is matched as a whole or by a regex has no prefix to rewrite";
+        problems.refuse(ProblemCode::BadRedirect, "redirect.prefixRewrite", message);
     }
     for (text, field) in [
         (&uri, "redirect.uri"),
@@ -55,6 +60,13 @@ pub(super) fn redirect(
         problems.refuse(ProblemCode::BadRedirect, "redirect.scheme", "http or https");
     }
     let port = port_of(redirect, problems);
+    let says_nothing = [&uri, &prefix_rewrite, &authority, &scheme]
+        .iter()
+        .all(|text| text.is_none());
+    if says_nothing && redirect.port.is_none() && redirect.derive_port.is_none() {
+        let message = "one of uri, prefixRewrite, authority, port, derivePort and scheme is needed";
+        problems.refuse(ProblemCode::BadRedirect, "redirect", message);
+    }
     Some(RedirectAction {
         status: u16::try_from(status).ok()?,
         scheme,
@@ -64,6 +76,11 @@ pub(super) fn redirect(
         prefix_rewrite,
         response,
     })
+}
+
+fn is_by_prefix(block: &HttpMatch) -> bool {
+    let uri = block.uri.as_ref();
+    uri.is_none_or(|uri| uri.exact.is_none() && uri.regex.is_none())
 }
 
 fn port_of(redirect: &HttpRedirect, problems: &mut Problems) -> RedirectPort {

@@ -26,19 +26,19 @@ pub enum ProblemCode {
     BadPath,
     /// `bad-percentage`: a share that is not from 0 to 100.
     BadPercentage,
-    /// `bad-redirect`: a code, scheme, port or host that a redirect cannot have.
+    /// `bad-redirect`: a redirect that says nothing, or what it cannot have.
     BadRedirect,
     /// `bad-regex`: not RE2 syntax, or too large.
     BadRegex,
-    /// `bad-retries`: `attempts` or `retryOn` cannot be read.
+    /// `bad-retries`: `attempts` or `retryOn` cannot be read, or there are no attempts to be said anything of.
     BadRetries,
-    /// `bad-rewrite`: the template of a regex rewrite names a group that is not there, or ends in a backslash.
+    /// `bad-rewrite`: a rewrite that says nothing, or a template that cannot be filled in.
     BadRewrite,
     /// `bad-status`: the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names.
     BadStatus,
     /// `bad-weight`: a negative weight.
     BadWeight,
-    /// `empty-match`: a condition without exact, prefix or regex, or an empty prefix.
+    /// `empty-match`: a condition without exact, prefix or regex, or an empty one of the latter two.
     EmptyMatch,
     /// `forbidden-header`: a header operation on what the gateway vouches for, what steers Envoy, or what frames messages.
     ForbiddenHeader,

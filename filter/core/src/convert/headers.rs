@@ -2,8 +2,9 @@
 
 use super::{ProblemCode, Problems, limits};
 use crate::config::HeaderOperations;
+use crate::header_format::{self, HeaderValue};
 use crate::names::{self, Owner};
-use crate::rules::HeaderMutations;
+use crate::rules::{HeaderFormat, HeaderMutations};
 
 /// RFC 9110's token.
 pub(super) fn is_name(name: &str) -> bool {
@@ -52,12 +53,15 @@ pub(super) fn convert(
             {
                 continue;
             }
-            let Some(value) = unescaped(value) else {
-                let message = "Envoy's %COMMANDS% are not carried out; a percent sign is written %%";
-                problems.refuse(ProblemCode::NotCarriedOut, place, message);
-                continue;
+            let value = match header_format::read(value, request) {
+                Ok(value) => value,
+                Err(reason) => {
+                    problems.refuse(ProblemCode::NotCarriedOut, place, reason.to_string());
+                    continue;
+                }
             };
-            if !is_value(&value) {
+            let (HeaderValue::Plain(text) | HeaderValue::Format(text)) = &value;
+            if !is_value(text) {
                 problems.refuse(
                     ProblemCode::InvalidHeaderValue,
                     place,
@@ -67,7 +71,13 @@ pub(super) fn convert(
             }
             let name = name.to_ascii_lowercase();
             if is_host(&name) || name.starts_with(':') {
-                if request && is_host(&name) {
+                if let HeaderValue::Format(_) = value {
+                    let message = "the host is written without %COMMANDS%";
+                    problems.refuse(ProblemCode::NotCarriedOut, place, message);
+                } else if let HeaderValue::Plain(value) = value
+                    && request
+                    && is_host(&name)
+                {
                     check_authority(&value, &place, problems);
                     if converted.authority.replace(value).is_some() {
                         let message = "the host is set more than once";
@@ -81,12 +91,14 @@ pub(super) fn convert(
                     );
                 }
             } else if is_name(&name) {
-                let to = if kind == "set" {
-                    &mut converted.mutations.set
-                } else {
-                    &mut converted.mutations.add
-                };
-                to.push((name, value));
+                put(
+                    &mut converted.mutations,
+                    kind == "add",
+                    name,
+                    value,
+                    &place,
+                    problems,
+                );
             } else {
                 problems.refuse(ProblemCode::InvalidHeaderName, place, "not a header's name");
             }
@@ -116,12 +128,28 @@ pub(super) fn convert(
     converted
 }
 
-/// Envoy reads a header's value as a format, in which `%%` is a percent sign; none if it holds a command.
-fn unescaped(value: &str) -> Option<String> {
-    let mut parts = value.split("%%");
-    parts
-        .all(|part| !part.contains('%'))
-        .then(|| value.replace("%%", "%"))
+fn put(
+    to: &mut HeaderMutations,
+    append: bool,
+    name: String,
+    value: HeaderValue,
+    place: &str,
+    problems: &mut Problems,
+) {
+    match value {
+        HeaderValue::Plain(value) if append => to.add.push((name, value)),
+        HeaderValue::Plain(value) => to.set.push((name, value)),
+        HeaderValue::Format(format) => {
+            // What the gateway tells of a client comes after the rules, and nobody else is to see what steers it.
+            let mut read = header_format::headers(&format).into_iter();
+            if let Some(own) = read.find(|own| names::owner(own) == Some(Owner::Gateway)) {
+                let message = format!("{own:?} cannot be read by a rule: it is the gateway's own");
+                problems.refuse(ProblemCode::ForbiddenHeader, place, message);
+                return;
+            }
+            to.formats.push(HeaderFormat { name, format, append });
+        }
+    }
 }
 
 /// What nobody but its owner may write. Envoy's own may be removed: it reads none that a client or a rule sent, and
@@ -164,7 +192,8 @@ pub(super) fn merge_several(rule: &HeaderMutations, own: &HeaderMutations) -> He
 }
 
 fn sets(mutations: &HeaderMutations, name: &str) -> bool {
-    mutations.set.iter().any(|(set, _)| set == name)
+    let mut formats = mutations.formats.iter().filter(|own| !own.append);
+    mutations.set.iter().any(|(set, _)| set == name) || formats.any(|own| own.name == *name)
 }
 
 /// `second` after `first`, without what it undoes.
@@ -181,6 +210,13 @@ fn after(
     HeaderMutations {
         set: both(&first.set, &second.set),
         add: both(&first.add, &second.add),
+        formats: first
+            .formats
+            .iter()
+            .filter(|own| !is_undone(&own.name))
+            .chain(&second.formats)
+            .cloned()
+            .collect(),
         remove: first.remove.iter().chain(new).cloned().collect(),
     }
 }

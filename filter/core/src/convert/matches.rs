@@ -50,12 +50,21 @@ impl MatchBlock<'_> {
         headers.extend(self.several("headers", &block.headers, false));
         MatchConfig {
             index: self.at,
-            uri: block.uri.as_ref().and_then(|uri| self.one("uri", uri, false)),
+            uri: block.uri.as_ref().and_then(|uri| self.uri(uri)),
             ignore_uri_case: block.ignore_uri_case,
             headers,
             without_headers: self.several("withoutHeaders", &block.without_headers, true),
             query_params: self.query(&block.query_params),
         }
+    }
+
+    /// An empty prefix is one of every path; on other values Envoy refuses it.
+    fn uri(&mut self, uri: &StringMatch) -> Option<StringMatcher> {
+        let is_empty = |text: &Option<String>| text.as_deref() == Some("");
+        if is_empty(&uri.prefix) && uri.exact.is_none() && uri.regex.is_none() {
+            return Some(StringMatcher::Prefix(String::new()));
+        }
+        self.one("uri", uri, false)
     }
 
     fn field(&self, name: &str) -> String {
@@ -124,6 +133,11 @@ pub(super) fn matcher(
             None
         }
         (None, Some(text), None) => Some(StringMatcher::Prefix(text.clone())),
+        (None, None, Some(pattern)) if pattern.is_empty() => {
+            let message = "an empty regex; what is meant by it is not clear";
+            problems.refuse(ProblemCode::EmptyMatch, format!("{place}.regex"), message);
+            None
+        }
         (None, None, Some(pattern)) => match check(pattern) {
             Ok(_) => Some(StringMatcher::Regex(pattern.clone())),
             Err(BadRegex(reason)) => {

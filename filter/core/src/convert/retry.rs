@@ -42,6 +42,12 @@ pub(super) fn convert(retries: &HttpRetry, problems: &mut Problems) -> Option<Re
         problems.refuse(ProblemCode::BadRetries, "retries.attempts", message);
         return None;
     };
+    let conditional = retries.retry_on.as_deref().is_some_and(|on| !on.is_empty());
+    if attempts == 0 && (conditional || retries.per_try_timeout.is_some()) {
+        let message = "with no attempts nothing is tried again, so retryOn and perTryTimeout say nothing";
+        problems.refuse(ProblemCode::BadRetries, "retries.attempts", message);
+        return None;
+    }
     let per_try_timeout_ms = retries
         .per_try_timeout
         .as_deref()
@@ -52,8 +58,7 @@ pub(super) fn convert(retries: &HttpRetry, problems: &mut Problems) -> Option<Re
     };
     Some(Retries {
         attempts,
-        // No attempts are no policy at all: there are no tries to be timed.
-        per_try_timeout_ms: per_try_timeout_ms.filter(|_| attempts > 0),
+        per_try_timeout_ms,
         ..conditions
     })
 }

@@ -20,6 +20,11 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
             check_path(&uri, "rewrite.uri", problems);
             Some(PathRewrite::Matched(uri))
         }
+        (None, Some(regex)) if regex.r#match.is_empty() || regex.rewrite.is_empty() => {
+            let message = "both match and rewrite are needed";
+            problems.refuse(ProblemCode::BadRewrite, "rewrite.uriRegexRewrite", message);
+            None
+        }
         (None, Some(regex)) => {
             check_path(&regex.rewrite, "rewrite.uriRegexRewrite.rewrite", problems);
             match search(&regex.r#match) {
@@ -30,6 +35,11 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
                 }
             }
             Some(PathRewrite::Regex(regex.r#match.clone(), regex.rewrite.clone()))
+        }
+        (None, None) if rewrite.authority.as_deref().unwrap_or_default().is_empty() => {
+            let message = "one of uri, authority and uriRegexRewrite is needed";
+            problems.refuse(ProblemCode::BadRewrite, "rewrite", message);
+            None
         }
         (None, None) => None,
     }

@@ -79,6 +79,63 @@ fn what_istio_refuses_is_refused_by_name() {
             "retries.attempts",
         ),
         (
+            r#"{"retries":{"retryOn":"5xx"},ROUTE}"#,
+            ProblemCode::BadRetries,
+            "retries.attempts",
+        ),
+        (
+            r#"{"retries":{"attempts":0,"perTryTimeout":"1s"},ROUTE}"#,
+            ProblemCode::BadRetries,
+            "retries.attempts",
+        ),
+        (r#"{"redirect":{}}"#, ProblemCode::BadRedirect, "redirect"),
+        (
+            r#"{"redirect":{"uri":"","redirectCode":302}}"#,
+            ProblemCode::BadRedirect,
+            "redirect",
+        ),
+        (
+            r#"{"match":[{"uri":{"prefix":"/a"}},{"uri":{"exact":"/b"}}],"redirect":{"prefixRewrite":"/c"}}"#,
+            ProblemCode::BadRedirect,
+            "redirect.prefixRewrite",
+        ),
+        (
+            r#"{"match":[{"uri":{"regex":"/b.*"}}],"redirect":{"prefixRewrite":"/c"}}"#,
+            ProblemCode::BadRedirect,
+            "redirect.prefixRewrite",
+        ),
+        (r#"{"rewrite":{},ROUTE}"#, ProblemCode::BadRewrite, "rewrite"),
+        (
+            r#"{"rewrite":{"uri":"","authority":""},ROUTE}"#,
+            ProblemCode::BadRewrite,
+            "rewrite",
+        ),
+        (
+            r#"{"rewrite":{"uriRegexRewrite":{"match":"","rewrite":"/a"}},ROUTE}"#,
+            ProblemCode::BadRewrite,
+            "rewrite.uriRegexRewrite",
+        ),
+        (
+            r#"{"match":[{"uri":{"regex":""}}],ROUTE}"#,
+            ProblemCode::EmptyMatch,
+            "match[0].uri.regex",
+        ),
+        (
+            r#"{"match":[{"withoutHeaders":{"x":{"regex":""}}}],ROUTE}"#,
+            ProblemCode::EmptyMatch,
+            "match[0].withoutHeaders[x].regex",
+        ),
+        (
+            r#"{"match":[{"headers":{"x":{"prefix":""}}}],ROUTE}"#,
+            ProblemCode::EmptyMatch,
+            "match[0].headers[x].prefix",
+        ),
+        (
+            r#"{"corsPolicy":{"allowOrigins":[{"regex":""}]},ROUTE}"#,
+            ProblemCode::EmptyMatch,
+            "corsPolicy.allowOrigins[0].regex",
+        ),
+        (
             r#"{"rewrite":{"uri":"/","uriRegexRewrite":{"match":"a","rewrite":"b"}},ROUTE}"#,
             ProblemCode::AmbiguousRewrite,
             "rewrite",
@@ -99,7 +156,7 @@ fn what_istio_refuses_is_refused_by_name() {
             "delegate",
         ),
         (
-            r#"{"headers":{"request":{"set":{"x":"%REQ(y)%"}}},ROUTE}"#,
+            r#"{"headers":{"request":{"set":{"x":"%HOSTNAME%"}}},ROUTE}"#,
             ProblemCode::NotCarriedOut,
             "headers.request.set[x]",
         ),
@@ -352,10 +409,9 @@ fn status_codes_and_grpc_conditions_of_retries_have_headers_of_their_own() {
         let found = (&*retries.retry_on, &*retries.grpc_on, &*retries.status_codes);
         assert_eq!(found, (words, grpc, codes), "{on}");
     }
-    let none = route(r#""retries":{"attempts":0,"perTryTimeout":"1s"}"#)
-        .retries
-        .unwrap();
-    assert_eq!((none.attempts, none.per_try_timeout_ms), (0, None));
+    for none in [r#""retries":{"attempts":0}"#, r#""retries":{}"#] {
+        assert_eq!(route(none).retries.unwrap().attempts, 0, "{none}");
+    }
 }
 
 #[test]

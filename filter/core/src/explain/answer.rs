@@ -9,9 +9,10 @@ use crate::arrival::PathPolicy;
 use crate::cors::Header;
 use crate::decision::{NotFound, Outcome, Route};
 use crate::fault::ABORTED;
+use crate::header_format;
 use crate::rules::{
     AbortStatus, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault,
-    HeaderMutations, Retries,
+    HeaderFormat, HeaderMutations, Retries,
 };
 use crate::table::RouteTable;
 
@@ -176,9 +177,21 @@ impl HeaderAnswer {
     }
 }
 
-impl From<&ArchivedHeaderMutations> for HeaderAnswer {
-    fn from(archived: &ArchivedHeaderMutations) -> Self {
-        let HeaderMutations { set, add, remove } = archived.into();
+impl HeaderAnswer {
+    fn new(archived: &ArchivedHeaderMutations, question: &Question) -> Self {
+        let HeaderMutations {
+            mut set,
+            mut add,
+            remove,
+            formats,
+        } = archived.into();
+        for HeaderFormat { name, format, append } in formats {
+            let value = header_format::shown(&format, question);
+            // What comes out empty is not written.
+            if !value.is_empty() {
+                if append { &mut add } else { &mut set }.push((name, value));
+            }
+        }
         Self { set, add, remove }
     }
 }
@@ -303,12 +316,14 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
         } => DecisionAnswer::Redirect {
             status: *status,
             location: text(location),
-            response_headers: (*response).map(HeaderAnswer::from).unwrap_or_default(),
+            response_headers: (*response)
+                .map(|own| HeaderAnswer::new(own, question))
+                .unwrap_or_default(),
         },
         Outcome::Direct(direct) => DecisionAnswer::DirectResponse {
             status: direct.status.to_native(),
             body: text(&direct.body),
-            response_headers: (&direct.response).into(),
+            response_headers: HeaderAnswer::new(&direct.response, question),
             fault: None,
             delay_ms: None,
         },
@@ -317,7 +332,7 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
             delay_ms,
             response,
             fault,
-        } => abort_answer(*status, *delay_ms, response, fault),
+        } => abort_answer(question, *status, *delay_ms, response, fault),
         Outcome::Preflight(headers) => preflight_answer(headers),
         Outcome::NotFound(NotFound::Host) => DecisionAnswer::NotFound { reason: "host" },
         Outcome::NotFound(NotFound::Rule) => DecisionAnswer::NotFound { reason: "rule" },
@@ -347,8 +362,8 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
             .flat_map(|mirrors| mirrors.list.iter())
             .map(MirrorAnswer::from)
             .collect(),
-        request_headers: (&route.destination.request).into(),
-        response_headers: (&route.destination.response).into(),
+        request_headers: HeaderAnswer::new(&route.destination.request, question),
+        response_headers: HeaderAnswer::new(&route.destination.response, question),
         fault: route.fault.map(Fault::from),
         delay_ms: route.delay_ms,
         cors: texts(&route.cors),
@@ -357,6 +372,7 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
 
 /// A status of gRPC is 200 with a text to whoever does not speak it.
 fn abort_answer(
+    question: &Question,
     status: AbortStatus,
     delay_ms: Option<u64>,
     response: &ArchivedHeaderMutations,
@@ -368,7 +384,7 @@ fn abort_answer(
             AbortStatus::Grpc(_) => 200,
         },
         body: ABORTED.to_owned(),
-        response_headers: response.into(),
+        response_headers: HeaderAnswer::new(response, question),
         fault: Some(fault.into()),
         delay_ms,
     }

@@ -78,6 +78,22 @@ pub struct HeaderMutations {
     /// Take off.
     #[serde(default, skip_serializing_if = "is_default")]
     pub remove: Vec<String>,
+    /// Replace or append what commands in the value say.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub formats: Vec<HeaderFormat>,
+}
+
+/// A header whose value has [commands](crate::header_format). It comes after those of its kind without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
+#[rkyv(derive(Debug))]
+#[serde(deny_unknown_fields)]
+pub struct HeaderFormat {
+    /// Lower-case.
+    pub name: String,
+    /// As it is written.
+    pub format: String,
+    /// Beside others of that name, not in their place.
+    pub append: bool,
 }
 
 impl HeaderMutations {
@@ -86,7 +102,9 @@ impl HeaderMutations {
     pub fn bytes(&self) -> usize {
         let pairs = self.set.iter().chain(&self.add);
         let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
-        pairs + self.remove.iter().map(String::len).sum::<usize>()
+        let formats = self.formats.iter();
+        let formats: usize = formats.map(|own| own.name.len() + own.format.len()).sum();
+        pairs + formats + self.remove.iter().map(String::len).sum::<usize>()
     }
 }
 

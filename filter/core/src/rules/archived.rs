@@ -5,8 +5,8 @@ use rkyv::tuple::ArchivedTuple2;
 use rkyv::vec::ArchivedVec;
 
 use super::action::{
-    Abort, AbortStatus, ArchivedAbortStatus, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, Delay,
-    Fault, HeaderMutations, Mirror,
+    Abort, AbortStatus, ArchivedAbortStatus, ArchivedFault, ArchivedHeaderFormat, ArchivedHeaderMutations,
+    ArchivedMirror, Delay, Fault, HeaderFormat, HeaderMutations, Mirror,
 };
 
 impl From<&ArchivedHeaderMutations> for HeaderMutations {
@@ -25,6 +25,7 @@ impl From<&ArchivedHeaderMutations> for HeaderMutations {
                 .iter()
                 .map(|name| name.as_str().to_owned())
                 .collect(),
+            formats: archived.formats.iter().map(HeaderFormat::from).collect(),
         }
     }
 }
@@ -33,7 +34,17 @@ impl ArchivedHeaderMutations {
     /// Whether nothing is changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
+        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty() && self.formats.is_empty()
+    }
+}
+
+impl From<&ArchivedHeaderFormat> for HeaderFormat {
+    fn from(archived: &ArchivedHeaderFormat) -> Self {
+        Self {
+            name: archived.name.as_str().to_owned(),
+            format: archived.format.as_str().to_owned(),
+            append: archived.append,
+        }
     }
 }
 

@@ -46,6 +46,8 @@ fn resolved(gateways: &[(Value, &str)], on_demand_from: usize) -> Resolver {
         is_served: &|_| true,
         may_name: &|_, _| true,
         is_known: &|_| true,
+        certificate: &|_| None,
+        namesake: &|_| None,
     };
     resolver.settle(world, &mut Ledger::default());
     resolver

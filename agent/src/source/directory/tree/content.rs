@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealgate_model::manifest::{self, Namespaces, is_name, refused};
-use sealgate_model::{Code, Kind, Meta, Object, ObjectRef, SecretObject, SourceObject};
+use sealgate_model::{Code, Finding, Kind, Meta, Object, ObjectRef, SecretObject, Severity, SourceObject};
 use zeroize::Zeroizing;
 
 use super::{PEM_FILES, file_name, is_loop};
@@ -59,6 +59,23 @@ pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> SourceO
         object_ref,
         object: Some(Object::Secret(secret)),
         findings: Vec::new(),
+    }
+}
+
+/// A key pair that nothing is made of.
+pub(super) fn unread(file: ObjectRef) -> SourceObject {
+    let message = "the key and the certificate beside it are not read: a folder is a Secret by tls.key and tls.crt, which may be \
+                   links to them";
+    SourceObject {
+        object_ref: file.clone(),
+        object: None,
+        findings: vec![Finding {
+            severity: Severity::Warning,
+            code: Code::UnreadPair,
+            object: file,
+            field: None,
+            message: message.to_owned(),
+        }],
     }
 }
 

@@ -1,0 +1,21 @@
+//! What is said of a server, at the place where it is written.
+
+use super::gateway::DeclaredServer;
+use crate::{Code, Finding, Severity};
+
+/// Something to say of one field of a server.
+pub(super) fn of_server(
+    server: &DeclaredServer,
+    severity: Severity,
+    code: Code,
+    field: &str,
+    message: String,
+) -> Finding {
+    Finding {
+        severity,
+        code,
+        object: server.id.gateway.gateway(),
+        field: Some(format!("spec.servers[{}].{field}", server.id.at)),
+        message,
+    }
+}

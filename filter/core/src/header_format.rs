@@ -1,0 +1,301 @@
+//! Envoy's command operators in the values of headers that rules write: `%REQ(x-a?x-b):16%` and the like. What a filter can
+//! know is carried out as Envoy does it; a value that comes out empty is not written.
+
+mod time;
+
+use std::fmt;
+
+/// Commands of one value: what each of them is replaced with may be long.
+const COMMANDS: usize = 16;
+
+/// What a command asks of a request and its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// `address:port` of the client, as far as it is trusted.
+    RemoteAddress,
+    /// `address:port` where the connection came in.
+    LocalAddress,
+    /// `HTTP/1.1`.
+    Protocol,
+    /// The server name that the client asked for.
+    ServerName,
+    /// `TLSv1.3`.
+    TlsVersion,
+    /// Of the client's certificate.
+    PeerSubject,
+    /// Of the client's certificate: SHA-256, in hex.
+    PeerFingerprint,
+    /// Of the gateway's certificate.
+    LocalSubject,
+    /// When the request came: nanoseconds since 1970, as eight bytes, the lowest first.
+    StartTime,
+    /// The status of the response.
+    ResponseCode,
+}
+
+/// Which part of a fact is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Address,
+    Port,
+    Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeaderCommand<'t> {
+    Fact(Fact, Part),
+    /// The request's header of the first name, or else of the second.
+    Header(&'t str, Option<&'t str>, Option<usize>),
+}
+
+/// A part of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece<'t> {
+    Text(&'t str),
+    /// What it means, and how it is written.
+    Command(HeaderCommand<'t>, &'t str),
+}
+
+/// Why a value is no format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BadFormat {
+    /// A percent sign that begins no command.
+    Percent,
+    /// A command that a filter cannot carry out, or that Envoy does not know.
+    Unknown(String),
+    /// A command with what it does not take.
+    Argument(String),
+    /// The status of a response, in a header of a request.
+    TooEarly,
+    /// Too many commands.
+    Many,
+}
+
+impl fmt::Display for BadFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent => write!(
+                f,
+                "a percent sign is written %%, or begins one of Envoy's %COMMANDS%"
+            ),
+            Self::Unknown(name) => write!(
+                f,
+                "%{name}% is not carried out: a filter cannot know it, or there is no such command"
+            ),
+            Self::Argument(name) => write!(f, "%{name}% is not carried out with what stands behind its name"),
+            Self::TooEarly => write!(f, "%RESPONSE_CODE% is not known yet when a request is forwarded"),
+            Self::Many => write!(f, "more than {COMMANDS} commands"),
+        }
+    }
+}
+
+/// A value as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderValue {
+    /// It is always this.
+    Plain(String),
+    /// With commands.
+    Format(String),
+}
+
+/// Reads a value of a request's or response's header.
+pub(crate) fn read(text: &str, is_request: bool) -> Result<HeaderValue, BadFormat> {
+    let pieces = parse(text)?;
+    let commands = pieces.iter().filter_map(|piece| match piece {
+        Piece::Command(command, _) => Some(command),
+        Piece::Text(_) => None,
+    });
+    let commands: Vec<_> = commands.collect();
+    if commands.is_empty() {
+        return Ok(HeaderValue::Plain(text.replace("%%", "%")));
+    }
+    if commands.len() > COMMANDS {
+        return Err(BadFormat::Many);
+    }
+    if is_request && commands.contains(&&HeaderCommand::Fact(Fact::ResponseCode, Part::Whole)) {
+        return Err(BadFormat::TooEarly);
+    }
+    Ok(HeaderValue::Format(text.to_owned()))
+}
+
+/// The headers of the request that a value asks for, as they are written.
+#[must_use]
+pub fn headers(text: &str) -> Vec<&str> {
+    let pieces = parse(text).unwrap_or_default();
+    let named = pieces.into_iter().filter_map(|piece| match piece {
+        Piece::Command(HeaderCommand::Header(first, second, _), _) => Some([Some(first), second]),
+        _ => None,
+    });
+    named.flatten().flatten().collect()
+}
+
+/// What commands are replaced with.
+pub trait Facts {
+    /// A fact; none if there is no such thing.
+    fn fact(&self, fact: Fact) -> Option<Vec<u8>>;
+    /// The first value of a header of the request, whose name is lower-case; none if there is none.
+    fn request_header(&self, name: &str) -> Option<Vec<u8>>;
+}
+
+/// The value of a format; none if nothing is to be written.
+#[must_use]
+pub fn value(format: &str, facts: &dyn Facts) -> Option<Vec<u8>> {
+    let mut value = Vec::new();
+    for piece in parse(format).ok()? {
+        match piece {
+            Piece::Text(text) => value.extend(text.bytes()),
+            Piece::Command(command, _) => value.extend(command.value(facts).unwrap_or_default()),
+        }
+    }
+    // Names of certificates may hold anything.
+    value.retain(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f));
+    (!value.is_empty()).then_some(value)
+}
+
+/// The value for people, as far as it is known: other commands stay as they are written.
+#[must_use]
+pub fn shown(format: &str, facts: &dyn Facts) -> String {
+    let pieces = parse(format).unwrap_or_default();
+    let each = pieces.into_iter().map(|piece| match piece {
+        Piece::Text(text) => text.to_owned(),
+        Piece::Command(command @ HeaderCommand::Header(..), _) => {
+            let value = command.value(facts).unwrap_or_default();
+            String::from_utf8_lossy(&value).into_owned()
+        }
+        Piece::Command(command, written) => command.value(facts).map_or_else(
+            || written.to_owned(),
+            |value| String::from_utf8_lossy(&value).into_owned(),
+        ),
+    });
+    each.collect()
+}
+
+impl HeaderCommand<'_> {
+    fn value(&self, facts: &dyn Facts) -> Option<Vec<u8>> {
+        match self {
+            Self::Fact(fact, part) => part.of(facts.fact(*fact)?),
+            Self::Header(first, second, most) => {
+                let own = |name: &str| facts.request_header(&name.to_ascii_lowercase());
+                let mut value = own(first).or_else(|| own((*second)?))?;
+                value.truncate(most.unwrap_or(usize::MAX));
+                Some(value)
+            }
+        }
+    }
+}
+
+impl Part {
+    fn of(self, value: Vec<u8>) -> Option<Vec<u8>> {
+        let at_colon = || value.iter().rposition(|byte| *byte == b':');
+        match self {
+            Self::Whole => Some(value),
+            Self::Address => {
+                let address = value.get(..at_colon()?)?;
+                let bare = address
+                    .strip_prefix(b"[")
+                    .and_then(|rest| rest.strip_suffix(b"]"));
+                Some(bare.unwrap_or(address).to_vec())
+            }
+            Self::Port => Some(value.get(at_colon()? + 1..)?.to_vec()),
+            Self::Time => {
+                let nanoseconds: [u8; 8] = value.try_into().ok()?;
+                Some(time::written(i64::from_le_bytes(nanoseconds)).into_bytes())
+            }
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<Piece<'_>>, BadFormat> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        if !before.is_empty() {
+            pieces.push(Piece::Text(before));
+        }
+        if let Some(after) = after.strip_prefix('%') {
+            pieces.push(Piece::Text("%"));
+            rest = after;
+            continue;
+        }
+        let end = end_of_command(after).ok_or(BadFormat::Percent)?;
+        let inner = after.get(..end).unwrap_or_default();
+        let written = rest.get(before.len()..before.len() + end + 2).unwrap_or_default();
+        pieces.push(Piece::Command(command(inner)?, written));
+        rest = after.get(end + 1..).unwrap_or_default();
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    Ok(pieces)
+}
+
+/// Where the percent sign is that ends a command: `NAME`, `NAME(...)`, each perhaps with `:NUMBER`.
+fn end_of_command(text: &str) -> Option<usize> {
+    let is_of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let length = |text: &str, is: &dyn Fn(u8) -> bool| text.bytes().take_while(|byte| is(*byte)).count();
+    let mut at = length(text, &is_of_name);
+    if at == 0 {
+        return None;
+    }
+    if let Some(rest) = text.get(at..).and_then(|rest| rest.strip_prefix('(')) {
+        at += rest.find(')')? + 2;
+    }
+    if let Some(rest) = text.get(at..).and_then(|rest| rest.strip_prefix(':')) {
+        let digits = length(rest, &|byte| byte.is_ascii_digit());
+        at += if digits > 0 { digits + 1 } else { return None };
+    }
+    text.get(at..)?.starts_with('%').then_some(at)
+}
+
+fn command(inner: &str) -> Result<HeaderCommand<'_>, BadFormat> {
+    let name = inner.split(['(', ':']).next().unwrap_or(inner);
+    let behind = inner.get(name.len()..).unwrap_or_default();
+    if name == "REQ" {
+        return header(behind).ok_or_else(|| BadFormat::Argument(name.to_owned()));
+    }
+    let (fact, part) = match name {
+        "DOWNSTREAM_REMOTE_ADDRESS" => (Fact::RemoteAddress, Part::Whole),
+        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => (Fact::RemoteAddress, Part::Address),
+        "DOWNSTREAM_REMOTE_PORT" => (Fact::RemoteAddress, Part::Port),
+        "DOWNSTREAM_LOCAL_ADDRESS" => (Fact::LocalAddress, Part::Whole),
+        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => (Fact::LocalAddress, Part::Address),
+        "DOWNSTREAM_LOCAL_PORT" => (Fact::LocalAddress, Part::Port),
+        "PROTOCOL" => (Fact::Protocol, Part::Whole),
+        "REQUESTED_SERVER_NAME" => (Fact::ServerName, Part::Whole),
+        "DOWNSTREAM_TLS_VERSION" => (Fact::TlsVersion, Part::Whole),
+        "DOWNSTREAM_PEER_SUBJECT" => (Fact::PeerSubject, Part::Whole),
+        "DOWNSTREAM_PEER_FINGERPRINT_256" => (Fact::PeerFingerprint, Part::Whole),
+        "DOWNSTREAM_LOCAL_SUBJECT" => (Fact::LocalSubject, Part::Whole),
+        "START_TIME" => (Fact::StartTime, Part::Time),
+        "RESPONSE_CODE" => (Fact::ResponseCode, Part::Whole),
+        _ => return Err(BadFormat::Unknown(name.to_owned())),
+    };
+    if behind.is_empty() {
+        Ok(HeaderCommand::Fact(fact, part))
+    } else {
+        Err(BadFormat::Argument(name.to_owned()))
+    }
+}
+
+/// `(FIRST?SECOND):LENGTH`, of which the first name alone is needed.
+fn header(behind: &str) -> Option<HeaderCommand<'_>> {
+    let (names, length) = behind.strip_prefix('(')?.split_once(')')?;
+    let (first, second) = match names.split_once('?') {
+        Some((first, second)) => (first, Some(second)),
+        None => (names, None),
+    };
+    let is_name = |name: &str| {
+        let bare = name.strip_prefix(':').unwrap_or(name);
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !bare.is_empty() && bare.bytes().all(is_of_name)
+    };
+    let length = match length.strip_prefix(':') {
+        Some(digits) => Some(digits.parse().ok()?),
+        None => None,
+    };
+    (is_name(first) && second.is_none_or(is_name)).then_some(HeaderCommand::Header(first, second, length))
+}
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ fn a_path_begins_with_a_slash_whatever_a_rule_makes_of_it() {
     let rules = json!([
         {"match": [{"uri": {"prefix": "/a"}}], "rewrite": {"uri": "b"}, "route": to("c")},
         {"match": [{"uri": {"prefix": "/r"}}], "route": to("c"),
-         "rewrite": {"uriRegexRewrite": {"match": "/.*", "rewrite": ""}}},
+         "rewrite": {"uriRegexRewrite": {"match": "/r(.*)", "rewrite": "\\1"}}},
         {"match": [{"uri": {"prefix": "/u"}}], "redirect": {"uri": "login"}},
         {"match": [{"uri": {"prefix": "/p"}}], "redirect": {"prefixRewrite": "login"}},
     ]);

@@ -16,7 +16,7 @@ use crate::{Finding, Kind, Object, Severity};
 
 /// A part of an object that is refused by itself, by its place in its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Part {
+pub(crate) enum ObjectPart {
     /// `spec.servers` of a Gateway.
     Server(usize),
     /// `spec.http` of a VirtualService.
@@ -31,7 +31,7 @@ pub(crate) enum Part {
     Endpoint(usize),
 }
 
-impl Part {
+impl ObjectPart {
     /// The part that a field belongs to; none if what is wrong there is wrong with the whole object. Which requests a rule is
     /// for has to be known: without its conditions nothing can stand in its place.
     pub(crate) fn of(kind: Kind, field: &str) -> Option<Self> {
@@ -63,21 +63,21 @@ impl Part {
 }
 
 /// The parts that errors are about.
-pub(crate) fn broken(kind: Kind, findings: &[Finding]) -> BTreeSet<Part> {
+pub(crate) fn broken(kind: Kind, findings: &[Finding]) -> BTreeSet<ObjectPart> {
     let errors = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error);
     errors
-        .filter_map(|error| Part::of(kind, error.field.as_deref()?))
+        .filter_map(|error| ObjectPart::of(kind, error.field.as_deref()?))
         .collect()
 }
 
 /// Whether something is said of one of these parts.
-pub(crate) fn is_of(finding: &Finding, parts: &BTreeSet<Part>) -> bool {
+pub(crate) fn is_of(finding: &Finding, parts: &BTreeSet<ObjectPart>) -> bool {
     let part = finding
         .field
         .as_deref()
-        .and_then(|field| Part::of(finding.object.kind, field));
+        .and_then(|field| ObjectPart::of(finding.object.kind, field));
     part.is_some_and(|part| parts.contains(&part))
 }
 
@@ -92,17 +92,17 @@ enum Fate {
 }
 
 impl Fate {
-    fn words(self, part: Part) -> &'static str {
+    fn words(self, part: ObjectPart) -> &'static str {
         match (self, part) {
             (Self::Stays, _) => "what it was before is served on",
             (Self::Unavailable, _) => "its requests are answered with 503",
-            (Self::LeftOut, Part::Server(_)) => "the server is not served",
+            (Self::LeftOut, ObjectPart::Server(_)) => "the server is not served",
             (Self::LeftOut, _) => "it is left out",
         }
     }
 }
 
-type Fates = BTreeMap<Part, Fate>;
+type Fates = BTreeMap<ObjectPart, Fate>;
 
 /// The object without what is wrong with it, and each error with what becomes of its part; none if nothing of it can be
 /// served. `former` is what is served until now.
@@ -112,7 +112,7 @@ pub(crate) fn admitted(
     findings: &mut [Finding],
 ) -> Option<Arc<Object>> {
     let kind = object.object_ref().kind;
-    let part = |finding: &Finding| Part::of(kind, finding.field.as_deref()?);
+    let part = |finding: &Finding| ObjectPart::of(kind, finding.field.as_deref()?);
     let errors = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error);
@@ -160,7 +160,7 @@ by_kind! {
 fn gateway(spec: &GatewaySpec, former: Option<&GatewaySpec>, broken: &mut Fates) -> Option<GatewaySpec> {
     let mut mended = spec.clone();
     for (part, fate) in broken.iter_mut() {
-        let Part::Server(at) = part else { return None };
+        let ObjectPart::Server(at) = part else { return None };
         let server = mended.servers.get_mut(*at)?;
         let mut before = former.into_iter().flat_map(|former| &former.servers);
         let is_same = |own: &&Server| own.port.number == server.port.number && own.hosts == server.hosts;
@@ -185,7 +185,7 @@ fn virtual_service(
 ) -> Option<VirtualServiceSpec> {
     let mut mended = spec.clone();
     for (part, fate) in broken.iter_mut() {
-        let Part::Rule(at) = part else { continue };
+        let ObjectPart::Rule(at) = part else { continue };
         let rule = mended.http.get_mut(*at)?;
         let mut before = former.into_iter().flat_map(|former| &former.http);
         let stand_in = unavailable(rule);
@@ -198,7 +198,7 @@ fn virtual_service(
             *rule = stand_in;
         }
     }
-    mended.hosts = without(&spec.hosts, |at| broken.contains_key(&Part::Host(at)))?;
+    mended.hosts = without(&spec.hosts, |at| broken.contains_key(&ObjectPart::Host(at)))?;
     Some(mended)
 }
 
@@ -225,7 +225,7 @@ fn destination_rule(
     mended.subsets.clear();
     for (at, subset) in spec.subsets.iter().enumerate() {
         let mut before = former.into_iter().flat_map(|former| &former.subsets);
-        match broken.get_mut(&Part::Subset(at)) {
+        match broken.get_mut(&ObjectPart::Subset(at)) {
             None => mended.subsets.push(subset.clone()),
             Some(fate) => {
                 if let Some(before) = before.find(|own| own.name == subset.name) {
@@ -247,7 +247,7 @@ fn service_entry(
     mended.ports.clear();
     for (at, port) in spec.ports.iter().enumerate() {
         let mut before = former.into_iter().flat_map(|former| &former.ports);
-        match broken.get_mut(&Part::Port(at)) {
+        match broken.get_mut(&ObjectPart::Port(at)) {
             None => mended.ports.push(port.clone()),
             Some(fate) => {
                 if let Some(before) = before.find(|own| own.number == port.number && own.name == port.name) {
@@ -257,8 +257,10 @@ fn service_entry(
             }
         }
     }
-    mended.hosts = without(&spec.hosts, |at| broken.contains_key(&Part::Host(at)))?;
-    mended.endpoints = without(&spec.endpoints, |at| broken.contains_key(&Part::Endpoint(at)))?;
+    mended.hosts = without(&spec.hosts, |at| broken.contains_key(&ObjectPart::Host(at)))?;
+    mended.endpoints = without(&spec.endpoints, |at| {
+        broken.contains_key(&ObjectPart::Endpoint(at))
+    })?;
     (mended.ports.is_empty() == spec.ports.is_empty()).then_some(mended)
 }
 

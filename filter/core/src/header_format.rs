@@ -35,7 +35,7 @@ pub enum Fact {
 
 /// Which part of a fact is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum FormatPart {
     Whole,
     Address,
     Port,
@@ -44,7 +44,7 @@ enum Part {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HeaderCommand<'t> {
-    Fact(Fact, Part),
+    Fact(Fact, FormatPart),
     /// The request's header of the first name, or else of the second.
     Header(&'t str, Option<&'t str>, Option<usize>),
 }
@@ -113,7 +113,7 @@ pub(crate) fn read(text: &str, is_request: bool) -> Result<HeaderValue, BadForma
     if commands.len() > COMMANDS {
         return Err(BadFormat::Many);
     }
-    if is_request && commands.contains(&&HeaderCommand::Fact(Fact::ResponseCode, Part::Whole)) {
+    if is_request && commands.contains(&&HeaderCommand::Fact(Fact::ResponseCode, FormatPart::Whole)) {
         return Err(BadFormat::TooEarly);
     }
     Ok(HeaderValue::Format(text.to_owned()))
@@ -185,7 +185,7 @@ impl HeaderCommand<'_> {
     }
 }
 
-impl Part {
+impl FormatPart {
     fn of(self, value: Vec<u8>) -> Option<Vec<u8>> {
         let at_colon = || value.iter().rposition(|byte| *byte == b':');
         match self {
@@ -255,20 +255,20 @@ fn command(inner: &str) -> Result<HeaderCommand<'_>, BadFormat> {
         return header(behind).ok_or_else(|| BadFormat::Argument(name.to_owned()));
     }
     let (fact, part) = match name {
-        "DOWNSTREAM_REMOTE_ADDRESS" => (Fact::RemoteAddress, Part::Whole),
-        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => (Fact::RemoteAddress, Part::Address),
-        "DOWNSTREAM_REMOTE_PORT" => (Fact::RemoteAddress, Part::Port),
-        "DOWNSTREAM_LOCAL_ADDRESS" => (Fact::LocalAddress, Part::Whole),
-        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => (Fact::LocalAddress, Part::Address),
-        "DOWNSTREAM_LOCAL_PORT" => (Fact::LocalAddress, Part::Port),
-        "PROTOCOL" => (Fact::Protocol, Part::Whole),
-        "REQUESTED_SERVER_NAME" => (Fact::ServerName, Part::Whole),
-        "DOWNSTREAM_TLS_VERSION" => (Fact::TlsVersion, Part::Whole),
-        "DOWNSTREAM_PEER_SUBJECT" => (Fact::PeerSubject, Part::Whole),
-        "DOWNSTREAM_PEER_FINGERPRINT_256" => (Fact::PeerFingerprint, Part::Whole),
-        "DOWNSTREAM_LOCAL_SUBJECT" => (Fact::LocalSubject, Part::Whole),
-        "START_TIME" => (Fact::StartTime, Part::Time),
-        "RESPONSE_CODE" => (Fact::ResponseCode, Part::Whole),
+        "DOWNSTREAM_REMOTE_ADDRESS" => (Fact::RemoteAddress, FormatPart::Whole),
+        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => (Fact::RemoteAddress, FormatPart::Address),
+        "DOWNSTREAM_REMOTE_PORT" => (Fact::RemoteAddress, FormatPart::Port),
+        "DOWNSTREAM_LOCAL_ADDRESS" => (Fact::LocalAddress, FormatPart::Whole),
+        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => (Fact::LocalAddress, FormatPart::Address),
+        "DOWNSTREAM_LOCAL_PORT" => (Fact::LocalAddress, FormatPart::Port),
+        "PROTOCOL" => (Fact::Protocol, FormatPart::Whole),
+        "REQUESTED_SERVER_NAME" => (Fact::ServerName, FormatPart::Whole),
+        "DOWNSTREAM_TLS_VERSION" => (Fact::TlsVersion, FormatPart::Whole),
+        "DOWNSTREAM_PEER_SUBJECT" => (Fact::PeerSubject, FormatPart::Whole),
+        "DOWNSTREAM_PEER_FINGERPRINT_256" => (Fact::PeerFingerprint, FormatPart::Whole),
+        "DOWNSTREAM_LOCAL_SUBJECT" => (Fact::LocalSubject, FormatPart::Whole),
+        "START_TIME" => (Fact::StartTime, FormatPart::Time),
+        "RESPONSE_CODE" => (Fact::ResponseCode, FormatPart::Whole),
         _ => return Err(BadFormat::Unknown(name.to_owned())),
     };
     if behind.is_empty() {

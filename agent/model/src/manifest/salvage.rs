@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use crate::Kind;
-use crate::parts::Part;
+use crate::parts::ObjectPart;
 
 /// So many parts of an object are cut; beyond, it is refused as a whole.
 pub(super) const MOST_CUT: usize = 32;
 
 /// Cuts the part of a spec that holds a field; says whether something was cut, and the rest may be read now.
 pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
-    let Some(part) = Part::of(kind, field) else {
+    let Some(part) = ObjectPart::of(kind, field) else {
         return false;
     };
     let (list, at) = part.place();
@@ -19,7 +19,7 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
         return false;
     };
     // A rule without its conditions would take every request.
-    if matches!(part, Part::Rule(_)) && !element.is_object() {
+    if matches!(part, ObjectPart::Rule(_)) && !element.is_object() {
         return false;
     }
     // What is not a map is larger than any; a host that was cut is empty.
@@ -38,18 +38,18 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
 }
 
 /// What is kept of a part: first all that tells it from others, then what must not be lost.
-fn kept(part: Part) -> [&'static [&'static str]; 2] {
+fn kept(part: ObjectPart) -> [&'static [&'static str]; 2] {
     match part {
-        Part::Server(_) => [&["port"], &[]],
-        Part::Rule(_) => [&["name", "match"], &["match"]],
-        Part::Subset(_) => [&["name"], &[]],
-        Part::Port(_) => [&["number", "name"], &[]],
-        Part::Host(_) | Part::Endpoint(_) => [&[], &[]],
+        ObjectPart::Server(_) => [&["port"], &[]],
+        ObjectPart::Rule(_) => [&["name", "match"], &["match"]],
+        ObjectPart::Subset(_) => [&["name"], &[]],
+        ObjectPart::Port(_) => [&["number", "name"], &[]],
+        ObjectPart::Host(_) | ObjectPart::Endpoint(_) => [&[], &[]],
     }
 }
 
-fn stub(part: Part, element: &Value, kept: &[&str]) -> Value {
-    if matches!(part, Part::Host(_)) {
+fn stub(part: ObjectPart, element: &Value, kept: &[&str]) -> Value {
+    if matches!(part, ObjectPart::Host(_)) {
         return Value::String(String::new());
     }
     let fields = element.as_object().into_iter().flatten();

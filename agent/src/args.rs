@@ -114,6 +114,10 @@ pub struct RunArgs {
         value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub state_dir: Option<PathBuf>,
+    /// Whether private keys are kept there too, so that a certificate whose Secret is bad or gone is still served when the
+    /// agent starts anew [default: true with a directory, false with Kubernetes]
+    #[arg(long, env = "SEALGATE_STATE_KEYS", value_name = "BOOL")]
+    pub state_keys: Option<bool>,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,

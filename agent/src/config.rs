@@ -94,6 +94,8 @@ pub struct Run {
     pub filter: Option<PathBuf>,
     /// `--state-dir`; none if nothing is kept.
     pub state_dir: Option<PathBuf>,
+    /// `--state-keys`.
+    pub state_keys: bool,
 }
 
 /// A value that cannot be used.
@@ -215,6 +217,7 @@ impl TryFrom<&RunArgs> for Run {
         if !matches!(source, Source::Directory(_)) {
             gateway.share(&args.gateway);
         }
+        let is_directory = matches!(source, Source::Directory(_));
         let admin = admin(&args.admin)?;
         gateway
             .addresses
@@ -234,6 +237,7 @@ impl TryFrom<&RunArgs> for Run {
                 .map_err(|_| ConfigError::Listen(args.listen.clone()))?,
             filter: args.filter.clone(),
             state_dir: args.state_dir.clone().filter(|path| !path.as_os_str().is_empty()),
+            state_keys: args.state_keys.unwrap_or(is_directory),
         })
     }
 }

@@ -121,6 +121,19 @@ impl TrustBundle {
 }
 
 impl Credential {
+    /// What a Secret would hold of it, as text. A staple is left out: it is short-lived.
+    #[must_use]
+    pub fn data(&self) -> Vec<(&'static str, Zeroizing<String>)> {
+        let text = |text: &str| Zeroizing::new(text.to_owned());
+        match self {
+            Self::KeyPair(pair) => vec![("tls.crt", text(&pair.chain)), ("tls.key", pair.key.clone())],
+            Self::TrustBundle(bundle) => {
+                let lists = bundle.crl.as_deref().map(|lists| ("ca.crl", text(lists)));
+                [("ca.crt", text(&bundle.pem))].into_iter().chain(lists).collect()
+            }
+        }
+    }
+
     /// A hash of the content: equal across restarts and replicas.
     #[must_use]
     pub fn version(&self) -> String {

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 pub use self::record::CredentialRecord;
 
 use self::record::{Spoken, Voice};
-use crate::credential::{self, Credential, CredentialPolicy, Part};
+use crate::credential::{self, Credential, CredentialOutcome, CredentialPolicy, Part};
 use crate::deadlines::Deadlines;
 
 /// All credentials; a clone costs nothing.
@@ -32,6 +32,15 @@ pub struct Credentials {
     reallowed: BTreeSet<CredentialName>,
     /// When dates are to be looked at again.
     looks: Deadlines<CredentialName, OffsetDateTime>,
+}
+
+/// What is served of a credential whose Secrets do not provide it any more.
+#[derive(Clone, Debug)]
+pub struct HeldCredential {
+    /// The last good version.
+    pub credential: Arc<Credential>,
+    /// Whether the Secret without the suffix provided it.
+    pub of_base: bool,
 }
 
 /// A Secret as far as credentials are made of it; silent once it is gone.
@@ -224,6 +233,30 @@ impl Credentials {
             self.records.remove(&name);
         }
         touched.insert(name);
+    }
+
+    /// What is served of a credential, if its Secrets do not provide it any more.
+    #[must_use]
+    pub fn held(&self, name: &CredentialName) -> Option<HeldCredential> {
+        self.records.get(name)?.held()
+    }
+
+    /// Serves a credential that an agent before this one held, until a Secret provides it: what this one would be. One that is
+    /// not good any more is left out.
+    pub fn remember(
+        &mut self,
+        name: &CredentialName,
+        (secret, of_base): (&SecretObject, bool),
+        now: OffsetDateTime,
+        touched: &mut BTreeSet<CredentialName>,
+    ) {
+        let policy = self.policy_at(now);
+        let material = credential::material(secret, &policy);
+        let part = material.key_pair.or(material.trust_bundle);
+        let verdict = part.map(|part| part.judge(&credential::object(secret), &policy));
+        if let Some(CredentialOutcome::Ready(good)) = verdict.map(|verdict| verdict.outcome) {
+            self.record(name.clone(), touched, |record| record.remember(good, of_base));
+        }
     }
 
     /// Lets go of what is held for nobody: its Secrets do not provide it any more, and no Gateway names it.

@@ -23,7 +23,8 @@ use tokio::sync::watch;
 
 use crate::blame;
 use crate::credential::CredentialPolicy;
-use crate::credentials::{Credentials, Records};
+use crate::credentials::{Credentials, HeldCredential, Records};
+use crate::kept::credentials::RememberedCredential;
 use crate::news::{self, Patience};
 use crate::snapshot::{Publisher, ResourceKey, Snapshot, TypeUrl};
 use crate::translate::{self, Settings, Withheld};
@@ -64,6 +65,8 @@ pub struct Engine {
     guilty: BTreeSet<ObjectRef>,
     ask: AskProxies,
     /// Claims that stand otherwise since the last time.
+    /// Credentials that changed since somebody asked.
+    held: BTreeMap<CredentialName, Option<HeldCredential>>,
     claims: BTreeMap<Claim, Option<Tenure>>,
     /// What servers were told of the certificates that there are.
     certificates: BTreeMap<CredentialName, ServedCertificate>,
@@ -169,6 +172,7 @@ impl Engine {
             guilty: BTreeSet::new(),
             ask: AskProxies::default(),
             claims: BTreeMap::new(),
+            held: BTreeMap::new(),
             certificates: BTreeMap::new(),
             patience: Patience::default(),
             synced: false,
@@ -244,6 +248,7 @@ impl Engine {
         for name in credentials {
             let findings = self.credentials.findings(name);
             self.ledger.set(Speaker::Secret(name.clone()), findings);
+            self.held.insert(name.clone(), self.credentials.held(name));
         }
     }
 
@@ -469,6 +474,24 @@ impl Engine {
         self.store.remember(kept, &mut step);
         let changes = self.resolve(step, &BTreeSet::new());
         self.publish(&BTreeSet::new(), changes, now);
+    }
+
+    /// These credentials were served when the agent before this one ended, though no Secret provided them. To be told before
+    /// anything is applied.
+    pub fn remember_credentials(&mut self, kept: Vec<RememberedCredential>, now: Instant) {
+        let mut touched = BTreeSet::new();
+        for (name, secret, of_base) in kept {
+            let time = (self.clock.0)();
+            self.credentials
+                .remember(&name, (&secret, of_base), time, &mut touched);
+        }
+        let changes = self.resolve(Judged::default(), &touched);
+        self.publish(&touched, changes, now);
+    }
+
+    /// Of credentials that changed since the last time: what is served of each, if its Secrets do not provide it any more.
+    pub fn take_held(&mut self) -> BTreeMap<CredentialName, Option<HeldCredential>> {
+        std::mem::take(&mut self.held)
     }
 
     /// What is served of objects whose sources have other versions, where that is new since the last time: none if it is no

@@ -1,6 +1,8 @@
 //! What is served of objects whose present version is refused, kept in `--state-dir`: it is served on when the agent starts
 //! anew. A file is an object; what cannot be written is logged, and nothing waits for it.
 
+pub mod credentials;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;

@@ -191,6 +191,7 @@ fn every_flag_of_run_has_a_variable() {
         ("--budgets", "people=1"),
         ("--envoy-limits", "request=5"),
         ("--state-dir", "/etc/passwd/state"),
+        ("--state-keys", "perhaps"),
         ("--path-normalization", "nonsense"),
         ("--escaped-slashes", "nonsense"),
     ];

@@ -1,6 +1,8 @@
 //! What is served survives a restart of the agent, of Envoy and of both, also where the objects are refused now. Real agent,
 //! real Envoy, requests all the while.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -111,7 +113,7 @@ fn objects(app: u16, other: u16, broken: bool) -> String {
 }
 
 struct Stand {
-    _folder: TempDir,
+    folder: TempDir,
     site: Site,
     probe: Probe,
 }
@@ -119,6 +121,10 @@ struct Stand {
 impl Stand {
     /// Good objects are served, and then each of them gets a fault.
     async fn start(with_state: bool) -> Result<Self> {
+        Self::start_with(with_state, "true").await
+    }
+
+    async fn start_with(with_state: bool, keys: &str) -> Result<Self> {
         let folder = TempDir::new()?;
         let state = folder.path().join("state");
         let state = if with_state {
@@ -126,7 +132,11 @@ impl Stand {
         } else {
             String::new()
         };
-        let site = Site::start_with(vec![format!("--state-dir={state}")]).await?;
+        let site = Site::start_with(vec![
+            format!("--state-dir={state}"),
+            format!("--state-keys={keys}"),
+        ])
+        .await?;
         Authority::new("CA")?
             .leaf(&["server.test"])?
             .write(&site.dir().join("edge"))?;
@@ -139,11 +149,8 @@ impl Stand {
         site.write("objects.yaml", &objects(app, other, false))?;
         eventually("all is served", SOON, || probe.answers()).await?;
         site.write("objects.yaml", &objects(app, other, true))?;
-        let stand = Self {
-            _folder: folder,
-            site,
-            probe,
-        };
+        site.write("edge/tls.crt", "no certificate\n")?;
+        let stand = Self { folder, site, probe };
         eventually("each fault is found", SOON, || stand.is_refused()).await?;
         stand.probe.answers().await.context("while refused")?;
         Ok(stand)
@@ -163,6 +170,7 @@ impl Stand {
         let expected = [
             "Gateway istio-system/edge",
             "Gateway istio-system/whole",
+            "Secret istio-system/edge",
             "ServiceEntry default/kept",
             "VirtualService istio-system/match",
             "VirtualService istio-system/rule",
@@ -217,6 +225,42 @@ async fn what_is_gone_or_mended_is_not_kept() -> Result<()> {
         "{status}"
     );
     Ok(())
+}
+
+/// Private keys are kept for nobody else's eyes, and only if they may be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_kept_if_they_may_be_and_for_the_agent_alone() -> Result<()> {
+    for (keys, expected) in [("true", 1), ("false", 0)] {
+        let stand = Stand::start_with(true, keys).await?;
+        let folder = stand.folder.path().join("state/credentials");
+        ensure!(
+            std::fs::metadata(&folder)?.permissions().mode() & 0o777 == 0o700,
+            "{folder:?}"
+        );
+        let mut found = 0;
+        for entry in walk(&stand.folder.path().join("state"))? {
+            if std::fs::read_to_string(&entry)?.contains("PRIVATE KEY") {
+                found += 1;
+                let mode = std::fs::metadata(&entry)?.permissions().mode() & 0o777;
+                ensure!(mode == 0o600, "{entry:?}: {mode:o}");
+            }
+        }
+        ensure!(found == expected, "--state-keys={keys}: {found} files with a key");
+    }
+    Ok(())
+}
+
+fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(walk(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// What the tests above would not see otherwise: without the folder the new agent has only what is good.

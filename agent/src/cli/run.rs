@@ -79,11 +79,13 @@ async fn serve(run: Run) -> Result<()> {
     };
     let (mut engine, snapshots) = Engine::new(settings);
     engine.set_patience(PATIENCE);
-    let state = run.state_dir.as_deref().map(State::open);
+    let state = run.state_dir.as_deref();
+    let state = state.map(|folder| State::open(folder, run.state_keys));
     let state = state.transpose().context("--state-dir")?;
     let state = state.map(|(state, kept)| {
         engine.remember(state.claims.claims());
-        engine.remember_objects(kept, Instant::now());
+        engine.remember_objects(kept.objects, Instant::now());
+        engine.remember_credentials(kept.credentials, Instant::now());
         state
     });
     let proxies = Proxies::default();

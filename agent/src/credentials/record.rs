@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sealgate_model::{BUNDLE_SUFFIX, Code, CredentialName, Finding, Kind, ObjectRef, Severity};
 use time::OffsetDateTime;
 
+use super::HeldCredential;
 use crate::credential::{Credential, CredentialOutcome, CredentialPolicy, DateVerdict, Part};
 
 /// The namespaces whose Gateways may name a credential.
@@ -123,6 +124,21 @@ impl CredentialRecord {
         self.fell_back |= is_of_base && !self.good_of_base && is_other;
         self.good_of_base = is_of_base;
         self.good = Some(credential);
+    }
+
+    /// See [`super::Credentials::held`].
+    pub(super) fn held(&self) -> Option<HeldCredential> {
+        let good = self.good.as_ref()?;
+        let is_provided = matches!(self.outcome(), Some(CredentialOutcome::Ready(_)));
+        (!is_provided).then(|| HeldCredential {
+            credential: Arc::clone(good),
+            of_base: self.good_of_base,
+        })
+    }
+
+    pub(super) fn remember(&mut self, good: Arc<Credential>, of_base: bool) {
+        self.good = Some(good);
+        self.good_of_base = of_base;
     }
 
     pub(super) fn forget_good(&mut self) {

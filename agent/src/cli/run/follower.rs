@@ -102,7 +102,11 @@ impl Follower {
     fn keep(&mut self) {
         match &mut self.state {
             Some(state) => state.note(&mut self.engine),
-            None => drop((self.engine.take_claims(), self.engine.take_kept())),
+            None => drop((
+                self.engine.take_claims(),
+                self.engine.take_kept(),
+                self.engine.take_held(),
+            )),
         }
     }
 

@@ -7,25 +7,44 @@ use sealgate_model::SourceObject;
 use crate::claim_log::{ClaimLog, StateError};
 use crate::engine::Engine;
 use crate::kept::KeptObjects;
+use crate::kept::credentials::{KeptCredentials, RememberedCredential};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) claims: ClaimLog,
     objects: KeptObjects,
+    credentials: KeptCredentials,
+}
+
+/// What an agent before this one kept.
+pub(super) struct Kept {
+    pub(super) objects: Vec<SourceObject>,
+    pub(super) credentials: Vec<RememberedCredential>,
 }
 
 impl State {
-    /// Opens the folder, and gives the objects that were kept in it.
-    pub(super) fn open(folder: &Path) -> Result<(Self, Vec<SourceObject>), StateError> {
+    /// Opens the folder, and gives what was kept in it; keys only if they may be there.
+    pub(super) fn open(folder: &Path, keys: bool) -> Result<(Self, Kept), StateError> {
         let claims = ClaimLog::open(folder)?;
-        let (objects, kept) = KeptObjects::open(folder)?;
-        Ok((Self { claims, objects }, kept))
+        let (objects, kept_objects) = KeptObjects::open(folder)?;
+        let (credentials, kept_credentials) = KeptCredentials::open(folder, keys)?;
+        let state = Self {
+            claims,
+            objects,
+            credentials,
+        };
+        let kept = Kept {
+            objects: kept_objects,
+            credentials: kept_credentials,
+        };
+        Ok((state, kept))
     }
 
     /// Writes what is to outlive the agent, as far as it changed.
     pub(super) fn note(&mut self, engine: &mut Engine) {
         self.claims.note(engine.take_claims());
         self.objects.note(engine.take_kept());
+        self.credentials.note(engine.take_held());
     }
 }

@@ -4,6 +4,7 @@
 pub mod credentials;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use sealgate_model::{Kind, Meta, Object, ObjectRef, SourceObject, manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::claim_log::StateError;
 
@@ -56,11 +58,14 @@ impl KeptObjects {
         let mut objects = Vec::new();
         for entry in fs::read_dir(&folder).map_err(at)? {
             let path = entry.map_err(at)?.path();
+            if !is_whole(&path) {
+                continue;
+            }
             match read(&path) {
                 Ok(object) => objects.push(object),
                 Err(reason) => {
-                    tracing::warn!(path = %path.display(), %reason, "not an object that was kept: left out");
-                    let _ = fs::remove_file(&path);
+                    tracing::warn!(path = %path.display(), %reason, "not an object that was kept: set aside");
+                    let _ = fs::rename(&path, path.with_extension("bad"));
                 }
             }
         }
@@ -89,9 +94,16 @@ impl KeptObjects {
     }
 }
 
-/// No two objects have one; none leads out of the folder, for names have no slash.
-fn file_name(name: &ObjectRef) -> String {
-    format!("{}_{}_{}.json", name.kind.as_str(), name.namespace, name.name)
+/// A name for a file, of one that may be longer than a file's may be.
+pub(crate) fn file_name(name: impl Display) -> String {
+    let digest = Sha256::digest(name.to_string());
+    let bytes = digest.iter().take(16);
+    bytes.map(|byte| format!("{byte:02x}")).collect::<String>() + ".json"
+}
+
+/// Whether a file of a folder was written whole.
+pub(crate) fn is_whole(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
 }
 
 fn line(object: &Object) -> Option<ObjectFile> {

@@ -287,9 +287,14 @@ fn endpoints_count_in_each_cluster() -> Result<()> {
         "{:?}",
         gate.said()
     );
-    // A service that grows beyond what is left is served no more, and again once it is small.
+    // A service that grows beyond what is left keeps the endpoints that it had.
     gate.apply(&entry("s2", 20));
-    ensure!(gate.clusters() == ["s1.test"], "{:?}", gate.clusters());
+    ensure!(gate.clusters() == ["s1.test", "s2.test"], "{:?}", gate.clusters());
+    ensure!(
+        gate.used("cluster-endpoints") == 20,
+        "{}",
+        gate.used("cluster-endpoints")
+    );
     gate.apply(&entry("s2", 5));
     gate.apply(&entry("s3", 10));
     ensure!(

@@ -80,6 +80,82 @@ fn cases() -> Vec<(&'static str, Vec<Ask>, Vec<Said>)> {
         ),
         ("cipher-groups", vec![secure()], vec![]),
         (
+            "passthrough-beside-https",
+            vec![
+                Ask {
+                    status: Some(301),
+                    ..GET
+                },
+                secure(),
+            ],
+            vec![("error", "not-carried-out", EDGE, "spec.servers[2].port.protocol")],
+        ),
+        (
+            "tcp-server-beside-http",
+            vec![GET],
+            vec![("error", "not-carried-out", EDGE, "spec.servers[1].port.protocol")],
+        ),
+        (
+            "simple-and-mutual-one-host",
+            vec![Ask {
+                host: "free.shop.test",
+                ..secure()
+            }],
+            vec![
+                ("error", "host-collision", EDGE, "spec.servers[1].hosts[0]"),
+                // No bundle is there for it.
+                (
+                    "error",
+                    "credential-not-ready",
+                    EDGE,
+                    "spec.servers[0].tls.credentialName",
+                ),
+                (
+                    "warning",
+                    "not-carried-out",
+                    EDGE,
+                    "spec.servers[1].tls.subjectAltNames",
+                ),
+            ],
+        ),
+        (
+            "credential-other-namespace",
+            vec![
+                Ask {
+                    host: "b.shop.test",
+                    ..secure()
+                },
+                Ask {
+                    host: "a.shop.test",
+                    ..refused()
+                },
+            ],
+            vec![(
+                "error",
+                "bad-credential-name",
+                "Gateway dev/edge",
+                "spec.servers[0].tls.credentialName",
+            )],
+        ),
+        (
+            "encoded-slash",
+            vec![
+                Ask {
+                    host: "git.shop.test",
+                    path: "/api/v1/repos/a/b/commits/fix%2Ftls/statuses",
+                    holds: &["app\n", "/commits/fix%2Ftls/statuses"],
+                    ..GET
+                },
+                Ask {
+                    host: "git.shop.test",
+                    path: "/@scope%2fname",
+                    holds: &["other\n", "/@scope%2fname"],
+                    ..GET
+                },
+            ],
+            vec![],
+        ),
+        (
             "cipher-of-other-key-type",
             vec![refused()],
             vec![(
@@ -166,7 +242,7 @@ fn cases() -> Vec<(&'static str, Vec<Ask>, Vec<Said>)> {
                     ..of("command.shop.test")
                 },
                 Ask {
-                    status: Some(404),
+                    status: Some(503),
                     ..of("single.shop.test")
                 },
             ],

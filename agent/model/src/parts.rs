@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sealgate_core::config::{
     DestinationRuleSpec, DirectResponse, GatewaySpec, HttpRoute, Server, ServiceEntrySpec, VirtualServiceSpec,
 };
+use sealgate_core::host;
 
 use crate::{Finding, Kind, Object, Severity};
 
@@ -121,6 +122,7 @@ pub(crate) fn admitted(
     if broken.is_empty() {
         return Some(Arc::clone(object));
     }
+    let former = former.filter(|former| has_same_scope(object, former));
     let mended = mend(object, former, &mut broken)?;
     for finding in findings {
         let fate = part(finding).filter(|_| finding.severity == Severity::Error);
@@ -129,6 +131,27 @@ pub(crate) fn admitted(
         }
     }
     Some(Arc::new(mended))
+}
+
+/// Whether a part of one object means in the other what it meant: who it is for is the same.
+fn has_same_scope(object: &Object, former: &Object) -> bool {
+    match (object, former) {
+        (Object::Gateway(meta, own), Object::Gateway(before, former)) => {
+            own.selector == former.selector && meta.annotations == before.annotations
+        }
+        (Object::VirtualService(_, own), Object::VirtualService(_, former)) => {
+            own.hosts == former.hosts && own.gateways == former.gateways && own.export_to == former.export_to
+        }
+        (Object::DestinationRule(_, own), Object::DestinationRule(_, former)) => {
+            own.host == former.host && own.export_to == former.export_to
+        }
+        (Object::ServiceEntry(_, own), Object::ServiceEntry(_, former)) => {
+            own.hosts == former.hosts
+                && own.resolution == former.resolution
+                && own.export_to == former.export_to
+        }
+        _ => false,
+    }
 }
 
 /// Puts each kind's list in order, one kind per row.
@@ -163,7 +186,8 @@ fn gateway(spec: &GatewaySpec, former: Option<&GatewaySpec>, broken: &mut Fates)
         let ObjectPart::Server(at) = part else { return None };
         let server = mended.servers.get_mut(*at)?;
         let mut before = former.into_iter().flat_map(|former| &former.servers);
-        let is_same = |own: &&Server| own.port.number == server.port.number && own.hosts == server.hosts;
+        let hosts = |server: &Server| server.hosts.iter().cloned().collect::<BTreeSet<_>>();
+        let is_same = |own: &&Server| own.port.number == server.port.number && hosts(own) == hosts(server);
         if let Some(before) = before.find(|own| !own.hosts.is_empty() && is_same(own)) {
             *fate = Fate::Stays;
             *server = before.clone();
@@ -174,8 +198,23 @@ fn gateway(spec: &GatewaySpec, former: Option<&GatewaySpec>, broken: &mut Fates)
             };
         }
     }
+    let left_out = broken.iter().filter(|(_, fate)| **fate == Fate::LeftOut);
+    let mut left_out = left_out.filter_map(|(part, _)| spec.servers.get(part.place().1));
     let is_served = |server: &Server| !server.hosts.is_empty();
-    mended.servers.iter().any(is_served).then_some(mended)
+    let is_closed = !left_out.any(|server| is_taken_over(server, &mended.servers));
+    (is_closed && mended.servers.iter().any(is_served)).then_some(mended)
+}
+
+/// Whether another server would have a host of one that is left out, with what it asks of clients in the place of what that
+/// one asks.
+fn is_taken_over(left_out: &Server, servers: &[Server]) -> bool {
+    let pattern = |host: &String| host.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let takes = |host: &String, own: &String| host::intersection(&pattern(host), &pattern(own)).is_some();
+    let on_its_port = servers
+        .iter()
+        .filter(|own| own.port.number == left_out.port.number);
+    let mut hosts = on_its_port.flat_map(|own| &own.hosts);
+    hosts.any(|own| left_out.hosts.is_empty() || left_out.hosts.iter().any(|host| takes(host, own)))
 }
 
 fn virtual_service(

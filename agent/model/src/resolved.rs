@@ -85,7 +85,7 @@ pub struct Meaning {
     pub told: Option<IdentityConfig>,
     /// Its hosts may be asked for on connections of other chains too.
     pub any_connection: bool,
-    /// What becomes of escaped slashes in paths; none if its servers say nothing, or not the same.
+    /// What becomes of escaped slashes in paths; none if its servers say nothing.
     pub escaped_slashes: Option<EscapedSlashes>,
 }
 
@@ -113,13 +113,11 @@ impl Meaning {
         }
     }
 
-    /// Servers that share a chain: the first that tells something says what. Of escaped slashes all have to say the same.
+    /// Servers that share a chain: the first that says something of a matter decides it.
     pub fn also(&mut self, other: Self) {
         self.told = self.told.take().or(other.told);
         self.any_connection |= other.any_connection;
-        self.escaped_slashes = self
-            .escaped_slashes
-            .filter(|own| other.escaped_slashes == Some(*own));
+        self.escaped_slashes = self.escaped_slashes.or(other.escaped_slashes);
     }
 }
 

@@ -61,14 +61,17 @@ impl KeptCredentials {
         let mut all = Vec::new();
         for entry in fs::read_dir(&folder).map_err(at)? {
             let path = entry.map_err(at)?.path();
+            if !super::is_whole(&path) {
+                continue;
+            }
             match read(&path) {
                 Ok((_, secret, _)) if !keys && secret.data.contains_key("tls.key") => {
                     fs::remove_file(&path).map_err(at)?;
                 }
                 Ok(kept) => all.push(kept),
                 Err(reason) => {
-                    tracing::warn!(path = %path.display(), %reason, "not a credential that was kept: left out");
-                    let _ = fs::remove_file(&path);
+                    tracing::warn!(path = %path.display(), %reason, "not a credential that was kept: set aside");
+                    let _ = fs::rename(&path, path.with_extension("bad"));
                 }
             }
         }
@@ -83,8 +86,7 @@ impl KeptCredentials {
     /// From now on these credentials are kept, or no more.
     pub fn note(&mut self, changes: BTreeMap<CredentialName, Option<HeldCredential>>) {
         for (name, held) in changes {
-            // No name has an underscore, and so no two have one file.
-            let path = self.folder.join(format!("{}_{}.json", name.namespace, name.name));
+            let path = self.folder.join(super::file_name(&name));
             let is_key = |held: &HeldCredential| matches!(&*held.credential, Credential::KeyPair(_));
             let written = match held.filter(|held| self.keys || !is_key(held)) {
                 Some(held) => write(&path, &name, &held),

@@ -38,13 +38,13 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
 }
 
 /// What is kept of a part: first all that tells it from others, then what must not be lost.
-fn kept(part: ObjectPart) -> [&'static [&'static str]; 2] {
+fn kept(part: ObjectPart) -> [&'static [&'static str]; 3] {
     match part {
-        ObjectPart::Server(_) => [&["port"], &[]],
-        ObjectPart::Rule(_) => [&["name", "match"], &["match"]],
-        ObjectPart::Subset(_) => [&["name"], &[]],
-        ObjectPart::Port(_) => [&["number", "name"], &[]],
-        ObjectPart::Host(_) | ObjectPart::Endpoint(_) => [&[], &[]],
+        ObjectPart::Server(_) => [&["port", "hosts"], &["port"], &[]],
+        ObjectPart::Rule(_) => [&["name", "match"], &["match"], &["match"]],
+        ObjectPart::Subset(_) => [&["name"], &[], &[]],
+        ObjectPart::Port(_) => [&["number", "name"], &[], &[]],
+        ObjectPart::Host(_) | ObjectPart::Endpoint(_) => [&[], &[], &[]],
     }
 }
 

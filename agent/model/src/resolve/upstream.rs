@@ -29,7 +29,7 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    fn new(code: Code, message: String) -> Self {
+    pub(super) fn new(code: Code, message: String) -> Self {
         let is_lost = false;
         Self {
             code,

@@ -102,16 +102,9 @@ impl Uses {
             self.settle_cluster(&cluster, catalog, &mut moved);
             self.tell(cluster, ledger);
         }
-        for waiting in self.budget.take_hopeful() {
-            // Where a namespace finds no room for one, it will not for the next one either.
-            for cluster in waiting {
-                self.settle_cluster(&cluster, catalog, &mut moved);
-                let is_served = self.upstream(&cluster).is_some();
-                self.tell(cluster, ledger);
-                if !is_served {
-                    break;
-                }
-            }
+        for cluster in self.budget.take_hopeful().flatten() {
+            self.settle_cluster(&cluster, catalog, &mut moved);
+            self.tell(cluster, ledger);
         }
         moved
     }
@@ -145,11 +138,21 @@ impl Uses {
                 Some(now)
             }
             Err(excess) => {
-                let message = format!("{}: {excess}", used.of.host);
-                used.findings = used.told(&[Doubt::lost(Code::OverBudget, message)]);
+                let doubt = match used.upstream {
+                    Some(_) => Doubt::new(
+                        Code::OverBudget,
+                        format!(
+                            "{}: its endpoints of before are served on: {excess}",
+                            used.of.host
+                        ),
+                    ),
+                    None => Doubt::lost(Code::OverBudget, format!("{}: {excess}", used.of.host)),
+                };
+                used.findings = used.told(&[doubt]);
                 let findings = used.findings.iter_mut();
                 findings.for_each(|finding| finding.severity = Severity::Error);
-                None
+                // What was there before is charged, and served on.
+                used.upstream.as_deref().cloned()
             }
         };
         if used.upstream.as_deref() != now.as_ref() {

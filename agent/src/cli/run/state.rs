@@ -18,14 +18,14 @@ pub(super) struct State {
 }
 
 /// What an agent before this one kept.
-pub(super) struct Kept {
+pub(super) struct KeptState {
     pub(super) objects: Vec<SourceObject>,
     pub(super) credentials: Vec<RememberedCredential>,
 }
 
 impl State {
     /// Opens the folder, and gives what was kept in it; keys only if they may be there.
-    pub(super) fn open(folder: &Path, keys: bool) -> Result<(Self, Kept), StateError> {
+    pub(super) fn open(folder: &Path, keys: bool) -> Result<(Self, KeptState), StateError> {
         let claims = ClaimLog::open(folder)?;
         let (objects, kept_objects) = KeptObjects::open(folder)?;
         let (credentials, kept_credentials) = KeptCredentials::open(folder, keys)?;
@@ -34,7 +34,7 @@ impl State {
             objects,
             credentials,
         };
-        let kept = Kept {
+        let kept = KeptState {
             objects: kept_objects,
             credentials: kept_credentials,
         };

@@ -1,127 +1,147 @@
-//! The only file that names `proxy_wasm::hostcalls`: bytes in, `Result` out, never a panic. The SDK's own helpers
-//! unwrap every status, and one header byte above 0x7f would end the VM in its string calls.
+//! The only file that calls the host: bytes in, `Result` out, never a panic, whatever the host answers.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, LogLevel, MapType, MetricType, Status};
+mod error;
+mod pairs;
 
-/// A value of the request, `:path` and the like too; the first of a repeated header.
-pub(crate) fn request_value(name: &str) -> Result<Option<Bytes>, Status> {
-    hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
-}
+pub(crate) use self::error::HostError;
 
-/// All of them.
-pub(crate) fn all(side: Side) -> Result<Vec<(String, Bytes)>, Status> {
-    hostcalls::get_map_bytes(side.map())
-}
+use crate::abi::{self, HeaderMap, NOT_FOUND, OK};
 
-/// A value of the response.
-pub(crate) fn response_value(name: &str) -> Result<Option<Bytes>, Status> {
-    hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name)
-}
+/// Which headers are read or changed.
+pub(crate) type Side = HeaderMap;
 
-/// A fact of the connection; none if there is no such thing.
-pub(crate) fn property(path: &[&str]) -> Result<Option<Bytes>, Status> {
-    hostcalls::get_property(path.to_vec())
-}
+/// Of an answer that is not gRPC's.
+const NO_GRPC: i32 = -1;
 
-/// Counts one more.
-pub(crate) fn count(metric: &str) -> Result<(), Status> {
-    let id = hostcalls::define_metric(MetricType::Counter, metric)?;
-    hostcalls::increment_metric(id, 1)
-}
+/// Names, in lower case, and values.
+pub(crate) type HeaderPairs = Vec<(String, Vec<u8>)>;
 
-/// Which headers are changed.
-#[derive(Clone, Copy)]
-pub(crate) enum Side {
-    /// The request's.
-    Request,
-    /// The response's.
-    Response,
-    /// The request's trailers.
-    RequestTrailers,
-    /// The response's trailers.
-    ResponseTrailers,
-}
-
-impl Side {
-    fn map(self) -> MapType {
-        match self {
-            Self::Request => MapType::HttpRequestHeaders,
-            Self::Response => MapType::HttpResponseHeaders,
-            Self::RequestTrailers => MapType::HttpRequestTrailers,
-            Self::ResponseTrailers => MapType::HttpResponseTrailers,
-        }
+/// A call that gives nothing but its status.
+fn done(call: &'static str, status: u32) -> Result<(), HostError> {
+    match status {
+        OK => Ok(()),
+        status => Err(HostError::Failed { call, status }),
     }
 }
 
+/// A call for a value that need not be there.
+fn found(call: &'static str, status: u32, value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, HostError> {
+    match status {
+        OK => Ok(value),
+        NOT_FOUND => Ok(None),
+        status => Err(HostError::Failed { call, status }),
+    }
+}
+
+/// A value of the request, `:path` and the like too; the first of a repeated header.
+pub(crate) fn request_value(name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    header_value(HeaderMap::Request, name)
+}
+
+/// A value of the response.
+pub(crate) fn response_value(name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    header_value(HeaderMap::Response, name)
+}
+
+fn header_value(map: HeaderMap, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let mut value = None;
+    let status = abi::ask(|host| host.header_map_value(map, name, &mut value));
+    // An empty one is handed over as none.
+    let value = (status == OK).then(|| value.unwrap_or_default());
+    found("proxy_get_header_map_value", status, value)
+}
+
+/// All of them, which are none only if the host told of none.
+pub(crate) fn all(side: Side, told_of: usize) -> Result<HeaderPairs, HostError> {
+    const CALL: &str = "proxy_get_header_map_pairs";
+    let mut encoded = None;
+    let status = abi::ask(|host| host.header_map_pairs(side, &mut encoded));
+    done(CALL, status)?;
+    let pairs = pairs::decode(&encoded.unwrap_or_default());
+    pairs
+        .filter(|pairs| told_of == 0 || !pairs.is_empty())
+        .ok_or(HostError::Malformed { call: CALL })
+}
+
+/// A fact of the connection; none if there is no such thing.
+pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
+    let path = path.join("\0");
+    let mut value = None;
+    let status = abi::ask(|host| host.property(path.as_bytes(), &mut value));
+    found("proxy_get_property", status, value)
+}
+
+/// Counts one more. A number that is too low is no reason to fail a request: it is only said.
+pub(crate) fn count(metric: &str) {
+    if let Err(failed) = counted(metric) {
+        error(&format!("sealgate: {metric} is not counted: {failed}"));
+    }
+}
+
+fn counted(metric: &str) -> Result<(), HostError> {
+    let mut id = 0;
+    let status = abi::ask(|host| host.define_counter(metric, &mut id));
+    done("proxy_define_metric", status)?;
+    let status = abi::ask(|host| host.increment_metric(id, 1));
+    done("proxy_increment_metric", status)
+}
+
 /// Replaces a header.
-pub(crate) fn set(side: Side, name: &str, value: &[u8]) -> Result<(), Status> {
-    hostcalls::set_map_value_bytes(side.map(), name, Some(value))
+pub(crate) fn set(side: Side, name: &str, value: &[u8]) -> Result<(), HostError> {
+    let status = abi::ask(|host| host.replace_header_map_value(side, name, value));
+    done("proxy_replace_header_map_value", status)
 }
 
 /// Appends a header.
-pub(crate) fn add(side: Side, name: &str, value: &[u8]) -> Result<(), Status> {
-    hostcalls::add_map_value_bytes(side.map(), name, value)
+pub(crate) fn add(side: Side, name: &str, value: &[u8]) -> Result<(), HostError> {
+    let status = abi::ask(|host| host.add_header_map_value(side, name, value));
+    done("proxy_add_header_map_value", status)
 }
 
 /// Takes a header off.
-pub(crate) fn remove(side: Side, name: &str) -> Result<(), Status> {
-    hostcalls::remove_map_value(side.map(), name)
+pub(crate) fn remove(side: Side, name: &str) -> Result<(), HostError> {
+    let status = abi::ask(|host| host.remove_header_map_value(side, name));
+    done("proxy_remove_header_map_value", status)
 }
 
 /// Answers the request here.
-pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Status> {
-    hostcalls::send_http_response(status.into(), headers.to_vec(), Some(body))
+pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
+    send(status.into(), NO_GRPC, headers, body)
 }
 
 /// Answers the request here with a gRPC status; one that is not gRPC gets 200 and the message.
-pub(crate) fn respond_grpc(status: u8, message: &str) -> Result<(), Status> {
-    let status = GRPC_STATUS.get(usize::from(status)).copied();
-    hostcalls::send_grpc_response(
-        status.unwrap_or(GrpcStatusCode::Unknown),
-        Some(message),
-        Vec::new(),
-    )
+pub(crate) fn respond_grpc(status: u8, message: &str) -> Result<(), HostError> {
+    send(200, status.into(), &[], message.as_bytes())
 }
 
-/// Each at the place of its number.
-const GRPC_STATUS: [GrpcStatusCode; 17] = [
-    GrpcStatusCode::Ok,
-    GrpcStatusCode::Cancelled,
-    GrpcStatusCode::Unknown,
-    GrpcStatusCode::InvalidArgument,
-    GrpcStatusCode::DeadlineExceeded,
-    GrpcStatusCode::NotFound,
-    GrpcStatusCode::AlreadyExists,
-    GrpcStatusCode::PermissionDenied,
-    GrpcStatusCode::ResourceExhausted,
-    GrpcStatusCode::FailedPrecondition,
-    GrpcStatusCode::Aborted,
-    GrpcStatusCode::OutOfRange,
-    GrpcStatusCode::Unimplemented,
-    GrpcStatusCode::Internal,
-    GrpcStatusCode::Unavailable,
-    GrpcStatusCode::DataLoss,
-    GrpcStatusCode::Unauthenticated,
-];
+fn send(status: u32, grpc_status: i32, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
+    let headers = pairs::encode(headers);
+    let status = abi::ask(|host| host.send_local_response(status, grpc_status, &headers, body));
+    done("proxy_send_local_response", status)
+}
 
-/// The plugin's configuration.
-pub(crate) fn configuration(size: usize) -> Result<Bytes, Status> {
-    Ok(hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)?.unwrap_or_default())
+/// The plugin's configuration; an empty one is none.
+pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, HostError> {
+    let mut value = None;
+    let status = abi::ask(|host| host.plugin_configuration(size, &mut value));
+    Ok(found("proxy_get_buffer_bytes", status, value)?.unwrap_or_default())
 }
 
 /// Puts a value where every VM of this process finds it.
-pub(crate) fn share(key: &str, value: &[u8]) -> Result<(), Status> {
-    hostcalls::set_shared_data(key, Some(value), None)
+pub(crate) fn share(key: &str, value: &[u8]) -> Result<(), HostError> {
+    let status = abi::ask(|host| host.set_shared_data(key, value));
+    done("proxy_set_shared_data", status)
 }
 
 /// Such a value; none if nobody put one there.
-pub(crate) fn shared(key: &str) -> Result<Option<Bytes>, Status> {
-    Ok(hostcalls::get_shared_data(key)?.0)
+pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let mut value = None;
+    let status = abi::ask(|host| host.shared_data(key, &mut value));
+    found("proxy_get_shared_data", status, value)
 }
 
 /// Says something in Envoy's log.
 pub(crate) fn error(message: &str) {
     // There is nowhere left to say that saying it failed.
-    let _ = hostcalls::log(LogLevel::Error, message);
+    let _ = abi::ask(|host| host.log_error(message));
 }

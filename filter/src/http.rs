@@ -3,8 +3,6 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, Bytes, Status};
 use sealgate_core::cors::Header;
 use sealgate_core::decision::{Outcome, Route};
 use sealgate_core::fault::ABORTED;
@@ -16,9 +14,10 @@ use sealgate_core::rules::{
 };
 use sealgate_core::table::RouteTable;
 
+use crate::abi::FilterAction;
 use crate::command::{self, KeptHeaders};
 use crate::draw::draw;
-use crate::host::{self, Side};
+use crate::host::{self, HeaderPairs, HostError, Side};
 use crate::identity::{self, PortIdentity, Verdict};
 use crate::table;
 
@@ -56,11 +55,11 @@ impl Stream {
     }
 
     /// Nothing of the table is kept: the response needs no more than what is copied here.
-    fn route(&mut self, table: &RouteTable) -> Result<Action, Status> {
+    fn route(&mut self, table: &RouteTable, headers: usize) -> Result<FilterAction, HostError> {
         if !table.is_complete() {
             return answer(503);
         }
-        let request = HostRequest::read()?;
+        let request = HostRequest::read(headers)?;
         let Verdict::Told(told) = self.identity.judge(table, &request.authority)? else {
             return answer(421);
         };
@@ -85,10 +84,10 @@ impl Stream {
             } => {
                 response
                     .into_iter()
-                    .for_each(|mutations| self.mutate_answer(mutations));
+                    .try_for_each(|mutations| self.mutate_answer(mutations))?;
                 let location = String::from_utf8_lossy(&location);
                 host::respond(status, &[("location", &location)], &[])?;
-                Ok(Action::Pause)
+                Ok(FilterAction::Pause)
             }
             Outcome::Direct(direct) => self.direct(direct),
             Outcome::NotFound(_) => answer(404),
@@ -99,15 +98,15 @@ impl Stream {
         }
     }
 
-    fn direct(&mut self, direct: &ArchivedDirectAction) -> Result<Action, Status> {
-        self.mutate_answer(&direct.response);
+    fn direct(&mut self, direct: &ArchivedDirectAction) -> Result<FilterAction, HostError> {
+        self.mutate_answer(&direct.response)?;
         let text: &[(&str, &str)] = if direct.body.is_empty() {
             &[]
         } else {
             &[("content-type", "text/plain")]
         };
         host::respond(direct.status.to_native(), text, &direct.body)?;
-        Ok(Action::Pause)
+        Ok(FilterAction::Pause)
     }
 
     /// Answers as Envoy's fault filter does; if the request has to wait first, that filter, which stands behind this
@@ -117,25 +116,25 @@ impl Stream {
         status: AbortStatus,
         delay_ms: Option<u64>,
         response: &ArchivedHeaderMutations,
-    ) -> Result<Action, Status> {
-        self.mutate_answer(response);
+    ) -> Result<FilterAction, HostError> {
+        self.mutate_answer(response)?;
         if delay_ms.is_some() {
             delay(delay_ms)?;
             match status {
                 AbortStatus::Http(status) => set(names::FAULT_ABORT, &status.to_string())?,
                 AbortStatus::Grpc(status) => set(names::FAULT_ABORT_GRPC, &status.to_string())?,
             }
-            return Ok(Action::Continue);
+            return Ok(FilterAction::Continue);
         }
         match status {
             AbortStatus::Http(status) => host::respond(status, &[], ABORTED.as_bytes())?,
             AbortStatus::Grpc(status) => host::respond_grpc(status, ABORTED)?,
         }
-        Ok(Action::Pause)
+        Ok(FilterAction::Pause)
     }
 
-    fn forward(&mut self, route: Route<'_>, told: Option<&Rendered>) -> Result<Action, Status> {
-        self.mutate_answer(&route.destination.response);
+    fn forward(&mut self, route: Route<'_>, told: Option<&Rendered>) -> Result<FilterAction, HostError> {
+        self.mutate_answer(&route.destination.response)?;
         if told.is_some_and(|told| told.vary) {
             self.answer.get_or_insert_default().varies = true;
         }
@@ -144,53 +143,41 @@ impl Stream {
         if !route.cors.is_empty() {
             self.answer.get_or_insert_default().cors = route.cors;
         }
-        Ok(Action::Continue)
+        Ok(FilterAction::Continue)
     }
 
-    fn mutate_answer(&mut self, mutations: &ArchivedHeaderMutations) {
+    fn mutate_answer(&mut self, mutations: &ArchivedHeaderMutations) -> Result<(), HostError> {
         if !mutations.is_empty() {
             let answer = self.answer.get_or_insert_default();
             answer.mutations = mutations.into();
-            answer.remembered = KeptHeaders::of(&answer.mutations.formats);
+            answer.remembered = KeptHeaders::of(&answer.mutations.formats)?;
         }
+        Ok(())
     }
 }
 
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        match table::with(|table| self.route(table)) {
-            Ok(action) => action,
-            Err(status) => {
-                // Closed, never open: a request that could not be decided goes nowhere.
-                host::error(&format!("sealgate: a request cannot be routed: {status:?}"));
-                let _ = host::respond(500, &[], &[]);
-                Action::Pause
-            }
-        }
+impl Stream {
+    /// Closed, never open: a request that could not be decided goes nowhere.
+    pub(crate) fn on_request_headers(&mut self, count: usize) -> FilterAction {
+        table::with(|table| self.route(table, count)).unwrap_or_else(refuse)
     }
 
-    /// What no client may say in a header it may not say behind the body either: servers read both as one, and no native
-    /// rule takes trailers off.
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        let removed = remove_trailers(Side::RequestTrailers, |name| names::owner(name).is_some());
-        match removed {
-            Ok(()) => Action::Continue,
-            Err(status) => {
-                host::error(&format!(
-                    "sealgate: a request's trailers cannot be read: {status:?}"
-                ));
-                let _ = host::respond(500, &[], &[]);
-                Action::Pause
-            }
+    /// Also called for what this filter, or Envoy itself, answers. What cannot be done is said, and the response goes on:
+    /// by now its upstream has done what it was asked for.
+    pub(crate) fn on_response_headers(&self) {
+        if let Some(answer) = &self.answer
+            && let Err(error) = answer.apply()
+        {
+            host::error(&format!(
+                "sealgate: a response's headers cannot be changed: {error}"
+            ));
         }
     }
 
     /// A header that a rule takes off, or writes itself, is the upstream's no more.
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+    pub(crate) fn on_response_trailers(&self, count: usize) {
         if let Some(ResponseHeaders { mutations, .. }) = self.answer.as_deref()
-            && let Err(status) = remove_trailers(Side::ResponseTrailers, |name| {
+            && let Err(error) = remove_trailers(Side::ResponseTrailers, count, |name| {
                 let formats = mutations.formats.iter().filter(|own| !own.append);
                 let formats = formats.map(|own| &own.name);
                 let mut written = mutations.set.iter().map(|(own, _)| own).chain(formats);
@@ -198,76 +185,88 @@ impl HttpContext for Stream {
             })
         {
             host::error(&format!(
-                "sealgate: a response's trailers cannot be changed: {status:?}"
+                "sealgate: a response's trailers cannot be changed: {error}"
             ));
         }
-        Action::Continue
     }
+}
 
-    /// Also called for what this filter, or Envoy itself, answers.
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        if let Some(answer) = &self.answer
-            && let Err(status) = answer.apply()
-        {
-            host::error(&format!(
-                "sealgate: a response's headers cannot be changed: {status:?}"
-            ));
-        }
-        Action::Continue
+/// What no client may say in a header it may not say behind the body either: servers read both as one, and no native
+/// rule takes trailers off.
+pub(crate) fn on_request_trailers(count: usize) -> FilterAction {
+    let removed = remove_trailers(Side::RequestTrailers, count, |name| names::owner(name).is_some());
+    match removed {
+        Ok(()) => FilterAction::Continue,
+        Err(error) => refuse(error),
     }
+}
+
+/// Ends a request of which the host does not say enough, or with which it does not do what has to be done. If it cannot
+/// even be answered, it waits for its timeout.
+pub(crate) fn refuse(error: HostError) -> FilterAction {
+    host::error(&format!("sealgate: a request cannot be served: {error}"));
+    let _ = host::respond(500, &[], &[]);
+    FilterAction::Pause
 }
 
 impl ResponseHeaders {
-    /// The cross-origin headers come last and replace all others, as with Envoy's filter.
-    fn apply(&self) -> Result<(), Status> {
+    /// The cross-origin headers come last and replace all others, as with Envoy's filter. What cannot be done keeps nothing
+    /// else from being done: a header that stays by mistake is one, not all.
+    fn apply(&self) -> Result<(), HostError> {
+        let mut done = Ok(());
         for name in &self.mutations.remove {
-            host::remove(Side::Response, name)?;
+            done = done.and(host::remove(Side::Response, name));
         }
         for (name, value) in &self.mutations.set {
-            host::set(Side::Response, name, value.as_bytes())?;
+            done = done.and(host::set(Side::Response, name, value.as_bytes()));
         }
         for (name, value) in &self.mutations.add {
-            host::add(Side::Response, name, value.as_bytes())?;
+            done = done.and(host::add(Side::Response, name, value.as_bytes()));
         }
         for own in &self.mutations.formats {
-            command::write_answer(own, &self.remembered)?;
+            done = done.and(command::write_answer(own, &self.remembered));
         }
         for (name, value) in &self.cors {
-            host::set(Side::Response, name, value)?;
+            done = done.and(host::set(Side::Response, name, value));
         }
-        if self.varies { identity::vary() } else { Ok(()) }
+        if self.varies {
+            done = done.and(identity::vary());
+        }
+        done
     }
 }
 
-fn remove_trailers(side: Side, is_removed: impl Fn(&str) -> bool) -> Result<(), Status> {
-    let trailers = host::all(side)?;
-    let names = trailers.iter().map(|(name, _)| name);
-    names
-        .filter(|name| is_removed(name))
-        .try_for_each(|name| host::remove(side, name))
+/// As many as can be, also if one cannot.
+fn remove_trailers(side: Side, count: usize, is_removed: impl Fn(&str) -> bool) -> Result<(), HostError> {
+    let trailers = host::all(side, count)?;
+    let mut done = Ok(());
+    for (name, _) in trailers.iter().filter(|(name, _)| is_removed(name)) {
+        done = done.and(host::remove(side, name));
+    }
+    done
 }
 
 /// Ends the request here.
-fn answer(status: u16) -> Result<Action, Status> {
+fn answer(status: u16) -> Result<FilterAction, HostError> {
     host::respond(status, &[], &[])?;
-    Ok(Action::Pause)
+    Ok(FilterAction::Pause)
 }
 
 /// Ends the request here, and counts it.
-fn counted(metric: &str, status: u16) -> Result<Action, Status> {
-    host::count(metric)?;
+fn counted(metric: &str, status: u16) -> Result<FilterAction, HostError> {
+    host::count(metric);
     answer(status)
 }
 
 /// Lets Envoy's fault filter, which stands behind this one, hold the request.
-fn delay(ms: Option<u64>) -> Result<(), Status> {
+fn delay(ms: Option<u64>) -> Result<(), HostError> {
     match ms {
         Some(ms) => set(names::FAULT_DELAY, &ms.to_string()),
         None => Ok(()),
     }
 }
 
-fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), Status> {
+fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> {
     let to = route.destination;
     mutate(&to.request)?;
     if let Some(told) = told {
@@ -292,7 +291,7 @@ fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), Status> {
     set(names::CLUSTER, &to.cluster)
 }
 
-fn retry(retries: &ArchivedRetries) -> Result<(), Status> {
+fn retry(retries: &ArchivedRetries) -> Result<(), HostError> {
     set(names::MAX_RETRIES, &retries.attempts.to_string())?;
     set(names::RETRY_ON, &retries.retry_on)?;
     if !retries.grpc_on.is_empty() {
@@ -307,11 +306,11 @@ fn retry(retries: &ArchivedRetries) -> Result<(), Status> {
     }
 }
 
-fn set(name: &str, value: &str) -> Result<(), Status> {
+fn set(name: &str, value: &str) -> Result<(), HostError> {
     host::set(Side::Request, name, value.as_bytes())
 }
 
-fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), Status> {
+fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), HostError> {
     for name in mutations.remove.iter() {
         host::remove(Side::Request, name)?;
     }
@@ -327,22 +326,25 @@ fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), Status> {
 
 /// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.
 struct HostRequest {
-    authority: Bytes,
-    path: Bytes,
-    headers: OnceCell<Result<Vec<(String, Bytes)>, Status>>,
+    authority: Vec<u8>,
+    path: Vec<u8>,
+    /// As many headers as the host told of.
+    count: usize,
+    headers: OnceCell<Result<HeaderPairs, HostError>>,
 }
 
 impl HostRequest {
-    fn read() -> Result<Self, Status> {
+    fn read(count: usize) -> Result<Self, HostError> {
         Ok(Self {
             authority: host::request_value(":authority")?.unwrap_or_default(),
             path: host::request_value(":path")?.unwrap_or_default(),
+            count,
             headers: OnceCell::new(),
         })
     }
 
     /// A decision on headers that could not be read is none: to a condition that forbids one, it looked absent.
-    fn was_read(&self) -> Result<(), Status> {
+    fn was_read(&self) -> Result<(), HostError> {
         match self.headers.get() {
             Some(Err(status)) => Err(*status),
             _ => Ok(()),
@@ -361,7 +363,7 @@ impl Request for HostRequest {
 
     fn header(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
         let name = if name == "host" { ":authority" } else { name };
-        let headers = self.headers.get_or_init(|| host::all(Side::Request));
+        let headers = self.headers.get_or_init(|| host::all(Side::Request, self.count));
         let headers = headers.iter().flatten();
         headers
             .filter(|(own, _)| own == name)

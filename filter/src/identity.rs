@@ -7,7 +7,6 @@ mod chain;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use proxy_wasm::types::Status;
 use sealgate_core::identity::{
     Connection, FILTER_STATE, Policies, Rendered, Sources, Standing, der_from_pem, render,
 };
@@ -15,7 +14,7 @@ use sealgate_core::port::PortConfig;
 use sealgate_core::table::RouteTable;
 
 use self::cache::Cache;
-use crate::host::{self, Side};
+use crate::host::{self, HostError, Side};
 
 /// Counts requests of which a header was left out.
 const LEFT_OUT: &str = "sealgate_identity_left_out";
@@ -47,7 +46,7 @@ impl PortIdentity {
     }
 
     /// One property call; none where nothing is told of connections, and nothing asked of them for this host.
-    pub(crate) fn judge(&self, table: &RouteTable, authority: &[u8]) -> Result<Verdict, Status> {
+    pub(crate) fn judge(&self, table: &RouteTable, authority: &[u8]) -> Result<Verdict, HostError> {
         if self.policies.is_empty() && table.demand(self.port, authority).is_none() {
             return Ok(Verdict::Told(None));
         }
@@ -71,7 +70,7 @@ impl PortIdentity {
         facts: &[u8],
         connection: &Connection<'_>,
         standing: Standing,
-    ) -> Result<Rc<Rendered>, Status> {
+    ) -> Result<Rc<Rendered>, HostError> {
         let key = (facts, standing == Standing::Verified);
         if let Some(rendered) = self.cache.borrow_mut().get(key) {
             return Ok(rendered);
@@ -81,7 +80,7 @@ impl PortIdentity {
         Ok(rendered)
     }
 
-    fn rendered(&self, connection: &Connection<'_>, standing: Standing) -> Result<Rendered, Status> {
+    fn rendered(&self, connection: &Connection<'_>, standing: Standing) -> Result<Rendered, HostError> {
         let Some(config) = self.policies.told(connection.origin.chain) else {
             return Ok(Rendered::default());
         };
@@ -118,13 +117,13 @@ impl PortIdentity {
 }
 
 /// Envoy's word on the certificate.
-fn is_validated() -> Result<bool, Status> {
+fn is_validated() -> Result<bool, HostError> {
     let property = host::property(&["connection", "peer_certificate_valid"])?;
     Ok(property.as_deref() == Some(&[1]))
 }
 
 /// Tells the upstream.
-pub(crate) fn tell(rendered: &Rendered) -> Result<(), Status> {
+pub(crate) fn tell(rendered: &Rendered) -> Result<(), HostError> {
     for (name, value) in &rendered.set {
         host::set(Side::Request, name, value)?;
     }
@@ -140,13 +139,13 @@ pub(crate) fn tell(rendered: &Rendered) -> Result<(), Status> {
         host::remove(Side::Request, Rendered::XFCC)?;
     }
     if !rendered.left_out.is_empty() {
-        host::count(LEFT_OUT)?;
+        host::count(LEFT_OUT);
     }
     Ok(())
 }
 
 /// RFC 9440, 2.4: a response that varies by a header which the client never sent varies by what no cache can know.
-pub(crate) fn vary() -> Result<(), Status> {
+pub(crate) fn vary() -> Result<(), HostError> {
     let vary = host::response_value("vary")?.unwrap_or_default();
     let names = vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     if names.into_iter().any(|name| {

@@ -8,16 +8,16 @@
     clippy::panic
 )]
 
+mod abi;
 mod command;
+mod contexts;
 mod draw;
+mod exports;
 mod host;
 mod http;
 mod identity;
 mod root;
 mod table;
 
-mod entry {
-    proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
-    }}
-}
+#[cfg(test)]
+mod tests;

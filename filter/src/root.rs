@@ -3,8 +3,6 @@
 
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 use sealgate_core::port::PortConfig;
 use sealgate_core::table::is_part;
 
@@ -18,11 +16,9 @@ pub(crate) struct Root {
     identity: Rc<PortIdentity>,
 }
 
-impl Context for Root {}
-
-impl RootContext for Root {
+impl Root {
     /// A refusal says where, and Envoy keeps the configuration that it has.
-    fn on_configure(&mut self, size: usize) -> bool {
+    pub(crate) fn on_configure(&mut self, size: usize) -> bool {
         match self.configure(size) {
             Ok(()) => true,
             Err(reason) => {
@@ -32,18 +28,13 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(Rc::clone(&self.identity))))
+    /// A request that comes by it.
+    pub(crate) fn stream(&self) -> Stream {
+        Stream::new(Rc::clone(&self.identity))
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-}
-
-impl Root {
     fn configure(&mut self, size: usize) -> Result<(), String> {
-        let bytes = host::configuration(size).map_err(|status| format!("it cannot be read: {status:?}"))?;
+        let bytes = host::configuration(size).map_err(|error| format!("it cannot be read: {error}"))?;
         if is_part(&bytes) {
             return table::install(bytes);
         }

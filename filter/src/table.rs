@@ -5,10 +5,9 @@
 
 use std::cell::RefCell;
 
-use proxy_wasm::types::Status;
 use sealgate_core::table::RouteTable;
 
-use crate::host;
+use crate::host::{self, HostError};
 
 thread_local! {
     static TABLE: RefCell<RouteTable> = RefCell::default();
@@ -25,8 +24,8 @@ pub(crate) fn install(bytes: Vec<u8>) -> Result<(), String> {
         let index = table.install(bytes).map_err(|error| error.to_string())?;
         // Always written: reading what is there would copy as much, and would take memory of the VM's own.
         let part = table.part(index).unwrap_or_default();
-        if let Err(status) = host::share(&key(index), part) {
-            host::error(&format!("sealgate: part {index} is not shared: {status:?}"));
+        if let Err(error) = host::share(&key(index), part) {
+            host::error(&format!("sealgate: part {index} is not shared: {error}"));
         }
         Ok(())
     })
@@ -36,24 +35,20 @@ pub(crate) fn install(bytes: Vec<u8>) -> Result<(), String> {
 ///
 /// # Errors
 /// It is being changed, or as `decide` has it.
-pub(crate) fn with<T>(decide: impl FnOnce(&RouteTable) -> Result<T, Status>) -> Result<T, Status> {
+pub(crate) fn with<T>(decide: impl FnOnce(&RouteTable) -> Result<T, HostError>) -> Result<T, HostError> {
     TABLE.with(|table| {
-        if !table
-            .try_borrow()
-            .map_err(|_| Status::InternalFailure)?
-            .is_complete()
-        {
-            let mut table = table.try_borrow_mut().map_err(|_| Status::InternalFailure)?;
+        if !table.try_borrow().map_err(|_| HostError::Busy)?.is_complete() {
+            let mut table = table.try_borrow_mut().map_err(|_| HostError::Busy)?;
             recover(&mut table)?;
         }
-        let table = table.try_borrow().map_err(|_| Status::InternalFailure)?;
+        let table = table.try_borrow().map_err(|_| HostError::Busy)?;
         decide(&table)
     })
 }
 
 /// Takes what is missing from what this worker or another one shared. The first part that is not there ends it: before
 /// the parts have come, a request costs one call of the host more.
-fn recover(table: &mut RouteTable) -> Result<(), Status> {
+fn recover(table: &mut RouteTable) -> Result<(), HostError> {
     let missing: Vec<u16> = table.missing().collect();
     for index in missing {
         let Some(bytes) = host::shared(&key(index))? else {

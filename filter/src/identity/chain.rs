@@ -1,12 +1,11 @@
 //! The chain that a client presented. Envoy shows it in one place: the XFCC header that it is made to write for us.
 
-use proxy_wasm::types::Status;
 use sealgate_core::identity::{Rendered, chain_from_xfcc};
 
-use crate::host;
+use crate::host::{self, HostError};
 
 /// What followed the leaf.
-pub(super) fn presented(leaf: Option<&[u8]>) -> Result<Vec<Vec<u8>>, Status> {
+pub(super) fn presented(leaf: Option<&[u8]>) -> Result<Vec<Vec<u8>>, HostError> {
     let header = host::request_value(Rendered::XFCC)?.unwrap_or_default();
     let mut chain = chain_from_xfcc(&header);
     if chain.first().map(Vec::as_slice) == leaf {

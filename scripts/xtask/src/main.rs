@@ -211,7 +211,7 @@ fn test(rest: &[String]) -> Result<()> {
     setup()?;
     let agent = build(true)?;
     let module = agent.with_file_name("sealgate_filter.wasm");
-    let mut command = cargo(&["test", "--workspace", "--exclude", "sealgate-filter"]);
+    let mut command = cargo(&["test", "--workspace"]);
     command.args(rest).env("SEALGATE_FILTER_WASM", module);
     command.env(kube::ASSETS, kube::setup()?);
     run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))?;
@@ -305,8 +305,6 @@ fn lint() -> Result<()> {
     run(&mut cargo(&[
         "clippy",
         "--workspace",
-        "--exclude",
-        "sealgate-filter",
         "--all-targets",
         "--",
         "-D",

@@ -1,6 +1,5 @@
 //! The filter's module after linking. Envoy enters a module at every callback that it exports, needed or not, and each
-//! time costs: the SDK exports all of the ABI's, so those that the filter does not use are taken off, and with them
-//! the code that nothing reaches any more.
+//! time costs: whatever else is exported is taken off, and with it the names and the code that nothing reaches.
 
 use anyhow::{Context as _, Result, ensure};
 use walrus::ModuleConfig;

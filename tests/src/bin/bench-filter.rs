@@ -9,7 +9,7 @@ use sealgate_tests::bench::filter::{Routing, RoutingSubject, Running, Spot, filt
 use sealgate_tests::bench::{Times, say};
 use serde_json::{Value, json};
 
-/// What the SDK makes Envoy enter a filter for, whatever it does there.
+/// What Envoy enters a filter for that keeps something of a request, whatever it does there.
 const FLOOR: &str = "bare ABI, three calls, and our callbacks";
 const COUNTS: [usize; 3] = [10, 1_000, 10_000];
 

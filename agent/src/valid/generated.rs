@@ -402,6 +402,14 @@ impl Valid for config_core::SocketAddress {
     }
 }
 
+impl Valid for config_core::SocketOption {
+    fn valid(&self) -> Validity {
+        rule::defined(self.state, config_core::socket_option::SocketState::is_valid).within("state")?;
+        rule::required(&self.value).within("value")?;
+        Ok(())
+    }
+}
+
 impl Valid for config_core::SubstitutionFormatString {
     fn valid(&self) -> Validity {
         rule::header_value(&self.content_type, false).within("content_type")?;
@@ -542,6 +550,9 @@ impl Valid for listener::Listener {
         }
         for (at, value) in self.listener_filters.iter().enumerate() {
             value.valid().item("listener_filters", at)?;
+        }
+        for (at, value) in self.socket_options.iter().enumerate() {
+            value.valid().item("socket_options", at)?;
         }
         if let Some(value) = &self.default_filter_chain {
             value.valid().within("default_filter_chain")?;

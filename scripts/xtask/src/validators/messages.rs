@@ -28,6 +28,7 @@ pub(super) const MESSAGES: &[&str] = &[
     "envoy.config.core.v3.RetryPolicy",
     "envoy.config.core.v3.RuntimeFractionalPercent",
     "envoy.config.core.v3.SocketAddress",
+    "envoy.config.core.v3.SocketOption",
     "envoy.config.core.v3.SubstitutionFormatString",
     "envoy.config.core.v3.TransportSocket",
     "envoy.config.core.v3.TypedExtensionConfig",

@@ -2,11 +2,15 @@
 //! such thing, nothing is written; where it fails, nothing can be.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use sealgate_core::header_format::{Fact, Facts, headers, value};
 use sealgate_core::rules::HeaderFormat;
 
 use crate::host::{self, HeaderPairs, HostError, Side};
+
+/// What one header may hold that a rule writes: Envoy takes no request whose headers are above 60 KB together.
+const LONGEST: usize = 8 * 1024;
 
 /// Headers of a request that its response needs: the host forgets them once the request goes on.
 #[derive(Default)]
@@ -16,8 +20,10 @@ impl KeptHeaders {
     /// What these ask for, while the request is there.
     pub(crate) fn of(formats: &[HeaderFormat]) -> Result<Self, HostError> {
         let names = formats.iter().flat_map(|own| headers(&own.format));
+        // However often a rule asks for one, it is there once.
+        let names: BTreeSet<_> = names.map(str::to_ascii_lowercase).collect();
         let mut kept = HeaderPairs::new();
-        for name in names.map(str::to_ascii_lowercase) {
+        for name in names {
             if let Some(value) = asked(&name)? {
                 kept.push((name, value));
             }
@@ -49,16 +55,22 @@ impl HostFacts<'_> {
         })
     }
 
-    fn write(&self, side: Side, name: &str, format: &str, append: bool) -> Result<(), HostError> {
+    fn value(&self, format: &str) -> Result<Option<Vec<u8>>, HostError> {
         let value = value(format, self);
-        if let Some(error) = self.failed.get() {
-            return Err(error);
+        match (self.failed.get(), value) {
+            (Some(error), _) => Err(error),
+            // A rule may ask for one header many times over.
+            (None, Some(value)) if value.len() > LONGEST => Err(HostError::TooLong),
+            (None, value) => Ok(value),
         }
-        match value {
-            Some(value) if append => host::add(side, name, &value),
-            Some(value) => host::set(side, name, &value),
-            None => Ok(()),
-        }
+    }
+}
+
+fn put(side: Side, name: &str, value: &[u8], append: bool) -> Result<(), HostError> {
+    if append {
+        host::add(side, name, value)
+    } else {
+        host::set(side, name, value)
     }
 }
 
@@ -90,16 +102,38 @@ impl Facts for HostFacts<'_> {
     }
 }
 
-/// Replaces a header of the request, or appends one, unless its value comes out empty.
-pub(crate) fn write(name: &str, format: &str, append: bool) -> Result<(), HostError> {
-    HostFacts::default().write(Side::Request, name, format, append)
+/// A header of the request, with what its commands gave; none if that is nothing.
+pub(crate) struct RenderedHeader<'f> {
+    name: &'f str,
+    value: Option<Vec<u8>>,
+    append: bool,
 }
 
-/// The same of the response.
+/// What a header of the request is to be: read before rules change any.
+pub(crate) fn render<'f>(name: &'f str, format: &str, append: bool) -> Result<RenderedHeader<'f>, HostError> {
+    let value = HostFacts::default().value(format)?;
+    Ok(RenderedHeader { name, value, append })
+}
+
+impl RenderedHeader<'_> {
+    /// Replaces the header, or appends one. Where it would replace one and has no value, the client's does not stay.
+    pub(crate) fn write(&self) -> Result<(), HostError> {
+        match &self.value {
+            Some(value) => put(Side::Request, self.name, value, self.append),
+            None if self.append => Ok(()),
+            None => host::remove(Side::Request, self.name),
+        }
+    }
+}
+
+/// Replaces a header of the response, or appends one, unless its value comes out empty.
 pub(crate) fn write_answer(own: &HeaderFormat, remembered: &KeptHeaders) -> Result<(), HostError> {
     let facts = HostFacts {
         remembered: Some(remembered),
         ..HostFacts::default()
     };
-    facts.write(Side::Response, &own.name, &own.format, own.append)
+    match facts.value(&own.format)? {
+        Some(value) => put(Side::Response, &own.name, &value, own.append),
+        None => Ok(()),
+    }
 }

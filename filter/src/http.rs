@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sealgate_core::cors::Header;
 use sealgate_core::decision::{Outcome, Route};
 use sealgate_core::fault::ABORTED;
-use sealgate_core::identity::Rendered;
+use sealgate_core::identity::RenderedHeader;
 use sealgate_core::names;
 use sealgate_core::request::Request;
 use sealgate_core::rules::{
@@ -133,7 +133,11 @@ impl Stream {
         Ok(FilterAction::Pause)
     }
 
-    fn forward(&mut self, route: Route<'_>, told: Option<&Rendered>) -> Result<FilterAction, HostError> {
+    fn forward(
+        &mut self,
+        route: Route<'_>,
+        told: Option<&RenderedHeader>,
+    ) -> Result<FilterAction, HostError> {
         self.mutate_answer(&route.destination.response)?;
         if told.is_some_and(|told| told.vary) {
             self.answer.get_or_insert_default().varies = true;
@@ -266,7 +270,7 @@ fn delay(ms: Option<u64>) -> Result<(), HostError> {
     }
 }
 
-fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> {
+fn forward(route: &Route<'_>, told: Option<&RenderedHeader>) -> Result<(), HostError> {
     let to = route.destination;
     mutate(&to.request)?;
     if let Some(told) = told {
@@ -314,14 +318,16 @@ fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), HostError> {
     for name in mutations.remove.iter() {
         host::remove(Side::Request, name)?;
     }
+    let formats = mutations.formats.iter();
+    let rendered = formats.map(|own| command::render(&own.name, &own.format, own.append));
+    let rendered: Vec<_> = rendered.collect::<Result<_, _>>()?;
     for pair in mutations.set.iter() {
         host::set(Side::Request, &pair.0, pair.1.as_bytes())?;
     }
     for pair in mutations.add.iter() {
         host::add(Side::Request, &pair.0, pair.1.as_bytes())?;
     }
-    let mut formats = mutations.formats.iter();
-    formats.try_for_each(|own| command::write(&own.name, &own.format, own.append))
+    rendered.iter().try_for_each(command::RenderedHeader::write)
 }
 
 /// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.

@@ -21,6 +21,8 @@ pub(crate) enum HostError {
     Busy,
     /// It called for a request, or a plugin, of which it never told.
     Stranger,
+    /// A rule would write a header that is longer than one may be.
+    TooLong,
 }
 
 impl fmt::Display for HostError {
@@ -33,6 +35,7 @@ impl fmt::Display for HostError {
             Self::Malformed { call } => write!(f, "{call}: malformed"),
             Self::Busy => f.write_str("the host called during another call"),
             Self::Stranger => f.write_str("the host never told of it"),
+            Self::TooLong => f.write_str("a header that a rule writes is too long"),
         }
     }
 }

@@ -266,6 +266,10 @@ fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Re
     ]);
     command
         .args(arguments)
+        .env(
+            "SEALGATE_FILTER_WASM",
+            agent.with_file_name("sealgate_filter.wasm"),
+        )
         .env("SEALGATE_BIN", agent)
         .env("ENVOY_BIN", envoy()?)
         .envs(control_plane.map(|folder| (kube::ASSETS, folder)));

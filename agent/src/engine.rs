@@ -65,6 +65,8 @@ pub struct Engine {
     guilty: BTreeSet<ObjectRef>,
     ask: AskProxies,
     /// Claims that stand otherwise since the last time.
+    /// What is kept of an agent before this one, until something is applied.
+    remembered: (Judged, BTreeSet<CredentialName>),
     /// Credentials that changed since somebody asked.
     held: BTreeMap<CredentialName, Option<HeldCredential>>,
     claims: BTreeMap<Claim, Option<Tenure>>,
@@ -172,6 +174,7 @@ impl Engine {
             guilty: BTreeSet::new(),
             ask: AskProxies::default(),
             claims: BTreeMap::new(),
+            remembered: Default::default(),
             held: BTreeMap::new(),
             certificates: BTreeMap::new(),
             patience: Patience::default(),
@@ -199,8 +202,7 @@ impl Engine {
     /// Takes everything that waits as one change, and publishes what moved. What there is to say of it is logged, and
     /// returned for whoever else wants to know.
     pub fn apply(&mut self, events: impl IntoIterator<Item = SourceEvent>, now: Instant) -> Vec<News> {
-        let mut step = Judged::default();
-        let mut touched = BTreeSet::new();
+        let (mut step, mut touched) = std::mem::take(&mut self.remembered);
         for event in events {
             match event {
                 SourceEvent::Reset(entries) => self.reset(entries, &mut step, &mut touched),
@@ -468,25 +470,20 @@ impl Engine {
     }
 
     /// These objects were served when the agent before this one ended, though their sources had other versions. To be told
-    /// before anything is applied.
-    pub fn remember_objects(&mut self, kept: Vec<SourceObject>, now: Instant) {
-        let mut step = Judged::default();
-        self.store.remember(kept, &mut step);
-        let changes = self.resolve(step, &BTreeSet::new());
-        self.publish(&BTreeSet::new(), changes, now);
+    /// before anything is applied, and looked at with that: what is claimed is given up where nobody asks for it.
+    pub fn remember_objects(&mut self, kept: Vec<SourceObject>) {
+        self.store.remember(kept, &mut self.remembered.0);
     }
 
     /// These credentials were served when the agent before this one ended, though no Secret provided them. To be told before
     /// anything is applied.
-    pub fn remember_credentials(&mut self, kept: Vec<RememberedCredential>, now: Instant) {
-        let mut touched = BTreeSet::new();
+    pub fn remember_credentials(&mut self, kept: Vec<RememberedCredential>) {
         for (name, secret, of_base) in kept {
             let time = (self.clock.0)();
+            let touched = &mut self.remembered.1;
             self.credentials
-                .remember(&name, (&secret, of_base), time, &mut touched);
+                .remember(&name, (&secret, of_base), time, touched);
         }
-        let changes = self.resolve(Judged::default(), &touched);
-        self.publish(&touched, changes, now);
     }
 
     /// Of credentials that changed since the last time: what is served of each, if its Secrets do not provide it any more.

@@ -8,7 +8,7 @@ mod source;
 mod state;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
@@ -84,8 +84,8 @@ async fn serve(run: Run) -> Result<()> {
     let state = state.transpose().context("--state-dir")?;
     let state = state.map(|(state, kept)| {
         engine.remember(state.claims.claims());
-        engine.remember_objects(kept.objects, Instant::now());
-        engine.remember_credentials(kept.credentials, Instant::now());
+        engine.remember_objects(kept.objects);
+        engine.remember_credentials(kept.credentials);
         state
     });
     let proxies = Proxies::default();

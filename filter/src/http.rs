@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sealgate_core::cors::Header;
 use sealgate_core::decision::{Outcome, Route};
 use sealgate_core::fault::ABORTED;
-use sealgate_core::identity::RenderedHeader;
+use sealgate_core::identity::Rendered;
 use sealgate_core::names;
 use sealgate_core::request::Request;
 use sealgate_core::rules::{
@@ -133,11 +133,7 @@ impl Stream {
         Ok(FilterAction::Pause)
     }
 
-    fn forward(
-        &mut self,
-        route: Route<'_>,
-        told: Option<&RenderedHeader>,
-    ) -> Result<FilterAction, HostError> {
+    fn forward(&mut self, route: Route<'_>, told: Option<&Rendered>) -> Result<FilterAction, HostError> {
         self.mutate_answer(&route.destination.response)?;
         if told.is_some_and(|told| told.vary) {
             self.answer.get_or_insert_default().varies = true;
@@ -270,7 +266,7 @@ fn delay(ms: Option<u64>) -> Result<(), HostError> {
     }
 }
 
-fn forward(route: &Route<'_>, told: Option<&RenderedHeader>) -> Result<(), HostError> {
+fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> {
     let to = route.destination;
     mutate(&to.request)?;
     if let Some(told) = told {

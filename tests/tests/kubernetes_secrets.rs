@@ -142,7 +142,8 @@ async fn shapes_by(
     };
     let status = cluster.until("each shape is judged", expected).await?;
     ensure!(
-        credential(&status, "abroad").is_null() && credential(&status, "unrelated").is_null(),
+        // It is named, and another namespace's Secret is none of it.
+        credential(&status, "abroad")["state"] == "pending" && credential(&status, "unrelated").is_null(),
         "{status}"
     );
     ensure!(subject(&status, "split-cacert").contains("second CA"), "{status}");

@@ -143,7 +143,50 @@ async fn a_server_is_refused_alone() -> Result<()> {
             .await
     };
     eventually("the change is carried out", SOON, late).await?;
+    serves().await?;
+    // Also where nothing of it can be read but which one it is.
+    let unread = plain_server(80, HOST)
+        + &format!(
+            "  - port: {{number: 443, name: https, protocol: HTTPS}}\n    hosts: [{HOST}]\n    tls: none\n"
+        );
+    stand.write(&unread, ALL)?;
+    let stays = || {
+        stand.says(&[(
+            "invalid-object",
+            "spec.servers[1].tls",
+            "what it was before is served on",
+        )])
+    };
+    eventually("it cannot be read", SOON, stays).await?;
     serves().await
+}
+
+/// The hosts of a server that is left out are no wider one's: that may ask less of clients.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_wider_server_takes_the_hosts_of_one_that_is_refused() -> Result<()> {
+    let stand = Stand::start().await?;
+    let strict = "mode: MUTUAL, credentialName: edge, minProtocolVersion: TLS_ONE";
+    let wide = tls_server("*.test", "mode: SIMPLE, credentialName: edge");
+    stand.write(&(wide.clone() + &tls_server(HOST, strict)), ALL)?;
+    let whole = || {
+        stand.says(&[(
+            "bad-tls-version",
+            "spec.servers[1].tls.minProtocolVersion",
+            "TLSV1_3",
+        )])
+    };
+    eventually("the Gateway is refused", SOON, whole).await?;
+    ensure!(
+        fetch(stand.site.https, HOST, "/", &stand.tls).await.is_err(),
+        "{HOST} is served"
+    );
+    // On another port nobody would have them.
+    let elsewhere = tls_server(HOST, strict).replace("443", "8443");
+    stand.write(&(wide + &elsewhere), ALL)?;
+    eventually("the wide one is served", SOON, || async {
+        fetch(stand.site.https, HOST, "/", &stand.tls).await.map(drop)
+    })
+    .await
 }
 
 /// The place of a rule that is not carried out stays: no later rule answers what it was for.

@@ -96,12 +96,14 @@ impl Walkthrough {
     async fn seen_everywhere(&mut self, object: &str, code: &'static str) -> Result<()> {
         self.refusals.push((object.to_owned(), code));
         self.refused(object, code, true).await?;
-        let log = fs::read_to_string(self.site.agent_log())?;
-        ensure!(
-            log.lines()
-                .any(|line| line.contains(object) && line.contains(code)),
-            "the log says nothing of {object}"
-        );
+        // News wait a moment for what comes with it.
+        crate::eventually("the log says it", Duration::from_secs(2), || async {
+            let log = fs::read_to_string(self.site.agent_log())?;
+            let says = |line: &str| line.contains(object) && line.contains(code);
+            ensure!(log.lines().any(says), "the log says nothing of {object}");
+            Ok(())
+        })
+        .await?;
         self.seen_by_check(object, code)
     }
 

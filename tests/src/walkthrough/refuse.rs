@@ -89,6 +89,8 @@ impl Walkthrough {
         self.store.write("z-thief.yaml", &repaired).await?;
         self.refused(object, "host-collision", false).await?;
         self.shown("www.example.edu", &honest, Instant::now()).await?;
+        // That it is good again is said after a moment, and not of what is gone by then.
+        tokio::time::sleep(Duration::from_millis(500)).await;
         self.store.remove("z-thief.yaml").await
     }
 

@@ -2,22 +2,26 @@
 //! anew. A file is an object; what cannot be written is logged, and nothing waits for it.
 
 pub mod credentials;
+mod folder;
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use sealgate_model::{Kind, Meta, Object, ObjectRef, SourceObject, manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
+use self::folder::{KeptFolder, Modes};
 use crate::claim_log::StateError;
 
 const FOLDER: &str = "objects";
+/// As the process's mask leaves them.
+const MODES: Modes = Modes {
+    folder: 0o777,
+    file: 0o666,
+};
 
 /// An object as a file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,11 +41,7 @@ struct ObjectFile {
 
 /// See the module.
 #[derive(Debug)]
-pub struct KeptObjects {
-    folder: PathBuf,
-    /// Whether the last write failed, which is said once.
-    failing: bool,
-}
+pub struct KeptObjects(KeptFolder);
 
 impl KeptObjects {
     /// Reads what stands in a folder, which is made if it is not there.
@@ -49,61 +49,18 @@ impl KeptObjects {
     /// # Errors
     /// The folder can neither be made nor read.
     pub fn open(state: &Path) -> Result<(Self, Vec<SourceObject>), StateError> {
-        let folder = state.join(FOLDER);
-        let at = |error| StateError {
-            path: folder.clone(),
-            error,
-        };
-        fs::create_dir_all(&folder).map_err(at)?;
-        let mut objects = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(at)? {
-            let path = entry.map_err(at)?.path();
-            if !is_whole(&path) {
-                continue;
-            }
-            match read(&path) {
-                Ok(object) => objects.push(object),
-                Err(reason) => {
-                    tracing::warn!(path = %path.display(), %reason, "not an object that was kept: set aside");
-                    let _ = fs::rename(&path, path.with_extension("bad"));
-                }
-            }
-        }
-        let kept = Self {
-            folder,
-            failing: false,
-        };
-        Ok((kept, objects))
+        let (folder, kept) = KeptFolder::open(state.join(FOLDER), MODES, read)?;
+        Ok((Self(folder), kept.into_iter().map(|(_, object)| object).collect()))
     }
 
     /// From now on these objects are kept, or no more.
     pub fn note(&mut self, changes: BTreeMap<ObjectRef, Option<Arc<Object>>>) {
         for (name, object) in changes {
-            let path = self.folder.join(file_name(&name));
-            let written = match object.as_deref().and_then(line) {
-                Some(line) => write(&path, &line),
-                None => remove(&path),
-            };
-            if let Err(error) = &written
-                && !self.failing
-            {
-                tracing::error!(path = %path.display(), %error, "what is served is not kept: after a restart it is not there");
-            }
-            self.failing = written.is_err();
+            let line = object.as_deref().and_then(line);
+            let bytes = line.and_then(|line| serde_json::to_vec(&line).ok());
+            self.0.note(name, bytes.as_deref());
         }
     }
-}
-
-/// A name for a file, of one that may be longer than a file's may be.
-pub(crate) fn file_name(name: impl Display) -> String {
-    let digest = Sha256::digest(name.to_string());
-    let bytes = digest.iter().take(16);
-    bytes.map(|byte| format!("{byte:02x}")).collect::<String>() + ".json"
-}
-
-/// Whether a file of a folder was written whole.
-pub(crate) fn is_whole(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json")
 }
 
 fn line(object: &Object) -> Option<ObjectFile> {
@@ -125,22 +82,6 @@ fn line(object: &Object) -> Option<ObjectFile> {
         created: meta.created,
         spec: spec.ok()?,
     })
-}
-
-fn write(path: &Path, line: &ObjectFile) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let written = fs::write(&beside, serde_json::to_vec(line)?).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 fn read(path: &Path) -> Result<SourceObject, String> {

@@ -112,7 +112,7 @@ pub(crate) fn admitted(
     former: Option<&Object>,
     findings: &mut [Finding],
 ) -> Option<Arc<Object>> {
-    let kind = object.object_ref().kind;
+    let kind = object.kind();
     let part = |finding: &Finding| ObjectPart::of(kind, finding.field.as_deref()?);
     let errors = findings
         .iter()
@@ -261,19 +261,14 @@ fn destination_rule(
     broken: &mut Fates,
 ) -> Option<DestinationRuleSpec> {
     let mut mended = spec.clone();
-    mended.subsets.clear();
-    for (at, subset) in spec.subsets.iter().enumerate() {
-        let mut before = former.into_iter().flat_map(|former| &former.subsets);
-        match broken.get_mut(&ObjectPart::Subset(at)) {
-            None => mended.subsets.push(subset.clone()),
-            Some(fate) => {
-                if let Some(before) = before.find(|own| own.name == subset.name) {
-                    *fate = Fate::Stays;
-                    mended.subsets.push(before.clone());
-                }
-            }
-        }
-    }
+    let former = former.map(|former| &*former.subsets).unwrap_or_default();
+    mended.subsets = with_former(
+        &spec.subsets,
+        former,
+        ObjectPart::Subset,
+        broken,
+        |own, before| own.name == before.name,
+    );
     (!mended.subsets.is_empty()).then_some(mended)
 }
 
@@ -283,24 +278,35 @@ fn service_entry(
     broken: &mut Fates,
 ) -> Option<ServiceEntrySpec> {
     let mut mended = spec.clone();
-    mended.ports.clear();
-    for (at, port) in spec.ports.iter().enumerate() {
-        let mut before = former.into_iter().flat_map(|former| &former.ports);
-        match broken.get_mut(&ObjectPart::Port(at)) {
-            None => mended.ports.push(port.clone()),
-            Some(fate) => {
-                if let Some(before) = before.find(|own| own.number == port.number && own.name == port.name) {
-                    *fate = Fate::Stays;
-                    mended.ports.push(before.clone());
-                }
-            }
-        }
-    }
+    let former = former.map(|former| &*former.ports).unwrap_or_default();
+    mended.ports = with_former(&spec.ports, former, ObjectPart::Port, broken, |own, before| {
+        own.number == before.number && own.name == before.name
+    });
     mended.hosts = without(&spec.hosts, |at| broken.contains_key(&ObjectPart::Host(at)))?;
     mended.endpoints = without(&spec.endpoints, |at| {
         broken.contains_key(&ObjectPart::Endpoint(at))
     })?;
     (mended.ports.is_empty() == spec.ports.is_empty()).then_some(mended)
+}
+
+/// A list with what each refused place held before in its place; without those that held nothing.
+fn with_former<T: Clone>(
+    all: &[T],
+    former: &[T],
+    part: impl Fn(usize) -> ObjectPart,
+    broken: &mut Fates,
+    is_same: impl Fn(&T, &T) -> bool,
+) -> Vec<T> {
+    let places = all.iter().enumerate();
+    let left = places.filter_map(|(at, own)| {
+        let Some(fate) = broken.get_mut(&part(at)) else {
+            return Some(own.clone());
+        };
+        let before = former.iter().find(|before| is_same(own, before))?;
+        *fate = Fate::Stays;
+        Some(before.clone())
+    });
+    left.collect()
 }
 
 /// A list without some of its places; none if nothing is left of it.

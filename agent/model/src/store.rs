@@ -121,7 +121,11 @@ impl Store {
 
     /// The source has this version of an object, or none that can be read.
     fn keep(&mut self, name: &ObjectRef, source: Option<&Arc<Object>>) {
-        let served = self.objects.get(name).filter(|served| Some(*served) != source);
+        // Nearly always it is the very object, which is not to be compared with itself.
+        let is_source = |served: &Arc<Object>| {
+            source.is_some_and(|source| Arc::ptr_eq(served, source) || served == source)
+        };
+        let served = self.objects.get(name).filter(|served| !is_source(served));
         let was_kept = self.kept.contains(name);
         if let Some(served) = served {
             self.kept.insert(name.clone());

@@ -3,21 +3,25 @@
 //! may read them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use sealgate_model::{CredentialName, Meta, SecretObject};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::folder::{KeptFolder, Modes};
 use crate::claim_log::StateError;
 use crate::credential::Credential;
 use crate::credentials::HeldCredential;
 
 const FOLDER: &str = "credentials";
+/// For the agent's user alone.
+const MODES: Modes = Modes {
+    folder: 0o700,
+    file: 0o600,
+};
 
 /// A credential as a file. What it holds is PEM; a staple is left out, for it is short-lived.
 #[derive(Serialize, Deserialize)]
@@ -34,11 +38,9 @@ struct CredentialFile {
 /// See the module.
 #[derive(Debug)]
 pub struct KeptCredentials {
-    folder: PathBuf,
+    folder: KeptFolder,
     /// Whether key pairs are kept too.
     keys: bool,
-    /// Whether the last write failed, which is said once.
-    failing: bool,
 }
 
 /// A credential that was kept: its name, the Secret that would provide it, and whether that has no suffix.
@@ -51,58 +53,31 @@ impl KeptCredentials {
     /// # Errors
     /// The folder can neither be made nor read.
     pub fn open(state: &Path, keys: bool) -> Result<(Self, Vec<RememberedCredential>), StateError> {
-        let folder = state.join(FOLDER);
-        let at = |error| StateError {
-            path: folder.clone(),
-            error,
-        };
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&folder).map_err(at)?;
+        let (folder, kept) = KeptFolder::open(state.join(FOLDER), MODES, read)?;
         let mut all = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(at)? {
-            let path = entry.map_err(at)?.path();
-            if !super::is_whole(&path) {
-                continue;
-            }
-            match read(&path) {
-                Ok((_, secret, _)) if !keys && secret.data.contains_key("tls.key") => {
-                    fs::remove_file(&path).map_err(at)?;
-                }
-                Ok(kept) => all.push(kept),
-                Err(reason) => {
-                    tracing::warn!(path = %path.display(), %reason, "not a credential that was kept: set aside");
-                    let _ = fs::rename(&path, path.with_extension("bad"));
-                }
+        for (path, kept) in kept {
+            if keys || !kept.1.data.contains_key("tls.key") {
+                all.push(kept);
+            } else {
+                fs::remove_file(&path).map_err(|error| StateError { path, error })?;
             }
         }
-        let kept = Self {
-            folder,
-            keys,
-            failing: false,
-        };
-        Ok((kept, all))
+        Ok((Self { folder, keys }, all))
     }
 
     /// From now on these credentials are kept, or no more.
     pub fn note(&mut self, changes: BTreeMap<CredentialName, Option<HeldCredential>>) {
         for (name, held) in changes {
-            let path = self.folder.join(super::file_name(&name));
             let is_key = |held: &HeldCredential| matches!(&*held.credential, Credential::KeyPair(_));
-            let written = match held.filter(|held| self.keys || !is_key(held)) {
-                Some(held) => write(&path, &name, &held),
-                None => remove(&path),
-            };
-            if let Err(error) = &written
-                && !self.failing
-            {
-                tracing::error!(path = %path.display(), %error, "a credential is not kept: after a restart it is not there");
-            }
-            self.failing = written.is_err();
+            let held = held.filter(|held| self.keys || !is_key(held));
+            let bytes = held.and_then(|held| encode(&name, &held));
+            self.folder
+                .note(name, bytes.as_ref().map(|bytes| bytes.as_slice()));
         }
     }
 }
 
-fn write(path: &Path, name: &CredentialName, held: &HeldCredential) -> io::Result<()> {
+fn encode(name: &CredentialName, held: &HeldCredential) -> Option<Zeroizing<Vec<u8>>> {
     let data = held.credential.data().into_iter();
     let file = CredentialFile {
         namespace: name.namespace.to_string(),
@@ -112,28 +87,7 @@ fn write(path: &Path, name: &CredentialName, held: &HeldCredential) -> io::Resul
             .map(|(key, value)| (key.to_owned(), String::clone(&value)))
             .collect(),
     };
-    let bytes = Zeroizing::new(serde_json::to_vec(&file)?);
-    let beside = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let written = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)
-        .and_then(|mut file| file.write_all(&bytes))
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    serde_json::to_vec(&file).ok().map(Zeroizing::new)
 }
 
 fn read(path: &Path) -> Result<RememberedCredential, String> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{
     BoolishValueParser, NonEmptyStringValueParser, OsStringValueParser, TypedValueParser as _,
 };
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// Certificates, hosts and routes for Envoy, changed while it serves.
 ///
@@ -42,8 +42,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Every flag can be set by an environment variable: SEALGATE_ and the flag's name in capitals \
-    (SEALGATE_PORT_MAP).\nSIGTERM and SIGINT stop the agent within a second; Envoy keeps what it has. The log's level is \
-    set by SEALGATE_LOG (info, sealgate_agent=debug)."
+    (SEALGATE_PORT_MAP).\nSIGTERM and SIGINT stop the agent within a second; Envoy keeps what it has."
 )]
 pub struct RunArgs {
     /// Where objects come from: `dir:PATH` or `kubernetes` [default: kubernetes inside a cluster]
@@ -118,9 +117,32 @@ pub struct RunArgs {
     /// agent starts anew [default: true with a directory, false with Kubernetes]
     #[arg(long, env = "SEALGATE_STATE_KEYS", value_name = "BOOL")]
     pub state_keys: Option<bool>,
+    /// What is logged to standard error: off, error, warn, info, debug or trace, and TARGET=LEVEL for parts (info,h2=error)
+    /// [default: SEALGATE_LOG, else info]
+    #[arg(long, env = "SEALGATE_LOG_LEVEL", value_name = "LEVEL,...")]
+    pub log_level: Option<String>,
+    /// How it is written
+    #[arg(
+        long,
+        env = "SEALGATE_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value_t,
+        value_enum
+    )]
+    pub log_format: LogFormat,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,
+}
+
+/// A form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people
+    #[default]
+    Text,
+    /// A JSON object per line
+    Json,
 }
 
 /// How the Kubernetes API is followed.

@@ -121,6 +121,15 @@ impl TrustBundle {
 }
 
 impl Credential {
+    /// Its certificate, or each of its CAs.
+    #[must_use]
+    pub fn facts(&self) -> &[CertificateFacts] {
+        match self {
+            Self::KeyPair(pair) => std::slice::from_ref(pair.facts()),
+            Self::TrustBundle(bundle) => bundle.facts(),
+        }
+    }
+
     /// What a Secret would hold of it, as text. A staple is left out: it is short-lived.
     #[must_use]
     pub fn data(&self) -> Vec<(&'static str, Zeroizing<String>)> {

@@ -446,10 +446,14 @@ impl Engine {
         let never: Vec<_> = changes.clusters.iter().filter(is_gone).collect();
         self.resolver.release(never);
         for name in moved {
-            if self.credentials.is_served(name) {
-                self.rotations.insert(name.clone(), rotation);
-            } else {
-                self.rotations.remove(name);
+            let good = self.credentials.good(name);
+            let before = match good {
+                Some(_) => self.rotations.insert(name.clone(), rotation),
+                None => self.rotations.remove(name),
+            };
+            // The first list is one line, however many there are.
+            if self.synced {
+                news::log_rotation(name, good.map(|good| &**good), before.is_some());
             }
         }
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use sealgate_model::ledger::News;
-use sealgate_model::{ObjectRef, Severity};
+use sealgate_model::{CredentialName, ObjectRef, Severity};
+use time::format_description::well_known::Rfc3339;
+
+use crate::credential::Credential;
 
 /// Says one thing.
 pub(crate) fn log(news: &News) {
@@ -16,6 +19,21 @@ pub(crate) fn log(news: &News) {
         },
         News::Good(object) => tracing::info!("{object}: good again"),
     }
+}
+
+/// A credential is served in another version from now on, or no more.
+pub(crate) fn log_rotation(name: &CredentialName, good: Option<&Credential>, was_served: bool) {
+    let credential = name.to_string();
+    let Some(good) = good else {
+        tracing::info!(credential, "removed");
+        return;
+    };
+    let version = good.version();
+    let soonest = good.facts().iter().min_by_key(|facts| facts.not_after);
+    let sha256 = soonest.map(|facts| &*facts.sha256);
+    let not_after = soonest.and_then(|facts| facts.not_after.format(&Rfc3339).ok());
+    let what = if was_served { "replaced" } else { "served" };
+    tracing::info!(credential, version, sha256, not_after, "{what}");
 }
 
 /// How long what there is to say waits for what follows.

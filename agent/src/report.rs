@@ -13,7 +13,7 @@ use crate::admin::status::{
     BudgetStatus, CredentialStatus, FindingStatus, GatewayStatus, HeldState, OnDemandStatus,
     ProxyRefusalStatus, ProxyStatus, SourceStatus, Status, TypeStatus, WatchStatus,
 };
-use crate::credential::{CertificateFacts, Credential, CredentialOutcome};
+use crate::credential::{Credential, CredentialOutcome};
 use crate::credentials::CredentialRecord;
 use crate::engine::View;
 use crate::snapshot::TypeUrl;
@@ -215,10 +215,7 @@ fn warnings(record: &CredentialRecord) -> Vec<String> {
 }
 
 fn describe(good: &Credential, status: &mut CredentialStatus) {
-    let facts: &[CertificateFacts] = match good {
-        Credential::KeyPair(pair) => std::slice::from_ref(pair.facts()),
-        Credential::TrustBundle(bundle) => bundle.facts(),
-    };
+    let facts = good.facts();
     status.subjects = facts.iter().map(|own| own.subject.clone()).collect();
     status.version = Some(good.version());
     let Some(soonest) = facts.iter().min_by_key(|own| own.not_after) else {

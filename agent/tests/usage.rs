@@ -192,6 +192,8 @@ fn every_flag_of_run_has_a_variable() {
         ("--envoy-limits", "request=5"),
         ("--state-dir", "/etc/passwd/state"),
         ("--state-keys", "perhaps"),
+        ("--log-level", "inof"),
+        ("--log-format", "xml"),
         ("--path-normalization", "nonsense"),
         ("--escaped-slashes", "nonsense"),
     ];

@@ -24,7 +24,6 @@ use crate::args::RunArgs;
 use crate::config::Run;
 use crate::demand::CredentialDemand;
 use crate::engine::Engine;
-use crate::one_line::OneLine;
 use crate::shared::Shared;
 use crate::source::health::Health;
 use crate::translate::Settings;
@@ -36,21 +35,9 @@ use crate::xds::{self, socket};
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Streams and requests get this long to end.
 const DRAIN: Duration = Duration::from_millis(800);
-/// The Kubernetes client quotes what it cannot parse, which may be a Secret: these words are never logged. What failed,
-/// the agent says itself, once.
-const NEVER_LOGGED: [&str; 2] = ["kube_client::client=off", "kube_runtime::watcher=off"];
-
 pub(super) fn main(args: &RunArgs) -> Result<Conclusion> {
     let run = Run::try_from(args)?;
-    let mut filter = logging::filter()?;
-    for directive in NEVER_LOGGED {
-        filter = filter.add_directive(directive.parse()?);
-    }
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| OneLine(std::io::stderr()))
-        .with_ansi(false)
-        .init();
+    logging::start(args.log_level.as_deref(), args.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -141,6 +141,9 @@ impl Proxies {
         let proxy = nodes.entry(node.to_owned()).or_default();
         proxy.streams += 1;
         proxy.gone = None;
+        if proxy.streams == 1 {
+            tracing::info!(node, "a proxy connected");
+        }
         ProxyStream {
             proxies: self.clone(),
             node: node.to_owned(),
@@ -265,6 +268,7 @@ impl Drop for ProxyStream {
             proxy.streams = proxy.streams.saturating_sub(1);
             self.wants.give_up(&mut proxy.wants);
             if proxy.streams == 0 {
+                tracing::info!(node = self.node, "a proxy left");
                 proxy.gone = Some(Instant::now());
                 self.proxies.refusals.forget(&self.node);
             }

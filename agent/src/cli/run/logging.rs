@@ -1,4 +1,4 @@
-//! What is logged: `SEALGATE_LOG`.
+//! What is logged, and how: `--log-level` (before: `SEALGATE_LOG`) and `--log-format`.
 
 use std::env::{self, VarError};
 
@@ -6,14 +6,43 @@ use anyhow::{Context as _, Result, bail};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
+use crate::args::LogFormat;
+use crate::one_line::OneLine;
+
 const VARIABLE: &str = "SEALGATE_LOG";
 const DEFAULT: &str = "info";
+/// The Kubernetes client quotes what it cannot parse, which may be a Secret: these words are never logged. What failed,
+/// the agent says itself, once.
+const NEVER_LOGGED: [&str; 2] = ["kube_client::client=off", "kube_runtime::watcher=off"];
 
-/// What the environment asks for.
+/// Writes events to standard error from now on.
 ///
 /// # Errors
-/// It is not understood.
-pub(super) fn filter() -> Result<EnvFilter> {
+/// The level is not understood.
+pub(super) fn start(level: Option<&str>, format: LogFormat) -> Result<()> {
+    let mut filter = match level {
+        Some(text) => parse(text).with_context(|| format!("--log-level {text}"))?,
+        None => from_environment()?,
+    };
+    for directive in NEVER_LOGGED {
+        filter = filter.add_directive(directive.parse()?);
+    }
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    match format {
+        LogFormat::Text => log.with_writer(|| OneLine::text(std::io::stderr())).init(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(|| OneLine::json(std::io::stderr()))
+            .init(),
+    }
+    Ok(())
+}
+
+/// The variable from before there was a flag.
+fn from_environment() -> Result<EnvFilter> {
     let text = match env::var(VARIABLE) {
         Ok(text) => text,
         Err(VarError::NotPresent) => String::new(),

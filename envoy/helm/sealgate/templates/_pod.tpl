@@ -161,7 +161,12 @@ spec:
         medium: Memory
         sizeLimit: 16Mi
     - name: state
-      {{- toYaml .Values.agent.stateVolume | nindent 6 }}
+      {{- with .Values.agent.stateVolume }}
+      {{- toYaml . | nindent 6 }}
+      {{- else }}
+      emptyDir:
+        sizeLimit: 256Mi
+      {{- end }}
     - name: config
       configMap:
         name: {{ include "sealgate.name" . }}

@@ -35,25 +35,9 @@ pub(super) fn add(kind: Kind, spec: &mut Value) -> Result<()> {
     };
     for (path, keywords) in refusals {
         let node = find(spec, path).with_context(|| format!("{path}: there is no such field"))?;
-        let keywords = keywords.as_object().context("keywords are a map")?;
-        merge(node, keywords);
+        node.extend(keywords.as_object().context("keywords are a map")?.clone());
     }
     Ok(())
-}
-
-/// One field may be named by several rows. A choice has to name null where the field may be null.
-fn merge(node: &mut Map<String, Value>, keywords: &Map<String, Value>) {
-    let is_nullable = node.get("nullable") == Some(&Value::Bool(true));
-    for (keyword, value) in keywords {
-        let mut value = value.clone();
-        if keyword == "enum"
-            && is_nullable
-            && let Some(choices) = value.as_array_mut()
-        {
-            choices.push(Value::Null);
-        }
-        node.insert(keyword.clone(), value);
-    }
 }
 
 fn find<'s>(schema: &'s mut Value, path: &str) -> Option<&'s mut Map<String, Value>> {
@@ -82,13 +66,18 @@ fn each<'p>(paths: impl IntoIterator<Item = &'p &'static str>, keywords: &Value)
     paths.into_iter().map(|path| (*path, keywords.clone())).collect()
 }
 
+/// One of these words. Not `enum`, which refuses a null that the field may be.
+fn one_of(words: &[&str]) -> Value {
+    json!({ "pattern": format!("^({})$", words.join("|")) })
+}
+
 fn port() -> Value {
     json!({ "minimum": 1, "maximum": 65535 })
 }
 
 fn gateway() -> Vec<Refusal> {
     let protocol = format!("self.upperAscii() in {PROTOCOLS}");
-    let versions = json!({ "enum": ["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"] });
+    let versions = one_of(&["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]);
     vec![
         ("", json!({ "required": ["servers"] })),
         ("servers", json!({ "minItems": 1, "maxItems": SERVERS })),
@@ -115,9 +104,14 @@ fn gateway() -> Vec<Refusal> {
         ),
         (
             "servers[].tls.mode",
-            json!({ "enum": [
-                "PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL",
-            ] }),
+            one_of(&[
+                "PASSTHROUGH",
+                "SIMPLE",
+                "MUTUAL",
+                "AUTO_PASSTHROUGH",
+                "ISTIO_MUTUAL",
+                "OPTIONAL_MUTUAL",
+            ]),
         ),
         ("servers[].tls.minProtocolVersion", versions.clone()),
         ("servers[].tls.maxProtocolVersion", versions),
@@ -176,34 +170,21 @@ fn rule() -> Value {
     ])
 }
 
+/// That two of exact, prefix and regex are given cannot be said here: of matches there may be too many for CEL, and keywords
+/// take a null for a value.
 fn matches() -> Vec<Refusal> {
-    const PLACES: [(&str, &str); 8] = [
-        ("http[].match[].uri", "http[].match[].uri.regex"),
-        ("http[].match[].scheme", "http[].match[].scheme.regex"),
-        ("http[].match[].method", "http[].match[].method.regex"),
-        ("http[].match[].authority", "http[].match[].authority.regex"),
-        ("http[].match[].headers{}", "http[].match[].headers{}.regex"),
-        (
-            "http[].match[].queryParams{}",
-            "http[].match[].queryParams{}.regex",
-        ),
-        (
-            "http[].match[].withoutHeaders{}",
-            "http[].match[].withoutHeaders{}.regex",
-        ),
-        (
-            "http[].corsPolicy.allowOrigins[]",
-            "http[].corsPolicy.allowOrigins[].regex",
-        ),
+    let regexes = [
+        "http[].match[].uri.regex",
+        "http[].match[].scheme.regex",
+        "http[].match[].method.regex",
+        "http[].match[].authority.regex",
+        "http[].match[].headers{}.regex",
+        "http[].match[].queryParams{}.regex",
+        "http[].match[].withoutHeaders{}.regex",
+        "http[].corsPolicy.allowOrigins[].regex",
     ];
-    let given = |name: &str| json!({ "required": [name], "properties": { (name): { "not": { "enum": [null] } } } });
-    let both = |one: &str, other: &str| json!({ "allOf": [given(one), given(other)] });
-    let several = json!({ "not": { "anyOf": [both("exact", "prefix"), both("exact", "regex"), both("prefix", "regex")] } });
-    let mut refusals = vec![("http[].match[].port", port())];
-    for (place, regex) in PLACES {
-        refusals.push((place, several.clone()));
-        refusals.push((regex, json!({ "minLength": 1 })));
-    }
+    let mut refusals = each(&regexes, &json!({ "minLength": 1 }));
+    refusals.push(("http[].match[].port", port()));
     refusals
 }
 
@@ -252,13 +233,15 @@ fn answers() -> Vec<Refusal> {
         ),
         (
             "http[].redirect.redirectCode",
-            json!({ "enum": [301, 302, 303, 307, 308] }),
+            json!({ "x-kubernetes-validations": cel(&[
+                ("self in [301, 302, 303, 307, 308]", "one of 301, 302, 303, 307, 308"),
+            ]) }),
         ),
         (
             "http[].redirect.derivePort",
-            json!({ "enum": ["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"] }),
+            one_of(&["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"]),
         ),
-        ("http[].redirect.scheme", json!({ "enum": ["", "http", "https"] })),
+        ("http[].redirect.scheme", one_of(&["", "http", "https"])),
         ("http[].redirect.port", port()),
         ("http[].directResponse", json!({ "required": ["status"] })),
         (
@@ -282,7 +265,7 @@ fn answers() -> Vec<Refusal> {
         ),
         (
             "http[].corsPolicy.unmatchedPreflights",
-            json!({ "enum": ["", "UNSPECIFIED", "FORWARD", "IGNORE"] }),
+            one_of(&["", "UNSPECIFIED", "FORWARD", "IGNORE"]),
         ),
     ]
 }

@@ -1,7 +1,6 @@
 //! The Helm chart, and what `kubectl apply -k envoy/kubernetes/gateway` applies: the same, rendered with its default values.
 
 mod fingerprint;
-#[cfg(test)]
 mod restricted;
 
 use std::fs;
@@ -9,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use crate::helm;
+use restricted::{containers, offences};
 
 const CHART: &str = "envoy/helm/sealgate";
 const RENDERED: &str = "envoy/kubernetes/gateway/gateway.yaml";
@@ -34,7 +35,7 @@ pub(crate) fn main(is_check: bool) -> Result<()> {
     helm.lint(&[])?;
     for values in files(Path::new(TAKEN))? {
         helm.lint(&[&values])?;
-        helm.render(&[&values])?;
+        sound(&helm.render(&[&values])?).with_context(|| values.display().to_string())?;
     }
     for values in files(Path::new(REFUSED))? {
         helm.refuses(&values)?;
@@ -106,6 +107,28 @@ impl Helm {
         );
         Ok(())
     }
+}
+
+/// What a schema does not say: arguments are text, and a namespace that enforces "restricted" takes the pods, unless somebody
+/// wants host ports.
+fn sound(rendered: &str) -> Result<()> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(rendered)?;
+    let pods: Vec<&Value> = documents
+        .iter()
+        .filter_map(|document| document.pointer("/spec/template/spec"))
+        .collect();
+    ensure!(pods.len() == 1, "{} workloads", pods.len());
+    for pod in pods {
+        let mut offences = offences(pod);
+        offences.retain(|offence| !offence.ends_with("hostPort"));
+        ensure!(offences.is_empty(), "not restricted: {offences:?}");
+        for container in containers(pod) {
+            let arguments = container["args"].as_array().context("no arguments")?;
+            let strange = arguments.iter().find(|argument| !argument.is_string());
+            ensure!(strange.is_none(), "{strange:?} is no argument");
+        }
+    }
+    Ok(())
 }
 
 /// What Helm rendered, as a file of its own: with its namespace, without what is of Helm.

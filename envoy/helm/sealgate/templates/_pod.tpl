@@ -35,12 +35,12 @@ spec:
         - run
         - --source=kubernetes
         - --namespace=$(POD_NAMESPACE)
-        - --gateway-labels={{ include "sealgate.gatewayLabels" . }}
-        - --listen={{ .Values.listen }}
+        - {{ include "sealgate.gatewayLabels" . | printf "--gateway-labels=%s" | quote }}
+        - {{ .Values.listen | printf "--listen=%s" | quote }}
         {{- with include "sealgate.portMap" . }}
-        - --port-map={{ . }}
+        - {{ . | printf "--port-map=%s" | quote }}
         {{- end }}
-        - --admin={{ include "sealgate.adminAddress" . }}
+        - {{ include "sealgate.adminAddress" . | printf "--admin=%s" | quote }}
         - --state-dir=/var/lib/sealgate
         {{- if .Values.agent.tenancyPolicy }}
         - --tenancy-policy=/etc/sealgate/tenancy.yaml

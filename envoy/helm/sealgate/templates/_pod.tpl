@@ -42,6 +42,10 @@ spec:
         {{- end }}
         - {{ include "sealgate.adminAddress" . | printf "--admin=%s" | quote }}
         - --state-dir=/var/lib/sealgate
+        {{- if .Values.rbac.secretNames }}
+        # It may not watch the namespace.
+        - --secret-watch=name
+        {{- end }}
         {{- if .Values.agent.tenancyPolicy }}
         - --tenancy-policy=/etc/sealgate/tenancy.yaml
         {{- end }}

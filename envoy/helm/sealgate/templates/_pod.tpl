@@ -14,6 +14,8 @@ metadata:
 spec:
   serviceAccountName: {{ include "sealgate.serviceAccount" . }}
   automountServiceAccountToken: false
+  # Of a Service `sealgate` there would be variables SEALGATE_..., by which the agent reads its flags.
+  enableServiceLinks: false
   # The drain, and a little for both to end.
   terminationGracePeriodSeconds: {{ add .Values.drain.mostSeconds 15 }}
   # One user for both, so that nobody else may use the agent's socket.

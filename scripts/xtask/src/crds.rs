@@ -1,6 +1,7 @@
 //! `envoy/kubernetes/crds.yaml`: the CustomResourceDefinitions of `networking.istio.io`, from the serde types that the
 //! agent reads the objects with. For clusters and tests without Istio, whose own definitions are as good.
 
+mod refusals;
 mod structural;
 
 use std::fs;
@@ -88,7 +89,8 @@ fn schema<T: JsonSchema>() -> Schema {
 
 fn definition(kind: &Definition) -> Result<Value> {
     let row = kind.kind.row();
-    let spec = structural::from(&(kind.schema)().to_value()).context(row.kind.as_str())?;
+    let mut spec = structural::from(&(kind.schema)().to_value()).context(row.kind.as_str())?;
+    refusals::add(kind.kind, &mut spec).context(row.kind.as_str())?;
     let versions = row.versions.iter();
     let versions: Vec<Value> = versions.map(|name| version(name, row, kind, &spec)).collect();
     Ok(json!({

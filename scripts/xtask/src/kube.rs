@@ -65,7 +65,7 @@ fn build(tools: &Path) -> Result<()> {
     let scratch = fs::canonicalize(tools)?.join(format!("build-{}", std::process::id()));
     let flags = linker_flags(&fs::read_to_string(Path::new(MODULE).join("go.mod"))?)?;
     let built = PROGRAMS.iter().try_for_each(|(name, package)| {
-        run(&mut go_build(&scratch, name, package, &flags))
+        run(&mut go_build(MODULE, &scratch, name, package, &flags))
             .with_context(|| format!("{name} cannot be built"))?;
         Ok(fs::rename(scratch.join(name), tools.join(name))?)
     });
@@ -90,7 +90,7 @@ fn linker_flags(module: &str) -> Result<String> {
 
 /// Go's cache of this build is larger than all else here and of no use afterwards, so it lies in the scratch folder
 /// and ends with it. What go.sum does not hold, or needs another Go, is refused rather than fetched.
-fn go_build(scratch: &Path, name: &str, package: &str, flags: &str) -> Command {
+pub(crate) fn go_build(module: &str, scratch: &Path, name: &str, package: &str, flags: &str) -> Command {
     let mut command = Command::new("go");
     command
         .args([
@@ -104,7 +104,7 @@ fn go_build(scratch: &Path, name: &str, package: &str, flags: &str) -> Command {
         ])
         .arg(scratch.join(name))
         .arg(package)
-        .current_dir(MODULE)
+        .current_dir(module)
         .env("GOCACHE", scratch.join("cache"))
         .env("GOTOOLCHAIN", "local")
         .env("CGO_ENABLED", "0");

@@ -1,9 +1,11 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
+mod chart;
 mod circles;
 mod crds;
 mod findings;
 mod fuzz;
+mod helm;
 mod kube;
 mod module;
 mod modules;
@@ -45,6 +47,14 @@ enum Task {
     SetupKube,
     /// Write envoy/kubernetes/crds.yaml from the types that the agent reads objects with
     Crds,
+    /// Get Helm for `chart`, under .tools/helm
+    SetupHelm,
+    /// Try the chart with the values of tests/helm, and write envoy/kubernetes/gateway/gateway.yaml from it
+    Chart {
+        /// Compare instead of writing
+        #[arg(long)]
+        check: bool,
+    },
     /// Write the tables of agent/docs/findings.md from the codes of findings
     Findings,
     /// Write agent/src/valid/generated.rs from the annotations of Envoy's protos
@@ -92,6 +102,8 @@ fn main() -> Result<()> {
         Task::Setup => setup(),
         Task::SetupKube => kube::setup().map(drop),
         Task::Crds => crds::write(),
+        Task::SetupHelm => helm::setup().map(drop),
+        Task::Chart { check } => chart::main(check),
         Task::Findings => findings::write(),
         Task::Validators => validators::write(),
         Task::Build { debug } => build(debug).map(drop),

@@ -58,7 +58,8 @@ impl Part {
             outcome,
             field,
             findings: Vec::new(),
-            again: None,
+            until: None,
+            since: None,
         }
     }
 

@@ -17,7 +17,7 @@ pub use self::record::CredentialRecord;
 
 use self::looks::Looks;
 use self::record::{Spoken, Voice};
-use crate::credential::{self, Credential, CredentialOutcome, CredentialPolicy, Part};
+use crate::credential::{self, Credential, CredentialPolicy, Part};
 
 /// All credentials; a clone costs nothing.
 pub type Records = OrdMap<CredentialName, Arc<CredentialRecord>>;
@@ -301,20 +301,17 @@ impl Credentials {
         self.records.get(name)?.held()
     }
 
-    /// Serves a credential that an agent before this one held, until a Secret provides it: what this one would be. One that is
-    /// not good any more is left out.
+    /// Serves a credential that an agent before this one held, until a Secret provides it: what this one would be. Whatever its
+    /// dates are: it was served when they passed. One that is not good for another reason is left out.
     pub fn remember(
         &mut self,
         name: &CredentialName,
         (secret, of_base): (&SecretObject, bool),
-        now: OffsetDateTime,
         touched: &mut BTreeSet<CredentialName>,
     ) {
-        let policy = self.policy_at(now);
-        let material = credential::material(secret, &policy);
+        let material = credential::material(secret, &self.policy);
         let part = material.key_pair.or(material.trust_bundle);
-        let verdict = part.map(|part| part.judge(&credential::object(secret), &policy));
-        if let Some(CredentialOutcome::Ready(good)) = verdict.map(|verdict| verdict.outcome) {
+        if let Some(good) = part.and_then(Part::undated) {
             let allowed = secret
                 .meta
                 .annotations

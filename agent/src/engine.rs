@@ -517,10 +517,8 @@ impl Engine {
     /// anything is applied.
     pub fn remember_credentials(&mut self, kept: Vec<RememberedCredential>) {
         for (name, secret, of_base) in kept {
-            let time = (self.clock.0)();
             let touched = &mut self.remembered.1;
-            self.credentials
-                .remember(&name, (&secret, of_base), time, touched);
+            self.credentials.remember(&name, (&secret, of_base), touched);
         }
     }
 

@@ -1,18 +1,21 @@
 //! An engine that starts anew with what the one before it kept, and one whose clock is set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
 use sealgate_agent::config::GatewaySettings;
+use sealgate_agent::credential::CredentialPolicy;
+use sealgate_agent::credentials::Credentials;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::kept::KeptObjects;
 use sealgate_agent::kept::bundles::KeptBundles;
+use sealgate_agent::kept::credentials::KeptCredentials;
 use sealgate_agent::kept::unread::KeptUnread;
 use sealgate_agent::translate::Settings;
 use sealgate_model::manifest::{self, Namespaces};
-use sealgate_model::{CredentialName, SourceEvent, SourceObject};
+use sealgate_model::{CredentialName, Object, SourceEvent, SourceObject};
 use time::OffsetDateTime;
 
 fn settings(refuse_expired: bool) -> Settings {
@@ -153,6 +156,57 @@ fn names_and_versions_are_read_as_they_were_kept() {
     assert!(KeptBundles::open(folder.path()).unwrap().1.is_empty());
     let (_, known) = KeptUnread::open(folder.path()).unwrap();
     assert!(known.is_empty());
+}
+
+/// Who may name a Secret is known for as long as it is served.
+#[test]
+fn whoever_might_not_name_a_kept_credential_may_not_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = CredentialPolicy {
+        strict_names: false,
+        refuse_expired: false,
+        now: OffsetDateTime::now_utc(),
+    };
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let secret = |name: &str, annotations: serde_json::Value| {
+        serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": annotations},
+            "stringData": {"tls.crt": certificate, "tls.key": key.serialize_pem()}})
+    };
+    let mut touched = BTreeSet::new();
+    let mut first = Credentials::new(policy);
+    let names = ["some", "none"].map(|name| CredentialName::new("gw", name));
+    let annotations = [
+        serde_json::json!({"sealgate.dev/allowed-namespaces": "team-a, team-b"}),
+        serde_json::json!({}),
+    ];
+    for (name, annotations) in names.iter().zip(annotations) {
+        for entry in read(&secret(&name.name, annotations).to_string()) {
+            if let Some(Object::Secret(secret)) = entry.object {
+                first.set(&secret, policy.now, &mut touched);
+                first.delete(&entry.object_ref, &mut touched);
+            }
+        }
+    }
+    first.settle(&mut touched);
+    let (mut kept, _) = KeptCredentials::open(folder.path(), true).unwrap();
+    kept.note(
+        names
+            .iter()
+            .map(|name| (name.clone(), first.held(name)))
+            .collect(),
+    );
+    let (_, remembered) = KeptCredentials::open(folder.path(), true).unwrap();
+    let mut next = Credentials::new(policy);
+    for (name, secret, of_base) in &remembered {
+        next.remember(name, (secret, *of_base), &mut touched);
+    }
+    let allowed = names.each_ref().map(|name| {
+        assert!(next.is_served(name), "{name}");
+        next.allowed_namespaces(name).map(|all| all.join(","))
+    });
+    assert_eq!(allowed, [Some("team-a,team-b".to_owned()), Some(String::new())]);
 }
 
 /// The clock is ahead when the agent starts, and set back; then the other way round. No Secret changes meanwhile.

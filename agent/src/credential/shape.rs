@@ -63,6 +63,15 @@ impl Part {
         }
     }
 
+    /// What can be served, if its dates are left aside.
+    pub(crate) fn undated(self) -> Option<Arc<Credential>> {
+        match self.content {
+            Content::Dated(credential) => Some(credential),
+            Content::Settled(CredentialOutcome::Ready(credential)) => Some(credential),
+            Content::Settled(_) => None,
+        }
+    }
+
     /// The key of the Secret that holds what is served.
     pub(crate) fn field(&self) -> String {
         data(if self.bundle {

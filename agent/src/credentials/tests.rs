@@ -93,7 +93,8 @@ impl World {
     /// What an agent that starts anew knows of a credential.
     fn remembered(&self, name: &str) -> Self {
         let name = CredentialName::new("ns", name);
-        let mut next = Self::new(false);
+        let mut next = Self::new(self.credentials.policy.refuse_expired);
+        next.now = self.now;
         if let Some(held) = self.credentials.held(&name) {
             let data = held.credential.data().into_iter();
             let value = |text: String| Zeroizing::new(text.into_bytes());
@@ -108,9 +109,8 @@ impl World {
                     .map(|(key, text)| (key.to_owned(), value(text.to_string())))
                     .collect(),
             };
-            let (now, touched) = (next.now, &mut next.touched);
-            next.credentials
-                .remember(&name, (&secret, held.of_base), now, touched);
+            let touched = &mut next.touched;
+            next.credentials.remember(&name, (&secret, held.of_base), touched);
         }
         let version = self.credentials.own_version(&name).cloned();
         let versions = version.map(|version| (name, version));
@@ -420,4 +420,21 @@ fn dates_are_judged_anew_when_the_clock_is_set_in_either_direction() {
             assert!(world.credentials.has_dates(), "{now}");
         }
     }
+}
+
+#[test]
+fn what_expires_while_it_is_served_is_served_by_the_next_agent() {
+    let mut world = World::new(true);
+    let (start, end) = (world.now, world.now + Duration::days(10));
+    let (certificate, key) = pair(start, end);
+    let data = [("tls.crt", certificate.as_str()), ("tls.key", key.as_str())];
+    world.set("a", &data);
+    world.look_at(end + Duration::DAY);
+    assert_eq!((world.state("a"), world.good("a").is_some()), ("expired", true));
+    let mut next = world.remembered("a");
+    next.set("a", &data);
+    assert_eq!((next.state("a"), next.good("a").is_some()), ("expired", true));
+    assert_eq!(next.said("a"), ["expired a data[tls.crt]"]);
+    next.look_at(start);
+    assert_eq!((next.state("a"), next.said("a").len()), ("ready", 0));
 }

@@ -121,6 +121,8 @@ impl Store {
 
     /// The file of an object cannot be read: what is served of the object, and said, stands.
     pub fn hold(&mut self, name: &ObjectRef) {
+        // What waits for room is not what its source has now, as far as anybody knows.
+        self.waiting.remove(name);
         self.keep(name, None);
     }
 

@@ -109,7 +109,7 @@ impl CredentialRecord {
 
     /// Where nothing is served of it either, it is as if it were not there.
     pub(super) fn set_base_unread(&mut self) {
-        if self.base.counts() || self.good.is_some() {
+        if self.base.counts() || (self.good.is_some() && self.good_of_base) {
             self.base.unread();
         }
     }

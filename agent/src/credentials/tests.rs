@@ -326,6 +326,18 @@ fn a_bundle_that_nobody_could_read_yet_is_not_replaced_by_another() {
     assert!(world.credentials.records()[&CredentialName::new("ns", "a-cacert")].is_unread());
 }
 
+/// Another Secret that nobody could ever read does not speak for it.
+#[test]
+fn of_a_bundle_the_deletion_is_said_though_the_other_secret_cannot_be_read() {
+    let new = authority("new");
+    let mut world = World::new(false);
+    world.set("a-cacert", &[("ca.crt", &new)]);
+    world.unread("a");
+    world.delete("a-cacert");
+    assert!(world.trusts(&new));
+    assert_eq!(world.said("a-cacert"), ["deleted a-cacert -"]);
+}
+
 #[test]
 fn a_bad_bundle_is_not_replaced_by_another_of_the_same_step() {
     let (old, new) = (authority("old"), authority("new"));

@@ -122,6 +122,13 @@ impl Store {
         }
     }
 
+    /// The file of an object cannot be read: what is served of the object, and said, stands.
+    pub fn hold(&mut self, name: &ObjectRef) {
+        // What waits for room is not what its source has now, as far as anybody knows.
+        self.waiting.remove(name);
+        self.keep(name, None);
+    }
+
     /// The source has this version of an object, or none that can be read.
     fn keep(&mut self, name: &ObjectRef, source: Option<&Arc<Object>>) {
         // Nearly always it is the very object, which is not to be compared with itself.

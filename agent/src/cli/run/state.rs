@@ -1,26 +1,30 @@
 //! What outlives the agent: the folder of `--state-dir`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use sealgate_model::SourceObject;
+use sealgate_model::{CredentialName, SourceObject};
 
 use crate::claim_log::{ClaimLog, StateError};
 use crate::engine::Engine;
 use crate::kept::KeptObjects;
+use crate::kept::bundles::KeptBundles;
 use crate::kept::credentials::{KeptCredentials, RememberedCredential};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) claims: ClaimLog,
+    claims: ClaimLog,
     objects: KeptObjects,
     credentials: KeptCredentials,
+    bundles: KeptBundles,
 }
 
 /// What an agent before this one kept.
 pub(super) struct KeptState {
-    pub(super) objects: Vec<SourceObject>,
-    pub(super) credentials: Vec<RememberedCredential>,
+    objects: Vec<SourceObject>,
+    credentials: Vec<RememberedCredential>,
+    bundles: BTreeMap<CredentialName, String>,
 }
 
 impl State {
@@ -29,16 +33,27 @@ impl State {
         let claims = ClaimLog::open(folder)?;
         let (objects, kept_objects) = KeptObjects::open(folder)?;
         let (credentials, kept_credentials) = KeptCredentials::open(folder, keys)?;
+        let (bundles, kept_bundles) = KeptBundles::open(folder)?;
         let state = Self {
             claims,
             objects,
             credentials,
+            bundles,
         };
         let kept = KeptState {
             objects: kept_objects,
             credentials: kept_credentials,
+            bundles: kept_bundles,
         };
         Ok((state, kept))
+    }
+
+    /// Tells an engine that knows nothing yet what was kept.
+    pub(super) fn tell(&self, kept: KeptState, engine: &mut Engine) {
+        engine.remember(self.claims.claims());
+        engine.remember_objects(kept.objects);
+        engine.remember_credentials(kept.credentials);
+        engine.remember_versions(kept.bundles);
     }
 
     /// Writes what is to outlive the agent, as far as it changed.
@@ -46,5 +61,6 @@ impl State {
         self.claims.note(engine.take_claims());
         self.objects.note(engine.take_kept());
         self.credentials.note(engine.take_held());
+        self.bundles.note(engine.take_own_versions());
     }
 }

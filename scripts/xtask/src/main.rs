@@ -4,14 +4,17 @@ mod binary;
 mod circles;
 mod compose;
 mod crds;
+mod deny;
 mod findings;
 mod fuzz;
 mod image;
 mod kube;
 mod module;
 mod modules;
+mod release;
 mod rules;
 mod tokens;
+mod tools;
 mod type_names;
 mod validators;
 mod version;
@@ -86,6 +89,14 @@ enum Task {
     Image(image::Args),
     /// Try envoy/compose in containers
     ComposeTest(compose::Args),
+    /// Make and check what a release consists of (target/dist)
+    Release(release::Args),
+    /// Check licences, sources and advisories of what the tree is made of (deny.toml)
+    Deny {
+        /// Fail where the advisories cannot be fetched, instead of saying so
+        #[arg(long)]
+        advisories: bool,
+    },
     /// Formatting and clippy
     Lint,
     /// Check the rules that ARCHITECTURE.md names
@@ -107,6 +118,8 @@ fn main() -> Result<()> {
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Image(args) => image::main(&args),
         Task::ComposeTest(args) => compose::main(&args),
+        Task::Release(args) => release::main(&args),
+        Task::Deny { advisories } => deny::check(advisories),
         Task::Lint => lint(),
         Task::Rules => rules::check(),
     }

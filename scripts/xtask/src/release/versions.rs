@@ -7,9 +7,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{image, version};
 
-/// Where images are named, with what is before a version there. The version of Sealgate stands in `Cargo.toml`, Envoy's
+/// The table of what goes together.
+const COMPATIBILITY: &str = "agent/docs/compatibility.md";
+
+/// Where versions are written down, with what is before them there. The version of Sealgate stands in `Cargo.toml`, Envoy's
 /// in `envoy/version`.
-fn mentions() -> [(&'static str, String, &'static str); 2] {
+fn mentions() -> [(&'static str, String, &'static str); 3] {
     [
         (
             "envoy/compose/compose.yaml",
@@ -21,6 +24,7 @@ fn mentions() -> [(&'static str, String, &'static str); 2] {
             "envoyproxy/envoy:v".to_owned(),
             version::envoy(),
         ),
+        (COMPATIBILITY, "| Envoy | ".to_owned(), version::envoy()),
     ]
 }
 
@@ -30,6 +34,13 @@ pub(super) fn check(root: &Path, tag: Option<&str>) -> Result<String> {
         let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
         check_mentions(&text, &before, wanted).with_context(|| file.to_owned())?;
     }
+    let modules = fs::read_to_string(root.join("tests/kube/go.mod"))?;
+    let kubernetes = modules
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes v"));
+    let kubernetes = kubernetes.context("tests/kube/go.mod requires no k8s.io/kubernetes")?;
+    let table = fs::read_to_string(root.join(COMPATIBILITY))?;
+    check_mentions(&table, "| Kubernetes | ", kubernetes).context(COMPATIBILITY)?;
     let section = match tag {
         Some(tag) => {
             let own = version::OWN;
@@ -117,5 +128,24 @@ mod tests {
                 "{section}"
             );
         }
+    }
+
+    #[test]
+    fn actions_are_pinned_to_a_commit() {
+        let folder = crate::root().unwrap().join(".github/workflows");
+        let mut seen = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            let uses = text
+                .lines()
+                .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "));
+            for action in uses.filter(|action| !action.starts_with("./")) {
+                let commit = action.split(['@', ' ']).nth(1).unwrap_or_default();
+                let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+                assert!(is_commit && action.contains(" # v"), "{action}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 4, "{seen}");
     }
 }

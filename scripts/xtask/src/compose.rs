@@ -6,7 +6,7 @@
 mod dockerfile;
 mod engine;
 mod scenario;
-mod standin;
+pub(crate) mod standin;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -21,8 +21,35 @@ const SOURCES: [&str; 4] = ["go.mod", "go.sum", "etcd/main.go", "apiserver/main.
 const HOW: &str = "the Kubernetes tests run kube-apiserver and etcd: install Go 1.26 or later (https://go.dev/dl) \
                    to have them built, or set KUBEBUILDER_ASSETS to a folder that holds both";
 
+/// Where Go builds, with its cache: gone with this. What is built after another in one of them shares the cache.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Below .tools, so that a program can be moved out of it.
+    pub(crate) fn new() -> Result<Self> {
+        fs::create_dir_all(".tools")?;
+        let name = format!("go-build-{}", std::process::id());
+        Ok(Self(fs::canonicalize(".tools")?.join(name)))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// The folder of both programs.
 pub(crate) fn setup() -> Result<PathBuf> {
+    setup_in(&Scratch::new()?)
+}
+
+/// The same, built there if they are not there yet.
+pub(crate) fn setup_in(scratch: &Scratch) -> Result<PathBuf> {
     if let Some(folder) = env::var_os(ASSETS).map(PathBuf::from) {
         ensure!(
             complete(&folder),
@@ -35,7 +62,7 @@ pub(crate) fn setup() -> Result<PathBuf> {
     let stamp = tools.join("sealgate-stamp");
     let wanted = sources(Path::new(MODULE))?;
     if !complete(tools) || fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
-        build(tools)?;
+        build(tools, scratch.path())?;
         fs::write(stamp, wanted)?;
     }
     Ok(fs::canonicalize(tools)?)
@@ -58,23 +85,20 @@ fn sources(module: &Path) -> Result<String> {
     clippy::print_stderr,
     reason = "Go is silent for minutes: say what is going on"
 )]
-fn build(tools: &Path) -> Result<()> {
+fn build(tools: &Path, scratch: &Path) -> Result<()> {
     ensure!(Command::new("go").arg("version").output().is_ok(), HOW);
     eprintln!("building kube-apiserver and etcd into {TOOLS}, once: some minutes");
     fs::create_dir_all(tools)?;
-    let scratch = fs::canonicalize(tools)?.join(format!("build-{}", std::process::id()));
     let flags = linker_flags(&fs::read_to_string(Path::new(MODULE).join("go.mod"))?)?;
-    let built = PROGRAMS.iter().try_for_each(|(name, package)| {
-        run(&mut go_build(MODULE, &scratch, name, package, &flags))
+    PROGRAMS.iter().try_for_each(|(name, package)| {
+        run(&mut go_build(MODULE, scratch, name, package, &flags))
             .with_context(|| format!("{name} cannot be built"))?;
         Ok(fs::rename(scratch.join(name), tools.join(name))?)
-    });
-    let _ = fs::remove_dir_all(&scratch);
-    built
+    })
 }
 
 /// Without symbols, and with the version that the API server says it is: only its own scripts would set that.
-fn linker_flags(module: &str) -> Result<String> {
+pub(crate) fn linker_flags(module: &str) -> Result<String> {
     let lines = module.lines().map(str::trim);
     let version = lines
         .filter_map(|line| line.strip_prefix("k8s.io/kubernetes v"))

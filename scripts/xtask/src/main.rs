@@ -3,6 +3,7 @@
 mod binary;
 mod chart;
 mod circles;
+mod cluster;
 mod compose;
 mod crds;
 mod deny;
@@ -81,6 +82,8 @@ enum Task {
         /// With objects of the real API server instead of files
         #[arg(long)]
         kubernetes: bool,
+        #[command(flatten)]
+        cluster: cluster::Args,
     },
     /// Measure, side by side with others or with a floor
     Bench {
@@ -125,7 +128,8 @@ fn main() -> Result<()> {
         Task::Validators => validators::write(),
         Task::Build { debug } => build(debug).map(drop),
         Task::Test { rest } => test(&rest),
-        Task::Demo { kubernetes } => demo(kubernetes),
+        Task::Demo { cluster, .. } if cluster.cluster => cluster::main(&cluster),
+        Task::Demo { kubernetes, .. } => demo(kubernetes),
         Task::Bench { name, quick, rest } => bench(&name, quick, &rest),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Image(args) => image::main(&args),

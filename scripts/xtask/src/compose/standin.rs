@@ -18,7 +18,7 @@ const HTTPBIN_MODULE: &str = "github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin@
 const SHELL: [&str; 7] = ["openssl", "mkdir", "chmod", "chown", "mv", "cat", "sed"];
 
 /// Gets what has to be fetched: nginx from Debian, httpbin from its Go module, Envoy as all tests do.
-pub(super) fn fetch() -> Result<()> {
+pub(crate) fn fetch() -> Result<()> {
     envoy()?;
     fs::create_dir_all(TOOLS)?;
     let tools = fs::canonicalize(TOOLS)?;
@@ -54,21 +54,22 @@ fn httpbin() -> PathBuf {
 
 /// The images, by the names that `compose.yaml` has for them.
 pub(super) fn images() -> Result<Vec<(String, Vec<u8>)>> {
-    let envoy_name = format!("envoyproxy/envoy:v{}", version::envoy());
-    let images = [
-        (NGINX.to_owned(), nginx_files()?, "nginx"),
-        (
-            HTTPBIN.to_owned(),
-            programs(&[(httpbin(), "usr/bin/go-httpbin")])?,
-            "go-httpbin",
-        ),
-        (envoy_name, envoy_files()?, "envoy"),
-    ];
-    let packed = images.into_iter().map(|(name, files, command)| {
+    let packed = contents()?.into_iter().map(|(name, files, command)| {
         let archive = image::plain(&name, &files, command)?.archive;
         Ok((name, archive))
     });
     packed.collect()
+}
+
+/// What the images hold, and which program they run.
+pub(crate) fn contents() -> Result<[(String, Tree, &'static str); 3]> {
+    let envoy_name = format!("envoyproxy/envoy:v{}", version::envoy());
+    let httpbin = programs(&[(httpbin(), "usr/bin/go-httpbin")])?;
+    Ok([
+        (NGINX.to_owned(), nginx_files()?, "nginx"),
+        (HTTPBIN.to_owned(), httpbin, "go-httpbin"),
+        (envoy_name, envoy_files()?, "envoy"),
+    ])
 }
 
 fn nginx_files() -> Result<Tree> {
@@ -86,8 +87,11 @@ fn nginx_files() -> Result<Tree> {
 fn envoy_files() -> Result<Tree> {
     let wanted = [
         (envoy()?, "usr/bin/envoy"),
-        (PathBuf::from("/usr/bin/bash"), "usr/bin/bash"),
+        // Where scripts and probes have it, by the link from /bin to /usr/bin that images of Debian hold.
+        (PathBuf::from("/usr/bin/bash"), "bin/bash"),
         (PathBuf::from("/usr/bin/grep"), "usr/bin/grep"),
+        (PathBuf::from("/usr/bin/cat"), "usr/bin/cat"),
+        (PathBuf::from("/usr/bin/sleep"), "usr/bin/sleep"),
     ];
     programs(&wanted)
 }

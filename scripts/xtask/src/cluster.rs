@@ -1,0 +1,96 @@
+//! `cargo xtask demo --cluster`: the walkthrough on a Kubernetes of one node, installed by the chart, under load.
+//!
+//! The cluster lives in namespaces of its own (network, mounts, processes) and in a folder of its own: nothing of it is
+//! seen outside, and it ends with the process that began it, pods included. The programs are built from their Go modules
+//! (`programs.rs`), the images are packed from files (`images.rs`), as no registry is asked for either.
+
+mod addresses;
+mod certificates;
+mod cgroups;
+mod images;
+mod kubectl;
+mod load;
+mod node;
+mod programs;
+mod settings;
+mod steps;
+mod walk;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::image::elf::Arch;
+use crate::{binary, run};
+use programs::Programs;
+use steps::Steps;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// On a Kubernetes of one node with real pods, installed by the chart (Linux, as root)
+    #[arg(long, conflicts_with = "kubernetes")]
+    pub(crate) cluster: bool,
+    /// With --cluster: this build of the agent, instead of one that is made for the image; the filter lies beside it
+    #[arg(long, requires = "cluster")]
+    binary: Option<PathBuf>,
+    /// The folder of the cluster: this process is in namespaces of its own
+    #[arg(long, hide = true, requires = "binary")]
+    inside: Option<PathBuf>,
+}
+
+pub(crate) fn main(args: &Args) -> Result<()> {
+    if let (Some(folder), Some(binary)) = (&args.inside, &args.binary) {
+        return walk::play(folder, binary);
+    }
+    programs::setup_system()?;
+    let mut steps = Steps::first();
+    steps.begin("what is needed: Kubernetes, Helm, Envoy, nginx, httpbin, the agent");
+    Programs::get()?;
+    images::fetch()?;
+    let agent = match &args.binary {
+        Some(path) => path.clone(),
+        None => binary::build(Arch::own())?,
+    };
+    steps.done("all of it is there");
+    enter(&agent)
+}
+
+/// Runs this program anew in namespaces of its own. Whoever ends `unshare` ends all that runs in there.
+fn enter(agent: &Path) -> Result<()> {
+    let folder = env::temp_dir().join(format!("sealgate-cluster-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child=KILL",
+            "--mount-proc",
+        ])
+        // The first process of the namespace is who buries the dead: the shell does, while it waits.
+        .args(["bash", "-c", r#""$0" "$@"; exit $?"#])
+        .arg(env::current_exe()?)
+        .args(["demo", "--cluster", "--inside"])
+        .arg(&folder)
+        .arg("--binary")
+        .arg(agent);
+    let done = run(&mut command).context("the walkthrough on the cluster");
+    if done.is_err() {
+        node::show_ends(&folder);
+    }
+    cgroups::remove(&folder);
+    // Its mounts were in the namespace.
+    let removed = std::fs::remove_dir_all(&folder);
+    done?;
+    removed.with_context(|| folder.display().to_string())?;
+    ensure!(
+        !cgroups::are_left(&folder),
+        "control groups of the cluster are left"
+    );
+    steps::all_held();
+    Ok(())
+}

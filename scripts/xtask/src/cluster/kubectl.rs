@@ -1,0 +1,83 @@
+//! Asking the cluster, as a person does.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::programs::Programs;
+
+/// A machine that is busy with other things takes its time.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// kubectl and Helm, with the right to everything.
+pub(super) struct Kubectl<'a> {
+    programs: &'a Programs,
+    access: PathBuf,
+    /// Where Helm and kubectl keep what they remember: a person has folders of their own.
+    home: PathBuf,
+}
+
+impl<'a> Kubectl<'a> {
+    pub(super) fn new(programs: &'a Programs, folder: &Path) -> Self {
+        Self {
+            programs,
+            access: folder.join("admin.kubeconfig"),
+            home: folder.join("home"),
+        }
+    }
+
+    pub(super) fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = self.programs.command(program);
+        command
+            .args(arguments)
+            .env("KUBECONFIG", &self.access)
+            .env("HOME", &self.home)
+            .env_remove("HELM_NAMESPACE");
+        command
+    }
+
+    /// What kubectl says.
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<String> {
+        output(&mut self.command("kubectl", arguments))
+    }
+
+    /// A line of a terminal, without what is in quotes.
+    pub(super) fn line(&self, text: &str) -> Result<String> {
+        self.ask(&text.split_whitespace().collect::<Vec<_>>())
+    }
+
+    pub(super) fn helm(&self, text: &str) -> Result<String> {
+        output(&mut self.command("helm", &text.split_whitespace().collect::<Vec<_>>()))
+    }
+}
+
+pub(super) fn output(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let (said, error) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}: {said}{error}",
+        output.status
+    );
+    Ok(said.trim().to_owned())
+}
+
+/// Tries until it is so; the last reason is the one that is given.
+pub(super) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            Ok(seen) => return Ok(seen),
+            Err(error) if begun.elapsed() > LIMIT => {
+                return Err(error.context(format!("{what}: not within {LIMIT:?}")));
+            }
+            Err(_) => sleep(Duration::from_millis(200)),
+        }
+    }
+}

@@ -28,7 +28,7 @@ use programs::Programs;
 use steps::Steps;
 
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ClusterArgs {
     /// On a Kubernetes of one node with real pods, installed by the chart (Linux, as root)
     #[arg(long, conflicts_with = "kubernetes")]
     pub(crate) cluster: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     inside: Option<PathBuf>,
 }
 
-pub(crate) fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &ClusterArgs) -> Result<()> {
     if let (Some(folder), Some(binary)) = (&args.inside, &args.binary) {
         return walk::play(folder, binary);
     }

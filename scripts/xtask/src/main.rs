@@ -83,7 +83,7 @@ enum Task {
         #[arg(long)]
         kubernetes: bool,
         #[command(flatten)]
-        cluster: cluster::Args,
+        cluster: cluster::ClusterArgs,
     },
     /// Measure, side by side with others or with a floor
     Bench {

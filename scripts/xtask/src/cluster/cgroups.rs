@@ -15,6 +15,9 @@ pub(super) fn name(folder: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
+/// Beside version 1, version 2 has no controllers.
+const WITHOUT_CONTROLLERS: &str = "unified";
+
 /// Of version 1 there is a hierarchy for each controller, of version 2 a single one.
 fn hierarchies() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
@@ -22,13 +25,15 @@ fn hierarchies() -> Vec<PathBuf> {
         return vec![root.to_owned()];
     }
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
-    // Beside version 1, version 2 has no controllers.
-    folders.filter(|path| !path.ends_with("unified")).collect()
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.is_dir()).collect()
 }
 
 pub(super) fn make(folder: &Path) -> Result<()> {
     for hierarchy in hierarchies() {
+        if hierarchy.ends_with(WITHOUT_CONTROLLERS) {
+            continue;
+        }
         let own = hierarchy.join(name(folder));
         fs::create_dir_all(&own).with_context(|| own.display().to_string())?;
         // Of version 1: a group begins without CPUs and memory.

@@ -100,6 +100,8 @@ pub struct Resource {
     version: Version,
     encoded_len: usize,
     body: Arc<dyn Body>,
+    /// When it was published; until then, when it was made.
+    since: Instant,
 }
 
 impl Resource {
@@ -124,6 +126,7 @@ impl Resource {
             version: version.into(),
             encoded_len,
             body,
+            since: Instant::now(),
         }
     }
 
@@ -131,6 +134,12 @@ impl Resource {
     #[must_use]
     pub fn version(&self) -> &Version {
         &self.version
+    }
+
+    /// When it was published in this version.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.since
     }
 
     /// How long the encoded message is.
@@ -310,6 +319,7 @@ impl Publisher {
             snapshot: &mut snapshot,
             retired: &mut self.retired,
             gone: &mut self.gone,
+            now,
             until: now + self.grace,
             moved: false,
         };
@@ -353,6 +363,7 @@ pub struct Draft<'p> {
     snapshot: &'p mut Snapshot,
     retired: &'p mut Deadlines<ResourceKey, Instant>,
     gone: &'p mut Vec<ResourceKey>,
+    now: Instant,
     until: Instant,
     moved: bool,
 }
@@ -371,7 +382,7 @@ impl Draft<'_> {
     }
 
     /// The same, with a resource that was made already.
-    pub fn put(&mut self, kind: TypeUrl, name: &str, resource: Resource) {
+    pub fn put(&mut self, kind: TypeUrl, name: &str, mut resource: Resource) {
         let name: Arc<str> = name.into();
         self.retired.remove(&(kind, Arc::clone(&name)));
         let known = self.snapshot.get(kind, &name);
@@ -379,6 +390,7 @@ impl Draft<'_> {
             return;
         }
         self.moved = true;
+        resource.since = self.now;
         self.snapshot.types[kind as usize].insert(name, Arc::new(resource));
     }
 

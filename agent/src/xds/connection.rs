@@ -61,6 +61,11 @@ impl<M: Machine> StreamState<M> {
         (acknowledgement, responses)
     }
 
+    /// What the proxy is told of.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// Whether nothing of this kind was asked for yet.
     pub(crate) fn is_first(&self, kind: TypeUrl) -> bool {
         !self.machines.contains_key(&kind) && !self.deferred.iter().any(|(own, _)| *own == kind)

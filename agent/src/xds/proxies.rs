@@ -1,14 +1,18 @@
 //! What proxies acknowledged. Only `admin` reads it: nothing flows back into what is served.
 
+mod counts;
 pub mod on_demand;
 mod refusals;
+mod rotations;
 mod wants;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+pub use self::counts::AckCounts;
 pub use self::refusals::{ByNode, Refusals, RefusedVersion};
+pub use self::rotations::{RotationTimes, TimeBuckets};
 
 use self::on_demand::OnDemandCounts;
 use self::wants::{SecretWants, StreamWants};
@@ -28,6 +32,7 @@ pub struct Proxies {
     nodes: Arc<Mutex<BTreeMap<String, Proxy>>>,
     on_demand: Arc<OnDemandCounts>,
     refusals: Refusals,
+    rotations: Arc<RotationTimes>,
 }
 
 /// One proxy, by its node id.
@@ -45,6 +50,8 @@ pub struct Proxy {
     pub on_demand: BTreeMap<Arc<str>, Held>,
     /// What it refused last, by type, until it takes something of that type again.
     pub refused: BTreeMap<TypeUrl, String>,
+    /// How often it confirmed and refused what it was sent, by type; for as long as it is remembered.
+    pub counts: BTreeMap<TypeUrl, AckCounts>,
     /// When its last stream ended.
     gone: Option<Instant>,
 }
@@ -62,6 +69,18 @@ pub struct Held {
     pub asked: bool,
     /// Why it refused a later one.
     pub refused: Option<String>,
+}
+
+impl Held {
+    /// How long the proxy waited for the version that it holds, which was published then. Who came later, asked later, or asked
+    /// because it needed it, has not waited.
+    #[must_use]
+    pub fn waited(&self, published: Instant) -> Option<Duration> {
+        let has_waited = !self.asked && self.asked_since <= published;
+        has_waited
+            .then(|| self.since.checked_duration_since(published))
+            .flatten()
+    }
 }
 
 impl Proxies {
@@ -127,6 +146,12 @@ impl Proxies {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// How long proxies waited for the credentials that were published.
+    #[must_use]
+    pub fn rotations(&self) -> &RotationTimes {
+        &self.rotations
     }
 
     /// The names that handshakes asked for.
@@ -203,7 +228,8 @@ impl ProxyStream {
         said
     }
 
-    pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement) {
+    /// Takes what a proxy said of resources of this snapshot, or of one before it.
+    pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement, snapshot: &Snapshot) {
         let acknowledgement = &self.canonical(kind, acknowledgement);
         let refused = acknowledgement.refused.as_deref().map(shortened);
         match &refused {
@@ -228,6 +254,7 @@ impl ProxyStream {
             Some(reason) => drop(proxy.refused.insert(kind, reason.clone())),
             None => drop(proxy.refused.remove(&kind)),
         }
+        proxy.counts.entry(kind).or_default().add(refused.is_some());
         self.proxies.refusals.take(&self.node, kind, acknowledgement);
         let held = proxy.held.entry(kind).or_default();
         for (name, version) in &acknowledgement.resources {
@@ -245,6 +272,9 @@ impl ProxyStream {
                         .get(name)
                         .is_none_or(|old| old.version != *version || old.refused.is_some())
                     {
+                        if kind == TypeUrl::Secret {
+                            self.proxies.rotations.note(name, &entry, snapshot);
+                        }
                         held.insert(Arc::clone(name), entry);
                     }
                 }

@@ -263,7 +263,7 @@ impl Discovery {
                     stream.want(&delta);
                     share.change(credentials(delta));
                     if let Some(acknowledgement) = acknowledgement {
-                        stream.acknowledge(kind, &acknowledgement);
+                        stream.acknowledge(kind, &acknowledgement, connection.snapshot());
                     }
                     responses
                 }

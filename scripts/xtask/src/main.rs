@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
+mod alerts;
 mod chart;
 mod circles;
 mod crds;
@@ -9,6 +10,7 @@ mod helm;
 mod kube;
 mod module;
 mod modules;
+mod promtool;
 mod rules;
 mod tokens;
 mod type_names;
@@ -55,6 +57,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Try the alert rules of the chart with promtool, which is built under .tools/promtool once
+    Alerts,
     /// Write the tables of agent/docs/findings.md from the codes of findings
     Findings,
     /// Write agent/src/valid/generated.rs from the annotations of Envoy's protos
@@ -104,6 +108,7 @@ fn main() -> Result<()> {
         Task::Crds => crds::write(),
         Task::SetupHelm => helm::setup().map(drop),
         Task::Chart { check } => chart::main(check),
+        Task::Alerts => alerts::main(),
         Task::Findings => findings::write(),
         Task::Validators => validators::write(),
         Task::Build { debug } => build(debug).map(drop),

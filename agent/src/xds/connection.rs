@@ -62,7 +62,7 @@ impl<M: Machine> StreamState<M> {
     }
 
     /// What the proxy is told of.
-    pub(crate) fn snapshot(&self) -> &Snapshot {
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 

@@ -11,7 +11,7 @@ use super::{CredentialLabels, Flags, Float, amount};
 use crate::admin::status::{CredentialStatus, HeldState};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
+struct CredentialStateLabels {
     name: String,
     state: String,
     reason: String,
@@ -31,9 +31,9 @@ pub(super) fn register(registry: &mut Registry, credentials: &[CredentialStatus]
 }
 
 fn states(registry: &mut Registry, credentials: &[CredentialStatus]) {
-    let states = Flags::<StateLabels>::default();
+    let states = Flags::<CredentialStateLabels>::default();
     for credential in credentials {
-        let labels = StateLabels {
+        let labels = CredentialStateLabels {
             name: credential.name.clone(),
             state: credential.state.clone(),
             reason: credential.reason.clone().unwrap_or_default(),

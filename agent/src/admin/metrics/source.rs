@@ -10,7 +10,7 @@ use super::Flags;
 use crate::admin::status::{Status, WatchStatus};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
+struct WatchCountLabels {
     state: String,
 }
 
@@ -50,12 +50,12 @@ pub(super) fn register(registry: &mut Registry, status: &Status) {
 }
 
 fn watches(registry: &mut Registry, all: &[WatchStatus]) {
-    let by_state = Family::<StateLabels, Gauge>::default();
+    let by_state = Family::<WatchCountLabels, Gauge>::default();
     let states = Flags::<WatchStateLabels>::default();
     let failures = Family::<WatchLabels, Counter>::default();
     for own in all {
         let (watch, state) = (own.name.clone(), own.state.clone());
-        let labels = StateLabels { state: state.clone() };
+        let labels = WatchCountLabels { state: state.clone() };
         by_state.get_or_create(&labels).inc();
         let labels = WatchStateLabels {
             watch: watch.clone(),

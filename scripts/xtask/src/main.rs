@@ -86,11 +86,11 @@ enum Task {
     /// Feed what reads anything with bytes that nobody meant
     Fuzz(fuzz::Args),
     /// Pack the agent's image and the filter's artifact, without an engine (target/images)
-    Image(image::Args),
+    Image(image::ImageArgs),
     /// Try envoy/compose in containers
-    ComposeTest(compose::Args),
+    ComposeTest(compose::ComposeArgs),
     /// Make and check what a release consists of (target/dist)
-    Release(release::Args),
+    Release(release::ReleaseArgs),
     /// Check licences, sources and advisories of what the tree is made of (deny.toml)
     Deny {
         /// Fail where the advisories cannot be fetched, instead of saying so

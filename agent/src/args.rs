@@ -7,12 +7,22 @@ use clap::builder::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+/// `sealgate --version`: what it is, what it was built of, and the Envoy that its tests run.
+pub const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("SEALGATE_COMMIT"),
+    ", tested with Envoy ",
+    env!("SEALGATE_ENVOY"),
+    ")"
+);
+
 /// Certificates, hosts and routes for Envoy, changed while it serves.
 ///
 /// Sealgate reads Kubernetes Secrets, Gateways and VirtualServices (from the API or from a directory), checks
 /// them, and feeds them to the Envoys on this machine over one Unix domain socket.
 #[derive(Debug, Parser)]
-#[command(name = "sealgate", version, max_term_width = 110)]
+#[command(name = "sealgate", version = VERSION, max_term_width = 110)]
 #[command(
     after_help = "Exit status: 0 good; 1 the answer is no (an error finding, nothing matched); 2 wrong usage or \
     unreadable input.\nData goes to standard output, messages to standard error."

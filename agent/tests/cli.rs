@@ -70,6 +70,19 @@ fn usage_errors_are_2_and_help_is_0() {
 }
 
 #[test]
+fn the_version_names_the_envoy_that_is_tested() {
+    let output = sealgate(&["--version"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let envoy = include_str!("../../envoy/version").trim_end();
+    let wanted = format!("sealgate {} (commit ", env!("CARGO_PKG_VERSION"));
+    assert!(said.starts_with(&wanted), "{said}");
+    assert!(
+        said.ends_with(&format!(", tested with Envoy {envoy})\n")),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_batch_is_answered_line_by_line() {
     let folder = site();
     let mut child = Command::new(env!("CARGO_BIN_EXE_sealgate"))

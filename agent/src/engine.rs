@@ -16,7 +16,7 @@ use sealgate_model::resolve::rank::Rank;
 use sealgate_model::resolve::{Changes, Claim, Claims, Resolver, ServedCertificate, Speaker, Tenure, World};
 use sealgate_model::store::{Judged, Store};
 use sealgate_model::tenancy::Tenants;
-use sealgate_model::{Kind, Object, ObjectRef};
+use sealgate_model::{Code, Kind, Object, ObjectRef};
 use sealgate_model::{SourceEvent, SourceObject};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::blame;
 use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, HeldCredential, Records};
+use crate::doubts::Doubts;
 use crate::kept::credentials::RememberedCredential;
 use crate::news::{self, Patience};
 use crate::snapshot::{Publisher, ResourceKey, Snapshot, TypeUrl};
@@ -64,15 +65,17 @@ pub struct Engine {
     /// Objects that are held back.
     guilty: BTreeSet<ObjectRef>,
     ask: AskProxies,
-    /// Claims that stand otherwise since the last time.
     /// What is kept of an agent before this one, until something is applied.
     remembered: (Judged, BTreeSet<CredentialName>),
     /// Credentials that changed since somebody asked.
     held: BTreeMap<CredentialName, Option<HeldCredential>>,
+    /// Claims that stand otherwise since the last time.
     claims: BTreeMap<Claim, Option<Tenure>>,
     /// What servers were told of the certificates that there are.
     certificates: BTreeMap<CredentialName, ServedCertificate>,
     patience: Patience,
+    /// Objects that nobody can judge.
+    doubts: Doubts,
     synced: bool,
 }
 
@@ -178,6 +181,7 @@ impl Engine {
             held: BTreeMap::new(),
             certificates: BTreeMap::new(),
             patience: Patience::default(),
+            doubts: Doubts::default(),
             synced: false,
         };
         (engine, snapshots)
@@ -222,6 +226,7 @@ impl Engine {
         changes.extend(self.swap(late));
         self.forget(&mut touched, &mut changes);
         self.say_of(&touched);
+        self.look_at_doubts();
         self.publish(&touched, changes, now);
         self.make_room(now);
         let withheld: Vec<_> = self.withheld.iter().map(|(key, _)| key.clone()).collect();
@@ -341,16 +346,34 @@ impl Engine {
     fn set(&mut self, entry: SourceObject, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
         let Some(Object::Secret(secret)) = &entry.object else {
             if !self.trials.holds_back(&entry.object_ref, entry.object.as_ref()) {
-                self.store.set(entry, step);
+                self.judge(entry, step);
             }
             return;
         };
+        self.doubts.judge(&entry.object_ref);
         let mut findings = entry.findings;
         findings.extend(self.credentials.set(secret, (self.clock.0)(), touched));
         step.say(entry.object_ref, findings);
     }
 
+    fn judge(&mut self, entry: SourceObject, step: &mut Judged) {
+        let (name, object) = (entry.object_ref.clone(), entry.object.clone());
+        self.store.set(entry, step);
+        let said = step.said.get(&name).map_or(&[][..], Vec::as_slice);
+        self.doubts
+            .take(&name, object.as_ref(), said, &self.settings.gateway.resolved());
+    }
+
+    /// What proxies that have it from an agent before this one are to keep.
+    fn look_at_doubts(&mut self) {
+        if self.synced {
+            self.doubts.close(&self.credentials, &self.resolver);
+        }
+        self.doubts.look(&self.credentials, &self.resolver);
+    }
+
     fn delete(&mut self, name: &ObjectRef, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+        self.doubts.judge(name);
         if name.kind == Kind::Secret {
             self.credentials.delete(name, touched);
             step.delete(name);
@@ -424,9 +447,14 @@ impl Engine {
 
     fn publish(&mut self, credentials: &BTreeSet<CredentialName>, mut changes: Changes, now: Instant) {
         self.claims.append(&mut changes.claims);
+        self.look_at_stand_ins(&changes.clusters);
+        let unjudged = self.doubts.show();
         let mut moved = Vec::new();
         let withheld = &mut self.withheld;
         self.publisher.update(now, |draft| {
+            if let Some(unjudged) = unjudged {
+                draft.set_unjudged(unjudged);
+            }
             for name in credentials {
                 if translate::publish_credential(draft, withheld, name, self.credentials.good(name)) {
                     moved.push(name);
@@ -454,6 +482,24 @@ impl Engine {
         }
     }
 
+    /// Destinations of which nothing is known, while their objects may be there and bad.
+    fn look_at_stand_ins(&mut self, changed: &BTreeSet<Arc<str>>) {
+        let known = self.doubts.stand_ins();
+        if known.is_empty() && !self.doubts.has_services() {
+            return;
+        }
+        for cluster in changed.iter().chain(&known) {
+            let said = self.ledger.get(&Speaker::Cluster(Arc::clone(cluster)));
+            let is_unknown = said.iter().any(|finding| {
+                matches!(
+                    finding.code,
+                    Code::UnknownDestination | Code::UnknownPort | Code::UnknownSubset
+                )
+            });
+            self.doubts.stand_in(cluster, is_unknown);
+        }
+    }
+
     /// Clusters that were taken off leave room for those that wait for it.
     fn make_room(&mut self, now: Instant) {
         let gone = self.publisher.take_gone();
@@ -472,6 +518,8 @@ impl Engine {
     /// These objects were served when the agent before this one ended, though their sources had other versions. To be told
     /// before anything is applied, and looked at with that: what is claimed is given up where nobody asks for it.
     pub fn remember_objects(&mut self, kept: Vec<SourceObject>) {
+        let names = kept.iter().map(|own| own.object_ref.clone());
+        names.for_each(|name| self.doubts.know(name));
         self.store.remember(kept, &mut self.remembered.0);
     }
 

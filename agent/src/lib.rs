@@ -11,6 +11,7 @@ pub mod credential;
 pub mod credentials;
 mod deadlines;
 pub mod demand;
+mod doubts;
 pub mod engine;
 pub mod envoy_limits;
 pub mod kept;

@@ -3,6 +3,7 @@
 //! found without looking at what they share.
 
 mod names;
+mod unjudged;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 pub use self::names::{CHAIN_HEADER, NO_SNI, OnDemandNames};
+pub use self::unjudged::{MayBeOf, Unjudged};
 
 use crate::deadlines::Deadlines;
 
@@ -204,6 +206,7 @@ pub struct Snapshot {
     generation: u64,
     types: [Resources; TypeUrl::ALL.len()],
     names: OnDemandNames,
+    unjudged: Unjudged,
 }
 
 impl Snapshot {
@@ -249,6 +252,18 @@ impl Snapshot {
     #[must_use]
     pub fn on_demand(&self) -> &OnDemandNames {
         &self.names
+    }
+
+    /// Whether a proxy that has a resource of this name from an agent before this one is to keep it as it is.
+    #[must_use]
+    pub fn is_unjudged(&self, kind: TypeUrl, name: &str) -> bool {
+        self.unjudged.has(kind, name, self.get(kind, name).is_some())
+    }
+
+    /// What may be of objects that could not be read.
+    #[must_use]
+    pub fn unjudged(&self) -> &Unjudged {
+        &self.unjudged
     }
 
     fn of(&self, kind: TypeUrl) -> &Resources {
@@ -399,6 +414,12 @@ impl Draft<'_> {
     /// From now on a name that a filter chain asks for has this Secret, or none.
     pub fn set_name(&mut self, chain: &Arc<str>, pattern: &Arc<str>, secret: Option<Arc<str>>) {
         self.moved |= self.snapshot.names.set(chain, pattern, secret);
+    }
+
+    /// From now on this may be of objects that could not be read.
+    pub fn set_unjudged(&mut self, unjudged: Unjudged) {
+        self.moved |= !self.snapshot.unjudged.is(&unjudged);
+        self.snapshot.unjudged = unjudged;
     }
 
     /// Makes these the only resources of a kind.

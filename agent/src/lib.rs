@@ -17,6 +17,7 @@ pub mod envoy_limits;
 pub mod kept;
 mod news;
 mod one_line;
+mod rebind;
 pub mod report;
 pub mod shared;
 pub mod snapshot;

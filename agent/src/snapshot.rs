@@ -82,6 +82,9 @@ impl TypeUrl {
     }
 }
 
+/// Between a version and how many times it was sent again.
+const RENEWED: char = '+';
+
 /// A hash of the content.
 pub type Version = Arc<str>;
 
@@ -133,6 +136,22 @@ impl Resource {
     #[must_use]
     pub fn version(&self) -> &Version {
         &self.version
+    }
+
+    /// The same content under another version, so that it is sent again.
+    fn renewed(&self, count: u64) -> Self {
+        let content = self.content();
+        Self::of(
+            format!("{content}{RENEWED}{count}"),
+            self.encoded_len,
+            Arc::clone(&self.body),
+        )
+    }
+
+    /// The version without how many times it was sent again.
+    fn content(&self) -> &str {
+        let renewed = self.version.split_once(RENEWED);
+        renewed.map_or(&*self.version, |(content, _)| content)
     }
 
     /// How long the encoded message is.
@@ -390,11 +409,21 @@ impl Draft<'_> {
         let name: Arc<str> = name.into();
         self.retired.remove(&(kind, Arc::clone(&name)));
         let known = self.snapshot.get(kind, &name);
-        if known.is_some_and(|old| old.version == resource.version) {
+        if known.is_some_and(|old| old.content() == resource.content()) {
             return;
         }
         self.moved = true;
         self.snapshot.types[kind as usize].insert(name, Arc::new(resource));
+    }
+
+    /// Has a resource sent again as it is, for that many times now.
+    pub fn renew(&mut self, kind: TypeUrl, name: &str, count: u64) {
+        let Some((name, resource)) = self.snapshot.of(kind).get_key_value(name) else {
+            return;
+        };
+        let (name, renewed) = (Arc::clone(name), resource.renewed(count));
+        self.moved |= renewed != **resource;
+        self.snapshot.types[kind as usize].insert(name, Arc::new(renewed));
     }
 
     /// Removes a resource, now or after the grace.

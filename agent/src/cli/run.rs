@@ -86,6 +86,7 @@ async fn serve(run: Run) -> Result<()> {
         engine.remember(state.claims.claims());
         engine.remember_objects(kept.objects);
         engine.remember_credentials(kept.credentials);
+        engine.remember_held_back(kept.held_back);
         state
     });
     let proxies = Proxies::default();

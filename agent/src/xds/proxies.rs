@@ -47,6 +47,8 @@ pub struct Proxy {
     pub refused: BTreeMap<TypeUrl, String>,
     /// How many resources it keeps of an agent before this one, because nobody can judge them.
     pub unjudged: BTreeMap<TypeUrl, usize>,
+    /// It had no listener when it came: nothing that it has is of an agent before this one.
+    began_empty: bool,
     /// When its last stream ended.
     gone: Option<Instant>,
 }
@@ -119,11 +121,13 @@ impl Proxies {
                 .map(|held| Arc::clone(&held.version))
         };
         if let Some((node, reason)) = self.refusals.of(&(*kind, Arc::clone(name)), version) {
-            let is_held = nodes.get(&node).and_then(held).is_some();
-            return if is_held {
+            let mut connected = nodes.values().filter(|proxy| proxy.streams > 0);
+            return if nodes.get(&node).and_then(held).is_some() {
                 Reception::Refused(reason)
-            } else {
+            } else if connected.all(|proxy| proxy.began_empty && held(proxy).is_none()) {
                 Reception::NeverTaken(reason)
+            } else {
+                Reception::Unfit(reason)
             };
         }
         // Who takes nothing else of the kind from here does not take this.
@@ -133,7 +137,7 @@ impl Proxies {
             return Reception::Nobody;
         }
         if connected.all(|proxy| held(proxy).as_ref() == version) {
-            Reception::Taken
+            version.map_or(Reception::Absent, |_| Reception::Taken)
         } else {
             Reception::Pending
         }
@@ -223,6 +227,9 @@ impl ProxyStream {
     /// one name the others may have it.
     pub(crate) fn starts_anew(&self, kind: TypeUrl) {
         let mut nodes = self.proxies.lock();
+        if let Some(proxy) = nodes.get_mut(&self.node) {
+            proxy.began_empty |= kind == TypeUrl::Listener;
+        }
         if let Some(proxy) = nodes.get_mut(&self.node).filter(|proxy| proxy.streams == 1) {
             let held = proxy.held.remove(&kind);
             if kind == TypeUrl::Secret {

@@ -8,6 +8,7 @@ use crate::claim_log::{ClaimLog, StateError};
 use crate::engine::Engine;
 use crate::kept::KeptObjects;
 use crate::kept::credentials::{KeptCredentials, RememberedCredential};
+use crate::kept::held_back::{KeptBlames, RememberedBlame};
 
 /// See the module.
 #[derive(Debug)]
@@ -15,12 +16,14 @@ pub(super) struct State {
     pub(super) claims: ClaimLog,
     objects: KeptObjects,
     credentials: KeptCredentials,
+    held_back: KeptBlames,
 }
 
 /// What an agent before this one kept.
 pub(super) struct KeptState {
     pub(super) objects: Vec<SourceObject>,
     pub(super) credentials: Vec<RememberedCredential>,
+    pub(super) held_back: Vec<RememberedBlame>,
 }
 
 impl State {
@@ -29,14 +32,17 @@ impl State {
         let claims = ClaimLog::open(folder)?;
         let (objects, kept_objects) = KeptObjects::open(folder)?;
         let (credentials, kept_credentials) = KeptCredentials::open(folder, keys)?;
+        let (held_back, kept_held_back) = KeptBlames::open(folder)?;
         let state = Self {
             claims,
             objects,
             credentials,
+            held_back,
         };
         let kept = KeptState {
             objects: kept_objects,
             credentials: kept_credentials,
+            held_back: kept_held_back,
         };
         Ok((state, kept))
     }
@@ -46,5 +52,6 @@ impl State {
         self.claims.note(engine.take_claims());
         self.objects.note(engine.take_kept());
         self.credentials.note(engine.take_held());
+        self.held_back.note(engine.take_held_back());
     }
 }

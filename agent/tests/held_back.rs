@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::kept::KeptObjects;
@@ -68,24 +69,24 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(state: &TempDir) -> Self {
+    fn start(state: &TempDir) -> Result<Self> {
         let settings = Settings {
             gateway: GatewaySettings::new("ns"),
             listen: "127.0.0.1".to_owned(),
             module: "/filter.wasm".into(),
         };
         let (mut engine, snapshots) = Engine::new(settings);
-        let (objects, kept) = KeptObjects::open(state.path()).unwrap();
-        let (blames, held_back) = KeptBlames::open(state.path()).unwrap();
+        let (objects, kept) = KeptObjects::open(state.path())?;
+        let (blames, held_back) = KeptBlames::open(state.path())?;
         engine.remember_objects(kept);
         engine.remember_held_back(held_back);
         engine.ask_proxies(asked);
-        Self {
+        Ok(Self {
             engine,
             snapshots,
             objects,
             blames,
-        }
+        })
     }
 
     /// The source lists all of it, and the proxies answer.
@@ -141,9 +142,9 @@ impl Agent {
 }
 
 #[test]
-fn what_was_refused_is_held_back_until_it_changes() {
-    let state = TempDir::new().unwrap();
-    let mut agent = Agent::start(&state);
+fn what_was_refused_is_held_back_until_it_changes() -> Result<()> {
+    let state = TempDir::new()?;
+    let mut agent = Agent::start(&state)?;
     agent.list("former.test");
     agent.answer();
     assert!(agent.serves("former.test") && agent.named().is_empty());
@@ -155,7 +156,7 @@ fn what_was_refused_is_held_back_until_it_changes() {
     agent.list(BAD);
     agent.is_held_back();
     for _ in 0..2 {
-        agent = Agent::start(&state);
+        agent = Agent::start(&state)?;
         agent.list(BAD);
         agent.is_held_back();
         agent.answer();
@@ -164,31 +165,33 @@ fn what_was_refused_is_held_back_until_it_changes() {
     agent.list("mended.test");
     agent.answer();
     assert!(agent.named().is_empty() && agent.serves("mended.test") && !agent.serves("former.test"));
-    let mut agent = Agent::start(&state);
+    let mut agent = Agent::start(&state)?;
     agent.list(BAD);
     assert!(agent.serves(BAD), "what was mended is forgotten");
     agent.answer();
     assert_eq!(agent.named(), ["held"]);
 
     // It changes while no agent runs.
-    let mut agent = Agent::start(&state);
+    let mut agent = Agent::start(&state)?;
     agent.list("mended.test");
     assert!(agent.named().is_empty() && agent.serves("mended.test"));
+    Ok(())
 }
 
 #[test]
-fn who_is_held_back_is_tried_again_after_a_while() {
-    let state = TempDir::new().unwrap();
-    let mut agent = Agent::start(&state);
+fn who_is_held_back_is_tried_again_after_a_while() -> Result<()> {
+    let state = TempDir::new()?;
+    let mut agent = Agent::start(&state)?;
     agent.list("former.test");
     agent.answer();
     agent.list(BAD);
     agent.answer();
-    let mut agent = Agent::start(&state);
+    let mut agent = Agent::start(&state)?;
     agent.list(BAD);
     // The proxy is another one, which takes it.
     agent.engine.ask_proxies(|_, _| Reception::Taken);
     let later = Instant::now() + Duration::from_secs(601);
     (0..10).for_each(|_| drop(agent.engine.go_on(later)));
     assert!(agent.named().is_empty() && agent.serves(BAD));
+    Ok(())
 }

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::blame;
 use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, HeldCredential, Records};
-use crate::doubts::Doubts;
+
 use crate::kept::credentials::RememberedCredential;
 use crate::kept::held_back::RememberedBlame;
 use crate::news::{self, Patience};
@@ -32,6 +32,7 @@ use crate::rebind::{self, Rebinds};
 use crate::snapshot::{Publisher, ResourceKey, Snapshot, TypeUrl};
 use crate::translate::{self, Settings, Withheld};
 use crate::trial::{self, Blame, NewestVersion, Reception, Swap, Trials};
+use crate::unread::UnreadObjects;
 use crate::valid::Broken;
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
@@ -78,7 +79,7 @@ pub struct Engine {
     certificates: BTreeMap<CredentialName, ServedCertificate>,
     patience: Patience,
     /// Objects that nobody can judge.
-    doubts: Doubts,
+    doubts: UnreadObjects,
     rebinds: Rebinds,
     /// Objects that an agent before this one held back, until their sources say what they have.
     recalled: BTreeMap<ObjectRef, RememberedBlame>,
@@ -196,7 +197,7 @@ impl Engine {
             held: BTreeMap::new(),
             certificates: BTreeMap::new(),
             patience: Patience::default(),
-            doubts: Doubts::default(),
+            doubts: UnreadObjects::default(),
             rebinds: Rebinds::default(),
             recalled: BTreeMap::new(),
             blamed: BTreeMap::new(),

@@ -20,18 +20,18 @@ type MaybePorts = Option<OrdSet<u16>>;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Doubts {
+pub(crate) struct UnreadObjects {
     /// Whether the first list is complete: no object comes to be one of these any more.
     is_closed: bool,
     /// Objects of which a version before is known.
     known: BTreeSet<ObjectRef>,
-    doubted: Doubted,
+    doubted: ShownUnread,
     is_moved: bool,
 }
 
 /// The objects, as they are shown.
 #[derive(Clone, Debug, Default)]
-struct Doubted {
+struct ShownUnread {
     objects: OrdMap<ObjectRef, MaybePorts>,
     /// Credentials without a good version, with the ports of the servers that name them.
     credentials: OrdMap<CredentialName, OrdSet<u16>>,
@@ -39,7 +39,7 @@ struct Doubted {
     stand_ins: OrdSet<Arc<str>>,
 }
 
-impl Doubts {
+impl UnreadObjects {
     /// A version before of this object is known.
     pub(crate) fn know(&mut self, name: ObjectRef) {
         self.known.insert(name);
@@ -140,7 +140,7 @@ impl Doubts {
     }
 }
 
-impl Doubted {
+impl ShownUnread {
     fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.credentials.is_empty()
     }
@@ -187,7 +187,7 @@ impl Doubted {
     }
 }
 
-impl MayBeOf for Doubted {
+impl MayBeOf for ShownUnread {
     fn may_be_of(&self, kind: TypeUrl, name: &str, is_served: bool) -> bool {
         match translate::made_of(kind, name) {
             Some(Made::Upstream(cluster)) if is_served => self.may_be_stand_in(cluster),

@@ -104,8 +104,8 @@ pub struct RunArgs {
         default_value_t = 200
     )]
     pub on_demand_from: usize,
-    /// Where the agent keeps, beyond its own life, who was first with a host or port, and what is served of objects that
-    /// are refused; off if empty
+    /// Where the agent keeps, beyond its own life, who was first with a host or port, and what is served in place of what
+    /// is refused or cannot be read; off if empty
     #[arg(
         long,
         env = "SEALGATE_STATE_DIR",
@@ -114,8 +114,8 @@ pub struct RunArgs {
         value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub state_dir: Option<PathBuf>,
-    /// Whether private keys are kept there too, so that a certificate whose Secret is bad or gone is still served when the
-    /// agent starts anew [default: true with a directory, false with Kubernetes]
+    /// Whether private keys are kept there too, so that a certificate whose Secret is bad, unreadable or gone is still
+    /// served when the agent starts anew [default: true with a directory, false with Kubernetes]
     #[arg(long, env = "SEALGATE_STATE_KEYS", value_name = "BOOL")]
     pub state_keys: Option<bool>,
     /// Another build of the filter, in place of the one that the agent carries
@@ -204,7 +204,8 @@ pub struct GatewayArgs {
     /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
     #[arg(long, env = "SEALGATE_STRICT_NAMES", value_parser = BoolishValueParser::new())]
     pub strict_names: bool,
-    /// Refuse expired certificates instead of serving them with a warning
+    /// Refuse certificates that have expired or are not valid yet, instead of serving them with a warning; one that is
+    /// served already stays
     #[arg(long, env = "SEALGATE_REFUSE_EXPIRED", value_parser = BoolishValueParser::new())]
     pub refuse_expired: bool,
 }

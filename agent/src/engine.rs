@@ -38,7 +38,7 @@ use crate::valid::Broken;
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A clock that is set anew is noticed after so long at the latest.
+/// A clock that is set anew, forwards or back, is noticed after so long at the latest.
 const GLANCE: Duration = Duration::from_secs(60);
 
 /// When a credential's served version was published.
@@ -71,8 +71,14 @@ pub struct Engine {
     ask: AskProxies,
     /// What is kept of an agent before this one, until something is applied.
     remembered: (Judged, BTreeSet<CredentialName>),
+    /// Bundles of which an agent before this one knew a version, until the first lists are complete.
+    unheard: BTreeSet<CredentialName>,
     /// Credentials that changed since somebody asked.
     held: BTreeMap<CredentialName, Option<HeldCredential>>,
+    /// Bundles whose own Secrets provide another version since somebody asked.
+    own_versions: BTreeMap<CredentialName, Option<String>>,
+    /// When dates were looked at last.
+    glanced: Instant,
     /// Claims that stand otherwise since the last time.
     claims: BTreeMap<Claim, Option<Tenure>>,
     /// What servers were told of the certificates that there are.
@@ -194,7 +200,10 @@ impl Engine {
             ask: AskProxies::default(),
             claims: BTreeMap::new(),
             remembered: Default::default(),
+            unheard: BTreeSet::new(),
             held: BTreeMap::new(),
+            own_versions: BTreeMap::new(),
+            glanced: Instant::now(),
             certificates: BTreeMap::new(),
             patience: Patience::default(),
             doubts: UnreadObjects::default(),
@@ -237,6 +246,7 @@ impl Engine {
             }
         }
         self.store.settle(&mut step);
+        self.credentials.settle(&mut touched);
         let gone = std::mem::take(&mut step.gone);
         self.patience
             .back(step.said.keys().filter(|name| !gone.contains(*name)));
@@ -248,6 +258,7 @@ impl Engine {
         let late = self.trials.note(&receptions, &moved, |name| newest(store, name));
         changes.extend(self.swap(late));
         self.forget(&mut touched, &mut changes);
+        self.forget_versions();
         self.say_of(&touched);
         self.look_at_doubts();
         self.publish(&touched, changes, now);
@@ -277,17 +288,38 @@ impl Engine {
         }
     }
 
+    /// Once all Secrets were heard of, what an agent before this one knew of others is of no use.
+    fn forget_versions(&mut self) {
+        if !self.synced {
+            return;
+        }
+        for name in std::mem::take(&mut self.unheard) {
+            let is_wanted = self.resolver.wanted().contains(&name);
+            self.credentials.forget_version(&name, is_wanted);
+            self.note_version(&name);
+        }
+    }
+
     /// Says what there is to say of credentials.
     fn say_of(&mut self, credentials: &BTreeSet<CredentialName>) {
         for name in credentials {
             let findings = self.credentials.findings(name);
             self.ledger.set(Speaker::Secret(name.clone()), findings);
             self.held.insert(name.clone(), self.credentials.held(name));
+            self.note_version(name);
+        }
+    }
+
+    fn note_version(&mut self, name: &CredentialName) {
+        if name.is_bundle() {
+            let version = self.credentials.own_version(name).cloned();
+            self.own_versions.insert(name.clone(), version);
         }
     }
 
     /// Judges credentials anew of which a date has passed.
     fn look_at_dates(&mut self, now: Instant) {
+        self.glanced = now;
         let mut touched = BTreeSet::new();
         self.credentials.look((self.clock.0)(), &mut touched);
         if !touched.is_empty() {
@@ -378,6 +410,12 @@ impl Engine {
     }
 
     fn set(&mut self, entry: SourceObject, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+        if entry.object_ref.kind == Kind::Secret && entry.object.is_none() {
+            self.credentials.set_unread(&entry.object_ref, touched);
+        }
+        if entry.is_unread() {
+            return self.store.hold(&entry.object_ref);
+        }
         let Some(Object::Secret(secret)) = &entry.object else {
             if !self.trials.holds_back(&entry.object_ref, entry.object.as_ref()) {
                 self.judge(entry, step);
@@ -575,11 +613,21 @@ impl Engine {
     /// anything is applied.
     pub fn remember_credentials(&mut self, kept: Vec<RememberedCredential>) {
         for (name, secret, of_base) in kept {
-            let time = (self.clock.0)();
             let touched = &mut self.remembered.1;
-            self.credentials
-                .remember(&name, (&secret, of_base), time, touched);
+            self.credentials.remember(&name, (&secret, of_base), touched);
         }
+    }
+
+    /// An agent before this one knew these versions of bundles' own Secrets: see [`Credentials::own_version`]. To be told before
+    /// anything is applied.
+    pub fn remember_versions(&mut self, versions: BTreeMap<CredentialName, String>) {
+        self.unheard.extend(versions.keys().cloned());
+        self.credentials.remember_versions(versions);
+    }
+
+    /// Of bundles that changed since the last time: the version that its own Secret provided last.
+    pub fn take_own_versions(&mut self) -> BTreeMap<CredentialName, Option<String>> {
+        std::mem::take(&mut self.own_versions)
     }
 
     /// Of credentials that changed since the last time: what is served of each, if its Secrets do not provide it any more.
@@ -708,6 +756,7 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Instant> {
         let now = Instant::now();
         let trials = self.trials.next_deadline(now);
+        let glance = self.credentials.has_dates().then(|| self.glanced + GLANCE);
         let dates = self.credentials.next_look().map(|at| {
             let left = Duration::try_from(at - (self.clock.0)());
             now + left.unwrap_or_default().min(GLANCE)
@@ -716,6 +765,7 @@ impl Engine {
             self.publisher.next_deadline(),
             trials,
             dates,
+            glance,
             self.patience.deadline(),
             self.rebinds.next_deadline(),
         ]

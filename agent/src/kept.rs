@@ -1,9 +1,11 @@
-//! What is served of objects whose present version is refused, kept in `--state-dir`: it is served on when the agent starts
-//! anew. A file is an object; what cannot be written is logged, and nothing waits for it.
+//! What is served of objects whose present version is refused or cannot be read, kept in `--state-dir`: it is served on when
+//! the agent starts anew. A file is an object; what cannot be written is logged, and nothing waits for it.
 
+pub mod bundles;
 pub mod credentials;
 mod folder;
 pub mod held_back;
+pub mod unread;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +41,7 @@ struct ObjectFile {
     annotations: BTreeMap<String, String>,
     #[serde(default)]
     created: Option<i64>,
+    /// Its `spec`, or all of it where the kind has more.
     spec: Value,
 }
 
@@ -68,12 +71,15 @@ impl KeptObjects {
 
 fn line(object: &Object) -> Option<ObjectFile> {
     let spec = match object {
+        // Credentials are kept by themselves: a Secret holds keys.
+        Object::Secret(_) => return None,
         Object::Gateway(_, spec) => serde_json::to_value(&**spec),
         Object::VirtualService(_, spec) => serde_json::to_value(&**spec),
         Object::DestinationRule(_, spec) => serde_json::to_value(&**spec),
         Object::ServiceEntry(_, spec) => serde_json::to_value(&**spec),
-        // The API server and our own reading leave nothing to refuse of these, and a Secret is none of them.
-        _ => return None,
+        Object::Service(_, whole) => serde_json::to_value(&**whole),
+        Object::EndpointSlice(_, whole) => serde_json::to_value(&**whole),
+        Object::Endpoints(_, whole) => serde_json::to_value(&**whole),
     };
     let meta = object.meta();
     Some(ObjectFile {
@@ -96,13 +102,7 @@ fn digest(object: &Object) -> Option<String> {
 fn read(path: &Path) -> Result<SourceObject, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let line: ObjectFile = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    let kinds = [
-        Kind::Gateway,
-        Kind::VirtualService,
-        Kind::DestinationRule,
-        Kind::ServiceEntry,
-    ];
-    let kind = kinds.into_iter().find(|kind| kind.as_str() == line.kind);
+    let kind = kind(&line.kind).filter(|kind| *kind != Kind::Secret);
     let kind = kind.ok_or_else(|| format!("unknown kind {:?}", line.kind))?;
     let meta = Meta {
         namespace: line.namespace.into(),
@@ -111,7 +111,17 @@ fn read(path: &Path) -> Result<SourceObject, String> {
         annotations: line.annotations,
         created: line.created,
     };
-    Ok(manifest::decode(kind, meta, json!({ "spec": line.spec })))
+    let value = match kind {
+        Kind::Service | Kind::EndpointSlice | Kind::Endpoints => line.spec,
+        _ => json!({ "spec": line.spec }),
+    };
+    Ok(manifest::decode(kind, meta, value))
+}
+
+/// The kind of this name.
+fn kind(name: &str) -> Option<Kind> {
+    let mut kinds = Kind::rows().map(|row| row.kind);
+    kinds.find(|kind| kind.as_str() == name && *kind != Kind::File)
 }
 
 #[cfg(test)]
@@ -137,6 +147,15 @@ mod tests {
 {apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: s, namespace: a}, spec: {hosts: [s.test],
  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}], resolution: STATIC,
  endpoints: [{address: 10.0.0.1, ports: {http: 81}, labels: {version: v1}, weight: 3}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: s, namespace: a, annotations: {x: z}}, spec: {ports: [{name: http, port: 80,
+ targetPort: web}], selector: {app: s}}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s-1, namespace: a, labels: {kubernetes.io/service-name:
+ s}}, addressType: IPv4, ports: [{name: http, port: 8080}], endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}}]}
+---
+{apiVersion: v1, kind: Endpoints, metadata: {name: s, namespace: a}, subsets: [{addresses: [{ip: 10.0.0.2}],
+ ports: [{port: 81}]}]}
 "#;
         let namespaces = Namespaces {
             gateway: "gw".to_owned(),
@@ -151,7 +170,7 @@ mod tests {
         let (mut kept, none) = KeptObjects::open(folder.path()).unwrap();
         assert!(none.is_empty());
         let all = objects();
-        assert_eq!(all.len(), 4);
+        assert_eq!(all.len(), 7);
         let changes = all
             .iter()
             .map(|own| (own.object_ref.clone(), own.object.clone().map(Arc::new)));
@@ -166,7 +185,7 @@ mod tests {
         kept.note(BTreeMap::from([(all[0].object_ref.clone(), None)]));
         fs::write(folder.path().join("objects/nonsense.json"), "{").unwrap();
         let (_, read) = KeptObjects::open(folder.path()).unwrap();
-        assert_eq!(read.len(), 3);
+        assert_eq!(read.len(), 6);
         assert!(!folder.path().join("objects/nonsense.json").exists());
     }
 }

@@ -165,6 +165,7 @@ fn credential(
         Some(CredentialOutcome::Pending(reason)) => ("pending", Some(*reason), None),
         Some(CredentialOutcome::Refused(error)) => ("refused", Some(error.code()), Some(error.to_string())),
         Some(CredentialOutcome::Ignored(reason)) => ("ignored", Some(*reason), None),
+        None if record.is_unread() => ("pending", Some(Code::Unreadable), None),
         None => ("pending", Some(Code::Deleted), None),
     };
     let mut status = CredentialStatus {

@@ -10,9 +10,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use sealgate_agent::kept::unread::KeptUnread;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_model::manifest::Namespaces;
-use sealgate_model::{Object, SecretObject, SourceEvent, SourceObject, Step};
+use sealgate_model::{Kind, Object, SecretObject, SourceEvent, SourceObject, Step};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -55,6 +56,30 @@ async fn applied(receiver: &mut UnboundedReceiver<Step>) -> SourceObject {
         SourceEvent::Apply(entry) => entry,
         other => panic!("{other:?}"),
     }
+}
+
+/// A step in which the file `s.yaml` breaks: what it holds cannot be read any more, and why.
+async fn breaks(receiver: &mut UnboundedReceiver<Step>) -> SourceObject {
+    let step = step(receiver).await;
+    let [SourceEvent::Apply(object), SourceEvent::Apply(file)] = &step[..] else {
+        panic!("{step:?}")
+    };
+    assert!(
+        object.is_unread() && object.object_ref.to_string() == "Service default/a",
+        "{step:?}"
+    );
+    assert_eq!(file.object_ref.to_string(), "File s.yaml");
+    file.clone()
+}
+
+/// A step in which it is mended.
+async fn is_mended(receiver: &mut UnboundedReceiver<Step>) {
+    let step = step(receiver).await;
+    let [SourceEvent::Apply(object), SourceEvent::Delete(file)] = &step[..] else {
+        panic!("{step:?}")
+    };
+    assert!(object.object.is_some(), "{step:?}");
+    assert_eq!(file.to_string(), "File s.yaml");
 }
 
 fn pair(folder: &Path, text: &str) {
@@ -136,18 +161,163 @@ async fn a_broken_file_keeps_its_objects() {
     let mut events = follow(folder.path());
     next(&mut events).await;
     fs::write(folder.path().join("s.yaml"), "a: [").unwrap();
-    let broken = applied(&mut events).await;
     assert_eq!(
-        (
-            broken.object_ref.to_string().as_str(),
-            broken.findings[0].code.as_str()
-        ),
-        ("File s.yaml", "invalid-yaml")
+        breaks(&mut events).await.findings[0].code.as_str(),
+        "invalid-yaml"
     );
     fs::write(folder.path().join("s.yaml"), SERVICE).unwrap();
-    assert!(
-        matches!(next(&mut events).await, SourceEvent::Delete(name) if name.to_string() == "File s.yaml")
+    is_mended(&mut events).await;
+    // Mended without it.
+    fs::write(folder.path().join("s.yaml"), "a: [").unwrap();
+    breaks(&mut events).await;
+    fs::write(folder.path().join("s.yaml"), "# nothing is left\n").unwrap();
+    assert_eq!(
+        deleted(&step(&mut events).await),
+        ["Service default/a", "File s.yaml"]
     );
+}
+
+fn deleted(step: &Step) -> Vec<String> {
+    let names = step.iter().map(|event| match event {
+        SourceEvent::Delete(name) => name.to_string(),
+        other => panic!("{other:?}"),
+    });
+    names.collect()
+}
+
+/// What is in a file that cannot be read is another's once that can be read, and has it too.
+#[tokio::test]
+async fn what_can_be_read_stands_before_what_cannot() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("s.yaml"), SERVICE).unwrap();
+    let mut events = follow(folder.path());
+    next(&mut events).await;
+    fs::write(folder.path().join("s.yaml"), "a: [").unwrap();
+    breaks(&mut events).await;
+    fs::write(folder.path().join("t.yaml"), SERVICE.replace("80", "81")).unwrap();
+    let moved = applied(&mut events).await;
+    assert!(moved.object.is_some() && moved.findings.is_empty(), "{moved:?}");
+    fs::remove_file(folder.path().join("t.yaml")).unwrap();
+    let held = applied(&mut events).await;
+    assert!(
+        held.is_unread(),
+        "it is still a file's that cannot be read: {held:?}"
+    );
+}
+
+/// A source that starts anew with what the one before it kept of what it could not read.
+struct Anew {
+    folder: TempDir,
+    state: TempDir,
+}
+
+impl Anew {
+    /// A source saw all of this break: a file, a document of two, a folder, and a Secret's.
+    async fn start() -> Self {
+        let anew = Self {
+            folder: TempDir::new().unwrap(),
+            state: TempDir::new().unwrap(),
+        };
+        let root = anew.folder.path();
+        let service = |name: &str| SERVICE.replace("name: a", &format!("name: {name}"));
+        fs::write(root.join("s.yaml"), SERVICE).unwrap();
+        fs::write(
+            root.join("two.yaml"),
+            service("read") + "---\n" + &service("unread"),
+        )
+        .unwrap();
+        pair(&root.join(".inside"), "x");
+        fs::write(root.join(".inside/inside.yaml"), service("inside")).unwrap();
+        symlink(".inside", root.join("inside")).unwrap();
+        let mut events = anew.follow();
+        next(&mut events).await;
+        fs::write(root.join("s.yaml"), "a: [").unwrap();
+        fs::write(root.join("two.yaml"), service("read") + "---\na: [").unwrap();
+        symlink("inside", root.join(".loop")).unwrap();
+        fs::rename(root.join(".loop"), root.join("inside")).unwrap();
+        let mut unread = Vec::new();
+        while unread.len() < 4 {
+            for event in step(&mut events).await {
+                if let SourceEvent::Apply(entry) = event
+                    && entry.is_unread()
+                {
+                    unread.push(entry.object_ref.to_string());
+                }
+            }
+        }
+        unread.sort_unstable();
+        assert_eq!(unread, UNREAD);
+        // What this source sees from now on it does not keep there: it ends with its next event.
+        let state = TempDir::new().unwrap();
+        fs::create_dir(state.path().join("files")).unwrap();
+        for entry in fs::read_dir(anew.state.path().join("files")).unwrap() {
+            let file = entry.unwrap();
+            fs::copy(file.path(), state.path().join("files").join(file.file_name())).unwrap();
+        }
+        Self { state, ..anew }
+    }
+
+    /// Of the same folder, with what was kept.
+    fn follow(&self) -> UnboundedReceiver<Step> {
+        let (sender, receiver) = unbounded_channel();
+        let kept = KeptUnread::open(self.state.path()).unwrap();
+        source(self.folder.path()).follow(sender, Some(kept)).unwrap();
+        receiver
+    }
+
+    /// Objects of the first list, each with whether it can be read.
+    async fn first(events: &mut UnboundedReceiver<Step>) -> Vec<(String, bool)> {
+        let SourceEvent::Reset(entries) = next(events).await else {
+            panic!("no first list")
+        };
+        let objects = entries.iter().filter(|entry| entry.object_ref.kind != Kind::File);
+        let mut objects: Vec<_> = objects
+            .map(|entry| (entry.object_ref.to_string(), entry.object.is_some()))
+            .collect();
+        objects.sort_unstable();
+        objects
+    }
+}
+
+const UNREAD: [&str; 4] = [
+    "Secret gw/inside",
+    "Service default/a",
+    "Service default/inside",
+    "Service default/unread",
+];
+
+#[tokio::test]
+async fn what_cannot_be_read_is_known_when_a_source_starts_anew() {
+    let anew = Anew::start().await;
+    for _ in 0..2 {
+        let mut events = anew.follow();
+        let mut expected: Vec<_> = UNREAD.map(|name| (name.to_owned(), false)).into();
+        expected.insert(3, ("Service default/read".to_owned(), true));
+        assert_eq!(Anew::first(&mut events).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_gone_when_a_source_starts_anew_is_not_known() {
+    let anew = Anew::start().await;
+    let root = anew.folder.path();
+    fs::remove_file(root.join("s.yaml")).unwrap();
+    fs::remove_file(root.join("inside")).unwrap();
+    fs::write(
+        root.join("elsewhere.yaml"),
+        SERVICE.replace("name: a", "name: unread"),
+    )
+    .unwrap();
+    let mut events = anew.follow();
+    let expected = ["Service default/read", "Service default/unread"].map(|name| (name.to_owned(), true));
+    assert_eq!(Anew::first(&mut events).await, expected);
+    // It is forgotten for good, but for what a file still holds that cannot be read.
+    fs::remove_file(root.join("elsewhere.yaml")).unwrap();
+    assert!(applied(&mut events).await.is_unread());
+    fs::remove_file(root.join("two.yaml")).unwrap();
+    let names = ["Service default/read", "Service default/unread", "File two.yaml"];
+    assert_eq!(deleted(&step(&mut events).await), names);
+    assert!(KeptUnread::open(anew.state.path()).unwrap().1.is_empty());
 }
 
 #[test]
@@ -239,18 +409,10 @@ async fn a_file_that_is_cut_off_and_still_yaml_loses_nothing() {
     next(&mut events).await;
     for half in ["apiVer", "apiVersion: v1\n"] {
         fs::write(&path, half).unwrap();
-        let broken = applied(&mut events).await;
-        assert_eq!(
-            (
-                broken.object_ref.to_string().as_str(),
-                broken.findings[0].code.as_str()
-            ),
-            ("File s.yaml", "not-an-object")
-        );
+        let broken = breaks(&mut events).await;
+        assert_eq!(broken.findings[0].code.as_str(), "not-an-object");
         fs::write(&path, SERVICE).unwrap();
-        assert!(
-            matches!(next(&mut events).await, SourceEvent::Delete(name) if name.to_string() == "File s.yaml")
-        );
+        is_mended(&mut events).await;
     }
 }
 

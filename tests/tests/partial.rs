@@ -100,8 +100,8 @@ async fn a_server_is_refused_alone() -> Result<()> {
     let stand = Stand::start().await?;
     let tcp = "  - port: {number: 9000, name: tcp, protocol: TCP}\n    hosts: [\"*\"]\n";
     let mode = tls_server("x.test", "mode: ISTIO_MUTUAL");
-    let unread = "  - port: {number: 9001, name: http, protocol: HTTP}\n    hosts: x.test\n";
-    let servers = plain_server(80, HOST) + tcp + &https() + &mode + unread;
+    let unread_server = "  - port: {number: 9001, name: http, protocol: HTTP}\n    hosts: x.test\n";
+    let servers = plain_server(80, HOST) + tcp + &https() + &mode + unread_server;
     stand.write(&servers, ALL)?;
     let serves = || async {
         stand.answers(&[("/", 200, "app")]).await?;
@@ -110,17 +110,15 @@ async fn a_server_is_refused_alone() -> Result<()> {
         Ok(())
     };
     eventually("the good servers serve", SOON, serves).await?;
-    let left_out = "the server is not served";
+    let left_out = "the server's hosts are not served: *";
+    let other = "the server's hosts are not served: x.test";
+    let unread = "the server is not served";
     stand
         .says(&[
-            ("invalid-object", "spec.servers[4].hosts", left_out),
-            (
-                "no-credential-name",
-                "spec.servers[3].tls.credentialName",
-                left_out,
-            ),
+            ("invalid-object", "spec.servers[4].hosts", unread),
+            ("no-credential-name", "spec.servers[3].tls.credentialName", other),
             ("not-carried-out", "spec.servers[1].port.protocol", left_out),
-            ("not-carried-out", "spec.servers[3].tls.mode", left_out),
+            ("not-carried-out", "spec.servers[3].tls.mode", other),
         ])
         .await?;
     // What worked before works on, and the rest of the change is carried out.
@@ -256,6 +254,63 @@ async fn a_rule_is_refused_alone_and_its_place_stays() -> Result<()> {
     stand
         .answers(&[("/other", 200, "other"), ("/bad", 200, "app")])
         .await
+}
+
+/// No wider VirtualService answers for the hosts of one that is refused as a whole: this one may be there to deny.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_hosts_of_a_new_object_that_is_refused_answer_503() -> Result<()> {
+    let stand = Stand::start().await?;
+    let wide = gateway_of("istio-system", "edge", &plain_server(80, "*.test"))
+        + &routes_of("istio-system", "wide", ("edge", "*.test"), ALL);
+    stand.site.write("wide.yaml", &wide)?;
+    let wide_answers: Answers<'_> = &[("/good", 200, "app"), ("/", 200, "app")];
+    eventually("the wide one serves", SOON, || stand.answers(wide_answers)).await?;
+
+    let narrow = |rules: &str| routes_of("istio-system", "narrow", ("edge", HOST), rules);
+    let bad_match = |condition: &str| {
+        to("/good", "other", "") + &format!("  - match: {condition}\n    directResponse: {{status: 403}}\n")
+    };
+    let gateways = (0..70).map(|at| format!("other{at}"));
+    let gateways: Vec<_> = std::iter::once("edge".to_owned()).chain(gateways).collect();
+    let all_closed = "; its hosts answer 503";
+    let the_rest = "; what the rules before http[1] do not take is answered with 503";
+    let good: Answers<'_> = &[("/good", 200, "other"), ("/", 503, "")];
+    let nothing: Answers<'_> = &[("/good", 503, ""), ("/", 503, "")];
+    let cases = [
+        (
+            narrow(&bad_match("[{uri: {regex: \"(\"}}]")),
+            good,
+            ("bad-regex", "spec.http[1].match[0].uri.regex", the_rest),
+        ),
+        (
+            narrow(&bad_match("5")),
+            good,
+            ("invalid-object", "spec.http[1].match", the_rest),
+        ),
+        (
+            narrow("    - 5\n"),
+            nothing,
+            ("invalid-object", "spec.http", all_closed),
+        ),
+        (
+            narrow(&to("/good", "other", "")).replace("[edge]", &format!("[{}]", gateways.join(", "))),
+            nothing,
+            ("over-limit", "spec.gateways", all_closed),
+        ),
+    ];
+    for (objects, answers, (code, field, words)) in cases {
+        stand.site.write("narrow.yaml", &objects)?;
+        eventually(field, SOON, || stand.answers(answers)).await?;
+        stand.says(&[(code, field, words)]).await?;
+        stand.site.write("narrow.yaml", &narrow(&to("/", "other", "")))?;
+        eventually("it is good", SOON, || {
+            stand.answers(&[("/good", 200, "other"), ("/", 200, "other")])
+        })
+        .await?;
+        stand.site.write("narrow.yaml", "# nothing\n")?;
+        eventually("it is gone", SOON, || stand.answers(wide_answers)).await?;
+    }
+    Ok(())
 }
 
 /// Ports, endpoints and subsets.

@@ -23,8 +23,26 @@ pub enum SourceEvent {
 pub struct SourceObject {
     /// What was read: a [`crate::Kind::File`] when not even its name could be.
     pub object_ref: ObjectRef,
-    /// The object, unless an error finding says why there is none.
+    /// The object, unless an error finding says why there is none, of it or of its file.
     pub object: Option<Object>,
     /// What reading it brought up (unknown fields, duplicates, syntax errors).
     pub findings: Vec<Finding>,
+}
+
+impl SourceObject {
+    /// An object that cannot be read because its file cannot: what is served of it, and said, stands.
+    #[must_use]
+    pub fn unread(object_ref: ObjectRef) -> Self {
+        Self {
+            object_ref,
+            object: None,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is known of it but that it is there, or was when its file could be read last.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.object.is_none() && self.findings.is_empty()
+    }
 }

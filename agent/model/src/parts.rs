@@ -13,6 +13,7 @@ use sealgate_core::config::{
 };
 use sealgate_core::host;
 
+use crate::named;
 use crate::{Finding, Kind, Object, Severity};
 
 /// A part of an object that is refused by itself, by its place in its list.
@@ -93,14 +94,29 @@ enum Fate {
 }
 
 impl Fate {
-    fn words(self, part: ObjectPart) -> &'static str {
-        match (self, part) {
-            (Self::Stays, _) => "what it was before is served on",
-            (Self::Unavailable, _) => "its requests are answered with 503",
-            (Self::LeftOut, ObjectPart::Server(_)) => "the server is not served",
-            (Self::LeftOut, _) => "it is left out",
-        }
+    fn words(self, part: ObjectPart, object: &Object) -> String {
+        let words = match (self, part, object) {
+            (Self::Stays, _, _) => "what it was before is served on",
+            (Self::Unavailable, _, _) => "its requests are answered with 503",
+            (Self::LeftOut, ObjectPart::Server(at), Object::Gateway(_, spec)) => {
+                let hosts = spec
+                    .servers
+                    .get(at)
+                    .map(|server| &*server.hosts)
+                    .unwrap_or_default();
+                return unserved(hosts);
+            }
+            (Self::LeftOut, _, _) => "it is left out",
+        };
+        words.to_owned()
     }
+}
+
+fn unserved(hosts: &[String]) -> String {
+    if hosts.is_empty() {
+        return "the server is not served".to_owned();
+    }
+    format!("the server's hosts are not served: {}", named::first_few(hosts))
 }
 
 type Fates = BTreeMap<ObjectPart, Fate>;
@@ -127,7 +143,7 @@ pub(crate) fn admitted(
     for finding in findings {
         let fate = part(finding).filter(|_| finding.severity == Severity::Error);
         if let Some((part, fate)) = fate.and_then(|part| Some((part, broken.get(&part)?))) {
-            finding.message = format!("{}; {}", finding.message, fate.words(part));
+            finding.message = format!("{}; {}", finding.message, fate.words(part, object));
         }
     }
     Some(Arc::new(mended))
@@ -310,7 +326,7 @@ fn with_former<T: Clone>(
 }
 
 /// A list without some of its places; none if nothing is left of it.
-fn without<T: Clone>(all: &[T], is_broken: impl Fn(usize) -> bool) -> Option<Vec<T>> {
+pub(crate) fn without<T: Clone>(all: &[T], is_broken: impl Fn(usize) -> bool) -> Option<Vec<T>> {
     let places = all.iter().enumerate().filter(|(at, _)| !is_broken(*at));
     let left: Vec<T> = places.map(|(_, own)| own.clone()).collect();
     (left.is_empty() == all.is_empty()).then_some(left)

@@ -505,7 +505,10 @@ impl Resolver {
         let hosts = self.routes.table().hosts(number);
         let virtual_hosts = hosts.filter_map(|domain| {
             let host = (number, domain);
-            let rules = self.carried_out(&host)?;
+            let rules = self.carried_out(&host).filter(HostRules::is_answered)?;
+            if self.routes.table().routes(&host)?.is_closed {
+                return Some(block::closed(&host.1));
+            }
             Some(block::config(&host.1, &rules, number, self.lookup()).0)
         });
         TableConfig {

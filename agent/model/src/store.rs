@@ -9,6 +9,7 @@ use crate::Code;
 use crate::SourceObject;
 use crate::budget::{BudgetPolicy, Cost, Usage, cost};
 use crate::parts;
+use crate::stand_in;
 use crate::validate;
 use crate::{Finding, Severity};
 use crate::{Kind, Object, ObjectRef};
@@ -38,6 +39,8 @@ pub struct Store {
     kept: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     /// What is served of them, where that is new since the last time; none if it is no other any more.
     kept_anew: BTreeMap<ObjectRef, Option<Arc<Object>>>,
+    /// Objects for which a stand-in is served: nothing of them ever was.
+    closed: BTreeSet<ObjectRef>,
     is_unchecked: bool,
 }
 
@@ -119,13 +122,24 @@ impl Store {
         }
     }
 
+    /// The file of an object cannot be read: what is served of the object, and said, stands.
+    pub fn hold(&mut self, name: &ObjectRef) {
+        // What waits for room is not what its source has now, as far as anybody knows.
+        self.waiting.remove(name);
+        self.keep(name, None);
+    }
+
     /// The source has this version of an object, or none that can be read.
     fn keep(&mut self, name: &ObjectRef, source: Option<&Arc<Object>>) {
         // Nearly always it is the very object, which is not to be compared with itself.
         let is_source = |served: &Arc<Object>| {
             source.is_some_and(|source| Arc::ptr_eq(served, source) || served == source)
         };
-        let served = self.objects.get(name).filter(|served| !is_source(served));
+        // A stand-in is made anew from what the source has.
+        let served = self
+            .objects
+            .get(name)
+            .filter(|served| !is_source(served) && !self.closed.contains(name));
         let was_kept = self.kept.contains_key(name);
         if let Some(served) = served {
             self.kept.insert(name.clone(), source.cloned());
@@ -200,8 +214,8 @@ impl Store {
             findings.extend(found.filter(|finding| !parts::is_of(finding, &unread)));
         }
         self.waiting.remove(&name);
+        let admitted = self.admitted(&name, &object, &mut findings);
         let former = self.objects.get(&name);
-        let admitted = parts::admitted(&object, former.map(|former| &**former), &mut findings);
         if let Some(admitted) = admitted.filter(|admitted| former != Some(admitted)) {
             let cost = cost(&admitted);
             match self.admits(&name, cost) {
@@ -220,6 +234,26 @@ impl Store {
             }
         }
         step.say(name, findings);
+    }
+
+    /// What is served of an object from now on, if that changes; with what becomes of each error.
+    fn admitted(
+        &mut self,
+        name: &ObjectRef,
+        object: &Arc<Object>,
+        findings: &mut [Finding],
+    ) -> Option<Arc<Object>> {
+        let was_closed = self.closed.remove(name);
+        let former = self.objects.get(name).filter(|_| !was_closed);
+        let admitted = parts::admitted(object, former.map(|former| &**former), findings);
+        if admitted.is_some() || former.is_some() {
+            return admitted;
+        }
+        let stand_in = stand_in::of(object, findings);
+        if was_closed || stand_in.is_some() {
+            self.closed.insert(name.clone());
+        }
+        stand_in
     }
 
     /// Whether there is room for an object in the budget of its namespace; what there is to be said of that.
@@ -255,6 +289,7 @@ impl Store {
     pub fn delete(&mut self, name: &ObjectRef, step: &mut Judged) {
         step.delete(name);
         self.waiting.remove(name);
+        self.closed.remove(name);
         if self.kept.remove(name).is_some() {
             self.kept_anew.insert(name.clone(), None);
         }

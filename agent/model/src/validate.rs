@@ -17,7 +17,7 @@ use crate::report::ObjectReport;
 use crate::{Code, Finding, Meta, Object, Severity};
 
 /// Gateways that a VirtualService, or a block of one, names.
-const GATEWAYS: usize = 64;
+pub(crate) const GATEWAYS: usize = 64;
 
 /// Findings of an object; one of severity error refuses it.
 #[must_use]

@@ -83,10 +83,7 @@ async fn serve(run: Run) -> Result<()> {
     let state = state.map(|folder| State::open(folder, run.state_keys));
     let state = state.transpose().context("--state-dir")?;
     let state = state.map(|(state, kept)| {
-        engine.remember(state.claims.claims());
-        engine.remember_objects(kept.objects);
-        engine.remember_credentials(kept.credentials);
-        engine.remember_held_back(kept.held_back);
+        state.tell(kept, &mut engine);
         state
     });
     let proxies = Proxies::default();

@@ -23,7 +23,7 @@ impl CertificateFacts {
     }
 }
 
-/// What is to be made of a credential until one of its dates passes.
+/// What is to be made of a credential between two of its dates.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DateVerdict {
     pub(crate) outcome: CredentialOutcome,
@@ -32,7 +32,9 @@ pub(crate) struct DateVerdict {
     /// What its dates give reason to say.
     pub(crate) findings: Vec<Finding>,
     /// When to judge it again.
-    pub(crate) again: Option<OffsetDateTime>,
+    pub(crate) until: Option<OffsetDateTime>,
+    /// Should the clock go back to this time or beyond, it is judged again too.
+    pub(crate) since: Option<OffsetDateTime>,
 }
 
 /// Judges a credential by its dates.
@@ -71,7 +73,8 @@ pub(super) fn judge(
         outcome,
         field,
         findings,
-        again: lives.iter().filter_map(|own| own.next(policy.now)).min(),
+        until: lives.iter().filter_map(|own| own.next(policy.now)).min(),
+        since: lives.iter().filter_map(|own| own.last(policy.now)).max(),
     }
 }
 

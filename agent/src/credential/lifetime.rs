@@ -41,12 +41,24 @@ impl Lifetime {
         ((until - self.from) / LAST_PART).min(LONGEST_NOTICE)
     }
 
+    /// When it is not quite young any more, and when it ends.
+    fn ends(&self) -> impl Iterator<Item = OffsetDateTime> {
+        let until = self.until.into_iter();
+        until.flat_map(|until| [until - self.notice(until), until])
+    }
+
     /// The next time at which its age is another.
     pub(super) fn next(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        let ends = self.until.into_iter();
-        let dates = ends.flat_map(|until| [until - self.notice(until), until]);
-        let next = dates.chain([self.from]).filter(|date| *date >= now).min();
+        let dates = self.ends().chain([self.from]);
+        let next = dates.filter(|date| *date >= now).min();
         next.map(|date| date + PAST)
+    }
+
+    /// The last time at which its age was another: should a clock go back there, it is younger again.
+    pub(super) fn last(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let before = self.from.saturating_sub(Duration::NANOSECOND);
+        let dates = self.ends().chain([before]);
+        dates.filter(|date| *date < now).max()
     }
 }
 

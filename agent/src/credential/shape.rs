@@ -58,7 +58,17 @@ impl Part {
             outcome,
             field,
             findings: Vec::new(),
-            again: None,
+            until: None,
+            since: None,
+        }
+    }
+
+    /// What can be served, if its dates are left aside.
+    pub(crate) fn undated(self) -> Option<Arc<Credential>> {
+        match self.content {
+            Content::Dated(credential) => Some(credential),
+            Content::Settled(CredentialOutcome::Ready(credential)) => Some(credential),
+            Content::Settled(_) => None,
         }
     }
 

@@ -24,6 +24,8 @@ pub struct CredentialRecord {
     base: Voice,
     /// Its own Secret is gone, and the one without the suffix is used in its place.
     fell_back: bool,
+    /// Of a bundle: the version that its own Secret provided last, until another one is trusted without a word.
+    own_version: Option<String>,
     /// As its Secret said last; none before that was read.
     allowed: Option<AllowedNamespaces>,
 }
@@ -38,6 +40,8 @@ pub(super) enum Voice {
     Silent,
     /// This.
     Says(Box<Spoken>),
+    /// It is there, and cannot be read now; what it said before, if this agent has heard it.
+    Unread(Option<Box<Spoken>>),
 }
 
 /// What a Secret holds, and what is to be made of it now.
@@ -57,21 +61,36 @@ impl Spoken {
 impl Voice {
     fn spoken(&self) -> Option<&Spoken> {
         match self {
-            Self::Says(spoken) => Some(spoken),
-            Self::Gone | Self::Silent => None,
+            Self::Says(spoken) | Self::Unread(Some(spoken)) => Some(spoken),
+            Self::Gone | Self::Silent | Self::Unread(None) => None,
         }
+    }
+
+    /// Whether its word counts, also where nobody can read it.
+    fn counts(&self) -> bool {
+        matches!(self, Self::Says(_) | Self::Unread(_))
     }
 
     /// The first of two that says something.
     pub(super) fn or(self, other: Self) -> Self {
         match self {
-            Self::Says(_) => self,
+            Self::Says(_) | Self::Unread(_) => self,
             Self::Gone | Self::Silent => other,
         }
     }
 
+    /// It cannot be read any more. What held nothing of the kind is not taken to hold it now.
+    fn unread(&mut self) {
+        *self = match std::mem::take(self) {
+            Self::Gone => Self::Unread(None),
+            Self::Silent => Self::Silent,
+            Self::Says(spoken) => Self::Unread(Some(spoken)),
+            Self::Unread(spoken) => Self::Unread(spoken),
+        };
+    }
+
     fn judge(&mut self, secret: &ObjectRef, policy: &CredentialPolicy) {
-        if let Self::Says(spoken) = self {
+        if let Self::Says(spoken) | Self::Unread(Some(spoken)) = self {
             spoken.judgement = spoken.part.judge(secret, policy);
         }
     }
@@ -79,15 +98,30 @@ impl Voice {
 
 impl CredentialRecord {
     pub(super) fn set_own(&mut self, own: Voice) {
-        self.fell_back &= own.spoken().is_none();
+        self.fell_back &= !own.counts();
         self.own = own;
+    }
+
+    pub(super) fn set_own_unread(&mut self) {
+        self.own.unread();
+        self.fell_back &= !self.own.counts();
+    }
+
+    /// Where nothing is served of it either, it is as if it were not there.
+    pub(super) fn set_base_unread(&mut self) {
+        if self.base.counts() || (self.good.is_some() && self.good_of_base) {
+            self.base.unread();
+        }
     }
 
     pub(super) fn set_base(&mut self, base: Voice, allowed: Option<AllowedNamespaces>) {
         let part = |voice: &Voice| voice.spoken().map(|spoken| spoken.part.clone());
-        self.fell_back &= part(&self.base) == part(&base);
+        if self.fell_back && part(&self.base) != part(&base) {
+            self.fell_back = false;
+            self.own_version = None;
+        }
         self.base = base;
-        if self.own.spoken().is_none() {
+        if !self.own.counts() {
             self.allow(allowed);
         }
     }
@@ -107,10 +141,19 @@ impl CredentialRecord {
         self.base.judge(&base_secret(name), policy);
     }
 
-    /// When a date passes next.
-    pub(super) fn again(&self) -> Option<OffsetDateTime> {
+    fn judgements(&self) -> impl Iterator<Item = &DateVerdict> {
         let spoken = [self.own.spoken(), self.base.spoken()].into_iter().flatten();
-        spoken.filter_map(|spoken| spoken.judgement.again).min()
+        spoken.map(|spoken| &spoken.judgement)
+    }
+
+    /// When a date passes next.
+    pub(super) fn until(&self) -> Option<OffsetDateTime> {
+        self.judgements().filter_map(|judgement| judgement.until).min()
+    }
+
+    /// When a date passed last.
+    pub(super) fn since(&self) -> Option<OffsetDateTime> {
+        self.judgements().filter_map(|judgement| judgement.since).max()
     }
 
     /// What is good now is the last good version.
@@ -119,50 +162,94 @@ impl CredentialRecord {
             return;
         };
         let credential = Arc::clone(credential);
-        let is_of_base = self.own.spoken().is_none();
-        let is_other = self.good.as_ref().is_some_and(|good| *good != credential);
-        self.fell_back |= is_of_base && !self.good_of_base && is_other;
-        self.good_of_base = is_of_base;
+        self.good_of_base = !self.own.counts();
+        self.note_version(&credential);
         self.good = Some(credential);
+    }
+
+    /// Whether this is trusted in the place of what its own Secret provided.
+    fn note_version(&mut self, credential: &Credential) {
+        let Credential::TrustBundle(_) = credential else {
+            return;
+        };
+        let version = credential.version();
+        if !self.good_of_base {
+            self.own_version = Some(version);
+        } else if self.own_version.as_ref().is_some_and(|own| *own != version) {
+            self.fell_back = true;
+        } else {
+            self.own_version = None;
+        }
+    }
+
+    /// See [`super::Credentials::own_version`].
+    pub(super) fn own_version(&self) -> Option<&String> {
+        self.own_version.as_ref()
+    }
+
+    /// An agent before this one knew this version of its own Secret.
+    pub(super) fn set_own_version(&mut self, version: Option<String>) {
+        self.own_version = version;
     }
 
     /// See [`super::Credentials::held`].
     pub(super) fn held(&self) -> Option<HeldCredential> {
         let good = self.good.as_ref()?;
         let is_provided = matches!(self.outcome(), Some(CredentialOutcome::Ready(_)));
-        (!is_provided).then(|| HeldCredential {
+        (!is_provided || self.is_unread()).then(|| HeldCredential {
             credential: Arc::clone(good),
             of_base: self.good_of_base,
+            allowed: self.allowed.clone(),
         })
     }
 
     pub(super) fn remember(&mut self, good: Arc<Credential>, of_base: bool) {
-        self.good = Some(good);
         self.good_of_base = of_base;
+        if !of_base {
+            self.note_version(&good);
+        }
+        self.good = Some(good);
     }
 
     pub(super) fn forget_good(&mut self) {
         self.good = None;
         self.good_of_base = false;
+        self.own_version = None;
+    }
+
+    /// Whether there is nothing that anybody may want to know of it.
+    pub(super) fn is_void(&self) -> bool {
+        self.outcome().is_none() && self.good.is_none() && !self.own.counts()
+    }
+
+    /// Whether its Secret is there, and cannot be read now.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        matches!(self.speaker(), Voice::Unread(_))
     }
 
     /// Whether a version is held that no Secret provides or means to replace.
     pub(super) fn is_unclaimed(&self) -> bool {
         use CredentialOutcome::{Ready, Refused};
-        self.good.is_some() && !matches!(self.outcome(), Some(Ready(_) | Refused(_)))
+        let is_claimed = self.is_unread() || matches!(self.outcome(), Some(Ready(_) | Refused(_)));
+        self.good.is_some() && !is_claimed
     }
 
     /// The Secrets that say something of it.
     pub(super) fn secrets(&self, name: &CredentialName) -> impl Iterator<Item = ObjectRef> {
-        let own = self.own.spoken().map(|_| own_secret(name));
+        let own = self.own.counts().then(|| own_secret(name));
         own.into_iter()
-            .chain(self.base.spoken().map(|_| base_secret(name)))
+            .chain(self.base.counts().then(|| base_secret(name)))
     }
 
     /// Whose word counts. While a bundle has a Secret of its own, be it bad, the other one is not asked: that would trust
     /// whom its author has ceased to trust.
+    fn speaker(&self) -> &Voice {
+        if self.own.counts() { &self.own } else { &self.base }
+    }
+
     fn deciding(&self) -> Option<&Spoken> {
-        self.own.spoken().or(self.base.spoken())
+        self.speaker().spoken()
     }
 
     /// What the Secrets say now; none if there is no such Secret any more.
@@ -201,6 +288,8 @@ impl CredentialRecord {
             Some(CredentialOutcome::Ignored(_)) => {
                 (Code::Deleted, "it holds no certificate any more".to_owned(), None)
             }
+            // Why it cannot be read is said of the file, or of the Secret.
+            None if self.is_unread() => return None,
             None if self.is_silent() => (
                 Code::Deleted,
                 "it holds no such certificates any more".to_owned(),
@@ -243,10 +332,10 @@ impl CredentialRecord {
 
     /// The Secret that speaks for a credential, or spoke for what is served.
     fn secret(&self, name: &CredentialName) -> ObjectRef {
-        let is_base = match (self.own.spoken(), self.base.spoken()) {
-            (Some(_), _) => false,
-            (None, Some(_)) => true,
-            (None, None) => self.good_of_base,
+        let is_base = match (self.own.counts(), self.base.counts()) {
+            (true, _) => false,
+            (false, true) => true,
+            (false, false) => self.good_of_base,
         };
         if is_base {
             base_secret(name)

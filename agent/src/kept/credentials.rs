@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use sealgate_model::annotation::ALLOWED_NAMESPACES;
 use sealgate_model::{CredentialName, Meta, SecretObject};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -31,6 +32,9 @@ struct CredentialFile {
     name: String,
     /// Whether the Secret without the suffix provided it.
     of_base: bool,
+    /// The namespaces whose Gateways may name it; none if that is not known.
+    #[serde(default)]
+    allowed: Option<Vec<String>>,
     /// Plain text, here alone: the allocator overwrites what is freed.
     data: BTreeMap<String, String>,
 }
@@ -83,6 +87,10 @@ fn encode(name: &CredentialName, held: &HeldCredential) -> Option<Zeroizing<Vec<
         namespace: name.namespace.to_string(),
         name: name.name.to_string(),
         of_base: held.of_base,
+        allowed: held
+            .allowed
+            .as_ref()
+            .map(|names| names.iter().map(ToString::to_string).collect()),
         data: data
             .map(|(key, value)| (key.to_owned(), String::clone(&value)))
             .collect(),
@@ -96,12 +104,15 @@ fn read(path: &Path) -> Result<RememberedCredential, String> {
     let file: CredentialFile =
         serde_json::from_slice(&bytes).map_err(|error| format!("line {}", error.line()))?;
     let name = CredentialName::new(Arc::<str>::from(file.namespace), &*file.name);
+    let allowed = file.allowed.into_iter();
+    let annotations = allowed.map(|names| (ALLOWED_NAMESPACES.to_owned(), names.join(",")));
     let data = file.data.into_iter();
     let data = data.map(|(key, value)| (key, Zeroizing::new(value.into_bytes())));
     let secret = SecretObject {
         meta: Meta {
             namespace: Arc::clone(&name.namespace),
             name: Arc::clone(&name.name),
+            annotations: annotations.collect(),
             ..Meta::default()
         },
         type_: "Opaque".to_owned(),

@@ -8,6 +8,7 @@ mod below;
 mod burst;
 mod index;
 mod kept;
+mod memory;
 mod poll;
 mod tree;
 
@@ -32,8 +33,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use self::below::keys_below;
 use self::burst::Burst;
 use self::index::UnitIndex;
+use self::memory::UnreadMemory;
 use self::poll::Poll;
 use self::tree::{Tree, Visit};
+use crate::kept::unread::{KeptUnread, UnreadNames};
 
 /// A pair that does not match, a file that is cut off or not closed yet, may be half of a change: it is judged when
 /// it is whole, or after this long.
@@ -82,6 +85,18 @@ impl DirectorySource {
     /// # Errors
     /// The root cannot be read or watched.
     pub fn spawn(self, sender: UnboundedSender<Step>) -> Result<(), DirectoryError> {
+        self.follow(sender, None)
+    }
+
+    /// The same; what files held that cannot be read is kept, and known when a source starts anew.
+    ///
+    /// # Errors
+    /// The root cannot be read or watched.
+    pub fn follow(
+        self,
+        sender: UnboundedSender<Step>,
+        kept: Option<(KeptUnread, UnreadNames)>,
+    ) -> Result<(), DirectoryError> {
         let (events, receiver) = mpsc::channel();
         let watcher = notify::recommended_watcher(events)
             .map_err(|error| DirectoryError::Watch(self.root.clone(), error))?;
@@ -93,15 +108,18 @@ impl DirectorySource {
             watched: BTreeMap::new(),
             writers: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            memory: UnreadMemory::new(kept),
         };
+        let (memory, root) = (&mut follower.memory, &follower.source.root);
+        let told = memory.tell(&mut follower.index, root);
+        told.map_err(|error| follower.source.unreadable(error))?;
         follower.scan()?;
         let units: Vec<Arc<Path>> = follower.tree.units().cloned().collect();
         // As they lie: whoever starts now has nothing better.
         follower.judge_all(&units);
-        if sender
-            .send(vec![SourceEvent::Reset(follower.index.all())])
-            .is_ok()
-        {
+        let all = follower.index.all();
+        follower.memory.note(&mut follower.index, &follower.tree);
+        if sender.send(vec![SourceEvent::Reset(all)]).is_ok() {
             // The name is for people who look at threads; a system that cannot make one ends here anyway.
             let body = move || follower.run(&receiver, &sender);
             drop(thread::Builder::new().name("directory".to_owned()).spawn(body));
@@ -144,6 +162,8 @@ struct DirectoryFollower {
     writers: BTreeSet<PathBuf>,
     /// Units that are not whole, and when they are judged all the same.
     waiting: BTreeMap<Arc<Path>, Instant>,
+    /// Outlives the agent.
+    memory: UnreadMemory,
 }
 
 impl DirectoryFollower {
@@ -166,9 +186,10 @@ impl DirectoryFollower {
     /// What the receiver does not know yet.
     fn changes(&mut self) -> Option<Step> {
         let mut changes = self.index.changes();
-        let unread = self.index.take_unread();
-        unread.iter().for_each(|unit| self.judge(unit));
+        let again = self.index.take_again();
+        again.iter().for_each(|unit| self.judge(unit));
         changes.extend(self.index.changes());
+        self.memory.note(&mut self.index, &self.tree);
         (!changes.is_empty()).then_some(changes)
     }
 
@@ -267,11 +288,15 @@ impl DirectoryFollower {
 
     /// Forgets units at a path and below it that are not there any more.
     fn drop_gone(&mut self, path: &Path) {
-        let is_gone = |unit: &&Arc<Path>| !self.tree.may_hold(unit);
-        let gone: Vec<Arc<Path>> = self.index.units_at(path).filter(is_gone).cloned().collect();
-        for unit in &gone {
-            self.index.remove(unit);
+        let is_unseen = |unit: &&Arc<Path>| !self.tree.holds(unit);
+        let unseen: Vec<Arc<Path>> = self.index.units_at(path).filter(is_unseen).cloned().collect();
+        for unit in &unseen {
             self.waiting.remove(unit);
+            if self.tree.may_hold(unit) {
+                self.index.hide(unit);
+            } else {
+                self.index.remove(unit);
+            }
         }
     }
 

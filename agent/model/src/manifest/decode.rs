@@ -33,16 +33,19 @@ impl Raw<'_> {
     pub(crate) fn spec<T: Clone + DeserializeOwned>(mut self) -> Decoded<(Arc<Meta>, Arc<T>)> {
         let spec = self.value.get_mut("spec").map(Value::take);
         let mut spec = spec.unwrap_or(Value::Object(Default::default()));
-        let mut cut = 0;
+        let (mut cut, mut is_closed) = (0, false);
         let decoded = loop {
-            let refusal = match typed(&spec, "spec", self.object_ref, self.findings) {
+            let mut refusal = match typed(&spec, "spec", self.object_ref, self.findings) {
                 Ok(decoded) => break decoded,
                 Err(refusal) => refusal,
             };
             let field = refusal.field.as_deref().unwrap_or_default();
-            if cut == salvage::MOST_CUT || !salvage::cut(&mut spec, self.object_ref.kind, field) {
+            let kind = self.object_ref.kind;
+            let is_cut = cut < salvage::MOST_CUT && salvage::cut(&mut spec, kind, field);
+            if !is_cut && (is_closed || !salvage::close(&mut spec, kind, &mut refusal)) {
                 return Err(refusal);
             }
+            is_closed |= !is_cut;
             cut += 1;
             self.findings.push(*refusal);
         };

@@ -1,9 +1,9 @@
 //! A part of an object that cannot be read: it is cut down to what says which part it is, so that the rest can be.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::Kind;
 use crate::parts::ObjectPart;
+use crate::{Finding, Kind};
 
 /// So many parts of an object are cut; beyond, it is refused as a whole.
 pub(super) const MOST_CUT: usize = 32;
@@ -35,6 +35,35 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
     };
     *element = stub;
     true
+}
+
+/// Cuts a VirtualService's rules from the one on whose conditions cannot be read, so that it is known which hosts the object
+/// is for. It is refused all the same; says whether something was cut.
+pub(super) fn close(spec: &mut Value, kind: Kind, refusal: &mut Finding) -> bool {
+    let field = refusal.field.as_deref().unwrap_or_default();
+    let rest = field
+        .strip_prefix("spec.http")
+        .filter(|_| kind == Kind::VirtualService);
+    let Some(rest) = rest else {
+        return false;
+    };
+    let at = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let at = at.and_then(|(at, _)| at.parse().ok()).unwrap_or(0);
+    // It is not that rule alone which is refused.
+    if ObjectPart::of(kind, field).is_some() {
+        refusal.message = format!("{}: {}", field.trim_start_matches("spec."), refusal.message);
+        refusal.field = Some("spec.http".to_owned());
+    }
+    let rules = spec.get_mut("http").map(Value::take);
+    let mut rules = match rules {
+        Some(Value::Array(rules)) => rules,
+        _ => Vec::new(),
+    };
+    rules.truncate(at);
+    rules.push(json!({"directResponse": {"status": 503}}));
+    spec.get_mut("http")
+        .map(|http| *http = Value::Array(rules))
+        .is_some()
 }
 
 /// What is kept of a part: first all that tells it from others, then what must not be lost.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use sealgate_core::rules::{Action, Mirror, RouteAction, VirtualHostConfig, mirrors_key};
+use sealgate_core::rules::{
+    Action, DirectAction, Mirror, RouteAction, RuleConfig, RuleOrigin, VirtualHostConfig, mirrors_key,
+};
 use sealgate_core::table::HostBlock;
 
 use super::hosts::HostRules;
@@ -17,8 +19,10 @@ use crate::{Finding, Severity};
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostRoutes {
-    /// As the filter reads it; none if its rules cannot be together.
+    /// As the filter reads it; none if nothing is answered for the host.
     pub encoded: Option<HostBlock>,
+    /// Whether all of it answers 503, because its rules cannot be together.
+    pub(super) is_closed: bool,
     /// The destinations that its rules name.
     pub(super) uses: Few<Use>,
     /// Hosts whose only port is taken, because a destination names none.
@@ -61,14 +65,17 @@ impl HostRoutes {
     pub(super) fn new(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> Self {
         let (config, mut lowered) = config(domain, host, port, lookup);
         let encoded = HostBlock::encode(&config).map_err(|error| {
-            // Each rule was tried by itself before; if they cannot be together, nobody gets a part of them.
+            // Each rule was tried by itself before; if they cannot be together, nobody gets a part of them, nor what a wider
+            // host would answer.
             let services = host.services.keys();
             lowered.findings.extend(services.map(|service| Finding {
                 severity: Severity::Error,
                 code: Code::BadRegex,
                 object: service.virtual_service(),
                 field: None,
-                message: format!("the routes of {domain} cannot be made: {error}"),
+                message: format!(
+                    "the routes of {domain} cannot be made: {error}; its requests are answered with 503"
+                ),
             }));
         });
         // The owner's rules do not go down with those of strangers.
@@ -87,14 +94,34 @@ impl HostRoutes {
         let hidden: Vec<_> = hidden
             .filter_map(|rank| Some((rank, lookup.services.get(rank)?.spec.http.len())))
             .collect();
+        let is_closed = encoded.is_err();
+        let encoded = encoded.or_else(|()| HostBlock::encode(&closed(domain)).map_err(drop));
         Self {
-            encoded: encoded.ok(),
+            encoded: encoded.ok().filter(|_| host.is_answered()),
+            is_closed,
             native: native(&config),
             reach: Reach::new(&config, &lowered.cut, &hidden),
             uses: lowered.uses.into_iter().collect(),
             assumed: lowered.assumed.into_iter().collect(),
             findings: lowered.findings,
         }
+    }
+}
+
+/// A virtual host of which nothing can be carried out.
+pub(super) fn closed(domain: &str) -> VirtualHostConfig {
+    let rule = RuleConfig {
+        origin: RuleOrigin::default(),
+        matches: Vec::new(),
+        action: Action::Direct(DirectAction {
+            status: 503,
+            ..DirectAction::default()
+        }),
+    };
+    VirtualHostConfig {
+        domains: vec![domain.to_owned()],
+        https_redirect: false,
+        rules: vec![rule],
     }
 }
 

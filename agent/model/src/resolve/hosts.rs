@@ -52,7 +52,7 @@ pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> 
         let hidden = unbound.filter(|service| is_bound_wider(domain, service, servers));
         rules.hidden = hidden.map(|service| service.rank.clone()).collect();
     }
-    (is_served || !rules.services.is_empty()).then_some(rules)
+    (is_served || !rules.services.is_empty() || !rules.hidden.is_empty()).then_some(rules)
 }
 
 /// Whether a VirtualService is bound to a server with a wildcard that this host lies within.
@@ -69,6 +69,11 @@ fn is_bound_wider(domain: &str, service: &Service, servers: &Servers) -> bool {
 }
 
 impl HostRules {
+    /// Whether anything is answered for the host; else it is only known whose rules are hidden.
+    pub(super) fn is_answered(&self) -> bool {
+        self.https_redirect || !self.services.is_empty()
+    }
+
     /// The VirtualServices, in groups whose rules follow each other: what comes last in one comes before the next one. The
     /// owner's is the first, and each other namespace has one of its own.
     pub(super) fn groups(&self) -> Vec<Vec<(&Rank, &BTreeSet<Rank>)>> {

@@ -13,11 +13,9 @@ use super::tls::Served;
 use super::world::World;
 use crate::annotation;
 use crate::few::Few;
+use crate::named;
 use crate::{Code, CredentialName};
 use crate::{Finding, Severity};
-
-/// So many hosts of a refused server are named.
-const MOST_NAMED: usize = 5;
 
 /// Why a server is not carried out at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,14 +139,10 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement, world: World<'
 
 /// The hosts that go down with a server, the first few by name.
 fn unserved(server: &DeclaredServer) -> String {
-    let hosts = server.patterns();
-    let (named, rest) = hosts.split_at_checked(MOST_NAMED).unwrap_or((&hosts, &[]));
-    let more = if rest.is_empty() {
-        String::new()
-    } else {
-        format!(" and {} more", rest.len())
-    };
-    format!("the server's hosts are not served: {}{more}", named.join(", "))
+    format!(
+        "the server's hosts are not served: {}",
+        named::first_few(&server.patterns())
+    )
 }
 
 /// What a Gateway says of identity headers on a port that it shares with strangers.

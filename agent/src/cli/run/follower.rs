@@ -106,6 +106,7 @@ impl Follower {
                 self.engine.take_claims(),
                 self.engine.take_kept(),
                 self.engine.take_held(),
+                self.engine.take_own_versions(),
             )),
         }
     }

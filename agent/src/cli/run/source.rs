@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use sealgate_model::manifest::Namespaces;
 use sealgate_model::{SecretObject, Step};
 use tokio::sync::mpsc;
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::config::{Run, Source};
 use crate::credential::{self, CredentialOutcome, CredentialPolicy};
 use crate::demand::DemandWatch;
+use crate::kept::unread::KeptUnread;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
 use crate::vital::Vital;
@@ -29,8 +30,10 @@ pub(super) async fn start(
         Source::Directory(root) => {
             // Whoever reads files reads them all, in a thread that takes its events along when it ends.
             drop((demand, vital));
+            let unread = run.state_dir.as_deref().map(KeptUnread::open);
+            let unread = unread.transpose().context("--state-dir")?;
             directory(root, &run.gateway.namespace)
-                .spawn(sender)
+                .follow(sender, unread)
                 .map_err(|error| anyhow!("--source dir:{error}"))?;
             // The first list was sent by that.
             health.set_listed();
@@ -38,8 +41,6 @@ pub(super) async fn start(
         }
         #[cfg(feature = "kubernetes")]
         Source::Kubernetes(api) => {
-            use anyhow::Context as _;
-
             use crate::source::kubernetes::{KubernetesSource, connect};
             let source = KubernetesSource {
                 client: connect(api.context.as_deref(), api.watch_timeout)

@@ -1,29 +1,33 @@
 //! What outlives the agent: the folder of `--state-dir`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use sealgate_model::SourceObject;
+use sealgate_model::{CredentialName, SourceObject};
 
 use crate::claim_log::{ClaimLog, StateError};
 use crate::engine::Engine;
 use crate::kept::KeptObjects;
+use crate::kept::bundles::KeptBundles;
 use crate::kept::credentials::{KeptCredentials, RememberedCredential};
 use crate::kept::held_back::{KeptBlames, RememberedBlame};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) claims: ClaimLog,
+    claims: ClaimLog,
     objects: KeptObjects,
     credentials: KeptCredentials,
     held_back: KeptBlames,
+    bundles: KeptBundles,
 }
 
 /// What an agent before this one kept.
 pub(super) struct KeptState {
-    pub(super) objects: Vec<SourceObject>,
-    pub(super) credentials: Vec<RememberedCredential>,
-    pub(super) held_back: Vec<RememberedBlame>,
+    objects: Vec<SourceObject>,
+    credentials: Vec<RememberedCredential>,
+    held_back: Vec<RememberedBlame>,
+    bundles: BTreeMap<CredentialName, String>,
 }
 
 impl State {
@@ -33,18 +37,30 @@ impl State {
         let (objects, kept_objects) = KeptObjects::open(folder)?;
         let (credentials, kept_credentials) = KeptCredentials::open(folder, keys)?;
         let (held_back, kept_held_back) = KeptBlames::open(folder)?;
+        let (bundles, kept_bundles) = KeptBundles::open(folder)?;
         let state = Self {
             claims,
             objects,
             credentials,
             held_back,
+            bundles,
         };
         let kept = KeptState {
             objects: kept_objects,
             credentials: kept_credentials,
             held_back: kept_held_back,
+            bundles: kept_bundles,
         };
         Ok((state, kept))
+    }
+
+    /// Tells an engine that knows nothing yet what was kept.
+    pub(super) fn tell(&self, kept: KeptState, engine: &mut Engine) {
+        engine.remember(self.claims.claims());
+        engine.remember_objects(kept.objects);
+        engine.remember_credentials(kept.credentials);
+        engine.remember_held_back(kept.held_back);
+        engine.remember_versions(kept.bundles);
     }
 
     /// Writes what is to outlive the agent, as far as it changed.
@@ -53,5 +69,6 @@ impl State {
         self.objects.note(engine.take_kept());
         self.credentials.note(engine.take_held());
         self.held_back.note(engine.take_held_back());
+        self.bundles.note(engine.take_own_versions());
     }
 }

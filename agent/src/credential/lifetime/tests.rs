@@ -47,3 +47,14 @@ fn what_has_no_end_never_expires() {
     assert_eq!(own.age(START + Duration::days(99_999)), Age::Good);
     assert_eq!(own.next(START + Duration::SECOND), None);
 }
+
+#[test]
+fn a_clock_that_goes_back_to_the_last_look_finds_the_age_before() {
+    let own = life(Duration::seconds(10));
+    let ages = |now: OffsetDateTime| (own.age(now), own.last(now).map(|last| own.age(last)));
+    let end = START + Duration::seconds(10);
+    assert_eq!(ages(end + PAST), (Age::Over(end), Some(Age::Last(end))));
+    assert_eq!(ages(end), (Age::Last(end), Some(Age::Good)));
+    assert_eq!(ages(START), (Age::Good, Some(Age::NotYet)));
+    assert_eq!(ages(START - PAST), (Age::NotYet, None));
+}

@@ -1,5 +1,6 @@
 //! Which unit an object comes from. Every object is told once: the first in path order stands, another of the same
-//! name is an error of its file. A change costs what it touches, however many files there are.
+//! name is an error of its file. What a unit held before it became unreadable stands too, unless another unit has it.
+//! A change costs what it touches, however many files there are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -64,9 +65,20 @@ impl UnitReading {
     fn keep(&mut self, former: Self) {
         for old in former.objects {
             if let Err(at) = self.objects.binary_search_by(|kept| kept.name().cmp(old.name())) {
-                self.objects.insert(at, old);
+                self.objects.insert(at, old.unread());
             }
         }
+    }
+
+    fn has(&self, name: &ObjectRef) -> bool {
+        let kept = self.at(name).and_then(|at| self.objects.get(at));
+        kept.is_none_or(|kept| !kept.is_unread())
+    }
+
+    /// Its objects that cannot be read now.
+    fn unread(&self) -> impl Iterator<Item = &ObjectRef> {
+        let unread = self.objects.iter().filter(|kept| kept.is_unread());
+        unread.map(KeptObject::name)
     }
 
     fn is_broken(&self) -> bool {
@@ -92,7 +104,9 @@ pub(super) struct UnitIndex {
     /// What may differ from what was told.
     touched: BTreeSet<ObjectRef>,
     /// Units to be read again: their Secrets are to be told and were not kept.
-    unread: BTreeSet<Arc<Path>>,
+    again: BTreeSet<Arc<Path>>,
+    /// Units of which other objects cannot be read than before.
+    stale: BTreeSet<Arc<Path>>,
 }
 
 impl UnitIndex {
@@ -105,9 +119,56 @@ impl UnitIndex {
     pub(super) fn set(&mut self, path: &Arc<Path>, file: ObjectRef, entries: Vec<SourceObject>) {
         let mut reading = UnitReading::new(file, entries);
         let former = self.take(path);
+        let was_unread = former
+            .as_ref()
+            .is_some_and(|former| former.unread().next().is_some());
         if let Some(former) = former.filter(|_| reading.is_broken()) {
             reading.keep(former);
         }
+        if was_unread || reading.unread().next().is_some() {
+            self.stale.insert(Arc::clone(path));
+        }
+        self.put(path, reading);
+    }
+
+    /// A unit that lies behind what cannot be looked into keeps its objects.
+    pub(super) fn hide(&mut self, path: &Arc<Path>) {
+        let is_read = |reading: &UnitReading| reading.unread().count() < reading.objects.len();
+        if !self.readings.get(path).is_some_and(is_read) {
+            return;
+        }
+        if let Some(mut reading) = self.take(path) {
+            let objects = reading.objects.into_iter();
+            reading.objects = objects.map(KeptObject::unread).collect();
+            self.stale.insert(Arc::clone(path));
+            self.put(path, reading);
+        }
+    }
+
+    /// Before anything is read: objects of a unit that could not be read when they were looked at last.
+    pub(super) fn recall(&mut self, path: &Arc<Path>, file: ObjectRef, names: Vec<ObjectRef>) {
+        let names: BTreeSet<_> = names.into_iter().filter(|name| name.kind != Kind::File).collect();
+        let objects = names.into_iter().map(|name| KeptObject::Unread(Arc::new(name)));
+        let reading = UnitReading {
+            file,
+            objects: objects.collect(),
+            findings: Vec::new(),
+            again: Vec::new(),
+        };
+        self.put(path, reading);
+    }
+
+    /// The units of which other objects cannot be read than the last time, and which these are.
+    pub(super) fn take_stale(&mut self) -> Vec<(Arc<Path>, Vec<ObjectRef>)> {
+        let stale = std::mem::take(&mut self.stale).into_iter();
+        let names = |path: &Arc<Path>| {
+            let reading = self.readings.get(path).into_iter();
+            reading.flat_map(UnitReading::unread).cloned().collect()
+        };
+        stale.map(|path| (Arc::clone(&path), names(&path))).collect()
+    }
+
+    fn put(&mut self, path: &Arc<Path>, reading: UnitReading) {
         for name in reading.names() {
             let claim = self.claims.entry(name.clone()).or_default();
             claim.units.insert(Arc::clone(path));
@@ -118,6 +179,13 @@ impl UnitIndex {
 
     /// Forgets a unit.
     pub(super) fn remove(&mut self, path: &Path) {
+        if let Some((path, _)) = self
+            .readings
+            .get_key_value(path)
+            .filter(|(_, own)| own.unread().next().is_some())
+        {
+            self.stale.insert(Arc::clone(path));
+        }
         drop(self.take(path));
     }
 
@@ -145,8 +213,15 @@ impl UnitIndex {
         }
     }
 
+    /// The first unit that can be read and has it, else the first that had it.
     fn owner(&self, name: &ObjectRef) -> Option<&Arc<Path>> {
-        self.claims.get(name)?.units.iter().next()
+        let units = &self.claims.get(name)?.units;
+        let has = |path: &&Arc<Path>| self.readings.get(*path).is_some_and(|reading| reading.has(name));
+        units.iter().find(has).or_else(|| units.iter().next())
+    }
+
+    fn owning(&self, name: &ObjectRef) -> Option<&UnitReading> {
+        self.readings.get(self.owner(name)?)
     }
 
     fn claimants(&self, name: &ObjectRef) -> impl Iterator<Item = &UnitReading> {
@@ -163,6 +238,7 @@ impl UnitIndex {
 
     fn change(&mut self, name: ObjectRef) -> Option<SourceEvent> {
         let now = self.current(&name);
+        let owner = self.owner(&name).cloned();
         let claim = self.claims.get_mut(&name)?;
         let Some(now) = now else {
             let was_told = claim.told.take().is_some();
@@ -174,8 +250,7 @@ impl UnitIndex {
         let kept = now.kept();
         let is_known = claim.told.as_ref() == Some(&kept);
         if let (KeptObject::Digest(_), false) = (&now, is_known) {
-            let unit = claim.units.iter().next();
-            self.unread.extend(unit.cloned());
+            self.again.extend(owner);
             return None;
         }
         claim.told = Some(kept.clone());
@@ -184,7 +259,10 @@ impl UnitIndex {
         }
         match now {
             KeptObject::Whole(entry) if !is_known => Some(SourceEvent::Apply(Arc::unwrap_or_clone(entry))),
-            KeptObject::Whole(_) | KeptObject::Digest(_) => None,
+            KeptObject::Unread(name) if !is_known => Some(SourceEvent::Apply(SourceObject::unread(
+                Arc::unwrap_or_clone(name),
+            ))),
+            KeptObject::Whole(_) | KeptObject::Digest(_) | KeptObject::Unread(_) => None,
         }
     }
 
@@ -197,8 +275,8 @@ impl UnitIndex {
     }
 
     /// Units that have to be read again before everything is told.
-    pub(super) fn take_unread(&mut self) -> BTreeSet<Arc<Path>> {
-        std::mem::take(&mut self.unread)
+    pub(super) fn take_again(&mut self) -> BTreeSet<Arc<Path>> {
+        std::mem::take(&mut self.again)
     }
 
     /// Everything, as if nothing had been told yet, in the order of the paths.
@@ -216,7 +294,7 @@ impl UnitIndex {
 
     /// What is to be told of an object or a file.
     fn current(&self, name: &ObjectRef) -> Option<KeptObject> {
-        let owner = self.claimants(name).next()?;
+        let owner = self.owning(name)?;
         if name.kind != Kind::File {
             return owner.at(name).and_then(|at| owner.objects.get(at)).cloned();
         }
@@ -233,8 +311,9 @@ impl UnitIndex {
 
     /// The objects of a unit that do not stand.
     fn duplicates<'i>(&'i self, reading: &'i UnitReading) -> impl Iterator<Item = Finding> + 'i {
-        let owned = reading.objects.iter().filter_map(|kept| {
-            let owner = self.claimants(kept.name()).next()?;
+        let read = reading.objects.iter().filter(|kept| !kept.is_unread());
+        let owned = read.filter_map(|kept| {
+            let owner = self.owning(kept.name())?;
             (owner.file != reading.file).then(|| duplicate(kept.name(), reading, owner))
         });
         owned.chain(reading.again.iter().map(|name| duplicate(name, reading, reading)))

@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 pub(super) enum KeptObject {
     Whole(Arc<SourceObject>),
     Digest(Arc<SecretDigest>),
+    /// An object of a unit that cannot be read as a whole, as it was when that could be: whoever was told of it has it still.
+    Unread(Arc<ObjectRef>),
 }
 
 /// A Secret that was told.
@@ -29,7 +31,20 @@ impl KeptObject {
         match self {
             Self::Whole(entry) => &entry.object_ref,
             Self::Digest(secret) => &secret.name,
+            Self::Unread(name) => name,
         }
+    }
+
+    /// The same, of a unit that cannot be read any more.
+    pub(super) fn unread(self) -> Self {
+        match self {
+            Self::Unread(name) => Self::Unread(name),
+            read => Self::Unread(Arc::new(read.name().clone())),
+        }
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self, Self::Unread(_))
     }
 
     /// What is kept of it once it was told.
@@ -42,7 +57,7 @@ impl KeptObject {
                 })),
                 _ => Self::Whole(Arc::clone(entry)),
             },
-            Self::Digest(secret) => Self::Digest(Arc::clone(secret)),
+            Self::Digest(_) | Self::Unread(_) => self.clone(),
         }
     }
 }
@@ -52,6 +67,7 @@ impl PartialEq for KeptObject {
         match (self, other) {
             (Self::Whole(one), Self::Whole(other)) => Arc::ptr_eq(one, other) || one == other,
             (Self::Digest(one), Self::Digest(other)) => one == other,
+            (Self::Unread(one), Self::Unread(other)) => one == other,
             _ => false,
         }
     }

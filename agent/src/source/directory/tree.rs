@@ -173,9 +173,14 @@ impl Tree {
         }
     }
 
+    /// Whether there is a unit.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        self.units.contains_key(path)
+    }
+
     /// Whether there is a unit, or may be, behind a folder that cannot be read.
     pub(super) fn may_hold(&self, path: &Path) -> bool {
-        self.units.contains_key(path) || path.ancestors().any(|above| self.is_broken(above))
+        self.holds(path) || path.ancestors().any(|above| self.is_broken(above))
     }
 
     fn is_broken(&self, path: &Path) -> bool {

@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::{CodecRefusal, Protocol};
 use crate::arrival::{Arrival, PathPolicy, arrival};
 use crate::draw::Draw;
-use crate::header_format::{Fact, Facts};
 use crate::request::Request;
 
 /// One line of a batch.
@@ -104,6 +103,15 @@ impl Question {
         is_grpc
     }
 
+    /// The first value of a header.
+    pub(super) fn first_value(&self, name: &str) -> Option<Vec<u8>> {
+        let mut first = None;
+        self.header(name, &mut |value| {
+            first.get_or_insert_with(|| value.to_vec());
+        });
+        first
+    }
+
     /// The number that is drawn. Where none is given, a fault that does not concern every request concerns none.
     #[must_use]
     pub fn draw(&self, of: Draw) -> f64 {
@@ -161,20 +169,5 @@ impl Request for Question {
                 values.for_each(|(_, value)| each(value.as_bytes()));
             }
         }
-    }
-}
-
-impl Facts for Question {
-    /// What a question says nothing of is not known.
-    fn fact(&self, _: Fact) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
-        let mut first = None;
-        self.header(name, &mut |value| {
-            first.get_or_insert_with(|| value.to_vec());
-        });
-        first
     }
 }

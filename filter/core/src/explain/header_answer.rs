@@ -37,7 +37,11 @@ impl HeaderAnswer {
         status: Option<u16>,
     ) -> Self {
         let mut headers = ExplainedResponse {
-            known: Known { request, status },
+            known: Known {
+                request,
+                // A client of gRPC is told in 200 what no upstream answers.
+                status: status.map(|status| if request.is_grpc() { 200 } else { status }),
+            },
             answer: Self::default(),
         };
         operations.carry_out(&mut headers);

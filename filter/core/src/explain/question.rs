@@ -44,6 +44,9 @@ pub struct Question {
     /// `HTTP/1.1` by default.
     #[serde(default)]
     pub protocol: Protocol,
+    /// What its target says of the scheme, if that is a whole URL: rules see this one. [`Self::arrive`] fills it.
+    #[serde(skip)]
+    pub target_scheme: Option<String>,
 }
 
 /// The greatest number that can be drawn: with it, only a fault of every request happens.
@@ -160,7 +163,7 @@ impl Request for Question {
             ":authority" | "host" => each(self.authority.as_bytes()),
             ":path" => each(self.path.as_bytes()),
             ":method" => each(self.method.as_bytes()),
-            ":scheme" => each(self.scheme.as_bytes()),
+            ":scheme" => each(self.target_scheme.as_ref().unwrap_or(&self.scheme).as_bytes()),
             _ => {
                 let values = self
                     .headers

@@ -55,8 +55,8 @@ impl Copies {
             must: shares.iter().all(|share| *share >= 100.0),
             head: got.body.split_once('\n').unwrap_or_default().1.to_owned(),
         };
-        let pairs = asked.question["headers"].as_array().into_iter().flatten();
-        let number = pairs.filter(|pair| pair[0] == NUMBER).last();
+        let mut pairs = asked.question["headers"].as_array().into_iter().flatten();
+        let number = pairs.find(|pair| pair[0] == NUMBER);
         let number = number.and_then(|pair| pair[1].as_str()).unwrap_or_default();
         self.wanted.insert(number.to_owned(), copied);
     }

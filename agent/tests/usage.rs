@@ -101,6 +101,7 @@ const WRONG: [(&str, &str, &str); 53] = [
     ("explain --dir DIR http://a.example/", "--header", "no colon"),
     ("explain --dir DIR http://a.example/", "--header", ": no name"),
     ("explain --dir DIR http://a.example/", "--header", "a b: c"),
+    ("explain --dir DIR http://a.example/", "--protocol", "HTTP/3"),
     ("explain --dir DIR", "--batch", "/no/such/file"),
     ("explain --dir DIR", "--batch", "/etc"),
     ("certs", "--admin", "nonsense"),

@@ -7,8 +7,7 @@ use fastrand::Rng;
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::judge::OF_UPSTREAMS;
-use super::pools::{ESCAPED_SLASHES, MIRRORS, NORMALIZATIONS, pick};
+use super::pools::{ESCAPED_SLASHES, MIRRORS, NORMALIZATIONS, OF_UPSTREAMS, SNI, UPSTREAMS, pick};
 use super::requests::Asked;
 use super::rules::mirrors;
 use crate::client::{Tls, Version};
@@ -19,13 +18,9 @@ use crate::raw::{Kept, RawAnswer, RawRequest};
 use crate::site::Site;
 use crate::{eventually, explain, manifests};
 
-/// Upstreams, by name.
-pub(super) const UPSTREAMS: [&str; 2] = ["one", "two"];
 const START: Duration = Duration::from_secs(60);
 /// Whom rules copy requests to.
 const GLASS: &str = "glass";
-/// The server that clients ask for.
-pub(super) const SNI: &str = "sni.example";
 
 /// A rule that waits has to be there all the time: with the first one the listener changes. So have the native routes of
 /// mirrors.

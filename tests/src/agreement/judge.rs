@@ -5,14 +5,11 @@ use sealgate_core::arrival::PathPolicy;
 use sealgate_core::explain::Question;
 use serde_json::{Value, json};
 
-use super::ground::{SNI, UPSTREAMS};
 use super::headers::{Way, exact};
+use super::pools::{OF_UPSTREAMS, SNI, UPSTREAMS};
 use super::requests::Asked;
 use crate::raw::RawAnswer;
 use crate::scenario::{Headers, Seen, explained, mutated, seen};
-
-/// What each upstream sends besides its answer's length.
-pub(super) const OF_UPSTREAMS: [(&str, &str); 3] = [("x-a", "up"), ("x-b", "up"), ("x-b", "again")];
 
 /// Every header is compared, but for those that [`super::headers`] names.
 ///

@@ -2,6 +2,12 @@
 
 use fastrand::Rng;
 
+/// Upstreams, by name.
+pub(super) const UPSTREAMS: [&str; 2] = ["one", "two"];
+/// What each of them sends besides its answer's length.
+pub(super) const OF_UPSTREAMS: [(&str, &str); 3] = [("x-a", "up"), ("x-b", "up"), ("x-b", "again")];
+/// The server that clients ask for.
+pub(super) const SNI: &str = "sni.example";
 /// Paths that rules name.
 pub(super) const PATHS: &[&str] = &["/", "/a", "/a/", "/a/b", "/b", "/B", "/a.b", "/c/d/e"];
 /// What stands in front of a path, or between, in requests.

@@ -3,10 +3,9 @@
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::ground::UPSTREAMS;
 use super::pools::{
-    ADDED, METHODS, MIRRORS, NAMES, ORIGINS, OTHERS, PATHS, REGEXES, REPLACED, SET, STATUS, VALUES, WRITTEN,
-    WRITTEN_VALUES, once_in, pick,
+    ADDED, METHODS, MIRRORS, NAMES, ORIGINS, OTHERS, PATHS, REGEXES, REPLACED, SET, STATUS, UPSTREAMS,
+    VALUES, WRITTEN, WRITTEN_VALUES, once_in, pick,
 };
 
 /// What a host answers at [`MARK`] as soon as its rules are there.

@@ -37,7 +37,7 @@ impl HeaderAnswer {
         status: Option<u16>,
     ) -> Self {
         let mut headers = ExplainedResponse {
-            known: Known {
+            known: RequestFacts {
                 request,
                 // A client of gRPC is told in 200 what no upstream answers.
                 status: status.map(|status| if request.is_grpc() { 200 } else { status }),
@@ -98,7 +98,7 @@ impl MutableHeaders for ExplainedRequest<'_> {
     }
 
     fn value(&mut self, format: &str) -> Option<Vec<u8>> {
-        let known = Known {
+        let known = RequestFacts {
             request: self.request,
             status: None,
         };
@@ -112,7 +112,7 @@ impl MutableHeaders for ExplainedRequest<'_> {
 }
 
 struct ExplainedResponse<'q> {
-    known: Known<'q>,
+    known: RequestFacts<'q>,
     answer: HeaderAnswer,
 }
 
@@ -138,12 +138,12 @@ impl MutableHeaders for ExplainedResponse<'_> {
 }
 
 /// What a question says of the facts that commands ask for.
-struct Known<'q> {
+struct RequestFacts<'q> {
     request: &'q Question,
     status: Option<u16>,
 }
 
-impl Facts for Known<'_> {
+impl Facts for RequestFacts<'_> {
     fn fact(&self, fact: Fact) -> Option<Vec<u8>> {
         match fact {
             Fact::Protocol => Some(match self.request.protocol {

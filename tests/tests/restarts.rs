@@ -191,9 +191,10 @@ impl Stand {
             ("rule.test", "/", 200),
             // Its destination is bad, and still there in the proxy.
             ("service.test", "/", 200),
-            // They are parts of what is served: a port, and the table of routes.
+            // Its routes are parts of what is served, the table, and its Gateway is refused.
             ("whole.test", "/", 404),
-            ("match.test", "/", 404),
+            // The new agent never served it.
+            ("match.test", "/", 503),
         ];
         for (host, path, status) in left {
             let answer = fetch_plain(self.probe.http, host, path).await?;

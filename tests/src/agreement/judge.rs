@@ -28,7 +28,7 @@ pub(super) fn agree(asked: &Asked, answer: &Value, got: &RawAnswer) -> Result<()
         ensure!(does == says, "Envoy: {does}, explain: {says}");
         return Ok(());
     }
-    let found = seen(got, &UPSTREAMS)?;
+    let found = seen(got, &UPSTREAMS).with_context(|| format!("explain: {says}, got {got:?}"))?;
     ensure!(found.outcome == says, "Envoy: {}, explain: {says}", found.outcome);
     let decision = &answer["decision"];
     let cors = json!({ "set": decision["cors"] });

@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use super::{LIMIT, RawAnswer, RawRequest, Wire, frames, read_text};
 use crate::client::{Tls, Version};
 
-/// A connection that is opened anew after an answer that says that it is closed, or a request without an answer. Nothing is
+/// A connection that is opened anew after an answer that says that it is closed or makes a tunnel of it (`CONNECT`), or a
+/// request without an answer. Nothing is
 /// sent twice: a server that closes a kept connection without a word is to be seen.
 pub struct Kept {
     port: u16,
@@ -51,7 +52,9 @@ impl Kept {
             .head
             .to_ascii_lowercase()
             .contains("\r\nconnection: close\r\n");
-        if answer.status.is_none() || closes {
+        // What follows is a tunnel's.
+        let tunnels = request.method == b"CONNECT" && answer.status.is_some_and(|status| status / 100 == 2);
+        if answer.status.is_none() || closes || tunnels {
             self.open = None;
         }
         Ok(answer)

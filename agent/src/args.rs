@@ -339,6 +339,9 @@ pub struct ExplainArgs {
     /// The request's method
     #[arg(long, default_value = "GET")]
     pub method: String,
+    /// The version of HTTP that the client speaks: they refuse different requests
+    #[arg(long, value_enum, value_name = "VERSION", default_value_t = HttpVersion::Http1, ignore_case = true)]
+    pub protocol: HttpVersion,
     /// A header of the request, `name: value`; may be repeated
     #[arg(long = "header", value_name = "HEADER")]
     pub headers: Vec<String>,
@@ -354,6 +357,17 @@ pub struct ExplainArgs {
     /// The request's URL
     #[arg(required_unless_present = "batch")]
     pub url: Option<String>,
+}
+
+/// A version of HTTP that a client may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum HttpVersion {
+    /// gRPC needs the other one.
+    #[value(name = "HTTP/1.1")]
+    Http1,
+    /// With and without TLS.
+    #[value(name = "HTTP/2")]
+    Http2,
 }
 
 /// Flags of `certs`.

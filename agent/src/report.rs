@@ -246,13 +246,14 @@ fn state(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> HeldSta
 }
 
 fn proxy_status(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> ProxyStatus {
-    let types = TypeUrl::ALL
-        .into_iter()
-        .filter(|kind| proxy.held.contains_key(kind) || proxy.refused.contains_key(kind));
+    let types = TypeUrl::ALL.into_iter().filter(|kind| {
+        proxy.held.contains_key(kind) || proxy.refused.contains_key(kind) || proxy.unjudged.contains_key(kind)
+    });
     ProxyStatus {
         node: node.to_owned(),
         connected: proxy.streams > 0,
         state: state(node, proxy, credentials),
+        unjudged: proxy.unjudged.values().sum(),
         types: types
             .map(|kind| TypeStatus {
                 r#type: kind.short().to_owned(),
@@ -264,6 +265,7 @@ fn proxy_status(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> 
                     .map(|(name, held)| (name.to_string(), held.version.to_string()))
                     .collect(),
                 refused: proxy.refused.get(&kind).cloned(),
+                unjudged: proxy.unjudged.get(&kind).copied().unwrap_or_default(),
             })
             .collect(),
     }

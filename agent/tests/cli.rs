@@ -200,6 +200,35 @@ fn an_explanation_says_why_nothing_is_found() {
 }
 
 #[test]
+fn the_version_of_http_decides_what_becomes_of_a_url() {
+    let folder = site();
+    fs::write(folder.path().join("shop.yaml"), SHOP).unwrap();
+    let dir = folder.path().display().to_string();
+    // Envoy's parser of HTTP/1.1 knows 34 methods, and HTTP/2 takes any word.
+    for (protocol, line) in [
+        ("HTTP/1.1", "decided   Envoy, before any rule"),
+        (
+            "http/2",
+            "decided   VirtualService default/shop http[2]: it takes every request",
+        ),
+    ] {
+        let url = "http://shop.example/cart";
+        let output = sealgate(&[
+            "explain",
+            "--dir",
+            &dir,
+            "--method",
+            "BREW",
+            "--protocol",
+            protocol,
+            url,
+        ]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.lines().any(|own| own == line), "{protocol}: {text}");
+    }
+}
+
+#[test]
 fn check_says_what_is_wrong_and_how_much() {
     let folder = site();
     let dir = folder.path().display().to_string();

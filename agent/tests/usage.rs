@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const RUN: &str = "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm --admin 192.0.2.1:1";
 
 /// The flags that are fine, the flag that is not, and its value.
-const WRONG: [(&str, &str, &str); 53] = [
+const WRONG: [(&str, &str, &str); 54] = [
     ("run", "--source", "nonsense"),
     ("run", "--source", "dir:"),
     ("run", "--source", "dir:/no/such/folder"),
@@ -101,6 +101,7 @@ const WRONG: [(&str, &str, &str); 53] = [
     ("explain --dir DIR http://a.example/", "--header", "no colon"),
     ("explain --dir DIR http://a.example/", "--header", ": no name"),
     ("explain --dir DIR http://a.example/", "--header", "a b: c"),
+    ("explain --dir DIR http://a.example/", "--protocol", "HTTP/3"),
     ("explain --dir DIR", "--batch", "/no/such/file"),
     ("explain --dir DIR", "--batch", "/etc"),
     ("certs", "--admin", "nonsense"),

@@ -42,6 +42,11 @@ struct NodeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NodeLabel {
+    node: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusalLabels {
     node: String,
     r#type: String,
@@ -203,6 +208,17 @@ fn proxies(registry: &mut Registry, status: &Status) {
         };
         held.get_or_create(&labels).inc();
     }
+    let unjudged = Family::<NodeLabel, Gauge>::default();
+    for proxy in &status.proxies {
+        let node = proxy.node.clone();
+        let count = i64::try_from(proxy.unjudged).unwrap_or(i64::MAX);
+        unjudged.get_or_create(&NodeLabel { node }).set(count);
+    }
+    registry.register(
+        "proxy_unjudged",
+        "Resources that a proxy keeps of an agent before this one, because their objects cannot be read",
+        unjudged,
+    );
     registry.register("proxy_state", "1 for the state that a proxy is in", states);
     registry.register(
         "proxy_credentials",

@@ -199,6 +199,9 @@ pub struct ProxyStatus {
     /// refuses anything else.
     #[serde(default)]
     pub state: HeldState,
+    /// How many resources it keeps of an agent before this one, because their objects cannot be read.
+    #[serde(default)]
+    pub unjudged: usize,
     /// What it confirmed, per type.
     pub types: Vec<TypeStatus>,
 }
@@ -213,6 +216,9 @@ pub struct TypeStatus {
     pub acknowledged: std::collections::BTreeMap<String, String>,
     /// What it refused last, in its own words.
     pub refused: Option<String>,
+    /// How many it keeps of an agent before this one, because their objects cannot be read.
+    #[serde(default)]
+    pub unjudged: usize,
 }
 
 /// Certificates that proxies ask for by name, when a handshake needs them.

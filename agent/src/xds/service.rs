@@ -251,9 +251,13 @@ impl Discovery {
                     let Some(message) = message? else { return Ok(()) };
                     let stream = proxy.get_or_insert_with(|| self.proxies.connect(M::node(&message), &self.namespace));
                     let Some(kind) = kind_of::<M>(&message, only)? else { continue };
-                    let request = M::request(message);
-                    if connection.is_first(kind) && !M::resumes(&request) {
-                        stream.starts_anew(kind);
+                    let mut request = M::request(message);
+                    if connection.is_first(kind) {
+                        if M::resumes(&request) {
+                            M::inherit(&mut request, |name| stream.has(kind, name));
+                        } else {
+                            stream.starts_anew(kind);
+                        }
                     }
                     let (acknowledgement, responses) = connection.on_request(kind, request, Instant::now());
                     if connection.asked(kind) > MOST_NAMES {
@@ -279,6 +283,9 @@ impl Discovery {
                     return Err(Status::unavailable("the agent stops"));
                 }
             };
+            if let Some(stream) = &mut proxy {
+                stream.set_unjudged(connection.unjudged());
+            }
             for (kind, response) in responses {
                 let message = grpc::framed(kind, |message| M::append(kind, response, message))?;
                 if sender.send(Ok(message)).await.is_err() {

@@ -58,6 +58,10 @@ pub struct RunArgs {
     /// Where objects come from: `dir:PATH` or `kubernetes` [default: kubernetes inside a cluster]
     #[arg(long, env = "SEALGATE_SOURCE", value_name = "SOURCE")]
     pub source: Option<String>,
+    /// Read and serve nothing else: with `secrets`, every Secret of the namespace to whoever asks for it by name; no other
+    /// kinds are read, and no rights to them needed [default: everything]
+    #[arg(long, env = "SEALGATE_ONLY", value_name = "WHAT", value_enum)]
+    pub only: Option<OnlyArg>,
     /// How the Kubernetes API is followed
     #[command(flatten)]
     pub kubernetes: KubernetesArgs,
@@ -140,6 +144,10 @@ pub struct RunArgs {
         value_enum
     )]
     pub log_format: LogFormat,
+    /// Keep a client's `x-envoy-peer-metadata` and `x-envoy-peer-metadata-id`: behind a gateway or mesh of Istio's that
+    /// alone can connect
+    #[arg(long, env = "SEALGATE_KEEP_PEER_METADATA", value_parser = BoolishValueParser::new())]
+    pub keep_peer_metadata: bool,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,
@@ -260,6 +268,13 @@ pub struct BootstrapArgs {
     /// What Envoy counts of each destination: its counters are more than half of what a destination costs
     #[arg(long, value_enum, default_value_t = ClusterStats::Few)]
     pub cluster_stats: ClusterStats,
+}
+
+/// The one thing that is read and served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnlyArg {
+    /// Certificates and trust bundles
+    Secrets,
 }
 
 /// How far namespaces trust each other.

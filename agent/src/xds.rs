@@ -1,6 +1,7 @@
 //! xDS over the socket: SotW and Delta, aggregated and per type. It knows snapshots and nothing of where they come
 //! from.
 
+mod authority;
 mod connection;
 mod delta;
 mod names;

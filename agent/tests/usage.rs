@@ -21,6 +21,7 @@ const WRONG: [(&str, &str, &str); 54] = [
     ("run", "--source", "dir:"),
     ("run", "--source", "dir:/no/such/folder"),
     ("run", "--source", "kubernetes:x"),
+    (RUN, "--only", "routes"),
     (RUN, "--socket-mode", "0888"),
     (RUN, "--socket-mode", "7777"),
     (RUN, "--socket-group", "no-such-group"),
@@ -197,6 +198,8 @@ fn every_flag_of_run_has_a_variable() {
         ("--log-format", "xml"),
         ("--path-normalization", "nonsense"),
         ("--escaped-slashes", "nonsense"),
+        ("--only", "nonsense"),
+        ("--keep-peer-metadata", "perhaps"),
     ];
     let help = String::from_utf8(output(&mut site.command("run --help")).stdout).unwrap();
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--"));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use sealgate_agent::config::GatewaySettings;
+use sealgate_agent::config::{GatewaySettings, Scope};
 use sealgate_agent::demand::CredentialDemand;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::source::directory::DirectorySource;
@@ -63,6 +63,7 @@ impl Floor {
             namespace: NAMESPACE.to_owned(),
             demand: CredentialDemand::default(),
             drain: Duration::ZERO,
+            scope: Scope::All,
         };
         let stop = std::future::pending();
         tokio::spawn(xds::serve(bound, snapshots, Proxies::default(), options, stop));

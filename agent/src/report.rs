@@ -261,12 +261,15 @@ fn state(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> HeldSta
 
 fn proxy_status(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> ProxyStatus {
     let types = TypeUrl::ALL.into_iter().filter(|kind| {
-        proxy.held.contains_key(kind) || proxy.refused.contains_key(kind) || proxy.counts.contains_key(kind)
+        let is_known = [proxy.held.contains_key(kind), proxy.refused.contains_key(kind)];
+        let is_counted = [proxy.counts.contains_key(kind), proxy.unjudged.contains_key(kind)];
+        is_known.into_iter().chain(is_counted).any(|is| is)
     });
     ProxyStatus {
         node: node.to_owned(),
         connected: proxy.streams > 0,
         state: state(node, proxy, credentials),
+        unjudged: proxy.unjudged.values().sum(),
         types: types.map(|kind| type_status(kind, proxy)).collect(),
     }
 }
@@ -282,5 +285,6 @@ fn type_status(kind: TypeUrl, proxy: &Proxy) -> TypeStatus {
         refused: proxy.refused.get(&kind).cloned(),
         confirmations: counts.confirmed,
         refusals: counts.refused,
+        unjudged: proxy.unjudged.get(&kind).copied().unwrap_or_default(),
     }
 }

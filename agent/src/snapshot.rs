@@ -3,6 +3,7 @@
 //! found without looking at what they share.
 
 mod names;
+mod unjudged;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 pub use self::names::{CHAIN_HEADER, NO_SNI, OnDemandNames};
+pub use self::unjudged::{MayBeOf, Unjudged};
 
 use crate::deadlines::Deadlines;
 
@@ -80,6 +82,9 @@ impl TypeUrl {
     }
 }
 
+/// Between a version and how many times it was sent again.
+const RENEWED: char = '+';
+
 /// A hash of the content.
 pub type Version = Arc<str>;
 
@@ -140,6 +145,22 @@ impl Resource {
     #[must_use]
     pub fn since(&self) -> Instant {
         self.since
+    }
+
+    /// The same content under another version, so that it is sent again.
+    fn renewed(&self, count: u64) -> Self {
+        let content = self.content();
+        Self::of(
+            format!("{content}{RENEWED}{count}"),
+            self.encoded_len,
+            Arc::clone(&self.body),
+        )
+    }
+
+    /// The version without how many times it was sent again.
+    fn content(&self) -> &str {
+        let renewed = self.version.split_once(RENEWED);
+        renewed.map_or(&*self.version, |(content, _)| content)
     }
 
     /// How long the encoded message is.
@@ -213,6 +234,7 @@ pub struct Snapshot {
     generation: u64,
     types: [Resources; TypeUrl::ALL.len()],
     names: OnDemandNames,
+    unjudged: Unjudged,
 }
 
 impl Snapshot {
@@ -258,6 +280,18 @@ impl Snapshot {
     #[must_use]
     pub fn on_demand(&self) -> &OnDemandNames {
         &self.names
+    }
+
+    /// Whether a proxy that has a resource of this name from an agent before this one is to keep it as it is.
+    #[must_use]
+    pub fn is_unjudged(&self, kind: TypeUrl, name: &str) -> bool {
+        self.unjudged.has(kind, name, self.get(kind, name).is_some())
+    }
+
+    /// What may be of objects that could not be read.
+    #[must_use]
+    pub fn unjudged(&self) -> &Unjudged {
+        &self.unjudged
     }
 
     fn of(&self, kind: TypeUrl) -> &Resources {
@@ -386,12 +420,22 @@ impl Draft<'_> {
         let name: Arc<str> = name.into();
         self.retired.remove(&(kind, Arc::clone(&name)));
         let known = self.snapshot.get(kind, &name);
-        if known.is_some_and(|old| old.version == resource.version) {
+        if known.is_some_and(|old| old.content() == resource.content()) {
             return;
         }
         self.moved = true;
         resource.since = self.now;
         self.snapshot.types[kind as usize].insert(name, Arc::new(resource));
+    }
+
+    /// Has a resource sent again as it is, for that many times now.
+    pub fn renew(&mut self, kind: TypeUrl, name: &str, count: u64) {
+        let Some((name, resource)) = self.snapshot.of(kind).get_key_value(name) else {
+            return;
+        };
+        let (name, renewed) = (Arc::clone(name), resource.renewed(count));
+        self.moved |= renewed != **resource;
+        self.snapshot.types[kind as usize].insert(name, Arc::new(renewed));
     }
 
     /// Removes a resource, now or after the grace.
@@ -411,6 +455,12 @@ impl Draft<'_> {
     /// From now on a name that a filter chain asks for has this Secret, or none.
     pub fn set_name(&mut self, chain: &Arc<str>, pattern: &Arc<str>, secret: Option<Arc<str>>) {
         self.moved |= self.snapshot.names.set(chain, pattern, secret);
+    }
+
+    /// From now on this may be of objects that could not be read.
+    pub fn set_unjudged(&mut self, unjudged: Unjudged) {
+        self.moved |= !self.snapshot.unjudged.is(&unjudged);
+        self.snapshot.unjudged = unjudged;
     }
 
     /// Makes these the only resources of a kind.

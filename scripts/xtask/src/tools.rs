@@ -1,0 +1,55 @@
+//! Programs of cargo's own registry, each at one version, built once under .tools/cargo.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::{cargo, run};
+
+const FOLDER: &str = ".tools/cargo";
+
+/// A program, by its crate and version.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+impl Tool {
+    /// The program, built if that version is not there yet.
+    #[expect(
+        clippy::print_stderr,
+        reason = "cargo is silent for minutes: say what is going on"
+    )]
+    pub(crate) fn get(&self) -> Result<PathBuf> {
+        let folder = Path::new(FOLDER).join(format!("{}-{}", self.name, self.version));
+        let program = folder.join("bin").join(self.name);
+        if program.is_file() {
+            return Ok(fs::canonicalize(program)?);
+        }
+        eprintln!(
+            "building {} {} into {FOLDER}, once: some minutes",
+            self.name, self.version
+        );
+        // Its release profile would have it optimized as a whole: minutes more, for a program that runs for seconds.
+        let mut install = cargo(&[
+            "install",
+            "--quiet",
+            "--locked",
+            "--version",
+            self.version,
+            "--root",
+        ]);
+        install
+            .arg(&folder)
+            .arg(self.name)
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            // In a folder that goes with it: what was compiled is of no use afterwards.
+            .env("CARGO_TARGET_DIR", folder.join("target"));
+        run(&mut install).with_context(|| format!("{} {}", self.name, self.version))?;
+        fs::remove_dir_all(folder.join("target"))?;
+        Ok(fs::canonicalize(program)?)
+    }
+}

@@ -1,0 +1,38 @@
+//! The versions that a release speaks of, each from its one place.
+
+use std::env;
+use std::process::Command;
+
+/// Sealgate's own: `[workspace.package]` of `Cargo.toml`.
+pub(crate) const OWN: &str = env!("CARGO_PKG_VERSION");
+/// The variable by which the agent's build learns of the commit.
+pub(crate) const COMMIT: &str = "SEALGATE_COMMIT";
+
+/// The Envoy that tests and the demo run, and that `sealgate --version` names: `envoy/version`.
+pub(crate) fn envoy() -> &'static str {
+    include_str!("../../../envoy/version").trim_ascii_end()
+}
+
+/// The commit that is built, and whether something was changed since. Where there is no repository (a container's
+/// build), what the variable says.
+pub(crate) fn commit() -> String {
+    if let Ok(given) = env::var(COMMIT)
+        && !given.is_empty()
+    {
+        return given;
+    }
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim_end().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
+        return "unknown".to_owned();
+    };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|text| !text.is_empty());
+    if changed {
+        format!("{commit}-changed")
+    } else {
+        commit
+    }
+}

@@ -58,6 +58,10 @@ pub struct RunArgs {
     /// Where objects come from: `dir:PATH` or `kubernetes` [default: kubernetes inside a cluster]
     #[arg(long, env = "SEALGATE_SOURCE", value_name = "SOURCE")]
     pub source: Option<String>,
+    /// Read and serve nothing else: with `secrets`, every Secret of the namespace to whoever asks for it by name; no other
+    /// kinds are read, and no rights to them needed [default: everything]
+    #[arg(long, env = "SEALGATE_ONLY", value_name = "WHAT", value_enum)]
+    pub only: Option<OnlyArg>,
     /// How the Kubernetes API is followed
     #[command(flatten)]
     pub kubernetes: KubernetesArgs,
@@ -140,6 +144,10 @@ pub struct RunArgs {
         value_enum
     )]
     pub log_format: LogFormat,
+    /// Keep a client's `x-envoy-peer-metadata` and `x-envoy-peer-metadata-id`: behind a gateway or mesh of Istio's that
+    /// alone can connect
+    #[arg(long, env = "SEALGATE_KEEP_PEER_METADATA", value_parser = BoolishValueParser::new())]
+    pub keep_peer_metadata: bool,
     /// Another build of the filter, in place of the one that the agent carries
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,
@@ -262,6 +270,13 @@ pub struct BootstrapArgs {
     pub cluster_stats: ClusterStats,
 }
 
+/// The one thing that is read and served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnlyArg {
+    /// Certificates and trust bundles
+    Secrets,
+}
+
 /// How far namespaces trust each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TenancyArg {
@@ -339,6 +354,9 @@ pub struct ExplainArgs {
     /// The request's method
     #[arg(long, default_value = "GET")]
     pub method: String,
+    /// The version of HTTP that the client speaks: they refuse different requests
+    #[arg(long, value_enum, value_name = "VERSION", default_value_t = HttpVersion::Http1, ignore_case = true)]
+    pub protocol: HttpVersion,
     /// A header of the request, `name: value`; may be repeated
     #[arg(long = "header", value_name = "HEADER")]
     pub headers: Vec<String>,
@@ -354,6 +372,17 @@ pub struct ExplainArgs {
     /// The request's URL
     #[arg(required_unless_present = "batch")]
     pub url: Option<String>,
+}
+
+/// A version of HTTP that a client may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum HttpVersion {
+    /// gRPC needs the other one.
+    #[value(name = "HTTP/1.1")]
+    Http1,
+    /// With and without TLS.
+    #[value(name = "HTTP/2")]
+    Http2,
 }
 
 /// Flags of `certs`.

@@ -16,10 +16,11 @@ use thiserror::Error;
 
 use crate::admin::AdminHosts;
 use crate::args::{
-    EscapedSlashesArg, GatewayArgs, KubernetesArgs, PathNormalizationArg, RunArgs, TenancyArg,
+    EscapedSlashesArg, GatewayArgs, KubernetesArgs, OnlyArg, PathNormalizationArg, RunArgs, TenancyArg,
 };
 use crate::envoy_limits::{EnvoyLimitError, EnvoyLimits};
 #[cfg(feature = "kubernetes")]
+use crate::scope::Scope;
 use crate::source::kubernetes::SecretWatch;
 
 /// Where objects come from.
@@ -69,11 +70,15 @@ pub struct GatewaySettings {
     pub paths: PathPolicy,
     /// `--envoy-limits`.
     pub limits: EnvoyLimits,
+    /// `--keep-peer-metadata`.
+    pub keep_peer_metadata: bool,
 }
 
 /// `run`, validated.
 #[derive(Clone, Debug)]
 pub struct Run {
+    /// `--only`.
+    pub scope: Scope,
     /// Where objects come from.
     pub source: Source,
     /// The socket.
@@ -178,6 +183,7 @@ impl GatewaySettings {
             },
             paths: PathPolicy::default(),
             limits: EnvoyLimits::default(),
+            keep_peer_metadata: false,
         }
     }
 
@@ -223,7 +229,9 @@ impl TryFrom<&RunArgs> for Run {
             .addresses
             .barred_ports
             .extend(admin.map(|address| address.port()));
+        gateway.keep_peer_metadata = args.keep_peer_metadata;
         Ok(Self {
+            scope: scope(args.only),
             source,
             socket: args.socket.clone(),
             socket_mode: socket_mode(&args.socket_mode)?,
@@ -294,6 +302,13 @@ fn policy(path: &Path) -> Result<TenancyPolicy, ConfigError> {
     let refused = |reason: String| ConfigError::TenancyPolicy(path.display().to_string(), reason);
     let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     TenancyPolicy::read(&text).map_err(|error| refused(error.to_string()))
+}
+
+fn scope(only: Option<OnlyArg>) -> Scope {
+    match only {
+        Some(OnlyArg::Secrets) => Scope::Secrets,
+        None => Scope::All,
+    }
 }
 
 fn tenancy(arg: TenancyArg) -> Tenancy {

@@ -16,7 +16,7 @@ use sealgate_model::resolve::rank::Rank;
 use sealgate_model::resolve::{Changes, Claim, Claims, Resolver, ServedCertificate, Speaker, Tenure, World};
 use sealgate_model::store::{Judged, Store};
 use sealgate_model::tenancy::Tenants;
-use sealgate_model::{Kind, Object, ObjectRef};
+use sealgate_model::{Code, Kind, Object, ObjectRef};
 use sealgate_model::{SourceEvent, SourceObject};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -24,11 +24,16 @@ use tokio::sync::watch;
 use crate::blame;
 use crate::credential::CredentialPolicy;
 use crate::credentials::{Credentials, HeldCredential, Records};
+
 use crate::kept::credentials::RememberedCredential;
+use crate::kept::held_back::RememberedBlame;
 use crate::news::{self, Patience};
+use crate::rebind::{self, Rebinds};
 use crate::snapshot::{Publisher, ResourceKey, Snapshot, TypeUrl};
 use crate::translate::{self, Settings, Withheld};
-use crate::trial::{self, Reception, Swap, Trials};
+use crate::trial::{self, Blame, NewestVersion, Reception, Swap, Trials};
+use crate::unread::UnreadObjects;
+use crate::valid::Broken;
 
 /// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
 const GRACE: Duration = Duration::from_secs(10);
@@ -79,6 +84,13 @@ pub struct Engine {
     /// What servers were told of the certificates that there are.
     certificates: BTreeMap<CredentialName, ServedCertificate>,
     patience: Patience,
+    /// Objects that nobody can judge.
+    doubts: UnreadObjects,
+    rebinds: Rebinds,
+    /// Objects that an agent before this one held back, until their sources say what they have.
+    recalled: BTreeMap<ObjectRef, RememberedBlame>,
+    /// Objects that are held back, as it was told last.
+    blamed: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     synced: bool,
 }
 
@@ -95,14 +107,21 @@ impl fmt::Debug for Clock {
 }
 
 /// What connected proxies make of a resource as it stands in a snapshot.
-struct AskProxies(Box<Asked>);
+struct AskProxies {
+    ask: Box<Asked>,
+    /// Whether there is somebody to ask.
+    is_set: bool,
+}
 
 /// What [`AskProxies`] asks.
 type Asked = dyn Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync;
 
 impl Default for AskProxies {
     fn default() -> Self {
-        Self(Box::new(|_, _| Reception::Pending))
+        Self {
+            ask: Box::new(|_, _| Reception::Pending),
+            is_set: false,
+        }
     }
 }
 
@@ -187,6 +206,10 @@ impl Engine {
             glanced: Instant::now(),
             certificates: BTreeMap::new(),
             patience: Patience::default(),
+            doubts: UnreadObjects::default(),
+            rebinds: Rebinds::default(),
+            recalled: BTreeMap::new(),
+            blamed: BTreeMap::new(),
             synced: false,
         };
         (engine, snapshots)
@@ -205,7 +228,10 @@ impl Engine {
         &mut self,
         ask: impl Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync + 'static,
     ) {
-        self.ask = AskProxies(Box::new(ask));
+        self.ask = AskProxies {
+            ask: Box::new(ask),
+            is_set: true,
+        };
     }
 
     /// Takes everything that waits as one change, and publishes what moved. What there is to say of it is logged, and
@@ -228,14 +254,20 @@ impl Engine {
         let mut changes = self.resolve(step, &touched);
         let composites = translate::composites(&changes);
         let receptions = self.receptions(&composites);
-        let late = self.trials.note(&receptions, &moved);
+        let store = &self.store;
+        let late = self.trials.note(&receptions, &moved, |name| newest(store, name));
         changes.extend(self.swap(late));
         self.forget(&mut touched, &mut changes);
         self.forget_versions();
         self.say_of(&touched);
+        self.look_at_doubts();
         self.publish(&touched, changes, now);
         self.make_room(now);
-        let withheld: Vec<_> = self.withheld.iter().map(|(key, _)| key.clone()).collect();
+        let withheld = self.withheld.iter();
+        // Who was first with an address is no worse than who has it.
+        let withheld =
+            withheld.filter(|(_, violation)| !matches!(violation.broken(), Broken::AddressTaken(..)));
+        let withheld: Vec<_> = withheld.map(|(key, _)| key.clone()).collect();
         self.look_for_the_guilty(&withheld, now);
         self.tell(gone, now)
     }
@@ -306,7 +338,7 @@ impl Engine {
                     Reception::Refused(violation.to_string())
                 }
                 Some(violation) => Reception::NeverTaken(violation.to_string()),
-                None => (self.ask.0)(key, &snapshot),
+                None => (self.ask.ask)(key, &snapshot),
             };
             (key.clone(), reception)
         });
@@ -317,9 +349,16 @@ impl Engine {
     fn look_for_the_guilty(&mut self, keys: &[ResourceKey], now: Instant) {
         let mut swaps = Vec::new();
         for (key, reception) in self.receptions(keys) {
-            if matches!(reception, Reception::Refused(_)) && trial::is_composite(key.0) {
-                let served = |name: &ObjectRef| self.store.get(name).cloned();
-                swaps.extend(self.trials.refuse(&key, served, now));
+            let is_known = match &reception {
+                // Where nobody is asked, such as in `check`, nobody answers without any of them.
+                Reception::NeverTaken(reason) => self.ask.is_set && !rebind::is_bind_failure(reason),
+                Reception::Refused(reason) => !rebind::is_bind_failure(reason),
+                _ => false,
+            };
+            if is_known && trial::is_composite(key.0) {
+                let (store, is_sure) = (&self.store, self.withheld.get(&key).is_some());
+                let newest = |name: &ObjectRef| newest(store, name);
+                swaps.extend(self.trials.refuse(&key, is_sure, newest, now));
             }
         }
         if !swaps.is_empty() {
@@ -344,8 +383,8 @@ impl Engine {
             return Changes::default();
         }
         let mut step = Judged::default();
-        for Swap { name, to } in swaps {
-            self.store.put(&name, to, &mut step);
+        for Swap { name, to, source } in swaps {
+            self.store.put(&name, to, &source, &mut step);
         }
         self.resolve(step, &BTreeSet::new())
     }
@@ -379,16 +418,48 @@ impl Engine {
         }
         let Some(Object::Secret(secret)) = &entry.object else {
             if !self.trials.holds_back(&entry.object_ref, entry.object.as_ref()) {
-                self.store.set(entry, step);
+                self.judge(entry, step);
             }
             return;
         };
+        self.doubts.judge(&entry.object_ref);
         let mut findings = entry.findings;
         findings.extend(self.credentials.set(secret, (self.clock.0)(), touched));
         step.say(entry.object_ref, findings);
     }
 
+    fn judge(&mut self, entry: SourceObject, step: &mut Judged) {
+        let (name, object) = (entry.object_ref.clone(), entry.object.clone());
+        let former = self.store.get(&name).cloned();
+        self.store.set(entry, step);
+        let recalled = self.recalled.remove(&name);
+        if let Some(blame) = recalled.and_then(|recalled| recalled.of(object.as_ref())) {
+            self.hold_back(&name, former, blame, step);
+        }
+        let said = step.said.get(&name).map_or(&[][..], Vec::as_slice);
+        self.doubts
+            .take(&name, object.as_ref(), said, &self.settings.gateway.resolved());
+    }
+
+    /// An object that an agent before this one held back has not changed.
+    fn hold_back(&mut self, name: &ObjectRef, former: Option<Arc<Object>>, blame: Blame, step: &mut Judged) {
+        let newest = newest(&self.store, name).filter(|newest| former.as_ref() != Some(&newest.served));
+        let swap = newest.and_then(|newest| self.trials.resume(name, newest, former, blame, Instant::now()));
+        if let Some(Swap { name, to, source }) = swap {
+            self.store.put(&name, to, &source, step);
+        }
+    }
+
+    /// What proxies that have it from an agent before this one are to keep.
+    fn look_at_doubts(&mut self) {
+        if self.synced {
+            self.doubts.close(&self.credentials, &self.resolver);
+        }
+        self.doubts.look(&self.credentials, &self.resolver);
+    }
+
     fn delete(&mut self, name: &ObjectRef, step: &mut Judged, touched: &mut BTreeSet<CredentialName>) {
+        self.doubts.judge(name);
         if name.kind == Kind::Secret {
             self.credentials.delete(name, touched);
             step.delete(name);
@@ -462,9 +533,14 @@ impl Engine {
 
     fn publish(&mut self, credentials: &BTreeSet<CredentialName>, mut changes: Changes, now: Instant) {
         self.claims.append(&mut changes.claims);
+        self.look_at_stand_ins(&changes.clusters);
+        let unjudged = self.doubts.show();
         let mut moved = Vec::new();
         let withheld = &mut self.withheld;
         self.publisher.update(now, |draft| {
+            if let Some(unjudged) = unjudged {
+                draft.set_unjudged(unjudged);
+            }
             for name in credentials {
                 if translate::publish_credential(draft, withheld, name, self.credentials.good(name)) {
                     moved.push(name);
@@ -496,6 +572,24 @@ impl Engine {
         }
     }
 
+    /// Destinations of which nothing is known, while their objects may be there and bad.
+    fn look_at_stand_ins(&mut self, changed: &BTreeSet<Arc<str>>) {
+        let known = self.doubts.stand_ins();
+        if known.is_empty() && !self.doubts.has_services() {
+            return;
+        }
+        for cluster in changed.iter().chain(&known) {
+            let said = self.ledger.get(&Speaker::Cluster(Arc::clone(cluster)));
+            let is_unknown = said.iter().any(|finding| {
+                matches!(
+                    finding.code,
+                    Code::UnknownDestination | Code::UnknownPort | Code::UnknownSubset
+                )
+            });
+            self.doubts.stand_in(cluster, is_unknown);
+        }
+    }
+
     /// Clusters that were taken off leave room for those that wait for it.
     fn make_room(&mut self, now: Instant) {
         let gone = self.publisher.take_gone();
@@ -514,6 +608,8 @@ impl Engine {
     /// These objects were served when the agent before this one ended, though their sources had other versions. To be told
     /// before anything is applied, and looked at with that: what is claimed is given up where nobody asks for it.
     pub fn remember_objects(&mut self, kept: Vec<SourceObject>) {
+        let names = kept.iter().map(|own| own.object_ref.clone());
+        names.for_each(|name| self.doubts.know(name));
         self.store.remember(kept, &mut self.remembered.0);
     }
 
@@ -549,6 +645,33 @@ impl Engine {
         self.store.take_kept()
     }
 
+    /// These objects were held back when the agent before this one ended, because a proxy refused them. To be told before
+    /// anything is applied.
+    pub fn remember_held_back(&mut self, held_back: Vec<RememberedBlame>) {
+        let recalled = held_back.into_iter().map(|own| (own.object.clone(), own));
+        self.recalled = recalled.collect();
+        self.blamed = self.recalled.keys().map(|name| (name.clone(), None)).collect();
+    }
+
+    /// The objects that are held back because a proxy refuses them, where that is new since the last time: none if one is no
+    /// more. Of the first list nothing is known before it is complete.
+    pub fn take_held_back(&mut self) -> BTreeMap<ObjectRef, Option<(Arc<Object>, Blame)>> {
+        if !self.synced {
+            return BTreeMap::new();
+        }
+        let mut changes: BTreeMap<_, _> = BTreeMap::new();
+        let mut before = std::mem::take(&mut self.blamed);
+        for (name, source, blame) in self.trials.blamed() {
+            let known = before.remove(name).flatten();
+            if known.is_none_or(|known| !Arc::ptr_eq(&known, source)) {
+                changes.insert(name.clone(), Some((Arc::clone(source), blame.clone())));
+            }
+            self.blamed.insert(name.clone(), Some(Arc::clone(source)));
+        }
+        changes.extend(before.into_keys().map(|name| (name, None)));
+        changes
+    }
+
     /// The claims that stand otherwise since the last time.
     pub fn take_claims(&mut self) -> BTreeMap<Claim, Option<Tenure>> {
         std::mem::take(&mut self.claims)
@@ -562,6 +685,7 @@ impl Engine {
             self.ledger.set(proxies(resource), Vec::new());
         }
         self.refused.clone_from(refusals);
+        self.rebinds.follow(refusals, now);
         let keys: Vec<_> = refusals.keys().cloned().collect();
         self.look_for_the_guilty(&keys, now);
         self.tell(BTreeSet::new(), now)
@@ -574,7 +698,12 @@ impl Engine {
         let receptions = self.receptions(&self.trials.keys(now));
         let swaps = self.trials.go_on(receptions, now);
         self.serve(swaps, now);
-        self.publisher.update(now, |_| ());
+        let again = self.rebinds.take_due(now);
+        self.publisher.update(now, |draft| {
+            for ((kind, name), count) in &again {
+                draft.renew(*kind, name, *count);
+            }
+        });
         self.make_room(now);
         self.tell(BTreeSet::new(), now)
     }
@@ -589,7 +718,7 @@ impl Engine {
         let keys: Vec<_> = self.refused.keys().cloned().collect();
         let receptions = self.receptions(&keys);
         for ((resource, reason), (_, reception)) in self.refused.iter().zip(receptions) {
-            let is_current = reception != Reception::Taken;
+            let is_current = !matches!(reception, Reception::Taken | Reception::Absent);
             let findings = blame::refused(&self.resolver, resource, reason);
             let findings = findings.into_iter().filter(|_| is_current);
             self.ledger.set(proxies(resource), findings.collect());
@@ -642,6 +771,7 @@ impl Engine {
             dates,
             glance,
             self.patience.deadline(),
+            self.rebinds.next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -693,6 +823,14 @@ impl Engine {
         self.patience.hurry();
         self.synced = true;
     }
+}
+
+/// The newest version of an object.
+fn newest(store: &Store, name: &ObjectRef) -> Option<NewestVersion> {
+    Some(NewestVersion {
+        served: Arc::clone(store.get(name)?),
+        source: Arc::clone(store.source(name)?),
+    })
 }
 
 /// Proxies, of a resource.

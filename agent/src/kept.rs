@@ -4,6 +4,7 @@
 pub mod bundles;
 pub mod credentials;
 mod folder;
+pub mod held_back;
 pub mod unread;
 
 use std::collections::BTreeMap;
@@ -14,9 +15,11 @@ use std::sync::Arc;
 use sealgate_model::{Kind, Meta, Object, ObjectRef, SourceObject, manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use self::folder::{KeptFolder, Modes};
 use crate::claim_log::StateError;
+use crate::credential;
 
 const FOLDER: &str = "objects";
 /// As the process's mask leaves them.
@@ -88,6 +91,12 @@ fn line(object: &Object) -> Option<ObjectFile> {
         created: meta.created,
         spec: spec.ok()?,
     })
+}
+
+/// Stands for what a source has of an object; none if that is not kept.
+fn digest(object: &Object) -> Option<String> {
+    let bytes = serde_json::to_vec(&line(object)?).ok()?;
+    Some(credential::hex(&Sha256::digest(bytes)))
 }
 
 fn read(path: &Path) -> Result<SourceObject, String> {

@@ -10,15 +10,15 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::admin::status::{
-    BudgetStatus, CredentialStatus, FindingStatus, GatewayStatus, HeldState, OnDemandStatus,
-    ProxyRefusalStatus, ProxyStatus, SourceStatus, Status, TypeStatus, WatchStatus,
+    BucketStatus, BudgetStatus, CredentialStatus, FindingStatus, GatewayStatus, HeldState, OnDemandStatus,
+    ProxyRefusalStatus, ProxyStatus, RotationsStatus, SourceStatus, Status, TypeStatus, WatchStatus,
 };
 use crate::credential::{Credential, CredentialOutcome};
 use crate::credentials::CredentialRecord;
 use crate::engine::View;
 use crate::snapshot::TypeUrl;
 use crate::source::health::{Health, WatchHealth};
-use crate::xds::proxies::{ByNode, Proxies, Proxy};
+use crate::xds::proxies::{ByNode, Proxies, Proxy, TimeBuckets};
 
 use self::holders::Holders;
 
@@ -33,6 +33,7 @@ pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
         unknown: counts.unknown(),
         taken_back: counts.taken_back(),
     };
+    let rotations = rotations(&proxies.rotations().buckets());
     let (proxies, refused) = (&proxies.list(), &proxies.refusals().by_node());
     let holders = Holders::new(proxies, refused);
     let credentials = described(view, &holders);
@@ -40,6 +41,7 @@ pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
         synced: view.synced,
         source: source(health),
         publications: view.publications,
+        rotations,
         gateways: view
             .gateways
             .iter()
@@ -70,10 +72,22 @@ fn source(health: &Health) -> SourceStatus {
         name,
         state: watch.state.as_str().to_owned(),
         message: watch.message,
+        failures: watch.failures,
     };
     SourceStatus {
         up: health.is_up(),
         watches: health.watches().into_iter().map(watch).collect(),
+    }
+}
+
+fn rotations(times: &TimeBuckets) -> RotationsStatus {
+    let buckets = times.buckets.iter().map(|(bound, count)| BucketStatus {
+        at_most_seconds: bound.is_finite().then_some(*bound),
+        count: *count,
+    });
+    RotationsStatus {
+        buckets: buckets.collect(),
+        sum_seconds: times.sum.as_secs_f64(),
     }
 }
 
@@ -246,25 +260,31 @@ fn state(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> HeldSta
 }
 
 fn proxy_status(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> ProxyStatus {
-    let types = TypeUrl::ALL
-        .into_iter()
-        .filter(|kind| proxy.held.contains_key(kind) || proxy.refused.contains_key(kind));
+    let types = TypeUrl::ALL.into_iter().filter(|kind| {
+        let is_known = [proxy.held.contains_key(kind), proxy.refused.contains_key(kind)];
+        let is_counted = [proxy.counts.contains_key(kind), proxy.unjudged.contains_key(kind)];
+        is_known.into_iter().chain(is_counted).any(|is| is)
+    });
     ProxyStatus {
         node: node.to_owned(),
         connected: proxy.streams > 0,
         state: state(node, proxy, credentials),
-        types: types
-            .map(|kind| TypeStatus {
-                r#type: kind.short().to_owned(),
-                acknowledged: proxy
-                    .held
-                    .get(&kind)
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, held)| (name.to_string(), held.version.to_string()))
-                    .collect(),
-                refused: proxy.refused.get(&kind).cloned(),
-            })
+        unjudged: proxy.unjudged.values().sum(),
+        types: types.map(|kind| type_status(kind, proxy)).collect(),
+    }
+}
+
+fn type_status(kind: TypeUrl, proxy: &Proxy) -> TypeStatus {
+    let held = proxy.held.get(&kind).into_iter().flatten();
+    let counts = proxy.counts.get(&kind).copied().unwrap_or_default();
+    TypeStatus {
+        r#type: kind.short().to_owned(),
+        acknowledged: held
+            .map(|(name, held)| (name.to_string(), held.version.to_string()))
             .collect(),
+        refused: proxy.refused.get(&kind).cloned(),
+        confirmations: counts.confirmed,
+        refusals: counts.refused,
+        unjudged: proxy.unjudged.get(&kind).copied().unwrap_or_default(),
     }
 }

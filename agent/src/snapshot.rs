@@ -3,6 +3,7 @@
 //! found without looking at what they share.
 
 mod names;
+mod unjudged;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 pub use self::names::{CHAIN_HEADER, NO_SNI, OnDemandNames};
+pub use self::unjudged::{MayBeOf, Unjudged};
 
 use crate::deadlines::Deadlines;
 
@@ -80,6 +82,9 @@ impl TypeUrl {
     }
 }
 
+/// Between a version and how many times it was sent again.
+const RENEWED: char = '+';
+
 /// A hash of the content.
 pub type Version = Arc<str>;
 
@@ -100,6 +105,8 @@ pub struct Resource {
     version: Version,
     encoded_len: usize,
     body: Arc<dyn Body>,
+    /// When it was published; until then, when it was made.
+    since: Instant,
 }
 
 impl Resource {
@@ -124,6 +131,7 @@ impl Resource {
             version: version.into(),
             encoded_len,
             body,
+            since: Instant::now(),
         }
     }
 
@@ -131,6 +139,28 @@ impl Resource {
     #[must_use]
     pub fn version(&self) -> &Version {
         &self.version
+    }
+
+    /// When it was published in this version.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// The same content under another version, so that it is sent again.
+    fn renewed(&self, count: u64) -> Self {
+        let content = self.content();
+        Self::of(
+            format!("{content}{RENEWED}{count}"),
+            self.encoded_len,
+            Arc::clone(&self.body),
+        )
+    }
+
+    /// The version without how many times it was sent again.
+    fn content(&self) -> &str {
+        let renewed = self.version.split_once(RENEWED);
+        renewed.map_or(&*self.version, |(content, _)| content)
     }
 
     /// How long the encoded message is.
@@ -204,6 +234,7 @@ pub struct Snapshot {
     generation: u64,
     types: [Resources; TypeUrl::ALL.len()],
     names: OnDemandNames,
+    unjudged: Unjudged,
 }
 
 impl Snapshot {
@@ -249,6 +280,18 @@ impl Snapshot {
     #[must_use]
     pub fn on_demand(&self) -> &OnDemandNames {
         &self.names
+    }
+
+    /// Whether a proxy that has a resource of this name from an agent before this one is to keep it as it is.
+    #[must_use]
+    pub fn is_unjudged(&self, kind: TypeUrl, name: &str) -> bool {
+        self.unjudged.has(kind, name, self.get(kind, name).is_some())
+    }
+
+    /// What may be of objects that could not be read.
+    #[must_use]
+    pub fn unjudged(&self) -> &Unjudged {
+        &self.unjudged
     }
 
     fn of(&self, kind: TypeUrl) -> &Resources {
@@ -310,6 +353,7 @@ impl Publisher {
             snapshot: &mut snapshot,
             retired: &mut self.retired,
             gone: &mut self.gone,
+            now,
             until: now + self.grace,
             moved: false,
         };
@@ -353,6 +397,7 @@ pub struct Draft<'p> {
     snapshot: &'p mut Snapshot,
     retired: &'p mut Deadlines<ResourceKey, Instant>,
     gone: &'p mut Vec<ResourceKey>,
+    now: Instant,
     until: Instant,
     moved: bool,
 }
@@ -371,15 +416,26 @@ impl Draft<'_> {
     }
 
     /// The same, with a resource that was made already.
-    pub fn put(&mut self, kind: TypeUrl, name: &str, resource: Resource) {
+    pub fn put(&mut self, kind: TypeUrl, name: &str, mut resource: Resource) {
         let name: Arc<str> = name.into();
         self.retired.remove(&(kind, Arc::clone(&name)));
         let known = self.snapshot.get(kind, &name);
-        if known.is_some_and(|old| old.version == resource.version) {
+        if known.is_some_and(|old| old.content() == resource.content()) {
             return;
         }
         self.moved = true;
+        resource.since = self.now;
         self.snapshot.types[kind as usize].insert(name, Arc::new(resource));
+    }
+
+    /// Has a resource sent again as it is, for that many times now.
+    pub fn renew(&mut self, kind: TypeUrl, name: &str, count: u64) {
+        let Some((name, resource)) = self.snapshot.of(kind).get_key_value(name) else {
+            return;
+        };
+        let (name, renewed) = (Arc::clone(name), resource.renewed(count));
+        self.moved |= renewed != **resource;
+        self.snapshot.types[kind as usize].insert(name, Arc::new(renewed));
     }
 
     /// Removes a resource, now or after the grace.
@@ -399,6 +455,12 @@ impl Draft<'_> {
     /// From now on a name that a filter chain asks for has this Secret, or none.
     pub fn set_name(&mut self, chain: &Arc<str>, pattern: &Arc<str>, secret: Option<Arc<str>>) {
         self.moved |= self.snapshot.names.set(chain, pattern, secret);
+    }
+
+    /// From now on this may be of objects that could not be read.
+    pub fn set_unjudged(&mut self, unjudged: Unjudged) {
+        self.moved |= !self.snapshot.unjudged.is(&unjudged);
+        self.snapshot.unjudged = unjudged;
     }
 
     /// Makes these the only resources of a kind.

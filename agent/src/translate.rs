@@ -179,6 +179,7 @@ fn publish_port(
         let http = HttpSettings {
             paths: settings.gateway.paths,
             limits: settings.gateway.limits,
+            keeps_peer_metadata: settings.gateway.keep_peer_metadata,
         };
         listener::resource(port, &settings.listen, http)
     });

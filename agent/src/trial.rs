@@ -1,6 +1,6 @@
 //! Who is to blame when a proxy refuses a resource that is made of many objects, such as a port's listener or a part of the
 //! table. All that changed since the proxies took it last is taken back, so that they take it again; then it is given back by
-//! halves. The object with which it is refused again is held back until it changes, and everybody else's changes go on.
+//! halves. Where no proxy ever had it, it may be gone meanwhile; then who is to blame is known once it was taken with others. The object with which it is refused again is held back until it changes, and everybody else's changes go on.
 //!
 //! A pure state machine: the engine does what it says, and tells it what proxies make of that.
 
@@ -31,10 +31,15 @@ const MANY: usize = 5_000;
 pub enum Reception {
     /// All of them have it.
     Taken,
+    /// It is not there, and none of them has it.
+    Absent,
     /// One refuses it, for this reason, and goes on with an older version: whose changes are part of it wait.
     Refused(String),
-    /// One refuses it, for this reason, and never had it: nobody is served by it who could be harmed.
+    /// One refuses it, for this reason, and none ever had it: nobody is served by it who could be harmed.
     NeverTaken(String),
+    /// One refuses it, for this reason, and never had it; others have it, or may have it of an agent before this one, and
+    /// would be harmed.
+    Unfit(String),
     /// Not all of them have answered.
     Pending,
     /// There are none.
@@ -46,17 +51,39 @@ pub enum Reception {
 pub(crate) struct Swap {
     pub(crate) name: ObjectRef,
     pub(crate) to: Option<Arc<Object>>,
+    /// What its source has.
+    pub(crate) source: Arc<Object>,
+}
+
+/// The newest version of an object.
+#[derive(Clone, Debug)]
+pub(crate) struct NewestVersion {
+    /// As it is served: what of it is good.
+    pub(crate) served: Arc<Object>,
+    /// As its source has it.
+    pub(crate) source: Arc<Object>,
 }
 
 /// An object whose newest version is not served.
 #[derive(Debug)]
 struct HeldBack {
-    newest: Arc<Object>,
+    newest: NewestVersion,
     former: Option<Arc<Object>>,
     /// Once it is known that it is to blame.
     verdict: Option<Conviction>,
     /// How long the next verdict stands.
     wait: Duration,
+    /// The last verdict, also while it is looked at again.
+    blame: Option<Blame>,
+}
+
+/// For what an object is held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// The resource that a proxy refuses with it.
+    pub resource: ResourceKey,
+    /// What the proxy says.
+    pub reason: String,
 }
 
 /// An object is to blame.
@@ -79,6 +106,10 @@ struct ObjectTrial {
     current: Vec<ObjectRef>,
     /// When the answer is no longer waited for.
     until: Instant,
+    /// Those that were found to be to blame.
+    convicted: Vec<ObjectRef>,
+    /// Whether proxies took the resource meanwhile, as it was then: it is not refused whatever it holds.
+    was_taken: bool,
 }
 
 /// See the module.
@@ -98,7 +129,7 @@ impl Trials {
         let Some(held) = self.held_back.get(name) else {
             return false;
         };
-        let is_same = object.is_some_and(|object| *held.newest == *object);
+        let is_same = object.is_some_and(|object| *held.newest.source == *object);
         if !is_same {
             self.release(name);
         }
@@ -117,12 +148,18 @@ impl Trials {
     }
 
     /// These objects changed these resources; says what is to be taken back at once, because the resource is being tried.
-    pub(crate) fn note(&mut self, resources: &[(ResourceKey, Reception)], moved: &[Moved]) -> Vec<Swap> {
+    /// `newest` is the newest version of an object.
+    pub(crate) fn note(
+        &mut self,
+        resources: &[(ResourceKey, Reception)],
+        moved: &[Moved],
+        newest: impl Fn(&ObjectRef) -> Option<NewestVersion>,
+    ) -> Vec<Swap> {
         let mut swaps = Vec::new();
         let moved: Vec<_> = moved.iter().filter(|moved| may_be_blamed(&moved.name)).collect();
         for (key, reception) in resources {
             let since = self.since.entry(key.clone()).or_default();
-            if matches!(reception, Reception::Taken | Reception::Nobody) {
+            if matches!(reception, Reception::Taken | Reception::Absent) {
                 since.clear();
             }
             for moved in moved.iter().filter(|_| moved.len() <= MANY) {
@@ -130,10 +167,13 @@ impl Trials {
                     .entry(moved.name.clone())
                     .or_insert_with(|| moved.before.clone());
             }
+            if since.len() > MANY {
+                since.clear();
+            }
             if self.trials.contains_key(key) {
                 let names: Vec<_> = moved.iter().map(|moved| moved.name.clone()).collect();
                 swaps.extend(moved.iter().filter_map(|moved| {
-                    self.hold_back(&moved.name, moved.now.as_ref()?, moved.before.clone())
+                    self.hold_back(&moved.name, newest(&moved.name)?, moved.before.clone())
                 }));
                 if let Some(trial) = self.trials.get_mut(key) {
                     trial.groups.insert(0, names);
@@ -146,30 +186,51 @@ impl Trials {
     fn hold_back(
         &mut self,
         name: &ObjectRef,
-        newest: &Arc<Object>,
+        newest: NewestVersion,
         former: Option<Arc<Object>>,
     ) -> Option<Swap> {
         if self.held_back.contains_key(name) {
             return None;
         }
+        let source = Arc::clone(&newest.source);
         let held = HeldBack {
-            newest: Arc::clone(newest),
+            newest,
             former: former.clone(),
             verdict: None,
             wait: RETRY,
+            blame: None,
         };
         self.held_back.insert(name.clone(), held);
         Some(Swap {
             name: name.clone(),
             to: former,
+            source,
         })
     }
 
-    /// A proxy refuses a resource: says what is to be taken back. `newest` is what is served of an object.
+    /// An object that was held back by an agent before this one is so here too: says what is to be taken back.
+    pub(crate) fn resume(
+        &mut self,
+        name: &ObjectRef,
+        newest: NewestVersion,
+        former: Option<Arc<Object>>,
+        blame: Blame,
+        now: Instant,
+    ) -> Option<Swap> {
+        let swap = self.hold_back(name, newest, former)?;
+        if let Some(held) = self.held_back.get_mut(name) {
+            held.wait = LONGEST_RETRY;
+        }
+        self.convict(name, &blame.resource, blame.reason, now);
+        Some(swap)
+    }
+
+    /// A proxy refuses a resource, or would for sure: says what is to be taken back. `newest` is the newest version of an object.
     pub(crate) fn refuse(
         &mut self,
         key: &ResourceKey,
-        newest: impl Fn(&ObjectRef) -> Option<Arc<Object>>,
+        is_sure: bool,
+        newest: impl Fn(&ObjectRef) -> Option<NewestVersion>,
         now: Instant,
     ) -> Vec<Swap> {
         if self.trials.contains_key(key) || self.rests.get(key).is_some_and(|until| now < *until) {
@@ -180,23 +241,27 @@ impl Trials {
         let mut suspects = Vec::new();
         for (name, former) in since {
             // What is gone by now, or as it was, is no reason.
-            let Some(newest) = newest(&name).filter(|newest| former.as_ref() != Some(newest)) else {
+            let Some(newest) = newest(&name).filter(|newest| former.as_ref() != Some(&newest.served)) else {
                 continue;
             };
-            if let Some(swap) = self.hold_back(&name, &newest, former) {
+            if let Some(swap) = self.hold_back(&name, newest, former) {
                 swaps.push(swap);
                 suspects.push(name);
             }
         }
         if !suspects.is_empty() {
             self.trials
-                .insert(key.clone(), ObjectTrial::new(halves(suspects), now));
+                .insert(key.clone(), ObjectTrial::new(halves(suspects), is_sure, now));
         }
         swaps
     }
 
     fn convict(&mut self, name: &ObjectRef, key: &ResourceKey, reason: String, now: Instant) {
         if let Some(held) = self.held_back.get_mut(name) {
+            held.blame = Some(Blame {
+                resource: key.clone(),
+                reason: reason.clone(),
+            });
             held.verdict = Some(Conviction {
                 resource: key.clone(),
                 reason,
@@ -221,7 +286,9 @@ impl Trials {
             }
         }
         if !names.is_empty() {
-            self.trials.insert(key.clone(), ObjectTrial::new(names, now));
+            // It was refused with them before, when it was taken with others or without.
+            self.trials
+                .insert(key.clone(), ObjectTrial::new(names, true, now));
         }
     }
 
@@ -232,7 +299,8 @@ impl Trials {
             if self.trials.contains_key(&key) {
                 swaps.extend(self.step(&key, reception, now));
             } else {
-                self.retry(&key, reception == Reception::Taken, now);
+                let is_taken = matches!(reception, Reception::Taken | Reception::Absent);
+                self.retry(&key, is_taken, now);
             }
         }
         swaps
@@ -250,22 +318,37 @@ impl Trials {
             return Vec::new();
         };
         match reception {
-            Reception::Pending | Reception::Nobody if now < trial.until => return Vec::new(),
-            Reception::Refused(reason) | Reception::NeverTaken(reason) if !trial.current.is_empty() => {
+            Reception::Pending if now < trial.until => return Vec::new(),
+            Reception::Refused(reason) | Reception::NeverTaken(reason) | Reception::Unfit(reason)
+                if !trial.current.is_empty() =>
+            {
                 let current = std::mem::take(&mut trial.current);
                 trial.until = now + PATIENCE;
                 match current.as_slice() {
-                    [only] => self.convict(&only.clone(), key, reason, now),
+                    [only] => {
+                        trial.convicted.push(only.clone());
+                        self.convict(only, key, reason, now);
+                    }
                     _ => trial.groups.extend(halves(current.clone())),
                 }
                 return current.iter().filter_map(|name| self.taken_back(name)).collect();
             }
             // It is refused without any of them: they are not to blame.
-            Reception::Refused(reason) | Reception::NeverTaken(reason) => {
+            Reception::Refused(reason) | Reception::NeverTaken(reason) | Reception::Unfit(reason) => {
                 return self.acquit(key, &reason, now);
+            }
+            // Without it nothing is said of them: they are tried along with the next ones.
+            Reception::Absent => {
+                trial.until = now + PATIENCE;
+                let current = std::mem::take(&mut trial.current);
+                match trial.groups.last_mut() {
+                    Some(next) => next.extend(current),
+                    None => current.iter().for_each(|name| self.suspect_on(key, name)),
+                }
             }
             Reception::Taken => {
                 trial.until = now + PATIENCE;
+                trial.was_taken = true;
                 for name in std::mem::take(&mut trial.current) {
                     self.held_back.remove(&name);
                 }
@@ -278,7 +361,7 @@ impl Trials {
                 }
             }
         }
-        self.next_group(key)
+        self.next_group(key, now)
     }
 
     /// It is held back no more, and one of those that changed since the resource was taken last.
@@ -291,10 +374,12 @@ impl Trials {
 
     /// Gives all that is tried back, and ends. Who was found to be to blame before stays so.
     fn acquit(&mut self, key: &ResourceKey, reason: &str, now: Instant) -> Vec<Swap> {
-        let groups = self.trials.remove(key).map(|trial| trial.groups);
+        let Some(trial) = self.trials.remove(key) else {
+            return Vec::new();
+        };
+        let mut swaps = self.pardon(key, &trial, now);
         self.rests.insert(key.clone(), now + REST);
-        let mut swaps = Vec::new();
-        for name in groups.into_iter().flatten().flatten() {
+        for name in trial.groups.into_iter().flatten() {
             if self.held_back.get(&name).is_some_and(|held| held.wait > RETRY) {
                 self.convict(&name, key, reason.to_owned(), now);
             } else {
@@ -305,12 +390,24 @@ impl Trials {
         swaps
     }
 
+    /// Gives back those that were found to be to blame for what is refused whatever it holds, as far as anybody knows.
+    fn pardon(&mut self, key: &ResourceKey, trial: &ObjectTrial, now: Instant) -> Vec<Swap> {
+        if trial.was_taken || trial.convicted.is_empty() {
+            return Vec::new();
+        }
+        self.rests.insert(key.clone(), now + REST);
+        let names = trial.convicted.iter();
+        let swaps = names.clone().filter_map(|name| self.given(name)).collect();
+        names.for_each(|name| self.suspect_on(key, name));
+        swaps
+    }
+
     /// Gives the next group back; with none left the trial is over.
-    fn next_group(&mut self, key: &ResourceKey) -> Vec<Swap> {
+    fn next_group(&mut self, key: &ResourceKey, now: Instant) -> Vec<Swap> {
         while let Some(trial) = self.trials.get_mut(key) {
             let Some(group) = trial.groups.pop() else {
-                self.trials.remove(key);
-                break;
+                let trial = self.trials.remove(key);
+                return trial.map_or_else(Vec::new, |trial| self.pardon(key, &trial, now));
             };
             if !group.is_empty() {
                 trial.current.clone_from(&group);
@@ -324,7 +421,8 @@ impl Trials {
         let held = self.held_back.get(name)?;
         Some(Swap {
             name: name.clone(),
-            to: Some(Arc::clone(&held.newest)),
+            to: Some(Arc::clone(&held.newest.served)),
+            source: Arc::clone(&held.newest.source),
         })
     }
 
@@ -333,6 +431,7 @@ impl Trials {
         Some(Swap {
             name: name.clone(),
             to: held.former.clone(),
+            source: Arc::clone(&held.newest.source),
         })
     }
 
@@ -340,6 +439,12 @@ impl Trials {
     pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&ObjectRef, &Conviction)> {
         let held = self.held_back.iter();
         held.filter_map(|(name, held)| Some((name, held.verdict.as_ref()?)))
+    }
+
+    /// The objects that are held back because they are to blame, as their sources have them.
+    pub(crate) fn blamed(&self) -> impl Iterator<Item = (&ObjectRef, &Arc<Object>, &Blame)> {
+        let held = self.held_back.iter();
+        held.filter_map(|(name, held)| Some((name, &held.newest.source, held.blame.as_ref()?)))
     }
 
     /// When to call [`Self::go_on`] next.
@@ -360,11 +465,13 @@ impl HeldBack {
 }
 
 impl ObjectTrial {
-    fn new(groups: Vec<Vec<ObjectRef>>, now: Instant) -> Self {
+    fn new(groups: Vec<Vec<ObjectRef>>, was_taken: bool, now: Instant) -> Self {
         Self {
             groups,
             current: Vec::new(),
             until: now + PATIENCE,
+            convicted: Vec::new(),
+            was_taken,
         }
     }
 }

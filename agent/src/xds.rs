@@ -1,6 +1,7 @@
 //! xDS over the socket: SotW and Delta, aggregated and per type. It knows snapshots and nothing of where they come
 //! from.
 
+mod authority;
 mod connection;
 mod delta;
 mod names;
@@ -15,6 +16,7 @@ mod sotw;
 
 pub use service::{Options, serve};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::demand::Delta;
@@ -47,6 +49,12 @@ pub(crate) trait Machine {
 
     /// Whether a request goes on with what the proxy was told on an earlier stream.
     fn resumes(request: &Self::Request) -> bool;
+
+    /// Notes which of the resources that a request goes on with are not this agent's, given whether one is.
+    fn inherit(request: &mut Self::Request, is_ours: impl Fn(&str) -> bool);
+
+    /// What the proxy has of an agent before this one, and keeps because nobody can judge it; wire names.
+    fn unjudged(&self) -> &BTreeSet<Arc<str>>;
 
     /// Takes a request: what it says about an earlier response, and the answer to what it asks for.
     fn on_request(

@@ -70,6 +70,19 @@ fn usage_errors_are_2_and_help_is_0() {
 }
 
 #[test]
+fn the_version_names_the_envoy_that_is_tested() {
+    let output = sealgate(&["--version"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let envoy = include_str!("../../envoy/version").trim_end();
+    let wanted = format!("sealgate {} (commit ", env!("CARGO_PKG_VERSION"));
+    assert!(said.starts_with(&wanted), "{said}");
+    assert!(
+        said.ends_with(&format!(", tested with Envoy {envoy})\n")),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_batch_is_answered_line_by_line() {
     let folder = site();
     let mut child = Command::new(env!("CARGO_BIN_EXE_sealgate"))
@@ -183,6 +196,35 @@ fn an_explanation_says_why_nothing_is_found() {
         let output = sealgate(&["explain", "--dir", &dir, url]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.lines().any(|own| own == line), "{url}: {text}");
+    }
+}
+
+#[test]
+fn the_version_of_http_decides_what_becomes_of_a_url() {
+    let folder = site();
+    fs::write(folder.path().join("shop.yaml"), SHOP).unwrap();
+    let dir = folder.path().display().to_string();
+    // Envoy's parser of HTTP/1.1 knows 34 methods, and HTTP/2 takes any word.
+    for (protocol, line) in [
+        ("HTTP/1.1", "decided   Envoy, before any rule"),
+        (
+            "http/2",
+            "decided   VirtualService default/shop http[2]: it takes every request",
+        ),
+    ] {
+        let url = "http://shop.example/cart";
+        let output = sealgate(&[
+            "explain",
+            "--dir",
+            &dir,
+            "--method",
+            "BREW",
+            "--protocol",
+            protocol,
+            url,
+        ]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.lines().any(|own| own == line), "{protocol}: {text}");
     }
 }
 

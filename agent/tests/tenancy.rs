@@ -120,6 +120,47 @@ fn names(count: usize) -> String {
     names.join(", ")
 }
 
+/// By another value of the gateway's own label, by another label, and by both.
+#[test]
+fn what_another_gateway_serves_collides_with_nothing() -> Result<()> {
+    let own = gateway("team", "g", "a.test");
+    for selector in [
+        "{istio: sealgate-edge}",
+        "{app: x}",
+        "{istio: ingressgateway, app: x}",
+    ] {
+        let foreign = gateway("other", "foreign", "a.test").replace("{istio: ingressgateway}", selector);
+        let secure = foreign
+            .replace(
+                "protocol: HTTP}",
+                "protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: sds://x}",
+            )
+            .replace("name: foreign", "name: secure");
+        let mut gate = Gate::new("")?;
+        gate.apply(&format!("{foreign}{secure}"));
+        gate.apply(&format!("{own}{}", routes("r", "a.test", 1)));
+        ensure!(gate.said().is_empty(), "{selector}: {:?}", gate.said());
+        ensure!(
+            gate.hosts() == [("a.test".to_owned(), 1)],
+            "{selector}: {:?}",
+            gate.hosts()
+        );
+        // One that is selected no more lets go of what it had.
+        let mut gate = Gate::new("")?;
+        gate.apply(&gateway("other", "foreign", "a.test"));
+        gate.apply(&format!("{own}{}", routes("r", "a.test", 1)));
+        ensure!(gate.said() == ["host-collision Gateway g"], "{:?}", gate.said());
+        gate.apply(&foreign);
+        ensure!(gate.said().is_empty(), "{selector}: {:?}", gate.said());
+        ensure!(
+            gate.hosts() == [("a.test".to_owned(), 1)],
+            "{selector}: {:?}",
+            gate.hosts()
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn what_is_beyond_a_budget_waits_and_what_was_there_stays() -> Result<()> {
     let mut gate = Gate::new("hosts=3")?;

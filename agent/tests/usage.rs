@@ -16,11 +16,12 @@ const LIMIT: Duration = Duration::from_secs(20);
 const RUN: &str = "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm --admin 192.0.2.1:1";
 
 /// The flags that are fine, the flag that is not, and its value.
-const WRONG: [(&str, &str, &str); 53] = [
+const WRONG: [(&str, &str, &str); 55] = [
     ("run", "--source", "nonsense"),
     ("run", "--source", "dir:"),
     ("run", "--source", "dir:/no/such/folder"),
     ("run", "--source", "kubernetes:x"),
+    (RUN, "--only", "routes"),
     (RUN, "--socket-mode", "0888"),
     (RUN, "--socket-mode", "7777"),
     (RUN, "--socket-group", "no-such-group"),
@@ -101,6 +102,7 @@ const WRONG: [(&str, &str, &str); 53] = [
     ("explain --dir DIR http://a.example/", "--header", "no colon"),
     ("explain --dir DIR http://a.example/", "--header", ": no name"),
     ("explain --dir DIR http://a.example/", "--header", "a b: c"),
+    ("explain --dir DIR http://a.example/", "--protocol", "HTTP/3"),
     ("explain --dir DIR", "--batch", "/no/such/file"),
     ("explain --dir DIR", "--batch", "/etc"),
     ("certs", "--admin", "nonsense"),
@@ -196,6 +198,8 @@ fn every_flag_of_run_has_a_variable() {
         ("--log-format", "xml"),
         ("--path-normalization", "nonsense"),
         ("--escaped-slashes", "nonsense"),
+        ("--only", "nonsense"),
+        ("--keep-peer-metadata", "perhaps"),
     ];
     let help = String::from_utf8(output(&mut site.command("run --help")).stdout).unwrap();
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--"));

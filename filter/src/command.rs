@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use sealgate_core::header_format::{Fact, Facts, headers, value};
-use sealgate_core::rules::HeaderFormat;
+use sealgate_core::header_order::MutableHeaders;
+use sealgate_core::rules::{ArchivedHeaderMutations, HeaderFormat, HeaderMutations};
 
 use crate::host::{self, HeaderPairs, HostError, Side};
 
@@ -66,14 +67,6 @@ impl HostFacts<'_> {
     }
 }
 
-fn put(side: Side, name: &str, value: &[u8], append: bool) -> Result<(), HostError> {
-    if append {
-        host::add(side, name, value)
-    } else {
-        host::set(side, name, value)
-    }
-}
-
 impl Facts for HostFacts<'_> {
     fn fact(&self, fact: Fact) -> Option<Vec<u8>> {
         let path: &[&str] = match fact {
@@ -102,38 +95,101 @@ impl Facts for HostFacts<'_> {
     }
 }
 
-/// A header of the request, with what its commands gave; none if that is nothing.
-pub(crate) struct RenderedHeader<'f> {
-    name: &'f str,
-    value: Option<Vec<u8>>,
-    append: bool,
+/// A request's headers at the host, for the core to change. After a call that failed, nothing more is done.
+#[derive(Default)]
+struct HostRequestHeaders {
+    failed: Option<HostError>,
 }
 
-/// What a header of the request is to be: read before rules change any.
-pub(crate) fn render<'f>(name: &'f str, format: &str, append: bool) -> Result<RenderedHeader<'f>, HostError> {
-    let value = HostFacts::default().value(format)?;
-    Ok(RenderedHeader { name, value, append })
+/// Changes the request as a rule says, and stops where it cannot.
+pub(crate) fn change_request(operations: &ArchivedHeaderMutations) -> Result<(), HostError> {
+    let mut headers = HostRequestHeaders::default();
+    operations.carry_out(&mut headers);
+    headers.failed.map_or(Ok(()), Err)
 }
 
-impl RenderedHeader<'_> {
-    /// Replaces the header, or appends one. Where it would replace one and has no value, the client's does not stay.
-    pub(crate) fn write(&self) -> Result<(), HostError> {
-        match &self.value {
-            Some(value) => put(Side::Request, self.name, value, self.append),
-            None if self.append => Ok(()),
-            None => host::remove(Side::Request, self.name),
+impl HostRequestHeaders {
+    fn unless_failed<T>(&mut self, call: impl FnOnce() -> Result<T, HostError>) -> Option<T> {
+        if self.failed.is_some() {
+            return None;
         }
+        call().map_err(|error| self.failed = Some(error)).ok()
     }
 }
 
-/// Replaces a header of the response, or appends one, unless its value comes out empty.
-pub(crate) fn write_answer(own: &HeaderFormat, remembered: &KeptHeaders) -> Result<(), HostError> {
-    let facts = HostFacts {
-        remembered: Some(remembered),
-        ..HostFacts::default()
-    };
-    match facts.value(&own.format)? {
-        Some(value) => put(Side::Response, &own.name, &value, own.append),
-        None => Ok(()),
+impl MutableHeaders for HostRequestHeaders {
+    fn remove(&mut self, name: &str) {
+        self.unless_failed(|| host::remove(Side::Request, name));
     }
+
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.unless_failed(|| host::set(Side::Request, name, value));
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.unless_failed(|| host::add(Side::Request, name, value));
+    }
+
+    fn value(&mut self, format: &str) -> Option<Vec<u8>> {
+        self.unless_failed(|| HostFacts::default().value(format))
+            .flatten()
+    }
+
+    /// The client's does not stay in its place.
+    fn set_nothing(&mut self, name: &str) {
+        self.remove(name);
+    }
+}
+
+/// The same of a response, of which each change is made that can be.
+struct HostResponseHeaders<'r> {
+    remembered: &'r KeptHeaders,
+    done: Result<(), HostError>,
+}
+
+/// Changes the response as a rule says, as far as that can be done.
+pub(crate) fn change_response(
+    operations: &HeaderMutations,
+    remembered: &KeptHeaders,
+) -> Result<(), HostError> {
+    let mut headers = HostResponseHeaders {
+        remembered,
+        done: Ok(()),
+    };
+    operations.carry_out(&mut headers);
+    headers.done
+}
+
+impl HostResponseHeaders<'_> {
+    fn note(&mut self, done: Result<(), HostError>) {
+        self.done = self.done.and(done);
+    }
+}
+
+impl MutableHeaders for HostResponseHeaders<'_> {
+    fn remove(&mut self, name: &str) {
+        self.note(host::remove(Side::Response, name));
+    }
+
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.note(host::set(Side::Response, name, value));
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.note(host::add(Side::Response, name, value));
+    }
+
+    fn value(&mut self, format: &str) -> Option<Vec<u8>> {
+        let facts = HostFacts {
+            remembered: Some(self.remembered),
+            ..HostFacts::default()
+        };
+        facts.value(format).unwrap_or_else(|error| {
+            self.note(Err(error));
+            None
+        })
+    }
+
+    /// The upstream's stays.
+    fn set_nothing(&mut self, _: &str) {}
 }

@@ -134,12 +134,14 @@ impl Stream {
     }
 
     fn forward(&mut self, route: Route<'_>, told: Option<&Rendered>) -> Result<FilterAction, HostError> {
+        change(&route, told)?;
+        // As with Envoy, what its values ask of the request they ask of the one that the upstream sees.
         self.mutate_answer(&route.destination.response)?;
         if told.is_some_and(|told| told.vary) {
             self.answer.get_or_insert_default().varies = true;
         }
         delay(route.delay_ms)?;
-        forward(&route, told)?;
+        send(&route)?;
         if !route.cors.is_empty() {
             self.answer.get_or_insert_default().cors = route.cors;
         }
@@ -213,19 +215,7 @@ impl ResponseHeaders {
     /// The cross-origin headers come last and replace all others, as with Envoy's filter. What cannot be done keeps nothing
     /// else from being done: a header that stays by mistake is one, not all.
     fn apply(&self) -> Result<(), HostError> {
-        let mut done = Ok(());
-        for name in &self.mutations.remove {
-            done = done.and(host::remove(Side::Response, name));
-        }
-        for (name, value) in &self.mutations.set {
-            done = done.and(host::set(Side::Response, name, value.as_bytes()));
-        }
-        for (name, value) in &self.mutations.add {
-            done = done.and(host::add(Side::Response, name, value.as_bytes()));
-        }
-        for own in &self.mutations.formats {
-            done = done.and(command::write_answer(own, &self.remembered));
-        }
+        let mut done = command::change_response(&self.mutations, &self.remembered);
         for (name, value) in &self.cors {
             done = done.and(host::set(Side::Response, name, value));
         }
@@ -266,9 +256,10 @@ fn delay(ms: Option<u64>) -> Result<(), HostError> {
     }
 }
 
-fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> {
+/// Makes of the request what the upstream is to see.
+fn change(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> {
     let to = route.destination;
-    mutate(&to.request)?;
+    command::change_request(&to.request)?;
     if let Some(told) = told {
         identity::tell(told)?;
     }
@@ -278,6 +269,11 @@ fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> 
     if let Some(path) = &route.path {
         host::set(Side::Request, ":path", path)?;
     }
+    Ok(())
+}
+
+/// Tells Envoy's router where it goes, and how.
+fn send(route: &Route<'_>) -> Result<(), HostError> {
     if let Some(ms) = route.timeout_ms {
         set(names::TIMEOUT_MS, &ms.to_string())?;
     }
@@ -288,7 +284,7 @@ fn forward(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> 
         set(names::MIRRORS, &mirrors.key)?;
     }
     // Last: only a request that was changed in full may go anywhere.
-    set(names::CLUSTER, &to.cluster)
+    set(names::CLUSTER, &route.destination.cluster)
 }
 
 fn retry(retries: &ArchivedRetries) -> Result<(), HostError> {
@@ -308,22 +304,6 @@ fn retry(retries: &ArchivedRetries) -> Result<(), HostError> {
 
 fn set(name: &str, value: &str) -> Result<(), HostError> {
     host::set(Side::Request, name, value.as_bytes())
-}
-
-fn mutate(mutations: &ArchivedHeaderMutations) -> Result<(), HostError> {
-    for name in mutations.remove.iter() {
-        host::remove(Side::Request, name)?;
-    }
-    let formats = mutations.formats.iter();
-    let rendered = formats.map(|own| command::render(&own.name, &own.format, own.append));
-    let rendered: Vec<_> = rendered.collect::<Result<_, _>>()?;
-    for pair in mutations.set.iter() {
-        host::set(Side::Request, &pair.0, pair.1.as_bytes())?;
-    }
-    for pair in mutations.add.iter() {
-        host::add(Side::Request, &pair.0, pair.1.as_bytes())?;
-    }
-    rendered.iter().try_for_each(command::RenderedHeader::write)
 }
 
 /// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.

@@ -2,7 +2,10 @@
 //! HTTP/2. A run is an edition of the rules after the other, each with hosts of its own, so that nothing of the edition
 //! before can answer.
 
+mod ground;
+mod headers;
 mod judge;
+mod mirrored;
 mod pools;
 mod requests;
 mod rules;

@@ -49,9 +49,21 @@ impl Cluster {
     /// # Errors
     /// The API server refuses.
     pub async fn undefined(plane: &ControlPlane, flags: &[&str]) -> Result<Self> {
+        Self::with_rights(plane, flags, str::to_owned).await
+    }
+
+    /// An agent of Secrets alone, with what is left of the rights; without the definitions.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn secrets_alone(plane: &ControlPlane, left: fn(&str) -> String) -> Result<Self> {
+        Self::with_rights(plane, &["--only=secrets"], left).await
+    }
+
+    async fn with_rights(plane: &ControlPlane, flags: &[&str], left: fn(&str) -> String) -> Result<Self> {
         let objects = plane.namespace("gw").await?;
         let namespace = objects.namespace.clone();
-        objects.apply(&rights(&namespace)).await?;
+        objects.apply(&left(&rights(&namespace))).await?;
         let access = plane.service_account(&namespace, "sealgate").await?;
         let mut site = Site::prepare().await?;
         site.source = Source::Kubernetes {

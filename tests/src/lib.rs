@@ -23,6 +23,7 @@ pub mod hostile;
 pub mod kube;
 pub mod load;
 pub mod manifests;
+pub mod memory;
 pub mod module;
 pub mod moody;
 pub mod mutation;

@@ -2,6 +2,7 @@
 
 mod frames;
 mod hpack;
+mod kept;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use anyhow::{Context as _, Result};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+pub use self::kept::Kept;
 use crate::client::{Tls, Version};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -93,7 +95,7 @@ impl RawRequest {
             // With TLS, what was written may still lie here.
             let _ = wire.flush().await;
             match version {
-                Version::H1 => read_text(&mut wire).await,
+                Version::H1 => read_text(&mut wire, &self.method).await,
                 Version::H2 => frames::read(&mut wire, &mut Vec::new()).await,
             }
         };
@@ -114,94 +116,8 @@ impl RawRequest {
     }
 }
 
-/// A connection without TLS that one request after the other goes over, and that is opened anew when it is closed.
-pub struct Kept {
-    port: u16,
-    version: Version,
-    open: Option<Open>,
-}
-
-struct Open {
-    wire: Box<dyn Wire>,
-    /// Of HTTP/2: what was read behind the last answer, and the next stream.
-    bytes: Vec<u8>,
-    stream: u32,
-}
-
-/// Windows are wide enough for so many streams.
-const STREAMS: u32 = 1_000;
-
-impl Kept {
-    /// To this port.
-    #[must_use]
-    pub fn new(port: u16, version: Version) -> Self {
-        Self {
-            port,
-            version,
-            open: None,
-        }
-    }
-
-    /// Sends a request whose answer has a body if it has a length.
-    ///
-    /// # Errors
-    /// There was no connection, or the answer takes too long.
-    pub async fn send(&mut self, request: &RawRequest) -> Result<RawAnswer> {
-        let was_open = self.open.is_some();
-        let mut answer = self.timed(request).await?;
-        if answer.status.is_none() && was_open && self.version == Version::H1 {
-            // RFC 9112, 9.3.1: a server may close a kept connection while the next request is on its way.
-            self.open = None;
-            answer = self.timed(request).await?;
-        }
-        let closes = answer
-            .head
-            .to_ascii_lowercase()
-            .contains("\r\nconnection: close\r\n");
-        if answer.status.is_none() || closes {
-            self.open = None;
-        }
-        Ok(answer)
-    }
-
-    async fn timed(&mut self, request: &RawRequest) -> Result<RawAnswer> {
-        let answer = tokio::time::timeout(LIMIT, self.exchange(request));
-        answer.await.context("an answer takes too long")?
-    }
-
-    async fn exchange(&mut self, request: &RawRequest) -> Result<RawAnswer> {
-        if self.open.as_ref().is_some_and(|open| open.stream > 2 * STREAMS) {
-            self.open = None;
-        }
-        if self.open.is_none() {
-            let wire = TcpStream::connect(("127.0.0.1", self.port)).await?;
-            wire.set_nodelay(true)?;
-            let mut wire: Box<dyn Wire> = Box::new(wire);
-            if self.version == Version::H2 {
-                wire.write_all(&frames::preface()).await?;
-            }
-            self.open = Some(Open {
-                wire,
-                bytes: Vec::new(),
-                stream: 1,
-            });
-        }
-        let open = self.open.as_mut().context("no connection")?;
-        let bytes = match self.version {
-            Version::H1 => request.as_text(),
-            Version::H2 => frames::request(request, false, open.stream),
-        };
-        open.stream += 2;
-        let _ = open.wire.write_all(&bytes).await;
-        match self.version {
-            Version::H1 => read_text(&mut open.wire).await,
-            Version::H2 => frames::read(&mut open.wire, &mut open.bytes).await,
-        }
-    }
-}
-
-/// Reads one answer: as much as its `content-length` says, and all that comes after an upgrade.
-async fn read_text(wire: &mut Box<dyn Wire>) -> Result<RawAnswer> {
+/// Reads one answer: as much as its `content-length` says, and all that comes after an upgrade. To HEAD there is no body.
+async fn read_text(wire: &mut Box<dyn Wire>, method: &[u8]) -> Result<RawAnswer> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -221,6 +137,8 @@ async fn read_text(wire: &mut Box<dyn Wire>) -> Result<RawAnswer> {
     });
     let length = if status == Some(101) {
         usize::MAX
+    } else if method == b"HEAD" {
+        0
     } else {
         length.unwrap_or(0)
     };

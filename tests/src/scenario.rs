@@ -254,7 +254,7 @@ pub fn seen(answer: &RawAnswer, upstreams: &[&str]) -> Result<Seen> {
 }
 
 /// The headers below a first line.
-fn headers(head: &str) -> Headers {
+pub(crate) fn headers(head: &str) -> Headers {
     let mut headers = Headers::new();
     for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(':')) {
         let values = headers.entry(name.to_ascii_lowercase()).or_default();
@@ -280,7 +280,8 @@ pub fn have(found: &Headers, wanted: &Headers) -> Result<()> {
     Ok(())
 }
 
-fn together(name: &str, values: &[String]) -> String {
+/// Several values of one name as one.
+pub(crate) fn together(name: &str, values: &[String]) -> String {
     let is_cookie = name == "cookie";
     let mut all = String::new();
     for value in values {

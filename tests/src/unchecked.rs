@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sealgate_agent::demand::CredentialDemand;
+use sealgate_agent::scope::Scope;
 use sealgate_agent::snapshot::{Publisher, Snapshot};
 use sealgate_agent::xds::proxies::Proxies;
 use sealgate_agent::xds::socket::{SocketConfig, bind};
@@ -59,6 +60,7 @@ pub async fn serve(
         namespace: "ns".to_owned(),
         demand: CredentialDemand::default(),
         drain: DRAIN,
+        scope: Scope::All,
     };
     let config = SocketConfig {
         path: site.socket(),

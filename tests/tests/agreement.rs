@@ -20,5 +20,6 @@ async fn explain_and_envoy_agree_on_random_requests_to_random_rules() -> Result<
         ensure!(count >= 40, "{kind}: {report}");
     }
     ensure!(report.http1 > 1_000 && report.http2 > 1_000, "{report}");
+    ensure!(report.secure > 1_000 && report.copied > 40, "{report}");
     Ok(())
 }

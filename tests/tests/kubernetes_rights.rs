@@ -6,9 +6,13 @@ use std::fs;
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
-use sealgate_tests::cluster::{Cluster, credential, rights, watch};
+use sealgate_tests::client::{Connection, Tls, Version};
+use sealgate_tests::cluster::{Cluster, SOON, credential, rights, watch};
+use sealgate_tests::eventually;
+use sealgate_tests::flavour::{Chain, by_hand};
 use sealgate_tests::kube::{Access, ControlPlane};
 use sealgate_tests::manifests::{HELLO, server};
+use sealgate_tests::pki::Leaf;
 
 const ALL_SECRETS: &str = "    resources: [secrets]\n    verbs: [get, list, watch]\n";
 
@@ -132,6 +136,48 @@ async fn a_missing_right_is_one_message_and_the_rest_works() -> Result<()> {
         .until("all is followed", |status| status["source"]["up"] == true)
         .await
         .map(drop)
+}
+
+/// What is left of the documented rights without the ClusterRole.
+fn role_alone(rights: &str) -> String {
+    let documents = rights.split("\n---\n");
+    let own = documents.filter(|document| !document.contains("kind: ClusterRole"));
+    own.collect::<Vec<_>>().join("\n---\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn for_secrets_alone_the_right_to_secrets_is_enough() -> Result<()> {
+    let plane = ControlPlane::shared().await?;
+    let mut cluster = Cluster::secrets_alone(plane, role_alone).await?;
+    let leaf = cluster.rotate("edge", &["a.example"]).await?;
+    cluster.site.start_agent().await?;
+    let status = cluster.site.status().await?;
+    ensure!(status["source"]["up"] == true, "{status}");
+    ensure!(watch(&status, "Gateway").is_none(), "{status}");
+    let chains = [Chain {
+        host: None,
+        api: "GRPC",
+        certificates: &["sds://edge"],
+        trust: None,
+    }];
+    cluster
+        .site
+        .start_envoy(|bootstrap, site| by_hand(&bootstrap, site.https, &chains))
+        .await?;
+    shown_by_hand(&cluster, &leaf).await?;
+    let rotated = cluster.rotate("edge", &["a.example"]).await?;
+    shown_by_hand(&cluster, &rotated).await
+}
+
+/// A listener that is written by hand speaks HTTP/1.1.
+async fn shown_by_hand(cluster: &Cluster, leaf: &Leaf) -> Result<()> {
+    let attempt = || async {
+        let tls = Tls::new(Version::H1, None)?;
+        let open = Connection::open(cluster.site.https, "a.example", &tls).await?;
+        ensure!(open.leaf == leaf.der, "another certificate is shown");
+        Ok(())
+    };
+    eventually("the certificate is shown", SOON, attempt).await
 }
 
 /// More Secrets than are watched by name.

@@ -16,6 +16,14 @@ use sealgate_tests::{echo, eventually};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(10);
+/// What an Envoy keeps that a new agent cannot judge.
+const KINDS: &[&str] = &[
+    "Cluster",
+    "ClusterLoadAssignment",
+    "Listener",
+    "Secret",
+    "TypedExtensionConfig",
+];
 /// Hosts, each with whether TLS ends there, a path and the upstream that answers.
 const ANSWERS: [(&str, bool, &str, &str); 7] = [
     ("server.test", true, "/", "app"),
@@ -116,6 +124,8 @@ struct Stand {
     folder: TempDir,
     site: Site,
     probe: Probe,
+    /// The ports of both.
+    upstreams: (u16, u16),
 }
 
 impl Stand {
@@ -150,10 +160,66 @@ impl Stand {
         eventually("all is served", SOON, || probe.answers()).await?;
         site.write("objects.yaml", &objects(app, other, true))?;
         site.write("edge/tls.crt", "no certificate\n")?;
-        let stand = Self { folder, site, probe };
+        let upstreams = (app, other);
+        let stand = Self {
+            folder,
+            site,
+            probe,
+            upstreams,
+        };
         eventually("each fault is found", SOON, || stand.is_refused()).await?;
         stand.probe.answers().await.context("while refused")?;
         Ok(stand)
+    }
+
+    /// The objects are good again.
+    fn mend(&self) -> Result<()> {
+        self.site.write(
+            "objects.yaml",
+            &objects(self.upstreams.0, self.upstreams.1, false),
+        )?;
+        Authority::new("CA")?
+            .leaf(&["server.test"])?
+            .write(&self.site.dir().join("edge"))
+    }
+
+    /// What a new agent without a folder serves: of the rest, what is a resource of its own.
+    async fn is_left(&self) -> Result<()> {
+        let left = [
+            // A rule of which a part is bad has a place, and its neighbour answers.
+            ("rule.test", "/rule", 503),
+            ("rule.test", "/", 200),
+            // Its destination is bad, and still there in the proxy.
+            ("service.test", "/", 200),
+            // Its routes are parts of what is served, the table, and its Gateway is refused.
+            ("whole.test", "/", 404),
+            // The new agent never served it.
+            ("match.test", "/", 503),
+        ];
+        for (host, path, status) in left {
+            let answer = fetch_plain(self.probe.http, host, path).await?;
+            ensure!(answer.status == status, "{host}{path}: {}", answer.status);
+        }
+        // Its listener and its certificate are there; its routes are parts of the table.
+        let (answer, _) = fetch(self.probe.https, "server.test", "/", &self.probe.tls).await?;
+        ensure!(answer.status == 404, "server.test: {}", answer.status);
+        Ok(())
+    }
+
+    /// The kinds of resources that Envoy keeps of the agent before, and that the agent counts.
+    async fn keeps(&self, kinds: &[&str]) -> Result<()> {
+        let status = self.site.status().await?;
+        let proxy = &status["proxies"][0];
+        let types = proxy["types"].as_array().cloned().unwrap_or_default();
+        let mut kept: Vec<_> = types
+            .iter()
+            .filter(|own| own["unjudged"].as_u64().is_some_and(|count| count > 0))
+            .filter_map(|own| own["type"].as_str())
+            .collect();
+        kept.sort_unstable();
+        ensure!(kept == kinds, "{proxy}");
+        ensure!((proxy["unjudged"] == 0) == kinds.is_empty(), "{proxy}");
+        Ok(())
     }
 
     async fn is_refused(&self) -> Result<()> {
@@ -263,21 +329,78 @@ fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What the tests above would not see otherwise: without the folder the new agent has only what is good.
+/// Without the folder the new agent has only what is good: the proxy keeps what may be of the rest, as far as that is not part of
+/// something that is served. The answers are in `agent/docs/refusals.md`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_folder_what_is_refused_is_not_served_by_a_new_agent() -> Result<()> {
+async fn without_a_folder_a_running_envoy_keeps_what_a_new_agent_cannot_judge() -> Result<()> {
+    let mut stand = Stand::start(false).await?;
+    let listeners = listeners(&stand.site).await?;
+    stand.site.kill_agent();
+    stand.site.start_agent().await?;
+    stand.is_refused().await?;
+    eventually("the routes are the new agent's", SOON, || stand.is_left()).await?;
+    eventually("it is counted", SOON, || stand.keeps(KINDS)).await?;
+    ensure!(
+        self::listeners(&stand.site).await? == listeners,
+        "a listener was removed or replaced"
+    );
+    let metrics = stand.site.metrics().await?;
+    let counted = metrics
+        .lines()
+        .find(|line| line.starts_with("sealgate_proxy_unjudged{"));
+    ensure!(counted.is_some_and(|line| !line.ends_with(" 0")), "{counted:?}");
+    let log = std::fs::read_to_string(stand.site.agent_log())?;
+    ensure!(
+        log.contains("a proxy keeps what an agent before this one sent"),
+        "{log}"
+    );
+
+    // What is mended is served, and nothing is kept any more.
+    stand.mend()?;
+    eventually("all is served again", SOON, || stand.probe.answers()).await?;
+    eventually("nothing is kept", SOON, || stand.keeps(&[])).await
+}
+
+/// What went while no agent ran is removed: all that there is can be judged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_folder_what_is_deleted_goes_once_all_can_be_judged() -> Result<()> {
     let mut stand = Stand::start(false).await?;
     stand.site.kill_agent();
     stand.site.start_agent().await?;
-    let is_gone = || async {
-        let answer = fetch_plain(stand.site.http, "match.test", "/").await?;
-        ensure!(answer.status == 404, "{}", answer.status);
+    eventually("it is kept", SOON, || stand.keeps(KINDS)).await?;
+    // The bad objects are deleted, and with them all others: nobody can say any more that something may be of them.
+    std::fs::remove_file(stand.site.dir().join("objects.yaml"))?;
+    std::fs::remove_dir_all(stand.site.dir().join("edge"))?;
+    eventually("nothing is kept", SOON, || stand.keeps(&[])).await?;
+    let none = || async {
+        let left = listeners(&stand.site).await?;
+        ensure!(left.iter().all(|name| name == "gateway-0-table"), "{left:?}");
         Ok(())
     };
-    eventually(
-        "a VirtualService that nobody can read is not served",
-        SOON,
-        is_gone,
-    )
-    .await
+    eventually("no listener is left", SOON, none).await?;
+
+    // The same where no agent ran meanwhile.
+    let mut stand = Stand::start(false).await?;
+    stand.site.kill_agent();
+    std::fs::remove_file(stand.site.dir().join("objects.yaml"))?;
+    std::fs::remove_dir_all(stand.site.dir().join("edge"))?;
+    stand.site.start_agent().await?;
+    let none = || async {
+        let left = listeners(&stand.site).await?;
+        ensure!(left.iter().all(|name| name == "gateway-0-table"), "{left:?}");
+        Ok(())
+    };
+    eventually("no listener is left", SOON, none).await?;
+    stand.keeps(&[]).await
+}
+
+/// The names of Envoy's active listeners.
+async fn listeners(site: &Site) -> Result<Vec<String>> {
+    let text = site.envoy_page("/listeners?format=json").await?;
+    let page: serde_json::Value = serde_json::from_str(&text)?;
+    let all = page["listener_statuses"].as_array().cloned().unwrap_or_default();
+    Ok(all
+        .iter()
+        .filter_map(|own| own["name"].as_str().map(str::to_owned))
+        .collect())
 }

@@ -194,3 +194,24 @@ async fn holds_nobody_up(bad: &str, reason: &'static str) -> Result<()> {
     eventually("it is named", PROMPT, || stand.names(&["c"])).await?;
     stand.answers("c.test").await
 }
+
+/// Nothing was ever served: one object does not keep a new gateway empty. (A cipher suite is no example: a new Envoy takes the
+/// listener, and then refuses the Secret that it waits for.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_list_is_served_without_the_object_that_is_refused() -> Result<()> {
+    let (bad, reason) = BAD[1];
+    let stand = Stand::start(reason).await?;
+    let first = [host("b", GOOD), host("bad", bad), host("c", GOOD)];
+    stand.write(&first.concat())?;
+    for host in ["b.test", "c.test"] {
+        eventually(host, SOON, || stand.answers(host)).await?;
+    }
+    eventually("it is named", SOON, || stand.names(&["bad"])).await?;
+    ensure!(
+        stand.answers("bad.test").await.is_err(),
+        "what Envoy refuses is served"
+    );
+    stand.write(&host("bad", GOOD))?;
+    eventually("it is mended", SOON, || stand.answers("bad.test")).await?;
+    eventually("nobody is named", SOON, || stand.names(&[])).await
+}

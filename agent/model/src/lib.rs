@@ -33,7 +33,7 @@ pub mod tenancy;
 pub mod validate;
 
 pub use code::{Code, Explanation, Section};
-pub use credential_name::{BUNDLE_SUFFIX, CredentialName};
+pub use credential_name::{BUNDLE_SUFFIX, CredentialName, secret_name};
 pub use event::{SourceEvent, SourceObject, Step};
 pub use finding::Finding;
 pub use kind::Kind;

@@ -35,8 +35,8 @@ pub struct Store {
     waiting: BTreeMap<ObjectRef, Waiting>,
     /// Whether somebody uses less than before, since the last time.
     freed: bool,
-    /// Objects of which another version is served than their source has.
-    kept: BTreeSet<ObjectRef>,
+    /// Objects of which another version is served than their source has, with the latter if it can be read.
+    kept: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     /// What is served of them, where that is new since the last time; none if it is no other any more.
     kept_anew: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     /// Objects for which a stand-in is served: nothing of them ever was.
@@ -140,9 +140,9 @@ impl Store {
             .objects
             .get(name)
             .filter(|served| !is_source(served) && !self.closed.contains(name));
-        let was_kept = self.kept.contains(name);
+        let was_kept = self.kept.contains_key(name);
         if let Some(served) = served {
-            self.kept.insert(name.clone());
+            self.kept.insert(name.clone(), source.cloned());
             self.kept_anew.insert(name.clone(), Some(Arc::clone(served)));
         } else if was_kept {
             self.kept.remove(name);
@@ -170,7 +170,7 @@ impl Store {
             };
             findings.extend(validate::object(&object));
             let admitted = parts::admitted(&object, None, &mut findings);
-            self.kept.insert(object_ref.clone());
+            self.kept.insert(object_ref.clone(), None);
             if let Some(object) = admitted.filter(|object| self.admits(&object_ref, cost(object)).is_ok()) {
                 self.replace(&object_ref, Some(object), step);
             }
@@ -186,9 +186,25 @@ impl Store {
         }
     }
 
-    /// Serves this version of an object, whatever its source says of it.
-    pub fn put(&mut self, name: &ObjectRef, now: Option<Arc<Object>>, step: &mut Judged) {
+    /// As the source has it: the version of which the one that is served was made.
+    #[must_use]
+    pub fn source(&self, name: &ObjectRef) -> Option<&Arc<Object>> {
+        match self.kept.get(name) {
+            Some(source) => source.as_ref(),
+            None => self.objects.get(name),
+        }
+    }
+
+    /// Serves this version of an object, though its source has another one.
+    pub fn put(
+        &mut self,
+        name: &ObjectRef,
+        now: Option<Arc<Object>>,
+        source: &Arc<Object>,
+        step: &mut Judged,
+    ) {
         self.replace(name, now, step);
+        self.keep(name, Some(source));
     }
 
     fn judge(&mut self, name: ObjectRef, object: Arc<Object>, mut findings: Vec<Finding>, step: &mut Judged) {
@@ -274,7 +290,7 @@ impl Store {
         step.delete(name);
         self.waiting.remove(name);
         self.closed.remove(name);
-        if self.kept.remove(name) {
+        if self.kept.remove(name).is_some() {
             self.kept_anew.insert(name.clone(), None);
         }
         if self.objects.contains_key(name) {
@@ -343,6 +359,9 @@ impl Store {
 
     /// The names of all objects, also of those that wait or are kept.
     pub fn names(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.objects.keys().chain(self.waiting.keys()).chain(&self.kept)
+        self.objects
+            .keys()
+            .chain(self.waiting.keys())
+            .chain(self.kept.keys())
     }
 }

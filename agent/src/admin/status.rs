@@ -12,6 +12,9 @@ pub struct Status {
     pub source: SourceStatus,
     /// How many times something was published since the start.
     pub publications: u64,
+    /// How long proxies waited for credentials, from publication to each one's confirmation, since the start.
+    #[serde(default)]
+    pub rotations: RotationsStatus,
     /// The Gateways that this gateway serves.
     pub gateways: Vec<GatewayStatus>,
     /// Every credential, referenced or not.
@@ -29,6 +32,26 @@ pub struct Status {
     pub proxy_refusals: Vec<ProxyRefusalStatus>,
     /// What was refused or is doubtful, and why.
     pub refusals: Vec<FindingStatus>,
+}
+
+/// How long rotations took: each proxy counts that asked for the credential before it was published.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationsStatus {
+    /// By duration, ascending.
+    pub buckets: Vec<BucketStatus>,
+    /// All of them together.
+    pub sum_seconds: f64,
+}
+
+/// Rotations that took longer than those of the bucket before, and at most so long.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketStatus {
+    /// None of the last bucket, which has no upper bound.
+    pub at_most_seconds: Option<f64>,
+    /// How many there were.
+    pub count: u64,
 }
 
 /// What a namespace uses of one resource.
@@ -65,6 +88,9 @@ pub struct WatchStatus {
     pub state: String,
     /// Why, where that is not good.
     pub message: Option<String>,
+    /// How often it has failed since it began.
+    #[serde(default)]
+    pub failures: u64,
 }
 
 /// One Gateway.
@@ -199,6 +225,9 @@ pub struct ProxyStatus {
     /// refuses anything else.
     #[serde(default)]
     pub state: HeldState,
+    /// How many resources it keeps of an agent before this one, because their objects cannot be read.
+    #[serde(default)]
+    pub unjudged: usize,
     /// What it confirmed, per type.
     pub types: Vec<TypeStatus>,
 }
@@ -213,6 +242,15 @@ pub struct TypeStatus {
     pub acknowledged: std::collections::BTreeMap<String, String>,
     /// What it refused last, in its own words.
     pub refused: Option<String>,
+    /// How many responses it has confirmed.
+    #[serde(default)]
+    pub confirmations: u64,
+    /// How many it has refused.
+    #[serde(default)]
+    pub refusals: u64,
+    /// How many it keeps of an agent before this one, because their objects cannot be read.
+    #[serde(default)]
+    pub unjudged: usize,
 }
 
 /// Certificates that proxies ask for by name, when a handshake needs them.

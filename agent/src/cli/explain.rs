@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderName, Method, Uri};
 use sealgate_core::arrival::PathPolicy;
-use sealgate_core::explain::{BatchAnswer, Question, Trace, trace};
+use sealgate_core::explain::{BatchAnswer, Protocol, Question, Trace, trace};
 use sealgate_core::host;
 use sealgate_core::table::RouteTable;
 use sealgate_model::resolve::Resolver;
@@ -19,7 +19,7 @@ use serde::de::Error as _;
 use serde_json::json;
 
 use super::{Conclusion, folder, print};
-use crate::args::ExplainArgs;
+use crate::args::{ExplainArgs, HttpVersion};
 
 pub(super) fn main(args: &ExplainArgs) -> Result<Conclusion> {
     let engine = folder::load(&args.dir, &args.gateway)?;
@@ -153,6 +153,10 @@ fn question(args: &ExplainArgs) -> Result<Question> {
         authority: authority.to_string(),
         path: url.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         headers,
+        protocol: match args.protocol {
+            HttpVersion::Http1 => Protocol::Http1,
+            HttpVersion::Http2 => Protocol::Http2,
+        },
         ..Question::default()
     })
 }

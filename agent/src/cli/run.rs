@@ -24,6 +24,7 @@ use crate::args::RunArgs;
 use crate::config::Run;
 use crate::demand::CredentialDemand;
 use crate::engine::Engine;
+use crate::scope::Scope;
 use crate::shared::Shared;
 use crate::source::health::Health;
 use crate::translate::Settings;
@@ -58,11 +59,15 @@ async fn serve(run: Run) -> Result<()> {
         mode: run.socket_mode,
         group: run.socket_group.clone(),
     };
-    let socket = socket::bind(&config)?;
+    let place = socket::claim(&config)?;
     let settings = Settings {
         gateway: run.gateway.clone(),
         listen: run.listen.to_string(),
-        module: module::install(run.filter.as_deref(), &config.path)?,
+        module: match run.scope {
+            Scope::All => module::install(run.filter.as_deref(), &config.path)?,
+            // Nobody is told of it.
+            Scope::Secrets => config.path.with_file_name("none.wasm"),
+        },
     };
     let (mut engine, snapshots) = Engine::new(settings);
     engine.set_patience(PATIENCE);
@@ -100,6 +105,7 @@ async fn serve(run: Run) -> Result<()> {
     };
     let (synced, first) = oneshot::channel();
     let follower = Follower {
+        scope: run.scope,
         engine,
         show,
         events,
@@ -116,6 +122,7 @@ async fn serve(run: Run) -> Result<()> {
         namespace: run.gateway.namespace,
         demand,
         drain: DRAIN,
+        scope: run.scope,
     };
     let mut serving = tokio::spawn(async move {
         // The first list before the first proxy: whoever connects finds everything, and nobody is told that what it
@@ -124,9 +131,10 @@ async fn serve(run: Run) -> Result<()> {
             _ = first => {}
             () = until(stopped.clone()) => return Ok(()),
         }
+        let socket = place.bind()?;
         shared.accepts();
         tracing::info!(socket = %config.path.display(), "ready");
-        xds::serve(socket, snapshots, proxies, options, until(stopped)).await
+        anyhow::Ok(xds::serve(socket, snapshots, proxies, options, until(stopped)).await?)
     });
     // On a worker: it wakes the streams' tasks, which run where it did, without a detour over another thread.
     let following = tokio::spawn(follower.run());
@@ -134,7 +142,7 @@ async fn serve(run: Run) -> Result<()> {
         ended = following => Err(unasked("the source", ended)),
         ended = ended(admin) => Err(unasked("the admin interface", ended)),
         ended = &mut serving => return Err(match ended {
-            Ok(Err(error)) => error.into(),
+            Ok(Err(error)) => error,
             Ok(Ok(())) => unasked("the socket", Ok(())),
             Err(error) => unasked("the socket", Err(error)),
         }),

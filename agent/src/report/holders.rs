@@ -107,13 +107,11 @@ impl Holding<'_> {
         }
     }
 
-    /// How long it took to confirm what it asked for when it was published. Who came later, or asked later, has not
-    /// waited for it.
+    /// How long it took to confirm what it asked for when it was published.
     fn times(&self, current: &str, published: Instant) -> impl Iterator<Item = std::time::Duration> {
         let all = self.held.iter().copied().chain(self.former);
-        let waited =
-            all.filter(move |held| *held.version == *current && !held.asked && held.asked_since <= published);
-        waited.filter_map(move |held| held.since.checked_duration_since(published))
+        let current = all.filter(move |held| *held.version == *current);
+        current.filter_map(move |held| held.waited(published))
     }
 }
 

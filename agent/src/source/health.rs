@@ -38,6 +38,8 @@ pub struct WatchHealth {
     pub state: WatchState,
     /// Why it stands there, where that is not good.
     pub message: Option<String>,
+    /// How often it has failed.
+    pub failures: u64,
 }
 
 #[derive(Debug, Default)]
@@ -101,18 +103,24 @@ impl Health {
     }
 
     fn set(&self, name: &str, state: WatchState, message: Option<String>) {
-        let watch = WatchHealth { state, message };
+        let mut watch = WatchHealth {
+            state,
+            message,
+            failures: 0,
+        };
         let mut before = None;
+        // Whoever waits is not woken by the next failure of the same kind.
         let moved = self.0.send_if_modified(|inner| {
-            before = inner.watches.get(name).map(|watch| watch.state);
-            let moved = inner.watches.get(name) != Some(&watch);
-            if moved {
-                inner.watches.insert(name.to_owned(), watch.clone());
-            }
-            moved
+            before = inner.watches.get(name).cloned();
+            let failures = before.as_ref().map_or(0, |before| before.failures);
+            watch.failures = failures + u64::from(state == WatchState::Failed);
+            inner.watches.insert(name.to_owned(), watch.clone());
+            before
+                .as_ref()
+                .is_none_or(|before| (before.state, &before.message) != (watch.state, &watch.message))
         });
         if moved {
-            say(name, before, &watch);
+            say(name, before.map(|before| before.state), &watch);
         }
     }
 
@@ -175,6 +183,11 @@ mod tests {
         assert!(health.is_up());
         gateway.set(WatchState::Failed, Some("403".to_owned()));
         assert!(!health.is_up() && health.is_listed());
+        gateway.set(WatchState::Failed, Some("403".to_owned()));
+        gateway.set(WatchState::Following, None);
+        assert!(health.is_up());
+        assert_eq!(health.watches()["Gateway"].failures, 2, "each attempt counts");
+        gateway.set(WatchState::Failed, Some("403".to_owned()));
         drop(gateway);
         assert!(health.is_up());
     }

@@ -15,7 +15,7 @@ mod secrets;
 use std::time::Duration;
 
 use kube::Client;
-use sealgate_model::Step;
+use sealgate_model::{SourceEvent, Step};
 use tokio::sync::mpsc;
 
 pub use self::client::{ClientError, connect};
@@ -28,6 +28,7 @@ use self::objects::Objects;
 use self::secrets::Secrets;
 use super::health::Health;
 use crate::demand::DemandWatch;
+use crate::scope::Scope;
 use crate::vital::Vital;
 
 /// Where objects come from, and how they are followed.
@@ -37,6 +38,8 @@ pub struct KubernetesSource {
     pub client: Client,
     /// The gateway's own namespace.
     pub namespace: String,
+    /// What is read.
+    pub scope: Scope,
     /// How Secrets are watched.
     pub secrets: SecretWatch,
     /// After how long a watch is begun anew, and an idle one is given up.
@@ -51,6 +54,19 @@ impl KubernetesSource {
     pub fn spawn(self, sender: mpsc::UnboundedSender<Step>, demand: DemandWatch, health: Health) -> Reporter {
         let seen = Seen::default();
         let reporter = Reporter::spawn(self.client.clone(), seen.clone(), &self.vital);
+        match self.scope {
+            Scope::All => self.follow_objects(&sender, &health, &seen),
+            // There are no others, and that is the first list of them.
+            Scope::Secrets => drop(sender.send(vec![SourceEvent::Reset(Vec::new())])),
+        }
+        let vital = self.vital.clone();
+        let (secrets, news) = Secrets::new(self, sender, health, seen);
+        vital.spawn("the reader of the API's Secrets", secrets.run(news, demand));
+        reporter
+    }
+
+    /// Follows everything but Secrets.
+    fn follow_objects(&self, sender: &mpsc::UnboundedSender<Step>, health: &Health, seen: &Seen) {
         let (told, messages) = mpsc::unbounded_channel();
         for collection in collections() {
             let task = collection.follow(self.clone(), told.clone(), health.clone(), seen.clone());
@@ -58,10 +74,6 @@ impl KubernetesSource {
         }
         let objects = Objects::new(sender.clone(), seen.clone()).run(messages);
         self.vital.spawn("the reader of the API's objects", objects);
-        let vital = self.vital.clone();
-        let (secrets, news) = Secrets::new(self, sender, health, seen);
-        vital.spawn("the reader of the API's Secrets", secrets.run(news, demand));
-        reporter
     }
 
     /// As the watch call wants it: whole seconds.

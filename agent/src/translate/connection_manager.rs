@@ -40,6 +40,7 @@ use crate::valid::Packer;
 pub(super) struct HttpSettings {
     pub(super) paths: PathPolicy,
     pub(super) limits: EnvoyLimits,
+    pub(super) keeps_peer_metadata: bool,
 }
 
 /// One line per request, without query strings (they carry tokens) and without any certificate content.
@@ -54,11 +55,20 @@ pub(super) fn build(
     settings: &HttpSettings,
     packer: &Packer,
 ) -> HttpConnectionManager {
-    let HttpSettings { paths, limits } = *settings;
+    let HttpSettings {
+        paths,
+        limits,
+        keeps_peer_metadata,
+    } = *settings;
     let paths = paths.with(chain.meaning.escaped_slashes);
     let seconds = |limit| wire::limit(limits.of(limit));
     let number = |limit| wire::uint(limits.of(limit));
     let xfcc = identity::forwarding(chain);
+    let guard = names::Guard {
+        prefixes: port.prefixes.clone(),
+        keeps_xfcc: identity::keeps_xfcc(chain),
+        keeps_peer_metadata,
+    };
     HttpConnectionManager {
         stat_prefix: named::listener(port.number),
         http_filters: filters(port, packer),
@@ -80,7 +90,7 @@ pub(super) fn build(
         access_log: vec![access_log(packer)],
         use_remote_address: wire::yes(),
         internal_address_config: Some(nobody()),
-        early_header_mutation_extensions: vec![remove_forged_headers(port, chain, packer)],
+        early_header_mutation_extensions: vec![remove_forged_headers(&guard, packer)],
         forward_client_cert_details: xfcc.0.into(),
         set_current_client_cert_details: xfcc.1,
         upgrade_configs: vec![UpgradeConfig {
@@ -145,11 +155,7 @@ pub(super) fn router(packer: &Packer) -> HttpFilter {
 }
 
 /// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
-fn remove_forged_headers(port: &ServedPort, chain: &FilterChain, packer: &Packer) -> TypedExtensionConfig {
-    let guard = names::Guard {
-        prefixes: port.prefixes.clone(),
-        keeps_xfcc: identity::keeps_xfcc(chain),
-    };
+fn remove_forged_headers(guard: &names::Guard, packer: &Packer) -> TypedExtensionConfig {
     let remove = |regex| {
         let pattern = RegexMatcher {
             regex,
@@ -165,7 +171,7 @@ fn remove_forged_headers(port: &ServedPort, chain: &FilterChain, packer: &Packer
             })),
         }
     };
-    let mutations = names::forged(&guard).map(remove).collect();
+    let mutations = names::forged(guard).map(remove).collect();
     wire::extension(
         packer,
         "envoy.http.early_header_mutation.header_mutation",

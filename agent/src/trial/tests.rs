@@ -25,9 +25,21 @@ fn key() -> ResourceKey {
     (TypeUrl::Listener, "gateway-443".into())
 }
 
+fn newest(served: &BTreeMap<ObjectRef, Arc<Object>>, name: &ObjectRef) -> Option<NewestVersion> {
+    let served = Arc::clone(served.get(name)?);
+    Some(NewestVersion {
+        source: Arc::clone(&served),
+        served,
+    })
+}
+
 /// A store, and proxies that answer at once.
 #[derive(Default)]
 struct Stage {
+    /// Proxies never had the listener: without objects it is not there.
+    is_new: bool,
+    /// Whatever it holds, they refuse it.
+    is_unbound: bool,
     trials: Trials,
     served: BTreeMap<ObjectRef, Arc<Object>>,
     /// Versions that no proxy takes.
@@ -40,15 +52,19 @@ impl Stage {
             .bad
             .iter()
             .map(|(at, version)| (name(*at), object(*at, *version)));
-        bad.into_iter()
-            .any(|(name, object)| self.served.get(&name) == Some(&object))
+        let is_unbound = self.is_unbound && !self.served.is_empty();
+        is_unbound
+            || bad
+                .into_iter()
+                .any(|(name, object)| self.served.get(&name) == Some(&object))
     }
 
-    fn reception(is_bad: bool) -> Reception {
-        if is_bad {
-            Reception::Refused("no".to_owned())
-        } else {
-            Reception::Taken
+    fn reception(&self) -> Reception {
+        match (self.is_bad(), self.is_new) {
+            (true, true) => Reception::NeverTaken("no".to_owned()),
+            (true, false) => Reception::Refused("no".to_owned()),
+            (false, true) if self.served.is_empty() => Reception::Absent,
+            (false, _) => Reception::Taken,
         }
     }
 
@@ -63,7 +79,7 @@ impl Stage {
 
     /// What the source says at once.
     fn write(&mut self, versions: &[(usize, usize)]) {
-        let is_bad = self.is_bad();
+        let before = self.reception();
         let mut moved = Vec::new();
         for (at, version) in versions {
             let (name, object) = (name(*at), object(*at, *version));
@@ -76,7 +92,10 @@ impl Stage {
                 });
             }
         }
-        let swaps = self.trials.note(&[(key(), Self::reception(is_bad))], &moved);
+        let served = self.served.clone();
+        let swaps = self
+            .trials
+            .note(&[(key(), before)], &moved, |name| newest(&served, name));
         self.swap(swaps);
     }
 
@@ -89,14 +108,16 @@ impl Stage {
             refusals += usize::from(is_bad);
             if is_bad {
                 let served = self.served.clone();
-                let swaps = self.trials.refuse(&key(), |name| served.get(name).cloned(), now);
+                let swaps = self
+                    .trials
+                    .refuse(&key(), false, |name| newest(&served, name), now);
                 self.swap(swaps);
             }
-            if self.trials.keys(now).is_empty() && !self.is_bad() {
+            if self.trials.keys(now).is_empty() && (!self.is_bad() || self.trials.rests.contains_key(&key()))
+            {
                 return refusals;
             }
-            let is_bad = self.is_bad();
-            let swaps = self.trials.go_on(vec![(key(), Self::reception(is_bad))], now);
+            let swaps = self.trials.go_on(vec![(key(), self.reception())], now);
             self.swap(swaps);
         }
         panic!("it goes on for ever");
@@ -104,9 +125,8 @@ impl Stage {
 
     /// One look at what the proxies say.
     fn tick(&mut self, now: Instant) {
-        let is_bad = self.is_bad();
         let keys = self.trials.keys(now).into_iter();
-        let receptions = keys.map(|key| (key, Self::reception(is_bad))).collect();
+        let receptions = keys.map(|key| (key, self.reception())).collect();
         let swaps = self.trials.go_on(receptions, now);
         self.swap(swaps);
     }
@@ -145,7 +165,7 @@ fn who_comes_in_the_middle_of_a_trial_is_tried_in_turn() {
     let served = stage.served.clone();
     let swaps = stage
         .trials
-        .refuse(&key(), |name| served.get(name).cloned(), Instant::now());
+        .refuse(&key(), false, |name| newest(&served, name), Instant::now());
     stage.swap(swaps);
     assert!(!stage.is_bad(), "all of it is taken back");
     stage.write(&[(2, 0), (3, 0)]);
@@ -212,7 +232,9 @@ fn where_it_is_refused_without_them_nobody_is_to_blame() {
     stage.write(&[(0, 1), (1, 1), (2, 0)]);
     let served = stage.served.clone();
     let now = Instant::now();
-    let swaps = stage.trials.refuse(&key(), |name| served.get(name).cloned(), now);
+    let swaps = stage
+        .trials
+        .refuse(&key(), false, |name| newest(&served, name), now);
     stage.swap(swaps);
     assert_eq!(stage.served.get(&name(0)), Some(&object(0, 0)));
     let swaps = stage
@@ -224,12 +246,12 @@ fn where_it_is_refused_without_them_nobody_is_to_blame() {
     assert!(
         stage
             .trials
-            .refuse(&key(), |name| served.get(name).cloned(), now)
+            .refuse(&key(), false, |name| newest(&served, name), now)
             .is_empty()
     );
     let later = stage
         .trials
-        .refuse(&key(), |name| served.get(name).cloned(), now + REST);
+        .refuse(&key(), false, |name| newest(&served, name), now + REST);
     assert_eq!(later.len(), 3);
     let swaps = stage
         .trials
@@ -249,6 +271,72 @@ fn a_first_list_blames_nobody() {
     let served = stage.served.clone();
     let swaps = stage
         .trials
-        .refuse(&key(), |name| served.get(name).cloned(), Instant::now());
+        .refuse(&key(), false, |name| newest(&served, name), Instant::now());
     assert!(swaps.is_empty());
+}
+
+#[test]
+fn a_first_list_is_served_without_the_bad_ones() {
+    for bad in [vec![0], vec![3], vec![0, 2, 5], vec![1, 2, 3, 4, 5]] {
+        let mut stage = Stage {
+            is_new: true,
+            bad: bad.iter().map(|at| (*at, 0)).collect(),
+            ..Stage::default()
+        };
+        stage.write(&(0..6).map(|at| (at, 0)).collect::<Vec<_>>());
+        stage.answer();
+        assert_eq!(
+            stage.guilty(),
+            bad.iter().map(|at| name(*at)).collect(),
+            "{bad:?}"
+        );
+        assert_eq!(stage.served.len(), 6 - bad.len());
+    }
+}
+
+/// A port that cannot be bound: with one object alone nobody can tell.
+#[test]
+fn of_a_first_list_nobody_is_to_blame_where_it_was_never_taken() {
+    for count in [1, 2, 5] {
+        let mut stage = Stage {
+            is_new: true,
+            is_unbound: true,
+            ..Stage::default()
+        };
+        stage.write(&(0..count).map(|at| (at, 0)).collect::<Vec<_>>());
+        stage.answer();
+        assert_eq!(stage.guilty(), BTreeSet::new());
+        assert_eq!(stage.served.len(), count, "all of it is served again");
+        assert_eq!(stage.trials.blamed().count(), 0);
+    }
+}
+
+/// What is served of an object may be less than its source has.
+#[test]
+fn the_same_from_the_source_is_no_news() {
+    let mut stage = Stage::default();
+    stage.write(&[(0, 0)]);
+    stage.bad = BTreeSet::from([(0, 1)]);
+    stage.served.insert(name(0), object(0, 1));
+    let source = object(0, 7);
+    let moved = Moved {
+        name: name(0),
+        before: Some(object(0, 0)),
+        now: Some(object(0, 1)),
+    };
+    let newest = |_: &ObjectRef| {
+        Some(NewestVersion {
+            served: object(0, 1),
+            source: Arc::clone(&source),
+        })
+    };
+    stage.trials.note(&[(key(), Reception::Taken)], &[moved], newest);
+    let swaps = stage.trials.refuse(&key(), false, newest, Instant::now());
+    stage.swap(swaps);
+    stage.answer();
+    assert_eq!(stage.guilty(), BTreeSet::from([name(0)]));
+    assert!(stage.trials.holds_back(&name(0), Some(&source)));
+    assert_eq!(stage.guilty(), BTreeSet::from([name(0)]));
+    assert!(!stage.trials.holds_back(&name(0), Some(&object(0, 1))));
+    assert!(stage.guilty().is_empty());
 }

@@ -61,6 +61,11 @@ impl<M: Machine> StreamState<M> {
         (acknowledgement, responses)
     }
 
+    /// What the proxy is told of.
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
     /// Whether nothing of this kind was asked for yet.
     pub(crate) fn is_first(&self, kind: TypeUrl) -> bool {
         !self.machines.contains_key(&kind) && !self.deferred.iter().any(|(own, _)| *own == kind)
@@ -114,6 +119,13 @@ impl<M: Machine> StreamState<M> {
         self.machines
             .get(&kind)
             .map_or(0, |followed| followed.machine.asked())
+    }
+
+    /// How many resources of each kind the proxy keeps of an agent before this one.
+    pub(crate) fn unjudged(&self) -> BTreeMap<TypeUrl, usize> {
+        let all = self.machines.iter();
+        let counts = all.map(|(kind, followed)| (*kind, followed.machine.unjudged().len()));
+        counts.filter(|(_, count)| *count > 0).collect()
     }
 
     /// When something that is held goes out at the latest: call [`Self::flush`] then.

@@ -18,6 +18,8 @@ pub(crate) struct DeltaRequest {
     pub(crate) subscribe: Vec<String>,
     pub(crate) unsubscribe: Vec<String>,
     pub(crate) initial_versions: BTreeMap<String, String>,
+    /// Those of them that an agent before this one sent.
+    pub(crate) inherited: BTreeSet<String>,
     pub(crate) nonce: String,
     pub(crate) error: Option<String>,
 }
@@ -43,6 +45,8 @@ pub(crate) struct DeltaSubscription {
     delta: Delta<Arc<str>>,
     /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
+    /// What it keeps of an agent before this one.
+    unjudged: BTreeSet<Arc<str>>,
     open: Open,
     /// Parts of refused responses, which are sent one after the other.
     suspects: VecDeque<Vec<Arc<str>>>,
@@ -62,6 +66,7 @@ impl Machine for DeltaSubscription {
             asked: BTreeMap::new(),
             delta: Delta::default(),
             sent: HashMap::new(),
+            unjudged: BTreeSet::new(),
             open: Open::default(),
             suspects: VecDeque::new(),
             next_nonce: 1,
@@ -70,6 +75,15 @@ impl Machine for DeltaSubscription {
 
     fn resumes(request: &DeltaRequest) -> bool {
         !request.initial_versions.is_empty()
+    }
+
+    fn inherit(request: &mut DeltaRequest, is_ours: impl Fn(&str) -> bool) {
+        let brought = request.initial_versions.keys();
+        request.inherited = brought.filter(|name| !is_ours(name)).cloned().collect();
+    }
+
+    fn unjudged(&self) -> &BTreeSet<Arc<str>> {
+        &self.unjudged
     }
 
     fn forget(&mut self, names: &[Arc<str>]) {
@@ -81,7 +95,7 @@ impl Machine for DeltaSubscription {
     }
 
     fn has(&self, name: &str, version: &Version) -> bool {
-        self.sent.get(name) == Some(version)
+        self.sent.get(name) == Some(version) || self.unjudged.contains(name)
     }
 
     fn asked(&self) -> usize {
@@ -117,6 +131,7 @@ impl Machine for DeltaSubscription {
         if implicit {
             answer.extend(self.subscribe(WILDCARD, snapshot));
         }
+        answer.retain(|wire| !self.keeps(wire, snapshot));
         // Envoy does not start before it knows that there is nothing.
         let everything = implicit || request.subscribe.iter().any(|name| name == WILDCARD);
         let empty = answer.is_empty() && everything && self.wildcard;
@@ -139,6 +154,8 @@ impl Machine for DeltaSubscription {
                 }
             }
         }
+        answer.extend(self.unjudged.iter().cloned());
+        answer.retain(|wire| !self.keeps(wire, snapshot));
         self.respond(answer, snapshot)
     }
 }
@@ -180,9 +197,25 @@ impl DeltaSubscription {
         self.wildcard || asked.is_some_and(|wires| wires.contains(wire))
     }
 
+    /// Whether the proxy goes on with what an agent before this one sent; once that is judged, it does no more.
+    fn keeps(&mut self, wire: &Arc<str>, snapshot: &Snapshot) -> bool {
+        if !self.unjudged.contains(wire) {
+            return false;
+        }
+        let keeps = snapshot.is_unjudged(self.kind, &self.canonical(wire));
+        if !keeps {
+            self.unjudged.remove(wire);
+        }
+        keeps
+    }
+
     /// What the proxy brings along from an earlier stream: only what vanished meanwhile is told, everything else
     /// is answered as if it were new.
     fn remember(&mut self, request: &DeltaRequest, snapshot: &Snapshot) -> Vec<Arc<str>> {
+        let inherited = request.inherited.iter().map(|wire| Arc::from(wire.as_str()));
+        self.unjudged = inherited
+            .filter(|wire: &Arc<str>| snapshot.is_unjudged(self.kind, &self.canonical(wire)))
+            .collect();
         let brought = request
             .initial_versions
             .keys()
@@ -230,6 +263,7 @@ impl DeltaSubscription {
             self.delta.removed.push(name.into());
         }
         self.sent.remove(wire);
+        self.unjudged.remove(wire);
         self.wildcard.then_some(asked)
     }
 

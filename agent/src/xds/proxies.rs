@@ -1,18 +1,22 @@
 //! What proxies acknowledged. Only `admin` reads it: nothing flows back into what is served.
 
+mod counts;
 pub mod on_demand;
 mod refusals;
+mod rotations;
 mod wants;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+pub use self::counts::AckCounts;
 pub use self::refusals::{ByNode, Refusals, RefusedVersion};
+pub use self::rotations::{RotationTimes, TimeBuckets};
 
 use self::on_demand::OnDemandCounts;
 use self::wants::{SecretWants, StreamWants};
-use super::{Acknowledgement, names};
+use super::{Acknowledgement, WILDCARD, names};
 use crate::demand::Delta;
 use crate::snapshot::{ResourceKey, Snapshot, TypeUrl, Version};
 use crate::trial::Reception;
@@ -28,6 +32,7 @@ pub struct Proxies {
     nodes: Arc<Mutex<BTreeMap<String, Proxy>>>,
     on_demand: Arc<OnDemandCounts>,
     refusals: Refusals,
+    rotations: Arc<RotationTimes>,
 }
 
 /// One proxy, by its node id.
@@ -45,6 +50,12 @@ pub struct Proxy {
     pub on_demand: BTreeMap<Arc<str>, Held>,
     /// What it refused last, by type, until it takes something of that type again.
     pub refused: BTreeMap<TypeUrl, String>,
+    /// How often it confirmed and refused what it was sent, by type; for as long as it is remembered.
+    pub counts: BTreeMap<TypeUrl, AckCounts>,
+    /// How many resources it keeps of an agent before this one, because nobody can judge them.
+    pub unjudged: BTreeMap<TypeUrl, usize>,
+    /// It had no listener when it came: nothing that it has is of an agent before this one.
+    began_empty: bool,
     /// When its last stream ended.
     gone: Option<Instant>,
 }
@@ -62,6 +73,32 @@ pub struct Held {
     pub asked: bool,
     /// Why it refused a later one.
     pub refused: Option<String>,
+}
+
+impl Held {
+    /// How long the proxy waited for the version that it holds, which was published then. Who came later, asked later, or asked
+    /// because it needed it, has not waited.
+    #[must_use]
+    pub fn waited(&self, published: Instant) -> Option<Duration> {
+        let has_waited = !self.asked && self.asked_since <= published;
+        has_waited
+            .then(|| self.since.checked_duration_since(published))
+            .flatten()
+    }
+}
+
+impl Proxy {
+    /// What one of its streams says changes.
+    fn change_unjudged(&mut self, before: &BTreeMap<TypeUrl, usize>, now: &BTreeMap<TypeUrl, usize>) {
+        for (kind, count) in before {
+            let all = self.unjudged.entry(*kind).or_default();
+            *all = all.saturating_sub(*count);
+        }
+        for (kind, count) in now {
+            *self.unjudged.entry(*kind).or_default() += count;
+        }
+        self.unjudged.retain(|_, count| *count > 0);
+    }
 }
 
 impl Proxies {
@@ -103,11 +140,13 @@ impl Proxies {
                 .map(|held| Arc::clone(&held.version))
         };
         if let Some((node, reason)) = self.refusals.of(&(*kind, Arc::clone(name)), version) {
-            let is_held = nodes.get(&node).and_then(held).is_some();
-            return if is_held {
+            let mut connected = nodes.values().filter(|proxy| proxy.streams > 0);
+            return if nodes.get(&node).and_then(held).is_some() {
                 Reception::Refused(reason)
-            } else {
+            } else if connected.all(|proxy| proxy.began_empty && held(proxy).is_none()) {
                 Reception::NeverTaken(reason)
+            } else {
+                Reception::Unfit(reason)
             };
         }
         // Who takes nothing else of the kind from here does not take this.
@@ -117,7 +156,7 @@ impl Proxies {
             return Reception::Nobody;
         }
         if connected.all(|proxy| held(proxy).as_ref() == version) {
-            Reception::Taken
+            version.map_or(Reception::Absent, |_| Reception::Taken)
         } else {
             Reception::Pending
         }
@@ -127,6 +166,12 @@ impl Proxies {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// How long proxies waited for the credentials that were published.
+    #[must_use]
+    pub fn rotations(&self) -> &RotationTimes {
+        &self.rotations
     }
 
     /// The names that handshakes asked for.
@@ -149,6 +194,7 @@ impl Proxies {
             node: node.to_owned(),
             namespace: Arc::clone(namespace),
             wants: StreamWants::default(),
+            unjudged: BTreeMap::new(),
         }
     }
 
@@ -166,13 +212,52 @@ pub(crate) struct ProxyStream {
     namespace: Arc<str>,
     /// What this stream asks for.
     wants: StreamWants,
+    /// What the proxy keeps of an agent before this one, as far as this stream goes.
+    unjudged: BTreeMap<TypeUrl, usize>,
 }
 
 impl ProxyStream {
+    /// Whether it holds a resource (a wire name; `*` is any) that this agent gave it.
+    pub(crate) fn has(&self, kind: TypeUrl, name: &str) -> bool {
+        let nodes = self.proxies.lock();
+        let held = nodes.get(&self.node).and_then(|proxy| proxy.held.get(&kind));
+        held.is_some_and(|held| match kind {
+            _ if name == WILDCARD => !held.is_empty(),
+            TypeUrl::Secret => held.contains_key(&*names::canonical(name, &self.namespace)),
+            _ => held.contains_key(name),
+        })
+    }
+
+    /// From now on it keeps so many resources of an agent before this one.
+    pub(crate) fn set_unjudged(&mut self, now: BTreeMap<TypeUrl, usize>) {
+        if now == self.unjudged {
+            return;
+        }
+        for (kind, count) in &now {
+            let is_more = self.unjudged.get(kind).is_none_or(|before| before < count);
+            if is_more {
+                tracing::warn!(
+                    node = self.node,
+                    kind = kind.short(),
+                    count,
+                    "a proxy keeps what an agent before this one sent: its objects cannot be read, and nothing is kept of them"
+                );
+            }
+        }
+        let mut nodes = self.proxies.lock();
+        if let Some(proxy) = nodes.get_mut(&self.node) {
+            proxy.change_unjudged(&self.unjudged, &now);
+        }
+        self.unjudged = now;
+    }
+
     /// The proxy has nothing of this kind: it is a new one, and what the one before it held is not told of it. Of several with
     /// one name the others may have it.
     pub(crate) fn starts_anew(&self, kind: TypeUrl) {
         let mut nodes = self.proxies.lock();
+        if let Some(proxy) = nodes.get_mut(&self.node) {
+            proxy.began_empty |= kind == TypeUrl::Listener;
+        }
         if let Some(proxy) = nodes.get_mut(&self.node).filter(|proxy| proxy.streams == 1) {
             let held = proxy.held.remove(&kind);
             if kind == TypeUrl::Secret {
@@ -203,7 +288,8 @@ impl ProxyStream {
         said
     }
 
-    pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement) {
+    /// Takes what a proxy said of resources of this snapshot, or of one before it.
+    pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement, snapshot: &Snapshot) {
         let acknowledgement = &self.canonical(kind, acknowledgement);
         let refused = acknowledgement.refused.as_deref().map(shortened);
         match &refused {
@@ -228,6 +314,7 @@ impl ProxyStream {
             Some(reason) => drop(proxy.refused.insert(kind, reason.clone())),
             None => drop(proxy.refused.remove(&kind)),
         }
+        proxy.counts.entry(kind).or_default().add(refused.is_some());
         self.proxies.refusals.take(&self.node, kind, acknowledgement);
         let held = proxy.held.entry(kind).or_default();
         for (name, version) in &acknowledgement.resources {
@@ -245,6 +332,9 @@ impl ProxyStream {
                         .get(name)
                         .is_none_or(|old| old.version != *version || old.refused.is_some())
                     {
+                        if kind == TypeUrl::Secret {
+                            self.proxies.rotations.note(name, &entry, snapshot);
+                        }
                         held.insert(Arc::clone(name), entry);
                     }
                 }
@@ -267,6 +357,7 @@ impl Drop for ProxyStream {
         if let Some(proxy) = nodes.get_mut(&self.node) {
             proxy.streams = proxy.streams.saturating_sub(1);
             self.wants.give_up(&mut proxy.wants);
+            proxy.change_unjudged(&self.unjudged, &BTreeMap::new());
             if proxy.streams == 0 {
                 tracing::info!(node = self.node, "a proxy left");
                 proxy.gone = Some(Instant::now());

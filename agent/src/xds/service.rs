@@ -15,21 +15,21 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use sealgate_model::CredentialName;
-use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::{Status, Streaming};
 
 use self::wire::Variant;
+use super::authority::LenientAuthority;
 use super::connection::StreamState;
 use super::on_demand::{self, Hub};
 use super::proxies::Proxies;
 use super::socket::Socket;
 use super::{delta, sotw};
 use crate::demand::{CredentialDemand, Delta};
+use crate::scope::Scope;
 use crate::snapshot::{CHAIN_HEADER, Snapshot, TypeUrl};
 
 /// Envoy opens a stream per secret where it does not aggregate them.
@@ -50,6 +50,8 @@ pub struct Options {
     pub demand: CredentialDemand,
     /// How long streams may take to end.
     pub drain: Duration,
+    /// What is served: of everything else it is as if there were no such thing.
+    pub scope: Scope,
 }
 
 /// The services, the word in the names of their streams, and the type that each is about; one aggregates.
@@ -91,7 +93,7 @@ const SERVICES: [(&str, &str, Option<TypeUrl>); 6] = [
 /// # Errors
 /// The socket cannot be served any more.
 pub async fn serve(
-    (listener, socket): (UnixListener, Socket),
+    socket: Socket,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     proxies: Proxies,
     options: Options,
@@ -106,22 +108,13 @@ pub async fn serve(
         demand: options.demand,
         hub,
         namespace: options.namespace.into(),
+        scope: options.scope,
         stopped,
     };
-    let socket = Arc::new(socket);
-    let admitted = Arc::clone(&socket);
-    let connections = UnixListenerStream::new(listener).filter(move |connection| {
+    let connections = futures::stream::unfold(socket, async |mut socket| {
         // A failure to accept is the server's to deal with.
-        let Ok(connection) = connection else { return true };
-        let peer = connection.peer_cred().ok();
-        let admits = peer.is_some_and(|peer| admitted.admits(peer.uid(), peer.gid()));
-        if !admits {
-            tracing::warn!(
-                ?peer,
-                "a connection to the socket was refused: neither root, own user nor the group"
-            );
-        }
-        admits
+        let connection = socket.accept().await.map(LenientAuthority::new);
+        Some((connection, socket))
     });
     let router = tonic::transport::Server::builder()
         .max_concurrent_streams(STREAMS)
@@ -166,6 +159,7 @@ struct Discovery {
     demand: CredentialDemand,
     hub: Hub,
     namespace: Arc<str>,
+    scope: Scope,
     stopped: watch::Receiver<bool>,
 }
 
@@ -175,7 +169,10 @@ impl Discovery {
         let unknown =
             async || Status::unimplemented("streams alone are served, and of xDS").into_http::<Body>();
         let router = Router::new().fallback(unknown);
-        SERVICES.iter().fold(router, |router, (service, what, kind)| {
+        let served = SERVICES
+            .iter()
+            .filter(|(_, _, kind)| kind.is_none_or(|kind| is_within(self.scope, kind)));
+        served.fold(router, |router, (service, what, kind)| {
             let delta = match kind {
                 Some(TypeUrl::Secret) => self.secrets(),
                 kind => self.stream::<delta::DeltaSubscription>(*kind),
@@ -250,10 +247,15 @@ impl Discovery {
                 message = requests.message() => {
                     let Some(message) = message? else { return Ok(()) };
                     let stream = proxy.get_or_insert_with(|| self.proxies.connect(M::node(&message), &self.namespace));
-                    let Some(kind) = kind_of::<M>(&message, only)? else { continue };
-                    let request = M::request(message);
-                    if connection.is_first(kind) && !M::resumes(&request) {
-                        stream.starts_anew(kind);
+                    let kind = kind_of::<M>(&message, only)?;
+                    let Some(kind) = kind.filter(|kind| is_within(self.scope, *kind)) else { continue };
+                    let mut request = M::request(message);
+                    if connection.is_first(kind) {
+                        if M::resumes(&request) {
+                            M::inherit(&mut request, |name| stream.has(kind, name));
+                        } else {
+                            stream.starts_anew(kind);
+                        }
                     }
                     let (acknowledgement, responses) = connection.on_request(kind, request, Instant::now());
                     if connection.asked(kind) > MOST_NAMES {
@@ -263,7 +265,7 @@ impl Discovery {
                     stream.want(&delta);
                     share.change(credentials(delta));
                     if let Some(acknowledgement) = acknowledgement {
-                        stream.acknowledge(kind, &acknowledgement);
+                        stream.acknowledge(kind, &acknowledgement, connection.snapshot());
                     }
                     responses
                 }
@@ -279,6 +281,9 @@ impl Discovery {
                     return Err(Status::unavailable("the agent stops"));
                 }
             };
+            if let Some(stream) = &mut proxy {
+                stream.set_unjudged(connection.unjudged());
+            }
             for (kind, response) in responses {
                 let message = grpc::framed(kind, |message| M::append(kind, response, message))?;
                 if sender.send(Ok(message)).await.is_err() {
@@ -287,6 +292,11 @@ impl Discovery {
             }
         }
     }
+}
+
+/// Whether resources of a type are served.
+fn is_within(scope: Scope, kind: TypeUrl) -> bool {
+    scope == Scope::All || kind == TypeUrl::Secret
 }
 
 /// The snapshot's names of Secrets as those of credentials.

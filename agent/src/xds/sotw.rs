@@ -16,6 +16,8 @@ pub(crate) struct SotwRequest {
     pub(crate) version: String,
     pub(crate) nonce: String,
     pub(crate) error: Option<String>,
+    /// Whether an agent before this one sent what it has.
+    pub(crate) inherits: bool,
 }
 
 /// A response.
@@ -42,6 +44,8 @@ pub(crate) struct SotwSubscription {
     named: bool,
     /// What the proxy has, by wire name.
     sent: HashMap<Arc<str>, Version>,
+    /// Everything, while the proxy keeps what it has of an agent before this one.
+    unjudged: BTreeSet<Arc<str>>,
     open: Open,
     /// Of the last response.
     nonce: u64,
@@ -61,6 +65,7 @@ impl Machine for SotwSubscription {
             wildcard: false,
             named: false,
             sent: HashMap::new(),
+            unjudged: BTreeSet::new(),
             open: Open::default(),
             nonce: 0,
         }
@@ -68,6 +73,14 @@ impl Machine for SotwSubscription {
 
     fn resumes(request: &SotwRequest) -> bool {
         request.nonce.is_empty() && !request.version.is_empty()
+    }
+
+    fn inherit(request: &mut SotwRequest, is_ours: impl Fn(&str) -> bool) {
+        request.inherits = !is_ours(WILDCARD);
+    }
+
+    fn unjudged(&self) -> &BTreeSet<Arc<str>> {
+        &self.unjudged
     }
 
     fn forget(&mut self, names: &[Arc<str>]) {
@@ -108,6 +121,10 @@ impl Machine for SotwSubscription {
             return (acknowledgement, None);
         }
         let new = self.ask(given);
+        if first && self.keeps_all(request, snapshot) {
+            self.unjudged.insert(WILDCARD.into());
+            return (acknowledgement, None);
+        }
         let response = if self.is_collection() {
             (first || !new.is_empty()).then(|| self.send(self.all(snapshot)))
         } else {
@@ -117,14 +134,20 @@ impl Machine for SotwSubscription {
     }
 
     fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<SotwResponse> {
-        if !self.started || changed.is_empty() {
+        // What changes has to get there, and whoever is told of one is told of all.
+        let is_judged =
+            !self.unjudged.is_empty() && (!changed.is_empty() || !snapshot.unjudged().has_any(self.kind));
+        if is_judged {
+            self.unjudged.clear();
+        }
+        if !self.started || (changed.is_empty() && !is_judged) {
             return None;
         }
         if self.is_collection() {
             let all = self.all(snapshot);
             let known = |(name, resource): &(Arc<str>, Arc<Resource>)| self.has(name, resource.version());
             let same = all.len() == self.sent.len() && all.iter().all(known);
-            return (!same).then(|| self.send(all));
+            return (is_judged || !same).then(|| self.send(all));
         }
         let changed: BTreeSet<&str> = changed.iter().map(AsRef::as_ref).collect();
         let is_news = |wire: &&Arc<str>| {
@@ -143,6 +166,15 @@ impl SotwSubscription {
     /// Clusters and listeners: a response holds all of them, and what is not in it is gone.
     fn is_collection(&self) -> bool {
         matches!(self.kind, TypeUrl::Cluster | TypeUrl::Listener)
+    }
+
+    /// Whether a response would take away what may be of objects that cannot be read: which names the proxy has, it does
+    /// not say.
+    fn keeps_all(&self, request: &SotwRequest, snapshot: &Snapshot) -> bool {
+        self.is_collection()
+            && Self::resumes(request)
+            && request.inherits
+            && snapshot.unjudged().has_any(self.kind)
     }
 
     fn acknowledge(&mut self, request: &SotwRequest) -> Option<Acknowledgement> {

@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use prost::Message;
 use sealgate_agent::demand::CredentialDemand;
+use sealgate_agent::scope::Scope;
 use sealgate_agent::snapshot::{Publisher, TypeUrl};
 use sealgate_agent::xds::proxies::Proxies;
 use sealgate_agent::xds::socket::{SocketConfig, bind};
@@ -68,6 +69,7 @@ impl Server {
             namespace: "ns".to_owned(),
             demand: CredentialDemand::default(),
             drain: Duration::from_millis(800),
+            scope: Scope::All,
         };
         let bound = bind(&config(folder.path().join("s"))).unwrap();
         let serving = xds::serve(bound, snapshots, proxies.clone(), options, async {

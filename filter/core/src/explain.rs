@@ -3,6 +3,7 @@
 
 mod answer;
 mod grpc;
+mod header_answer;
 mod headers;
 mod protocol;
 mod question;

@@ -148,27 +148,25 @@ pub fn value(format: &str, facts: &dyn Facts) -> Option<Vec<u8>> {
             Piece::Command(command, _) => value.extend(command.value(facts).unwrap_or_default()),
         }
     }
-    // Names of certificates may hold anything.
+    written(value)
+}
+
+/// As far as it can be written; names of certificates may hold anything.
+fn written(mut value: Vec<u8>) -> Option<Vec<u8>> {
     value.retain(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f));
     (!value.is_empty()).then_some(value)
 }
 
-/// The value for people, as far as it is known: other commands stay as they are written.
+/// The value for people, as far as it is known: other commands stay as they are written. None if nothing is to be written.
 #[must_use]
-pub fn shown(format: &str, facts: &dyn Facts) -> String {
+pub fn shown(format: &str, facts: &dyn Facts) -> Option<Vec<u8>> {
     let pieces = parse(format).unwrap_or_default();
-    let each = pieces.into_iter().map(|piece| match piece {
-        Piece::Text(text) => text.to_owned(),
-        Piece::Command(command @ HeaderCommand::Header(..), _) => {
-            let value = command.value(facts).unwrap_or_default();
-            String::from_utf8_lossy(&value).into_owned()
-        }
-        Piece::Command(command, written) => command.value(facts).map_or_else(
-            || written.to_owned(),
-            |value| String::from_utf8_lossy(&value).into_owned(),
-        ),
+    let each = pieces.into_iter().flat_map(|piece| match piece {
+        Piece::Text(text) => text.as_bytes().to_vec(),
+        Piece::Command(command @ HeaderCommand::Header(..), _) => command.value(facts).unwrap_or_default(),
+        Piece::Command(command, written) => command.value(facts).unwrap_or_else(|| written.into()),
     });
-    each.collect()
+    written(each.collect())
 }
 
 impl HeaderCommand<'_> {

@@ -18,6 +18,7 @@ pub mod draw;
 pub mod explain;
 pub mod fault;
 pub mod header_format;
+pub mod header_order;
 pub mod host;
 pub mod identity;
 mod matcher;

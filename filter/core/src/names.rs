@@ -65,6 +65,9 @@ const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-upstream-stream-duration-ms",
 ];
 
+/// By which Istio's proxies say what workload they belong to. Other spellings go all the same.
+const PEER_METADATA: [&str; 2] = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
+
 /// Whatever looks so is the gateway's or Envoy's own, be there such a header today or not.
 const FAMILIES: &str = "x-(?:envoy|sealgate|client-cert|tls)-.*";
 /// The same as what names begin with.
@@ -145,6 +148,8 @@ pub struct Guard {
     /// The filter decides what becomes of a client's own `x-forwarded-client-cert`; other spellings of it go all the
     /// same.
     pub keeps_xfcc: bool,
+    /// [`PEER_METADATA`] stays: whoever can connect is trusted to say who the workload behind it is.
+    pub keeps_peer_metadata: bool,
 }
 
 /// All of them in every spelling, as patterns (RE2) of whole names: CGI-like upstreams fold `-` and `_`, also if only
@@ -168,7 +173,26 @@ pub fn forged(guard: &Guard) -> impl Iterator<Item = String> {
             vec![every_spelling(&name)]
         }
     });
-    [FAMILIES.replace('-', "[-_]")].into_iter().chain(patterns)
+    let families = if guard.keeps_peer_metadata {
+        let rest = FAMILIES.replace("envoy|", "").replace('-', "[-_]");
+        [rest].into_iter().chain(all_but_peer_metadata()).collect()
+    } else {
+        vec![FAMILIES.replace('-', "[-_]")]
+    };
+    families.into_iter().chain(patterns)
+}
+
+/// Patterns of all names of Envoy's family, in every spelling, but [`PEER_METADATA`]. RE2 cannot say "but": each pattern is of
+/// the names that part from the longest one at one place.
+fn all_but_peer_metadata() -> impl Iterator<Item = String> {
+    let [.., longest] = PEER_METADATA;
+    let parting = (ENVOY_FAMILY.len()..longest.len()).filter_map(|at| {
+        let (common, next) = (longest.get(..at)?, longest.get(at..=at)?);
+        let end = if PEER_METADATA.contains(&common) { "" } else { "?" };
+        Some(format!("{common}(?:[^{next}].*){end}"))
+    });
+    let spelled = ["x_envoy[-_].*".to_owned(), "x-envoy_.*".to_owned()];
+    spelled.into_iter().chain(parting).chain([format!("{longest}.+")])
 }
 
 fn every_spelling(name: &str) -> String {
@@ -233,7 +257,7 @@ mod tests {
         for prefix in ["x-client-cert-", "x-peer-client-cert-", "who.is_it-tls_client-"] {
             let is_taken = patterns(&Guard {
                 prefixes: BTreeSet::from([prefix.to_owned()]),
-                keeps_xfcc: false,
+                ..Guard::default()
             });
             let written = identity::tests::everything_written_with(prefix);
             assert_eq!(written.len(), identity::header_names(Some(prefix)).count());
@@ -294,5 +318,35 @@ mod tests {
         ] {
             assert!(is_taken(other), "{other}");
         }
+    }
+
+    #[test]
+    fn kept_peer_metadata_is_two_names_in_one_spelling() {
+        let is_taken = patterns(&Guard {
+            keeps_peer_metadata: true,
+            ..Guard::default()
+        });
+        for kept in PEER_METADATA {
+            assert!(!is_taken(kept), "{kept}");
+            for spelling in spellings(kept).iter().filter(|spelling| *spelling != kept) {
+                assert!(is_taken(spelling), "{spelling}");
+            }
+            for more in ["-", "_id", "x", "-idx", "-id-", "s"] {
+                assert!(is_taken(&format!("{kept}{more}")), "{kept}{more}");
+            }
+        }
+        let [.., longest] = PEER_METADATA;
+        for end in ENVOY_FAMILY.len()..longest.len() {
+            let begin = longest.get(..end).unwrap();
+            let is_kept = PEER_METADATA.contains(&begin);
+            assert_eq!(is_taken(begin), !is_kept, "{begin}");
+            assert!(is_taken(&format!("{begin}%")), "{begin}%");
+        }
+        for spelling in never_from_a_client().flat_map(|name| spellings(&name)) {
+            assert!(is_taken(&spelling), "{spelling}");
+        }
+        assert!(!is_taken("x-envoyage"));
+        let is_taken = patterns(&Guard::default());
+        assert!(PEER_METADATA.iter().all(|name| is_taken(name)));
     }
 }

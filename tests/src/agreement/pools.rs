@@ -2,6 +2,12 @@
 
 use fastrand::Rng;
 
+/// Upstreams, by name.
+pub(super) const UPSTREAMS: [&str; 2] = ["one", "two"];
+/// What each of them sends besides its answer's length.
+pub(super) const OF_UPSTREAMS: [(&str, &str); 3] = [("x-a", "up"), ("x-b", "up"), ("x-b", "again")];
+/// The server that clients ask for.
+pub(super) const SNI: &str = "sni.example";
 /// Paths that rules name.
 pub(super) const PATHS: &[&str] = &["/", "/a", "/a/", "/a/b", "/b", "/B", "/a.b", "/c/d/e"];
 /// What stands in front of a path, or between, in requests.
@@ -65,7 +71,41 @@ pub(super) const VALUES: &[&str] = &["1", "2", "12", "https", "http", ""];
 pub(super) const ORIGINS: &[&str] = &["http://o.test", "https://o.test", "null"];
 /// Methods.
 pub(super) const METHODS: &[&str] = &[
-    "GET", "GET", "GET", "POST", "PUT", "OPTIONS", "OPTIONS", "DELETE", "PATCH",
+    "GET", "GET", "GET", "GET", "POST", "PUT", "OPTIONS", "OPTIONS", "DELETE", "PATCH", "HEAD", "HEAD",
+    "TRACE", "PURGE",
+];
+/// What rules write into headers of requests.
+pub(super) const WRITTEN_VALUES: &[&str] = &[
+    "s",
+    "t",
+    "100%%",
+    "%REQ(x-a)%",
+    "%REQ(X-B):1%",
+    "<%REQ(x-b?x-a)%>",
+    "%REQ(x-set)%%REQ(x-add)%",
+    "%REQ(user-agent)%",
+    "%REQ(cookie)%",
+    "%REQ(:method)% %REQ(:path)% %PROTOCOL%",
+    "%REQ(:authority?host)% %REQ(:scheme)%",
+    "%REQ(x-forwarded-proto)%",
+    "%REQUESTED_SERVER_NAME%",
+    "%DOWNSTREAM_TLS_VERSION%",
+    "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+];
+/// What they write into those of responses besides.
+pub(super) const STATUS: &str = "%RESPONSE_CODE%";
+/// Names of headers that rules write.
+pub(super) const SET: &[&str] = &["x-set", "x-a", "x-b", "user-agent", "accept"];
+/// Names that rules append to, and take off.
+pub(super) const ADDED: &[&str] = &["x-add", "x-a", "x-b", "x-set", "accept"];
+/// How far Envoy brings a path into one form, and what becomes of escaped slashes.
+pub(super) const NORMALIZATIONS: &[&str] = &["none", "base", "merge-slashes", "decode-and-merge-slashes"];
+pub(super) const ESCAPED_SLASHES: &[&str] = &["keep", "reject", "redirect", "unescape"];
+/// Who gets copies, and how often: each list is among the native routes from the start.
+pub(super) const MIRRORS: &[&[(&str, u8)]] = &[
+    &[("glass.local", 100)],
+    &[("glass.local", 50)],
+    &[("one.local", 100), ("glass.local", 100)],
 ];
 /// Hosts of others.
 pub(super) const OTHERS: &[&str] = &["other.example", "o.test:81"];

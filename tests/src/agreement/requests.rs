@@ -5,19 +5,24 @@ use serde_json::{Value, json};
 
 use super::pools::{BEHIND, METHODS, NAMES, ODD, ORIGINS, PATHS, TARGETS, VALUES, once_in, pick};
 use crate::client::Version;
+use crate::edge::{WAYS, Way};
 use crate::raw::{RawRequest, bytes};
+
+/// The header by which upstreams know a request.
+pub(super) const NUMBER: &str = "x-number";
 
 /// A request, as a question to `explain`.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) version: Version,
+    pub(super) way: Way,
     pub(super) question: Value,
 }
 
 impl Asked {
-    /// One to one of these hosts, mostly.
-    pub(super) fn any(rng: &mut Rng, hosts: &[String]) -> Self {
-        let version = if rng.bool() { Version::H1 } else { Version::H2 };
+    /// One to one of these hosts, mostly. Upstreams know it by its number.
+    pub(super) fn any(rng: &mut Rng, hosts: &[String], number: &str) -> Self {
+        let way = pick(rng, &WAYS);
+        let Way { version, .. } = way;
         let host = hosts[rng.usize(..hosts.len())].clone();
         let authority = authority(rng, &host);
         let mut method = pick(rng, METHODS);
@@ -27,23 +32,23 @@ impl Asked {
                 method = pick(rng, &["GET", "OPTIONS", "CONNECT", "BREW"]);
                 pick(rng, TARGETS).to_owned()
             }
-            20..30 if version == Version::H1 => format!("http://{authority}{}", path(rng)),
+            20..30 if version == Version::H1 => {
+                let scheme = pick(rng, &["http", "http", "https"]);
+                format!("{scheme}://{authority}{}", path(rng))
+            }
             30 => {
                 method = "CONNECT";
                 format!("{host}:80")
             }
             _ => path(rng),
         };
-        let protocol = if version == Version::H1 {
-            "HTTP/1.1"
-        } else {
-            "HTTP/2"
-        };
+        let mut headers = headers(rng);
+        headers.push(json!([NUMBER, number]));
         let question = json!({
-            "scheme": "http", "method": method, "authority": authority, "path": target, "headers": headers(rng),
-            "protocol": protocol,
+            "scheme": way.scheme(), "method": method, "authority": authority, "path": target, "headers": headers,
+            "protocol": way.protocol(),
         });
-        Self { version, question }
+        Self { way, question }
     }
 
     /// The question with what chance may have drawn: the ends of each share.
@@ -58,18 +63,22 @@ impl Asked {
         })
     }
 
+    /// A part of the question.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.question[name].as_str().unwrap_or_default()
+    }
+
     /// As it is sent.
     pub(super) fn request(&self) -> RawRequest {
-        let text = |name: &str| self.question[name].as_str().unwrap_or_default();
         let pairs = self.question["headers"].as_array().into_iter().flatten();
         let pair = |pair: &Value| {
             let half = |at: usize| bytes(pair[at].as_str().unwrap_or_default());
             (half(0), half(1))
         };
         RawRequest {
-            method: bytes(text("method")),
-            target: text("path").into(),
-            host: Some(bytes(text("authority"))),
+            method: bytes(self.text("method")),
+            target: self.text("path").into(),
+            host: Some(bytes(self.text("authority"))),
             headers: pairs.map(pair).collect(),
         }
     }
@@ -99,7 +108,7 @@ fn path(rng: &mut Rng) -> String {
     path + pick(rng, BEHIND)
 }
 
-fn headers(rng: &mut Rng) -> Value {
+fn headers(rng: &mut Rng) -> Vec<Value> {
     let mut headers = Vec::new();
     for _ in 0..rng.usize(..4) {
         headers.push(json!([pick(rng, NAMES), pick(rng, VALUES)]));
@@ -128,5 +137,5 @@ fn headers(rng: &mut Rng) -> Value {
         ];
         headers.push(json!([pick(rng, &forged), "1"]));
     }
-    headers.into()
+    headers
 }

@@ -4,27 +4,65 @@ use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 use super::pools::{
-    METHODS, NAMES, ORIGINS, OTHERS, PATHS, REGEXES, REPLACED, VALUES, WRITTEN, once_in, pick,
+    ADDED, METHODS, MIRRORS, NAMES, ORIGINS, OTHERS, PATHS, REGEXES, REPLACED, SET, STATUS, UPSTREAMS,
+    VALUES, WRITTEN, WRITTEN_VALUES, once_in, pick,
 };
 
 /// What a host answers at [`MARK`] as soon as its rules are there.
 pub(super) const MARK: &str = "/edition";
 const RULES: usize = 8;
-/// Upstreams, by name.
-pub(super) const UPSTREAMS: [&str; 2] = ["one", "two"];
 
-/// The rules of a host.
-pub(super) fn virtual_service(rng: &mut Rng, name: &str, host: &str) -> Value {
+/// The rules of a host: its VirtualService, and those that it delegates to.
+pub(super) fn virtual_services(rng: &mut Rng, name: &str, host: &str) -> Vec<Value> {
     let mark = json!({
         "match": [{"uri": {"exact": MARK}}],
         "directResponse": {"status": 200, "body": {"string": "here"}},
     });
     let mut rules = vec![mark];
-    rules.extend((0..rng.usize(1..RULES)).map(|_| rule(rng)));
+    let mut services = Vec::new();
+    for at in 0..rng.usize(1..RULES) {
+        if once_in(rng, 8) {
+            let delegate = format!("{name}-{at}");
+            rules.push(root(rng, &delegate));
+            let own: Vec<Value> = (0..rng.usize(1..4)).map(|_| rule(rng)).collect();
+            services.push(object(&delegate, json!({"http": own})));
+        } else {
+            rules.push(rule(rng));
+        }
+    }
+    services.push(object(
+        name,
+        json!({"hosts": [host], "gateways": ["istio-system/edge"], "http": rules}),
+    ));
+    services
+}
+
+fn object(name: &str, spec: Value) -> Value {
     json!({
-        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": name},
-        "spec": {"hosts": [host], "gateways": ["istio-system/edge"], "http": rules},
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": name}, "spec": spec,
     })
+}
+
+/// A rule that leaves the rest to the rules of another VirtualService.
+fn root(rng: &mut Rng, delegate: &str) -> Value {
+    let mut root = Map::new();
+    root.insert("delegate".to_owned(), json!({"name": delegate}));
+    if rng.bool() {
+        root.insert(
+            "match".to_owned(),
+            json!([{"uri": {"prefix": pick(rng, &["/", "/a"])}}]),
+        );
+    }
+    if once_in(rng, 4) {
+        root.insert("rewrite".to_owned(), rewrite(rng));
+    }
+    if once_in(rng, 4) {
+        root.insert(
+            "headers".to_owned(),
+            json!({"response": operations(rng, Some(STATUS))}),
+        );
+    }
+    root.into()
 }
 
 fn rule(rng: &mut Rng) -> Value {
@@ -41,8 +79,11 @@ fn rule(rng: &mut Rng) -> Value {
         1 | 2 => drop(rule.insert("redirect".to_owned(), redirect(rng, is_prefix))),
         _ => route(rng, &mut rule),
     }
-    if once_in(rng, 3) {
-        rule.insert("headers".to_owned(), json!({"response": operations(rng)}));
+    if once_in(rng, 3) && !rule.contains_key("headers") {
+        rule.insert(
+            "headers".to_owned(),
+            json!({"response": operations(rng, Some(STATUS))}),
+        );
     }
     rule.into()
 }
@@ -65,7 +106,10 @@ fn block(rng: &mut Rng) -> Value {
         block.insert("method".to_owned(), json!({"exact": pick(rng, METHODS)}));
     }
     if once_in(rng, 6) {
-        block.insert("scheme".to_owned(), json!({"exact": "http"}));
+        block.insert(
+            "scheme".to_owned(),
+            json!({"exact": pick(rng, &["http", "https"])}),
+        );
     }
     for field in ["headers", "withoutHeaders"] {
         if once_in(rng, 5) {
@@ -129,7 +173,8 @@ fn route(rng: &mut Rng, rule: &mut Map<String, Value>) {
     let to = |rng: &mut Rng, name: &str, weight: u32| {
         let mut to = json!({"destination": {"host": format!("{name}.local")}, "weight": weight});
         if once_in(rng, 4) {
-            to["headers"] = json!({"request": operations(rng), "response": operations(rng)});
+            to["headers"] =
+                json!({"request": operations(rng, None), "response": operations(rng, Some(STATUS))});
         }
         to
     };
@@ -157,6 +202,13 @@ fn route(rng: &mut Rng, rule: &mut Map<String, Value>) {
     }
     if once_in(rng, 4) {
         rule.insert("timeout".to_owned(), json!("30s"));
+    }
+    if once_in(rng, 5) {
+        rule.insert("mirrors".to_owned(), mirrors(pick(rng, MIRRORS)));
+    }
+    if once_in(rng, 3) {
+        let both = json!({"request": operations(rng, None), "response": operations(rng, Some(STATUS))});
+        rule.insert("headers".to_owned(), both);
     }
 }
 
@@ -225,19 +277,28 @@ fn fault(rng: &mut Rng) -> Value {
 }
 
 /// On headers of the rule's own, and on some that requests have.
-fn operations(rng: &mut Rng) -> Value {
+fn operations(rng: &mut Rng, more: Option<&'static str>) -> Value {
+    let value = |rng: &mut Rng| match more {
+        Some(more) if once_in(rng, 8) => more,
+        _ => pick(rng, WRITTEN_VALUES),
+    };
     let mut operations = Map::new();
     if rng.bool() {
-        operations.insert(
-            "set".to_owned(),
-            json!({pick(rng, &["x-set", "x-a"]): pick(rng, &["s", "t"])}),
-        );
+        let written = (0..rng.usize(1..3)).map(|_| (pick(rng, SET).to_owned(), value(rng).into()));
+        operations.insert("set".to_owned(), Value::Object(written.collect()));
     }
     if once_in(rng, 3) {
-        operations.insert("add".to_owned(), json!({pick(rng, &["x-add", "x-b"]): "+"}));
+        operations.insert("add".to_owned(), json!({pick(rng, ADDED): value(rng)}));
     }
     if once_in(rng, 3) {
-        operations.insert("remove".to_owned(), json!([pick(rng, &["x-a", "x-b"])]));
+        operations.insert("remove".to_owned(), json!([pick(rng, ADDED)]));
     }
     operations.into()
+}
+
+/// Copies for others.
+pub(super) fn mirrors(list: &[(&str, u8)]) -> Value {
+    let mirror =
+        |(host, share): &(&str, u8)| json!({"destination": {"host": host}, "percentage": {"value": share}});
+    list.iter().map(mirror).collect::<Vec<_>>().into()
 }

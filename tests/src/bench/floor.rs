@@ -8,6 +8,7 @@ use anyhow::Result;
 use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::demand::CredentialDemand;
 use sealgate_agent::engine::Engine;
+use sealgate_agent::scope::Scope;
 use sealgate_agent::source::directory::DirectorySource;
 use sealgate_agent::translate::Settings;
 use sealgate_agent::xds::{self, proxies::Proxies, socket};
@@ -63,6 +64,7 @@ impl Floor {
             namespace: NAMESPACE.to_owned(),
             demand: CredentialDemand::default(),
             drain: Duration::ZERO,
+            scope: Scope::All,
         };
         let stop = std::future::pending();
         tokio::spawn(xds::serve(bound, snapshots, Proxies::default(), options, stop));

@@ -48,7 +48,8 @@ impl Gateway {
     }
 
     /// Whether a Gateway's selector means it.
-    pub(super) fn is_selected(&self, spec: &GatewaySpec) -> bool {
+    #[must_use]
+    pub fn is_selected(&self, spec: &GatewaySpec) -> bool {
         let mut selector = spec.selector.iter();
         selector.all(|(key, value)| self.labels.get(key) == Some(value))
     }

@@ -6,11 +6,11 @@ use sealgate_core::config::ServerTls;
 
 use crate::few::Few;
 use crate::resolved::{ClientCertificate, Tls, TlsVersion};
-use crate::{BUNDLE_SUFFIX, CredentialName};
+use crate::{BUNDLE_SUFFIX, CredentialName, secret_name};
 
 /// What a server asks for; none if it names no certificate. Secrets are looked up in `namespace`.
 pub(super) fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
-    let own = |name: &String| CredentialName::new(namespace, name.as_str());
+    let own = |name: &String| CredentialName::new(namespace, secret_name(name));
     let mut certificates: Vec<_> = server.credential_names.iter().map(own).collect();
     if certificates.is_empty() {
         certificates.extend(server.credential_name.as_ref().map(own));

@@ -1,7 +1,7 @@
 //! An explanation for people: the host first, then what was tried, what decided, and what happens. Everything of the
 //! decision is printed from its JSON form, so that nothing of it can be missing here.
 
-use sealgate_core::explain::{HostMatch, Question, Trace, Trial, VirtualHost};
+use sealgate_core::explain::{HostMatch, Protocol, Question, Trace, Trial, VirtualHost};
 use serde_json::Value;
 
 use super::identity::Headers;
@@ -91,8 +91,12 @@ fn request(question: &Question) -> String {
         path,
         ..
     } = question;
+    let protocol = match question.protocol {
+        Protocol::Http1 => "",
+        Protocol::Http2 => " over HTTP/2",
+    };
     format!(
-        "{method} {scheme}://{authority}{path} on port {}",
+        "{method} {scheme}://{authority}{path} on port {}{protocol}",
         question.listener_port()
     )
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use imbl::OrdSet;
 use imbl::ordset::DiffItem;
 use sealgate_model::ledger::News;
-use sealgate_model::{CredentialName, Step};
+use sealgate_model::{CredentialName, Kind, ObjectRef, SourceEvent, Step};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bulk::Bulk;
@@ -14,11 +14,14 @@ use super::source::Tell;
 use super::state::State;
 use crate::demand::{CredentialDemand, Delta, DemandShare};
 use crate::engine::{Engine, View};
+use crate::scope::Scope;
 use crate::source::health::Health;
 use crate::xds::proxies::Refusals;
 
 /// See the module.
 pub(super) struct Follower {
+    /// What is taken from the source.
+    pub(super) scope: Scope,
     pub(super) engine: Engine,
     /// What the admin interface reads.
     pub(super) show: watch::Sender<Arc<View>>,
@@ -92,7 +95,10 @@ impl Follower {
     fn apply(&mut self, batch: Vec<Step>) {
         self.bulk.sent();
         let before = self.engine.wanted().clone();
-        let news = self.engine.apply(batch.into_iter().flatten(), Instant::now());
+        let scope = self.scope;
+        let events = batch.into_iter().flatten();
+        let events = events.filter_map(|event| within(scope, event));
+        let news = self.engine.apply(events, Instant::now());
         self.keep();
         self.show(&news);
         self.name(&before);
@@ -127,6 +133,19 @@ impl Follower {
         }
         self.named.change(delta);
         self.demand.set_known();
+    }
+}
+
+/// What of an event is read.
+fn within(scope: Scope, event: SourceEvent) -> Option<SourceEvent> {
+    let is_read = |name: &ObjectRef| scope == Scope::All || matches!(name.kind, Kind::Secret | Kind::File);
+    match event {
+        SourceEvent::Reset(mut entries) => {
+            entries.retain(|entry| is_read(&entry.object_ref));
+            Some(SourceEvent::Reset(entries))
+        }
+        SourceEvent::Apply(entry) => is_read(&entry.object_ref).then_some(SourceEvent::Apply(entry)),
+        SourceEvent::Delete(name) => is_read(&name).then_some(SourceEvent::Delete(name)),
     }
 }
 

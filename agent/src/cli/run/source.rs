@@ -47,6 +47,7 @@ pub(super) async fn start(
                     .await
                     .context("--source kubernetes")?,
                 namespace: run.gateway.namespace.clone(),
+                scope: run.scope,
                 secrets: api.secrets,
                 watch_timeout: api.watch_timeout,
                 vital: vital.clone(),

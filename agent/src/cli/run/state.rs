@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::kept::KeptObjects;
 use crate::kept::bundles::KeptBundles;
 use crate::kept::credentials::{KeptCredentials, RememberedCredential};
+use crate::kept::held_back::{KeptBlames, RememberedBlame};
 
 /// See the module.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct State {
     claims: ClaimLog,
     objects: KeptObjects,
     credentials: KeptCredentials,
+    held_back: KeptBlames,
     bundles: KeptBundles,
 }
 
@@ -24,6 +26,7 @@ pub(super) struct State {
 pub(super) struct KeptState {
     objects: Vec<SourceObject>,
     credentials: Vec<RememberedCredential>,
+    held_back: Vec<RememberedBlame>,
     bundles: BTreeMap<CredentialName, String>,
 }
 
@@ -33,16 +36,19 @@ impl State {
         let claims = ClaimLog::open(folder)?;
         let (objects, kept_objects) = KeptObjects::open(folder)?;
         let (credentials, kept_credentials) = KeptCredentials::open(folder, keys)?;
+        let (held_back, kept_held_back) = KeptBlames::open(folder)?;
         let (bundles, kept_bundles) = KeptBundles::open(folder)?;
         let state = Self {
             claims,
             objects,
             credentials,
+            held_back,
             bundles,
         };
         let kept = KeptState {
             objects: kept_objects,
             credentials: kept_credentials,
+            held_back: kept_held_back,
             bundles: kept_bundles,
         };
         Ok((state, kept))
@@ -53,6 +59,7 @@ impl State {
         engine.remember(self.claims.claims());
         engine.remember_objects(kept.objects);
         engine.remember_credentials(kept.credentials);
+        engine.remember_held_back(kept.held_back);
         engine.remember_versions(kept.bundles);
     }
 
@@ -61,6 +68,7 @@ impl State {
         self.claims.note(engine.take_claims());
         self.objects.note(engine.take_kept());
         self.credentials.note(engine.take_held());
+        self.held_back.note(engine.take_held_back());
         self.bundles.note(engine.take_own_versions());
     }
 }

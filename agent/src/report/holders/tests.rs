@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::demand::Delta;
-use crate::snapshot::Version;
+use crate::snapshot::{Snapshot, Version};
 use crate::xds::Acknowledgement;
 use crate::xds::proxies::Proxies;
 
@@ -51,12 +51,16 @@ fn each_proxy_has_the_state_that_it_is_in() {
     for (at, stream) in streams.iter_mut().enumerate() {
         stream.want(&want());
         if at != 3 {
-            stream.acknowledge(TypeUrl::Secret, &said("1", None));
+            stream.acknowledge(TypeUrl::Secret, &said("1", None), &Snapshot::default());
         }
     }
     let published = Instant::now();
-    streams[1].acknowledge(TypeUrl::Secret, &said("2", None));
-    streams[4].acknowledge(TypeUrl::Secret, &said("2", Some("no memory")));
+    streams[1].acknowledge(TypeUrl::Secret, &said("2", None), &Snapshot::default());
+    streams[4].acknowledge(
+        TypeUrl::Secret,
+        &said("2", Some("no memory")),
+        &Snapshot::default(),
+    );
     drop(streams.remove(2));
     let status = told(&proxies, "2", published);
     assert_eq!(
@@ -81,17 +85,17 @@ fn a_rotation_takes_as_long_as_the_slowest_who_waited_for_it() {
     let (proxies, namespace) = (Proxies::default(), "ns".into());
     let mut first = proxies.connect("first", &namespace);
     first.want(&want());
-    first.acknowledge(TypeUrl::Secret, &said("1", None));
+    first.acknowledge(TypeUrl::Secret, &said("1", None), &Snapshot::default());
     let published = Instant::now();
     std::thread::sleep(Duration::from_millis(20));
-    first.acknowledge(TypeUrl::Secret, &said("2", None));
+    first.acknowledge(TypeUrl::Secret, &said("2", None), &Snapshot::default());
     let took = told(&proxies, "2", published).rotation_ms.unwrap();
     assert!(took >= 20.0, "{took}");
 
     std::thread::sleep(Duration::from_millis(20));
     let mut later = proxies.connect("later", &namespace);
     later.want(&want());
-    later.acknowledge(TypeUrl::Secret, &said("2", None));
+    later.acknowledge(TypeUrl::Secret, &said("2", None), &Snapshot::default());
     assert_eq!(
         told(&proxies, "2", published).rotation_ms,
         Some(took),
@@ -103,7 +107,7 @@ fn a_rotation_takes_as_long_as_the_slowest_who_waited_for_it() {
     let mut again = proxies.connect("first", &namespace);
     again.starts_anew(TypeUrl::Secret);
     again.want(&want());
-    again.acknowledge(TypeUrl::Secret, &said("2", None));
+    again.acknowledge(TypeUrl::Secret, &said("2", None), &Snapshot::default());
     assert_eq!(
         told(&proxies, "2", published).rotation_ms,
         Some(took),

@@ -21,6 +21,7 @@ use self::wanted::WantedSecrets;
 use super::events::Seen;
 use super::{KubernetesSource, secret};
 use crate::demand::{Delta, DemandWatch};
+use crate::scope::Scope;
 use crate::source::health::Health;
 
 /// With more Secrets than this, one watch of the namespace takes the place of one watch each.
@@ -115,6 +116,9 @@ pub(super) struct Secrets {
     by_namespace: Option<Task>,
     /// Whether the namespace may be watched as a whole, as far as is known.
     may_list: bool,
+    /// Whether the first list of the namespace is to come before anything is served: where nothing but Secrets is read, it
+    /// says that they can be.
+    lists_first: bool,
 }
 
 impl Secrets {
@@ -125,6 +129,7 @@ impl Secrets {
         seen: Seen,
     ) -> (Self, mpsc::UnboundedReceiver<SecretNews>) {
         let (news, receiver) = mpsc::unbounded_channel();
+        let lists_first = source.scope == Scope::Secrets && source.secrets != SecretWatch::Name;
         let secrets = Self {
             context: Context {
                 source,
@@ -140,6 +145,7 @@ impl Secrets {
             by_name: BTreeMap::new(),
             by_namespace: None,
             may_list: true,
+            lists_first,
         };
         (secrets, receiver)
     }
@@ -218,7 +224,8 @@ impl Secrets {
             SecretWatch::Name => false,
             SecretWatch::Namespace => true,
             SecretWatch::Auto => {
-                self.may_list && count > if self.by_namespace.is_some() { FEW } else { MANY }
+                let is_all = self.context.source.scope == Scope::Secrets;
+                self.may_list && (is_all || count > if self.by_namespace.is_some() { FEW } else { MANY })
             }
         }
     }
@@ -257,6 +264,9 @@ impl Secrets {
             SecretNews::Forbidden(name) => (name, None),
             SecretNews::AtOnce(may_list) => {
                 self.set_may_list(may_list);
+                // Whoever says how they are to be watched waits for the right to it.
+                self.lists_first &= !may_list && self.context.source.secrets == SecretWatch::Namespace;
+                self.heard_of_all();
                 return true;
             }
         };
@@ -270,7 +280,7 @@ impl Secrets {
 
     /// The first lists are complete once each Secret of the first demand was heard of.
     fn heard_of_all(&mut self) {
-        if !self.first.as_ref().is_some_and(BTreeSet::is_empty) {
+        if self.lists_first || !self.first.as_ref().is_some_and(BTreeSet::is_empty) {
             return;
         }
         if !self.held.is_empty() {

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::snapshot::Publisher;
+use crate::snapshot::{MayBeOf, Publisher, Unjudged};
 
 fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
     let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
@@ -189,6 +189,68 @@ fn an_unsubscribed_name_is_not_pushed() {
             .on_change(&["ns/a".into()], &snapshot(&[("ns/a", "2")]))
             .is_none()
     );
+}
+
+/// Says it of these names.
+#[derive(Debug)]
+struct Unread(&'static [&'static str]);
+
+impl MayBeOf for Unread {
+    fn may_be_of(&self, _: TypeUrl, name: &str, _: bool) -> bool {
+        self.0.contains(&name)
+    }
+
+    fn may_be_of_any(&self, _: TypeUrl) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+/// What an agent before this one sent stays until it is judged, though it is asked for by name and not served.
+#[test]
+fn what_cannot_be_judged_is_neither_removed_nor_replaced() {
+    let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
+    let mut publish = |served: &[&str], unread: &'static [&'static str]| {
+        publisher.update(Instant::now(), |draft| {
+            for name in ["ns/gone", "ns/stand-in", "ns/unread"] {
+                match served.contains(&name) {
+                    true => draft.set(TypeUrl::Secret, name, b"now".to_vec()),
+                    false => draft.remove(TypeUrl::Secret, name),
+                }
+            }
+            draft.set_unjudged(Unjudged::new(Some(Arc::new(Unread(unread)))));
+        });
+        Arc::clone(&receiver.borrow())
+    };
+    let all = ["ns/gone", "ns/stand-in", "unread"];
+    let mut request = subscribe(&all);
+    request.initial_versions = all.map(|name| (name.to_owned(), "x".to_owned())).into();
+    let unread = &["ns/stand-in", "ns/unread"];
+    let now = publish(&["ns/stand-in"], unread);
+
+    // This agent sent it: it is judged.
+    let mut ours = request.clone();
+    DeltaSubscription::inherit(&mut ours, |_| true);
+    let (_, response) = machine(TypeUrl::Secret).on_request(&ours, &now);
+    assert_eq!(
+        names(response.as_ref()),
+        (strings(&["ns/stand-in"]), strings(&["ns/gone", "unread"]))
+    );
+
+    let mut machine = machine(TypeUrl::Secret);
+    DeltaSubscription::inherit(&mut request, |_| false);
+    let (_, response) = machine.on_request(&request, &now);
+    assert_eq!(names(response.as_ref()), (vec![], strings(&["ns/gone"])));
+    assert_eq!(machine.unjudged().len(), 2);
+    assert!(machine.on_change(&["ns/unread".into()], &now).is_none());
+
+    // One is judged, because what it is of is known now; the other because that is gone.
+    let now = publish(&["ns/stand-in"], &["ns/unread"]);
+    let response = machine.on_change(&[], &now);
+    assert_eq!(names(response.as_ref()), (strings(&["ns/stand-in"]), vec![]));
+    let now = publish(&["ns/stand-in"], &[]);
+    let response = machine.on_change(&[], &now);
+    assert_eq!(names(response.as_ref()), (vec![], strings(&["unread"])));
+    assert!(machine.unjudged().is_empty() && machine.on_change(&[], &now).is_none());
 }
 
 mod property;

@@ -149,7 +149,9 @@ impl Residents {
         if let Some(stream) = self.index.stream(&resident.place) {
             match (refused, whole) {
                 (Some(reason), _) => stream.refuse_name(secret, &version, reason),
-                (None, Some(pushed)) => stream.hold_name(secret, &version, pushed),
+                (None, Some(pushed)) => {
+                    stream.hold_name(secret, &version, pushed, &self.snapshot);
+                }
                 (None, None) => {}
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::{Held, Proxy, ProxyStream, shortened};
-use crate::snapshot::{TypeUrl, Version};
+use crate::snapshot::{Snapshot, TypeUrl, Version};
 
 /// Names over all proxies.
 #[derive(Debug, Default)]
@@ -50,9 +50,10 @@ impl OnDemandCounts {
 
 impl ProxyStream {
     /// The proxy has taken this version under every name for which it asked for the Secret.
-    pub(crate) fn hold_name(&self, secret: &Arc<str>, version: &Version, pushed: bool) {
+    pub(crate) fn hold_name(&self, secret: &Arc<str>, version: &Version, pushed: bool, snapshot: &Snapshot) {
         self.change(|proxy| {
             proxy.refused.remove(&TypeUrl::Secret);
+            proxy.counts.entry(TypeUrl::Secret).or_default().add(false);
             let known = proxy.on_demand.get(secret);
             if known.is_none_or(|old| old.version != *version || old.refused.is_some()) {
                 let now = Instant::now();
@@ -63,6 +64,7 @@ impl ProxyStream {
                     asked: !pushed,
                     refused: None,
                 };
+                self.proxies.rotations.note(secret, &held, snapshot);
                 proxy.on_demand.insert(Arc::clone(secret), held);
             }
         });
@@ -75,6 +77,7 @@ impl ProxyStream {
         self.change(|proxy| {
             is_new = proxy.refused.get(&TypeUrl::Secret) != Some(&reason);
             proxy.refused.insert(TypeUrl::Secret, reason.clone());
+            proxy.counts.entry(TypeUrl::Secret).or_default().add(true);
             if let Some(held) = proxy.on_demand.get_mut(secret) {
                 held.refused = Some(reason.clone());
             }

@@ -64,13 +64,15 @@ impl Refusals {
     /// What a proxy said of a response.
     pub(super) fn take(&self, node: &str, kind: TypeUrl, said: &Acknowledgement) {
         let refused = said.refused.as_deref().map(super::shortened);
-        // Which of several it is, is not known yet.
-        if refused.is_some() && said.resources.len() != 1 {
-            return;
-        }
+        // Which of several it is, is not known yet, unless it says so.
+        let is_one = refused.is_none() || said.resources.len() == 1;
+        let is_named = |name: &str| {
+            let reason = refused.as_deref().unwrap_or_default();
+            kind == TypeUrl::Listener && reason.contains(&format!(" {name}: cannot bind '"))
+        };
         self.0.send_if_modified(|all| {
             let mut moved = false;
-            for (name, version) in &said.resources {
+            for (name, version) in said.resources.iter().filter(|(name, _)| is_one || is_named(name)) {
                 let key = (node.to_owned(), (kind, Arc::clone(name)));
                 moved |= match &refused {
                     Some(reason) => {

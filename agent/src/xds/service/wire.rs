@@ -1,5 +1,6 @@
 //! Between the protocol's messages and the state machines' own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
@@ -52,6 +53,7 @@ impl Variant for delta::DeltaSubscription {
             subscribe: message.resource_names_subscribe,
             unsubscribe: message.resource_names_unsubscribe,
             initial_versions: message.initial_resource_versions.into_iter().collect(),
+            inherited: BTreeSet::new(),
             nonce: message.response_nonce,
             error: message.error_detail.map(reason),
         }
@@ -107,6 +109,7 @@ impl Variant for sotw::SotwSubscription {
             version: message.version_info,
             nonce: message.response_nonce,
             error: message.error_detail.map(reason),
+            inherits: false,
         }
     }
 

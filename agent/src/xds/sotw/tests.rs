@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::snapshot::Publisher;
+use crate::snapshot::{MayBeOf, Publisher, Unjudged};
 
 fn snapshot(resources: &[(&str, &str)]) -> Arc<Snapshot> {
     let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
@@ -24,6 +24,7 @@ fn request(names: &[&str], nonce: &str) -> SotwRequest {
         version: String::new(),
         nonce: nonce.to_owned(),
         error: None,
+        inherits: false,
     }
 }
 
@@ -100,3 +101,53 @@ fn clusters_are_the_state_of_the_world() {
 
 mod property;
 mod table;
+
+/// Any cluster may be of what cannot be read.
+#[derive(Debug)]
+struct Unread;
+
+impl MayBeOf for Unread {
+    fn may_be_of(&self, _: TypeUrl, _: &str, is_served: bool) -> bool {
+        !is_served
+    }
+
+    fn may_be_of_any(&self, kind: TypeUrl) -> bool {
+        kind == TypeUrl::Cluster
+    }
+}
+
+/// Here a proxy does not say what it has: it is told all, or nothing.
+#[test]
+fn a_proxy_of_an_agent_before_keeps_what_it_has_until_something_changes_or_all_is_judged() {
+    let judged = snapshot(&[("a", "1")]);
+    let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
+    publisher.update(Instant::now(), |draft| {
+        draft.set(TypeUrl::Cluster, "a", b"1".to_vec());
+        draft.set_unjudged(Unjudged::new(Some(Arc::new(Unread))));
+    });
+    let unjudged = Arc::clone(&receiver.borrow());
+    let first = |is_ours: bool| {
+        let mut first = request(&[], "");
+        first.version = "x".to_owned();
+        SotwSubscription::inherit(&mut first, |_| is_ours);
+        let mut machine = machine(TypeUrl::Cluster);
+        let (_, response) = machine.on_request(&first, &unjudged);
+        (machine, response)
+    };
+    let (_, response) = first(true);
+    assert_eq!(names(response.as_ref()), Some(vec!["a"]));
+    let (mut machine, response) = first(false);
+    assert_eq!((response.is_none(), machine.unjudged().len()), (true, 1));
+    assert!(machine.on_change(&[], &unjudged).is_none());
+    let told = machine.on_change(&["a".into()], &unjudged);
+    assert_eq!(names(told.as_ref()), Some(vec!["a"]));
+    assert!(machine.unjudged().is_empty());
+
+    let (mut machine, _) = first(false);
+    let told = machine.on_change(&[], &judged);
+    assert_eq!(names(told.as_ref()), Some(vec!["a"]));
+    // Nothing is left of what it has.
+    let (mut machine, _) = first(false);
+    let told = machine.on_change(&[], &snapshot(&[]));
+    assert_eq!(names(told.as_ref()), Some(vec![]));
+}

@@ -180,15 +180,16 @@ fn is_host(name: &str) -> bool {
     matches!(name, "host" | ":authority")
 }
 
-/// The levels of a destination that is the only one, as Envoy applies them: all that is removed first, then the rule's
-/// `set` and `add`, then the destination's.
+/// The levels of a destination that is the only one. Istio gives Envoy both as one list, of which all that is removed comes
+/// first, then what replaces, then what is added: the last that replaces a header wins, and nothing undoes an addition.
 pub(super) fn merge_only(rule: &HeaderMutations, own: &HeaderMutations) -> HeaderMutations {
-    after(rule, own, |name| sets(own, name))
+    after(rule, own, |name| sets(own, name), |_| false)
 }
 
 /// The levels of one destination among several: its own operations first, then all of the rule's.
 pub(super) fn merge_several(rule: &HeaderMutations, own: &HeaderMutations) -> HeaderMutations {
-    after(own, rule, |name| sets(rule, name) || rule.remove.contains(name))
+    let is_undone = |name: &str| sets(rule, name) || rule.remove.iter().any(|own| own == name);
+    after(own, rule, is_undone, is_undone)
 }
 
 fn sets(mutations: &HeaderMutations, name: &str) -> bool {
@@ -196,27 +197,44 @@ fn sets(mutations: &HeaderMutations, name: &str) -> bool {
     mutations.set.iter().any(|(set, _)| set == name) || formats.any(|own| own.name == *name)
 }
 
-/// `second` after `first`, without what it undoes.
+/// `second` after `first`, without what it undoes of what is set and added.
 fn after(
     first: &HeaderMutations,
     second: &HeaderMutations,
-    is_undone: impl Fn(&String) -> bool,
+    undoes_set: impl Fn(&str) -> bool,
+    undoes_add: impl Fn(&str) -> bool,
 ) -> HeaderMutations {
-    let both = |first: &[(String, String)], second: &[(String, String)]| {
-        let kept = first.iter().filter(|(name, _)| !is_undone(name));
-        kept.chain(second).cloned().collect::<Vec<_>>()
+    let kept = first.set.iter().filter(|(name, _)| !undoes_set(name));
+    let set = kept.chain(&second.set).cloned().collect();
+    let is_undone = |own: &HeaderFormat| {
+        if own.append {
+            undoes_add(&own.name)
+        } else {
+            undoes_set(&own.name)
+        }
     };
+    let kept = first.formats.iter().filter(|own| !is_undone(own));
+    let mut formats: Vec<HeaderFormat> = kept.cloned().collect();
+    let kept = first.add.iter().filter(|(name, _)| !undoes_add(name));
+    let mut add: Vec<(String, String)> = kept.cloned().collect();
+    for (name, value) in &second.add {
+        // Those with commands are added last: what is to stand behind one becomes one.
+        if formats.iter().any(|own| own.append && own.name == *name) && !value.is_empty() {
+            formats.push(HeaderFormat {
+                name: name.clone(),
+                format: value.replace('%', "%%"),
+                append: true,
+            });
+        } else {
+            add.push((name.clone(), value.clone()));
+        }
+    }
+    formats.extend(second.formats.iter().cloned());
     let new = second.remove.iter().filter(|name| !first.remove.contains(name));
     HeaderMutations {
-        set: both(&first.set, &second.set),
-        add: both(&first.add, &second.add),
-        formats: first
-            .formats
-            .iter()
-            .filter(|own| !is_undone(&own.name))
-            .chain(&second.formats)
-            .cloned()
-            .collect(),
+        set,
+        add,
+        formats,
         remove: first.remove.iter().chain(new).cloned().collect(),
     }
 }

@@ -4,15 +4,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::grpc::GrpcAnswer;
+use super::header_answer::HeaderAnswer;
 use super::{EarlyAnswer, Question};
 use crate::arrival::PathPolicy;
 use crate::cors::Header;
 use crate::decision::{NotFound, Outcome, Route};
 use crate::fault::ABORTED;
-use crate::header_format;
 use crate::rules::{
-    AbortStatus, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault,
-    HeaderFormat, HeaderMutations, Retries,
+    AbortStatus, ArchivedFault, ArchivedHeaderMutations, ArchivedMirror, ArchivedRetries, Fault, Retries,
 };
 use crate::table::RouteTable;
 
@@ -163,39 +162,6 @@ struct DestinationAnswer {
     weight: u32,
 }
 
-/// Unlike the table's form, every list is always there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-struct HeaderAnswer {
-    set: Vec<(String, String)>,
-    add: Vec<(String, String)>,
-    remove: Vec<String>,
-}
-
-impl HeaderAnswer {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl HeaderAnswer {
-    fn new(archived: &ArchivedHeaderMutations, question: &Question) -> Self {
-        let HeaderMutations {
-            mut set,
-            mut add,
-            remove,
-            formats,
-        } = archived.into();
-        for HeaderFormat { name, format, append } in formats {
-            let value = header_format::shown(&format, question);
-            // What comes out empty is not written.
-            if !value.is_empty() {
-                if append { &mut add } else { &mut set }.push((name, value));
-            }
-        }
-        Self { set, add, remove }
-    }
-}
-
 impl BatchAnswer {
     /// The answer to `question`, whose path is brought into one form so far.
     #[must_use]
@@ -276,12 +242,20 @@ fn grpc(question: &Question, decision: &DecisionAnswer, own: Option<u8>) -> Opti
     if !question.is_grpc() {
         return None;
     }
+    // The message is a body's, and HEAD gets none.
+    let said = |body: &str| {
+        if question.method == "HEAD" {
+            String::new()
+        } else {
+            body.to_owned()
+        }
+    };
     match decision {
         DecisionAnswer::Route(_) => None,
         DecisionAnswer::Redirect { status, .. } => Some(GrpcAnswer::of_http(*status, "")),
         DecisionAnswer::DirectResponse { status, body, .. } => Some(match own {
-            Some(own) => GrpcAnswer::new(own, body),
-            None => GrpcAnswer::of_http(*status, body),
+            Some(own) => GrpcAnswer::new(own, &said(body)),
+            None => GrpcAnswer::of_http(*status, &said(body)),
         }),
         DecisionAnswer::NotFound { .. } => Some(GrpcAnswer::of_http(404, "")),
         // Whom the codec refuses it does not ask what it speaks.
@@ -317,13 +291,17 @@ fn answer(question: &Question, outcome: &Outcome<'_>) -> DecisionAnswer {
             status: *status,
             location: text(location),
             response_headers: (*response)
-                .map(|own| HeaderAnswer::new(own, question))
+                .map(|own| HeaderAnswer::of_response(own, question, Some(*status)))
                 .unwrap_or_default(),
         },
         Outcome::Direct(direct) => DecisionAnswer::DirectResponse {
             status: direct.status.to_native(),
             body: text(&direct.body),
-            response_headers: HeaderAnswer::new(&direct.response, question),
+            response_headers: HeaderAnswer::of_response(
+                &direct.response,
+                question,
+                Some(direct.status.to_native()),
+            ),
             fault: None,
             delay_ms: None,
         },
@@ -348,12 +326,21 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
         cluster: to.cluster.as_str().to_owned(),
         weight: to.weight.to_native(),
     });
-    let authority = route.destination.authority.as_deref().map(str::to_owned);
+    // What the response's headers ask of the request, they ask of the one that the upstream sees.
+    let mut sent = question.clone();
+    let request_headers = HeaderAnswer::of_request(&route.destination.request, &mut sent);
+    if let Some(authority) = route.destination.authority.as_deref() {
+        authority.clone_into(&mut sent.authority);
+    }
+    if let Some(path) = &route.path {
+        sent.path = text(path);
+    }
+    let response_headers = HeaderAnswer::of_response(&route.destination.response, &sent, None);
     DecisionAnswer::Route(Box::new(RouteAnswer {
         cluster: route.destination.cluster.as_str().to_owned(),
         destinations: destinations.collect(),
-        authority: authority.unwrap_or_else(|| question.authority.clone()),
-        path: text(route.path.as_deref().unwrap_or(question.path.as_bytes())),
+        authority: sent.authority,
+        path: sent.path,
         timeout_ms: route.timeout_ms,
         retries: RetryAnswer::new(route.retries),
         mirrors: route
@@ -362,8 +349,8 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
             .flat_map(|mirrors| mirrors.list.iter())
             .map(MirrorAnswer::from)
             .collect(),
-        request_headers: HeaderAnswer::new(&route.destination.request, question),
-        response_headers: HeaderAnswer::new(&route.destination.response, question),
+        request_headers,
+        response_headers,
         fault: route.fault.map(Fault::from),
         delay_ms: route.delay_ms,
         cors: texts(&route.cors),
@@ -378,13 +365,14 @@ fn abort_answer(
     response: &ArchivedHeaderMutations,
     fault: &ArchivedFault,
 ) -> DecisionAnswer {
+    let status = match status {
+        AbortStatus::Http(status) => status,
+        AbortStatus::Grpc(_) => 200,
+    };
     DecisionAnswer::DirectResponse {
-        status: match status {
-            AbortStatus::Http(status) => status,
-            AbortStatus::Grpc(_) => 200,
-        },
+        status,
         body: ABORTED.to_owned(),
-        response_headers: HeaderAnswer::new(response, question),
+        response_headers: HeaderAnswer::of_response(response, question, Some(status)),
         fault: Some(fault.into()),
         delay_ms,
     }

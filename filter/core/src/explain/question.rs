@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::{CodecRefusal, Protocol};
 use crate::arrival::{Arrival, PathPolicy, arrival};
 use crate::draw::Draw;
-use crate::header_format::{Fact, Facts};
 use crate::request::Request;
 
 /// One line of a batch.
@@ -45,6 +44,9 @@ pub struct Question {
     /// `HTTP/1.1` by default.
     #[serde(default)]
     pub protocol: Protocol,
+    /// What its target says of the scheme, if that is a whole URL: rules see this one. [`Self::arrive`] fills it.
+    #[serde(skip)]
+    pub target_scheme: Option<String>,
 }
 
 /// The greatest number that can be drawn: with it, only a fault of every request happens.
@@ -104,6 +106,15 @@ impl Question {
         is_grpc
     }
 
+    /// The first value of a header.
+    pub(super) fn first_value(&self, name: &str) -> Option<Vec<u8>> {
+        let mut first = None;
+        self.header(name, &mut |value| {
+            first.get_or_insert_with(|| value.to_vec());
+        });
+        first
+    }
+
     /// The number that is drawn. Where none is given, a fault that does not concern every request concerns none.
     #[must_use]
     pub fn draw(&self, of: Draw) -> f64 {
@@ -152,7 +163,7 @@ impl Request for Question {
             ":authority" | "host" => each(self.authority.as_bytes()),
             ":path" => each(self.path.as_bytes()),
             ":method" => each(self.method.as_bytes()),
-            ":scheme" => each(self.scheme.as_bytes()),
+            ":scheme" => each(self.target_scheme.as_ref().unwrap_or(&self.scheme).as_bytes()),
             _ => {
                 let values = self
                     .headers
@@ -161,20 +172,5 @@ impl Request for Question {
                 values.for_each(|(_, value)| each(value.as_bytes()));
             }
         }
-    }
-}
-
-impl Facts for Question {
-    /// What a question says nothing of is not known.
-    fn fact(&self, _: Fact) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
-        let mut first = None;
-        self.header(name, &mut |value| {
-            first.get_or_insert_with(|| value.to_vec());
-        });
-        first
     }
 }

@@ -57,8 +57,17 @@ impl Question {
         Ok(Self {
             authority,
             path,
+            target_scheme: self.target_scheme(),
             ..self.clone()
         })
+    }
+
+    /// Over TLS too, Envoy believes a target that says `http`.
+    fn target_scheme(&self) -> Option<String> {
+        let is_url =
+            self.protocol == Protocol::Http1 && self.method != "CONNECT" && !self.path.starts_with('/');
+        let (scheme, _) = self.path.split_once("://").filter(|_| is_url)?;
+        Some(scheme.to_ascii_lowercase())
     }
 
     /// What breaks a rule of the protocol.

@@ -34,6 +34,12 @@ pub(super) fn answers() -> bool {
     quiet.is_ok_and(|status| status.success())
 }
 
+/// Whether this is root.
+pub(super) fn is_root() -> Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
+}
+
 /// What is missing to start one.
 pub(super) fn can_be_started() -> Result<(), String> {
     let path = env::var_os("PATH").unwrap_or_default();

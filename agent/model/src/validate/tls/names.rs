@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sealgate_core::config::ServerTls;
 
 use crate::manifest::is_name;
-use crate::{BUNDLE_SUFFIX, Code};
+use crate::{BUNDLE_SUFFIX, Code, secret_name};
 
 /// The names of Secrets become selectors, paths and the names of resources.
 pub(super) fn names(tls: &ServerTls, refuse: &mut impl FnMut(Code, &str, String)) {
@@ -27,7 +27,7 @@ pub(super) fn names(tls: &ServerTls, refuse: &mut impl FnMut(Code, &str, String)
             refuse(Code::BadCredentialName, &format!("tls.{place}"), message);
         }
         // An empty one is as good as none.
-        if !name.is_empty() && !is_name(name) {
+        if !name.is_empty() && !is_name(secret_name(name)) {
             let message =
                 format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`");
             refuse(Code::BadCredentialName, &format!("tls.{place}"), message);

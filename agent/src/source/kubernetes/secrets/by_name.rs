@@ -13,12 +13,15 @@ pub(super) async fn follow(context: Context, name: String) {
     loop {
         let config = context.config().fields(&format!("metadata.name={name}"));
         let tell = |told| {
-            context.tell(match told {
+            let is_gone = matches!(told, Heard::Deleted(_));
+            let listens = context.tell(match told {
                 Heard::Listed(mut listed) => SecretNews::Is(name.clone(), listed.pop().map(Box::new)),
                 Heard::Applied(entry) => SecretNews::Is(name.clone(), Some(Box::new(entry))),
                 Heard::Deleted(_) => SecretNews::Is(name.clone(), None),
                 Heard::Forbidden => SecretNews::Forbidden(name.clone()),
-            })
+            });
+            // The connection's receive buffer still has the Secret that was deleted: it goes with the connection.
+            listens && !is_gone
         };
         let read = |secret| Some(context.entry(secret));
         follow_watch(context.api::<Secret>(), config, &watched, read, tell).await;

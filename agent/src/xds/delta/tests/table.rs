@@ -177,6 +177,7 @@ fn said(step: &Step) -> Option<DeltaRequest> {
             .iter()
             .map(|name| (name.to_string(), "x".to_owned()))
             .collect(),
+        inherited: BTreeSet::new(),
         nonce: nonce.to_owned(),
         error: matches!(step, Refuse(..)).then(|| "no".to_owned()),
     })

@@ -1,0 +1,24 @@
+//! The alert rules, tried by Prometheus' own promtool: each fires when it should, and only then.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{promtool, run};
+
+const RULES: &str = "envoy/helm/sealgate/files/alerts.yaml";
+/// Series, and the alerts that they make.
+const TESTS: &str = "tests/alerts/tests.yaml";
+
+/// Checks the rules, then tries them.
+pub(crate) fn main() -> Result<()> {
+    let promtool = promtool::setup()?;
+    let ask =
+        |arguments: &[&str], path: &str| run(Command::new(&promtool).args(arguments).arg(Path::new(path)));
+    ask(&["check", "rules", "--lint=all", "--lint-fatal"], RULES)?;
+    ask(&["test", "rules"], TESTS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -350,8 +350,12 @@ impl Engine {
         let mut swaps = Vec::new();
         for (key, reception) in self.receptions(keys) {
             let is_known = match &reception {
-                // Where nobody is asked, such as in `check`, nobody answers without any of them.
-                Reception::NeverTaken(reason) => self.ask.is_set && !rebind::is_bind_failure(reason),
+                // Of what was never published nobody knows whether a proxy goes on with what an agent before this one sent: it
+                // would lose everything meanwhile. And where nobody is asked, such as in `check`, nobody answers.
+                Reception::NeverTaken(reason) => {
+                    let is_published = self.withheld.get(&key).is_none();
+                    self.ask.is_set && is_published && !rebind::is_bind_failure(reason)
+                }
                 Reception::Refused(reason) => !rebind::is_bind_failure(reason),
                 _ => false,
             };
@@ -613,6 +617,11 @@ impl Engine {
         self.store.remember(kept, &mut self.remembered.0);
     }
 
+    /// What these files held when they could be read is known. To be told before anything is applied.
+    pub fn know_files(&mut self, files: Vec<ObjectRef>) {
+        files.into_iter().for_each(|file| self.doubts.know(file));
+    }
+
     /// These credentials were served when the agent before this one ended, though no Secret provided them. To be told before
     /// anything is applied.
     pub fn remember_credentials(&mut self, kept: Vec<RememberedCredential>) {
@@ -695,7 +704,13 @@ impl Engine {
     /// objects that are to blame.
     pub fn go_on(&mut self, now: Instant) -> Vec<News> {
         self.look_at_dates(now);
-        let receptions = self.receptions(&self.trials.keys(now));
+        let mut receptions = self.receptions(&self.trials.keys(now));
+        for (_, reception) in &mut receptions {
+            // A port that cannot be bound says nothing of any object.
+            if reception.reason().is_some_and(rebind::is_bind_failure) {
+                *reception = Reception::Nobody;
+            }
+        }
         let swaps = self.trials.go_on(receptions, now);
         self.serve(swaps, now);
         let again = self.rebinds.take_due(now);

@@ -46,6 +46,16 @@ pub enum Reception {
     Nobody,
 }
 
+impl Reception {
+    /// Why a proxy refuses it, if one does.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Refused(reason) | Self::NeverTaken(reason) | Self::Unfit(reason) => Some(reason),
+            Self::Taken | Self::Absent | Self::Pending | Self::Nobody => None,
+        }
+    }
+}
+
 /// What the store is to hold of an object from now on; none is none of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Swap {

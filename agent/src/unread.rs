@@ -53,10 +53,9 @@ impl UnreadObjects {
         said: &[Finding],
         gateway: &Gateway,
     ) {
-        // What is beyond a budget is good, and judged.
         let is_bad = said
             .iter()
-            .any(|finding| finding.severity == Severity::Error && finding.code != Code::OverBudget);
+            .any(|finding| finding.severity == Severity::Error && !is_judgement(finding.code));
         let may_be = !self.is_closed || self.doubted.objects.contains_key(name);
         if is_bad && may_be && !self.known.contains(name) && is_ours(object, gateway) {
             self.doubted.objects.insert(name.clone(), ports(object));
@@ -222,17 +221,25 @@ fn is_service(kind: Kind) -> bool {
     }
 }
 
-/// Whether a cluster is one of a Service; an EndpointSlice's name begins with the Service's.
+/// Whether a cluster is one of a Service; an EndpointSlice's name begins with the Service's and a hyphen.
 fn is_of_service(cluster: &str, object: &ObjectRef) -> bool {
     let host = cluster.rsplit('|').next().unwrap_or_default();
     let Some((name, namespace)) = host.split_once('.') else {
         return false;
     };
     let is_named = match object.kind {
-        Kind::EndpointSlice => object.name.starts_with(name),
+        Kind::EndpointSlice => {
+            let rest = object.name.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        }
         _ => *object.name == *name,
     };
     is_named && namespace.split('.').next() == Some(&*object.namespace)
+}
+
+/// Whether it was read, and is good, and all the same not served.
+fn is_judgement(code: Code) -> bool {
+    matches!(code, Code::OverBudget | Code::DuplicateObject)
 }
 
 /// A Gateway that says that it is for another gateway is nothing to this one.
@@ -268,4 +275,60 @@ fn ports_naming(resolver: &Resolver, name: &CredentialName) -> OrdSet<u16> {
         .filter(|server| names(server))
         .map(|server| server.port)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GatewaySettings;
+
+    fn error(object: &ObjectRef, code: Code) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            code,
+            object: object.clone(),
+            field: None,
+            message: String::new(),
+        }
+    }
+
+    /// Whether something of a first list may be the owner of a Secret.
+    fn doubts(object: &ObjectRef, code: Code, is_known: bool) -> bool {
+        let mut unread = UnreadObjects::default();
+        if is_known {
+            unread.know(object.clone());
+        }
+        unread.take(
+            object,
+            None,
+            &[error(object, code)],
+            &GatewaySettings::new("gw").resolved(),
+        );
+        unread.show().is_some()
+    }
+
+    #[test]
+    fn what_was_read_and_judged_is_no_doubt() {
+        let file = ObjectRef::file("a.yaml");
+        assert!(doubts(&file, Code::InvalidYaml, false));
+        assert!(!doubts(&file, Code::DuplicateObject, false));
+        assert!(!doubts(&file, Code::InvalidYaml, true), "its objects are kept");
+        let gateway = ObjectRef::new(Kind::Gateway, "gw", "a");
+        assert!(doubts(&gateway, Code::BadHost, false));
+        assert!(!doubts(&gateway, Code::OverBudget, false));
+    }
+
+    #[test]
+    fn a_slice_is_of_the_service_before_its_hyphen() {
+        let slice = ObjectRef::new(Kind::EndpointSlice, "shop", "cart-x1");
+        for (service, is_its) in [
+            ("cart", true),
+            ("car", false),
+            ("cart-x", false),
+            ("cart-x1", true),
+        ] {
+            let cluster = format!("outbound|80||{service}.shop.svc.cluster.local");
+            assert_eq!(is_of_service(&cluster, &slice), is_its, "{service}");
+        }
+    }
 }

@@ -599,3 +599,23 @@ fn a_server_that_is_refused_decides_nothing() -> Result<()> {
     );
     Ok(())
 }
+
+/// What stands for an object that was never served is no version of it, also when a good one is beyond a budget.
+#[test]
+fn a_stand_in_follows_its_object_though_a_good_version_waits() -> Result<()> {
+    let mut gate = Gate::new("destinations=1")?;
+    gate.apply(&gateway("gw", "all", "a.test, b.test"));
+    let bad = "{match: [{uri: {regex: '('}}], directResponse: {status: 403}}";
+    gate.apply(&service("r", "a.test", bad));
+    ensure!(gate.hosts() == [("a.test".to_owned(), 1)], "{:?}", gate.hosts());
+    let to = |host: &str| {
+        format!("{{route: [{{destination: {{host: {host}.test}}}}], match: [{{uri: {{exact: /{host}}}}}]}}")
+    };
+    gate.apply(&service("r", "a.test", &[to("x"), to("y")].join(", ")));
+    let over = "over-budget VirtualService r".to_owned();
+    ensure!(gate.said().contains(&over), "{:?}", gate.said());
+    ensure!(gate.hosts() == [("a.test".to_owned(), 1)], "{:?}", gate.hosts());
+    gate.apply(&service("r", "b.test", bad));
+    ensure!(gate.hosts() == [("b.test".to_owned(), 1)], "{:?}", gate.hosts());
+    Ok(())
+}

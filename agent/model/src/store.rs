@@ -214,6 +214,7 @@ impl Store {
             findings.extend(found.filter(|finding| !parts::is_of(finding, &unread)));
         }
         self.waiting.remove(&name);
+        let was_closed = self.closed.contains(&name);
         let admitted = self.admitted(&name, &object, &mut findings);
         let former = self.objects.get(&name);
         if let Some(admitted) = admitted.filter(|admitted| former != Some(admitted)) {
@@ -221,6 +222,10 @@ impl Store {
             match self.admits(&name, cost) {
                 Ok(()) => self.replace(&name, Some(admitted), step),
                 Err(excess) => {
+                    // What is served is no version of it.
+                    if was_closed {
+                        self.closed.insert(name.clone());
+                    }
                     let said = findings.clone();
                     findings.push(excess);
                     let waiting = Waiting {
@@ -270,10 +275,10 @@ impl Store {
             .usage
             .admits(&self.policy.budgets, &name.namespace, (before, now));
         admitted.map_err(|excess| {
-            let served = if self.objects.contains_key(name) {
-                "; the last good version is served on"
-            } else {
-                ""
+            let served = match (self.objects.contains_key(name), self.closed.contains(name)) {
+                (true, false) => "; the last good version is served on",
+                (true, true) => "; its hosts answer 503",
+                (false, _) => "",
             };
             Finding {
                 severity: Severity::Error,

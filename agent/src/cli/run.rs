@@ -53,7 +53,7 @@ async fn serve(run: Run) -> Result<()> {
     let (sender, events) = mpsc::unbounded_channel();
     let demand = CredentialDemand::default();
     let vital = Vital::default();
-    let tell = source::start(&run, sender, demand.follow(), &health, &vital).await?;
+    let (tell, files) = source::start(&run, sender, demand.follow(), &health, &vital).await?;
     let config = socket::SocketConfig {
         path: std::path::absolute(&run.socket)?,
         mode: run.socket_mode,
@@ -71,6 +71,7 @@ async fn serve(run: Run) -> Result<()> {
     };
     let (mut engine, snapshots) = Engine::new(settings);
     engine.set_patience(PATIENCE);
+    engine.know_files(files);
     let state = run.state_dir.as_deref();
     let state = state.map(|folder| State::open(folder, run.state_keys));
     let state = state.transpose().context("--state-dir")?;

@@ -91,11 +91,12 @@ fn file_name(name: impl Display) -> String {
 
 fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let beside = path.with_extension("new");
+    // Nobody else's file is written into, nor what a link leads to.
+    remove(&beside)?;
     let mut options = OpenOptions::new();
     let written = options
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(mode)
         .open(&beside)
         .and_then(|mut file| file.write_all(bytes))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use sealgate_model::manifest::Namespaces;
-use sealgate_model::{SecretObject, Step};
+use sealgate_model::{ObjectRef, SecretObject, Step};
 use tokio::sync::mpsc;
 
 use crate::config::{Run, Source};
@@ -19,25 +19,28 @@ use sealgate_model::ledger::News;
 /// Tells whoever wrote an object what became of it, where the source has a way to.
 pub(super) type Tell = Box<dyn Fn(&News) + Send>;
 
+/// Also the files that an agent before this one could not read any more, and whose objects it kept.
 pub(super) async fn start(
     run: &Run,
     sender: mpsc::UnboundedSender<Step>,
     demand: DemandWatch,
     health: &Health,
     vital: &Vital,
-) -> Result<Tell> {
+) -> Result<(Tell, Vec<ObjectRef>)> {
     match &run.source {
         Source::Directory(root) => {
             // Whoever reads files reads them all, in a thread that takes its events along when it ends.
             drop((demand, vital));
             let unread = run.state_dir.as_deref().map(KeptUnread::open);
             let unread = unread.transpose().context("--state-dir")?;
+            let names = unread.iter().flat_map(|(_, names)| names.keys());
+            let files = names.map(|file| ObjectRef::file(file.as_str())).collect();
             directory(root, &run.gateway.namespace)
                 .follow(sender, unread)
                 .map_err(|error| anyhow!("--source dir:{error}"))?;
             // The first list was sent by that.
             health.set_listed();
-            Ok(Box::new(|_| ()))
+            Ok((Box::new(|_| ()), files))
         }
         #[cfg(feature = "kubernetes")]
         Source::Kubernetes(api) => {
@@ -53,7 +56,7 @@ pub(super) async fn start(
                 vital: vital.clone(),
             };
             let reporter = source.spawn(sender, demand, health.clone());
-            Ok(Box::new(move |news| reporter.report(news)))
+            Ok((Box::new(move |news| reporter.report(news)), Vec::new()))
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::args::{
     EscapedSlashesArg, GatewayArgs, KubernetesArgs, OnlyArg, PathNormalizationArg, RunArgs, TenancyArg,
 };
 use crate::envoy_limits::{EnvoyLimitError, EnvoyLimits};
-#[cfg(feature = "kubernetes")]
 use crate::scope::Scope;
+#[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
 
 /// Where objects come from.

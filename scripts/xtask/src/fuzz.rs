@@ -20,6 +20,8 @@ const TARGETS: [(&str, u32); 4] = [
 /// requests of which `explain` and Envoy have to say the same.
 const PROGRAMS: [&str; 2] = ["tenants", "explain"];
 const FOLDER: &str = "tests/fuzz";
+/// So many requests `explain` is held to Envoy in a second, on two cores.
+const RUNS_PER_SECOND: u64 = 500;
 /// How often libFuzzer runs a target.
 const RUNS: u64 = 10_000_000;
 /// What `cargo fuzz --sanitizer none` builds with.
@@ -91,7 +93,11 @@ fn with_coverage(targets: &[Target], args: &Args) -> Result<()> {
 fn program(name: &str, args: &Args) -> Result<()> {
     let limit = match name {
         "tenants" => ("--seconds", args.seconds.map(u64::from)),
-        _ => ("--runs", args.runs),
+        _ => (
+            "--runs",
+            args.runs
+                .or(args.seconds.map(|seconds| u64::from(seconds) * RUNS_PER_SECOND)),
+        ),
     };
     let given = [limit, ("--seed", args.seed.map(u64::from))];
     let given = given

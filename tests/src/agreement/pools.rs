@@ -80,7 +80,7 @@ pub(super) const WRITTEN_VALUES: &[&str] = &[
     "t",
     "100%%",
     "%REQ(x-a)%",
-    "%REQ(X-B):1%",
+    "%REQ(COOKIE):1%",
     "<%REQ(x-b?x-a)%>",
     "%REQ(x-set)%%REQ(x-add)%",
     "%REQ(user-agent)%",

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use regex::bytes::{Regex, RegexBuilder};
-use sealgate_core::rules::{MatchConfig, StringMatcher, TableConfig};
+use sealgate_core::rules::{Action, MatchConfig, RuleConfig, StringMatcher, TableConfig};
 
 use crate::request::Asked;
 
@@ -19,6 +19,15 @@ pub(crate) enum Verdict {
         rule: usize,
         block: Option<usize>,
     },
+}
+
+/// No upstream is asked for what is no path: `*`, or the target of CONNECT.
+fn taken(host: usize, config: &RuleConfig, block: Option<usize>, request: &Asked) -> Verdict {
+    if matches!(config.action, Action::Route(_)) && !request.path.starts_with(b"/") {
+        return Verdict::NoRule;
+    }
+    let rule = config.origin.rule;
+    Verdict::Rule { host, rule, block }
 }
 
 /// The patterns that were seen: compiling them anew for each request would take all the time.
@@ -37,15 +46,12 @@ impl Naive {
             return Verdict::HttpsRedirect;
         }
         for config in &virtual_host.rules {
-            let rule = config.origin.rule;
             if config.matches.is_empty() {
-                let block = None;
-                return Verdict::Rule { host, rule, block };
+                return taken(host, config, None, request);
             }
             for block in &config.matches {
                 if self.block_holds(block, request) {
-                    let block = Some(block.index);
-                    return Verdict::Rule { host, rule, block };
+                    return taken(host, config, Some(block.index), request);
                 }
             }
         }

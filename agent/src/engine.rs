@@ -111,6 +111,8 @@ struct AskProxies {
     ask: Box<Asked>,
     /// Whether there is somebody to ask.
     is_set: bool,
+    /// Whether proxies are connected, and none of them has what an agent before this one sent.
+    are_fresh: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What [`AskProxies`] asks.
@@ -121,6 +123,7 @@ impl Default for AskProxies {
         Self {
             ask: Box::new(|_, _| Reception::Pending),
             is_set: false,
+            are_fresh: Box::new(|| true),
         }
     }
 }
@@ -228,10 +231,13 @@ impl Engine {
         &mut self,
         ask: impl Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync + 'static,
     ) {
-        self.ask = AskProxies {
-            ask: Box::new(ask),
-            is_set: true,
-        };
+        self.ask.ask = Box::new(ask);
+        self.ask.is_set = true;
+    }
+
+    /// From now on this says whether proxies are connected, and none of them has what an agent before this one sent.
+    pub fn ask_whether_fresh(&mut self, are_fresh: impl Fn() -> bool + Send + Sync + 'static) {
+        self.ask.are_fresh = Box::new(are_fresh);
     }
 
     /// Takes everything that waits as one change, and publishes what moved. What there is to say of it is logged, and
@@ -350,11 +356,11 @@ impl Engine {
         let mut swaps = Vec::new();
         for (key, reception) in self.receptions(keys) {
             let is_known = match &reception {
-                // Of what was never published nobody knows whether a proxy goes on with what an agent before this one sent: it
-                // would lose everything meanwhile. And where nobody is asked, such as in `check`, nobody answers.
+                // A proxy that goes on with what an agent before this one sent would lose everything meanwhile. And where
+                // nobody is asked, such as in `check`, nobody answers.
                 Reception::NeverTaken(reason) => {
-                    let is_published = self.withheld.get(&key).is_none();
-                    self.ask.is_set && is_published && !rebind::is_bind_failure(reason)
+                    let is_harmless = self.withheld.get(&key).is_none() || (self.ask.are_fresh)();
+                    self.ask.is_set && is_harmless && !rebind::is_bind_failure(reason)
                 }
                 Reception::Refused(reason) => !rebind::is_bind_failure(reason),
                 _ => false,

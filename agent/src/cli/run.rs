@@ -84,6 +84,8 @@ async fn serve(run: Run) -> Result<()> {
     engine.keep_while(move |snapshot| held.are_behind(snapshot));
     let asked = proxies.clone();
     engine.ask_proxies(move |key, snapshot| asked.reception(key, snapshot));
+    let fresh = proxies.clone();
+    engine.ask_whether_fresh(move || fresh.are_fresh());
     let (show, views) = watch::channel(Arc::default());
     let shared = Shared::new(views, proxies.clone(), health.clone());
     let (stop, stopped) = watch::channel(false);

@@ -162,6 +162,14 @@ impl Proxies {
         }
     }
 
+    /// Whether proxies are connected, and none of them has what an agent before this one sent.
+    #[must_use]
+    pub fn are_fresh(&self) -> bool {
+        let nodes = self.lock();
+        let mut connected = nodes.values().filter(|proxy| proxy.streams > 0).peekable();
+        connected.peek().is_some() && connected.all(|proxy| proxy.began_empty)
+    }
+
     /// The resources that connected proxies refused, each by itself.
     #[must_use]
     pub fn refusals(&self) -> &Refusals {

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{promtool, run};
+use crate::go_tool::PROMTOOL;
+use crate::run;
 
 const RULES: &str = "envoy/helm/sealgate/files/alerts.yaml";
 /// Series, and the alerts that they make.
@@ -13,7 +14,7 @@ const TESTS: &str = "tests/alerts/tests.yaml";
 
 /// Checks the rules, then tries them.
 pub(crate) fn main() -> Result<()> {
-    let promtool = promtool::setup()?;
+    let promtool = PROMTOOL.get()?;
     let ask =
         |arguments: &[&str], path: &str| run(Command::new(&promtool).args(arguments).arg(Path::new(path)));
     ask(&["check", "rules", "--lint=all", "--lint-fatal"], RULES)?;

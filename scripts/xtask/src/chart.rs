@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::helm;
+use crate::go_tool::HELM;
 use restricted::{containers, offences};
 
 const CHART: &str = "envoy/helm/sealgate";
@@ -31,7 +31,7 @@ const OF_HELM: [&str; 3] = [
 
 /// Tries the chart, then writes the file, or compares it.
 pub(crate) fn main(is_check: bool) -> Result<()> {
-    let helm = Helm(helm::setup()?);
+    let helm = Helm(HELM.get()?);
     helm.lint(&[])?;
     for values in files(Path::new(TAKEN))? {
         helm.lint(&[&values])?;

@@ -18,12 +18,11 @@ mod walk;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::image::elf::Arch;
-use crate::{binary, run};
+use crate::{binary, namespaces, run};
 use programs::Programs;
 use steps::Steps;
 
@@ -61,16 +60,8 @@ pub(crate) fn main(args: &ClusterArgs) -> Result<()> {
 fn enter(agent: &Path) -> Result<()> {
     let folder = env::temp_dir().join(format!("sealgate-cluster-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let mut command = Command::new("unshare");
+    let mut command = namespaces::command();
     command
-        .args([
-            "--net",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child=KILL",
-            "--mount-proc",
-        ])
         // The first process of the namespace is who buries the dead: the shell does, while it waits.
         .args(["bash", "-c", r#""$0" "$@"; exit $?"#])
         .arg(env::current_exe()?)

@@ -10,12 +10,12 @@ mod crds;
 mod deny;
 mod findings;
 mod fuzz;
-mod helm;
+mod go_tool;
 mod image;
 mod kube;
 mod module;
 mod modules;
-mod promtool;
+mod namespaces;
 mod release;
 mod rules;
 mod tokens;
@@ -126,7 +126,7 @@ fn main() -> Result<()> {
         Task::Setup => setup(),
         Task::SetupKube => kube::setup().map(drop),
         Task::Crds => crds::write(),
-        Task::SetupHelm => helm::setup().map(drop),
+        Task::SetupHelm => go_tool::HELM.get().map(drop),
         Task::Chart { check } => chart::main(check),
         Task::Alerts => alerts::main(),
         Task::Findings => findings::write(),

@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::go_tool::HELM;
 use crate::kube::{Scratch, go_build, linker_flags};
-use crate::{helm, kube, run};
+use crate::{kube, run};
 
 const MODULE: &str = "tests/cluster";
 const TOOLS: &str = ".tools/cluster";
@@ -57,7 +58,7 @@ impl Programs {
         Ok(Self {
             control_plane: kube::setup_in(&scratch)?,
             own: own(scratch.path())?,
-            helm: helm::setup()?,
+            helm: HELM.get()?,
         })
     }
 

@@ -193,17 +193,17 @@ impl Walk<'_> {
         output(&mut command)
     }
 
+    /// What a JSONPath finds in the gateway's pods.
+    fn of_pods(&self, path: &str) -> Result<String> {
+        let labels = "app.kubernetes.io/name=sealgate";
+        let path = format!("jsonpath={path}");
+        self.kubectl
+            .ask(&["-n", NAMESPACE, "get", "pods", "-l", labels, "-o", &path])
+    }
+
     fn pods(&self) -> Result<Vec<String>> {
-        let list = self.kubectl.ask(&[
-            "-n",
-            NAMESPACE,
-            "get",
-            "pods",
-            "-l",
-            "app.kubernetes.io/name=sealgate",
-            "-o",
-            "jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{'\\n'}{end}",
-        ])?;
+        let list =
+            self.of_pods("{range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{'\\n'}{end}")?;
         Ok(list.lines().map(|line| line.trim().to_owned()).collect())
     }
 
@@ -246,16 +246,7 @@ impl Walk<'_> {
             chart.display()
         ))?;
         let totals = self.replaced(&old, load)?;
-        let image = self.kubectl.ask(&[
-            "-n",
-            NAMESPACE,
-            "get",
-            "pods",
-            "-l",
-            "app.kubernetes.io/name=sealgate",
-            "-o",
-            "jsonpath={.items[*].spec.initContainers[0].image}",
-        ])?;
+        let image = self.of_pods("{.items[*].spec.initContainers[0].image}")?;
         let next = &images::agent_names()[1];
         ensure!(image.split(' ').all(|image| image == next), "{image}");
         self.steps

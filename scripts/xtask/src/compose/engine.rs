@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::run;
+use crate::{namespaces, run};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// What starting one takes, and the packages of Debian that have it.
@@ -64,16 +64,8 @@ pub(super) fn can_be_started() -> Result<(), String> {
 pub(super) fn enter(binary: &Path) -> Result<()> {
     let folder = env::temp_dir().join(format!("sealgate-engine-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let mut command = Command::new("unshare");
+    let mut command = namespaces::command();
     command
-        .args([
-            "--net",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child=KILL",
-            "--mount-proc",
-        ])
         .args(["tini", "-s", "--"])
         .arg(env::current_exe()?)
         .args(["compose-test", "--inside"])

@@ -1,12 +1,22 @@
 //! Health, readiness, metrics, status and the page over HTTP, on loopback unless told otherwise. Reads what the
 //! engine shows; nothing here changes it, or holds it up.
 
+mod access;
 mod connections;
+mod events;
+pub(crate) mod explain;
 mod guard;
 mod metrics;
+mod objects;
+mod page;
+mod parameters;
+mod query;
 pub mod status;
+mod token;
 
+pub use self::access::AdminAccess;
 pub use self::guard::AdminHosts;
+pub use self::token::{AdminToken, TokenError, read_token};
 
 use std::future::Future;
 use std::io;
@@ -14,30 +24,42 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::{Html, IntoResponse};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
+use self::events::Listeners;
+use self::objects::History;
+use self::query::StatusQuery;
 use crate::shared::Shared;
 
-const PAGE: &str = include_str!("admin/page.html");
+/// What answers are made of.
+#[derive(Clone)]
+struct AdminSources {
+    engine: Arc<Shared>,
+    history: Arc<History>,
+    listeners: Listeners,
+}
 
-/// Binds the address, and says what it exposes if others than this machine reach it.
+/// Binds the address, and says what it exposes if others than this machine reach it without a token.
 ///
 /// # Errors
 /// It cannot be bound.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub async fn bind(address: SocketAddr, access: &AdminAccess) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, "admin interface");
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && access.token.is_none() {
         tracing::warn!(
             %address,
-            "the admin interface asks for no password: whoever reaches this address reads the names of all objects, hosts, \
-             certificates and proxies, and what is wrong with them (never a key); let a network policy say who does"
+            "the admin interface asks for no password: anyone who can reach this address can read the names of all objects, \
+             hosts, certificates and proxies, and their errors (never a key); set --admin-token-file, or restrict access with \
+             a network policy"
         );
     }
     Ok(listener)
@@ -47,24 +69,39 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     engine: Shared,
-    hosts: AdminHosts,
+    access: AdminAccess,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    connections::serve(listener, router(engine, hosts), shutdown).await;
+    let (stop, stopped) = watch::channel(false);
+    let sources = AdminSources {
+        engine: Arc::new(engine),
+        history: Arc::default(),
+        listeners: Listeners::new(stopped),
+    };
+    let shutdown = async {
+        shutdown.await;
+        stop.send_replace(true);
+    };
+    connections::serve(listener, router(sources, access), shutdown).await;
 }
 
-fn router(engine: Shared, hosts: AdminHosts) -> Router {
+fn router(sources: AdminSources, access: AdminAccess) -> Router {
     Router::new()
-        .route("/", get(|| async { Html(PAGE) }))
+        .route("/", get(page::start))
+        .route("/{name}", get(page::file))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .route("/api/status", get(status_json))
-        .layer(from_fn_with_state(hosts, guard::guard))
-        .with_state(Arc::new(engine))
+        .route("/api/explain", get(explain::explain))
+        .route("/api/objects", get(objects_json))
+        .route("/api/events", get(events))
+        .layer(from_fn_with_state(access.token, token::authorize))
+        .layer(from_fn_with_state(access.hosts, guard::guard))
+        .with_state(sources)
 }
 
-async fn ready(State(engine): State<Arc<Shared>>) -> (StatusCode, &'static str) {
+async fn ready(State(AdminSources { engine, .. }): State<AdminSources>) -> (StatusCode, &'static str) {
     if engine.is_ready() {
         (StatusCode::OK, "ready\n")
     } else {
@@ -75,7 +112,7 @@ async fn ready(State(engine): State<Arc<Shared>>) -> (StatusCode, &'static str) 
     }
 }
 
-async fn metrics_text(State(engine): State<Arc<Shared>>) -> impl IntoResponse {
+async fn metrics_text(State(AdminSources { engine, .. }): State<AdminSources>) -> impl IntoResponse {
     let text = metrics::render(&engine.status());
     (
         [(
@@ -86,6 +123,46 @@ async fn metrics_text(State(engine): State<Arc<Shared>>) -> impl IntoResponse {
     )
 }
 
-async fn status_json(State(engine): State<Arc<Shared>>) -> impl IntoResponse {
-    axum::Json(engine.status())
+async fn status_json(
+    State(AdminSources { engine, .. }): State<AdminSources>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    if query.is_empty() {
+        return axum::Json(engine.status()).into_response();
+    }
+    match StatusQuery::read(&query) {
+        Ok(query) => match query.of(engine.status()) {
+            Ok(part) => axum::Json(part).into_response(),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        },
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+/// What is asked of the objects.
+#[derive(Deserialize)]
+struct ObjectsQuery {
+    /// The state that is known already.
+    since: Option<u64>,
+}
+
+async fn objects_json(
+    State(AdminSources { engine, history, .. }): State<AdminSources>,
+    Query(query): Query<ObjectsQuery>,
+) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "application/x-ndjson")],
+        objects::body(&history, &engine.view(), query.since),
+    )
+}
+
+async fn events(State(sources): State<AdminSources>) -> Response {
+    match sources.listeners.listen(sources.engine, sources.history) {
+        Some(stream) => stream.into_response(),
+        None => {
+            let message = format!("at most {} pages are told of changes at a time\n", events::MOST);
+            (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
+        }
+    }
 }

@@ -1,5 +1,10 @@
 //! The command line as it was typed; `config.rs` makes validated values of it.
 
+mod agent;
+mod istio;
+mod own;
+mod reading;
+
 use std::path::PathBuf;
 
 use clap::builder::{
@@ -7,7 +12,15 @@ use clap::builder::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-/// `sealgate --version`: what it is, what it was built of, and the Envoy that its tests run.
+pub use self::agent::{AgentArgs, CertsArgs, StatusArgs};
+pub use self::istio::{
+    IstioAgentArgs, IstioArgs, IstioForm, IstioFullArgs, IstioGatewayArgs, IstioListenerArgs, IstioSdsArgs,
+    IstioWasmArgs, OutputFormat,
+};
+pub use self::own::{CompletionsArgs, ManArgs};
+pub use self::reading::{CheckArgs, ExplainArgs, HttpVersion, InputArgs};
+
+/// `sealgate --version`: the version, its commit, and the Envoy version that the tests run.
 pub const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (commit ",
@@ -17,14 +30,14 @@ pub const VERSION: &str = concat!(
     ")"
 );
 
-/// Certificates, hosts and routes for Envoy, changed while it serves.
+/// An Envoy ingress gateway whose certificates, hosts and routes change without a restart.
 ///
-/// Sealgate reads Kubernetes Secrets, Gateways and VirtualServices (from the API or from a directory), checks
-/// them, and feeds them to the Envoys on this machine over one Unix domain socket.
+/// Sealgate reads Kubernetes Secrets, Gateways and VirtualServices from the Kubernetes API or from a directory, validates
+/// them, and configures the Envoys on this machine over a Unix domain socket.
 #[derive(Debug, Parser)]
 #[command(name = "sealgate", version = VERSION, max_term_width = 110)]
 #[command(
-    after_help = "Exit status: 0 good; 1 the answer is no (an error finding, nothing matched); 2 wrong usage or \
+    after_help = "Exit status: 0 on success; 1 if the answer is no (an error finding, no match); 2 on wrong usage or \
     unreadable input.\nData goes to standard output, messages to standard error."
 )]
 pub struct Cli {
@@ -36,39 +49,47 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch the source and serve the Envoys on this machine until told to stop
-    Run(RunArgs),
-    /// Print an Envoy bootstrap that takes everything from the agent's socket
+    /// Run the agent: watch the source and configure the Envoys on this machine
+    Run(Box<RunArgs>),
+    /// Print an Envoy bootstrap configuration that uses the agent's socket
     Bootstrap(BootstrapArgs),
-    /// Say everything about a directory of manifests that one would want to know before applying it
+    /// Validate manifests before you apply them, or what a cluster has, or what an agent serves
     Check(CheckArgs),
-    /// Say where a request would go, and why
+    /// Show where a request would go, and why
     Explain(ExplainArgs),
-    /// List the certificates that are served, or would be
+    /// Say whether a running agent and its proxies are well, and what needs attention
+    Status(StatusArgs),
+    /// List the certificates that a running agent serves, or that a directory would provide
     Certs(CertsArgs),
+    /// Print manifests that make Istio's own ingress gateway use Sealgate, without applying them
+    Istio(IstioArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a directory
+    Man(ManArgs),
 }
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every flag can be set by an environment variable: SEALGATE_ and the flag's name in capitals \
-    (SEALGATE_PORT_MAP).\nSIGTERM and SIGINT stop the agent within a second; Envoy keeps what it has."
+    after_help = "Every flag has an environment variable: SEALGATE_ and the flag's name in capitals \
+    (SEALGATE_PORT_MAP).\nSIGTERM and SIGINT stop the agent within a second; Envoy keeps its configuration."
 )]
 pub struct RunArgs {
-    /// Where objects come from: `dir:PATH` or `kubernetes` [default: kubernetes inside a cluster]
+    /// Where to read objects from: `dir:PATH` or `kubernetes` [default: kubernetes inside a cluster]
     #[arg(long, env = "SEALGATE_SOURCE", value_name = "SOURCE")]
     pub source: Option<String>,
-    /// Read and serve nothing else: with `secrets`, every Secret of the namespace to whoever asks for it by name; no other
-    /// kinds are read, and no rights to them needed [default: everything]
+    /// Read and serve only this. With `secrets`, the agent reads no other kinds, needs no permissions for them, and serves
+    /// every Secret of the namespace to any proxy that asks for it by name [default: everything]
     #[arg(long, env = "SEALGATE_ONLY", value_name = "WHAT", value_enum)]
     pub only: Option<OnlyArg>,
-    /// How the Kubernetes API is followed
+    /// How the agent watches the Kubernetes API
     #[command(flatten)]
     pub kubernetes: KubernetesArgs,
     /// The Unix domain socket that Envoy connects to
     #[arg(long, env = "SEALGATE_SOCKET", default_value = "/run/sealgate/xds.sock", value_hint = ValueHint::FilePath)]
     pub socket: PathBuf,
-    /// Permissions of the socket, octal
+    /// Permissions of the socket, in octal
     #[arg(
         long,
         env = "SEALGATE_SOCKET_MODE",
@@ -79,7 +100,7 @@ pub struct RunArgs {
     /// Group of the socket, by name or number
     #[arg(long, env = "SEALGATE_SOCKET_GROUP", value_name = "GROUP")]
     pub socket_group: Option<String>,
-    /// Address of health, metrics, status and page; `off` for none
+    /// Address of the admin interface (health, metrics, status API and page), or `off`
     #[arg(
         long,
         env = "SEALGATE_ADMIN",
@@ -87,7 +108,7 @@ pub struct RunArgs {
         value_name = "ADDR"
     )]
     pub admin: String,
-    /// Names by which the admin interface may be asked, beside addresses and `localhost`
+    /// Host names that the admin interface answers to, besides IP addresses and `localhost`
     #[arg(
         long,
         env = "SEALGATE_ADMIN_HOSTS",
@@ -95,13 +116,17 @@ pub struct RunArgs {
         default_value = ""
     )]
     pub admin_hosts: String,
+    /// File with a token (at least 16 characters) that the admin interface asks for, except on `/healthz` and `/readyz`; it
+    /// may be replaced while the agent runs
+    #[arg(long, env = "SEALGATE_ADMIN_TOKEN_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub admin_token_file: Option<PathBuf>,
     /// What the gateway serves
     #[command(flatten)]
     pub gateway: GatewayArgs,
-    /// The address that listeners bind
+    /// Address that listeners bind
     #[arg(long, env = "SEALGATE_LISTEN", default_value = "0.0.0.0", value_name = "ADDR")]
     pub listen: String,
-    /// Ports to bind in place of a Gateway's: 443=8443,80=8080
+    /// Ports to bind instead of a Gateway's ports, such as 443=8443,80=8080
     #[arg(
         long,
         env = "SEALGATE_PORT_MAP",
@@ -109,7 +134,7 @@ pub struct RunArgs {
         default_value = ""
     )]
     pub port_map: String,
-    /// From how many servers of one TLS policy on a port on Envoy asks for certificates by name; 0 for never by itself
+    /// Load certificates on demand once this many servers on a port share a TLS policy; 0: only where a Gateway asks for it
     #[arg(
         long,
         env = "SEALGATE_ON_DEMAND_FROM",
@@ -117,8 +142,8 @@ pub struct RunArgs {
         default_value_t = 200
     )]
     pub on_demand_from: usize,
-    /// Where the agent keeps, beyond its own life, who was first with a host or port, and what is served in place of what
-    /// is refused or cannot be read; off if empty
+    /// Directory for state that survives restarts: who claimed a host or port first, and the last good versions of
+    /// objects that are invalid or unreadable. Off if empty
     #[arg(
         long,
         env = "SEALGATE_STATE_DIR",
@@ -127,15 +152,15 @@ pub struct RunArgs {
         value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub state_dir: Option<PathBuf>,
-    /// Whether private keys are kept there too, so that a certificate whose Secret is bad, unreadable or gone is still
-    /// served when the agent starts anew [default: true with a directory, false with Kubernetes]
+    /// Whether to keep private keys in the state directory too, so that a certificate whose Secret is invalid, unreadable
+    /// or deleted is still served after a restart [default: true with a directory, false with Kubernetes]
     #[arg(long, env = "SEALGATE_STATE_KEYS", value_name = "BOOL")]
     pub state_keys: Option<bool>,
-    /// What is logged to standard error: off, error, warn, info, debug or trace, and TARGET=LEVEL for parts (info,h2=error)
+    /// Log level: off, error, warn, info, debug or trace; TARGET=LEVEL sets it for a part, as in info,h2=error
     /// [default: SEALGATE_LOG, else info]
     #[arg(long, env = "SEALGATE_LOG_LEVEL", value_name = "LEVEL,...")]
     pub log_level: Option<String>,
-    /// How it is written
+    /// Log format
     #[arg(
         long,
         env = "SEALGATE_LOG_FORMAT",
@@ -144,32 +169,36 @@ pub struct RunArgs {
         value_enum
     )]
     pub log_format: LogFormat,
-    /// Keep a client's `x-envoy-peer-metadata` and `x-envoy-peer-metadata-id`: behind a gateway or mesh of Istio's that
-    /// alone can connect
+    /// Keep `x-envoy-peer-metadata` and `x-envoy-peer-metadata-id` on requests. Use this only if nothing but an Istio
+    /// gateway or mesh can connect
     #[arg(long, env = "SEALGATE_KEEP_PEER_METADATA", value_parser = BoolishValueParser::new())]
     pub keep_peer_metadata: bool,
-    /// Another build of the filter, in place of the one that the agent carries
+    /// PEM file of the authorities that sign the certificates of upstreams, where a DestinationRule asks for TLS and names
+    /// no Secret; read at startup [default: the system's authorities, else Mozilla's]
+    #[arg(long, env = "SEALGATE_PUBLIC_CA", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub public_ca: Option<PathBuf>,
+    /// Filter module to use instead of the built-in one
     #[arg(long, env = "SEALGATE_FILTER", value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub filter: Option<PathBuf>,
 }
 
-/// A form of the log.
+/// A log format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people
+    /// A human-readable line per event
     #[default]
     Text,
     /// A JSON object per line
     Json,
 }
 
-/// How the Kubernetes API is followed.
+/// How the agent watches the Kubernetes API.
 #[derive(Debug, Args)]
 pub struct KubernetesArgs {
-    /// Context of the kubeconfig [default: the pod's service account, or the kubeconfig's current context]
+    /// Kubeconfig context [default: the pod's service account, or the kubeconfig's current context]
     #[arg(long, env = "SEALGATE_KUBE_CONTEXT", value_name = "NAME")]
     pub kube_context: Option<String>,
-    /// How Secrets are watched: each by `name`, by `namespace` at once, or `auto`: by name up to 100
+    /// How to watch Secrets: each one by `name`, the whole `namespace`, or `auto` (by name for up to 100 Secrets)
     #[arg(
         long,
         env = "SEALGATE_SECRET_WATCH",
@@ -178,7 +207,7 @@ pub struct KubernetesArgs {
         value_parser = ["auto", "name", "namespace"]
     )]
     pub secret_watch: String,
-    /// Seconds after which a watch is begun anew; one that stays silent a little longer is given up
+    /// Seconds after which to restart a watch; a watch that stays silent slightly longer is abandoned
     #[arg(
         long,
         env = "SEALGATE_WATCH_TIMEOUT",
@@ -192,10 +221,10 @@ pub struct KubernetesArgs {
 /// Which gateway this is; shared by all that read objects.
 #[derive(Clone, Debug, Args)]
 pub struct GatewayArgs {
-    /// The gateway's own namespace, where credentialName is looked up [default: POD_NAMESPACE, else istio-system]
+    /// The gateway's namespace, where credentialName is looked up [default: POD_NAMESPACE, else istio-system]
     #[arg(long, env = "SEALGATE_NAMESPACE", value_name = "NS")]
     pub namespace: Option<String>,
-    /// The labels of the gateway, which a Gateway's selector must match
+    /// Labels of this gateway, which a Gateway's selector must match
     #[arg(
         long,
         env = "SEALGATE_GATEWAY_LABELS",
@@ -203,20 +232,28 @@ pub struct GatewayArgs {
         value_name = "K=V,..."
     )]
     pub gateway_labels: String,
-    /// How far namespaces trust each other: `namespaces` not at all, `single` as one team
+    /// Where this gateway is, as region, zone and subzone, so that the nearest endpoints can come first; see upstreams.md
+    #[arg(
+        long,
+        env = "SEALGATE_LOCALITY",
+        value_name = "REGION/ZONE/SUBZONE",
+        default_value = ""
+    )]
+    pub locality: String,
+    /// How far namespaces trust each other: not at all (`namespaces`), or as one team (`single`)
     /// [default: namespaces with Kubernetes, single with a directory]
     #[arg(long, env = "SEALGATE_TENANCY", value_name = "HOW", value_enum)]
     pub tenancy: Option<TenancyArg>,
-    /// The namespace whose objects are meant for all, beside the gateway's own [default: the gateway's own]
+    /// A second operator namespace, whose objects apply to all namespaces [default: the gateway's namespace]
     #[arg(long, env = "SEALGATE_ROOT_NAMESPACE", value_name = "NS")]
     pub root_namespace: Option<String>,
-    /// Which namespaces may have single hosts, ports and Secrets (YAML, read at the start); implies --tenancy namespaces
+    /// YAML file that assigns hosts, ports and Secrets to namespaces, read at startup; implies `--tenancy namespaces`
     #[arg(long, env = "SEALGATE_TENANCY_POLICY", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub tenancy_policy: Option<PathBuf>,
-    /// What each namespace may use up, and all together (total-NAME): hosts=40000,total-hosts=400000; see limits.md
+    /// Budgets per namespace (NAME) and in total (total-NAME), such as hosts=40000,total-hosts=400000; see limits.md
     #[arg(long, env = "SEALGATE_BUDGETS", value_name = "NAME=N,...", default_value = "")]
     pub budgets: String,
-    /// Limits that Envoy gets: stream-idle=15m,http2-streams=250; see envoy.md
+    /// Envoy limits and timeouts, such as stream-idle=15m,http2-streams=250; see envoy.md
     #[arg(
         long,
         env = "SEALGATE_ENVOY_LIMITS",
@@ -224,11 +261,11 @@ pub struct GatewayArgs {
         default_value = ""
     )]
     pub envoy_limits: String,
-    /// Whether requests may be sent to loopback and link-local addresses
+    /// Whether to allow upstreams on loopback and link-local addresses
     /// [default: false with Kubernetes, true with a directory]
     #[arg(long, env = "SEALGATE_ALLOW_LOCAL_UPSTREAMS", value_name = "BOOL")]
     pub allow_local_upstreams: Option<bool>,
-    /// How far a path is brought into one form before rules see it
+    /// How to normalize paths before rules see them
     #[arg(
         long,
         env = "SEALGATE_PATH_NORMALIZATION",
@@ -237,15 +274,15 @@ pub struct GatewayArgs {
         value_enum
     )]
     pub path_normalization: PathNormalizationArg,
-    /// What becomes of %2F and %5C in paths, unless a Gateway's annotation says it [default: they stay, but with
+    /// What to do with %2F and %5C in paths, unless a Gateway's annotation decides [default: keep, or unescape with
     /// decode-and-merge-slashes]
     #[arg(long, env = "SEALGATE_ESCAPED_SLASHES", value_name = "HOW", value_enum)]
     pub escaped_slashes: Option<EscapedSlashesArg>,
-    /// Refuse Secrets whose name starts with istio or prometheus, or that hold a key `token`
+    /// Reject Secrets whose name starts with istio or prometheus, or that have a key `token`
     #[arg(long, env = "SEALGATE_STRICT_NAMES", value_parser = BoolishValueParser::new())]
     pub strict_names: bool,
-    /// Refuse certificates that have expired or are not valid yet, instead of serving them with a warning; one that is
-    /// served already stays
+    /// Reject certificates that have expired or are not valid yet, instead of serving them with a warning; a certificate
+    /// that is already served stays in use
     #[arg(long, env = "SEALGATE_REFUSE_EXPIRED", value_parser = BoolishValueParser::new())]
     pub refuse_expired: bool,
 }
@@ -256,21 +293,21 @@ pub struct BootstrapArgs {
     /// The agent's socket
     #[arg(long, default_value = "/run/sealgate/xds.sock", value_hint = ValueHint::FilePath)]
     pub socket: PathBuf,
-    /// Envoy's node.id, by which the agent names this proxy
+    /// Envoy's node.id, which identifies this proxy in the agent's status
     #[arg(long, default_value = "sealgate", value_parser = NonEmptyStringValueParser::new())]
     pub node_id: String,
     /// Envoy's node.cluster
     #[arg(long, default_value = "sealgate", value_parser = NonEmptyStringValueParser::new())]
     pub node_cluster: String,
-    /// Port of Envoy's own admin interface, on loopback
+    /// Port of Envoy's admin interface on loopback
     #[arg(long, default_value_t = 15000)]
     pub admin_port: u16,
-    /// What Envoy counts of each destination: its counters are more than half of what a destination costs
+    /// Which statistics Envoy keeps per destination; they can take more than half of a destination's memory
     #[arg(long, value_enum, default_value_t = ClusterStats::Few)]
     pub cluster_stats: ClusterStats,
 }
 
-/// The one thing that is read and served.
+/// The only thing that the agent reads and serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnlyArg {
     /// Certificates and trust bundles
@@ -280,135 +317,45 @@ pub enum OnlyArg {
 /// How far namespaces trust each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TenancyArg {
-    /// What one writes never changes what another's hosts do
+    /// Objects in one namespace never change what another namespace's hosts do
     Namespaces,
-    /// All are one team's
+    /// All namespaces belong to one team
     Single,
 }
 
-/// How far a path is brought into one form before rules see it; Istio's `pathNormalization`.
+/// How paths are normalized before rules see them; Istio's `pathNormalization`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum PathNormalizationArg {
-    /// Not at all
+    /// Do not normalize
     None,
-    /// Dot segments are resolved, a backslash is a slash, letters and digits are not escaped
+    /// Resolve dot segments, turn backslashes into slashes, unescape letters and digits
     Base,
-    /// The same, and slashes that follow each other are one
+    /// As `base`, and merge adjacent slashes
     MergeSlashes,
-    /// The same, and escaped slashes are plain ones
+    /// As `merge-slashes`, and unescape slashes first
     DecodeAndMergeSlashes,
 }
 
-/// What becomes of `%2F` and `%5C` in paths.
+/// What to do with `%2F` and `%5C` in paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum EscapedSlashesArg {
-    /// They stay
+    /// Leave them as they are
     Keep,
-    /// The request is refused (400)
+    /// Reject the request with 400
     Reject,
-    /// The client is sent to the path with plain ones (307)
+    /// Redirect the client to the unescaped path with 307
     Redirect,
-    /// They are plain ones
+    /// Turn them into slashes
     Unescape,
 }
 
-/// What Envoy counts of each destination (`cluster.outbound|...` of its `/stats`). Everything else is always counted.
+/// Which statistics Envoy keeps per destination (`cluster.outbound|...` in `/stats`). It always keeps all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ClusterStats {
-    /// Everything: 62 KB a destination
+    /// All: 62 KB per destination
     All,
     /// Requests (all, failed, active), connections (active, failed) and healthy endpoints: 32 KB
     Few,
-    /// Nothing: 26 KB
+    /// None: 26 KB
     None,
-}
-
-/// Flags of `check`.
-#[derive(Debug, Args)]
-#[command(after_help = "Exit status 1 if there is a finding of severity error.")]
-pub struct CheckArgs {
-    /// The directory (or one file)
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
-    pub dir: PathBuf,
-    /// Which gateway this is
-    #[command(flatten)]
-    pub gateway: GatewayArgs,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Flags of `explain`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Exit status 1 if nothing matched. A batch has one JSON object per line:\n  \
-    {\"id\":1,\"port\":443,\"method\":\"GET\",\"authority\":\"a.example\",\"path\":\"/hello\",\"headers\":[[\"x-a\",\"1\"]]}"
-)]
-pub struct ExplainArgs {
-    /// The directory (or one file)
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
-    pub dir: PathBuf,
-    /// Which gateway this is
-    #[command(flatten)]
-    pub gateway: GatewayArgs,
-    /// The request's method
-    #[arg(long, default_value = "GET")]
-    pub method: String,
-    /// The version of HTTP that the client speaks: they refuse different requests
-    #[arg(long, value_enum, value_name = "VERSION", default_value_t = HttpVersion::Http1, ignore_case = true)]
-    pub protocol: HttpVersion,
-    /// A header of the request, `name: value`; may be repeated
-    #[arg(long = "header", value_name = "HEADER")]
-    pub headers: Vec<String>,
-    /// What an upstream is told of a client that shows this certificate (PEM; a chain may follow)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "batch")]
-    pub peer_certificate: Option<PathBuf>,
-    /// Answer one request per line of this file (`-`: standard input) with one line each
-    #[arg(long, value_name = "FILE", conflicts_with = "url")]
-    pub batch: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// The request's URL
-    #[arg(required_unless_present = "batch")]
-    pub url: Option<String>,
-}
-
-/// A version of HTTP that a client may speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum HttpVersion {
-    /// gRPC needs the other one.
-    #[value(name = "HTTP/1.1")]
-    Http1,
-    /// With and without TLS.
-    #[value(name = "HTTP/2")]
-    Http2,
-}
-
-/// Flags of `certs`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Of each proxy that has a certificate or asks for it: current, behind (it has not confirmed what is \
-    served), refused, or gone.\n\
-    Exit status 1 if nothing is served, a certificate is refused, or a connected proxy refuses something, be it a \
-    listener or a cluster."
-)]
-pub struct CertsArgs {
-    /// The admin address of a running agent
-    #[arg(
-        long,
-        default_value = "127.0.0.1:15080",
-        value_name = "ADDR",
-        conflicts_with = "dir"
-    )]
-    pub admin: String,
-    /// A directory instead of a running agent
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
-    pub dir: Option<PathBuf>,
-    /// Which gateway this is (with --dir)
-    #[command(flatten)]
-    pub gateway: GatewayArgs,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }

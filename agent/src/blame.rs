@@ -53,7 +53,11 @@ fn objects(resolver: &Resolver, kind: TypeUrl, name: &str) -> Vec<ObjectRef> {
         Some(Made::Credential(namespace, name)) => vec![ObjectRef::new(Kind::Secret, namespace, name)],
         Some(Made::Upstream(cluster)) => resolver.users(cluster).cloned().collect(),
         Some(Made::Part(part)) => resolver.services_of(part).into_iter().collect(),
-        Some(Made::Port(port)) => resolver.gateways_of(port).collect(),
+        Some(Made::Port(port)) => resolver.objects_of(port).collect(),
+        Some(Made::Stream(port, chain)) => {
+            let service = resolver.stream_service(&(port, chain.into()));
+            service.into_iter().cloned().collect()
+        }
         None => Vec::new(),
     }
 }

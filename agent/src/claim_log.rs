@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use sealgate_model::resolve::{Claim, Claimant, Claims, Tenure};
-use serde::{Deserialize, Serialize};
+use sealgate_model::line::ClaimLine;
+use sealgate_model::resolve::{Claim, Claims, Tenure};
 use thiserror::Error;
+
+use crate::private;
 
 const FILE: &str = "claims.jsonl";
 /// Lines beyond twice those that are needed, before the file is written anew.
@@ -23,24 +25,6 @@ pub struct StateError {
     pub path: PathBuf,
     /// Why.
     pub error: io::Error,
-}
-
-/// A claim as a line.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Line {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<String>,
-    what: String,
-    /// None once it is nobody's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<bool>,
 }
 
 /// See the module.
@@ -64,7 +48,7 @@ impl ClaimLog {
             let path = path.to_owned();
             move |error| StateError { path, error }
         };
-        fs::create_dir_all(folder).map_err(at(folder))?;
+        private::folder(folder).map_err(at(folder))?;
         let path = folder.join(FILE);
         let text = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -75,6 +59,7 @@ impl ClaimLog {
         let file = OpenOptions::new()
             .append(true)
             .create(true)
+            .mode(private::FILE)
             .open(&path)
             .map_err(at(&path))?;
         let mut log = Self {
@@ -103,7 +88,7 @@ impl ClaimLog {
             if self.claims.get(&claim) == tenure.as_ref() {
                 continue;
             }
-            lines += usize::from(put(&mut text, &Line::new(&claim, tenure.as_ref())).is_ok());
+            lines += usize::from(put(&mut text, &ClaimLine::new(&claim, tenure.as_ref())).is_ok());
             match tenure {
                 Some(tenure) => drop(self.claims.insert(claim, tenure)),
                 None => drop(self.claims.remove(&claim)),
@@ -136,9 +121,9 @@ impl ClaimLog {
     }
 
     fn write_to(&self, beside: &Path) -> io::Result<File> {
-        let mut file = BufWriter::new(File::create(beside)?);
+        let mut file = BufWriter::new(private::file(beside)?);
         for (claim, tenure) in &self.claims {
-            put(&mut file, &Line::new(claim, Some(tenure)))?;
+            put(&mut file, &ClaimLine::new(claim, Some(tenure)))?;
         }
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
@@ -150,13 +135,14 @@ impl ClaimLog {
         if let Err(error) = &written
             && !self.failing
         {
-            tracing::error!(path = %self.path.display(), %error, "claims are not kept: after a restart the oldest object decides");
+            tracing::error!(path = %self.path.display(), %error, "cannot store claims: after a restart, the oldest \
+                object wins");
         }
         self.failing = written.is_err();
     }
 }
 
-fn put(to: &mut impl io::Write, line: &Line) -> io::Result<()> {
+fn put(to: &mut impl io::Write, line: &ClaimLine) -> io::Result<()> {
     serde_json::to_writer(&mut *to, line)?;
     to.write_all(b"\n")
 }
@@ -165,57 +151,26 @@ fn put(to: &mut impl io::Write, line: &Line) -> io::Result<()> {
 fn read(text: &str, path: &Path) -> Claims {
     let mut claims = Claims::new();
     for (at, line) in text.lines().enumerate() {
-        let read = serde_json::from_str::<Line>(line).ok().and_then(Line::claim);
+        let read = serde_json::from_str::<ClaimLine>(line)
+            .ok()
+            .and_then(ClaimLine::claim);
         match read {
             Some((claim, Some(tenure))) => drop(claims.insert(claim, tenure)),
             Some((claim, None)) => drop(claims.remove(&claim)),
-            None => tracing::warn!(path = %path.display(), line = at + 1, "not a claim: left out"),
+            None => {
+                tracing::warn!(path = %path.display(), line = at + 1, "ignoring a line that is not a claim")
+            }
         }
     }
     claims
 }
 
-impl Line {
-    fn new(claim: &Claim, tenure: Option<&Tenure>) -> Self {
-        let holder = match tenure {
-            Some(Tenure::Of(holder)) => Some(holder),
-            Some(Tenure::Plain | Tenure::Tls) | None => None,
-        };
-        Self {
-            what: claim.word().to_owned(),
-            port: claim.port(),
-            host: claim.host().map(ToString::to_string),
-            namespace: holder.map(|holder| holder.namespace.to_string()),
-            name: holder.and_then(|holder| Some(holder.name.as_ref()?.to_string())),
-            tls: match tenure {
-                Some(Tenure::Tls) => Some(true),
-                Some(Tenure::Plain) => Some(false),
-                Some(Tenure::Of(_)) | None => None,
-            },
-        }
-    }
-
-    /// None if it makes no sense.
-    fn claim(self) -> Option<(Claim, Option<Tenure>)> {
-        let claim = Claim::of(&self.what, self.port, self.host.map(Arc::from))?;
-        let tenure = match (&claim, self.tls, self.namespace, self.name) {
-            (_, None, None, None) => None,
-            (Claim::Port(_), Some(true), None, None) => Some(Tenure::Tls),
-            (Claim::Port(_), Some(false), None, None) => Some(Tenure::Plain),
-            (Claim::Host(..) | Claim::Routes(..) | Claim::Service(_), None, Some(namespace), name) => {
-                Some(Tenure::Of(Claimant {
-                    namespace: namespace.into(),
-                    name: name.map(Arc::from),
-                }))
-            }
-            _ => return None,
-        };
-        Some((claim, tenure))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use sealgate_model::resolve::Claimant;
+
     use super::*;
 
     fn of(namespace: &str, name: Option<&str>) -> Tenure {
@@ -229,6 +184,7 @@ mod tests {
         Claims::from([
             (Claim::Port(443), Tenure::Tls),
             (Claim::Port(80), Tenure::Plain),
+            (Claim::Port(9000), Tenure::Tcp),
             (Claim::Host(443, "*.a.test".into()), of("team-a", Some("shop"))),
             (Claim::Host(80, "a.test".into()), of("team-a", None)),
             (Claim::Routes(80, "a.test".into()), of("team-b", None)),

@@ -1,11 +1,15 @@
 //! The subcommands. Each returns the exit status that `sealgate --help` promises.
 
+mod agent;
 mod bootstrap;
 mod certs;
 mod check;
 mod explain;
-mod folder;
+mod input;
+mod istio;
+mod own;
 mod run;
+mod status;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -35,7 +39,11 @@ pub fn main(cli: &Cli) -> ExitCode {
             .map(|_| Conclusion::Good),
         Command::Check(args) => check::main(args),
         Command::Explain(args) => explain::main(args),
+        Command::Status(args) => status::main(args),
         Command::Certs(args) => certs::main(args),
+        Command::Istio(args) => istio::main(args),
+        Command::Completions(args) => own::completions(args),
+        Command::Man(args) => own::man(args),
     };
     match answer {
         Ok(Conclusion::Good) => ExitCode::SUCCESS,

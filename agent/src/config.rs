@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use sealgate_core::arrival::{EscapedSlashes, PathNormalization, PathPolicy};
 use sealgate_model::budget::{BudgetError, Budgets};
+use sealgate_model::locality::{Locality, LocalityError};
 use sealgate_model::manifest::is_name;
 use sealgate_model::resolve::{self, AddressPolicy};
 use sealgate_model::tenancy::{Tenancy, TenancyPolicy, Tenants};
 use thiserror::Error;
 
-use crate::admin::AdminHosts;
+use crate::admin::{AdminAccess, AdminHosts, AdminToken};
 use crate::args::{
     EscapedSlashesArg, GatewayArgs, KubernetesArgs, OnlyArg, PathNormalizationArg, RunArgs, TenancyArg,
 };
 use crate::envoy_limits::{EnvoyLimitError, EnvoyLimits};
+use crate::public_ca::PublicCa;
 use crate::scope::Scope;
 #[cfg(feature = "kubernetes")]
 use crate::source::kubernetes::SecretWatch;
@@ -31,6 +33,21 @@ pub enum Source {
     /// The Kubernetes API.
     #[cfg(feature = "kubernetes")]
     Kubernetes(Kubernetes),
+}
+
+impl Source {
+    /// What `check` and `explain` read once.
+    ///
+    /// # Errors
+    /// It is no source.
+    pub(crate) fn once(text: &str, context: Option<&str>) -> Result<Self, ConfigError> {
+        let kubernetes = KubernetesArgs {
+            kube_context: context.map(str::to_owned),
+            secret_watch: "name".to_owned(),
+            watch_timeout: ONCE_SECONDS,
+        };
+        source(Some(text), &kubernetes)
+    }
 }
 
 /// How the Kubernetes API is followed.
@@ -52,6 +69,8 @@ pub struct GatewaySettings {
     pub namespace: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// `--locality`; empty if it is not known.
+    pub locality: Locality,
     /// `--strict-names`.
     pub strict_names: bool,
     /// `--refuse-expired`.
@@ -72,6 +91,8 @@ pub struct GatewaySettings {
     pub limits: EnvoyLimits,
     /// `--keep-peer-metadata`.
     pub keep_peer_metadata: bool,
+    /// `--public-ca`; none is the system's.
+    pub public_ca: Option<PublicCa>,
 }
 
 /// `run`, validated.
@@ -89,8 +110,8 @@ pub struct Run {
     pub socket_group: Option<String>,
     /// The admin address, unless it is off.
     pub admin: Option<SocketAddr>,
-    /// `--admin-hosts`.
-    pub admin_hosts: AdminHosts,
+    /// `--admin-hosts` and `--admin-token-file`.
+    pub admin_access: AdminAccess,
     /// Which gateway this is.
     pub gateway: GatewaySettings,
     /// The address that listeners bind.
@@ -127,6 +148,9 @@ pub enum ConfigError {
     /// No name of a host.
     #[error("--admin-hosts {0}: expected names of hosts, without ports")]
     AdminHosts(String),
+    /// No token.
+    #[error("--admin-token-file {0}")]
+    AdminToken(String),
     /// Not an address.
     #[error("--listen {0}: expected an IP address")]
     Listen(String),
@@ -151,11 +175,19 @@ pub enum ConfigError {
     /// It would mean nothing.
     #[error("--tenancy-policy {0}: it has no effect with --tenancy single")]
     IdleTenancyPolicy(String),
+    /// No bundle of authorities.
+    #[error("--public-ca {0}")]
+    PublicCa(String),
     /// Not pairs.
     #[error("--gateway-labels {0}: expected KEY=VALUE,..., each KEY once")]
     Labels(String),
+    /// Not one.
+    #[error("--locality {0}: {1}")]
+    Locality(String, LocalityError),
 }
 
+/// A cluster that is read once answers in this time, and a little more.
+const ONCE_SECONDS: u32 = 30;
 /// Where `sealgate bootstrap` puts Envoy's own admin interface.
 const ENVOY_ADMIN_PORT: u16 = 15_000;
 
@@ -166,6 +198,7 @@ impl GatewaySettings {
         Self {
             namespace: namespace.to_owned(),
             labels: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
+            locality: Locality::default(),
             strict_names: false,
             refuse_expired: false,
             port_map: BTreeMap::new(),
@@ -184,7 +217,25 @@ impl GatewaySettings {
             paths: PathPolicy::default(),
             limits: EnvoyLimits::default(),
             keep_peer_metadata: false,
+            public_ca: None,
         }
+    }
+
+    /// The authorities of upstreams for which no Secret is named.
+    #[must_use]
+    pub fn public_ca(&self) -> PublicCa {
+        self.public_ca.clone().unwrap_or_else(PublicCa::of_system)
+    }
+
+    /// Of a cluster's gateway.
+    ///
+    /// # Errors
+    /// A value that cannot be used.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn of_cluster(args: &GatewayArgs) -> Result<Self, ConfigError> {
+        let mut settings = Self::try_from(args)?;
+        settings.share(args);
+        Ok(settings)
     }
 
     /// What is not given is as it should be where many teams write objects.
@@ -203,6 +254,7 @@ impl GatewaySettings {
         resolve::Gateway {
             namespace: self.namespace.clone(),
             labels: self.labels.clone(),
+            locality: self.locality.clone(),
             port_map: self.port_map.clone(),
             on_demand_from: self.on_demand_from,
             tenants: self.tenants.clone(),
@@ -230,6 +282,8 @@ impl TryFrom<&RunArgs> for Run {
             .barred_ports
             .extend(admin.map(|address| address.port()));
         gateway.keep_peer_metadata = args.keep_peer_metadata;
+        let public_ca = args.public_ca.as_deref().map(PublicCa::read).transpose();
+        gateway.public_ca = public_ca.map_err(|error| ConfigError::PublicCa(error.to_string()))?;
         Ok(Self {
             scope: scope(args.only),
             source,
@@ -237,7 +291,10 @@ impl TryFrom<&RunArgs> for Run {
             socket_mode: socket_mode(&args.socket_mode)?,
             socket_group: args.socket_group.clone(),
             admin,
-            admin_hosts: admin_hosts(&args.admin_hosts)?,
+            admin_access: AdminAccess {
+                hosts: admin_hosts(&args.admin_hosts)?,
+                token: admin_token(args.admin_token_file.as_deref())?,
+            },
             gateway,
             listen: args
                 .listen
@@ -266,6 +323,7 @@ impl TryFrom<&GatewayArgs> for GatewaySettings {
         let mut settings = Self {
             budgets: args.budgets.parse().map_err(ConfigError::Budgets)?,
             labels: labels(&args.gateway_labels)?,
+            locality: locality(&args.locality)?,
             strict_names: args.strict_names,
             refuse_expired: args.refuse_expired,
             paths: PathPolicy {
@@ -393,7 +451,12 @@ fn admin_hosts(text: &str) -> Result<AdminHosts, ConfigError> {
     names.ok_or_else(|| ConfigError::AdminHosts(text.to_owned()))
 }
 
-fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {
+fn admin_token(file: Option<&Path>) -> Result<Option<AdminToken>, ConfigError> {
+    let token = file.map(AdminToken::open).transpose();
+    token.map_err(|error| ConfigError::AdminToken(error.to_string()))
+}
+
+pub(crate) fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {
     let refused = || ConfigError::PortMap(text.to_owned());
     let mut map = BTreeMap::new();
     for pair in pairs(text) {
@@ -407,7 +470,7 @@ fn port_map(text: &str) -> Result<BTreeMap<u16, u16>, ConfigError> {
     Ok(map)
 }
 
-fn labels(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+pub(crate) fn labels(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
     let refused = || ConfigError::Labels(text.to_owned());
     let mut labels = BTreeMap::new();
     for pair in pairs(text) {
@@ -420,12 +483,18 @@ fn labels(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
     Ok(labels)
 }
 
+fn locality(text: &str) -> Result<Locality, ConfigError> {
+    Locality::of_gateway(text).map_err(|error| ConfigError::Locality(text.to_owned(), error))
+}
+
 fn pairs(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|pair| !pair.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
+    use sealgate_model::preview::GatewayOptions;
+
     use super::*;
 
     #[test]
@@ -440,6 +509,17 @@ mod tests {
         ] {
             assert_eq!(port_map(bad), Err(ConfigError::PortMap(bad.to_owned())));
         }
+    }
+
+    #[test]
+    fn the_page_has_the_same_defaults() {
+        let own = GatewaySettings::new("istio-system");
+        let told = GatewayOptions::new(&own.resolved(), own.paths);
+        let page = GatewayOptions {
+            budgets: own.budgets.to_string(),
+            ..GatewayOptions::default()
+        };
+        assert_eq!(told, page);
     }
 
     fn kubernetes(secret_watch: &str) -> KubernetesArgs {

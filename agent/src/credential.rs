@@ -220,6 +220,31 @@ pub fn read(secret: &SecretObject, policy: &CredentialPolicy) -> SecretReading {
     }
 }
 
+/// The certificates of a bundle; as a whole, or not at all.
+///
+/// # Errors
+/// Something in it is no certificate, or one that Envoy rejects.
+pub(crate) fn authorities(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError> {
+    let certificates = pair::certificates(bytes)?;
+    for (place, der) in certificates.iter().enumerate() {
+        certificate::parse(der, place)?;
+    }
+    Ok(certificates)
+}
+
+/// Whether Envoy takes a certificate as one of an authority.
+pub(crate) fn is_authority(der: &[u8]) -> bool {
+    certificate::parse(der, 0).is_ok()
+}
+
+/// Certificates as PEM.
+pub(crate) fn certificates_pem(all: &[&[u8]]) -> String {
+    let mut text = String::new();
+    all.iter()
+        .for_each(|der| pem::encode("CERTIFICATE", der, &mut text));
+    text
+}
+
 /// Reads a Secret, whatever the time.
 pub(crate) fn material(secret: &SecretObject, policy: &CredentialPolicy) -> Material {
     shape::read(secret, policy.strict_names)

@@ -13,7 +13,7 @@ use sealgate_model::{BUNDLE_SUFFIX, CredentialName};
 use sealgate_model::{Finding, ObjectRef, SecretObject};
 use time::OffsetDateTime;
 
-pub use self::record::CredentialRecord;
+pub use self::record::{AllowedNamespaces, CredentialRecord};
 
 use self::looks::Looks;
 use self::record::{Spoken, Voice};

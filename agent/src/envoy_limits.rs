@@ -1,5 +1,5 @@
 //! The limits that Envoy gets from us. They protect an edge, and none ends a request that a rule means to last:
-//! `agent/docs/envoy.md` lists them, and `--envoy-limits` sets others.
+//! `docs/reference/envoy.md` lists them, and `--envoy-limits` sets others.
 
 use std::str::FromStr;
 
@@ -28,6 +28,8 @@ pub enum EnvoyLimit {
     Http2StreamWindow,
     /// What a client may send on all of them before it is read.
     Http2ConnectionWindow,
+    /// A connection that is routed as a whole, without a byte in either direction.
+    TcpIdle,
     /// A connection to an upstream, until it is there.
     UpstreamConnect,
     /// A connection to an upstream without requests.
@@ -52,7 +54,7 @@ struct LimitRow(EnvoyLimit, &'static str, LimitUnit, u32, (u32, u32));
 const DAY_S: u32 = 86_400;
 const INT: u32 = 0x7fff_ffff;
 
-const ROWS: [LimitRow; 14] = {
+const ROWS: [LimitRow; 15] = {
     use EnvoyLimit as L;
     use LimitUnit::{Bytes, Count, Seconds};
     [
@@ -90,6 +92,7 @@ const ROWS: [LimitRow; 14] = {
             1024 * 1024,
             (65_535, INT),
         ),
+        LimitRow(L::TcpIdle, "tcp-idle", Seconds, 3600, (0, 30 * DAY_S)),
         LimitRow(L::UpstreamConnect, "upstream-connect", Seconds, 5, (1, DAY_S)),
         LimitRow(L::UpstreamIdle, "upstream-idle", Seconds, 300, (0, 30 * DAY_S)),
         // Envoy's breakers of 1,024 are there for meshes; an edge that reaches them turns requests away for no reason.

@@ -12,38 +12,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use sealgate_model::{Kind, Meta, Object, ObjectRef, SourceObject, manifest};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use sealgate_model::line::ObjectLine;
+use sealgate_model::{Object, ObjectRef, SourceObject};
 use sha2::{Digest as _, Sha256};
 
-use self::folder::{KeptFolder, Modes};
+use self::folder::KeptFolder;
 use crate::claim_log::StateError;
 use crate::credential;
 
 const FOLDER: &str = "objects";
-/// As the process's mask leaves them.
-const MODES: Modes = Modes {
-    folder: 0o777,
-    file: 0o666,
-};
-
-/// An object as a file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ObjectFile {
-    kind: String,
-    namespace: String,
-    name: String,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    #[serde(default)]
-    created: Option<i64>,
-    /// Its `spec`, or all of it where the kind has more.
-    spec: Value,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -55,78 +32,35 @@ impl KeptObjects {
     /// # Errors
     /// The folder can neither be made nor read.
     pub fn open(state: &Path) -> Result<(Self, Vec<SourceObject>), StateError> {
-        let (folder, kept) = KeptFolder::open(state.join(FOLDER), MODES, read)?;
+        let (folder, kept) = KeptFolder::open(state.join(FOLDER), read)?;
         Ok((Self(folder), kept.into_iter().map(|(_, object)| object).collect()))
     }
 
     /// From now on these objects are kept, or no more.
     pub fn note(&mut self, changes: BTreeMap<ObjectRef, Option<Arc<Object>>>) {
         for (name, object) in changes {
-            let line = object.as_deref().and_then(line);
+            let line = object.as_deref().and_then(ObjectLine::new);
             let bytes = line.and_then(|line| serde_json::to_vec(&line).ok());
             self.0.note(name, bytes.as_deref());
         }
     }
 }
 
-fn line(object: &Object) -> Option<ObjectFile> {
-    let spec = match object {
-        // Credentials are kept by themselves: a Secret holds keys.
-        Object::Secret(_) => return None,
-        Object::Gateway(_, spec) => serde_json::to_value(&**spec),
-        Object::VirtualService(_, spec) => serde_json::to_value(&**spec),
-        Object::DestinationRule(_, spec) => serde_json::to_value(&**spec),
-        Object::ServiceEntry(_, spec) => serde_json::to_value(&**spec),
-        Object::Service(_, whole) => serde_json::to_value(&**whole),
-        Object::EndpointSlice(_, whole) => serde_json::to_value(&**whole),
-        Object::Endpoints(_, whole) => serde_json::to_value(&**whole),
-    };
-    let meta = object.meta();
-    Some(ObjectFile {
-        kind: object.kind().as_str().to_owned(),
-        namespace: meta.namespace.to_string(),
-        name: meta.name.to_string(),
-        labels: meta.labels.clone(),
-        annotations: meta.annotations.clone(),
-        created: meta.created,
-        spec: spec.ok()?,
-    })
-}
-
 /// Stands for what a source has of an object; none if that is not kept.
 fn digest(object: &Object) -> Option<String> {
-    let bytes = serde_json::to_vec(&line(object)?).ok()?;
+    let bytes = serde_json::to_vec(&ObjectLine::new(object)?).ok()?;
     Some(credential::hex(&Sha256::digest(bytes)))
 }
 
 fn read(path: &Path) -> Result<SourceObject, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let line: ObjectFile = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    let kind = kind(&line.kind).filter(|kind| *kind != Kind::Secret);
-    let kind = kind.ok_or_else(|| format!("unknown kind {:?}", line.kind))?;
-    let meta = Meta {
-        namespace: line.namespace.into(),
-        name: line.name.into(),
-        labels: line.labels,
-        annotations: line.annotations,
-        created: line.created,
-    };
-    let value = match kind {
-        Kind::Service | Kind::EndpointSlice | Kind::Endpoints => line.spec,
-        _ => json!({ "spec": line.spec }),
-    };
-    Ok(manifest::decode(kind, meta, value))
-}
-
-/// The kind of this name.
-fn kind(name: &str) -> Option<Kind> {
-    let mut kinds = Kind::rows().map(|row| row.kind);
-    kinds.find(|kind| kind.as_str() == name && *kind != Kind::File)
+    let line: ObjectLine = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    line.read().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use sealgate_model::manifest::Namespaces;
+    use sealgate_model::manifest::{self, Namespaces};
 
     use super::*;
 

@@ -5,7 +5,7 @@ mod holders;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sealgate_model::budget::{BudgetItem, Usage};
-use sealgate_model::{Code, CredentialName, Finding, Severity};
+use sealgate_model::{Code, CredentialName, Severity};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -62,7 +62,7 @@ pub fn status(view: &View, proxies: &Proxies, health: &Health) -> Status {
             .findings()
             .iter()
             .filter(|found| found.severity != Severity::Info)
-            .map(finding)
+            .map(FindingStatus::from)
             .collect(),
     }
 }
@@ -72,6 +72,7 @@ fn source(health: &Health) -> SourceStatus {
         name,
         state: watch.state.as_str().to_owned(),
         message: watch.message,
+        since: watch.since.format(&Rfc3339).ok(),
         failures: watch.failures,
     };
     SourceStatus {
@@ -135,6 +136,7 @@ fn proxy_refusals(proxies: &Nodes, refused: &ByNode) -> Vec<ProxyRefusalStatus> 
             name: Some(name.to_string()),
             version: refused.version.as_deref().map(str::to_owned),
             reason: refused.reason.clone(),
+            since: refused.since.format(&Rfc3339).ok(),
         });
     let connected = proxies.iter().filter(|(_, proxy)| proxy.streams > 0);
     let types = connected.flat_map(|(node, proxy)| proxy.refused.iter().map(move |said| (node, said)));
@@ -149,23 +151,6 @@ fn proxy_refusals(proxies: &Nodes, refused: &ByNode) -> Vec<ProxyRefusalStatus> 
             ..ProxyRefusalStatus::default()
         });
     single.chain(several).collect()
-}
-
-/// One finding.
-#[must_use]
-pub fn finding(finding: &Finding) -> FindingStatus {
-    let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    };
-    FindingStatus {
-        severity: severity.to_owned(),
-        code: finding.code.as_str().to_owned(),
-        object: finding.object.to_string(),
-        field: finding.field.clone(),
-        message: finding.message.clone(),
-    }
 }
 
 fn credential(
@@ -268,6 +253,7 @@ fn proxy_status(node: &str, proxy: &Proxy, credentials: &[CredentialStatus]) -> 
     ProxyStatus {
         node: node.to_owned(),
         connected: proxy.streams > 0,
+        since: proxy.since.and_then(|since| since.format(&Rfc3339).ok()),
         state: state(node, proxy, credentials),
         unjudged: proxy.unjudged.values().sum(),
         types: types.map(|kind| type_status(kind, proxy)).collect(),

@@ -1,5 +1,8 @@
 //! State to xDS resources: pure, and equal input gives equal bytes.
 
+mod access_log;
+mod alt_svc;
+pub mod borrowed;
 mod choice;
 mod cluster;
 mod connection_manager;
@@ -10,8 +13,11 @@ pub mod identity;
 mod listener;
 mod named;
 mod on_demand;
+mod public_ca;
+mod quic;
 mod routes;
 mod secret;
+mod stream;
 mod table;
 mod tls;
 mod wire;
@@ -23,10 +29,12 @@ use std::sync::Arc;
 use sealgate_core::table::PARTS;
 use sealgate_model::CredentialName;
 use sealgate_model::resolve::{Changes, Resolver};
-use sealgate_model::resolved::{Endpoints, ServedPort, Upstream};
+use sealgate_model::resolved::{EndpointSource, ServedPort, Upstream};
 
 use self::connection_manager::HttpSettings;
+use self::listener::Transport;
 use crate::credential::Credential;
+use crate::public_ca::PublicCa;
 use crate::snapshot::{Draft, ResourceKey, TypeUrl};
 
 pub use self::withheld::Withheld;
@@ -53,6 +61,8 @@ pub enum Made<'n> {
     Part(u16),
     /// A port.
     Port(u16),
+    /// Where the connections of a filter chain go, by its port and name.
+    Stream(u16, &'n str),
 }
 
 /// What the resource of this name was made of, if it is one of ours.
@@ -65,19 +75,24 @@ pub fn made_of(kind: TypeUrl, name: &str) -> Option<Made<'_>> {
         TypeUrl::Cluster | TypeUrl::Endpoint => Some(Made::Upstream(name)),
         TypeUrl::ExtensionConfig => table::part_of_name(name)
             .map(Made::Part)
-            .or_else(|| filter_config::port_of_name(name).map(Made::Port)),
+            .or_else(|| filter_config::port_of_name(name).map(Made::Port))
+            .or_else(|| stream::chain_of_name(name).map(|(port, chain)| Made::Stream(port, chain))),
         TypeUrl::Listener => named::port_of_listener(name).map(Made::Port),
     }
 }
 
-/// The resources among what changed that are made of many objects.
+/// The resources among what changed that are made of many objects. Where connections of a filter chain go is one object's word.
 #[must_use]
 pub fn composites(changes: &Changes) -> Vec<ResourceKey> {
     let extension = |name: String| (TypeUrl::ExtensionConfig, name.into());
     let parts = changes.parts.iter().map(|part| extension(table::name(*part)));
     let ports = changes.ports.iter().flat_map(|port| {
-        let listener = (TypeUrl::Listener, named::listener(*port).into());
-        [listener, extension(filter_config::name(*port))]
+        let listener = |name: String| (TypeUrl::Listener, name.into());
+        [
+            listener(named::listener(*port)),
+            listener(named::quic_listener(*port)),
+            extension(filter_config::name(*port)),
+        ]
     });
     parts.chain(ports).collect()
 }
@@ -117,12 +132,24 @@ pub fn publish(
         let secret = resolver.names().get(key).map(|name| name.to_string().into());
         draft.set_name(&key.0, &key.1, secret);
     }
+    for key in &changes.streams {
+        let name = stream::name(key.0, &key.1);
+        match stream::resource(key, resolver.stream(key), &settings.gateway.limits) {
+            Some(resource) => withheld.offer(draft, TypeUrl::ExtensionConfig, &name, resource),
+            None => withheld.remove(draft, TypeUrl::ExtensionConfig, &name),
+        }
+    }
     for number in &changes.ports {
         publish_port(draft, withheld, *number, resolver.port(*number), settings);
     }
     for number in withheld.take_waiting() {
         publish_port(draft, withheld, number, resolver.port(number), settings);
     }
+}
+
+/// The public authorities, for clusters whose upstreams show their certificates.
+pub fn publish_public_ca(draft: &mut Draft<'_>, withheld: &mut Withheld, ca: &PublicCa) {
+    withheld.offer(draft, TypeUrl::Secret, public_ca::NAME, public_ca::resource(ca));
 }
 
 /// The listener that holds the table, and the parts of it that nothing belongs to yet: a filter is ready once it has all.
@@ -151,12 +178,14 @@ fn publish_cluster(
         name,
         cluster::resource(upstream, &settings.gateway.limits),
     );
-    match &upstream.endpoints {
-        Endpoints::Known(endpoints) => {
-            let assignment = endpoint::resource(name, endpoints);
+    match upstream.endpoints.source {
+        EndpointSource::Pushed => {
+            let assignment = endpoint::resource(name, &upstream.endpoints.groups);
             withheld.offer(draft, TypeUrl::Endpoint, name, assignment);
         }
-        Endpoints::Dns(_) => withheld.remove(draft, TypeUrl::Endpoint, name),
+        EndpointSource::Dns | EndpointSource::RoundRobinDns => {
+            withheld.remove(draft, TypeUrl::Endpoint, name)
+        }
     }
 }
 
@@ -168,19 +197,29 @@ fn publish_port(
     settings: &Settings,
 ) {
     let (filter, listener) = (filter_config::name(number), named::listener(number));
+    let quic = named::quic_listener(number);
     let Some(port) = port else {
         withheld.remove(draft, TypeUrl::ExtensionConfig, &filter);
+        withheld.remove(draft, TypeUrl::Listener, &quic);
         return withheld.remove(draft, TypeUrl::Listener, &listener);
     };
     let config = filter_config::resource(port, &settings.module);
     withheld.offer(draft, TypeUrl::ExtensionConfig, &filter, config);
+    let http = HttpSettings {
+        paths: settings.gateway.paths,
+        limits: settings.gateway.limits,
+        keeps_peer_metadata: settings.gateway.keep_peer_metadata,
+    };
     let address = listener::address(port, &settings.listen);
     withheld.offer_listener(draft, &listener, address, || {
-        let http = HttpSettings {
-            paths: settings.gateway.paths,
-            limits: settings.gateway.limits,
-            keeps_peer_metadata: settings.gateway.keep_peer_metadata,
-        };
-        listener::resource(port, &settings.listen, http)
+        listener::resource(port, &settings.listen, http, Transport::Tcp)
     });
+    if quic::is_needed(port) {
+        let address = quic::address(port, &settings.listen);
+        withheld.offer_listener(draft, &quic, address, || {
+            listener::resource(port, &settings.listen, http, Transport::Quic)
+        });
+    } else {
+        withheld.remove(draft, TypeUrl::Listener, &quic);
+    }
 }

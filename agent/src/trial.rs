@@ -4,6 +4,13 @@
 //!
 //! A pure state machine: the engine does what it says, and tells it what proxies make of that.
 
+mod held;
+mod reception;
+
+pub use self::held::Blame;
+pub(crate) use self::held::Conviction;
+pub use self::reception::Reception;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +18,7 @@ use std::time::{Duration, Instant};
 use sealgate_model::store::Moved;
 use sealgate_model::{Kind, Object, ObjectRef};
 
+use self::held::HeldBack;
 use crate::snapshot::{ResourceKey, TypeUrl};
 
 /// How often it is looked whether the proxies have answered.
@@ -25,36 +33,6 @@ const LONGEST_RETRY: Duration = Duration::from_secs(600);
 const REST: Duration = Duration::from_secs(10);
 /// With more changed objects than this at once, nobody is looked for: these are a first list.
 const MANY: usize = 5_000;
-
-/// What the connected proxies make of a resource as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reception {
-    /// All of them have it.
-    Taken,
-    /// It is not there, and none of them has it.
-    Absent,
-    /// One refuses it, for this reason, and goes on with an older version: whose changes are part of it wait.
-    Refused(String),
-    /// One refuses it, for this reason, and none ever had it: nobody is served by it who could be harmed.
-    NeverTaken(String),
-    /// One refuses it, for this reason, and never had it; others have it, or may have it of an agent before this one, and
-    /// would be harmed.
-    Unfit(String),
-    /// Not all of them have answered.
-    Pending,
-    /// There are none.
-    Nobody,
-}
-
-impl Reception {
-    /// Why a proxy refuses it, if one does.
-    pub(crate) fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Refused(reason) | Self::NeverTaken(reason) | Self::Unfit(reason) => Some(reason),
-            Self::Taken | Self::Absent | Self::Pending | Self::Nobody => None,
-        }
-    }
-}
 
 /// What the store is to hold of an object from now on; none is none of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,39 +50,6 @@ pub(crate) struct NewestVersion {
     pub(crate) served: Arc<Object>,
     /// As its source has it.
     pub(crate) source: Arc<Object>,
-}
-
-/// An object whose newest version is not served.
-#[derive(Debug)]
-struct HeldBack {
-    newest: NewestVersion,
-    former: Option<Arc<Object>>,
-    /// Once it is known that it is to blame.
-    verdict: Option<Conviction>,
-    /// How long the next verdict stands.
-    wait: Duration,
-    /// The last verdict, also while it is looked at again.
-    blame: Option<Blame>,
-}
-
-/// For what an object is held back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blame {
-    /// The resource that a proxy refuses with it.
-    pub resource: ResourceKey,
-    /// What the proxy says.
-    pub reason: String,
-}
-
-/// An object is to blame.
-#[derive(Debug)]
-pub(crate) struct Conviction {
-    /// For this resource.
-    pub(crate) resource: ResourceKey,
-    /// What the proxy says.
-    pub(crate) reason: String,
-    /// When it is tried again.
-    until: Instant,
 }
 
 /// A resource whose objects are tried.
@@ -463,14 +408,6 @@ impl Trials {
             return Some(now + POLL);
         }
         self.verdicts().map(|(_, verdict)| verdict.until).min()
-    }
-}
-
-impl HeldBack {
-    /// The resource for which it is to blame, if it is to be tried again.
-    fn is_due(&self, now: Instant) -> Option<&ResourceKey> {
-        let verdict = self.verdict.as_ref().filter(|verdict| verdict.until <= now)?;
-        Some(&verdict.resource)
     }
 }
 

@@ -171,16 +171,16 @@ impl ShownUnread {
         !self.credentials.is_empty()
             || objects.any(|name| match name.kind {
                 Kind::Service | Kind::Endpoints | Kind::EndpointSlice => is_of_service(cluster, name),
-                Kind::Secret => false,
+                Kind::Secret | Kind::Pod => false,
                 _ => true,
             })
     }
 
     fn may_be_stand_in(&self, cluster: &str) -> bool {
         let is_own = |name: &ObjectRef| match name.kind {
-            Kind::ServiceEntry | Kind::DestinationRule | Kind::File => true,
+            Kind::ServiceEntry | Kind::WorkloadEntry | Kind::DestinationRule | Kind::File => true,
             Kind::Service | Kind::Endpoints | Kind::EndpointSlice => is_of_service(cluster, name),
-            Kind::Secret | Kind::Gateway | Kind::VirtualService => false,
+            Kind::Secret | Kind::Gateway | Kind::VirtualService | Kind::Pod => false,
         };
         self.stand_ins.contains(cluster) && self.objects.keys().any(is_own)
     }
@@ -195,7 +195,7 @@ impl MayBeOf for ShownUnread {
             Some(Made::Credential(namespace, name)) => {
                 self.has_files() || self.may_be_secret(namespace, name)
             }
-            Some(Made::Port(port)) => self.has_files() || self.may_be_port(port),
+            Some(Made::Port(port) | Made::Stream(port, _)) => self.has_files() || self.may_be_port(port),
             // A part of the table is always served.
             Some(Made::Part(_)) | None => false,
         }
@@ -212,12 +212,13 @@ impl MayBeOf for ShownUnread {
 fn is_service(kind: Kind) -> bool {
     match kind {
         Kind::ServiceEntry
+        | Kind::WorkloadEntry
         | Kind::DestinationRule
         | Kind::Service
         | Kind::Endpoints
         | Kind::EndpointSlice
         | Kind::File => true,
-        Kind::Secret | Kind::Gateway | Kind::VirtualService => false,
+        Kind::Secret | Kind::Gateway | Kind::VirtualService | Kind::Pod => false,
     }
 }
 

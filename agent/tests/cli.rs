@@ -46,7 +46,17 @@ fn site() -> TempDir {
 #[test]
 fn usage_errors_are_2_and_help_is_0() {
     assert_eq!(sealgate(&["--help"]).status.code(), Some(0));
-    for command in ["run", "bootstrap", "check", "explain", "certs"] {
+    for command in [
+        "run",
+        "bootstrap",
+        "check",
+        "explain",
+        "status",
+        "certs",
+        "istio",
+        "completions",
+        "man",
+    ] {
         assert_eq!(sealgate(&[command, "--help"]).status.code(), Some(0), "{command}");
     }
     for bad in [
@@ -62,6 +72,10 @@ fn usage_errors_are_2_and_help_is_0() {
         &["run", "--source", "dir:/tmp", "--port-map", "x"],
         &["check", "--dir", "/no/such/folder"],
         &["certs", "--admin", "127.0.0.1:1"],
+        &["status", "--admin", "127.0.0.1:1"],
+        &["explain", "http://a.example/"],
+        &["check", "--dir", "/tmp", "--admin", "127.0.0.1:1"],
+        &["completions", "tcsh"],
     ] {
         let output = sealgate(bad);
         assert_eq!(output.status.code(), Some(2), "{bad:?}");
@@ -229,6 +243,75 @@ fn the_version_of_http_decides_what_becomes_of_a_url() {
 }
 
 #[test]
+fn manifests_come_from_standard_input_too() {
+    let folder = site();
+    let dir = folder.path().display().to_string();
+    let piped = |words: &[&str], text: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sealgate"))
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    for words in [
+        &["explain", "http://a.example/hello"][..],
+        &["check", "--json"],
+        &["check"],
+    ] {
+        let there = sealgate(&[words, &["--dir", &dir]].concat());
+        let here = piped(&[words, &["--dir", "-"]].concat(), SITE);
+        assert_eq!(
+            (here.status, here.stdout),
+            (there.status, there.stdout),
+            "{words:?}"
+        );
+    }
+    let twice = piped(
+        &["check", "--json", "--dir", "-"],
+        &format!("{SITE}---{SITE}---\na: ["),
+    );
+    assert_eq!(twice.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&twice.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    for code in ["duplicate-object", "invalid-yaml"] {
+        let found = findings.iter().find(|own| own["code"] == code).unwrap();
+        assert!(found.to_string().contains("standard input"), "{found}");
+    }
+}
+
+#[test]
+fn every_shell_and_man_know_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = sealgate(&["completions", shell]);
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        for word in ["explain", "peer-certificate", "port-map", "completions"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let page = String::from_utf8(sealgate(&["man"]).stdout).unwrap();
+    assert!(
+        page.contains(".TH sealgate 1") && page.contains("sealgate\\-explain(1)"),
+        "{page}"
+    );
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path().join("man");
+    let output = sealgate(&["man", "--dir", dir.to_str().unwrap()]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    for (page, word) in [
+        ("sealgate.1", "completions"),
+        ("sealgate-run.1", "port\\-map"),
+        ("sealgate-istio-sds.1", "selector"),
+    ] {
+        let text = fs::read_to_string(dir.join(page)).unwrap();
+        assert!(text.contains(word), "{page}: {text}");
+    }
+}
+
+#[test]
 fn check_says_what_is_wrong_and_how_much() {
     let folder = site();
     let dir = folder.path().display().to_string();
@@ -253,6 +336,59 @@ fn check_says_what_is_wrong_and_how_much() {
             .any(|finding| finding["code"] == "unknown-destination")
     );
     assert_eq!(report["credentials"][0]["state"], "refused");
+}
+
+#[test]
+fn check_says_of_a_plugins_configuration_what_the_filter_would() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("plugin.yaml");
+    let check = |text: &str, more: &[&str]| {
+        fs::write(&path, text).unwrap();
+        sealgate(&[&["check", "--plugin-config", path.to_str().unwrap()], more].concat())
+    };
+    for good in [
+        "",
+        "{}",
+        "identity: {xfcc: off}\nrouting: {unmatched: reject, virtualServices: []}\n",
+    ] {
+        assert_eq!(check(good, &[]).status.code(), Some(0), "{good}");
+    }
+    let bad = "identity: {colour: red}\nrouting: {unmatched: drop}\n";
+    let output = check(bad, &["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["credentials"], serde_json::json!([]));
+    let findings = report["findings"].as_array().unwrap();
+    let fields: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            assert_eq!(
+                (&finding["severity"], &finding["code"]),
+                (&"error".into(), &"bad-plugin-config".into())
+            );
+            assert_eq!(finding["object"], format!("File {}", path.display()));
+            finding["field"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(fields, ["identity.colour", "routing.unmatched"]);
+    let text = String::from_utf8(check(bad, &[]).stdout).unwrap();
+    assert!(
+        text.contains(": identity.colour: this key is not known; the known ones are headers, prefix,"),
+        "{text}"
+    );
+    assert!(text.ends_with("2 errors, 0 warnings\n"), "{text}");
+    let doubted = check("identity: {clientCert: chain}", &["--json"]);
+    let report: Value = serde_json::from_slice(&doubted.stdout).unwrap();
+    assert_eq!(doubted.status.code(), Some(0));
+    assert_eq!(
+        (&report["findings"][0]["code"], &report["findings"][0]["severity"]),
+        (&"needs-envoy".into(), &"warning".into())
+    );
+    let both = sealgate(&["check", "--plugin-config", "a", "--dir", "b"]);
+    assert_eq!(
+        (both.status.code(), sealgate(&["check"]).status.code()),
+        (Some(2), Some(2))
+    );
 }
 
 #[test]

@@ -109,6 +109,46 @@ async fn a_pair_that_changes_in_place_arrives_whole() {
     assert_eq!(text_of(&applied(&mut events).await), "new");
 }
 
+/// Cert and key are short names of files of a Secret, and may be the name of one.
+#[tokio::test]
+async fn a_secret_may_be_called_as_a_file_of_one_is() {
+    const NAMES: [&str; 4] = ["cacert", "cert", "crl", "key"];
+    let folder = TempDir::new().unwrap();
+    let names = |entries: &[SourceObject]| -> Vec<String> {
+        let secrets = entries.iter().map(|entry| entry.object_ref.name.to_string());
+        secrets.collect()
+    };
+    for name in NAMES {
+        pair(&folder.path().join(name), name);
+    }
+    let mut entries = source(folder.path()).read_once().unwrap();
+    entries.sort_by_key(|entry| entry.object_ref.to_string());
+    assert_eq!(names(&entries), NAMES);
+    assert!(
+        entries
+            .iter()
+            .all(|entry| text_of(entry) == *entry.object_ref.name)
+    );
+
+    // Beside the files of another one, and while it is followed.
+    pair(&folder.path().join("other"), "other");
+    let mut events = follow(folder.path());
+    assert!(matches!(next(&mut events).await, SourceEvent::Reset(entries) if entries.len() == 5));
+    pair(&folder.path().join("other/within/key"), "moved");
+    fs::rename(
+        folder.path().join("other/within/key"),
+        folder.path().join("other/key"),
+    )
+    .unwrap();
+    fs::remove_dir_all(folder.path().join("key")).unwrap();
+    loop {
+        let entry = applied(&mut events).await;
+        if &*entry.object_ref.name == "key" && text_of(&entry) == "moved" {
+            break;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_mounted_secret_is_swapped_as_kubernetes_does() {
     let folder = TempDir::new().unwrap();

@@ -51,7 +51,14 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 const FOLDERS: [&str; 8] = [
-    "root", "root/a", "root/b", "root/a/c", "root/b/c", "root/a/d", "beside", "beside/e",
+    "root",
+    "root/a",
+    "root/b",
+    "root/a/key",
+    "root/b/c",
+    "root/a/d",
+    "beside",
+    "beside/e",
 ];
 
 fn file(base: &Path, at: usize, file: u8) -> PathBuf {
@@ -186,6 +193,50 @@ fn await_agreement(
             followed.0
         );
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A name that is both a value of a Secret and that of a folder, as it becomes one after the other.
+#[test]
+fn a_value_may_become_a_folder_and_a_folder_a_value() {
+    let (above, key, other) = (1, 3, 7);
+    let start = [Op::Folder(above)];
+    for ops in [
+        // A link that leads to itself.
+        vec![
+            Op::Pem(above, 1),
+            Op::LinkFolder(key, key),
+            Op::Pem(above, 2),
+            Op::RemoveFolder(key),
+        ],
+        // A link that leads nowhere, then to a folder, then nowhere.
+        vec![
+            Op::Pem(above, 1),
+            Op::RemoveFolder(other),
+            Op::LinkFolder(key, other),
+            Op::Folder(other),
+            Op::Pem(other, 3),
+            Op::Manifest(other, 0, 4),
+            Op::RemoveFolder(other),
+            Op::Pem(above, 5),
+        ],
+        // What a link leads to moves into the folder that holds the link.
+        vec![
+            Op::RemoveFolder(key),
+            Op::Swap(other, 8),
+            Op::LinkFolder(key, other),
+            Op::Rename(6, 5),
+        ],
+        // A folder, then a link in its place.
+        vec![
+            Op::Folder(key),
+            Op::Pem(key, 6),
+            Op::RemoveFolder(key),
+            Op::LinkFolder(key, other),
+            Op::Pem(other, 7),
+        ],
+    ] {
+        check(&[start.to_vec(), ops].concat());
     }
 }
 

@@ -7,6 +7,7 @@ use sealgate_agent::config::GatewaySettings;
 use sealgate_agent::engine::Engine;
 use sealgate_agent::translate::Settings;
 use sealgate_model::manifest::{self, Namespaces};
+use sealgate_model::resolved::Balancing;
 use sealgate_model::tenancy::{Tenancy, TenancyPolicy};
 use sealgate_model::{Code, Kind, ObjectRef, Severity, SourceEvent};
 
@@ -352,6 +353,62 @@ fn endpoints_count_in_each_cluster() -> Result<()> {
         "{}",
         gate.used("cluster-endpoints")
     );
+    Ok(())
+}
+
+/// A DestinationRule of the team that hashes by the client's address, and what more it says of that.
+fn hashing(service: &str, more: &str) -> String {
+    format!(
+        "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: {service}, namespace: team}}, spec: \
+         {{host: {service}.test, trafficPolicy: {{loadBalancer: {{consistentHash: {{useSourceIp: true{more}}}}}}}}}}}\n---\n"
+    )
+}
+
+#[test]
+fn hash_rings_are_bounded_and_what_has_no_room_is_served_without() -> Result<()> {
+    let mut gate = Gate::new("hash-entries=5000")?;
+    let hashed = |gate: &Gate| -> Vec<String> {
+        let upstreams = gate.0.resolver().upstreams().filter(|own| {
+            let policy = own.policy.as_ref();
+            policy.is_some_and(|policy| matches!(policy.balancing, Balancing::Hash(_)))
+        });
+        let hosts = upstreams.filter_map(|own| own.name.rsplit('|').next());
+        hosts.map(str::to_owned).collect()
+    };
+    gate.apply(&gateway("gw", "all", "a.test"));
+    gate.apply(&["s1", "s2", "s3"].map(|name| entry(name, 2)).concat());
+    gate.apply(&leading("r", "a.test", &["s1", "s2", "s3"]));
+    gate.apply(&hashing("s1", ""));
+    gate.apply(&hashing("s2", ", maglev: {tableSize: 8191}"));
+    ensure!(gate.used("hash-entries") == 2048, "{}", gate.used("hash-entries"));
+    gate.apply(&hashing("s3", ", ringHash: {minimumRingSize: 3000}"));
+    ensure!(hashed(&gate) == ["s1.test", "s2.test"], "{:?}", hashed(&gate));
+    ensure!(gate.clusters().len() == 3, "{:?}", gate.clusters());
+    let over = "over-budget VirtualService r".to_owned();
+    ensure!(gate.said().contains(&over), "{:?}", gate.said());
+    // There is room as soon as another one needs less.
+    gate.apply(&hashing("s2", ", maglev: {tableSize: 7}"));
+    ensure!(hashed(&gate).len() == 3, "{:?}", hashed(&gate));
+    ensure!(!gate.said().contains(&over), "{:?}", gate.said());
+    // Weights that differ much ask for a large ring too.
+    let skewed = entry("s1", 2).replace("address: 10.0.0.1", "address: 10.0.0.1, weight: 1000000");
+    gate.apply(&skewed);
+    ensure!(hashed(&gate) == ["s2.test", "s3.test"], "{:?}", hashed(&gate));
+    ensure!(gate.said().contains(&over), "{:?}", gate.said());
+    // It is the one who asks for it who pays, also if an operator's rules lead there.
+    gate.apply(&leading("r", "a.test", &["s1"]).replace("namespace: team", "namespace: gw"));
+    gate.delete(Kind::VirtualService, "r");
+    gate.0.go_on(Instant::now() + Duration::from_secs(60));
+    ensure!(
+        gate.clusters() == ["s1.test"] && hashed(&gate).is_empty(),
+        "{:?}",
+        hashed(&gate)
+    );
+    gate.apply(&entry("s1", 2));
+    ensure!(hashed(&gate) == ["s1.test"], "{:?}", hashed(&gate));
+    ensure!(gate.used("hash-entries") == 1024, "{}", gate.used("hash-entries"));
+    gate.delete(Kind::DestinationRule, "s1");
+    ensure!(gate.used("hash-entries") == 0, "{}", gate.used("hash-entries"));
     Ok(())
 }
 

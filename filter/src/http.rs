@@ -15,6 +15,7 @@ use sealgate_core::rules::{
 use sealgate_core::table::RouteTable;
 
 use crate::abi::FilterAction;
+use crate::alone::Alone;
 use crate::command::{self, KeptHeaders};
 use crate::draw::draw;
 use crate::host::{self, HeaderPairs, HostError, Side};
@@ -31,6 +32,8 @@ const TOO_LONG: &str = "sealgate_rewrite_too_long";
 /// One request's context.
 pub(crate) struct Stream {
     identity: Rc<PortIdentity>,
+    /// None with an agent.
+    alone: Option<Rc<Alone>>,
     /// Kept for the response's headers; none if they stay as they are.
     answer: Option<Box<ResponseHeaders>>,
 }
@@ -47,9 +50,10 @@ struct ResponseHeaders {
 }
 
 impl Stream {
-    pub(crate) fn new(identity: Rc<PortIdentity>) -> Self {
+    pub(crate) fn new(identity: Rc<PortIdentity>, alone: Option<Rc<Alone>>) -> Self {
         Self {
             identity,
+            alone,
             answer: None,
         }
     }
@@ -65,8 +69,32 @@ impl Stream {
         };
         let outcome = table.decide(self.identity.port, &request, |_| draw()).outcome;
         request.was_read()?;
+        self.carry_out(outcome, told.as_deref())
+    }
+
+    /// The same without an agent.
+    fn route_alone(&mut self, alone: &Alone, headers: usize) -> Result<FilterAction, HostError> {
+        let told = alone.told()?;
+        let headers = alone.take_forged_off(host::all(Side::Request, headers)?)?;
+        let request = HostRequest::of(headers);
+        let Some(outcome) = alone.decide(&request) else {
+            identity::tell(&told)?;
+            self.vary(&told);
+            return Ok(FilterAction::Continue);
+        };
+        if matches!(outcome, Outcome::Route(_) | Outcome::Abort { .. }) {
+            alone.take_steering_off(request.names())?;
+        }
+        self.carry_out(outcome, Some(&told))
+    }
+
+    fn carry_out(
+        &mut self,
+        outcome: Outcome<'_>,
+        told: Option<&Rendered>,
+    ) -> Result<FilterAction, HostError> {
         match outcome {
-            Outcome::Route(route) => self.forward(route, told.as_deref()),
+            Outcome::Route(route) => self.forward(route, told),
             Outcome::Abort {
                 status,
                 delay_ms,
@@ -137,8 +165,8 @@ impl Stream {
         change(&route, told)?;
         // As with Envoy, what its values ask of the request they ask of the one that the upstream sees.
         self.mutate_answer(&route.destination.response)?;
-        if told.is_some_and(|told| told.vary) {
-            self.answer.get_or_insert_default().varies = true;
+        if let Some(told) = told {
+            self.vary(told);
         }
         delay(route.delay_ms)?;
         send(&route)?;
@@ -146,6 +174,12 @@ impl Stream {
             self.answer.get_or_insert_default().cors = route.cors;
         }
         Ok(FilterAction::Continue)
+    }
+
+    fn vary(&mut self, told: &Rendered) {
+        if told.vary {
+            self.answer.get_or_insert_default().varies = true;
+        }
     }
 
     fn mutate_answer(&mut self, mutations: &ArchivedHeaderMutations) -> Result<(), HostError> {
@@ -161,7 +195,11 @@ impl Stream {
 impl Stream {
     /// Closed, never open: a request that could not be decided goes nowhere.
     pub(crate) fn on_request_headers(&mut self, count: usize) -> FilterAction {
-        table::with(|table| self.route(table, count)).unwrap_or_else(refuse)
+        let routed = match self.alone.clone() {
+            None => table::with(|table| self.route(table, count)),
+            Some(alone) => self.route_alone(&alone, count),
+        };
+        routed.unwrap_or_else(refuse)
     }
 
     /// Also called for what this filter, or Envoy itself, answers. What cannot be done is said, and the response goes on:
@@ -323,6 +361,26 @@ impl HostRequest {
             count,
             headers: OnceCell::new(),
         })
+    }
+
+    /// One whose headers were read before.
+    fn of(headers: HeaderPairs) -> Self {
+        let first = |name: &str| {
+            let found = headers.iter().find(|(own, _)| own == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        Self {
+            authority: first(":authority"),
+            path: first(":path"),
+            count: headers.len(),
+            headers: OnceCell::from(Ok(headers)),
+        }
+    }
+
+    /// The headers that were read.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let read = self.headers.get().into_iter().flatten().flatten();
+        read.map(|(name, _)| name.as_str())
     }
 
     /// A decision on headers that could not be read is none: to a condition that forbids one, it looked absent.

@@ -3,10 +3,14 @@
 
 mod cache;
 mod chain;
+#[cfg(feature = "alone")]
+mod properties;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+#[cfg(feature = "alone")]
+use sealgate_core::identity::IdentityConfig;
 use sealgate_core::identity::{
     Connection, FILTER_STATE, Policies, Rendered, Sources, Standing, der_from_pem, render,
 };
@@ -45,6 +49,15 @@ impl PortIdentity {
         }
     }
 
+    /// Every connection tells the same.
+    #[cfg(feature = "alone")]
+    pub(crate) fn of_all(config: IdentityConfig) -> Self {
+        Self {
+            policies: Policies::of_all(config),
+            ..Self::default()
+        }
+    }
+
     /// One property call; none where nothing is told of connections, and nothing asked of them for this host.
     pub(crate) fn judge(&self, table: &RouteTable, authority: &[u8]) -> Result<Verdict, HostError> {
         if self.policies.is_empty() && table.demand(self.port, authority).is_none() {
@@ -61,14 +74,34 @@ impl PortIdentity {
         };
         // On listeners of our own the chain knows, and Envoy is not asked.
         let is_valid = connection.standing(false) == Standing::Presented && is_validated()?;
-        let told = self.told(facts, &connection, connection.standing(is_valid))?;
+        let told = self.told(facts, Some(&connection), connection.standing(is_valid))?;
         Ok(Verdict::Told(Some(told)))
+    }
+
+    /// What upstreams are told, if that is the same for all connections.
+    #[cfg(feature = "alone")]
+    pub(crate) fn told_to_all(&self) -> Result<Rc<Rendered>, HostError> {
+        let facts = properties::facts()?;
+        let connection = Connection::parse(&facts);
+        let standing = match &connection {
+            None => Standing::None,
+            Some(connection) => match connection.standing(false) {
+                Standing::Presented => connection.standing(is_validated()?),
+                known => known,
+            },
+        };
+        let chain = self.policies.told("").is_some_and(IdentityConfig::wants_chain);
+        if chain && standing == Standing::Verified {
+            // Nobody tells apart what follows one leaf.
+            return Ok(Rc::new(self.rendered(connection.as_ref(), standing)?));
+        }
+        self.told(&facts, connection.as_ref(), standing)
     }
 
     fn told(
         &self,
         facts: &[u8],
-        connection: &Connection<'_>,
+        connection: Option<&Connection<'_>>,
         standing: Standing,
     ) -> Result<Rc<Rendered>, HostError> {
         let key = (facts, standing == Standing::Verified);
@@ -80,8 +113,13 @@ impl PortIdentity {
         Ok(rendered)
     }
 
-    fn rendered(&self, connection: &Connection<'_>, standing: Standing) -> Result<Rendered, HostError> {
-        let Some(config) = self.policies.told(connection.origin.chain) else {
+    fn rendered(
+        &self,
+        connection: Option<&Connection<'_>>,
+        standing: Standing,
+    ) -> Result<Rendered, HostError> {
+        let chain = connection.map(|connection| connection.origin.chain);
+        let Some(config) = self.policies.told(chain.unwrap_or_default()) else {
             return Ok(Rendered::default());
         };
         let mut leaf = None;
@@ -94,7 +132,7 @@ impl PortIdentity {
             }
         }
         let sources = Sources {
-            connection: Some(*connection),
+            connection: connection.copied(),
             standing,
             leaf: leaf.as_deref(),
             chain: &chain,

@@ -9,6 +9,11 @@
 )]
 
 mod abi;
+#[cfg(feature = "alone")]
+mod alone;
+#[cfg(not(feature = "alone"))]
+#[path = "not_alone.rs"]
+mod alone;
 mod command;
 mod contexts;
 mod draw;

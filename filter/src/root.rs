@@ -1,11 +1,13 @@
 //! The root context: one per plugin. A plugin whose configuration is a part of the table holds nothing but that; one of
-//! a port's traffic knows its port, and what is told of its connections.
+//! a port's traffic knows its port, and what is told of its connections. These two are an agent's; one that people wrote
+//! needs none.
 
 use std::rc::Rc;
 
 use sealgate_core::port::PortConfig;
 use sealgate_core::table::is_part;
 
+use crate::alone::Alone;
 use crate::http::Stream;
 use crate::identity::PortIdentity;
 use crate::{host, table};
@@ -14,6 +16,8 @@ use crate::{host, table};
 #[derive(Default)]
 pub(crate) struct Root {
     identity: Rc<PortIdentity>,
+    /// None with an agent.
+    alone: Option<Rc<Alone>>,
 }
 
 impl Root {
@@ -30,7 +34,7 @@ impl Root {
 
     /// A request that comes by it.
     pub(crate) fn stream(&self) -> Stream {
-        Stream::new(Rc::clone(&self.identity))
+        Stream::new(Rc::clone(&self.identity), self.alone.clone())
     }
 
     fn configure(&mut self, size: usize) -> Result<(), String> {
@@ -38,8 +42,16 @@ impl Root {
         if is_part(&bytes) {
             return table::install(bytes);
         }
-        let config = PortConfig::from_json(&bytes).map_err(|error| error.to_string())?;
-        self.identity = Rc::new(PortIdentity::new(config));
+        if bytes.is_empty() && size > 0 {
+            return Err("it cannot be read: the host keeps it to itself".to_owned());
+        }
+        if PortConfig::is_one(&bytes) {
+            let config = PortConfig::from_json(&bytes).map_err(|error| error.to_string())?;
+            self.identity = Rc::new(PortIdentity::new(config));
+            self.alone = None;
+        } else {
+            self.alone = Some(Rc::new(Alone::new(&bytes)?));
+        }
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! Requests on a host that fails: whatever it answers to whatever call, nothing panics, and no request goes where the
 //! rules do not send it.
 
+#[cfg(feature = "alone")]
+mod alone;
 mod fake_host;
 mod judge;
 mod world;

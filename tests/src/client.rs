@@ -152,6 +152,12 @@ impl Tls {
         })
     }
 
+    /// How rustls is to speak it.
+    #[must_use]
+    pub fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
     /// Connects and shakes hands; `name` is the SNI.
     ///
     /// # Errors
@@ -180,7 +186,8 @@ pub struct Connection {
 #[derive(Debug)]
 enum Sender {
     H1(http1::SendRequest<Empty<Bytes>>),
-    H2(http2::SendRequest<Empty<Bytes>>),
+    /// With the scheme of its requests.
+    H2(http2::SendRequest<Empty<Bytes>>, &'static str),
 }
 
 /// An answer.
@@ -236,19 +243,7 @@ impl Connection {
             .map(|leaf| leaf.to_vec())
             .context("no certificate was shown")?;
         let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-        let io = TokioIo::new(stream);
-        let sender = match version {
-            Version::H1 => {
-                let (sender, connection) = http1::handshake(io).await?;
-                tokio::spawn(connection);
-                Sender::H1(sender)
-            }
-            Version::H2 => {
-                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
-                tokio::spawn(connection);
-                Sender::H2(sender)
-            }
-        };
+        let sender = Sender::over(stream, version, "https").await?;
         Ok(Self {
             sender,
             leaf,
@@ -261,12 +256,18 @@ impl Connection {
     /// # Errors
     /// There is no connection.
     pub async fn open_plain(port: u16) -> Result<Self> {
+        Self::open_plain_as(port, Version::H1).await
+    }
+
+    /// The same for any version.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn open_plain_as(port: u16, version: Version) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
         Ok(Self {
-            sender: Sender::H1(sender),
+            sender: Sender::over(stream, version, "http").await?,
             leaf: Vec::new(),
             is_resumed: false,
         })
@@ -277,7 +278,7 @@ impl Connection {
     pub fn is_over(&self) -> bool {
         match &self.sender {
             Sender::H1(sender) => sender.is_closed(),
-            Sender::H2(sender) => sender.is_closed(),
+            Sender::H2(sender, _) => sender.is_closed(),
         }
     }
 
@@ -314,11 +315,11 @@ impl Connection {
                         .send_request(request(path).header("host", host).body(Empty::new())?)
                         .await
                 }
-                Sender::H2(sender) => {
+                Sender::H2(sender, scheme) => {
                     if sender.ready().await.is_err() {
                         return Ok(None);
                     }
-                    let url = format!("https://{host}{path}");
+                    let url = format!("{scheme}://{host}{path}");
                     sender.send_request(request(&url).body(Empty::new())?).await
                 }
             };
@@ -330,6 +331,27 @@ impl Connection {
         tokio::time::timeout(LIMIT, exchange)
             .await
             .context("an answer takes too long")?
+    }
+}
+
+impl Sender {
+    async fn over<S>(stream: S, version: Version, scheme: &'static str) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(stream);
+        Ok(match version {
+            Version::H1 => {
+                let (sender, connection) = http1::handshake(io).await?;
+                tokio::spawn(connection);
+                Self::H1(sender)
+            }
+            Version::H2 => {
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+                tokio::spawn(connection);
+                Self::H2(sender, scheme)
+            }
+        })
     }
 }
 

@@ -86,6 +86,10 @@ impl Echo {
         loop {
             while let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
                 let head: Vec<u8> = bytes.drain(..end + 4).collect();
+                // The end of a body without content, of which HTTP/3 does not know when it sends the head.
+                if head == b"0\r\n\r\n" {
+                    continue;
+                }
                 let head = String::from_utf8_lossy(&head).into_owned();
                 self.heads.iter().for_each(|heads| heads.note(&head));
                 let upgrade = head.to_ascii_lowercase().contains("upgrade: websocket");
@@ -94,7 +98,9 @@ impl Echo {
                     return;
                 }
             }
-            if !stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
+            let is_open = stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0);
+            // A handshake, to one without TLS: a client would wait for long.
+            if !is_open || bytes.first() == Some(&22) {
                 return;
             }
         }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -49,6 +50,8 @@ pub struct Asked {
 struct Inner {
     whim: watch::Sender<Whim>,
     asked: Mutex<Vec<Asked>>,
+    /// A collection whose lists are late, and by how much.
+    late: Mutex<Option<(String, Duration)>>,
     /// By collection, each with its version.
     objects: Mutex<Vec<(String, u64, Value)>>,
     version: watch::Sender<u64>,
@@ -70,6 +73,7 @@ impl FakeApi {
         let inner = Arc::new(Inner {
             whim: watch::Sender::new(Whim::None),
             asked: Mutex::default(),
+            late: Mutex::default(),
             objects: Mutex::default(),
             version: watch::Sender::new(1),
         });
@@ -120,6 +124,11 @@ impl FakeApi {
         self.inner.whim.send_replace(whim);
     }
 
+    /// From now on each list of this collection (`gateways`) takes so long.
+    pub fn delay(&self, collection: &str, by: Duration) {
+        *lock(&self.inner.late) = Some((collection.to_owned(), by));
+    }
+
     /// What was asked since the last call.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
@@ -161,6 +170,10 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     }
     if query.split('&').any(|pair| pair == "watch=true") {
         return watch_of(inner, wanted, whim);
+    }
+    let late = lock(&inner.late).clone();
+    if let Some((_, by)) = late.filter(|(late, _)| *late == wanted.collection) {
+        tokio::time::sleep(by).await;
     }
     let version = *inner.version.borrow();
     let mut items = wanted.of(&inner, 0);
@@ -275,6 +288,7 @@ fn group() -> Value {
         ("virtualservices", "VirtualService"),
         ("destinationrules", "DestinationRule"),
         ("serviceentries", "ServiceEntry"),
+        ("workloadentries", "WorkloadEntry"),
     ];
     let resources: Vec<Value> = plurals
         .map(|(name, kind)| {

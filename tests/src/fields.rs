@@ -11,7 +11,7 @@ const DEFINITIONS: &str = include_str!("../../envoy/kubernetes/crds.yaml");
 /// The definitions of `spec`, by kind.
 ///
 /// # Errors
-/// The file is no definition of the four kinds.
+/// The file is no definition of the five kinds.
 pub fn schemas() -> Result<BTreeMap<String, Value>> {
     let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS)?;
     let schema = |definition: &Value| {
@@ -20,7 +20,7 @@ pub fn schemas() -> Result<BTreeMap<String, Value>> {
         Ok((kind.to_owned(), schema.clone()))
     };
     let schemas: BTreeMap<_, _> = definitions.iter().map(schema).collect::<Result<_>>()?;
-    ensure!(schemas.len() == 4, "{:?}", schemas.keys());
+    ensure!(schemas.len() == 5, "{:?}", schemas.keys());
     Ok(schemas)
 }
 

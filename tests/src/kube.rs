@@ -6,7 +6,7 @@
 
 mod access;
 mod apiserver;
-mod daemon;
+pub(crate) mod daemon;
 mod etcd;
 mod guard;
 mod objects;

@@ -2,6 +2,8 @@
 //! what the real Envoy does.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_core::explain::Question;
@@ -9,6 +11,24 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::raw::{RawAnswer, RawRequest};
+
+const FOLDER: &str = "tests/data/scenarios";
+
+/// The Gateway of all of them.
+pub const GATEWAY: &str = r#"apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: istio-system }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - port: { number: 443, name: https, protocol: HTTPS }
+      hosts: ["*"]
+      tls: { mode: SIMPLE, credentialName: edge }
+    - port: { number: 80, name: http, protocol: HTTP }
+      hosts: ["*.example"]
+"#;
+/// The upstreams of all of them: `NAME.local`.
+pub const UPSTREAMS: [&str; 4] = ["one", "two", "three", "moody"];
 
 /// Header values by name; none is a header that is not there.
 pub type Headers = BTreeMap<String, Vec<String>>;
@@ -68,6 +88,27 @@ pub struct Case {
 #[serde(deny_unknown_fields)]
 struct Requests {
     requests: Vec<Case>,
+}
+
+/// All of them, by the names of their files.
+///
+/// # Errors
+/// One cannot be read, or there is none.
+pub fn all() -> Result<BTreeMap<String, Scenario>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
+    let mut scenarios = BTreeMap::new();
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let scenario = Scenario::read(&fs::read_to_string(&path)?).with_context(|| name.clone())?;
+        scenarios.insert(name, scenario);
+    }
+    ensure!(!scenarios.is_empty(), "{FOLDER} is empty");
+    Ok(scenarios)
 }
 
 impl Scenario {

@@ -1,5 +1,7 @@
 //! One machine: a directory source, the agent, the real Envoy and the upstreams.
 
+mod successor;
+
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 use crate::{client, eventually, upstream};
 
 const ENVOY_LOG: &str = "envoy.log";
+const BOOTSTRAP: &str = "bootstrap.yaml";
 /// Ten thousand certificates take a debug build their time.
 const START: Duration = Duration::from_secs(60);
 
@@ -72,7 +75,14 @@ impl Drop for Paused {
 
 /// A running Envoy.
 #[derive(Debug)]
-pub struct Envoy(Running);
+pub struct Envoy {
+    process: Running,
+    /// Where its files are.
+    folder: PathBuf,
+    admin: u16,
+    /// How many were before it, each of which handed its sockets on.
+    epoch: u32,
+}
 
 impl Envoy {
     /// Lets it stand still (SIGSTOP) for as long as the value lives.
@@ -80,7 +90,7 @@ impl Envoy {
     /// # Errors
     /// It is gone.
     pub fn pause(&self) -> Result<Paused> {
-        let envoy = Pid::from_child(&self.0.0);
+        let envoy = Pid::from_child(&self.process.0);
         kill_process(envoy, Signal::STOP)?;
         Ok(Paused(envoy))
     }
@@ -90,7 +100,7 @@ impl Envoy {
     /// # Errors
     /// It is gone.
     pub fn memory(&self) -> Result<u64> {
-        self.0.memory()
+        self.process.memory()
     }
 
     /// What its threads have taken of the processors.
@@ -98,7 +108,7 @@ impl Envoy {
     /// # Errors
     /// It is gone.
     pub fn processor_time(&self) -> Result<Duration> {
-        self.0.processor_time()
+        self.process.processor_time()
     }
 
     /// Starts it from this bootstrap; its files are in `folder`.
@@ -106,34 +116,25 @@ impl Envoy {
     /// # Errors
     /// It does not get ready.
     pub async fn start(folder: &Path, bootstrap: &str, admin: u16) -> Result<Self> {
-        let path = folder.join("bootstrap.yaml");
-        fs::write(&path, bootstrap)?;
-        let log = File::create(folder.join(ENVOY_LOG))?;
-        let child = Command::new(program("ENVOY_BIN")?)
-            .arg("-c")
-            .arg(path)
-            .args([
-                "--concurrency",
-                "1",
-                "--use-dynamic-base-id",
-                "--drain-time-s",
-                "5",
-                "--log-level",
-                "warning",
-            ])
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        let envoy = Self(Running(child));
+        fs::write(folder.join(BOOTSTRAP), bootstrap)?;
+        File::create(folder.join(ENVOY_LOG))?;
+        let envoy = Self {
+            process: successor::spawn(folder, 0)?,
+            folder: folder.to_owned(),
+            admin,
+            epoch: 0,
+        };
         let ready = eventually("Envoy gets ready", START, || async move {
             let answer = client::fetch_plain(admin, "localhost", "/ready").await?;
             ensure!(answer.status == 200, "{}", answer.body);
             Ok(())
         });
-        ready
-            .await
-            .with_context(|| fs::read_to_string(folder.join(ENVOY_LOG)).unwrap_or_default())?;
+        ready.await.with_context(|| envoy.log())?;
         Ok(envoy)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join(ENVOY_LOG)).unwrap_or_default()
     }
 }
 
@@ -188,6 +189,8 @@ pub struct Site {
     pub descriptors: Option<u32>,
     agent: Option<Running>,
     envoy: Option<Envoy>,
+    /// The Envoy before that one, until it has ended.
+    former: Option<Envoy>,
     /// Where HTTPS is served.
     pub https: u16,
     /// Where HTTP is served.
@@ -220,8 +223,9 @@ pub fn program(variable: &str) -> Result<PathBuf> {
 /// # Errors
 /// There is none.
 pub fn free_port() -> Result<u16> {
-    const FIRST: u32 = 18_000;
-    const COUNT: u32 = 14_000;
+    // Behind those that Envoy Gateway insists on.
+    const FIRST: u32 = 19_100;
+    const COUNT: u32 = 12_900;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id().wrapping_mul(61);
     for _ in 0..COUNT {
@@ -268,6 +272,7 @@ impl Site {
             descriptors: None,
             agent: None,
             envoy: None,
+            former: None,
             https: free_port()?,
             http: free_port()?,
             admin: free_port()?,
@@ -363,6 +368,19 @@ impl Site {
             .with_context(|| fs::read_to_string(self.agent_log()).unwrap_or_default())
     }
 
+    /// Waits until the agent's log says so: a line may come after what it tells of.
+    ///
+    /// # Errors
+    /// It does not say so.
+    pub async fn agent_says(&self, words: &str) -> Result<()> {
+        eventually("the agent's log says it", START, || async {
+            let log = fs::read_to_string(self.agent_log())?;
+            ensure!(log.contains(words), "no {words:?} in\n{log}");
+            Ok(())
+        })
+        .await
+    }
+
     /// Lets the agent stand still (SIGSTOP) for as long as the value lives.
     ///
     /// # Errors
@@ -447,6 +465,7 @@ impl Site {
     /// Kills Envoy (SIGKILL).
     pub fn kill_envoy(&mut self) {
         self.envoy = None;
+        self.former = None;
     }
 
     /// The agent's resident memory, in bytes.

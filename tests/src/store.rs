@@ -3,7 +3,10 @@
 //! The folder is written in both cases. It is the directory source itself, or it is what an operator keeps beside the
 //! cluster: the same manifests, which `sealgate check` reads.
 
+#[cfg(feature = "full")]
 mod cluster;
+#[cfg(not(feature = "full"))]
+mod no_cluster;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +17,10 @@ use crate::manifests::{services, services_of_cluster};
 use crate::pki::{Authority, Leaf};
 use crate::site::Source;
 
+#[cfg(feature = "full")]
 pub use cluster::ClusterStore;
+#[cfg(not(feature = "full"))]
+pub use no_cluster::NoCluster as ClusterStore;
 
 /// The two sources of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -88,13 +88,9 @@ fn cases() -> Vec<(&'static str, Vec<Ask>, Vec<Said>)> {
                 },
                 secure(),
             ],
-            vec![("error", "not-carried-out", EDGE, "spec.servers[2].port.protocol")],
+            vec![],
         ),
-        (
-            "tcp-server-beside-http",
-            vec![GET],
-            vec![("error", "not-carried-out", EDGE, "spec.servers[1].port.protocol")],
-        ),
+        ("tcp-server-beside-http", vec![GET], vec![]),
         (
             "simple-and-mutual-one-host",
             vec![Ask {
@@ -335,20 +331,8 @@ fn cases() -> Vec<(&'static str, Vec<Ask>, Vec<Said>)> {
                 status: Some(503),
                 ..GET
             }],
-            vec![
-                (
-                    "error",
-                    "upstream-tls",
-                    "DestinationRule default/originate",
-                    "spec.trafficPolicy.portLevelSettings[0].tls",
-                ),
-                (
-                    "warning",
-                    "upstream-tls",
-                    SITE,
-                    "spec.http[0].route[0].destination",
-                ),
-            ],
+            // The upstream has no TLS.
+            vec![],
         ),
         (
             "websocket",

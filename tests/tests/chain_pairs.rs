@@ -1,6 +1,6 @@
 //! Every pair of a filter chain that Envoy chose and a host that is asked for on it, in every mode of TLS: real agent, real
 //! Envoy, and server names as no library would send them. What is expected comes from the rule as the docs say it, in
-//! `chain_pairs/oracle.rs`. What was seen is `agent/docs/connections.md`; `SEALGATE_WRITE_DOCS=1` writes it.
+//! `chain_pairs/oracle.rs`. What was seen is `docs/reference/connections.md`; `SEALGATE_WRITE_DOCS=1` writes it.
 
 #[path = "chain_pairs/oracle.rs"]
 mod oracle;
@@ -338,7 +338,7 @@ async fn every_pair_of_chain_and_host_is_answered_as_the_page_says() -> Result<(
     for one in Variant::ALL {
         variant(one, &mut page).await?;
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/docs/connections.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/connections.md");
     let text = page.text();
     if std::env::var_os("SEALGATE_WRITE_DOCS").is_some() {
         fs::write(&path, &text)?;
@@ -346,7 +346,7 @@ async fn every_pair_of_chain_and_host_is_answered_as_the_page_says() -> Result<(
     let held = fs::read_to_string(&path).unwrap_or_default();
     ensure!(
         held == text,
-        "agent/docs/connections.md is stale: run this test with SEALGATE_WRITE_DOCS=1"
+        "docs/reference/connections.md is stale: run this test with SEALGATE_WRITE_DOCS=1"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The limits that Envoy has are those that `agent/docs/envoy.md` lists, and `--envoy-limits` changes them. Real agent, real
+//! The limits that Envoy has are those that `docs/reference/envoy.md` lists, and `--envoy-limits` changes them. Real agent, real
 //! Envoy.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,21 @@ const WORDS: [&str; 8] = [
     "socket_options",
 ];
 
+const PASSTHROUGH: &str = "  - port: {number: 443, name: tls, protocol: TLS}
+    hosts: [pass.test]
+    tls: {mode: PASSTHROUGH}
+";
+const PASSED: &str = "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: passed}
+spec:
+  hosts: [pass.test]
+  gateways: [istio-system/gateway]
+  tls:
+  - match: [{sniHosts: [pass.test]}]
+    route: [{destination: {host: httpbin, port: {number: 8000}}}]
+";
+
 /// A row of the page.
 #[derive(Debug)]
 struct Row {
@@ -38,7 +53,7 @@ struct Row {
 }
 
 fn page() -> Result<Vec<Row>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/docs/envoy.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/envoy.md");
     let text = std::fs::read_to_string(path)?;
     let mut rows: Vec<Row> = Vec::new();
     for line in text
@@ -98,15 +113,33 @@ async fn bounds(site: &Site) -> Result<BTreeMap<String, BTreeSet<String>>> {
             walk(config, &mut vec![what.to_owned()], &mut all);
         }
     }
+    for proxy in tcp_proxies(site).await? {
+        walk(&proxy, &mut vec!["tcp filter".to_owned()], &mut all);
+    }
     Ok(all)
+}
+
+/// The filters of connections that are passed on. Asked for `ecds_filters` alone, Envoy shows those of requests.
+async fn tcp_proxies(site: &Site) -> Result<Vec<Value>> {
+    let page = site.envoy_page("/config_dump").await?;
+    let dump: Value = serde_json::from_str(&page)?;
+    let dumps = dump["configs"].as_array().into_iter().flatten();
+    let filters = dumps.flat_map(|dump| dump["ecds_filters"].as_array().into_iter().flatten());
+    let filters = filters.map(|filter| filter["ecds_filter"]["typed_config"].clone());
+    let is_proxy = |filter: &Value| {
+        filter["@type"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with(".TcpProxy"))
+    };
+    Ok(filters.filter(is_proxy).collect())
 }
 
 fn walk(value: &Value, path: &mut Vec<String>, all: &mut BTreeMap<String, BTreeSet<String>>) {
     let name = path.last().cloned().unwrap_or_default();
     if WORDS.iter().any(|word| name.contains(word)) {
         let parent = path.iter().rev().nth(1).cloned().unwrap_or_default();
-        let is_of_protocol = parent.ends_with("protocol_options");
-        let field = if is_of_protocol {
+        let is_of_parent = parent.ends_with("protocol_options") || name == "initial_fetch_timeout";
+        let field = if is_of_parent {
             format!("{parent}.{name}")
         } else {
             name
@@ -142,7 +175,13 @@ async fn start(limits: &str) -> Result<Site> {
     Authority::new("CA")?
         .leaf(&["*.aliyun.com"])?
         .write(&site.dir().join("edge"))?;
-    site.write("gateway.yaml", &gateway("edge", ""))?;
+    let gateway = gateway("edge", PASSTHROUGH).replacen(
+        "namespace: istio-system",
+        "namespace: istio-system, annotations: {sealgate.dev/http3: \"true\"}",
+        1,
+    );
+    site.write("gateway.yaml", &gateway)?;
+    site.write("passed.yaml", PASSED)?;
     site.write("services.yaml", &services(site.welcome, site.httpbin))?;
     let patient = "  - match: [{uri: {prefix: /delay}, headers: {x-patient: {}}}]
     timeout: 8s
@@ -155,6 +194,7 @@ async fn start(limits: &str) -> Result<Site> {
     eventually("it serves", SOON, || async {
         let answer = fetch_plain(site.http, HOST, "/status/200").await?;
         ensure!(answer.status == 200, "{}", answer.status);
+        ensure!(!tcp_proxies(&site).await?.is_empty(), "no filter for connections");
         Ok(())
     })
     .await?;

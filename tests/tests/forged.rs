@@ -174,9 +174,8 @@ async fn a_client_cannot_choose_a_cluster() -> Result<()> {
     Ok(())
 }
 
-/// A gateway whose filter is `module` answers nothing but errors, whatever a client asks for; gives
-/// Envoy's log.
-async fn fails_closed(module: &[u8]) -> Result<String> {
+/// A gateway whose filter is `module` answers nothing but errors, whatever a client asks for.
+async fn fails_closed(module: &[u8]) -> Result<Edge> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("broken.wasm");
     fs::write(&path, module)?;
@@ -200,7 +199,7 @@ async fn fails_closed(module: &[u8]) -> Result<String> {
     ensure!(reached.is_empty(), "upstreams were reached: {reached:?}");
     // What other tests rely on to notice a filter that has failed does notice it.
     ensure!(edge.filter_is_well().await.is_err(), "Envoy finds nothing wrong");
-    Ok(fs::read_to_string(edge.site.envoy_log())?)
+    Ok(edge)
 }
 
 /// The answer, once the listener is there to give one.
@@ -222,10 +221,11 @@ async fn without_a_filter_nothing_is_routed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_filter_that_traps_nothing_is_routed() -> Result<()> {
-    let log = fails_closed(&module::trapping()).await?;
-    ensure!(
-        log.contains("proxy_on_request_headers failed"),
-        "it has not trapped: {log}"
-    );
-    Ok(())
+    let edge = fails_closed(&module::trapping()).await?;
+    eventually("it has trapped", START, || async {
+        let log = fs::read_to_string(edge.site.envoy_log())?;
+        ensure!(log.contains("proxy_on_request_headers failed"), "{log}");
+        Ok(())
+    })
+    .await
 }

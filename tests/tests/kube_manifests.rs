@@ -24,6 +24,10 @@ async fn every_field_survives_the_api_server() -> Result<()> {
     for version in ["v1", "v1beta1", "v1alpha3"] {
         let objects = plane.namespace(version).await?;
         objects.define(CRDS).await?;
+        // Of some objects.
+        objects
+            .apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: istio-system}\n")
+            .await?;
         let text = EVERY_FIELD.replace(
             "networking.istio.io/v1",
             &format!("networking.istio.io/{version}"),

@@ -14,7 +14,7 @@ use serde_json::Value;
 /// For how long requests are counted.
 const WHILE: Duration = Duration::from_secs(2);
 /// Six collections, and the Secret.
-const WATCHES: usize = 7;
+const WATCHES: usize = 8;
 
 struct Faked {
     api: FakeApi,

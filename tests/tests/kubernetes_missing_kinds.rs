@@ -5,6 +5,16 @@ use sealgate_tests::cluster::{Cluster, DEFINITIONS, watch};
 use sealgate_tests::kube::ControlPlane;
 use sealgate_tests::manifests::HELLO;
 
+const SELECTING: &str = "apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: machines}
+spec:
+  hosts: [machines.local]
+  resolution: STATIC
+  workloadSelector: {labels: {app: machine}}
+  ports: [{number: 80, name: http, protocol: HTTP}]
+";
+
 /// The definitions as documents.
 fn definitions() -> Vec<&'static str> {
     DEFINITIONS
@@ -27,7 +37,13 @@ async fn a_kind_that_is_missing_is_said_and_looked_for_again() -> Result<()> {
     let mut cluster = Cluster::undefined(&plane, &[]).await?;
     cluster.site.start_agent().await?;
     let status = cluster.site.status().await?;
-    for kind in ["Gateway", "VirtualService", "DestinationRule", "ServiceEntry"] {
+    for kind in [
+        "Gateway",
+        "VirtualService",
+        "DestinationRule",
+        "ServiceEntry",
+        "WorkloadEntry",
+    ] {
         let (state, message) = watch(&status, kind).unwrap_or_default();
         ensure!(
             state == "missing" && message.contains("networking.istio.io") && message.contains("again"),
@@ -57,7 +73,32 @@ async fn a_kind_that_is_missing_is_said_and_looked_for_again() -> Result<()> {
 
     cluster.objects.define(definition_of("serviceentries")).await?;
     cluster.upstreams().await?;
-    cluster.answered("a.aliyun.com", "/hello", 200).await
+    cluster.answered("a.aliyun.com", "/hello", 200).await?;
+
+    // A ServiceEntry that selects waits for its WorkloadEntries, and nobody else does.
+    cluster.objects.apply(SELECTING).await?;
+    cluster
+        .virtual_service(
+            "b",
+            "b.aliyun.com",
+            &HELLO.replace("welcome.local", "machines.local"),
+        )
+        .await?;
+    cluster.answered("b.aliyun.com", "/hello", 503).await?;
+    let status = cluster.site.status().await?;
+    ensure!(
+        watch(&status, "WorkloadEntry").is_some_and(|(state, _)| state == "missing")
+            && status["source"]["up"] == true,
+        "{status}"
+    );
+    cluster.objects.define(definition_of("workloadentries")).await?;
+    let workload = format!(
+        "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: one, labels: {{app: machine}}}}\n\
+         spec: {{address: 127.0.0.1, ports: {{http: {}}}}}\n",
+        cluster.site.welcome
+    );
+    cluster.objects.apply(&workload).await?;
+    cluster.answered("b.aliyun.com", "/hello", 200).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,10 +70,12 @@ async fn rotations_and_proxies_are_a_line_of_json_each() -> Result<()> {
         .as_str()
         .context("no proxy")?
         .to_owned();
-    ensure!(
-        events(&site, "a proxy connected", ("node", &node))?.len() == 1,
-        "{node}"
-    );
+    eventually("it connected", SOON, || async {
+        let connected = events(&site, "a proxy connected", ("node", &node))?;
+        ensure!(connected.len() == 1, "{connected:?}");
+        Ok(())
+    })
+    .await?;
     site.kill_envoy();
     eventually("it left", SOON, || async {
         let left = events(&site, "a proxy left", ("node", &node))?;

@@ -98,10 +98,10 @@ const ALL: &str = "  - route: [{destination: {host: app.test, port: {number: 80}
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_refused_alone() -> Result<()> {
     let stand = Stand::start().await?;
-    let tcp = "  - port: {number: 9000, name: tcp, protocol: TCP}\n    hosts: [\"*\"]\n";
+    let udp = "  - port: {number: 9000, name: udp, protocol: UDP}\n    hosts: [\"*\"]\n";
     let mode = tls_server("x.test", "mode: ISTIO_MUTUAL");
     let unread_server = "  - port: {number: 9001, name: http, protocol: HTTP}\n    hosts: x.test\n";
-    let servers = plain_server(80, HOST) + tcp + &https() + &mode + unread_server;
+    let servers = plain_server(80, HOST) + udp + &https() + &mode + unread_server;
     stand.write(&servers, ALL)?;
     let serves = || async {
         stand.answers(&[("/", 200, "app")]).await?;

@@ -2,8 +2,6 @@
 //! does, and what the table wants are one and the same.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,30 +9,17 @@ use sealgate_tests::client::{Tls, Version};
 use sealgate_tests::moody::{self, Moody};
 use sealgate_tests::pki::Authority;
 use sealgate_tests::raw::RawAnswer;
-use sealgate_tests::scenario::{Case, Scenario, Seen, explained, have, mutated, seen, upstream_of};
+use sealgate_tests::scenario::{
+    self, Case, GATEWAY, Scenario, Seen, UPSTREAMS, explained, have, mutated, seen, upstream_of,
+};
 use sealgate_tests::site::Site;
 use sealgate_tests::{echo, eventually, explain, manifests};
 use serde_json::{Value, json};
 
-const FOLDER: &str = "tests/data/scenarios";
-const UPSTREAMS: [&str; 4] = ["one", "two", "three", "moody"];
 const START: Duration = Duration::from_secs(60);
 /// Requests for each share, and by how many of a hundred a share may differ: more than four standard deviations.
 const MANY: u32 = 400;
 const LEEWAY: f64 = 10.0;
-
-const GATEWAY: &str = r#"apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: istio-system }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - port: { number: 443, name: https, protocol: HTTPS }
-      hosts: ["*"]
-      tls: { mode: SIMPLE, credentialName: edge }
-    - port: { number: 80, name: http, protocol: HTTP }
-      hosts: ["*.example"]
-"#;
 
 struct Stage {
     site: Site,
@@ -234,26 +219,9 @@ fn client_headers(case: &Case, answer: &Value, found: &Seen) -> Result<()> {
     have(&found.response, &mutated(&cors, &[])).context("as explained")
 }
 
-fn scenarios() -> Result<BTreeMap<String, Scenario>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
-    let mut scenarios = BTreeMap::new();
-    for file in fs::read_dir(folder)? {
-        let path = file?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let scenario = Scenario::read(&fs::read_to_string(&path)?).with_context(|| name.clone())?;
-        scenarios.insert(name, scenario);
-    }
-    ensure!(!scenarios.is_empty(), "{FOLDER} is empty");
-    Ok(scenarios)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn explain_and_envoy_say_what_the_tables_say() -> Result<()> {
-    let scenarios = scenarios()?;
+    let scenarios = scenario::all()?;
     let stage = Stage::start(&scenarios).await?;
     let first = scenarios.values().flat_map(|scenario| &scenario.cases).next();
     let first = first.context("no case")?;

@@ -1,12 +1,11 @@
 //! What the agent says of who holds what is so: with real Envoys of which one stands still, one refuses, one is gone and one
-//! comes later, `sealgate certs`, `/api/status`, the page and the metrics say which is which.
+//! comes later, `sealgate certs`, `/api/status` and the metrics say which is which; `page.rs` holds the page to it.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sealgate_tests::client::fetch_plain;
 use sealgate_tests::eventually;
 use sealgate_tests::flavour::{self, Chain};
 use sealgate_tests::manifests::gateway;
@@ -118,10 +117,6 @@ async fn every_place_says_who_is_behind_who_refused_and_who_is_gone() -> Result<
     said_by_metrics(&site.metrics().await?)?;
     let status = site.status().await?;
     ensure!(status["proxyRefusals"][0]["node"] == "refused", "{status}");
-    let page = fetch_plain(site.admin, "localhost", "/").await?.body;
-    for field in ["proxyRefusals", "p.state", "p.version", "p.refused"] {
-        ensure!(page.contains(field), "the page does not show {field}");
-    }
 
     drop(paused);
     let caught_up = [four[1], four[2], four[3], ("behind", "current")];
@@ -213,12 +208,6 @@ async fn a_port_that_cannot_be_bound_is_said_everywhere() -> Result<()> {
         &site.metrics().await?,
         &format!("sealgate_proxy_refusals{{node=\"edge-1\",type=\"Listener\",name=\"{name}\"}} 1"),
     )?;
-    let page = fetch_plain(site.admin, "localhost", "/").await?.body;
-    let place = |heading: &str| page.find(heading).with_context(|| heading.to_owned());
-    ensure!(
-        place("Refused by proxies")? < place("<h2>Certificates")?,
-        "{page}"
-    );
 
     // The machine's fault is over, and Envoy starts anew.
     drop(taken);

@@ -136,14 +136,14 @@ fn the_hosts_of_a_refused_server_are_named() -> Result<()> {
         .map(|at| format!("h{at}.test"))
         .collect::<Vec<_>>()
         .join(", ");
-    let database = format!("  - port: {{number: 5432, name: tcp, protocol: TCP}}\n    hosts: [{hosts}]\n");
+    let database = format!("  - port: {{number: 53, name: udp, protocol: UDP}}\n    hosts: [{hosts}]\n");
     says(
         &TempDir::new()?,
         &(edge(&(plain_server(80, HOST) + &database)) + &routes(&format!("  - {OK}"))),
         &[(
             "error not-carried-out Gateway istio-system/edge spec.servers[1].port.protocol",
-            "\"TCP\": HTTP, HTTP2, GRPC and HTTPS are served; the server's hosts are not served: h0.test, h1.test, h2.test, \
-             h3.test, h4.test and 3 more",
+            "\"UDP\": HTTP, HTTP2, GRPC, HTTPS, TLS and TCP are served; the server's hosts are not served: h0.test, h1.test, \
+             h2.test, h3.test, h4.test and 3 more",
         )],
     )
 }

@@ -15,6 +15,9 @@ pub const CERTIFICATES: &str = "sealgate.dev/certificates";
 /// What becomes of `%2F` and `%5C` in paths: `keep`, `reject`, `redirect` or `unescape`.
 pub const ESCAPED_SLASHES: &str = "sealgate.dev/escaped-slashes";
 
+/// Whether HTTPS servers speak HTTP/3 too: `true` or `false`.
+pub const HTTP3: &str = "sealgate.dev/http3";
+
 /// Of a Secret: the namespaces whose Gateways may name it, separated by commas; `*` is all.
 pub const ALLOWED_NAMESPACES: &str = "sealgate.dev/allowed-namespaces";
 
@@ -62,6 +65,18 @@ pub fn escaped_slashes(meta: &Meta) -> Option<Result<EscapedSlashes, String>> {
         "redirect" => Ok(EscapedSlashes::Redirected),
         "unescape" => Ok(EscapedSlashes::Decoded),
         other => Err(format!("{other:?}: one of keep, reject, redirect, unescape")),
+    })
+}
+
+/// What a Gateway says of HTTP/3; none if it says nothing.
+///
+/// # Errors
+/// It is none of the words.
+pub fn http3(meta: &Meta) -> Option<Result<bool, String>> {
+    Some(match meta.annotations.get(HTTP3)?.trim() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(format!("{other:?}: one of true, false")),
     })
 }
 
@@ -125,6 +140,22 @@ mod tests {
             "a: b: c",
         ] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn http3_is_a_plain_word() {
+        let read = |text: &str| {
+            let annotations = BTreeMap::from([(HTTP3.to_owned(), text.to_owned())]);
+            http3(&Meta {
+                annotations,
+                ..Meta::default()
+            })
+        };
+        assert_eq!(http3(&Meta::default()), None);
+        assert_eq!(read("true"), Some(Ok(true)));
+        assert_eq!(read(" false\n"), Some(Ok(false)));
+        for bad in ["", "yes", "True", "1"] {
+            assert!(read(bad).is_some_and(|read| read.is_err()), "{bad:?}");
         }
     }
 }

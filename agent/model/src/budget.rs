@@ -1,4 +1,4 @@
-//! What a namespace may use up of what all share. `agent/docs/limits.md` has the numbers and what they bound.
+//! What a namespace may use up of what all share. `docs/reference/limits.md` has the numbers and what they bound.
 
 mod cost;
 mod near;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use thiserror::Error;
 
-pub use self::cost::{Cost, cost, weight};
+pub use self::cost::{Cost, cost, weight, weight_of_streams};
 pub use self::near::near;
 use crate::tenancy::Tenants;
 
@@ -38,10 +38,12 @@ pub enum BudgetItem {
     Clusters,
     /// Endpoints, each by each cluster of its service.
     ClusterEndpoints,
+    /// Entries of hash rings and tables, each by each cluster that has one.
+    HashEntries,
 }
 
 /// All of them, with what a namespace may use of each, and all tenants together.
-const ITEMS: [(BudgetItem, &str, u64, u64); 9] = [
+const ITEMS: [(BudgetItem, &str, u64, u64); 10] = [
     (BudgetItem::Ports, "ports", 50, 1_000),
     (BudgetItem::Hosts, "hosts", 20_000, 200_000),
     (BudgetItem::Prefixes, "prefixes", 2, 16),
@@ -56,6 +58,7 @@ const ITEMS: [(BudgetItem, &str, u64, u64); 9] = [
         100_000,
         500_000,
     ),
+    (BudgetItem::HashEntries, "hash-entries", 2_000_000, 20_000_000),
 ];
 
 /// What marks a limit that holds for all tenants together.
@@ -126,6 +129,18 @@ impl FromStr for Budgets {
             limits.set(row.0, number.trim().parse().map_err(|_| refused())?);
         }
         Ok(budgets)
+    }
+}
+
+/// As `--budgets` takes it.
+impl fmt::Display for Budgets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (item, name, ..)) in ITEMS.into_iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            let (each, total) = (self.each.of(item), self.total.of(item));
+            write!(f, "{comma}{name}={each},{TOTAL}{name}={total}")?;
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,11 @@
-//! The codes of findings: each with its word, how serious it is, what it means and what to do. `agent/docs/findings.md` shows
+//! The codes of findings: each with its word, how serious it is, what it means and what to do. `docs/reference/findings.md` shows
 //! them (`cargo xtask findings`).
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use sealgate_core::convert::ProblemCode;
+use sealgate_core::plugin::PluginCode;
 use serde::{Serialize, Serializer};
 
 use crate::Severity;
@@ -92,288 +93,354 @@ macro_rules! codes {
 
 codes! {
     Files {
-        Unreadable = "unreadable" [Error]: "the file or folder cannot be read" => "give the agent the right to read it";
-        LinkLoop = "link-loop" [Error]: "links lead in a circle" => "repair the link";
+        Unreadable = "unreadable" [Error]: "the file or folder cannot be read" => "give the agent permission to read it";
+        LinkLoop = "link-loop" [Error]: "symbolic links form a loop" => "fix the link";
         TooManyLinks = "too-many-links" [Error]:
-            "links lead to one place by more than 16 ways, or to more than 20,000 files and folders outside the directory"
-            => "link what is meant, not what is around it";
-        NotAFile = "not-a-file" [Error]: "a FIFO, socket or device stands where a file should" => "put a file there";
-        FileTooLarge = "file-too-large" [Error]: "a manifest above 8 MB or 50,000 documents, a PEM file above 1 MB" => "split it";
-        InvalidUtf8 = "invalid-utf8" [Error]: "the manifest is not text" => "save it as UTF-8";
-        InvalidYaml = "invalid-yaml" [Error]: "the document cannot be parsed" => "the message names the line";
+            "more than 16 links lead to the same place, or links lead to more than 20,000 files and folders outside \
+             the directory"
+            => "link only the files that you need, not the folders around them";
+        NotAFile = "not-a-file" [Error]: "the path is a FIFO, socket or device" => "replace it with a file";
+        FileTooLarge = "file-too-large" [Error]:
+            "a manifest is larger than 8 MB or has more than 50,000 documents, or a PEM file is larger than 1 MB"
+            => "split it";
+        InvalidUtf8 = "invalid-utf8" [Error]: "the manifest is not UTF-8 text" => "save it as UTF-8";
+        InvalidYaml = "invalid-yaml" [Error]: "the document cannot be parsed" => "fix the line that the message names";
         InvalidObject = "invalid-object" [Error]:
-            "a field has the wrong type, a name is not one, base64 is not base64" => "`field` names the place";
+            "a field has the wrong type, a name is invalid, or a value is not base64" => "fix the field that `field` names";
         UnreadPair = "unread-pair" [Warning]:
-            "a folder with `privkey.pem` and `fullchain.pem` or `cert.pem`: a folder is a Secret by `tls.key` and `tls.crt`"
-            => "link the files by those names";
+            "a folder has `privkey.pem` and `fullchain.pem` or `cert.pem`, but a Secret needs `tls.key` and `tls.crt`"
+            => "link the files under those names";
         NotAnObject = "not-an-object" [Error]:
-            "a document without `kind` and `apiVersion`; it may be cut off, so the file's objects stay"
+            "a document has no `kind` or `apiVersion`; it may be truncated, so the file's previous objects stay in use"
             => "complete it";
         DuplicateObject = "duplicate-object" [Error]:
-            "two files have the same object; the first in path order stands" => "remove one";
-        UnknownField = "unknown-field" [Warning]: "nobody knows this field" => "look for a typing error";
-        SkippedKind = "skipped-kind" [Info]: "a kind that Sealgate does not read" => "nothing";
+            "two files define the same object; the first in path order is used" => "remove one";
+        BadPluginConfig = "bad-plugin-config" [Error]:
+            "the configuration of a filter without an agent is not JSON or YAML, has an unknown key, or a value of the wrong \
+             type; the filter rejects it"
+            => "fix the place that `field` names; see [its keys](plugin-config.md)";
+        UnknownField = "unknown-field" [Warning]: "the field does not exist" => "check its spelling";
+        NeedsEnvoy = "needs-envoy" [Warning]:
+            "for a filter without an agent: Envoy must be configured for this by hand" => "see [the keys](plugin-config.md)";
+        SkippedKind = "skipped-kind" [Info]: "Sealgate does not use objects of this kind" => "nothing";
     }
     Secrets {
-        NoKey = "no-key" [Error]: "a certificate without a key" => "add the key";
-        NoCertificate = "no-certificate" [Error]: "a key without a certificate" => "add the certificate";
-        BadPem = "bad-pem" [Error]: "a value is not PEM, or a block of it is cut off or broken" => "write it again";
+        NoKey = "no-key" [Error]: "there is a certificate but no key" => "add the key";
+        NoCertificate = "no-certificate" [Error]: "there is a key but no certificate" => "add the certificate";
+        BadPem = "bad-pem" [Error]: "a value is not PEM, or a PEM block is truncated or malformed" => "write it again";
         TooLarge = "too-large" [Error]:
-            "a chain above 64 KB or a bundle above 1 MB" => "clients take no larger chain; remove what is not needed";
-        EncryptedKey = "encrypted-key" [Error]: "the key asks for a password" => "`openssl pkey -in KEY -out KEY`";
+            "a certificate chain is larger than 64 KB, or a trust bundle larger than 1 MB"
+            => "clients accept no larger chain; remove the certificates that are not needed";
+        EncryptedKey = "encrypted-key" [Error]: "the key is encrypted with a password" => "`openssl pkey -in KEY -out KEY`";
         SeveralKeys = "several-keys" [Error]:
-            "several private keys, and not exactly one belongs to the certificate" => "leave the certificate's own";
-        BadKey = "bad-key" [Error]: "the key cannot be read" => "write it again";
+            "there are several private keys, and not exactly one of them matches the certificate"
+            => "keep only the certificate's key";
+        BadKey = "bad-key" [Error]: "the key cannot be parsed" => "write it again";
         UnsupportedKey = "unsupported-key" [Error]:
-            "an algorithm, size or curve that Envoy refuses"
-            => "RSA of 2048 bits and more, P-256, P-384, P-521, Ed25519";
-        KeyMismatch = "key-mismatch" [Error]: "the key is another certificate's" => "replace both together";
+            "Envoy rejects the key's algorithm, size or curve"
+            => "use RSA with at least 2048 bits, P-256, P-384, P-521 or Ed25519";
+        KeyMismatch = "key-mismatch" [Error]: "the key does not match the certificate" => "replace both together";
         BadCertificate = "bad-certificate" [Error]:
-            "a certificate cannot be read, or Envoy refuses it" => "the message says why";
-        NoName = "no-name" [Error]: "neither a DNS, IP or URI name nor a common name" => "issue it with a DNS name";
-        BadCommonName = "bad-common-name" [Error]: "the common name is empty or not text" => "issue it again";
-        MustStaple = "must-staple" [Error]: "it demands an OCSP staple, and there is no good one" => "renew the staple";
-        BadCrl = "bad-crl" [Error]:
-            "a revocation list that would lock every client out" => "use the list of the bundle's own CA";
+            "a certificate cannot be parsed, or Envoy rejects it" => "the message says why";
+        NoName = "no-name" [Error]: "the certificate has no DNS, IP or URI name and no common name" => "issue it with a DNS name";
+        BadCommonName = "bad-common-name" [Error]: "the common name is empty or not text" => "issue the certificate again";
+        MustStaple = "must-staple" [Error]:
+            "the certificate requires an OCSP staple, and there is no valid one" => "renew the staple";
+        BadCrl = "bad-crl" [Error]: "the revocation list (CRL) would reject every client" => "use the CRL of the bundle's own CA";
         Expired = "expired" [Error, Warning]:
-            "a bundle without any valid certificate, or `--refuse-expired`; as a warning, a leaf that is served on"
+            "error: no certificate of the bundle is valid, or the certificate is rejected because of \
+             `--refuse-expired`; warning: the served certificate has expired and stays in use"
             => "renew it";
-        StrictName = "strict-name" [Error]: "`--strict-names`" => "rename it";
+        StrictName = "strict-name" [Error]: "the name is rejected because of `--strict-names`" => "rename the Secret";
         Deleted = "deleted" [Error]:
-            "a Gateway names a Secret that is gone, or that holds no certificate any more; the last good version is \
-             served on"
-            => "bring it back, or change the Gateway";
+            "a Gateway names a Secret that was deleted or no longer has a certificate; the last good version stays in \
+             use"
+            => "restore the Secret, or change the Gateway";
         TrustFallback = "trust-fallback" [Warning]:
-            "`NAME-cacert` is gone, and `ca.crt` of `NAME` is trusted in its place"
-            => "bring it back, or take `ca.crt` out of `NAME`";
-        EmptyValues = "empty-values" []:
-            "not there yet: the values are empty" => "whoever made the Secret will fill it";
+            "`NAME-cacert` was deleted, and `ca.crt` of `NAME` is trusted instead"
+            => "restore it, or remove `ca.crt` from `NAME`";
+        EmptyValues = "empty-values" []: "the values are still empty" => "nothing: the creator of the Secret will fill them in";
         ExpiresSoon = "expires-soon" [Warning]:
-            "the last tenth of the life of a certificate, CA, revocation list or OCSP staple has begun, or its last 30 \
-             days" => "renew it";
-        NeverServedType = "never-served-type" []: "a service account's token or a Helm release" => "nothing";
-        NoCertificateKeys = "no-certificate-keys" []: "holds no certificate" => "nothing";
+            "a certificate, CA, revocation list (CRL) or OCSP staple is in the last tenth of its lifetime, or expires \
+             within 30 days"
+            => "renew it";
+        NeverServedType = "never-served-type" []: "the Secret is a service account token or a Helm release" => "nothing";
+        NoCertificateKeys = "no-certificate-keys" []: "the Secret has no certificate" => "nothing";
         NotYetValid = "not-yet-valid" [Error, Warning]:
-            "the time of the certificate, or of all CAs of a bundle, has not come; an error with `--refuse-expired`, \
-             until it comes" => "check the clock of whoever issued it";
-        WeakSignature = "weak-signature" [Warning]: "MD5 or SHA-1, which clients refuse" => "issue it again";
-        ChainOrder = "chain-order" [Warning]: "the leaf is not first; it is served first" => "nothing";
+            "the certificate, or every CA of the bundle, is not valid yet; an error with `--refuse-expired`, until it \
+             becomes valid"
+            => "check the issuer's clock";
+        WeakSignature = "weak-signature" [Warning]:
+            "the certificate is signed with MD5 or SHA-1, which clients reject" => "issue it again";
+        ChainOrder = "chain-order" [Warning]:
+            "the leaf certificate is not first in the chain; Sealgate serves it first" => "nothing";
         StapleDropped = "staple-dropped" [Warning]:
-            "the OCSP staple is of another certificate, expired or not one" => "renew the staple";
-        CaExpired = "ca-expired" [Warning]: "one CA of the bundle has expired" => "remove it";
+            "the OCSP staple is invalid, expired or for another certificate" => "renew the staple";
+        CaExpired = "ca-expired" [Warning]: "a CA of the bundle has expired" => "remove it";
         CaNotYetValid = "ca-not-yet-valid" [Warning]:
-            "one CA of the bundle is not valid yet: its clients are refused" => "check the clock of whoever issued it";
+            "a CA of the bundle is not valid yet, so its clients are rejected" => "check the issuer's clock";
         CrlNotYetValid = "crl-not-yet-valid" [Warning]:
-            "a revocation list that is not valid yet: Envoy refuses every client by it" => "wait, or publish an earlier one";
-        CrlExpired = "crl-expired" [Warning]: "Envoy refuses every client by an expired list" => "renew the list";
+            "a revocation list (CRL) is not valid yet, so Envoy rejects every client"
+            => "wait, or publish a CRL that is valid now";
+        CrlExpired = "crl-expired" [Warning]:
+            "a revocation list (CRL) has expired, so Envoy rejects every client" => "renew the CRL";
         CrlPartial = "crl-partial" [Warning]:
-            "a CA of the bundle has no list: its clients are refused" => "add its list";
+            "a CA of the bundle has no revocation list (CRL), so its clients are rejected" => "add its CRL";
     }
     Gateways {
         NotSelected = "not-selected" [Info]:
-            "the Gateway's `selector` does not fit this gateway's labels (`--gateway-labels`), so another one serves it, or none"
+            "the `selector` of the Gateway, or the `workloadSelector` of the DestinationRule, does not match this gateway's \
+             labels (`--gateway-labels`), so the object does not apply to this gateway"
             => "check the selector";
-        NoServers = "no-servers" [Error]: "`servers` is empty" => "add one";
-        NoHosts = "no-hosts" [Error]:
-            "a server, or a VirtualService that is bound to a Gateway, has no host" => "add one";
-        BadHost = "bad-host" [Error]: "not a host name or wildcard" => "`*.` may only stand in front";
-        BadPort = "bad-port" [Error]: "not from 1 to 65535" => "";
+        NoServers = "no-servers" [Error]: "`servers` is empty" => "add a server";
+        NoHosts = "no-hosts" [Error]: "a server, or a VirtualService that is bound to a Gateway, has no host" => "add a host";
+        BadHost = "bad-host" [Error]: "the value is not a host name or wildcard" => "use `*.` only at the start";
+        BadPort = "bad-port" [Error]: "the port is not from 1 to 65535" => "";
         PortCollision = "port-collision" [Error]:
-            "a plain server on a port that others have for TLS, or the other way round; or a port where `--port-map` binds \
-             another, or that is an admin interface's"
-            => "give it another port";
+            "servers of another kind have the port: for plain HTTP, for TLS or for TCP; or `--port-map` binds another port \
+             there; or it is an admin port"
+            => "use another port";
         HostCollision = "host-collision" [Error]:
-            "another server has this host; whoever had it first keeps it, and the server has its other hosts"
-            => "remove it from one";
+            "another server claimed this host first and keeps it; this server serves its other hosts"
+            => "remove the host from one of them";
         HostReserved = "host-reserved" [Error]:
-            "the host lies within a wildcard that the operator keeps for other namespaces"
-            => "ask the operator for `NAMESPACE/HOST` in its server, or for a line of `--tenancy-policy`";
+            "the host is within a wildcard that the operator reserves for other namespaces"
+            => "ask the operator for `NAMESPACE/HOST` in the operator's server, or for an entry in `--tenancy-policy`";
         NotAllowed = "not-allowed" [Error]:
-            "`--tenancy-policy` keeps the host or port for other namespaces" => "ask the operator";
+            "`--tenancy-policy` reserves the host or port for other namespaces" => "ask the operator";
         SecretNotGranted = "secret-not-granted" [Error]:
-            "the Secret does not say that Gateways of this namespace may name it"
+            "the Secret does not allow Gateways of this namespace to use it"
             => "annotate it with `sealgate.dev/allowed-namespaces`, or list it in `--tenancy-policy`";
         TlsOnPlainPort = "tls-on-plain-port" [Error]:
-            "`tls` with more than `httpsRedirect` on a server whose protocol is plain"
-            => "protocol HTTPS, or leave `tls` out";
+            "a server with a plain-text protocol has `tls` with more than `httpsRedirect`, or a TCP server has `tls`"
+            => "use the protocol HTTPS or TLS, or remove `tls`";
         AddressAsServerName = "address-as-server-name" [Warning]:
-            "an IP address as a host of an HTTPS server: clients send no server name (SNI) for an address, so none finds the \
-             server by it"
+            "a host of a server with TLS, or one of `sniHosts`, is an IP address; clients send no server name (SNI) for an address, so none \
+             reaches the server by it"
             => "use the host `*`";
         NoSuiteForVersion = "no-suite-for-version" [Warning]:
-            "TLS 1.0 or 1.1 is allowed, and no cipher suite of the server works with it"
-            => "name such suites, or allow TLS 1.2 and later alone";
-        NoTls = "no-tls" [Error]: "an HTTPS server without `tls`" => "add it";
+            "TLS 1.0 or 1.1 is allowed, but none of the server's cipher suites works with it"
+            => "add such suites, or allow only TLS 1.2 and later";
+        NoTls = "no-tls" [Error]: "a server of protocol HTTPS or TLS has no `tls`" => "add it";
         NoCredentialName = "no-credential-name" [Error]:
-            "certificates come from a Secret, and none is named" => "set `credentialName`";
+            "the server names no Secret for its certificate" => "set `credentialName`";
         BadCredentialName = "bad-credential-name" [Error]:
-            "not a name that a Secret can have" => "lower-case letters, digits, `-` and `.`";
+            "the value is not a valid Secret name" => "use lowercase letters, digits, `-` and `.`";
         BadCertificatePin = "bad-certificate-pin" [Error]:
-            "a pin of a client's certificate that Envoy refuses"
-            => "`verifyCertificateSpki`: 44 letters of base64; `verifyCertificateHash`: 64 hexadecimal digits";
+            "Envoy rejects a pin of a client certificate"
+            => "`verifyCertificateSpki`: 44 base64 characters; `verifyCertificateHash`: 64 hex digits";
         UnusableSuites = "unusable-suites" [Warning]:
-            "no cipher suite of the server is for the kind of key that its certificates have"
-            => "name suites for that kind, ECDHE-RSA-... or ECDHE-ECDSA-..., or leave `cipherSuites` out";
+            "none of the server's cipher suites works with the key type of its certificates"
+            => "add suites for that key type, ECDHE-RSA-... or ECDHE-ECDSA-..., or remove `cipherSuites`";
         DoubledCertificate = "doubled-certificate" [Warning]:
-            "two certificates of one server with the same names and one kind of key: only the first is shown"
-            => "remove one; `credentialNames` is for RSA beside ECDSA";
+            "two certificates of one server have the same names and key type; only the first is used"
+            => "remove one; `credentialNames` is for RSA and ECDSA together";
         CredentialNotReady = "credential-not-ready" [Error, Warning]:
-            "the Secret is not there, or bad; connections are refused unless the proxy still holds it, or another certificate of \
-             the server is there"
-            => "create or repair the Secret";
+            "the Secret is missing or invalid; connections are refused, unless the proxy still holds it or the server \
+             has another certificate"
+            => "create or fix the Secret";
         BadTlsVersion = "bad-tls-version" [Error]:
-            "not a TLS version, or the lowest version is above the highest" => "`TLSV1_2` or `TLSV1_3`";
+            "the value is not a TLS version, or the minimum is higher than the maximum" => "use `TLSV1_2` or `TLSV1_3`";
         BadCipherSuite = "bad-cipher-suite" [Error]:
-            "Envoy cannot read the list of cipher suites, or nothing is left of it" => "see the message";
+            "Envoy cannot parse the list of cipher suites, or the list selects none" => "see the message";
         BadIdentity = "bad-identity" [Error]:
-            "the annotation `sealgate.dev/identity` cannot be read, or has a key or word that nobody knows"
-            => "see the message";
+            "the annotation `sealgate.dev/identity` cannot be parsed, or has an unknown key or value" => "see the message";
         BadCertificates = "bad-certificates" [Error]:
-            "the annotation `sealgate.dev/certificates` is none of `auto`, `eager` and `onDemand`" => "see the message";
+            "the annotation `sealgate.dev/certificates` is not `auto`, `eager` or `onDemand`" => "see the message";
         BadEscapedSlashes = "bad-escaped-slashes" [Error]:
-            "the annotation `sealgate.dev/escaped-slashes` is none of `keep`, `reject`, `redirect` and `unescape`"
+            "the annotation `sealgate.dev/escaped-slashes` is not `keep`, `reject`, `redirect` or `unescape`"
             => "see the message";
+        BadHttp3 = "bad-http3" [Error]:
+            "the annotation `sealgate.dev/http3` is not `true` or `false`" => "see the message";
+        NoHttp3 = "no-http3" [Warning]:
+            "the Gateway asks for HTTP/3, and this server cannot have it: its certificates are on demand, it asks clients \
+             for certificates, it does not allow TLS 1.3, or a certificate has an Ed25519 key; it serves HTTP/1.1 and \
+             HTTP/2"
+            => "see the message, or declare the server in a Gateway without `sealgate.dev/http3`";
         NotCarriedOut = "not-carried-out" [Error, Warning]:
-            "a field that Sealgate knows and does not carry out; an error where leaving it out would be wrong"
-            => "remove it";
+            "Sealgate does not support this field; an error if ignoring it would be wrong" => "remove it";
     }
     Proxies {
         InvalidForProxy = "invalid-for-proxy" [Error]:
-            "Envoy would refuse what was made of it, so it is not sent: proxies go on with the version before it"
-            => "the message names the field and its rule; tell us, for the object should have been refused";
+            "Envoy would reject the resource built from this object, so it is not sent; proxies keep the previous \
+             version"
+            => "please report this: Sealgate should have rejected the object. The message names the field and the rule";
         RefusedByProxy = "refused-by-proxy" [Error]:
-            "Envoy refuses what was made of it, and goes on with what it has; everything else reaches it"
-            => "the message has Envoy's reason; unless it is the machine's, such as a port that cannot be bound, tell us, for \
-                it should have been refused before";
+            "Envoy rejects the resource built from this object and keeps the previous version; all other resources are \
+             applied"
+            => "the message has Envoy's reason; unless it is about the machine, such as a port that cannot be bound, \
+                please report it: Sealgate should have rejected the object";
     }
     VirtualServices {
         BehindOthers = "behind-others" [Warning]:
-            "another namespace had rules for the host first, and all of them come before these"
-            => "let the owner delegate paths to this VirtualService, or use a host of its own";
-        NoRules = "no-rules" [Error]: "a VirtualService without rules" => "add one";
+            "another namespace had rules for the host first, and all of them are tried before these"
+            => "ask the owner to delegate paths to this VirtualService, or use another host";
+        NoRules = "no-rules" [Error, Warning]:
+            "the VirtualService has no rules; as a warning, a filter without an agent answers 404 to all requests because it \
+             has none"
+            => "add one";
         BadGatewayName = "bad-gateway-name" [Error]:
-            "not a name that a Gateway can have" => "`NAME`, `NAMESPACE/NAME` or `NAME.NAMESPACE`";
-        BadRegex = "bad-regex" [Error]: "not RE2 syntax, or too large" => "";
+            "the value is not a valid Gateway name" => "use `NAME`, `NAMESPACE/NAME` or `NAME.NAMESPACE`";
+        NoServerNames = "no-server-names" [Error]:
+            "a rule for TLS has no `match`, or one without `sniHosts`" => "name the server names that it is for";
+        BadRegex = "bad-regex" [Error]: "the regex is not valid RE2 syntax, or is too large" => "";
         EmptyMatch = "empty-match" [Error]:
-            "a condition without exact, prefix or regex, or an empty regex or prefix; an empty prefix is good for `uri` alone" => "leave it out";
-        AmbiguousMatch = "ambiguous-match" [Error]: "more than one of exact, prefix and regex" => "choose one";
-        InvalidHeaderName = "invalid-header-name" [Error]: "not a header's name" => "";
-        InvalidHeaderValue = "invalid-header-value" [Error]: "a control character in a header's value or a host" => "";
-        NoAction = "no-action" [Error]: "none of route, redirect, directResponse" => "add one";
-        AmbiguousAction = "ambiguous-action" [Error]: "more than one of them" => "choose one";
-        NoDestination = "no-destination" [Error]: "a destination without a host" => "";
+            "a condition has no exact, prefix or regex, or has an empty regex or prefix; only `uri` may have an empty \
+             prefix"
+            => "remove it";
+        AmbiguousMatch = "ambiguous-match" [Error]: "a condition has more than one of exact, prefix and regex" => "keep one";
+        InvalidHeaderName = "invalid-header-name" [Error]: "the value is not a valid header name" => "";
+        InvalidHeaderValue = "invalid-header-value" [Error]: "a header value or host contains a control character" => "";
+        NoAction = "no-action" [Error]: "the rule has no route (or, for HTTP, redirect or directResponse)" => "add one";
+        AmbiguousAction = "ambiguous-action" [Error]:
+            "the rule has more than one of route, redirect and directResponse" => "keep one";
+        NoDestination = "no-destination" [Error]: "a destination has no host" => "";
         BadDestination = "bad-destination" [Error]:
-            "a host, subset, port or delegate that no service can have" => "see the message";
-        NoWeight = "no-weight" [Error]: "every weight is 0" => "";
-        BadWeight = "bad-weight" [Error]: "a negative weight" => "";
-        AmbiguousMirror = "ambiguous-mirror" [Error]: "`mirror` and `mirrors`" => "choose one";
-        AmbiguousRewrite = "ambiguous-rewrite" [Error]: "`uri` and `uriRegexRewrite`" => "choose one";
+            "no service can have this host, subset, port or delegate" => "see the message";
+        NoWeight = "no-weight" [Error]: "all weights are 0" => "";
+        BadWeight = "bad-weight" [Error]: "a weight is negative" => "";
+        AmbiguousMirror = "ambiguous-mirror" [Error]: "the rule has both `mirror` and `mirrors`" => "keep one";
+        AmbiguousRewrite = "ambiguous-rewrite" [Error]: "the rewrite has both `uri` and `uriRegexRewrite`" => "keep one";
         BadRewrite = "bad-rewrite" [Error]:
-            "a rewrite that says nothing, or a regex rewrite whose template names a group that is not there, or ends in a \
+            "a rewrite is empty, or the template of a regex rewrite names a group that does not exist or ends in a \
              backslash"
             => "";
         AmbiguousAuthority = "ambiguous-authority" [Error]:
-            "the host is set in more than one place of one level" => "choose one";
-        BadPath = "bad-path" [Error]: "a path holds visible ASCII alone" => "encode the rest as %XX";
-        BadDuration = "bad-duration" [Error]: "not a duration such as `1.5s`, or below 1 ms" => "";
+            "the host is set in more than one place at the same level" => "keep one";
+        BadPath = "bad-path" [Error]: "the path contains characters other than visible ASCII" => "encode them as %XX";
+        BadDuration = "bad-duration" [Error]: "the value is not a duration such as `1.5s`, or is less than 1 ms" => "";
         BadRetries = "bad-retries" [Error]:
-            "`attempts` or `retryOn` cannot be read, or something is said of retries and there are no attempts" => "";
+            "`attempts` or `retryOn` is invalid, or retries are configured without attempts" => "";
         BadRedirect = "bad-redirect" [Error]:
-            "a redirect that says nothing; a code, scheme, port or host that it cannot have; `prefixRewrite` where no prefix is \
-             matched"
+            "a redirect is empty; has an invalid code, scheme, port or host; or has `prefixRewrite` without a prefix \
+             match"
             => "";
         BadStatus = "bad-status" [Error]:
-            "the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names; or an abort has one \
-             that allows no body"
+            "the status of a `directResponse` or an abort is not from 200 to 599 or not a gRPC status name, or an \
+             abort's status allows no body"
             => "";
-        BadBody = "bad-body" [Error]: "the body is not one of string and base64 bytes, or a 204, 205 or 304 has one" => "";
+        BadBody = "bad-body" [Error]:
+            "the body is not exactly one of a string and base64 bytes, or the status is 204, 205 or 304 and allows no \
+             body"
+            => "";
         BadFault = "bad-fault" [Error]:
-            "a fault with neither delay nor abort, a delay without `fixedDelay`, an exponential delay, an abort \
-             without a status"
+            "a fault has no delay or abort, a delay has no `fixedDelay`, a delay is exponential, or an abort has no \
+             status"
             => "";
-        BadPercentage = "bad-percentage" [Error]: "a share that is not from 0 to 100" => "";
+        BadPercentage = "bad-percentage" [Error]: "a percentage is not from 0 to 100" => "";
         BadCors = "bad-cors" [Error]: "`unmatchedPreflights` is neither FORWARD nor IGNORE" => "";
-        BadDelegate = "bad-delegate" [Error]:
-            "a delegate without a name, or one that delegates further" => "one level is all there is";
+        BadDelegate = "bad-delegate" [Error]: "a delegate has no name, or delegates further" => "delegate one level only";
         UnknownDelegate = "unknown-delegate" [Error]:
-            "no VirtualService of this name that has no hosts; the rule is left out"
+            "there is no VirtualService with this name and without hosts; the rule is left out"
             => "create it, without hosts and gateways";
         DelegateNotExported = "delegate-not-exported" [Error]:
-            "`exportTo` of the delegate keeps it from its root; the rule is left out" => "add the root's namespace";
+            "the delegate's `exportTo` does not include its root's namespace; the rule is left out"
+            => "add the root's namespace";
         DelegateConflict = "delegate-conflict" [Error]:
             "the conditions of a delegate's rule are not within its root's; the rule is left out"
-            => "begin its prefix with the root's";
+            => "start its prefix with the root's prefix";
         NoEffect = "no-effect" [Warning]:
-            "a fault without a percentage; what needs an upstream, on a redirect or direct response; `httpsRedirect` of an HTTPS \
-             server; a cipher suite of TLS 1.3"
+            "a fault without a percentage, an upstream setting on a redirect or direct response, `httpsRedirect` on an \
+             HTTPS server, a TLS 1.3 cipher suite, or TLS settings where TLS is passed through"
             => "remove it, or complete it";
         ForbiddenHeader = "forbidden-header" [Error]:
-            "a header operation on what the gateway tells of clients, what steers it or Envoy, or what frames messages"
+            "a header operation changes a header that describes clients, controls the gateway or Envoy, or frames \
+             messages"
             => "remove the operation";
         OverBudget = "over-budget" [Error]:
-            "the namespace would use more than its share of what all namespaces have; the last good version is served"
+            "the namespace would exceed its budget, or all namespaces together theirs; the last good version stays in \
+             use"
             => "use less, or ask the operator for more (`--budgets`)";
         NearBudget = "near-budget" [Warning]:
-            "the namespace uses four fifths of a budget" => "ask the operator for more before it is used up";
+            "the namespace uses at least 80% of a budget" => "ask the operator for more before it runs out";
         OverLimit = "over-limit" [Error]:
-            "more, or longer, than is taken of this field; the message names the limit" => "split the rule, or shorten it";
-        HeaderDropped = "header-dropped" [Warning]: "names that start with `:` and `host` cannot be set here" => "";
-        AmbiguousPort = "ambiguous-port" [Warning]:
-            "the service has several ports and the destination names none" => "name one";
+            "a field is too long or has too many entries; the message names the limit" => "split or shorten the rule";
+        HeaderDropped = "header-dropped" [Warning]: "`host`, and names that start with `:`, cannot be set here" => "";
+        AmbiguousPort = "ambiguous-port" [Warning]: "the service has several ports, and the destination names none" => "name one";
         UnknownDestination = "unknown-destination" [Warning]:
-            "no Service or ServiceEntry of this name: requests are answered with 503, and copies go nowhere" => "create it";
+            "there is no Service or ServiceEntry with this name: requests get 503, and mirrored requests are dropped"
+            => "create it";
         BarredAddress = "barred-address" [Warning]:
-            "an endpoint on the gateway's own machine, or without an address of its own; no request is sent there"
-            => "[allow it](tenancy.md#addresses), if it is meant";
+            "an endpoint is on the gateway's own machine, or its address is invalid for an endpoint; no requests are \
+             sent to it"
+            => "[allow it](tenancy.md#addresses) if you mean it";
         ForeignService = "foreign-service" [Error]:
-            "a ServiceEntry or DestinationRule for a Service of another namespace; it does nothing"
+            "the ServiceEntry or DestinationRule is for a Service in another namespace, and has no effect"
             => "[move it](tenancy.md#services) to the Service's namespace";
+        OtherClients = "other-clients" [Info]:
+            "the DestinationRule is neither in the service's namespace, nor in the gateway's or the root namespace: as in \
+             Istio, it applies to clients in its own namespace, and not to this gateway"
+            => "[move it](upstreams.md#which-rule-applies) if the gateway should follow it";
+        PlainToTlsPort = "plain-to-tls-port" [Warning]:
+            "the port is for TLS by its name, protocol or `appProtocol` (`https`), and no DestinationRule asks for TLS: \
+             requests are sent to it in plain text, as in Istio"
+            => "add a DestinationRule with `tls.mode: SIMPLE`, or rename the port";
         BadService = "bad-service" [Error]:
-            "a ServiceEntry or DestinationRule with a host, port, address or weight that Envoy refuses"
-            => "see the message";
+            "a ServiceEntry or DestinationRule has a host, port, address or weight that Envoy rejects" => "see the message";
+        BadPolicy = "bad-policy" [Error]:
+            "a field of `trafficPolicy` has a value that Istio or Envoy rejects" => "see the message";
         UpstreamTls = "upstream-tls" [Error, Warning]:
-            "a DestinationRule asks for TLS towards the upstream, which is not carried out; its requests would go in plain text, so \
-             they are answered with 503"
-            => "send to a port in plain text, with `mode: DISABLE` there";
-        UnknownPort = "unknown-port" [Warning]: "the service has no such port: requests are answered with 503, and copies go nowhere" => "";
-        UnknownSubset = "unknown-subset" [Warning]: "no DestinationRule has this subset: all endpoints are used" => "";
+            "a DestinationRule requires TLS to the upstream, and it cannot be set up: a field is not supported, or the \
+             credential is missing; to avoid sending requests in plain text, Sealgate answers them with 503"
+            => "see the message";
+        UnknownPort = "unknown-port" [Warning]:
+            "the service has no such port: requests get 503, and mirrored requests are dropped" => "";
+        NoWorkload = "no-workload" [Warning]:
+            "the `workloadSelector` of the ServiceEntry selects no WorkloadEntry in its namespace: requests get 503"
+            => "compare the labels; Pods need a Service, or a WorkloadEntry each";
+        UnknownSubset = "unknown-subset" [Warning]: "no DestinationRule defines this subset: all endpoints are used" => "";
         SubsetNotCarriedOut = "subset-not-carried-out" [Warning]:
-            "subsets select endpoints of a ServiceEntry alone, for those of a Service carry no labels: all of them \
-             are used"
-            => "name the parts as Services of their own";
+            "a subset of a Service selects by the labels of its Pods, and these are not known: all endpoints are used"
+            => "[let Sealgate read them](upstreams.md#subsets)";
+        PodsUnknown = "pods-unknown" [Warning]:
+            "`failoverPriority` of a Service names labels of its Pods, and these are not known: no endpoint has them"
+            => "[let Sealgate read them](upstreams.md#subsets)";
+        EmptySubset = "empty-subset" [Warning]:
+            "no endpoint of the ServiceEntry has the labels of the subset, or no ready endpoint of the Service belongs to a Pod \
+             that has them: requests get 503, and \
+             mirrored requests are dropped"
+            => "compare the labels";
         DeadRule = "dead-rule" [Warning]:
-
-            "earlier rules of the VirtualService take every request that this one matches, or `httpsRedirect` of a server does"
-            => "[reorder](#dead-rule)";
+            "earlier rules of the VirtualService, or a server's `httpsRedirect`, match every request that this rule \
+             matches"
+            => "[reorder the rules](#dead-rule)";
         ClaimedPath = "claimed-path" [Warning]:
-            "two VirtualServices claim the same path of a host; the older takes it"
-            => "[leave it to one](#claimed-path)";
+            "two VirtualServices claim the same path of a host; the older one gets the requests"
+            => "[remove it from one](#claimed-path)";
         ShadowedHost = "shadowed-host" [Warning]:
-            "an older VirtualService takes every request for this host" => "[merge them](#shadowed-host)";
+            "an older VirtualService gets every request for this host" => "[merge them](#shadowed-host)";
         UnservedHost = "unserved-host" [Warning]:
-            "no server of its Gateways takes this host" => "[add it to a server](#unserved-host)";
+            "no server of its Gateways serves this host" => "[add it to a server](#unserved-host)";
+        UnreadRules = "unread-rules" [Warning]:
+            "the servers for these hosts are of another kind: `http` rules need HTTP or HTTPS, `tls` rules TLS passthrough, \
+             and `tcp` rules TCP or TLS that ends at the gateway"
+            => "change the server's protocol or mode, or move the rules";
         UnknownGateway = "unknown-gateway" [Warning]:
-            "there is no Gateway of this name" => "[name its namespace](#unknown-gateway)";
+            "there is no Gateway with this name" => "[add its namespace](#unknown-gateway)";
         NoGateways = "no-gateways" [Info]:
-            "a VirtualService without `gateways` is for a mesh alone: no gateway serves it"
-            => "[name one](#no-gateways)";
+            "a VirtualService without `gateways` applies only to a mesh; no gateway serves it"
+            => "[add a Gateway](#no-gateways)";
         NotExported = "not-exported" [Warning]:
-            "`exportTo` leaves the namespace of its Gateway out, which does not serve it" => "[add it](#not-exported)";
+            "`exportTo` does not include the Gateway's namespace, so the Gateway does not serve the VirtualService"
+            => "[add the namespace](#not-exported)";
         DroppedMatch = "dropped-match" [Warning, Info]:
-            "no Gateway carries this block out: it is for other clients, ports or Gateways"
-            => "[see what it names](#dropped-match)";
+            "no Gateway uses this block: it is for other clients, ports or Gateways"
+            => "[check what it names](#dropped-match)";
         UnreachedCors = "unreached-cors" [Warning]:
-            "a `corsPolicy` that no pre-flight reaches: they have method OPTIONS, and none of the headers of the request itself"
-            => "add a rule for the same paths without these conditions, with the same `corsPolicy`";
-        NeverMatches = "never-matches" [Warning]: "nothing meets this condition" => "[write it anew](#never-matches)";
+            "no preflight reaches this `corsPolicy`: preflights have the method OPTIONS and none of the actual \
+             request's headers"
+            => "add a rule for the same paths without these conditions and with the same `corsPolicy`";
+        NeverMatches = "never-matches" [Warning]:
+            "no request can meet this condition" => "[rewrite the condition](#never-matches)";
         SlashDoubled = "slash-doubled" [Warning]:
-            "a rewrite leaves two slashes where prefix and rest meet" => "[end both alike](#slash-doubled)";
+            "a rewrite produces two slashes between the prefix and the rest"
+            => "[end both with a slash, or neither](#slash-doubled)";
         SlashDropped = "slash-dropped" [Warning]:
-            "a rewrite leaves no slash where prefix and rest meet" => "[end both alike](#slash-dropped)";
-        SlashMissing = "slash-missing" [Warning]:
-            "the new path does not begin with a slash" => "[begin with one](#slash-missing)";
+            "a rewrite produces no slash between the prefix and the rest"
+            => "[end both with a slash, or neither](#slash-dropped)";
+        SlashMissing = "slash-missing" [Warning]: "the new path does not start with a slash" => "[add the slash](#slash-missing)";
         ZeroWeight = "zero-weight" [Warning, Info]:
-            "a destination gets no request, or every one against its weight" => "[give it a weight](#zero-weight)";
+            "a destination gets no requests, or gets all of them despite its weight" => "[give it a weight](#zero-weight)";
     }
 }
 
@@ -416,6 +483,22 @@ impl fmt::Display for Code {
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl From<PluginCode> for Code {
+    fn from(code: PluginCode) -> Self {
+        match code {
+            PluginCode::Misread => Self::BadPluginConfig,
+            PluginCode::BadIdentity => Self::BadIdentity,
+            PluginCode::NoHosts => Self::NoHosts,
+            PluginCode::BadHost => Self::BadHost,
+            PluginCode::NoRules => Self::NoRules,
+            PluginCode::BadDestination => Self::BadDestination,
+            PluginCode::NotCarriedOut => Self::NotCarriedOut,
+            PluginCode::NeedsEnvoy => Self::NeedsEnvoy,
+            PluginCode::Rule(code) => code.into(),
+        }
     }
 }
 

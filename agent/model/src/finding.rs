@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Code, ObjectRef, Severity};
 
 /// One thing to say about one object: the form of `check --json`, of the log and of `/api/status`.
@@ -26,5 +28,34 @@ impl fmt::Display for Finding {
             write!(f, "{field}: ")?;
         }
         write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+/// A finding as JSON has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FindingStatus {
+    /// `error`, `warning` or `info`.
+    pub severity: String,
+    /// A stable kebab-case word.
+    pub code: String,
+    /// `Secret istio-system/a`.
+    pub object: String,
+    /// The place in the object.
+    pub field: Option<String>,
+    /// For people.
+    pub message: String,
+}
+
+impl From<&Finding> for FindingStatus {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            severity: finding.severity.as_str().to_owned(),
+            code: finding.code.as_str().to_owned(),
+            object: finding.object.to_string(),
+            field: finding.field.clone(),
+            message: finding.message.clone(),
+        }
     }
 }

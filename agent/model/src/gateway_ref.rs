@@ -7,7 +7,8 @@ use crate::manifest::is_name;
 pub(crate) const MESH: &str = "mesh";
 
 /// Namespace and name of the Gateway that an object of the namespace `own` names.
-pub(crate) fn resolve<'t>(text: &'t str, own: &'t str) -> (&'t str, &'t str) {
+#[must_use]
+pub fn resolve<'t>(text: &'t str, own: &'t str) -> (&'t str, &'t str) {
     match text.split_once('/') {
         Some((".", name)) => (own, name),
         Some(pair) => pair,

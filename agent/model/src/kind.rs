@@ -13,12 +13,16 @@ pub enum Kind {
     DestinationRule,
     /// An Istio ServiceEntry.
     ServiceEntry,
+    /// An Istio WorkloadEntry.
+    WorkloadEntry,
     /// A Kubernetes Service.
     Service,
     /// A Kubernetes EndpointSlice.
     EndpointSlice,
     /// Kubernetes Endpoints.
     Endpoints,
+    /// A Kubernetes Pod, of which only the metadata is read.
+    Pod,
     /// A file of a directory source: names what could not be read as any object. The last.
     File,
 }
@@ -33,9 +37,11 @@ impl Kind {
             Self::VirtualService => "VirtualService",
             Self::DestinationRule => "DestinationRule",
             Self::ServiceEntry => "ServiceEntry",
+            Self::WorkloadEntry => "WorkloadEntry",
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
             Self::Endpoints => "Endpoints",
+            Self::Pod => "Pod",
             Self::File => "File",
         }
     }

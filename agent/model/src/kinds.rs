@@ -81,7 +81,7 @@ const BUILT_IN: Option<Watch> = Some(Watch {
 });
 
 /// In the order of [`Kind`].
-static ROWS: [Row; 9] = [
+static ROWS: [Row; 11] = [
     Row {
         kind: Kind::Secret,
         group: "",
@@ -134,6 +134,16 @@ static ROWS: [Row; 9] = [
         decode: |raw| spec(raw, Object::ServiceEntry),
     },
     Row {
+        kind: Kind::WorkloadEntry,
+        group: ISTIO,
+        versions: ISTIO_VERSIONS,
+        plural: "workloadentries",
+        home: Home::Other,
+        watch: istio(false),
+        affects: &[Affects::Destinations],
+        decode: |raw| spec(raw, Object::WorkloadEntry),
+    },
+    Row {
         kind: Kind::Service,
         group: "",
         versions: &["v1"],
@@ -163,6 +173,17 @@ static ROWS: [Row; 9] = [
         watch: None,
         affects: &[Affects::Destinations],
         decode: |raw| whole(raw, Object::Endpoints),
+    },
+    // Of an API server only those of namespaces where a subset needs them.
+    Row {
+        kind: Kind::Pod,
+        group: "",
+        versions: &["v1"],
+        plural: "pods",
+        home: Home::Other,
+        watch: None,
+        affects: &[Affects::Destinations],
+        decode: |raw| Ok(Object::Pod(raw.name_and_labels())),
     },
     Row {
         kind: Kind::File,
@@ -210,6 +231,24 @@ impl Kind {
     /// All kinds, in order.
     pub fn rows() -> impl Iterator<Item = &'static Row> {
         ROWS.iter()
+    }
+
+    /// The kind of this name; a file is none that has one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let mut kinds = Self::rows().map(|row| row.kind);
+        kinds.find(|kind| kind.as_str() == name && *kind != Self::File)
+    }
+
+    /// What a manifest of it says as `apiVersion`: the first that is read.
+    #[must_use]
+    pub fn api_version(self) -> String {
+        let row = self.row();
+        let version = row.versions.first().copied().unwrap_or_default();
+        match row.group {
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
+        }
     }
 
     /// The kind of a manifest, if it is one that is read.

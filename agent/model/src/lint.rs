@@ -18,7 +18,13 @@ pub(crate) fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectRepo
         let place = format!("spec.http[{at}]");
         patterns::check(rule, &place, report);
         slashes::check(rule, &place, report);
-        weights::check(rule, &place, report);
+        weights::check(&rule.route, &place, "requests", report);
+    }
+    for (at, rule) in spec.tls.iter().enumerate() {
+        weights::check(&rule.route, &format!("spec.tls[{at}]"), "connections", report);
+    }
+    for (at, rule) in spec.tcp.iter().enumerate() {
+        weights::check(&rule.route, &format!("spec.tcp[{at}]"), "connections", report);
     }
     preflights::check(spec, report);
 }

@@ -114,7 +114,7 @@ fn objects(file: &ObjectRef, mut value: Value, namespaces: &Namespaces, entries:
     let Some(kind) = Kind::of(&kind, &version) else {
         let name = value.pointer("/metadata/name").and_then(Value::as_str);
         let name = name.filter(|name| is_name(name)).unwrap_or_default();
-        let message = format!("{version} {kind} {name:?} is not read here");
+        let message = format!("Sealgate does not use {version} {kind} {name:?}");
         entries.push(SourceObject {
             object_ref: file.clone(),
             object: None,

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use sealgate_core::config::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use sealgate_core::config::{
+    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec, WorkloadEntry,
+};
 use zeroize::Zeroizing;
 
 use crate::Kind;
@@ -101,12 +103,16 @@ pub enum Object {
     DestinationRule(Arc<Meta>, Arc<DestinationRuleSpec>),
     /// An Istio ServiceEntry.
     ServiceEntry(Arc<Meta>, Arc<ServiceEntrySpec>),
+    /// An Istio WorkloadEntry.
+    WorkloadEntry(Arc<Meta>, Arc<WorkloadEntry>),
     /// A Kubernetes Service.
     Service(Arc<Meta>, Arc<Service>),
     /// A Kubernetes EndpointSlice.
     EndpointSlice(Arc<Meta>, Arc<EndpointSlice>),
     /// Kubernetes Endpoints.
     Endpoints(Arc<Meta>, Arc<Endpoints>),
+    /// A Kubernetes Pod: its name and labels, and nothing else.
+    Pod(Arc<Meta>),
 }
 
 impl Object {
@@ -126,9 +132,11 @@ impl Object {
             Self::VirtualService(..) => Kind::VirtualService,
             Self::DestinationRule(..) => Kind::DestinationRule,
             Self::ServiceEntry(..) => Kind::ServiceEntry,
+            Self::WorkloadEntry(..) => Kind::WorkloadEntry,
             Self::Service(..) => Kind::Service,
             Self::EndpointSlice(..) => Kind::EndpointSlice,
             Self::Endpoints(..) => Kind::Endpoints,
+            Self::Pod(_) => Kind::Pod,
         }
     }
 
@@ -141,9 +149,11 @@ impl Object {
             | Self::VirtualService(meta, _)
             | Self::DestinationRule(meta, _)
             | Self::ServiceEntry(meta, _)
+            | Self::WorkloadEntry(meta, _)
             | Self::Service(meta, _)
             | Self::EndpointSlice(meta, _)
-            | Self::Endpoints(meta, _) => meta,
+            | Self::Endpoints(meta, _)
+            | Self::Pod(meta) => meta,
         }
     }
 }

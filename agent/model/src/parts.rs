@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sealgate_core::config::{
-    DestinationRuleSpec, DirectResponse, GatewaySpec, HttpRoute, Server, ServiceEntrySpec, VirtualServiceSpec,
+    ClientTls, DestinationRuleSpec, DirectResponse, GatewaySpec, HttpRoute, PortTrafficPolicy, Server,
+    ServiceEntrySpec, StreamDestination, Subset, TrafficPolicy, VirtualServiceSpec,
 };
 use sealgate_core::host;
 
@@ -23,6 +24,10 @@ pub(crate) enum ObjectPart {
     Server(usize),
     /// `spec.http` of a VirtualService.
     Rule(usize),
+    /// `spec.tls` of a VirtualService.
+    TlsRule(usize),
+    /// `spec.tcp` of a VirtualService.
+    TcpRule(usize),
     /// `spec.hosts` of a VirtualService or a ServiceEntry.
     Host(usize),
     /// `spec.subsets` of a DestinationRule.
@@ -42,7 +47,10 @@ impl ObjectPart {
         let at = at.parse().ok()?;
         match (kind, list) {
             (Kind::Gateway, "servers") => Some(Self::Server(at)),
-            (Kind::VirtualService, "http") => (!rest.starts_with(".match")).then_some(Self::Rule(at)),
+            (Kind::VirtualService, _) if rest.starts_with(".match") => None,
+            (Kind::VirtualService, "http") => Some(Self::Rule(at)),
+            (Kind::VirtualService, "tls") => Some(Self::TlsRule(at)),
+            (Kind::VirtualService, "tcp") => Some(Self::TcpRule(at)),
             (Kind::VirtualService | Kind::ServiceEntry, "hosts") => Some(Self::Host(at)),
             (Kind::DestinationRule, "subsets") => Some(Self::Subset(at)),
             (Kind::ServiceEntry, "ports") => Some(Self::Port(at)),
@@ -56,6 +64,8 @@ impl ObjectPart {
         match self {
             Self::Server(at) => ("servers", at),
             Self::Rule(at) => ("http", at),
+            Self::TlsRule(at) => ("tls", at),
+            Self::TcpRule(at) => ("tcp", at),
             Self::Host(at) => ("hosts", at),
             Self::Subset(at) => ("subsets", at),
             Self::Port(at) => ("ports", at),
@@ -97,7 +107,8 @@ impl Fate {
     fn words(self, part: ObjectPart, object: &Object) -> String {
         let words = match (self, part, object) {
             (Self::Stays, _, _) => "what it was before is served on",
-            (Self::Unavailable, _, _) => "its requests are answered with 503",
+            (Self::Unavailable, ObjectPart::Rule(_), _) => "its requests are answered with 503",
+            (Self::Unavailable, _, _) => "its connections are closed",
             (Self::LeftOut, ObjectPart::Server(at), Object::Gateway(_, spec)) => {
                 let hosts = spec
                     .servers
@@ -240,6 +251,19 @@ fn virtual_service(
 ) -> Option<VirtualServiceSpec> {
     let mut mended = spec.clone();
     for (part, fate) in broken.iter_mut() {
+        match *part {
+            ObjectPart::TlsRule(at) => {
+                let rule = mended.tls.get_mut(at)?;
+                let former = former.into_iter().flat_map(|former| &former.tls);
+                *fate = stream_rule(rule, former, |own| &own.r#match, |own| &mut own.route);
+            }
+            ObjectPart::TcpRule(at) => {
+                let rule = mended.tcp.get_mut(at)?;
+                let former = former.into_iter().flat_map(|former| &former.tcp);
+                *fate = stream_rule(rule, former, |own| &own.r#match, |own| &mut own.route);
+            }
+            _ => {}
+        }
         let ObjectPart::Rule(at) = part else { continue };
         let rule = mended.http.get_mut(*at)?;
         let mut before = former.into_iter().flat_map(|former| &former.http);
@@ -255,6 +279,23 @@ fn virtual_service(
     }
     mended.hosts = without(&spec.hosts, |at| broken.contains_key(&ObjectPart::Host(at)))?;
     Some(mended)
+}
+
+/// Puts in the place of a rule for connections what it was before, or one that closes them.
+fn stream_rule<'f, R: Clone + 'f, M: PartialEq>(
+    rule: &mut R,
+    mut former: impl Iterator<Item = &'f R>,
+    blocks: impl Fn(&R) -> &Vec<M>,
+    route: impl Fn(&mut R) -> &mut Vec<StreamDestination>,
+) -> Fate {
+    if let Some(before) = former.find(|own| blocks(own) == blocks(rule)) {
+        *rule = before.clone();
+        if !route(rule).is_empty() {
+            return Fate::Stays;
+        }
+    }
+    route(rule).clear();
+    Fate::Unavailable
 }
 
 /// What stands in the place of a rule that is not carried out.
@@ -284,8 +325,41 @@ fn destination_rule(
         ObjectPart::Subset,
         broken,
         |own, before| own.name == before.name,
+        tls_alone,
     );
     (!mended.subsets.is_empty()).then_some(mended)
+}
+
+/// A subset of which only its TLS is left; none if it asks for none, or if nobody knows which one it is.
+pub(crate) fn tls_alone(subset: &Subset) -> Option<Subset> {
+    let policy = subset.traffic_policy.as_deref().and_then(policy_of_tls)?;
+    sealgate_core::host::is_subset(&subset.name).then(|| Subset {
+        traffic_policy: Some(policy),
+        ..subset.clone()
+    })
+}
+
+/// What a policy says of TLS; none if it asks for none.
+pub(crate) fn policy_of_tls(policy: &TrafficPolicy) -> Option<Box<TrafficPolicy>> {
+    let ports = policy.port_level_settings.iter();
+    let ports: Vec<_> = ports
+        .map(|port| PortTrafficPolicy {
+            port: port.port.clone(),
+            tls: port.tls.clone(),
+            ..PortTrafficPolicy::default()
+        })
+        .collect();
+    let mut all = policy
+        .tls
+        .iter()
+        .chain(ports.iter().filter_map(|port| port.tls.as_ref()));
+    all.any(ClientTls::is_on).then(|| {
+        Box::new(TrafficPolicy {
+            tls: policy.tls.clone(),
+            port_level_settings: ports,
+            ..TrafficPolicy::default()
+        })
+    })
 }
 
 fn service_entry(
@@ -295,9 +369,14 @@ fn service_entry(
 ) -> Option<ServiceEntrySpec> {
     let mut mended = spec.clone();
     let former = former.map(|former| &*former.ports).unwrap_or_default();
-    mended.ports = with_former(&spec.ports, former, ObjectPart::Port, broken, |own, before| {
-        own.number == before.number && own.name == before.name
-    });
+    mended.ports = with_former(
+        &spec.ports,
+        former,
+        ObjectPart::Port,
+        broken,
+        |own, before| own.number == before.number && own.name == before.name,
+        |_| None,
+    );
     mended.hosts = without(&spec.hosts, |at| broken.contains_key(&ObjectPart::Host(at)))?;
     mended.endpoints = without(&spec.endpoints, |at| {
         broken.contains_key(&ObjectPart::Endpoint(at))
@@ -305,20 +384,23 @@ fn service_entry(
     (mended.ports.is_empty() == spec.ports.is_empty()).then_some(mended)
 }
 
-/// A list with what each refused place held before in its place; without those that held nothing.
+/// A list with what each refused place held before in its place, or what remains of it.
 fn with_former<T: Clone>(
     all: &[T],
     former: &[T],
     part: impl Fn(usize) -> ObjectPart,
     broken: &mut Fates,
     is_same: impl Fn(&T, &T) -> bool,
+    remains: impl Fn(&T) -> Option<T>,
 ) -> Vec<T> {
     let places = all.iter().enumerate();
     let left = places.filter_map(|(at, own)| {
         let Some(fate) = broken.get_mut(&part(at)) else {
             return Some(own.clone());
         };
-        let before = former.iter().find(|before| is_same(own, before))?;
+        let Some(before) = former.iter().find(|before| is_same(own, before)) else {
+            return remains(own);
+        };
         *fate = Fate::Stays;
         Some(before.clone())
     });

@@ -23,6 +23,12 @@ fn backwards(pattern: &str) -> String {
 }
 
 impl<T> PatternMap<T> {
+    /// Whether there is no pattern.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.backwards.is_empty()
+    }
+
     /// What belongs to this very pattern.
     #[must_use]
     pub(crate) fn get(&self, pattern: &str) -> Option<&T> {

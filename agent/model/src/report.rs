@@ -37,8 +37,16 @@ impl ObjectReport {
     /// Says so of a field that is there.
     pub(crate) fn not_carried_out(&mut self, field: impl Into<String>, present: bool) {
         if present {
-            let message = "this field is known and not carried out";
+            let message = "Sealgate does not support this field";
             self.add(Severity::Warning, Code::NotCarriedOut, field.into(), message);
+        }
+    }
+
+    /// Refuses a field with more entries than a limit.
+    pub(crate) fn at_most(&mut self, found: usize, limit: usize, field: impl Into<String>) {
+        if found > limit {
+            let message = format!("{found} of them: the limit is {limit}");
+            self.add(Severity::Error, Code::OverLimit, field.into(), message);
         }
     }
 

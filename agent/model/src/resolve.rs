@@ -13,18 +13,24 @@ mod doubted;
 pub mod gateway;
 mod gateways;
 mod handshake;
+mod hash_budget;
 mod hosts;
+mod http3;
 mod index;
 mod lowered;
+mod match_scope;
 mod member;
 mod meter;
 mod own_gateway;
 mod owners;
+mod placement;
+mod pods;
 mod port;
 mod ports;
 pub mod rank;
 mod reach;
 mod routes;
+mod rule_book;
 mod rule_budget;
 mod rules;
 mod server_finding;
@@ -33,6 +39,8 @@ mod sharing;
 mod speaker;
 mod standing;
 mod step;
+mod stream_route;
+mod streams;
 mod table;
 mod tls;
 mod upstream;
@@ -40,6 +48,7 @@ mod upstream_tls;
 mod uses;
 mod view;
 mod wants;
+mod workloads;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +62,7 @@ pub use self::block::HostRoutes;
 pub use self::chain::ConnectionPolicy;
 pub use self::claims::{Claim, Claimant, Claims, Tenure};
 pub use self::own_gateway::Gateway;
-pub use self::ports::{NameKey, chain_id};
+pub use self::ports::{NameKey, StreamKey, chain_id};
 pub use self::speaker::Speaker;
 pub use self::step::Changes;
 pub use self::table::{HostKey, TablePart};
@@ -66,6 +75,7 @@ use self::gateway::{DeclaredGateway, DeclaredServer};
 use self::gateways::{GatewayKey, Gateways, key};
 use self::hosts::HostRules;
 use self::owners::HostOwners;
+use self::pods::PodsMoved;
 use self::port::Terms;
 use self::ports::Ports;
 use self::rank::Rank;
@@ -73,14 +83,17 @@ use self::routes::Routes;
 use self::rule_budget::RuleBudget;
 use self::rules::Lookup;
 use self::service::{Service, Services};
-use self::wants::Wants;
+use self::upstream::UpstreamTerms;
+use self::wants::{Wanter, Wants};
 use crate::CredentialName;
 use crate::budget::Usage;
 use crate::ledger::Ledger;
-use crate::resolved::{ServedPort, Upstream};
+use crate::resolved::{ServedPort, Share, Upstream};
 use crate::store::Moved;
 use crate::{Kind, Object, ObjectRef};
 
+/// Of a DNS name, and so of a pattern.
+const LONGEST_NAME: usize = 255;
 /// More often nothing is looked at again within a step: what is left then is looked at in the next one.
 const ROUNDS: usize = 4;
 
@@ -176,8 +189,11 @@ impl Resolver {
 
     /// A credential came or went.
     pub fn touch_credential(&mut self, name: &CredentialName) {
-        for (port, id) in self.wants.naming(name) {
-            self.ports.touch(*port, id);
+        for wanter in self.wants.naming(name) {
+            match wanter {
+                Wanter::Server(port, id) => self.ports.touch(*port, id),
+                Wanter::Cluster(cluster) => self.routes.uses_mut().touch_cluster(cluster),
+            }
         }
     }
 
@@ -283,7 +299,14 @@ impl Resolver {
                 break;
             }
         }
-        let clusters = self.routes.settle_clusters(&self.catalog, ledger);
+        let terms = UpstreamTerms {
+            catalog: &self.catalog,
+            world,
+        };
+        let (clusters, wants) = self.routes.uses_mut().settle(terms, ledger);
+        for (cluster, wants) in wants {
+            self.wants.set(Wanter::Cluster(cluster), &wants);
+        }
         let gateways = KnownGateways {
             served: &self.gateways,
             is_known: world.is_known,
@@ -300,6 +323,7 @@ impl Resolver {
             clusters,
             parts: table.take_dirty(),
             ports,
+            streams: self.ports.take_moved_streams(),
             names,
             claims,
         }
@@ -331,7 +355,7 @@ impl Resolver {
             }
             for look in &settled.looked_at {
                 ledger.set(Speaker::Server(port, look.id.clone()), look.said.clone());
-                self.wants.set((port, look.id.clone()), &look.wants);
+                self.wants.set(Wanter::Server(port, look.id.clone()), &look.wants);
             }
             names.extend(
                 settled
@@ -362,7 +386,20 @@ impl Resolver {
     /// Looks at the hosts of services that objects spoke for; gives the claims that stand otherwise.
     fn settle_catalog(&mut self, ledger: &mut Ledger<Speaker>) -> Vec<(Claim, Option<Tenure>)> {
         let mut claims = Vec::new();
-        for (host, change) in self.catalog.settle() {
+        for (namespace, pods) in self.catalog.take_moved_pods() {
+            let catalog = &self.catalog;
+            let is_touched = |host: &str| {
+                catalog
+                    .get(host)
+                    .is_some_and(|known| pods == PodsMoved::All || known.has_pod(|pod| pods.has(pod)))
+            };
+            self.routes.uses_mut().touch_pods(&namespace, is_touched);
+        }
+        let settled = self.catalog.settle();
+        for scope in self.catalog.take_moved_rules() {
+            self.routes.uses_mut().touch_within(&scope);
+        }
+        for (host, change) in settled {
             self.routes.touch_service(&host);
             if change.ports {
                 self.hosts.extend(self.routes.assuming(&host).cloned());
@@ -387,11 +424,14 @@ impl Resolver {
         let before = self.routes.replace(host, now.as_ref());
         let native = [&before, &now].map(|routes| routes.as_deref().map(|own| &own.native));
         self.ports.change_native(host.0, native);
+        let stream = [&before, &now].map(|routes| routes.as_deref().and_then(|own| own.stream.as_ref()));
+        self.ports.change_stream(host, stream);
         is_whole
     }
 
-    fn declared(&self, (port, domain): &HostKey) -> Option<HostRules> {
-        hosts::declared(domain, self.ports.servers(*port)?, &self.services)
+    fn declared(&self, host: &HostKey) -> Option<HostRules> {
+        let servers = self.ports.servers(host.0)?;
+        streams::declared((host.0, &host.1), servers, &self.services)
     }
 
     /// The rules of a host as they are carried out.
@@ -419,6 +459,24 @@ impl Resolver {
     /// The ports that are served.
     pub fn ports(&self) -> impl Iterator<Item = &Arc<ServedPort>> {
         self.ports.views()
+    }
+
+    /// Where the connections of a filter chain go that are passed on as a whole; none closes them.
+    #[must_use]
+    pub fn stream(&self, key: &StreamKey) -> &[Share] {
+        let route = self.ports.stream(key);
+        route.map(|route| &*route.shares).unwrap_or_default()
+    }
+
+    /// The VirtualService that says so.
+    #[must_use]
+    pub fn stream_service(&self, key: &StreamKey) -> Option<&ObjectRef> {
+        self.ports.stream(key)?.service.as_ref()
+    }
+
+    /// All such filter chains, each with where its connections go.
+    pub fn streams(&self) -> impl Iterator<Item = (StreamKey, &[Share])> {
+        self.ports.streams().map(|(key, route)| (key, &*route.shares))
     }
 
     /// One of them.
@@ -455,11 +513,13 @@ impl Resolver {
         self.routes.users(cluster)
     }
 
-    /// The Gateways with a server on a port.
-    pub fn gateways_of(&self, port: u16) -> impl Iterator<Item = ObjectRef> {
+    /// What a port's listener is made of: the Gateways with a server on it, and the VirtualServices that say where its
+    /// connections go.
+    pub fn objects_of(&self, port: u16) -> impl Iterator<Item = ObjectRef> {
         let gateways = self.gateways().values();
         let own = gateways.filter(move |gateway| gateway.servers.values().any(|server| server.port == port));
         own.map(|gateway| gateway.rank.gateway())
+            .chain(self.ports.stream_services(port))
     }
 
     /// The VirtualServices with a rule in a part of the table.
@@ -467,10 +527,17 @@ impl Resolver {
     pub fn services_of(&self, part: u16) -> BTreeSet<ObjectRef> {
         let hosts = self.part(part).into_iter().flat_map(|part| part.routes.keys());
         let rules = hosts.filter_map(|host| self.carried_out(host));
+        let rules = rules.filter(|rules| rules.stream.is_none());
         rules
             .flat_map(|rules| rules.services.into_keys())
             .map(|rank| rank.virtual_service())
             .collect()
+    }
+
+    /// The namespaces of which pods are needed: those of Services with a subset in use.
+    #[must_use]
+    pub fn pod_namespaces(&self) -> &OrdSet<Arc<str>> {
+        self.routes.uses().pod_namespaces()
     }
 
     /// Who has what.
@@ -484,7 +551,7 @@ impl Resolver {
 
     /// What the rules and the clusters of namespaces use of their budgets.
     pub fn usage(&self) -> impl Iterator<Item = &Usage> {
-        [self.budget.usage(), self.routes.uses().usage()].into_iter()
+        std::iter::once(self.budget.usage()).chain(self.routes.uses().usage())
     }
 
     /// The namespaces whose rules or clusters use more or less than before, since the last time.
@@ -502,11 +569,25 @@ impl Resolver {
     /// The routes of a port as data, made anew: for people who ask.
     #[must_use]
     pub fn table(&self, number: u16) -> TableConfig {
-        let hosts = self.routes.table().hosts(number);
+        self.table_with(number, self.routes.table().hosts(number))
+    }
+
+    /// The same, as much of it as may take this host, which is normalized: itself, and the wildcards that it is within.
+    #[must_use]
+    pub fn table_of(&self, number: u16, host: &str) -> TableConfig {
+        let dots = host.match_indices('.').filter_map(|(at, _)| host.get(at..));
+        let wildcards = dots.filter(|suffix| suffix.len() <= LONGEST_NAME);
+        let wildcards = wildcards.map(|suffix| Arc::from(format!("*{suffix}")));
+        let all: BTreeSet<Arc<str>> = wildcards.chain([Arc::from(host), Arc::from("*")]).collect();
+        self.table_with(number, all.into_iter())
+    }
+
+    fn table_with(&self, number: u16, hosts: impl Iterator<Item = Arc<str>>) -> TableConfig {
         let virtual_hosts = hosts.filter_map(|domain| {
             let host = (number, domain);
+            let routes = self.routes.table().routes(&host)?;
             let rules = self.carried_out(&host).filter(HostRules::is_answered)?;
-            if self.routes.table().routes(&host)?.is_closed {
+            if routes.is_closed {
                 return Some(block::closed(&host.1));
             }
             Some(block::config(&host.1, &rules, number, self.lookup()).0)

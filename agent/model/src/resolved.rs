@@ -1,15 +1,27 @@
 //! The gateway as it will be served: what is left of Gateways, VirtualServices and Services once selectors,
 //! hosts, ports and credentials are resolved. The builders beside this file turn it into Envoy's messages.
 
+mod hashing;
+mod placement;
+mod policy;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sealgate_core::arrival::EscapedSlashes;
+use sealgate_core::host;
 use sealgate_core::identity::{IdentityConfig, IdentityPolicy, Misdirected};
 use sealgate_core::rules::Mirror;
 use sha2::{Digest as _, Sha256};
 
+pub use self::hashing::{HashBalancing, HashTable, HashedCookie, HashedValue};
+pub use self::placement::{LocalityShares, NearLabel, Nearness, NextRegion, Placement};
+pub use self::policy::{
+    Balancing, Ejection, PoolLimits, Probes, ProxyProtocolVersion, RetryShare, SlowStart, UpstreamHttp,
+    UpstreamPolicy, UpstreamTls, UpstreamTrust,
+};
 use crate::CredentialName;
+use crate::locality::Locality;
 
 /// One port that Envoy listens on.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +30,8 @@ pub struct ServedPort {
     pub number: u16,
     /// The port that Envoy binds (`--port-map`).
     pub bind: u16,
-    /// One filter chain per server with TLS, or for many of them; a plain port has exactly one.
+    /// One filter chain per server with TLS, or for many of them; where connections are routed as a whole, one per host. A
+    /// port without TLS has exactly one.
     pub chains: Vec<Arc<FilterChain>>,
     /// What upstreams are told of each chain's connections; a chain that is in none tells nothing.
     pub told: Vec<IdentityPolicy>,
@@ -32,6 +45,20 @@ pub struct ServedPort {
     pub delays: bool,
 }
 
+impl ServedPort {
+    /// The chain that a connection for this host comes in by.
+    #[must_use]
+    pub fn chain_of(&self, name: &str) -> Option<&FilterChain> {
+        let domains = self
+            .chains
+            .iter()
+            .flat_map(|chain| chain.domains().map(move |domain| (domain, chain)));
+        let taking = domains.filter(|(domain, _)| **domain == *"*" || host::matches(domain, name));
+        let (_, chain) = taking.max_by_key(|(domain, _)| host::precedence(domain))?;
+        Some(chain)
+    }
+}
+
 /// One filter chain: a server with TLS, or all the plain ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterChain {
@@ -39,14 +66,38 @@ pub struct FilterChain {
     pub name: Arc<str>,
     /// SNI names; empty takes every connection that no other chain names.
     pub server_names: Vec<Arc<str>>,
-    /// How TLS ends here; none on a plain port.
+    /// How TLS ends here; none if it does not.
     pub tls: Option<Arc<Tls>>,
-    /// Names what a handshake has to fulfil, by its content; none on a plain port.
+    /// Names what a handshake has to fulfil, by its content; none on a port without TLS.
     pub policy: Option<Arc<str>>,
     /// What its connections mean.
     pub meaning: Meaning,
     /// Several servers are served by it, whose certificates are asked for by name: `tls` names none.
     pub on_demand: bool,
+    /// Its hosts are served by HTTP/3 too, on the UDP port of the same number.
+    pub http3: bool,
+    /// What becomes of its connections.
+    pub traffic: Traffic,
+}
+
+/// What becomes of a chain's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// Their requests are routed one by one.
+    Http,
+    /// Each is passed on as a whole. Where to is no part of the chain, so that a change of that leaves its connections alone.
+    Stream,
+    /// They are closed.
+    Closed,
+}
+
+/// A destination and its share of the connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// `outbound|PORT|SUBSET|HOST`.
+    pub cluster: Arc<str>,
+    /// Relative to the others; more than 0.
+    pub weight: u32,
 }
 
 impl FilterChain {
@@ -60,13 +111,27 @@ impl FilterChain {
             policy: None,
             meaning,
             on_demand: false,
+            http3: false,
+            traffic: Traffic::Http,
         }
+    }
+
+    /// Whether its requests are routed one by one.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        self.traffic == Traffic::Http
     }
 
     /// The SNI names as host patterns: `*` where there is none.
     pub fn domains(&self) -> impl Iterator<Item = Arc<str>> {
         let rest = self.server_names.is_empty().then(|| Arc::from("*"));
         self.server_names.iter().cloned().chain(rest)
+    }
+
+    /// What it tells, if its connections can show a certificate at all.
+    #[must_use]
+    pub fn told(&self) -> Option<&IdentityConfig> {
+        self.meaning.told.as_ref().filter(|_| self.asks())
     }
 
     /// Whether its clients are asked for a certificate.
@@ -193,34 +258,75 @@ pub enum TlsVersion {
 }
 
 /// A destination that some route names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
     /// `outbound|PORT|SUBSET|HOST`.
     pub name: Arc<str>,
-    /// HTTP/2 without TLS towards the endpoints.
+    /// HTTP/2 towards the endpoints, as the port's protocol says.
     pub http2: bool,
+    /// What a DestinationRule says of it; few upstreams have one.
+    pub policy: Option<Box<UpstreamPolicy>>,
     /// Where its endpoints come from.
     pub endpoints: Endpoints,
 }
 
-/// Where the endpoints of an [`Upstream`] come from.
+/// The endpoints of an [`Upstream`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// How Envoy gets their addresses.
+    pub source: EndpointSource,
+    /// Whether the weights of groups count; else endpoints of a priority are all alike.
+    pub by_weight: bool,
+    /// By priority and locality, in this order.
+    pub groups: Vec<EndpointGroup>,
+}
+
+/// How Envoy gets the addresses of endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndpointSource {
+    /// They are known, and pushed as they change.
+    #[default]
+    Pushed,
+    /// They are names that Envoy resolves: to all of their addresses.
+    Dns,
+    /// It is one name, of whose addresses each new connection takes one.
+    RoundRobinDns,
+}
+
+/// Endpoints of one locality.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoints {
-    /// Known addresses, pushed as they change.
-    Known(Vec<Endpoint>),
-    /// Names that Envoy resolves.
-    Dns(Vec<Endpoint>),
+pub struct EndpointGroup {
+    /// Where they are.
+    pub locality: Locality,
+    /// 0 is first; each priority up to the last has a group.
+    pub priority: u32,
+    /// Its share among the groups of its priority; more than 0, and the sum of all of a priority fits into 32 bits.
+    pub weight: u32,
+    /// At least one, in order.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// One endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
-    /// An IP address, or a name in [`Endpoints::Dns`].
+    /// An IP address, or a name with [`EndpointSource::Dns`].
     pub address: String,
     /// Its port.
     pub port: u16,
+    /// Whether it gets requests.
+    pub health: EndpointHealth,
     /// Relative share; 1 unless given.
     pub weight: u32,
+}
+
+/// Whether an endpoint gets requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndpointHealth {
+    /// It does.
+    #[default]
+    Ready,
+    /// It does not, and what it cannot do is missing in its group.
+    NotReady,
 }
 
 #[cfg(test)]

@@ -11,3 +11,15 @@ pub enum Severity {
     /// Worth knowing.
     Info,
 }
+
+impl Severity {
+    /// The same word as in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}

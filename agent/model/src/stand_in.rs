@@ -1,21 +1,45 @@
-//! A VirtualService that is refused as a whole and was never served: its hosts answer 503 from where it cannot be carried
-//! out. Else a wider VirtualService would answer what this one was there to deny.
+//! What stands for an object that is refused as a whole and was never served, where its absence would do harm.
+//!
+//! - The hosts of a VirtualService answer 503 from where it cannot be carried out. Else a wider VirtualService would answer
+//!   what this one was there to deny.
+//! - A DestinationRule that asks for TLS still does. Else requests would be sent in plain text.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sealgate_core::config::{HttpRoute, VirtualServiceSpec};
+use sealgate_core::config::{
+    DestinationRuleSpec, HttpRoute, Subset, TcpRoute, TlsMatch, TlsRoute, VirtualServiceSpec,
+};
 
 use crate::parts::{self, ObjectPart};
-use crate::validate::GATEWAYS;
+use crate::validate::{GATEWAYS, is_host};
 use crate::{Finding, Kind, Object, Severity};
 
 /// What stands for an object of which nothing can be served as it is, and each error with that. None if nobody knows which
-/// hosts it is for, or if nothing else would answer for it: only VirtualServices are sought from the narrowest to the widest.
+/// hosts it is for, or if its absence does no harm.
 pub(crate) fn of(object: &Object, findings: &mut [Finding]) -> Option<Arc<Object>> {
-    let Object::VirtualService(meta, spec) = object else {
-        return None;
+    let (stand_in, words) = match object {
+        Object::VirtualService(meta, spec) => {
+            let (closed, words) = virtual_service(spec, findings)?;
+            (Object::VirtualService(Arc::clone(meta), Arc::new(closed)), words)
+        }
+        Object::DestinationRule(meta, spec) => {
+            let tls = destination_rule(spec, findings)?;
+            let words = "only its TLS settings apply".to_owned();
+            (Object::DestinationRule(Arc::clone(meta), Arc::new(tls)), words)
+        }
+        _ => return None,
     };
+    for error in findings.iter_mut() {
+        if error.severity == Severity::Error {
+            error.message = format!("{}; {words}", error.message);
+        }
+    }
+    Some(Arc::new(stand_in))
+}
+
+/// A VirtualService that ends where it cannot be carried out, and what becomes of its requests.
+fn virtual_service(spec: &VirtualServiceSpec, findings: &[Finding]) -> Option<(VirtualServiceSpec, String)> {
     let errors = || {
         findings
             .iter()
@@ -25,18 +49,41 @@ pub(crate) fn of(object: &Object, findings: &mut [Finding]) -> Option<Arc<Object
     let broken = parts::broken(Kind::VirtualService, findings);
     let stand_in = closed(spec, end, &broken)?;
     let words = match end {
+        _ if spec.http.is_empty() => "its connections are closed".to_owned(),
         0 => "its hosts answer 503".to_owned(),
         _ => format!("what the rules before http[{end}] do not take is answered with 503"),
     };
-    for error in findings.iter_mut() {
-        if error.severity == Severity::Error {
-            error.message = format!("{}; {words}", error.message);
-        }
+    Some((stand_in, words))
+}
+
+/// What a DestinationRule says of TLS, if it asks for it anywhere.
+fn destination_rule(spec: &DestinationRuleSpec, findings: &[Finding]) -> Option<DestinationRuleSpec> {
+    let is_about_host = |finding: &Finding| {
+        let is_error = finding.severity == Severity::Error;
+        is_error && finding.field.as_deref() == Some("spec.host")
+    };
+    if findings.iter().any(is_about_host) {
+        return None;
     }
-    Some(Arc::new(Object::VirtualService(
-        Arc::clone(meta),
-        Arc::new(stand_in),
-    )))
+    let broken = parts::broken(Kind::DestinationRule, findings);
+    let subsets = spec.subsets.iter().enumerate();
+    let subsets = subsets.filter_map(|(at, subset)| match broken.contains(&ObjectPart::Subset(at)) {
+        true => parts::tls_alone(subset),
+        false => Some(parts::tls_alone(subset).unwrap_or_else(|| Subset {
+            traffic_policy: None,
+            ..subset.clone()
+        })),
+    });
+    let subsets: Vec<_> = subsets.collect();
+    let traffic_policy = spec.traffic_policy.as_deref().and_then(parts::policy_of_tls);
+    let asks = traffic_policy.is_some() || subsets.iter().any(|subset| subset.traffic_policy.is_some());
+    asks.then(|| DestinationRuleSpec {
+        host: spec.host.clone(),
+        export_to: spec.export_to.clone(),
+        traffic_policy,
+        subsets,
+        ..DestinationRuleSpec::default()
+    })
 }
 
 /// The first rule that cannot stand because of an error: the one whose conditions it is in, or the first of all.
@@ -57,8 +104,8 @@ fn closed(
     end: usize,
     broken: &BTreeSet<ObjectPart>,
 ) -> Option<VirtualServiceSpec> {
-    // One for TLS or TCP alone says nothing of HTTP requests.
-    if spec.http.is_empty() {
+    let (tls, tcp) = closed_streams(spec);
+    if spec.http.is_empty() && tls.is_empty() && tcp.is_empty() {
         return None;
     }
     let before = spec.http.iter().enumerate().take(end);
@@ -67,7 +114,8 @@ fn closed(
         false => rule.clone(),
     });
     let mut http: Vec<HttpRoute> = before.collect();
-    http.push(parts::unavailable(&HttpRoute::default()));
+    // One for TLS or TCP alone says nothing of HTTP requests.
+    http.extend((!spec.http.is_empty()).then(|| parts::unavailable(&HttpRoute::default())));
     let hosts = parts::without(&spec.hosts, |at| broken.contains(&ObjectPart::Host(at)))?;
     let gateways = spec
         .gateways
@@ -80,6 +128,24 @@ fn closed(
         gateways,
         export_to: spec.export_to.clone(),
         http,
-        ..VirtualServiceSpec::default()
+        tls,
+        tcp,
     })
+}
+
+/// Rules that close the connections that an object is for, as far as that can be read.
+fn closed_streams(spec: &VirtualServiceSpec) -> (Vec<TlsRoute>, Vec<TcpRoute>) {
+    let blocks = spec.tls.iter().flat_map(|rule| &rule.r#match);
+    let names = blocks.flat_map(|block| &block.sni_hosts);
+    let names = names.filter(|name| is_host(&name.to_ascii_lowercase()));
+    let sni_hosts: Vec<String> = names.cloned().collect();
+    let tls = (!sni_hosts.is_empty()).then(|| TlsRoute {
+        r#match: vec![TlsMatch {
+            sni_hosts,
+            ..TlsMatch::default()
+        }],
+        route: Vec::new(),
+    });
+    let tcp = (!spec.tcp.is_empty()).then(TcpRoute::default);
+    (tls.into_iter().collect(), tcp.into_iter().collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 
 use crate::Code;
 use crate::SourceObject;
@@ -28,7 +28,7 @@ pub struct Moved {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Store {
-    objects: BTreeMap<ObjectRef, Arc<Object>>,
+    objects: OrdMap<ObjectRef, Arc<Object>>,
     policy: BudgetPolicy,
     usage: Usage,
     /// Objects that are good, and beyond a budget.
@@ -94,6 +94,12 @@ impl Store {
     /// All objects, in order.
     pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.objects.values()
+    }
+
+    /// The same by name; a clone costs nothing.
+    #[must_use]
+    pub fn by_name(&self) -> &OrdMap<ObjectRef, Arc<Object>> {
+        &self.objects
     }
 
     /// One object.

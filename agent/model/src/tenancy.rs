@@ -1,4 +1,4 @@
-//! Who may do what: how far the namespaces that write objects for one gateway trust each other. `agent/docs/tenancy.md` says
+//! Who may do what: how far the namespaces that write objects for one gateway trust each other. `docs/reference/tenancy.md` says
 //! it in words, beside what Istio allows.
 
 use std::sync::Arc;
@@ -9,6 +9,8 @@ pub use self::policy::{HostWord, PolicyError, TenancyPolicy};
 
 /// What the full names of Services end with.
 pub(crate) const SERVICE_SUFFIX: &str = ".svc.cluster.local";
+/// The same, and shorter forms.
+pub(crate) const SERVICE_SUFFIXES: [&str; 3] = [SERVICE_SUFFIX, ".svc.cluster", ".svc"];
 
 /// How far namespaces trust each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,8 +119,7 @@ impl Tenants {
 /// The namespace of a Service, by its full name or a shorter one that says it is a Service; none for any other host.
 #[must_use]
 pub fn owner(host: &str) -> Option<&str> {
-    let ends = [SERVICE_SUFFIX, ".svc.cluster", ".svc"];
-    let name = ends.iter().find_map(|end| host.strip_suffix(end))?;
+    let name = SERVICE_SUFFIXES.iter().find_map(|end| host.strip_suffix(end))?;
     name.rsplit_once('.').map(|(_, namespace)| namespace)
 }
 

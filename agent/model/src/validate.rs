@@ -4,11 +4,16 @@ mod destinations;
 mod gateway;
 mod rules;
 mod services;
+mod streams;
 mod tls;
 
 use sealgate_core::config::VirtualServiceSpec;
 use sealgate_core::convert;
+use sealgate_core::host::is_subset;
 use sealgate_core::rules::RuleOrigin;
+
+pub(crate) use self::services::{SUBJECT_ALT_NAMES, is_socket};
+pub(crate) use sealgate_core::host::{is_name as is_name_of_host, is_pattern as is_host};
 
 use crate::annotation;
 use crate::gateway_ref::is_namespace;
@@ -36,7 +41,12 @@ pub fn object(object: &Object) -> Vec<Finding> {
         }
         Object::DestinationRule(_, spec) => services::destination_rule(spec, &mut report),
         Object::ServiceEntry(_, spec) => services::service_entry(spec, &mut report),
-        Object::Secret(_) | Object::Service(..) | Object::EndpointSlice(..) | Object::Endpoints(..) => {}
+        Object::WorkloadEntry(_, spec) => services::workload_entry(spec, &mut report),
+        Object::Secret(_)
+        | Object::Service(..)
+        | Object::EndpointSlice(..)
+        | Object::Endpoints(..)
+        | Object::Pod(_) => {}
     }
     report.into_findings()
 }
@@ -51,7 +61,7 @@ fn regexes(spec: &VirtualServiceSpec, report: &mut ObjectReport) -> bool {
             Severity::Error,
             Code::OverLimit,
             "spec.http".to_owned(),
-            format!("the regexes up to http[{at}] take more than {megabytes} MB compiled, which is the limit of an object"),
+            format!("the regexes up to http[{at}] take more than {megabytes} MB when compiled, the limit for an object"),
         );
     }
     beyond.is_none()
@@ -59,19 +69,11 @@ fn regexes(spec: &VirtualServiceSpec, report: &mut ObjectReport) -> bool {
 
 /// Lists that are compared with each other.
 fn bound(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
-    let mut at_most = |found: usize, field: String| {
-        if found > GATEWAYS {
-            let message = format!("{found} of them: up to {GATEWAYS} are taken");
-            report.add(Severity::Error, Code::OverLimit, field, message);
-        }
-    };
-    at_most(spec.gateways.len(), "spec.gateways".to_owned());
+    report.at_most(spec.gateways.len(), GATEWAYS, "spec.gateways");
     for (at, rule) in spec.http.iter().enumerate() {
         for (block, own) in rule.r#match.iter().enumerate() {
-            at_most(
-                own.gateways.len(),
-                format!("spec.http[{at}].match[{block}].gateways"),
-            );
+            let field = format!("spec.http[{at}].match[{block}].gateways");
+            report.at_most(own.gateways.len(), GATEWAYS, field);
         }
     }
 }
@@ -112,8 +114,7 @@ fn virtual_service(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
             .for_each(|problem| report.problem(&format!("spec.http[{at}]"), problem));
     }
     destinations::check(spec, report);
-    report.not_carried_out("spec.tls", !spec.tls.is_empty());
-    report.not_carried_out("spec.tcp", !spec.tcp.is_empty());
+    streams::check(spec, report);
 }
 
 /// Half understood, they would say something else.
@@ -135,6 +136,9 @@ fn annotations(meta: &Meta, report: &mut ObjectReport) {
     if let Some(Err(reason)) = annotation::escaped_slashes(meta) {
         refuse(annotation::ESCAPED_SLASHES, Code::BadEscapedSlashes, reason);
     }
+    if let Some(Err(reason)) = annotation::http3(meta) {
+        refuse(annotation::HTTP3, Code::BadHttp3, reason);
+    }
 }
 
 /// `ns/dns` as both, the name lower-case; no namespace is any.
@@ -155,28 +159,6 @@ fn is_namespaced(text: &str) -> bool {
     namespace.is_none_or(|own| matches!(own, "*" | ".") || is_namespace(own))
 }
 
-/// Whether this is a host name or a wildcard.
-pub(crate) fn is_host(name: &str) -> bool {
-    name == "*" || is_name_of_host(name.strip_prefix("*.").unwrap_or(name))
-}
-
-/// Whether this is the name of a host, and not a pattern.
-#[must_use]
-pub(crate) fn is_name_of_host(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 253 && name.split('.').all(is_label)
-}
-
-fn is_label(label: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    !label.is_empty() && label.len() <= 63 && label.bytes().all(is_allowed)
-}
-
 fn is_port(number: u32) -> bool {
     (1..=65535).contains(&number)
-}
-
-/// A name becomes part of a cluster's, and of a line of the log.
-fn is_subset(name: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !name.is_empty() && name.len() <= 63 && name.bytes().all(is_allowed)
 }

@@ -1,5 +1,5 @@
 //! The status as Prometheus text, and what this process costs. What the status says is read from it at each scrape: there is
-//! no second account that could disagree with `/api/status`. `agent/docs/metrics.md` explains each metric.
+//! no second account that could disagree with `/api/status`. `docs/reference/metrics.md` explains each metric.
 
 mod credentials;
 mod objects;

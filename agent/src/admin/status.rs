@@ -1,9 +1,12 @@
 //! What `/api/status`, `sealgate certs` and the metrics say: facts about certificates, never key material.
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+pub use sealgate_model::FindingStatus;
 use serde::{Deserialize, Serialize};
 
 /// The whole status.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Whether the source's first list is complete.
@@ -34,8 +37,15 @@ pub struct Status {
     pub refusals: Vec<FindingStatus>,
 }
 
+/// The JSON Schema of the whole status, as an agent answers it.
+#[must_use]
+pub fn status_schema() -> schemars::Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Status>()
+}
+
 /// How long rotations took: each proxy counts that asked for the credential before it was published.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationsStatus {
     /// By duration, ascending.
@@ -45,7 +55,7 @@ pub struct RotationsStatus {
 }
 
 /// Rotations that took longer than those of the bucket before, and at most so long.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BucketStatus {
     /// None of the last bucket, which has no upper bound.
@@ -55,7 +65,7 @@ pub struct BucketStatus {
 }
 
 /// What a namespace uses of one resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetStatus {
     /// The namespace.
@@ -69,7 +79,7 @@ pub struct BudgetStatus {
 }
 
 /// How the source is doing.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
     /// Whether its first lists were complete, and everything is followed since.
@@ -79,7 +89,7 @@ pub struct SourceStatus {
 }
 
 /// One watch of a Kubernetes source.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WatchStatus {
     /// The kind, or the Secret.
@@ -88,13 +98,16 @@ pub struct WatchStatus {
     pub state: String,
     /// Why, where that is not good.
     pub message: Option<String>,
+    /// Since when it is in that state.
+    #[serde(default)]
+    pub since: Option<String>,
     /// How often it has failed since it began.
     #[serde(default)]
     pub failures: u64,
 }
 
 /// One Gateway.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayStatus {
     /// `namespace/name`.
@@ -104,7 +117,7 @@ pub struct GatewayStatus {
 }
 
 /// One credential. Times are RFC 3339.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialStatus {
     /// `namespace/name`, of a trust bundle `namespace/name-cacert`.
@@ -152,7 +165,7 @@ pub struct CredentialStatus {
 }
 
 /// What a proxy has of what it should have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum HeldState {
     /// It confirmed the served version.
@@ -183,7 +196,7 @@ impl HeldState {
 }
 
 /// What a proxy has of a credential.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldBy {
     /// Its node id.
@@ -198,7 +211,7 @@ pub struct HeldBy {
 }
 
 /// A resource that a connected proxy refuses.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyRefusalStatus {
     /// The proxy's node id.
@@ -211,16 +224,22 @@ pub struct ProxyRefusalStatus {
     pub version: Option<String>,
     /// What the proxy said.
     pub reason: String,
+    /// Since when it has refused the resource, in whatever version; none where it refused several at once.
+    #[serde(default)]
+    pub since: Option<String>,
 }
 
 /// One proxy.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyStatus {
     /// Its node id.
     pub node: String,
     /// Whether a stream of it is open.
     pub connected: bool,
+    /// Since when it is connected, or gone.
+    #[serde(default)]
+    pub since: Option<String>,
     /// Whether it has everything that it asks for, as far as the agent knows: the worst of its certificates, or `refused` if it
     /// refuses anything else.
     #[serde(default)]
@@ -233,7 +252,7 @@ pub struct ProxyStatus {
 }
 
 /// What a proxy confirmed of one type.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TypeStatus {
     /// `Secret`, `Listener`, ...
@@ -254,7 +273,7 @@ pub struct TypeStatus {
 }
 
 /// Certificates that proxies ask for by name, when a handshake needs them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OnDemandStatus {
     /// Names that proxies hold now.
@@ -263,20 +282,4 @@ pub struct OnDemandStatus {
     pub unknown: u64,
     /// How many times a name was taken back that is still served.
     pub taken_back: u64,
-}
-
-/// One finding.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FindingStatus {
-    /// `error`, `warning` or `info`.
-    pub severity: String,
-    /// A stable kebab-case word.
-    pub code: String,
-    /// `Secret istio-system/a`.
-    pub object: String,
-    /// The place in the object.
-    pub field: Option<String>,
-    /// For people.
-    pub message: String,
 }

@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result, ensure};
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::rt::TokioIo;
+use anyhow::Result;
 use serde::Serialize;
-use tokio::net::TcpStream;
 
-use super::{Conclusion, folder, print};
-use crate::admin::status::{CredentialStatus, HeldBy, HeldState, ProxyRefusalStatus, Status};
+use super::agent::AgentClient;
+use super::{Conclusion, input, print};
+use crate::admin::status::{CredentialStatus, HeldBy, HeldState, ProxyRefusalStatus};
 use crate::args::CertsArgs;
 use crate::one_line::in_one_line;
 use crate::report;
@@ -26,13 +24,10 @@ pub(super) fn main(args: &CertsArgs) -> Result<Conclusion> {
     let report = match &args.dir {
         Some(dir) => CertsReport {
             proxy_refusals: Vec::new(),
-            credentials: report::credentials(&folder::load(dir, &args.gateway)?.view()),
+            credentials: report::credentials(&input::folder(dir, &args.gateway, "--dir ")?.view()),
         },
         None => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let status = runtime.block_on(ask(&args.admin))?;
+            let status = AgentClient::new(&args.agent)?.status()?;
             CertsReport {
                 proxy_refusals: status.proxy_refusals,
                 credentials: status.credentials,
@@ -56,27 +51,6 @@ fn conclusion(report: &CertsReport) -> Conclusion {
     } else {
         Conclusion::No
     }
-}
-
-async fn ask(admin: &str) -> Result<Status> {
-    let doing = || format!("--admin {admin}: the agent cannot be asked");
-    let stream = TcpStream::connect(admin).await.with_context(doing)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .with_context(doing)?;
-    tokio::spawn(connection);
-    let request = http::Request::get("/api/status")
-        .header("host", admin)
-        .body(Empty::<bytes::Bytes>::new())?;
-    let response = sender.send_request(request).await.with_context(doing)?;
-    ensure!(
-        response.status().is_success(),
-        "{}: {}",
-        doing(),
-        response.status()
-    );
-    let body = response.into_body().collect().await?.to_bytes();
-    serde_json::from_slice(&body).with_context(doing)
 }
 
 fn text(report: &CertsReport) -> Result<String> {

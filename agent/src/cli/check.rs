@@ -1,16 +1,19 @@
 //! `sealgate check`.
 
+mod plugin;
+
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
-use sealgate_model::Severity;
 use sealgate_model::resolve::{Claim, Tenure};
 use sealgate_model::tenancy::Tenancy;
 use serde::Serialize;
 
-use super::{Conclusion, folder, print};
+use super::agent::AgentClient;
+use super::{Conclusion, input, print};
 use crate::admin::status::{CredentialStatus, FindingStatus};
-use crate::args::CheckArgs;
+use crate::args::{AgentArgs, CheckArgs};
 use crate::engine::Engine;
 use crate::one_line::in_one_line;
 use crate::report;
@@ -19,7 +22,8 @@ use crate::report;
 struct CheckReport {
     findings: Vec<FindingStatus>,
     credentials: Vec<CredentialStatus>,
-    tenancy: TenancyReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenancy: Option<TenancyReport>,
 }
 
 /// Who has what, as `--tenancy` and its policy decide it.
@@ -45,21 +49,47 @@ struct ClaimReport {
 }
 
 pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
-    let engine = folder::load(&args.dir, &args.gateway)?;
-    let view = engine.view();
-    let findings = view.findings();
-    let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let report = CheckReport {
-        findings: findings.iter().map(report::finding).collect(),
-        credentials: report::credentials(&view),
-        tenancy: tenancy(&engine),
+    let report = match (&args.plugin_config, args.input.agent()) {
+        (Some(file), _) => of_plugin(file)?,
+        (None, Some(agent)) => of_agent(&agent)?,
+        (None, None) => of_objects(args)?,
     };
     if args.json {
         print(&(serde_json::to_string(&report)? + "\n"))?;
     } else {
         print(&text(&report)?)?;
     }
-    Ok(if bad { Conclusion::No } else { Conclusion::Good })
+    let is_bad = report.findings.iter().any(|finding| finding.severity == "error");
+    Ok(if is_bad { Conclusion::No } else { Conclusion::Good })
+}
+
+fn of_objects(args: &CheckArgs) -> Result<CheckReport> {
+    let engine = input::load(&args.input, &args.gateway)?;
+    let view = engine.view();
+    Ok(CheckReport {
+        findings: view.findings().iter().map(FindingStatus::from).collect(),
+        credentials: report::credentials(&view),
+        tenancy: Some(tenancy(&engine)),
+    })
+}
+
+/// What a running agent says of what it has read.
+fn of_agent(agent: &AgentArgs) -> Result<CheckReport> {
+    let status = AgentClient::new(agent)?.status()?;
+    Ok(CheckReport {
+        findings: status.refusals,
+        credentials: status.credentials,
+        tenancy: None,
+    })
+}
+
+/// There is neither a Secret nor a tenant.
+fn of_plugin(file: &Path) -> Result<CheckReport> {
+    Ok(CheckReport {
+        findings: plugin::findings(file)?.iter().map(FindingStatus::from).collect(),
+        credentials: Vec::new(),
+        tenancy: None,
+    })
 }
 
 fn tenancy(engine: &Engine) -> TenancyReport {
@@ -84,6 +114,7 @@ fn claim((claim, tenure): (&Claim, &Tenure)) -> ClaimReport {
         holder: match tenure {
             Tenure::Plain => "plain".to_owned(),
             Tenure::Tls => "tls".to_owned(),
+            Tenure::Tcp => "tcp".to_owned(),
             Tenure::Of(holder) => match &holder.name {
                 Some(name) => format!("{}/{name}", holder.namespace),
                 None => holder.namespace.to_string(),
@@ -115,8 +146,8 @@ fn text(report: &CheckReport) -> Result<String> {
             credential.kind, credential.name, credential.state
         )?;
     }
-    if report.tenancy.mode == "namespaces" {
-        for claim in report.tenancy.claims.iter().filter(|claim| claim.host.is_some()) {
+    if let Some(tenancy) = report.tenancy.as_ref().filter(|own| own.mode == "namespaces") {
+        for claim in tenancy.claims.iter().filter(|claim| claim.host.is_some()) {
             let port = claim.port.map(|port| format!(" {port}")).unwrap_or_default();
             let host = claim.host.as_deref().unwrap_or_default();
             writeln!(text, "{}{port} {host}: {}", claim.what, claim.holder)?;

@@ -1,61 +1,53 @@
 //! `sealgate explain`.
 
-mod identity;
-mod text;
+mod answerer;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
-use std::sync::Arc;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-use http::{HeaderName, Method, Uri};
-use sealgate_core::arrival::PathPolicy;
-use sealgate_core::explain::{BatchAnswer, Protocol, Question, Trace, trace};
-use sealgate_core::host;
-use sealgate_core::table::RouteTable;
-use sealgate_model::resolve::Resolver;
-use serde::Serialize;
-use serde::de::Error as _;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use sealgate_core::explain::{Protocol, Question};
+use sealgate_model::explain::{CertificateError, RequestError, request};
 use serde_json::json;
 
-use super::{Conclusion, folder, print};
+use self::answerer::Answerer;
+use super::agent::AgentError;
+use super::{Conclusion, input, print};
 use crate::args::{ExplainArgs, HttpVersion};
+use crate::explain;
 
 pub(super) fn main(args: &ExplainArgs) -> Result<Conclusion> {
-    let engine = folder::load(&args.dir, &args.gateway)?;
-    let paths = |question: &Question| {
-        let host = host::normalize(question.authority.as_bytes());
-        engine.path_policy(question.listener_port(), &String::from_utf8_lossy(&host))
-    };
-    let resolver = engine.resolver();
-    let configs: Vec<_> = resolver.ports().map(|port| resolver.table(port.number)).collect();
-    let table = RouteTable::from_configs(&configs)?;
+    let is_batch_read = args.batch.as_deref().is_some_and(input::is_standard_input);
+    let is_dir_read = args.input.dir.as_deref().is_some_and(input::is_standard_input);
+    ensure!(
+        !(is_batch_read && is_dir_read),
+        "--dir - and --batch -: standard input is either the objects or the requests"
+    );
+    let mut answerer = Answerer::new(args)?;
     match &args.batch {
-        Some(path) if path.as_os_str() == "-" => batch(io::stdin().lock(), &table, &paths),
+        Some(_) if is_batch_read => batch(io::stdin().lock(), &mut answerer),
         Some(path) => {
             let place = || format!("--batch {}", path.display());
             let file = File::open(path).with_context(place)?;
-            batch(BufReader::new(file), &table, &paths).with_context(place)
+            batch(BufReader::new(file), &mut answerer).with_context(place)
         }
-        None => single(args, &table, resolver, &paths),
+        None => single(args, &mut answerer),
     }
 }
 
-/// What becomes of the path of a request.
-type PathsOf<'e> = &'e dyn Fn(&Question) -> PathPolicy;
-
-fn batch(lines: impl BufRead, table: &RouteTable, paths: PathsOf<'_>) -> Result<Conclusion> {
+fn batch(lines: impl BufRead, answerer: &mut Answerer) -> Result<Conclusion> {
     let mut answer = Conclusion::Good;
     for line in lines.split(b'\n') {
         let line = line?;
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let text = match read(&line) {
-            Ok(question) => serde_json::to_string(&BatchAnswer::new(&question, table, paths(&question)))?,
-            Err(error) => {
+        let text = match answered(&line, answerer)? {
+            Ok(text) => text,
+            Err(reason) => {
                 answer = Conclusion::Bad;
-                json!({"id": null, "error": error.to_string()}).to_string()
+                json!({"id": null, "error": reason}).to_string()
             }
         };
         // Standard input may never end; without a reader there is nothing left to do.
@@ -66,63 +58,34 @@ fn batch(lines: impl BufRead, table: &RouteTable, paths: PathsOf<'_>) -> Result<
     Ok(answer)
 }
 
-/// A question is an object; serde alone would take a list of its fields too.
-fn read(line: &[u8]) -> serde_json::Result<Question> {
-    if line.trim_ascii_start().starts_with(b"[") {
-        return Err(serde_json::Error::custom("expected an object, not a list"));
+/// The answer to a line, or what is wrong with the line.
+fn answered(line: &[u8], answerer: &mut Answerer) -> Result<Result<String, String>> {
+    let question = match explain::read(line) {
+        Ok(question) => question,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    match answerer.line(&question) {
+        Ok(text) => Ok(Ok(text)),
+        Err(error) => match error.downcast_ref::<AgentError>() {
+            Some(AgentError::TooLong) => Ok(Err(error.to_string())),
+            _ => Err(error),
+        },
     }
-    let question: Question = serde_json::from_slice(line)?;
-    let odd = |name| serde_json::Error::custom(format!("{name}: from 0 up to, and without, 1"));
-    question.check_draws().map_err(odd)?;
-    Ok(question)
 }
 
-/// The single form's answer: the batch's, and how it came about.
-#[derive(Serialize)]
-struct SingleAnswer {
-    #[serde(flatten)]
-    answer: BatchAnswer,
-    #[serde(flatten)]
-    trace: Trace,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    identity: Option<identity::Headers>,
-}
-
-fn single(
-    args: &ExplainArgs,
-    table: &RouteTable,
-    resolver: &Resolver,
-    paths: PathsOf<'_>,
-) -> Result<Conclusion> {
+fn single(args: &ExplainArgs, answerer: &mut Answerer) -> Result<Conclusion> {
     let question = question(args)?;
-    let paths = paths(&question);
-    let arrived = question.arrive(paths).ok();
-    let number = question.listener_port();
-    let port = resolver.port(number).map(Arc::as_ref);
-    let told = SingleAnswer {
-        answer: BatchAnswer::new(&question, table, paths),
-        trace: port
-            .zip(arrived.as_ref())
-            .map(|(_, arrived)| trace(arrived, &resolver.table(number)))
-            .unwrap_or_default(),
-        identity: args
-            .peer_certificate
-            .as_deref()
-            .map(|path| identity::headers(path, &question, port))
-            .transpose()?,
-    };
-    let text = if args.json {
-        serde_json::to_string(&told)? + "\n"
-    } else {
-        text::render(
-            &question,
-            arrived.as_ref(),
-            &told.trace,
-            &serde_json::to_value(&told.answer)?,
-        ) + &told.identity.as_ref().map(text::identity).unwrap_or_default()
-    };
+    let path = args.peer_certificate.as_deref().unwrap_or(Path::new(""));
+    let place = || format!("--peer-certificate {}", path.display());
+    let peer = args.peer_certificate.as_deref().map(fs::read).transpose();
+    let peer = peer.with_context(place)?;
+    let told = answerer.single(question, peer.as_deref(), args.json);
+    let (text, is_found) = match told {
+        Err(error) if error.is::<CertificateError>() => Err(error).with_context(place),
+        told => told,
+    }?;
     print(&text)?;
-    Ok(if told.answer.is_found() {
+    Ok(if is_found {
         Conclusion::Good
     } else {
         Conclusion::No
@@ -130,33 +93,17 @@ fn single(
 }
 
 fn question(args: &ExplainArgs) -> Result<Question> {
-    Method::from_bytes(args.method.as_bytes())
-        .with_context(|| format!("--method {}: not a method", args.method))?;
-    let text = args.url.as_deref().unwrap_or_default();
-    let url: Uri = text.parse().with_context(|| format!("URL {text}: not a URL"))?;
-    let (Some(scheme), Some(authority)) = (url.scheme_str(), url.authority()) else {
-        bail!("URL {text}: a URL has a scheme and a host, such as https://a.example/path");
+    let protocol = match args.protocol {
+        HttpVersion::Http1 => Protocol::Http1,
+        HttpVersion::Http2 => Protocol::Http2,
     };
-    let mut headers = Vec::new();
-    for header in &args.headers {
-        let Some((name, value)) = header.split_once(':') else {
-            bail!("--header {header}: expected name: value")
-        };
-        HeaderName::from_bytes(name.trim().as_bytes())
-            .with_context(|| format!("--header {header}: {name:?} is not a header's name"))?;
-        headers.push((name.trim().to_owned(), value.trim().to_owned()));
-    }
-    Ok(Question {
-        port: url.port_u16(),
-        scheme: scheme.to_owned(),
-        method: args.method.clone(),
-        authority: authority.to_string(),
-        path: url.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-        headers,
-        protocol: match args.protocol {
-            HttpVersion::Http1 => Protocol::Http1,
-            HttpVersion::Http2 => Protocol::Http2,
-        },
-        ..Question::default()
+    let url = args.url.as_deref().unwrap_or_default();
+    let headers = args.headers.iter().map(String::as_str);
+    request(url, &args.method, headers, protocol).map_err(|error| match error {
+        // What is left is of a flag.
+        RequestError::Url(..) | RequestError::Relative(_) => anyhow!("{error}"),
+        RequestError::Method(_) | RequestError::Header(_) | RequestError::HeaderName(..) => {
+            anyhow!("--{error}")
+        }
     })
 }

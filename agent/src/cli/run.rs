@@ -24,6 +24,8 @@ use crate::args::RunArgs;
 use crate::config::Run;
 use crate::demand::CredentialDemand;
 use crate::engine::Engine;
+use crate::pod_demand::PodDemand;
+use crate::questions::EngineAsker;
 use crate::scope::Scope;
 use crate::shared::Shared;
 use crate::source::health::Health;
@@ -52,8 +54,10 @@ async fn serve(run: Run) -> Result<()> {
     let health = Health::default();
     let (sender, events) = mpsc::unbounded_channel();
     let demand = CredentialDemand::default();
+    let pods = PodDemand::default();
     let vital = Vital::default();
-    let (tell, files) = source::start(&run, sender, demand.follow(), &health, &vital).await?;
+    let (tell, files) =
+        source::start(&run, sender, (demand.follow(), pods.follow()), &health, &vital).await?;
     let config = socket::SocketConfig {
         path: std::path::absolute(&run.socket)?,
         mode: run.socket_mode,
@@ -86,21 +90,25 @@ async fn serve(run: Run) -> Result<()> {
     engine.ask_proxies(move |key, snapshot| asked.reception(key, snapshot));
     let fresh = proxies.clone();
     engine.ask_whether_fresh(move || fresh.are_fresh());
+    let source = health.clone();
+    engine.ask_source(move || source.lists());
     let (show, views) = watch::channel(Arc::default());
-    let shared = Shared::new(views, proxies.clone(), health.clone());
+    let (asker, questions) = EngineAsker::new();
+    let shared = Shared::new(views, proxies.clone(), health.clone(), asker);
     let (stop, stopped) = watch::channel(false);
     let until =
         |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let admin = match run.admin {
         Some(address) => {
-            let serving = admin::bind(address)
+            let access = run.admin_access.clone();
+            let serving = admin::bind(address, &access)
                 .await
                 .with_context(|| format!("--admin {address}"))?;
-            let (shared, hosts) = (shared.clone(), run.admin_hosts.clone());
+            let shared = shared.clone();
             Some(tokio::spawn(admin::serve(
                 serving,
                 shared,
-                hosts,
+                access,
                 until(stopped.clone()),
             )))
         }
@@ -114,9 +122,11 @@ async fn serve(run: Run) -> Result<()> {
         events,
         named: demand.share(),
         demand: demand.clone(),
+        pods,
         health,
         tell,
         refusals: proxies.refusals().clone(),
+        questions,
         bulk: Bulk::default(),
         state,
         synced: Some(synced),
@@ -172,7 +182,7 @@ async fn ended(task: Option<JoinHandle<()>>) -> Result<(), JoinError> {
 fn unasked(what: &str, ended: Result<(), JoinError>) -> anyhow::Error {
     match ended {
         Ok(()) => anyhow!("{what} has ended"),
-        Err(error) => anyhow!("{what} has failed: {error}"),
+        Err(error) => anyhow!("{what} failed: {error}"),
     }
 }
 

@@ -100,7 +100,7 @@ fn revocations(
     for der in lists {
         let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| bad("cannot be read"))?;
         if !rest.is_empty() {
-            return Err(bad("something follows the list in its block"));
+            return Err(bad("its block contains more than the list"));
         }
         if !strict::is_list(der) {
             return Err(bad("not in DER"));
@@ -126,7 +126,7 @@ fn revocations(
         warnings.add(
             Code::CrlPartial,
             field,
-            "clients of a certificate authority without a revocation list are refused",
+            "clients of a certificate authority without a revocation list are rejected",
         );
     }
     Ok((text, validities))

@@ -14,6 +14,9 @@ use x509_parser::x509::{AttributeTypeAndValue, SubjectPublicKeyInfo, X509Version
 
 use super::{CredentialError, hex, strict};
 
+/// How a key of this kind is called.
+const ED25519: &str = "Ed25519";
+
 /// What people ask about a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
@@ -48,6 +51,7 @@ impl CertificateFacts {
             } else {
                 KeyKind::Ecdsa
             },
+            quic: self.key_type != ED25519,
             names,
         }
     }
@@ -58,7 +62,7 @@ pub(super) fn parse(der: &[u8], place: usize) -> Result<X509Certificate<'_>, Cre
     let bad = |reason: &str| CredentialError::BadCertificate(place, reason.to_owned());
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| bad("not a certificate"))?;
     if !rest.is_empty() {
-        return Err(bad("something follows the certificate in its block"));
+        return Err(bad("its block contains more than the certificate"));
     }
     if certificate.version() != X509Version::V3 && !certificate.extensions().is_empty() {
         return Err(bad("extensions in a certificate that is not version 3"));
@@ -209,7 +213,7 @@ pub(super) fn key_type(info: &SubjectPublicKeyInfo<'_>) -> Result<String, Creden
                 None => unsupported("an EC key with explicit parameters"),
             }
         }
-        "1.3.101.112" => Ok("Ed25519".to_owned()),
+        "1.3.101.112" => Ok(ED25519.to_owned()),
         "1.2.840.113549.1.1.10" => unsupported("an RSA-PSS key"),
         other => unsupported(&format!("a key of algorithm {other}")),
     }

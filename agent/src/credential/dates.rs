@@ -177,18 +177,18 @@ fn bundle_now(
             Age::Good => continue,
             Age::NotYet => (
                 Code::CaNotYetValid,
-                format!("{subject} is not valid yet: its clients are refused"),
+                format!("{subject} is not valid yet: its clients are rejected"),
             ),
             Age::Last(until) => (
                 Code::ExpiresSoon,
                 format!(
-                    "{subject} expires on {}: from then on its clients are refused",
+                    "{subject} expires on {}: from then on, its clients are rejected",
                     text(until)
                 ),
             ),
             Age::Over(_) => (
                 Code::CaExpired,
-                format!("{subject} has expired: its clients are refused"),
+                format!("{subject} has expired: its clients are rejected"),
             ),
         };
         warnings.add(code, shape.authority, message);
@@ -198,20 +198,20 @@ fn bundle_now(
             Age::Over(_) => warnings.add(
                 Code::CrlExpired,
                 shape.crl,
-                "the revocation list has expired: Envoy refuses every client by it",
+                "the revocation list has expired: Envoy rejects every client",
             ),
             Age::Last(until) => warnings.add(
                 Code::ExpiresSoon,
                 shape.crl,
                 format!(
-                    "the revocation list expires on {}: from then on Envoy refuses every client",
+                    "the revocation list expires on {}: from then on, Envoy rejects every client",
                     text(until)
                 ),
             ),
             Age::NotYet => warnings.add(
                 Code::CrlNotYetValid,
                 shape.crl,
-                "the revocation list is not valid yet: Envoy refuses every client by it",
+                "the revocation list is not valid yet: Envoy rejects every client",
             ),
             Age::Good => {}
         }

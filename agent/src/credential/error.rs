@@ -10,31 +10,31 @@ pub enum CredentialError {
     #[error("strict names: {0}")]
     StrictName(&'static str),
     /// A certificate without a key.
-    #[error("there is a certificate and no key")]
+    #[error("there is a certificate but no key")]
     NoKey,
     /// A key without a certificate.
-    #[error("there is a key and no certificate")]
+    #[error("there is a key but no certificate")]
     NoCertificate,
     /// The value is not PEM, or a block of it is broken.
     #[error("not valid PEM: {0}")]
     BadPem(String),
     /// Larger than any client takes.
-    #[error("{0} bytes: at most {1} can be served")]
+    #[error("{0} bytes: the limit is {1}")]
     TooLarge(usize, usize),
     /// A key that asks for a password.
-    #[error("the key is encrypted: it must be stored without a password")]
+    #[error("the key is encrypted: store it without a password")]
     EncryptedKey,
     /// More than one key, and it cannot be said which is meant.
-    #[error("{0} keys: exactly one must belong to the certificate")]
+    #[error("{0} keys: exactly one must match the certificate")]
     SeveralKeys(usize),
     /// The key cannot be read.
-    #[error("the key cannot be read: {0}")]
+    #[error("the key cannot be parsed: {0}")]
     BadKey(String),
     /// The key's algorithm, size or curve.
-    #[error("{0} is not supported by Envoy: RSA of at least 2048 bits, P-256, P-384, P-521 and Ed25519 are")]
+    #[error("Envoy does not support {0}: use RSA with at least 2048 bits, P-256, P-384, P-521 or Ed25519")]
     UnsupportedKey(String),
     /// The key is another certificate's.
-    #[error("the key does not belong to the certificate")]
+    #[error("the key does not match the certificate")]
     KeyMismatch,
     /// A certificate cannot be read.
     #[error("certificate {0}: {1}")]
@@ -52,7 +52,7 @@ pub enum CredentialError {
     #[error("not valid before {0}")]
     NotYetValid(String),
     /// Handshakes would fail.
-    #[error("the certificate demands an OCSP staple, and {0}")]
+    #[error("the certificate requires an OCSP staple, and {0}")]
     MustStaple(&'static str),
     /// A revocation list that would lock every client out.
     #[error("revocation list: {0}")]

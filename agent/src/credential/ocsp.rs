@@ -56,13 +56,13 @@ pub(super) fn staple(
 
 fn check(bytes: &[u8], serial: &[u8]) -> Result<Lifetime, &'static str> {
     let responses = responses(bytes).ok_or("it is not a successful OCSP response")?;
-    let (response, rest) = der::expect(responses, SEQUENCE).ok_or("it answers for no certificate")?;
+    let (response, rest) = der::expect(responses, SEQUENCE).ok_or("it covers no certificate")?;
     if !rest.is_empty() {
-        return Err("it answers for several certificates");
+        return Err("it covers several certificates");
     }
-    let (own, from, until) = single(response).ok_or("its answer cannot be read")?;
+    let (own, from, until) = single(response).ok_or("it cannot be parsed")?;
     if own != serial {
-        return Err("it is another certificate's");
+        return Err("it is for another certificate");
     }
     if until.is_none() {
         return Err("it does not say until when it is good");

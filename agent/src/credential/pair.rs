@@ -29,7 +29,7 @@ pub(super) fn read(parts: &Parts<'_>, warnings: &mut Warnings<'_>) -> Result<Key
         warnings.add(
             Code::WeakSignature,
             field,
-            format!("signed with {algorithm}, which clients refuse"),
+            format!("signed with {algorithm}, which clients reject"),
         );
     }
     let staple = ocsp::staple(&leaf, parts.staple, warnings)?;

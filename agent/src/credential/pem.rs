@@ -47,7 +47,7 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<PemBlock>, CredentialError> {
 fn describe(error: &std::io::Error) -> String {
     match error.to_string() {
         text if text.contains("base64") => "a block's content is not base64".to_owned(),
-        _ => "a block is broken".to_owned(),
+        _ => "a block is malformed".to_owned(),
     }
 }
 

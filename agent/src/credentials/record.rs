@@ -9,7 +9,7 @@ use super::HeldCredential;
 use crate::credential::{Credential, CredentialOutcome, CredentialPolicy, DateVerdict, Part};
 
 /// The namespaces whose Gateways may name a credential.
-type AllowedNamespaces = Arc<[Arc<str>]>;
+pub type AllowedNamespaces = Arc<[Arc<str>]>;
 
 /// One credential as it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,7 +131,9 @@ impl CredentialRecord {
         self.allowed = namespaces.or(self.allowed.take());
     }
 
-    pub(super) fn allowed(&self) -> Option<&AllowedNamespaces> {
+    /// The namespaces whose Gateways may name it, as its Secret said last; none before that was read.
+    #[must_use]
+    pub fn allowed(&self) -> Option<&AllowedNamespaces> {
         self.allowed.as_ref()
     }
 
@@ -292,10 +294,10 @@ impl CredentialRecord {
             None if self.is_unread() => return None,
             None if self.is_silent() => (
                 Code::Deleted,
-                "it holds no such certificates any more".to_owned(),
+                "it no longer has these certificates".to_owned(),
                 None,
             ),
-            None => (Code::Deleted, "the Secret is gone".to_owned(), None),
+            None => (Code::Deleted, "the Secret was deleted".to_owned(), None),
         };
         let served = match self.good {
             Some(_) => "; the last good version is served on",
@@ -324,7 +326,7 @@ impl CredentialRecord {
             object: base_secret(name),
             field: Some(base.part.field()),
             message: format!(
-                "{} is gone: clients are checked against this in its place",
+                "{} was deleted: clients are verified against this bundle instead",
                 name.name
             ),
         })

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use sealgate_model::CredentialName;
 use serde::{Deserialize, Serialize};
 
-use super::MODES;
 use super::folder::KeptFolder;
 use crate::claim_log::StateError;
 
@@ -35,7 +34,7 @@ impl KeptBundles {
     /// # Errors
     /// The folder can neither be made nor read.
     pub fn open(state: &Path) -> Result<(Self, BTreeMap<CredentialName, String>), StateError> {
-        let (folder, kept) = KeptFolder::open(state.join(FOLDER), MODES, read)?;
+        let (folder, kept) = KeptFolder::open(state.join(FOLDER), read)?;
         Ok((Self(folder), kept.into_iter().map(|(_, bundle)| bundle).collect()))
     }
 

@@ -12,17 +12,12 @@ use sealgate_model::{CredentialName, Meta, SecretObject};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::folder::{KeptFolder, Modes};
+use super::folder::KeptFolder;
 use crate::claim_log::StateError;
 use crate::credential::Credential;
 use crate::credentials::HeldCredential;
 
 const FOLDER: &str = "credentials";
-/// For the agent's user alone.
-const MODES: Modes = Modes {
-    folder: 0o700,
-    file: 0o600,
-};
 
 /// A credential as a file. What it holds is PEM; a staple is left out, for it is short-lived.
 #[derive(Serialize, Deserialize)]
@@ -57,7 +52,7 @@ impl KeptCredentials {
     /// # Errors
     /// The folder can neither be made nor read.
     pub fn open(state: &Path, keys: bool) -> Result<(Self, Vec<RememberedCredential>), StateError> {
-        let (folder, kept) = KeptFolder::open(state.join(FOLDER), MODES, read)?;
+        let (folder, kept) = KeptFolder::open(state.join(FOLDER), read)?;
         let mut all = Vec::new();
         for (path, kept) in kept {
             if keys || !kept.1.data.contains_key("tls.key") {

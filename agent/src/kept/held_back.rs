@@ -9,17 +9,12 @@ use std::sync::Arc;
 use sealgate_model::{Kind, Object, ObjectRef};
 use serde::{Deserialize, Serialize};
 
-use super::folder::{KeptFolder, Modes};
+use super::folder::KeptFolder;
 use crate::claim_log::StateError;
 use crate::snapshot::TypeUrl;
 use crate::trial::Blame;
 
 const FOLDER: &str = "held-back";
-/// As the process's mask leaves them.
-const MODES: Modes = Modes {
-    folder: 0o777,
-    file: 0o666,
-};
 
 /// An object as a file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,7 +58,7 @@ impl KeptBlames {
     /// # Errors
     /// The folder can neither be made nor read.
     pub fn open(state: &Path) -> Result<(Self, Vec<RememberedBlame>), StateError> {
-        let (folder, kept) = KeptFolder::open(state.join(FOLDER), MODES, read)?;
+        let (folder, kept) = KeptFolder::open(state.join(FOLDER), read)?;
         Ok((Self(folder), kept.into_iter().map(|(_, blame)| blame).collect()))
     }
 

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use sealgate_model::ObjectRef;
+use sealgate_model::{Kind, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 use super::folder::KeptFolder;
-use super::{MODES, kind};
+
 use crate::claim_log::StateError;
 
 const FOLDER: &str = "files";
@@ -45,7 +45,7 @@ impl KeptUnread {
     /// # Errors
     /// The folder can neither be made nor read.
     pub fn open(state: &Path) -> Result<(Self, UnreadNames), StateError> {
-        let (folder, kept) = KeptFolder::open(state.join(FOLDER), MODES, read)?;
+        let (folder, kept) = KeptFolder::open(state.join(FOLDER), read)?;
         Ok((Self(folder), kept.into_iter().map(|(_, file)| file).collect()))
     }
 
@@ -70,7 +70,7 @@ fn read(path: &Path) -> Result<(String, Vec<ObjectRef>), String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let file: UnreadFile = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     let object = |own: UnreadObject| {
-        let kind = kind(&own.kind).ok_or_else(|| format!("unknown kind {:?}", own.kind))?;
+        let kind = Kind::named(&own.kind).ok_or_else(|| format!("unknown kind {:?}", own.kind))?;
         Ok(ObjectRef::new(kind, own.namespace, own.name))
     };
     let objects: Result<_, String> = file.objects.into_iter().map(object).collect();

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::*;
 
 fn set(publisher: &mut Publisher, now: Instant, kind: TypeUrl, name: &str, body: &[u8]) -> bool {

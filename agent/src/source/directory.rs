@@ -25,8 +25,8 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use sealgate_model::manifest::Namespaces;
-use sealgate_model::{Code, Object, SecretObject, SourceEvent, SourceObject, Step};
+use sealgate_model::manifest::{self, Namespaces};
+use sealgate_model::{Code, Object, ObjectRef, SecretObject, SourceEvent, SourceObject, Step};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -51,7 +51,7 @@ pub enum DirectoryError {
     #[error("{0}: {1}")]
     Unreadable(PathBuf, std::io::Error),
     /// The system has no watcher left.
-    #[error("{0} cannot be watched: {1}")]
+    #[error("cannot watch {0}: {1}")]
     Watch(PathBuf, notify::Error),
 }
 
@@ -148,6 +148,19 @@ impl DirectorySource {
         // A file that is being written in place is empty for a moment: its objects are not gone.
         entries.is_empty() || entries.iter().any(is_half)
     }
+}
+
+/// The objects of a text, as if it were the only file of a directory.
+#[must_use]
+pub fn read_text(name: &str, text: &[u8], namespaces: &Namespaces) -> Vec<SourceObject> {
+    let mut index = UnitIndex::default();
+    let unit = Arc::from(Path::new(name));
+    index.set(
+        &unit,
+        ObjectRef::file(name),
+        manifest::read(name, text, namespaces),
+    );
+    index.all()
 }
 
 /// A directory on its way through time.
@@ -323,7 +336,7 @@ impl DirectoryFollower {
                 Err(error) => {
                     // Tried again when it is looked at the next time: rights may come back.
                     self.watched.remove(&folder);
-                    tracing::warn!(path = ?folder, %error, "cannot be watched; changes are seen by polling");
+                    tracing::warn!(path = ?folder, %error, "cannot watch the folder; polling for changes");
                 }
             }
         }
@@ -392,5 +405,5 @@ impl DirectoryFollower {
 }
 
 fn complain(error: &DirectoryError) {
-    tracing::error!(%error, "the directory cannot be read; what is known is served on");
+    tracing::error!(%error, "cannot read the directory; serving the objects that are known");
 }

@@ -1,9 +1,12 @@
 //! How a source is doing: written by the source, read by `admin` and by whoever waits for the first list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
+
+use crate::news::Lists;
 
 /// The state of one watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +41,32 @@ pub struct WatchHealth {
     pub state: WatchState,
     /// Why it stands there, where that is not good.
     pub message: Option<String>,
+    /// Since when.
+    pub since: OffsetDateTime,
     /// How often it has failed.
     pub failures: u64,
 }
 
+/// A part of a source that has first lists of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ListedPart {
+    /// The pods that subsets need.
+    Pods,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
+    /// Whether all is listed but for the parts.
     listed: bool,
+    /// Parts that are not.
+    parts: BTreeSet<ListedPart>,
     watches: BTreeMap<String, WatchHealth>,
+}
+
+impl Inner {
+    fn is_listed(&self) -> bool {
+        self.listed && self.parts.is_empty()
+    }
 }
 
 /// The registry; clones share it.
@@ -64,23 +85,47 @@ impl Health {
         self.0.send_modify(|inner| inner.listed = true);
     }
 
+    /// The first lists are not complete before those of this part are.
+    pub fn expect(&self, part: ListedPart) {
+        self.0.send_if_modified(|inner| inner.parts.insert(part));
+    }
+
+    /// Those of this part are.
+    pub fn complete(&self, part: ListedPart) {
+        self.0.send_if_modified(|inner| inner.parts.remove(&part));
+    }
+
     /// Whether the first lists are complete.
     #[must_use]
     pub fn is_listed(&self) -> bool {
-        self.0.borrow().listed
+        self.0.borrow().is_listed()
+    }
+
+    /// How complete the lists are.
+    #[must_use]
+    pub fn lists(&self) -> Lists {
+        let inner = self.0.borrow();
+        let mut states = inner.watches.values().map(|watch| watch.state);
+        if !inner.is_listed() {
+            Lists::First
+        } else if states.any(|state| state == WatchState::Listing) {
+            Lists::UnderWay
+        } else {
+            Lists::Complete
+        }
     }
 
     /// Waits until the first lists are complete.
     pub async fn listed(&self) {
         // The sender lives in `self`.
-        let _ = self.0.subscribe().wait_for(|inner| inner.listed).await;
+        let _ = self.0.subscribe().wait_for(Inner::is_listed).await;
     }
 
     /// Whether the first lists are complete, and everything is followed since.
     #[must_use]
     pub fn is_up(&self) -> bool {
         let inner = self.0.borrow();
-        inner.listed
+        inner.is_listed()
             && inner
                 .watches
                 .values()
@@ -106,6 +151,7 @@ impl Health {
         let mut watch = WatchHealth {
             state,
             message,
+            since: OffsetDateTime::now_utc(),
             failures: 0,
         };
         let mut before = None;
@@ -114,6 +160,9 @@ impl Health {
             before = inner.watches.get(name).cloned();
             let failures = before.as_ref().map_or(0, |before| before.failures);
             watch.failures = failures + u64::from(state == WatchState::Failed);
+            if let Some(same) = before.as_ref().filter(|before| before.state == state) {
+                watch.since = same.since;
+            }
             inner.watches.insert(name.to_owned(), watch.clone());
             before
                 .as_ref()
@@ -155,11 +204,11 @@ fn say(name: &str, before: Option<WatchState>, watch: &WatchHealth) {
     match watch.state {
         WatchState::Failed => tracing::error!(
             watch = name,
-            "cannot be followed, what is known is held: {message}"
+            "watch failed, keeping the objects that are known: {message}"
         ),
         WatchState::Missing => tracing::warn!(watch = name, "{message}"),
         WatchState::Following if before == Some(WatchState::Failed) => {
-            tracing::info!(watch = name, "followed again")
+            tracing::info!(watch = name, "watch works again")
         }
         WatchState::Following | WatchState::Listing => {
             tracing::debug!(watch = name, state = watch.state.as_str())
@@ -177,12 +226,16 @@ mod tests {
         let (gateway, entry) = (health.watch("Gateway"), health.watch("ServiceEntry"));
         gateway.set(WatchState::Following, None);
         assert!(!health.is_up());
+        assert_eq!(health.lists(), Lists::First);
+        entry.set(WatchState::Listing, None);
         health.set_listed();
+        assert_eq!(health.lists(), Lists::UnderWay);
         health.listed().await;
         entry.set(WatchState::Missing, Some("no such kind".to_owned()));
         assert!(health.is_up());
         gateway.set(WatchState::Failed, Some("403".to_owned()));
         assert!(!health.is_up() && health.is_listed());
+        assert_eq!(health.lists(), Lists::Complete, "what failed is not under way");
         gateway.set(WatchState::Failed, Some("403".to_owned()));
         gateway.set(WatchState::Following, None);
         assert!(health.is_up());

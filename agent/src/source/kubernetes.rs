@@ -8,7 +8,9 @@ mod collection;
 mod events;
 mod follow;
 mod objects;
+mod once;
 mod pace;
+mod pods;
 mod secret;
 mod secrets;
 
@@ -16,18 +18,21 @@ use std::time::Duration;
 
 use kube::Client;
 use sealgate_model::{SourceEvent, Step};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub use self::client::{ClientError, connect};
 pub use self::events::Reporter;
+pub use self::once::{ClusterRead, ClusterReadError, ClusterReader};
 pub use self::secrets::SecretWatch;
 
 use self::collection::collections;
 use self::events::Seen;
 use self::objects::Objects;
+use self::pods::PodReader;
 use self::secrets::Secrets;
-use super::health::Health;
+use super::health::{Health, ListedPart};
 use crate::demand::DemandWatch;
+use crate::pod_demand::PodNamespaces;
 use crate::scope::Scope;
 use crate::vital::Vital;
 
@@ -49,13 +54,23 @@ pub struct KubernetesSource {
 }
 
 impl KubernetesSource {
-    /// Follows the API until the receiver is gone. `demand` says which Secrets are wanted. The returned reporter
-    /// writes Events.
-    pub fn spawn(self, sender: mpsc::UnboundedSender<Step>, demand: DemandWatch, health: Health) -> Reporter {
+    /// Follows the API until the receiver is gone. `demand` says which Secrets are wanted, `pods` of which namespaces pods
+    /// are. The returned reporter writes Events.
+    pub fn spawn(
+        self,
+        sender: mpsc::UnboundedSender<Step>,
+        (demand, pods): (DemandWatch, watch::Receiver<PodNamespaces>),
+        health: Health,
+    ) -> Reporter {
         let seen = Seen::default();
         let reporter = Reporter::spawn(self.client.clone(), seen.clone(), &self.vital);
         match self.scope {
-            Scope::All => self.follow_objects(&sender, &health, &seen),
+            Scope::All => {
+                health.expect(ListedPart::Pods);
+                self.follow_objects(&sender, &health, &seen);
+                let task = PodReader::run(self.clone(), sender.clone(), pods, health.clone());
+                self.vital.spawn("the reader of the API's Pods", task);
+            }
             // There are no others, and that is the first list of them.
             Scope::Secrets => drop(sender.send(vec![SourceEvent::Reset(Vec::new())])),
         }

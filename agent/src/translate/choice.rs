@@ -5,6 +5,8 @@
 //!
 //! The messages are `xds.type.matcher.v3`'s, written down again because theirs hold a map in no order.
 
+use std::collections::BTreeSet;
+
 use envoy_types::pb::envoy::extensions::matching::common_inputs::network::v3::ServerNameInput;
 use envoy_types::pb::google::protobuf::StringValue;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
@@ -112,30 +114,61 @@ pub(super) fn is_needed(port: &ServedPort) -> bool {
 /// See the module.
 pub(super) fn matcher(port: &ServedPort, packer: &Packer) -> Option<Matcher> {
     let shared = port.chains.iter().find(|chain| chain.on_demand)?;
-    let mut names: Vec<(&str, &FilterChain)> = port
-        .chains
-        .iter()
-        .flat_map(|chain| chain.server_names.iter().map(|name| (&**name, &**chain)))
+    let names = port.chains.iter().flat_map(|chain| names(chain, &chain.name));
+    choosing(names.collect(), &shared.name, packer)
+}
+
+/// The same over QUIC.
+pub(super) fn quic_matcher(port: &ServedPort, packer: &Packer) -> Option<Matcher> {
+    let (names, rest) = over_quic(port);
+    choosing(names, rest, packer)
+}
+
+/// Over QUIC only some chains are there: what another one takes over TCP gets none, although a wider one would have it.
+/// Gives where each name leads, and all others.
+fn over_quic(port: &ServedPort) -> (Vec<(&str, &str)>, &str) {
+    let here = || port.chains.iter().filter(|chain| chain.http3);
+    let elsewhere = port.chains.iter().filter(|chain| !chain.http3);
+    let rest = here().find(|chain| chain.server_names.is_empty());
+    let wildcards: BTreeSet<&str> = here()
+        .flat_map(|chain| chain.server_names.iter())
+        .filter_map(|name| name.strip_prefix('*'))
         .collect();
+    let is_within = |name: &str| {
+        let mut dots = name.match_indices('.').filter(|(at, _)| *at > 0);
+        rest.is_some() || dots.any(|(at, _)| name.get(at..).is_some_and(|end| wildcards.contains(end)))
+    };
+    let elsewhere = elsewhere.flat_map(|chain| names(chain, NOBODY));
+    let elsewhere = elsewhere.filter(|(name, _)| is_within(name));
+    let here = here().flat_map(|chain| names(chain, &chain.name));
+    let rest = rest.map_or(NOBODY, |chain| &*chain.name);
+    (here.chain(elsewhere).collect(), rest)
+}
+
+/// The server names of a chain, each with where it leads.
+fn names<'c>(chain: &'c FilterChain, to: &'c str) -> impl Iterator<Item = (&'c str, &'c str)> {
+    chain.server_names.iter().map(move |name| (&**name, to))
+}
+
+/// Chains by names; `rest` takes all others.
+fn choosing(mut names: Vec<(&str, &str)>, rest: &str, packer: &Packer) -> Option<Matcher> {
     names.sort_unstable_by_key(|(name, _)| (std::cmp::Reverse(name.len()), *name));
     let (wildcards, exact): (Vec<_>, Vec<_>) = names.into_iter().partition(|(name, _)| name.starts_with('*'));
     let by_suffix = wildcards.into_iter().map(|(name, chain)| {
         let suffix = name.trim_start_matches('*').to_owned();
-        field(packer, MatchPattern::Suffix(suffix), to(packer, &chain.name))
+        field(packer, MatchPattern::Suffix(suffix), to(packer, chain))
     });
-    let by_suffix = list(by_suffix.collect(), to(packer, &shared.name));
+    let by_suffix = list(by_suffix.collect(), to(packer, rest));
     let exact = exact.into_iter().map(|(name, chain)| MapEntry {
         name: name.to_owned(),
-        then: Some(to(packer, &chain.name)),
+        then: Some(to(packer, chain)),
     });
     let by_name = tree(packer, exact.collect(), by_suffix);
     let fields = vec![
         field(packer, regex(HOST), by_name),
         field(packer, regex(ANYTHING), to(packer, NOBODY)),
     ];
-    list(fields, to(packer, &shared.name))
-        .matcher
-        .map(|matcher| *matcher)
+    list(fields, to(packer, rest)).matcher.map(|matcher| *matcher)
 }
 
 /// The first field that matches; a list of none is what comes otherwise.
@@ -216,4 +249,55 @@ fn extension<M: Message + Name + Valid>(packer: &Packer, name: &str, message: &M
     };
     packer.check(&extension);
     extension
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sealgate_model::resolved::Meaning;
+
+    use super::*;
+
+    fn port(chains: &[(&str, &[&str], bool)]) -> ServedPort {
+        let chains = chains.iter().map(|(name, hosts, http3)| {
+            Arc::new(FilterChain {
+                name: (*name).into(),
+                server_names: hosts.iter().map(|host| Arc::from(*host)).collect(),
+                http3: *http3,
+                ..FilterChain::plain(Meaning::default())
+            })
+        });
+        ServedPort {
+            number: 443,
+            bind: 443,
+            chains: chains.collect(),
+            told: Vec::new(),
+            demands: false,
+            prefixes: BTreeSet::new(),
+            mirrors: Vec::new(),
+            delays: false,
+        }
+    }
+
+    #[test]
+    fn over_quic_no_name_of_another_chain_leads_to_a_wider_one() {
+        let named = port(&[
+            ("wide", &["*.wide.test"], true),
+            ("exact", &["exact.test"], true),
+            ("within", &["a.wide.test", "*.b.wide.test"], false),
+            ("beside", &["beside.test", "wide.test"], false),
+        ]);
+        let expected = vec![
+            ("*.wide.test", "wide"),
+            ("exact.test", "exact"),
+            ("a.wide.test", NOBODY),
+            ("*.b.wide.test", NOBODY),
+        ];
+        assert_eq!(over_quic(&named), (expected, NOBODY));
+        let all = port(&[("rest", &[], true), ("named", &["a.test"], false)]);
+        assert_eq!(over_quic(&all), (vec![("a.test", NOBODY)], "rest"));
+        let none = port(&[("rest", &[], false), ("named", &["a.test"], true)]);
+        assert_eq!(over_quic(&none), (vec![("a.test", "named")], NOBODY));
+    }
 }

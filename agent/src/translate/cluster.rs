@@ -1,26 +1,28 @@
 //! One cluster per destination that some route names.
 
+mod balancing;
+mod ejection;
+mod hashing;
+mod http;
+mod pool;
+mod transport;
+
 use std::collections::HashMap;
 
 use envoy_types::pb::envoy::config::cluster::v3::{
-    CircuitBreakers, Cluster,
-    circuit_breakers::Thresholds,
-    cluster::{ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbPolicy},
-};
-use envoy_types::pb::envoy::config::core::v3::{
-    Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonOptions,
-};
-use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
-    HttpProtocolOptions,
-    http_protocol_options::{
-        ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
+    Cluster, UpstreamConnectionOptions,
+    cluster::{
+        ClusterDiscoveryType, CommonLbConfig, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
+        common_lb_config::{LocalityConfigSpecifier, LocalityWeightedLbConfig},
     },
 };
+use envoy_types::pb::envoy::config::core::v3::TcpKeepalive;
+use envoy_types::pb::envoy::r#type::v3::Percent;
 use prost::Message as _;
-use sealgate_model::resolved::{Endpoints, Upstream};
+use sealgate_model::resolved::{EndpointSource, Probes, Upstream, UpstreamPolicy};
 
 use super::{endpoint, wire};
-use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
+use crate::envoy_limits::EnvoyLimits;
 use crate::snapshot::Resource;
 use crate::valid::{Packer, Violation};
 
@@ -34,19 +36,25 @@ pub(super) fn resource(upstream: &Upstream, limits: &EnvoyLimits) -> Result<Reso
 }
 
 fn build(upstream: &Upstream, limits: &EnvoyLimits, packer: &Packer) -> Cluster {
+    let silent = UpstreamPolicy::default();
+    let policy = upstream.policy.as_deref().unwrap_or(&silent);
+    let options = http::options(upstream.http2, policy, limits);
     let cluster = Cluster {
         name: upstream.name.to_string(),
-        connect_timeout: wire::limit(limits.of(EnvoyLimit::UpstreamConnect)),
-        lb_policy: LbPolicy::LeastRequest.into(),
-        circuit_breakers: Some(breakers(limits)),
+        connect_timeout: pool::connect_timeout(policy, limits),
+        circuit_breakers: Some(pool::breakers(policy, limits)),
+        outlier_detection: policy.ejection.as_ref().map(ejection::build),
+        common_lb_config: balanced(upstream, policy),
+        upstream_connection_options: policy.pool.keepalive.map(keepalive),
+        transport_socket: transport::socket(upstream.http2, policy, packer),
         typed_extension_protocol_options: HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
-            packer.any(&protocol(upstream.http2, limits)),
+            packer.any(&options),
         )]),
-        ..Default::default()
+        ..balancing::build(&policy.balancing, &upstream.endpoints, packer)
     };
-    match &upstream.endpoints {
-        Endpoints::Known(_) => Cluster {
+    match upstream.endpoints.source {
+        EndpointSource::Pushed => Cluster {
             cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
             eds_cluster_config: Some(EdsClusterConfig {
                 eds_config: Some(wire::from_ads(None)),
@@ -54,44 +62,47 @@ fn build(upstream: &Upstream, limits: &EnvoyLimits, packer: &Packer) -> Cluster 
             }),
             ..cluster
         },
-        Endpoints::Dns(endpoints) => Cluster {
-            cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::StrictDns.into())),
-            dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
-            load_assignment: Some(endpoint::assignment(&upstream.name, endpoints)),
-            ..cluster
-        },
+        EndpointSource::Dns => of_names(upstream, DiscoveryType::StrictDns, cluster),
+        EndpointSource::RoundRobinDns => of_names(upstream, DiscoveryType::LogicalDns, cluster),
     }
 }
 
-fn breakers(limits: &EnvoyLimits) -> CircuitBreakers {
-    let most = limits.of(EnvoyLimit::UpstreamRequests);
-    let thresholds = Thresholds {
-        max_connections: wire::uint(most),
-        max_pending_requests: wire::uint(most),
-        max_requests: wire::uint(most),
-        max_retries: wire::uint(limits.of(EnvoyLimit::UpstreamRetries)),
-        ..Default::default()
-    };
-    CircuitBreakers {
-        thresholds: vec![thresholds],
-        ..Default::default()
+fn of_names(upstream: &Upstream, kind: DiscoveryType, cluster: Cluster) -> Cluster {
+    Cluster {
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
+        dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
+        load_assignment: Some(endpoint::assignment(&upstream.name, &upstream.endpoints.groups)),
+        ..cluster
     }
 }
 
-fn protocol(http2: bool, limits: &EnvoyLimits) -> HttpProtocolOptions {
-    let config = if http2 {
-        ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default())
-    } else {
-        ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default())
-    };
-    HttpProtocolOptions {
-        common_http_protocol_options: Some(CommonOptions {
-            idle_timeout: wire::limit(limits.of(EnvoyLimit::UpstreamIdle)),
-            ..Default::default()
+/// How many endpoints may fail before all get requests, and whether the weights of localities count. Where these do, there
+/// are endpoints that are not ready, and they never get any.
+fn balanced(upstream: &Upstream, policy: &UpstreamPolicy) -> Option<CommonLbConfig> {
+    let by_weight = upstream.endpoints.by_weight;
+    let percent = policy.ejection.as_ref().map(|own| own.panic_percent);
+    let percent = percent.or(by_weight.then_some(0))?;
+    Some(CommonLbConfig {
+        healthy_panic_threshold: Some(Percent {
+            value: percent.into(),
         }),
-        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
-            protocol_config: Some(config),
-        })),
-        ..Default::default()
+        locality_config_specifier: by_weight.then_some(LocalityConfigSpecifier::LocalityWeightedLbConfig(
+            LocalityWeightedLbConfig {},
+        )),
+        ..CommonLbConfig::default()
+    })
+}
+
+fn keepalive(probes: Probes) -> UpstreamConnectionOptions {
+    UpstreamConnectionOptions {
+        tcp_keepalive: Some(TcpKeepalive {
+            keepalive_probes: probes.count.and_then(wire::uint),
+            keepalive_time: probes.idle_s.and_then(wire::uint),
+            keepalive_interval: probes.interval_s.and_then(wire::uint),
+        }),
+        ..UpstreamConnectionOptions::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,14 @@
 //! The HTTP connection manager: an edge's limits, the native first line against forged headers, the filter by
 //! ECDS (so that a route change never drains a listener), and the native routes behind it.
 
-use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log};
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
     HeaderMutation as Mutation,
     header_mutation::{Action, RemoveOnMatch},
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, SubstitutionFormatString,
-    TypedExtensionConfig, substitution_format_string::Format,
+    CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, TypedExtensionConfig,
 };
-use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
-    StdoutAccessLog, stdout_access_log::AccessLogFormat,
-};
+use envoy_types::pb::envoy::config::listener::v3::{Filter, filter};
 use envoy_types::pb::envoy::extensions::filters::http::{router::v3::Router, wasm::v3::Wasm};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter,
@@ -31,7 +27,7 @@ use sealgate_core::arrival::{EscapedSlashes, PathPolicy};
 use sealgate_core::names;
 use sealgate_model::resolved::{FilterChain, ServedPort};
 
-use super::{fault, filter_config, identity, named, routes, wire};
+use super::{access_log, alt_svc, fault, filter_config, identity, named, routes, wire};
 use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::valid::Packer;
 
@@ -42,12 +38,6 @@ pub(super) struct HttpSettings {
     pub(super) limits: EnvoyLimits,
     pub(super) keeps_peer_metadata: bool,
 }
-
-/// One line per request, without query strings (they carry tokens) and without any certificate content.
-const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(NQ:ORIG_OR_PATH)% %PROTOCOL% \
-    %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
-    %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% \
-    %STREAM_ID%\n";
 
 pub(super) fn build(
     port: &ServedPort,
@@ -71,7 +61,7 @@ pub(super) fn build(
     };
     HttpConnectionManager {
         stat_prefix: named::listener(port.number),
-        http_filters: filters(port, packer),
+        http_filters: filters(port, chain, packer),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: seconds(EnvoyLimit::ConnectionIdle),
             ..Default::default()
@@ -87,7 +77,7 @@ pub(super) fn build(
         stream_idle_timeout: seconds(EnvoyLimit::StreamIdle),
         request_timeout: seconds(EnvoyLimit::Request),
         request_headers_timeout: seconds(EnvoyLimit::RequestHeaders),
-        access_log: vec![access_log(packer)],
+        access_log: vec![access_log::build(packer)],
         use_remote_address: wire::yes(),
         internal_address_config: Some(nobody()),
         early_header_mutation_extensions: vec![remove_forged_headers(&guard, packer)],
@@ -110,6 +100,14 @@ pub(super) fn build(
     }
 }
 
+/// It as the last filter of a chain.
+pub(super) fn filter(manager: &HttpConnectionManager, packer: &Packer) -> Filter {
+    Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(filter::ConfigType::TypedConfig(packer.any(manager))),
+    }
+}
+
 fn escaped_slashes(paths: PathPolicy) -> PathWithEscapedSlashesAction {
     match paths.escaped_slashes() {
         EscapedSlashes::Kept => PathWithEscapedSlashesAction::KeepUnchanged,
@@ -119,12 +117,15 @@ fn escaped_slashes(paths: PathPolicy) -> PathWithEscapedSlashesAction {
     }
 }
 
-/// What the filter asks for by headers stands behind it, if any rule needs it at all.
-fn filters(port: &ServedPort, packer: &Packer) -> Vec<HttpFilter> {
+/// What the filter asks for by headers stands behind it, if any rule needs it at all; so does what its rules may change in
+/// responses.
+fn filters(port: &ServedPort, chain: &FilterChain, packer: &Packer) -> Vec<HttpFilter> {
     let delays = port.delays.then(|| fault::filter(packer));
+    let told = chain.http3.then(|| alt_svc::filter(port.number, packer));
     [discovered(&filter_config::name(port.number))]
         .into_iter()
         .chain(delays)
+        .chain(told)
         .chain([router(packer)])
         .collect()
 }
@@ -134,7 +135,8 @@ pub(super) fn discovered(name: &str) -> HttpFilter {
     HttpFilter {
         name: name.to_owned(),
         config_type: Some(http_filter::ConfigType::ConfigDiscovery(ExtensionConfigSource {
-            config_source: Some(wire::from_ads(None)),
+            // Without it a listener answers everything with 500: it waits for as long as the agent is away.
+            config_source: Some(wire::from_ads(wire::seconds(0))),
             type_urls: vec![Wasm::type_url()],
             ..Default::default()
         })),
@@ -187,20 +189,6 @@ fn nobody() -> InternalAddressConfig {
             address_prefix: "255.255.255.255".to_owned(),
             prefix_len: wire::uint(32),
         }],
-        ..Default::default()
-    }
-}
-
-fn access_log(packer: &Packer) -> AccessLog {
-    let log = StdoutAccessLog {
-        access_log_format: Some(AccessLogFormat::LogFormat(SubstitutionFormatString {
-            format: Some(Format::TextFormatSource(wire::inline(ACCESS_LOG.as_bytes()))),
-            ..Default::default()
-        })),
-    };
-    AccessLog {
-        name: "envoy.access_loggers.stdout".to_owned(),
-        config_type: Some(access_log::ConfigType::TypedConfig(packer.any(&log))),
         ..Default::default()
     }
 }

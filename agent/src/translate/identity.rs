@@ -13,7 +13,6 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     ForwardClientCertDetails, SetCurrentClientCertDetails,
 };
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::Config;
-use sealgate_core::host;
 use sealgate_core::identity::{
     FILTER_STATE, IdentityConfig, ConnectionOrigin, Xfcc, format,
 };
@@ -59,7 +58,7 @@ pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain, packer: 
 
 /// Whether the filter, and not Envoy, decides what becomes of the XFCC header that a client sent.
 pub(super) fn keeps_xfcc(chain: &FilterChain) -> bool {
-    told(chain).is_some_and(|told| told.xfcc == Xfcc::AppendForward)
+    chain.told().is_some_and(|told| told.xfcc == Xfcc::AppendForward)
 }
 
 /// What Envoy itself does with XFCC. What it writes there can be made to say what is not so; only the chain, which is
@@ -81,25 +80,5 @@ pub(super) fn forwarding(
 }
 
 fn wants_chain(chain: &FilterChain) -> bool {
-    told(chain).is_some_and(IdentityConfig::wants_chain)
+    chain.told().is_some_and(IdentityConfig::wants_chain)
 }
-
-/// The chain that a connection for this host comes in by.
-#[must_use]
-pub fn chain_of<'p>(port: &'p ServedPort, name: &str) -> Option<&'p FilterChain> {
-    let domains = port
-        .chains
-        .iter()
-        .flat_map(|chain| chain.domains().map(move |domain| (domain, chain)));
-    let taking = domains.filter(|(domain, _)| **domain == *"*" || host::matches(domain, name));
-    let (_, chain) = taking.max_by_key(|(domain, _)| host::precedence(domain))?;
-    Some(chain)
-}
-
-/// What a chain tells, if its connections can show a certificate at all.
-pub(crate) fn told(chain: &FilterChain) -> Option<&IdentityConfig> {
-    chain.meaning.told.as_ref().filter(|_| chain.asks())
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,19 +1,19 @@
-//! One listener per port, one filter chain per TLS policy.
+//! One listener per port, one filter chain per server with TLS, or per host where connections are routed as a whole.
 
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::{SocketOption, TrafficDirection, socket_option};
 use envoy_types::pb::envoy::config::listener::v3::{
-    self as envoy, Filter, FilterChainMatch, Listener, ListenerFilter, filter, listener_filter,
+    self as envoy, Filter, FilterChainMatch, Listener, ListenerFilter, listener_filter,
 };
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
 use prost::Message as _;
-use sealgate_model::resolved::{FilterChain, ServedPort};
+use sealgate_model::resolved::{FilterChain, ServedPort, Traffic};
 
 use super::connection_manager::{self, HttpSettings};
 use super::named::listener as name;
-use super::{choice, identity, tls, wire};
+use super::{choice, identity, quic, stream, tls, wire};
 use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::snapshot::{Body, Measure, Resource};
 use crate::valid::{ChainMatches, Packer, Validity, Violation};
@@ -32,16 +32,27 @@ const KEEPALIVE_APART_S: i64 = 15;
 /// `Listener.filter_chains`.
 const FILTER_CHAINS: u32 = 3;
 
+/// Over what a port's listener is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// All chains.
+    Tcp,
+    /// Those with HTTP/3.
+    Quic,
+}
+
 /// The listener of a port.
 pub(super) fn resource(
     port: &Arc<ServedPort>,
     listen: &str,
     http: HttpSettings,
+    transport: Transport,
 ) -> Result<Resource, Violation> {
     let encoder = Encoder {
         port: Arc::clone(port),
         listen: listen.to_owned(),
         http,
+        transport,
     };
     let mut measure = Measure::default();
     encoder.write(Packer::checking, &mut |part| measure.take(part))?;
@@ -57,6 +68,7 @@ struct Encoder {
     port: Arc<ServedPort>,
     listen: String,
     http: HttpSettings,
+    transport: Transport,
 }
 
 /// The chains are written one after the other (parts of a message that follow each other are one message): thousands
@@ -71,12 +83,23 @@ impl Body for Encoder {
 impl Encoder {
     /// Writes it, and stops at what Envoy would refuse.
     fn write(&self, packer: fn() -> Packer, sink: &mut dyn FnMut(&[u8])) -> Validity {
-        let Self { port, listen, http } = self;
+        let Self {
+            port,
+            listen,
+            http,
+            transport,
+        } = self;
         let (own, mut part) = (packer(), Vec::new());
-        let listener = build(port, listen, &http.limits, &own);
+        let listener = match transport {
+            Transport::Tcp => build(port, listen, &http.limits, &own),
+            Transport::Quic => quic::build(port, listen, &http.limits),
+        };
         own.check(&listener);
         sink(&listener.encode_to_vec());
-        let matcher = choice::matcher(port, &own);
+        let matcher = match transport {
+            Transport::Tcp => choice::matcher(port, &own),
+            Transport::Quic => choice::quic_matcher(port, &own),
+        };
         own.verdict()?;
         if let Some(matcher) = &matcher {
             prost::encoding::message::encode(choice::FIELD, matcher, &mut part);
@@ -84,11 +107,19 @@ impl Encoder {
             part.clear();
         }
         let mut matches = ChainMatches::default();
-        for (at, chain) in port.chains.iter().enumerate() {
+        let chains = port.chains.iter();
+        let chains = chains.filter(|chain| *transport == Transport::Tcp || chain.http3);
+        for (at, chain) in chains.enumerate() {
             let own = packer();
-            let chain = filter_chain(port, chain, http, &own);
+            let chain = match transport {
+                Transport::Tcp => Some(filter_chain(port, chain, http, &own)),
+                Transport::Quic => quic::filter_chain(port, chain, http, &own),
+            };
+            let Some(chain) = chain else {
+                continue;
+            };
             own.check(&chain);
-            if matcher.is_none() {
+            if matcher.is_none() && *transport == Transport::Tcp {
                 own.note(|| matches.add(&chain));
             }
             own.verdict()
@@ -103,7 +134,7 @@ impl Encoder {
 
 /// All but the chains.
 fn build(port: &ServedPort, listen: &str, limits: &EnvoyLimits, packer: &Packer) -> Listener {
-    let secure = port.chains.iter().any(|chain| chain.tls.is_some());
+    let secure = port.chains.iter().any(|chain| chain.policy.is_some());
     Listener {
         name: name(port.number),
         stat_prefix: name(port.number),
@@ -133,10 +164,15 @@ fn filter_chain(
             server_names: chain.server_names.iter().map(ToString::to_string).collect(),
             ..Default::default()
         }),
-        filters: identity::describing_filter(port, chain, packer)
-            .into_iter()
-            .chain([http(port, chain, settings, packer)])
-            .collect(),
+        filters: match chain.traffic {
+            Traffic::Http => identity::describing_filter(port, chain, packer)
+                .into_iter()
+                .chain([http(port, chain, settings, packer)])
+                .collect(),
+            // A chain without filters closes its connections.
+            Traffic::Closed => Vec::new(),
+            Traffic::Stream => vec![stream::filter(port.number, &chain.name)],
+        },
         transport_socket: tls::transport_socket(port.number, chain, packer),
         transport_socket_connect_timeout: chain
             .tls
@@ -152,12 +188,7 @@ fn has_own_match(port: &ServedPort, chain: &FilterChain) -> bool {
 }
 
 fn http(port: &ServedPort, chain: &FilterChain, settings: &HttpSettings, packer: &Packer) -> Filter {
-    Filter {
-        name: "envoy.filters.network.http_connection_manager".to_owned(),
-        config_type: Some(filter::ConfigType::TypedConfig(
-            packer.any(&connection_manager::build(port, chain, settings, packer)),
-        )),
-    }
+    connection_manager::filter(&connection_manager::build(port, chain, settings, packer), packer)
 }
 
 /// A client's machine that went away without a word is found out: nothing else ends a request on which nothing moves.
@@ -223,9 +254,14 @@ mod tests {
             .iter()
             .map(|chain| filter_chain(&port, chain, &HttpSettings::default(), &packer))
             .collect();
-        let encoded = resource(&Arc::new(port), "127.0.0.1", HttpSettings::default())
-            .unwrap()
-            .body();
+        let encoded = resource(
+            &Arc::new(port),
+            "127.0.0.1",
+            HttpSettings::default(),
+            Transport::Tcp,
+        )
+        .unwrap()
+        .body();
         assert_eq!(Listener::decode(encoded.as_slice()), Ok(whole));
     }
 }

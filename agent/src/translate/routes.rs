@@ -20,7 +20,7 @@ use super::{named, wire};
 use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 
 /// What the filter may have set, and no upstream or mirror may see. Envoy's router takes off its own.
-const TAKEN_OFF: [&str; 5] = [
+pub(super) const TAKEN_OFF: [&str; 5] = [
     names::CLUSTER,
     names::MIRRORS,
     names::FAULT_DELAY,

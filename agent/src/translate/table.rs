@@ -27,7 +27,7 @@ use crate::valid::{Packer, Violation};
 /// it asks for anything of a listener that serves.
 pub(super) const LISTENER: &str = "gateway-0-table";
 /// It is not bound; only it may have this address.
-const ADDRESS: (&str, u16) = ("127.255.255.254", 1);
+pub(super) const ADDRESS: (&str, u16) = ("127.255.255.254", 1);
 
 /// The name of a part; those of ports' filters (`sealgate-PORT`) come after all of them.
 pub(super) fn name(part: u16) -> String {
@@ -44,7 +44,7 @@ pub(super) fn resource(index: u16, part: Option<&TablePart>, module: &Path) -> R
     let entries = part.into_iter().flat_map(entries);
     // Every entry is of its own part, and there once: that is how the parts are kept.
     let bytes = encode_part(index, entries).unwrap_or_else(|error| {
-        tracing::error!(index, %error, "a part of the table cannot be made: its hosts are answered with 503");
+        tracing::error!(index, %error, "cannot build a part of the routing table: its hosts answer 503");
         Vec::new()
     });
     let packer = Packer::checking();

@@ -51,7 +51,8 @@ pub(super) fn transport_socket(port: u16, chain: &FilterChain, packer: &Packer) 
     })
 }
 
-fn common_context(tls: &Tls) -> CommonTlsContext {
+/// What is the same however connections come.
+pub(super) fn common_context(tls: &Tls) -> CommonTlsContext {
     CommonTlsContext {
         tls_params: Some(TlsParameters {
             tls_minimum_protocol_version: protocol(tls.min_version).into(),
@@ -75,9 +76,15 @@ fn protocol(version: TlsVersion) -> TlsProtocol {
     }
 }
 
-fn by_sds(name: &CredentialName) -> SdsSecretConfig {
+/// A credential by its name.
+pub(super) fn by_sds(name: &CredentialName) -> SdsSecretConfig {
+    by_sds_name(name.to_string())
+}
+
+/// A Secret by the name that proxies ask for.
+pub(super) fn by_sds_name(name: impl Into<String>) -> SdsSecretConfig {
     SdsSecretConfig {
-        name: name.to_string(),
+        name: name.into(),
         sds_config: Some(wire::from_ads(wire::seconds(SECRET_TIMEOUT_S))),
     }
 }
@@ -117,7 +124,7 @@ fn validation(client: &ClientCertificate) -> Option<ValidationContextType> {
 }
 
 /// Istio names no kind, so a name is good as a DNS name, a URI, an email address or an IP address.
-fn any_kind_of_san(name: &str) -> impl Iterator<Item = SubjectAltNameMatcher> {
+pub(super) fn any_kind_of_san(name: &str) -> impl Iterator<Item = SubjectAltNameMatcher> {
     [SanType::Dns, SanType::Uri, SanType::Email, SanType::IpAddress]
         .into_iter()
         .map(move |kind| SubjectAltNameMatcher {

@@ -2,10 +2,12 @@
 
 use envoy_types::pb::envoy::config::core::v3::{
     Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, SocketAddress,
-    TypedExtensionConfig, address, config_source::ConfigSourceSpecifier, data_source::Specifier,
-    socket_address::PortSpecifier,
+    TypedExtensionConfig, address,
+    config_source::ConfigSourceSpecifier,
+    data_source::Specifier,
+    socket_address::{PortSpecifier, Protocol},
 };
-use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
+use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value, UInt64Value};
 use prost::{Message, Name};
 
 use crate::valid::{Packer, Valid};
@@ -39,8 +41,18 @@ pub(super) fn from_ads(fetch_timeout: Option<Duration>) -> ConfigSource {
 
 /// A TCP address.
 pub(super) fn tcp(ip: &str, port: u16) -> Address {
+    self::address(ip, port, Protocol::Tcp)
+}
+
+/// A UDP address.
+pub(super) fn udp(ip: &str, port: u16) -> Address {
+    self::address(ip, port, Protocol::Udp)
+}
+
+fn address(ip: &str, port: u16, protocol: Protocol) -> Address {
     Address {
         address: Some(address::Address::SocketAddress(SocketAddress {
+            protocol: protocol.into(),
             address: ip.to_owned(),
             port_specifier: Some(PortSpecifier::PortValue(port.into())),
             ..Default::default()
@@ -69,6 +81,19 @@ pub(super) fn no() -> Option<BoolValue> {
 /// A wrapped integer.
 pub(super) fn uint(value: u32) -> Option<UInt32Value> {
     Some(UInt32Value { value })
+}
+
+/// A wrapped long integer.
+pub(super) fn ulong(value: u64) -> Option<UInt64Value> {
+    Some(UInt64Value { value })
+}
+
+/// A duration.
+pub(super) fn duration(duration: std::time::Duration) -> Option<Duration> {
+    Some(Duration {
+        seconds: i64::try_from(duration.as_secs()).ok()?,
+        nanos: i32::try_from(duration.subsec_nanos()).ok()?,
+    })
 }
 
 /// A duration in whole seconds.

@@ -92,7 +92,7 @@ impl Withheld {
     }
 
     fn refuse(&mut self, kind: TypeUrl, name: &str, violation: Violation) {
-        tracing::error!(kind = kind.short(), name, %violation, "not published: Envoy would refuse it");
+        tracing::error!(kind = kind.short(), name, %violation, "not published: Envoy would reject it");
         self.refused.insert((kind, name.into()), violation);
     }
 

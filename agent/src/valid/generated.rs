@@ -13,13 +13,21 @@ use envoy_types::pb::envoy::extensions::access_loggers::stream::v3 as stream;
 use envoy_types::pb::envoy::extensions::filters::common::fault::v3 as common_fault;
 use envoy_types::pb::envoy::extensions::filters::common::set_filter_state::v3 as common_set_filter_state;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3 as http_fault;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3 as http_header_mutation;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3 as router;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3 as http_wasm;
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3 as tls_inspector;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as http_connection_manager;
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3 as network_set_filter_state;
-use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3 as header_mutation;
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp_proxy;
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3 as early_header_mutation_header_mutation;
+use envoy_types::pb::envoy::extensions::load_balancing_policies::common::v3 as common;
+use envoy_types::pb::envoy::extensions::load_balancing_policies::maglev::v3 as maglev;
+use envoy_types::pb::envoy::extensions::load_balancing_policies::ring_hash::v3 as ring_hash;
 use envoy_types::pb::envoy::extensions::matching::common_inputs::network::v3 as network;
+use envoy_types::pb::envoy::extensions::transport_sockets::proxy_protocol::v3 as proxy_protocol;
+use envoy_types::pb::envoy::extensions::transport_sockets::quic::v3 as quic;
+use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3 as raw_buffer;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::cert_mappers::sni::v3 as sni;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::cert_selectors::on_demand_secret::v3 as on_demand_secret;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as tls;
@@ -52,6 +60,18 @@ impl Valid for cluster::CircuitBreakers {
 impl Valid for cluster::circuit_breakers::Thresholds {
     fn valid(&self) -> Validity {
         rule::defined(self.priority, config_core::RoutingPriority::is_valid).within("priority")?;
+        if let Some(value) = &self.retry_budget {
+            value.valid().within("retry_budget")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::circuit_breakers::thresholds::RetryBudget {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.budget_percent {
+            value.valid().within("budget_percent")?;
+        }
         Ok(())
     }
 }
@@ -86,11 +106,17 @@ impl Valid for cluster::Cluster {
         for (at, value) in self.dns_resolvers.iter().enumerate() {
             value.valid().item("dns_resolvers", at)?;
         }
+        if let Some(value) = &self.outlier_detection {
+            value.valid().within("outlier_detection")?;
+        }
         if let Some(value) = &self.cleanup_interval {
             rule::gt(Span::of(value), Span::new(0, 0)).within("cleanup_interval")?;
         }
         if let Some(value) = &self.transport_socket {
             value.valid().within("transport_socket")?;
+        }
+        if let Some(value) = &self.common_lb_config {
+            value.valid().within("common_lb_config")?;
         }
         if let Some(value) = &self.common_http_protocol_options {
             value.valid().within("common_http_protocol_options")?;
@@ -98,8 +124,14 @@ impl Valid for cluster::Cluster {
         if let Some(value) = &self.load_assignment {
             value.valid().within("load_assignment")?;
         }
+        if let Some(value) = &self.load_balancing_policy {
+            value.valid().within("load_balancing_policy")?;
+        }
         if let Some(value) = &self.lrs_server {
             value.valid().within("lrs_server")?;
+        }
+        if let Some(value) = &self.upstream_http_protocol_options {
+            value.valid().within("upstream_http_protocol_options")?;
         }
         if let Some(value) = &self.upstream_config {
             value.valid().within("upstream_config")?;
@@ -117,9 +149,29 @@ impl Valid for cluster::Cluster {
         if let Some(cluster::cluster::ClusterDiscoveryType::Type(value)) = &self.cluster_discovery_type {
             rule::defined(*value, cluster::cluster::DiscoveryType::is_valid).within("type")?;
         }
+        match &self.lb_config {
+            Some(cluster::cluster::LbConfig::LeastRequestLbConfig(value)) => {
+                value.valid().within("least_request_lb_config")?;
+            }
+            Some(cluster::cluster::LbConfig::RoundRobinLbConfig(value)) => {
+                value.valid().within("round_robin_lb_config")?;
+            }
+            _ => {}
+        }
         Ok(())
     }
 }
+
+impl Valid for cluster::cluster::CommonLbConfig {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.healthy_panic_threshold {
+            value.valid().within("healthy_panic_threshold")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::cluster::common_lb_config::LocalityWeightedLbConfig {}
 
 impl Valid for cluster::cluster::EdsClusterConfig {
     fn valid(&self) -> Validity {
@@ -129,6 +181,101 @@ impl Valid for cluster::cluster::EdsClusterConfig {
         Ok(())
     }
 }
+
+impl Valid for cluster::cluster::LeastRequestLbConfig {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.choice_count {
+            rule::gte(value.value, 2).within("choice_count")?;
+        }
+        if let Some(value) = &self.slow_start_config {
+            value.valid().within("slow_start_config")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::cluster::RoundRobinLbConfig {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.slow_start_config {
+            value.valid().within("slow_start_config")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::cluster::SlowStartConfig {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.min_weight_percent {
+            value.valid().within("min_weight_percent")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::LoadBalancingPolicy {
+    fn valid(&self) -> Validity {
+        for (at, value) in self.policies.iter().enumerate() {
+            value.valid().item("policies", at)?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::load_balancing_policy::Policy {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.typed_extension_config {
+            value.valid().within("typed_extension_config")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::OutlierDetection {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.interval {
+            rule::gt(Span::of(value), Span::new(0, 0)).within("interval")?;
+        }
+        if let Some(value) = &self.base_ejection_time {
+            rule::gt(Span::of(value), Span::new(0, 0)).within("base_ejection_time")?;
+        }
+        if let Some(value) = &self.max_ejection_percent {
+            rule::lte(value.value, 100).within("max_ejection_percent")?;
+        }
+        if let Some(value) = &self.enforcing_consecutive_5xx {
+            rule::lte(value.value, 100).within("enforcing_consecutive_5xx")?;
+        }
+        if let Some(value) = &self.enforcing_success_rate {
+            rule::lte(value.value, 100).within("enforcing_success_rate")?;
+        }
+        if let Some(value) = &self.enforcing_consecutive_gateway_failure {
+            rule::lte(value.value, 100).within("enforcing_consecutive_gateway_failure")?;
+        }
+        if let Some(value) = &self.enforcing_consecutive_local_origin_failure {
+            rule::lte(value.value, 100).within("enforcing_consecutive_local_origin_failure")?;
+        }
+        if let Some(value) = &self.enforcing_local_origin_success_rate {
+            rule::lte(value.value, 100).within("enforcing_local_origin_success_rate")?;
+        }
+        if let Some(value) = &self.failure_percentage_threshold {
+            rule::lte(value.value, 100).within("failure_percentage_threshold")?;
+        }
+        if let Some(value) = &self.enforcing_failure_percentage {
+            rule::lte(value.value, 100).within("enforcing_failure_percentage")?;
+        }
+        if let Some(value) = &self.enforcing_failure_percentage_local_origin {
+            rule::lte(value.value, 100).within("enforcing_failure_percentage_local_origin")?;
+        }
+        if let Some(value) = &self.max_ejection_time {
+            rule::gt(Span::of(value), Span::new(0, 0)).within("max_ejection_time")?;
+        }
+        for (at, value) in self.monitors.iter().enumerate() {
+            value.valid().item("monitors", at)?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::UpstreamConnectionOptions {}
 
 impl Valid for mutation_rules::HeaderMutation {
     fn valid(&self) -> Validity {
@@ -358,6 +505,15 @@ impl Valid for config_core::Http2ProtocolOptions {
     }
 }
 
+impl Valid for config_core::Http3ProtocolOptions {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.quic_protocol_options {
+            value.valid().within("quic_protocol_options")?;
+        }
+        Ok(())
+    }
+}
+
 impl Valid for config_core::HttpProtocolOptions {
     fn valid(&self) -> Validity {
         if let Some(value) = &self.max_headers_count {
@@ -366,6 +522,56 @@ impl Valid for config_core::HttpProtocolOptions {
         if let Some(value) = &self.max_response_headers_kb {
             rule::lte(value.value, 8192).within("max_response_headers_kb")?;
             rule::gt(value.value, 0).within("max_response_headers_kb")?;
+        }
+        if let Some(value) = &self.max_connection_duration_jitter {
+            value.valid().within("max_connection_duration_jitter")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for config_core::Locality {}
+
+impl Valid for config_core::ProxyProtocolConfig {}
+
+impl Valid for config_core::QuicKeepAliveSettings {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.initial_interval {
+            rule::outside(Span::of(value), Span::new(0, 0), Span::new(0, 1000000))
+                .within("initial_interval")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for config_core::QuicProtocolOptions {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.max_concurrent_streams {
+            rule::gte(value.value, 1).within("max_concurrent_streams")?;
+        }
+        if let Some(value) = &self.initial_stream_window_size {
+            rule::lte(value.value, 16777216).within("initial_stream_window_size")?;
+            rule::gte(value.value, 1).within("initial_stream_window_size")?;
+        }
+        if let Some(value) = &self.initial_connection_window_size {
+            rule::lte(value.value, 25165824).within("initial_connection_window_size")?;
+            rule::gte(value.value, 1).within("initial_connection_window_size")?;
+        }
+        if let Some(value) = &self.num_timeouts_to_trigger_port_migration {
+            rule::lte(value.value, 5).within("num_timeouts_to_trigger_port_migration")?;
+            rule::gte(value.value, 0).within("num_timeouts_to_trigger_port_migration")?;
+        }
+        if let Some(value) = &self.connection_keepalive {
+            value.valid().within("connection_keepalive")?;
+        }
+        if let Some(value) = &self.idle_network_timeout {
+            rule::gte(Span::of(value), Span::new(1, 0)).within("idle_network_timeout")?;
+        }
+        if let Some(value) = &self.client_packet_writer {
+            value.valid().within("client_packet_writer")?;
+        }
+        if let Some(value) = &self.memory_reduction_timeout {
+            rule::gte(Span::of(value), Span::new(1, 0)).within("memory_reduction_timeout")?;
         }
         Ok(())
     }
@@ -379,6 +585,8 @@ impl Valid for config_core::RetryPolicy {
         Ok(())
     }
 }
+
+impl Valid for config_core::RuntimeDouble {}
 
 impl Valid for config_core::RuntimeFractionalPercent {
     fn valid(&self) -> Validity {
@@ -424,6 +632,8 @@ impl Valid for config_core::SubstitutionFormatString {
     }
 }
 
+impl Valid for config_core::TcpKeepalive {}
+
 impl Valid for config_core::TransportSocket {
     fn valid(&self) -> Validity {
         rule::min_len(&self.name, 1).within("name")?;
@@ -435,6 +645,15 @@ impl Valid for config_core::TypedExtensionConfig {
     fn valid(&self) -> Validity {
         rule::min_len(&self.name, 1).within("name")?;
         rule::required(&self.typed_config).within("typed_config")?;
+        Ok(())
+    }
+}
+
+impl Valid for config_core::UpstreamHttpProtocolOptions {
+    fn valid(&self) -> Validity {
+        if !self.override_auto_sni_header.is_empty() {
+            rule::header_name(&self.override_auto_sni_header, true).within("override_auto_sni_header")?;
+        }
         Ok(())
     }
 }
@@ -554,6 +773,9 @@ impl Valid for listener::Listener {
         for (at, value) in self.socket_options.iter().enumerate() {
             value.valid().item("socket_options", at)?;
         }
+        if let Some(value) = &self.udp_listener_config {
+            value.valid().within("udp_listener_config")?;
+        }
         if let Some(value) = &self.default_filter_chain {
             value.valid().within("default_filter_chain")?;
         }
@@ -574,6 +796,49 @@ impl Valid for listener::ListenerFilter {
         rule::min_len(&self.name, 1).within("name")?;
         if let Some(listener::listener_filter::ConfigType::ConfigDiscovery(value)) = &self.config_type {
             value.valid().within("config_discovery")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for listener::QuicProtocolOptions {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.quic_protocol_options {
+            value.valid().within("quic_protocol_options")?;
+        }
+        if let Some(value) = &self.packets_to_read_to_connection_count_ratio {
+            rule::gte(value.value, 1).within("packets_to_read_to_connection_count_ratio")?;
+        }
+        if let Some(value) = &self.crypto_stream_config {
+            value.valid().within("crypto_stream_config")?;
+        }
+        if let Some(value) = &self.proof_source_config {
+            value.valid().within("proof_source_config")?;
+        }
+        if let Some(value) = &self.connection_id_generator_config {
+            value.valid().within("connection_id_generator_config")?;
+        }
+        if let Some(value) = &self.server_preferred_address_config {
+            value.valid().within("server_preferred_address_config")?;
+        }
+        if let Some(value) = &self.connection_debug_visitor_config {
+            value.valid().within("connection_debug_visitor_config")?;
+        }
+        rule::max_items(self.save_cmsg_config.len(), 1).within("save_cmsg_config")?;
+        if let Some(value) = &self.max_sessions_per_event_loop {
+            rule::gt(value.value, 0).within("max_sessions_per_event_loop")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for listener::UdpListenerConfig {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.quic_options {
+            value.valid().within("quic_options")?;
+        }
+        if let Some(value) = &self.udp_packet_packet_writer_config {
+            value.valid().within("udp_packet_packet_writer_config")?;
         }
         Ok(())
     }
@@ -660,6 +925,9 @@ impl Valid for route::RouteAction {
             value.valid().within("retry_policy")?;
         }
         rule::defined(self.priority, config_core::RoutingPriority::is_valid).within("priority")?;
+        for (at, value) in self.hash_policy.iter().enumerate() {
+            value.valid().item("hash_policy", at)?;
+        }
         rule::defined(
             self.cluster_not_found_response_code,
             route::route_action::ClusterNotFoundResponseCode::is_valid,
@@ -694,6 +962,49 @@ impl Valid for route::RouteAction {
             }
             _ => {}
         }
+        Ok(())
+    }
+}
+
+impl Valid for route::route_action::HashPolicy {
+    fn valid(&self) -> Validity {
+        rule::required(&self.policy_specifier).within("policy_specifier")?;
+        match &self.policy_specifier {
+            Some(route::route_action::hash_policy::PolicySpecifier::Header(value)) => {
+                value.valid().within("header")?;
+            }
+            Some(route::route_action::hash_policy::PolicySpecifier::Cookie(value)) => {
+                value.valid().within("cookie")?;
+            }
+            Some(route::route_action::hash_policy::PolicySpecifier::QueryParameter(value)) => {
+                value.valid().within("query_parameter")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Valid for route::route_action::hash_policy::ConnectionProperties {}
+
+impl Valid for route::route_action::hash_policy::Cookie {
+    fn valid(&self) -> Validity {
+        rule::min_len(&self.name, 1).within("name")?;
+        Ok(())
+    }
+}
+
+impl Valid for route::route_action::hash_policy::Header {
+    fn valid(&self) -> Validity {
+        rule::min_len(&self.header_name, 1).within("header_name")?;
+        rule::header_name(&self.header_name, false).within("header_name")?;
+        Ok(())
+    }
+}
+
+impl Valid for route::route_action::hash_policy::QueryParameter {
+    fn valid(&self) -> Validity {
+        rule::min_len(&self.name, 1).within("name")?;
         Ok(())
     }
 }
@@ -886,6 +1197,33 @@ impl Valid for http_fault::HttpFault {
     }
 }
 
+impl Valid for http_header_mutation::HeaderMutation {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.mutations {
+            value.valid().within("mutations")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for http_header_mutation::Mutations {
+    fn valid(&self) -> Validity {
+        for (at, value) in self.request_mutations.iter().enumerate() {
+            value.valid().item("request_mutations", at)?;
+        }
+        for (at, value) in self.response_mutations.iter().enumerate() {
+            value.valid().item("response_mutations", at)?;
+        }
+        for (at, value) in self.response_trailers_mutations.iter().enumerate() {
+            value.valid().item("response_trailers_mutations", at)?;
+        }
+        for (at, value) in self.request_trailers_mutations.iter().enumerate() {
+            value.valid().item("request_trailers_mutations", at)?;
+        }
+        Ok(())
+    }
+}
+
 impl Valid for router::Router {
     fn valid(&self) -> Validity {
         for (at, value) in self.strict_check_headers.iter().enumerate() {
@@ -976,6 +1314,9 @@ impl Valid for http_connection_manager::HttpConnectionManager {
         if let Some(value) = &self.request_headers_timeout {
             rule::gte(Span::of(value), Span::new(0, 0)).within("request_headers_timeout")?;
         }
+        if let Some(value) = &self.http3_protocol_options {
+            value.valid().within("http3_protocol_options")?;
+        }
         for (at, value) in self.original_ip_detection_extensions.iter().enumerate() {
             value.valid().item("original_ip_detection_extensions", at)?;
         }
@@ -987,6 +1328,9 @@ impl Valid for http_connection_manager::HttpConnectionManager {
         }
         if let Some(value) = &self.access_log_flush_interval {
             rule::gte(Span::of(value), Span::new(0, 1000000)).within("access_log_flush_interval")?;
+        }
+        if let Some(value) = &self.drain_timeout_jitter {
+            value.valid().within("drain_timeout_jitter")?;
         }
         rule::required(&self.route_specifier).within("route_specifier")?;
         if let Some(http_connection_manager::http_connection_manager::RouteSpecifier::RouteConfig(value)) =
@@ -1045,7 +1389,68 @@ impl Valid for network_set_filter_state::Config {
     }
 }
 
-impl Valid for header_mutation::HeaderMutation {
+impl Valid for tcp_proxy::TcpProxy {
+    fn valid(&self) -> Validity {
+        rule::min_len(&self.stat_prefix, 1).within("stat_prefix")?;
+        if let Some(value) = &self.max_connect_attempts {
+            rule::gte(value.value, 1).within("max_connect_attempts")?;
+        }
+        rule::max_items(self.hash_policy.len(), 1).within("hash_policy")?;
+        if let Some(value) = &self.max_downstream_connection_duration {
+            rule::gte(Span::of(value), Span::new(0, 1000000)).within("max_downstream_connection_duration")?;
+        }
+        if let Some(value) = &self.access_log_flush_interval {
+            rule::gte(Span::of(value), Span::new(0, 1000000)).within("access_log_flush_interval")?;
+        }
+        if let Some(value) = &self.backoff_options {
+            value.valid().within("backoff_options")?;
+        }
+        if let Some(value) = &self.max_downstream_connection_duration_jitter_percentage {
+            value
+                .valid()
+                .within("max_downstream_connection_duration_jitter_percentage")?;
+        }
+        rule::defined(
+            self.upstream_connect_mode,
+            tcp_proxy::UpstreamConnectMode::is_valid,
+        )
+        .within("upstream_connect_mode")?;
+        if let Some(value) = &self.max_early_data_bytes {
+            rule::lte(value.value, 1048576).within("max_early_data_bytes")?;
+        }
+        rule::defined(
+            self.proxy_protocol_tlv_merge_policy,
+            tcp_proxy::ProxyProtocolTlvMergePolicy::is_valid,
+        )
+        .within("proxy_protocol_tlv_merge_policy")?;
+        rule::required(&self.cluster_specifier).within("cluster_specifier")?;
+        if let Some(tcp_proxy::tcp_proxy::ClusterSpecifier::WeightedClusters(value)) = &self.cluster_specifier
+        {
+            value.valid().within("weighted_clusters")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for tcp_proxy::tcp_proxy::WeightedCluster {
+    fn valid(&self) -> Validity {
+        rule::min_items(self.clusters.len(), 1).within("clusters")?;
+        for (at, value) in self.clusters.iter().enumerate() {
+            value.valid().item("clusters", at)?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for tcp_proxy::tcp_proxy::weighted_cluster::ClusterWeight {
+    fn valid(&self) -> Validity {
+        rule::min_len(&self.name, 1).within("name")?;
+        rule::gte(self.weight, 1).within("weight")?;
+        Ok(())
+    }
+}
+
+impl Valid for early_header_mutation_header_mutation::HeaderMutation {
     fn valid(&self) -> Validity {
         rule::min_items(self.mutations.len(), 1).within("mutations")?;
         for (at, value) in self.mutations.iter().enumerate() {
@@ -1055,7 +1460,74 @@ impl Valid for header_mutation::HeaderMutation {
     }
 }
 
+impl Valid for common::ConsistentHashingLbConfig {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.hash_balance_factor {
+            rule::gte(value.value, 100).within("hash_balance_factor")?;
+        }
+        for (at, value) in self.hash_policy.iter().enumerate() {
+            value.valid().item("hash_policy", at)?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for maglev::Maglev {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.table_size {
+            rule::lte(value.value, 5000011).within("table_size")?;
+        }
+        if let Some(value) = &self.consistent_hashing_lb_config {
+            value.valid().within("consistent_hashing_lb_config")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for ring_hash::RingHash {
+    fn valid(&self) -> Validity {
+        rule::defined(self.hash_function, ring_hash::ring_hash::HashFunction::is_valid)
+            .within("hash_function")?;
+        if let Some(value) = &self.minimum_ring_size {
+            rule::lte(value.value, 8388608).within("minimum_ring_size")?;
+            rule::gte(value.value, 1).within("minimum_ring_size")?;
+        }
+        if let Some(value) = &self.maximum_ring_size {
+            rule::lte(value.value, 8388608).within("maximum_ring_size")?;
+        }
+        if let Some(value) = &self.hash_balance_factor {
+            rule::gte(value.value, 100).within("hash_balance_factor")?;
+        }
+        if let Some(value) = &self.consistent_hashing_lb_config {
+            value.valid().within("consistent_hashing_lb_config")?;
+        }
+        Ok(())
+    }
+}
+
 impl Valid for network::ServerNameInput {}
+
+impl Valid for proxy_protocol::ProxyProtocolUpstreamTransport {
+    fn valid(&self) -> Validity {
+        rule::required(&self.transport_socket).within("transport_socket")?;
+        if let Some(value) = &self.transport_socket {
+            value.valid().within("transport_socket")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for quic::QuicDownstreamTransport {
+    fn valid(&self) -> Validity {
+        rule::required(&self.downstream_tls_context).within("downstream_tls_context")?;
+        if let Some(value) = &self.downstream_tls_context {
+            value.valid().within("downstream_tls_context")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for raw_buffer::RawBuffer {}
 
 impl Valid for sni::Sni {
     fn valid(&self) -> Validity {
@@ -1268,10 +1740,23 @@ impl Valid for tls::TlsParameters {
     }
 }
 
+impl Valid for tls::UpstreamTlsContext {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.common_tls_context {
+            value.valid().within("common_tls_context")?;
+        }
+        rule::max_bytes(&self.sni, 255).within("sni")?;
+        Ok(())
+    }
+}
+
 impl Valid for http::HttpProtocolOptions {
     fn valid(&self) -> Validity {
         if let Some(value) = &self.common_http_protocol_options {
             value.valid().within("common_http_protocol_options")?;
+        }
+        if let Some(value) = &self.upstream_http_protocol_options {
+            value.valid().within("upstream_http_protocol_options")?;
         }
         for (at, value) in self.http_filters.iter().enumerate() {
             value.valid().item("http_filters", at)?;
@@ -1282,14 +1767,23 @@ impl Valid for http::HttpProtocolOptions {
         for (at, value) in self.request_mirror_policies.iter().enumerate() {
             value.valid().item("request_mirror_policies", at)?;
         }
+        for (at, value) in self.hash_policy.iter().enumerate() {
+            value.valid().item("hash_policy", at)?;
+        }
         if let Some(value) = &self.retry_policy {
             value.valid().within("retry_policy")?;
         }
         rule::required(&self.upstream_protocol_options).within("upstream_protocol_options")?;
-        if let Some(http::http_protocol_options::UpstreamProtocolOptions::ExplicitHttpConfig(value)) =
-            &self.upstream_protocol_options
-        {
-            value.valid().within("explicit_http_config")?;
+        match &self.upstream_protocol_options {
+            Some(http::http_protocol_options::UpstreamProtocolOptions::ExplicitHttpConfig(value)) => {
+                value.valid().within("explicit_http_config")?;
+            }
+            Some(http::http_protocol_options::UpstreamProtocolOptions::UseDownstreamProtocolConfig(
+                value,
+            )) => {
+                value.valid().within("use_downstream_protocol_config")?;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -1311,7 +1805,29 @@ impl Valid for http::http_protocol_options::ExplicitHttpConfig {
             ) => {
                 value.valid().within("http2_protocol_options")?;
             }
+            Some(
+                http::http_protocol_options::explicit_http_config::ProtocolConfig::Http3ProtocolOptions(
+                    value,
+                ),
+            ) => {
+                value.valid().within("http3_protocol_options")?;
+            }
             _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Valid for http::http_protocol_options::UseDownstreamHttpConfig {
+    fn valid(&self) -> Validity {
+        if let Some(value) = &self.http_protocol_options {
+            value.valid().within("http_protocol_options")?;
+        }
+        if let Some(value) = &self.http2_protocol_options {
+            value.valid().within("http2_protocol_options")?;
+        }
+        if let Some(value) = &self.http3_protocol_options {
+            value.valid().within("http3_protocol_options")?;
         }
         Ok(())
     }
@@ -1387,6 +1903,14 @@ impl Valid for envoy_type::FractionalPercent {
             envoy_type::fractional_percent::DenominatorType::is_valid,
         )
         .within("denominator")?;
+        Ok(())
+    }
+}
+
+impl Valid for envoy_type::Percent {
+    fn valid(&self) -> Validity {
+        rule::lte(self.value, 100.0).within("value")?;
+        rule::gte(self.value, 0.0).within("value")?;
         Ok(())
     }
 }

@@ -149,6 +149,13 @@ pub fn lte<T: PartialOrd + fmt::Display>(value: T, bound: T) -> Ruled {
     hold(value <= bound, || Broken::Bound("at most", bound.to_string()))
 }
 
+/// Not between the two.
+pub fn outside<T: PartialOrd + fmt::Display>(value: T, most: T, least: T) -> Ruled {
+    hold(value <= most || value >= least, || {
+        Broken::Bound("at least", least.to_string())
+    })
+}
+
 /// A text of this form. RE2 and this engine agree on what the protos use. None of our messages has such a field set, so nothing is kept.
 pub fn pattern(text: &str, pattern: &'static str) -> Ruled {
     let is_match = PikeVM::new(pattern).is_ok_and(|regex| regex.is_match(&mut regex.create_cache(), text));

@@ -7,8 +7,11 @@ mod rotations;
 mod wants;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
 
 pub use self::counts::AckCounts;
 pub use self::refusals::{ByNode, Refusals, RefusedVersion};
@@ -40,6 +43,8 @@ pub struct Proxies {
 pub struct Proxy {
     /// How many streams of it are open.
     pub streams: usize,
+    /// Since when it is connected, or gone.
+    pub since: Option<OffsetDateTime>,
     /// What it holds, by type and the snapshot's name.
     pub held: BTreeMap<TypeUrl, BTreeMap<Arc<str>, Held>>,
     /// The Secrets that it asks for, by the snapshot's name.
@@ -162,6 +167,26 @@ impl Proxies {
         }
     }
 
+    /// Another number once something is known of a proxy that was not: cheap, for whoever asks often.
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (node, proxy) in self.lock().iter() {
+            (
+                node,
+                proxy.streams,
+                proxy.wants.names().count(),
+                proxy.refused.len(),
+            )
+                .hash(&mut hasher);
+            for counts in proxy.counts.values() {
+                (counts.confirmed, counts.refused).hash(&mut hasher);
+            }
+            proxy.on_demand.len().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     /// Whether proxies are connected, and none of them has what an agent before this one sent.
     #[must_use]
     pub fn are_fresh(&self) -> bool {
@@ -195,6 +220,7 @@ impl Proxies {
         proxy.streams += 1;
         proxy.gone = None;
         if proxy.streams == 1 {
+            proxy.since = Some(OffsetDateTime::now_utc());
             tracing::info!(node, "a proxy connected");
         }
         ProxyStream {
@@ -305,7 +331,7 @@ impl ProxyStream {
                 node = self.node,
                 kind = kind.short(),
                 reason,
-                "a proxy refused an update"
+                "a proxy rejected an update"
             ),
             None => tracing::debug!(
                 node = self.node,
@@ -369,6 +395,7 @@ impl Drop for ProxyStream {
             if proxy.streams == 0 {
                 tracing::info!(node = self.node, "a proxy left");
                 proxy.gone = Some(Instant::now());
+                proxy.since = Some(OffsetDateTime::now_utc());
                 self.proxies.refusals.forget(&self.node);
             }
         }

@@ -166,8 +166,7 @@ struct Discovery {
 impl Discovery {
     /// Both variants of every service, and no polling.
     fn routes(&self) -> Router {
-        let unknown =
-            async || Status::unimplemented("streams alone are served, and of xDS").into_http::<Body>();
+        let unknown = async || Status::unimplemented("only xDS streams are served").into_http::<Body>();
         let router = Router::new().fallback(unknown);
         let served = SERVICES
             .iter()
@@ -322,11 +321,11 @@ fn kind_of<M: Variant>(message: &M::Message, only: Option<TypeUrl>) -> Result<Op
     match only {
         Some(kind) if url.is_empty() || url == kind.as_str() => Ok(only),
         Some(kind) => Err(Status::invalid_argument(format!(
-            "this stream is of {}",
+            "this stream is for {}",
             kind.as_str()
         ))),
         None if url.is_empty() => Err(Status::invalid_argument(
-            "an aggregated stream needs a type_url in each request",
+            "every request on an aggregated stream needs a type_url",
         )),
         None => {
             let kind = TypeUrl::parse(url);

@@ -1,6 +1,7 @@
 //! The Unix domain socket: bound beside its place and renamed over it, so that there is never a gap, a dead file or
 //! a moment with wider permissions.
 
+mod folder;
 mod served;
 
 use std::ffi::OsString;
@@ -29,10 +30,10 @@ pub enum SocketError {
     #[error("--socket {0}: {1} bytes, and a Unix socket's path has at most {LONGEST_PATH}")]
     TooLong(PathBuf, usize),
     /// Something else is there.
-    #[error("--socket {0}: there is something at this path, and it is not a socket")]
+    #[error("--socket {0}: this path exists and is not a socket")]
     NotASocket(PathBuf),
     /// Another agent.
-    #[error("--socket {0}: another agent serves it")]
+    #[error("--socket {0}: another agent is using it")]
     Taken(PathBuf),
     /// No such group.
     #[error("--socket-group {0}: there is no such group")]
@@ -83,8 +84,8 @@ pub fn claim(config: &SocketConfig) -> Result<SocketPlace, SocketError> {
     }
     let group = config.group.as_deref().map(group_id).transpose()?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)
-            .map_err(|error| SocketError::Io(path.clone(), "its folder cannot be made", error))?;
+        folder::make(folder, config.mode, group)
+            .map_err(|error| SocketError::Io(path.clone(), "cannot create its folder", error))?;
     }
     only_a_socket(path)?;
     Ok(SocketPlace {
@@ -112,15 +113,15 @@ impl SocketPlace {
         let temporary = temporary(path);
         only_a_socket(&temporary)?;
         let _ = fs::remove_file(&temporary);
-        let listener = listen(&temporary).map_err(failed("it cannot be bound"))?;
+        let listener = listen(&temporary).map_err(failed("cannot bind it"))?;
         if let Some(group) = self.group {
             std::os::unix::fs::chown(&temporary, None, Some(group))
-                .map_err(failed("its group cannot be set"))?;
+                .map_err(failed("cannot set its group"))?;
         }
         fs::set_permissions(&temporary, Permissions::from_mode(self.mode))
-            .map_err(failed("its permissions cannot be set"))?;
-        fs::rename(&temporary, path).map_err(failed("it cannot be put in its place"))?;
-        let metadata = fs::symlink_metadata(path).map_err(failed("it cannot be looked at"))?;
+            .map_err(failed("cannot set its permissions"))?;
+        fs::rename(&temporary, path).map_err(failed("cannot move it into place"))?;
+        let metadata = fs::symlink_metadata(path).map_err(failed("cannot stat it"))?;
         Ok((listener, metadata.ino()))
     }
 
@@ -142,7 +143,7 @@ fn only_a_socket(path: &Path) -> Result<(), SocketError> {
         Ok(metadata) if metadata.file_type().is_socket() => Ok(()),
         Ok(_) => Err(SocketError::NotASocket(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(SocketError::Io(path.to_owned(), "it cannot be looked at", error)),
+        Err(error) => Err(SocketError::Io(path.to_owned(), "cannot stat it", error)),
     }
 }
 
@@ -182,7 +183,7 @@ fn lock(path: &Path) -> Result<File, SocketError> {
         .write(true)
         .mode(0o600)
         .open(&name)
-        .map_err(|error| SocketError::Io(path.to_owned(), "its lock cannot be opened", error))?;
+        .map_err(|error| SocketError::Io(path.to_owned(), "cannot open its lock file", error))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| SocketError::Taken(path.to_owned()))?;
     Ok(file)

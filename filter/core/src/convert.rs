@@ -3,6 +3,7 @@
 
 mod action;
 mod answer;
+mod catch_all;
 mod code;
 mod cors;
 pub mod delegate;
@@ -15,6 +16,7 @@ mod regexes;
 mod retry;
 mod rewrite;
 
+pub use catch_all::split_catch_all;
 pub use code::ProblemCode;
 pub use regexes::RegexMeter;
 
@@ -62,7 +64,7 @@ impl Problems {
             self.warn(
                 ProblemCode::NotCarriedOut,
                 field,
-                "this field is known and not carried out",
+                "Sealgate does not support this field",
             );
         }
     }
@@ -101,7 +103,7 @@ pub fn rule(
 }
 
 /// A Go duration (`1h30m`, `1.5s`, `300ms`) in milliseconds, rounded down.
-pub(crate) fn milliseconds(text: &str) -> Option<f64> {
+pub fn milliseconds(text: &str) -> Option<f64> {
     let mut total = 0.0;
     let mut rest = text;
     if rest.is_empty() {

@@ -17,21 +17,33 @@ impl RouteTable {
     /// Decides on a request that came in on a port. `draw` gives random numbers in [0, 1), at most one for each of what
     /// it may be asked for.
     pub fn decide(&self, port: u16, request: &impl Request, draw: impl FnMut(Draw) -> f64) -> Decision<'_> {
+        self.decide_under(port, port, request, draw)
+    }
+
+    /// The same by the hosts of one port for requests that came in on another one.
+    pub fn decide_under(
+        &self,
+        hosts: u16,
+        port: u16,
+        request: &impl Request,
+        draw: impl FnMut(Draw) -> f64,
+    ) -> Decision<'_> {
         if !self.is_complete() {
             return Outcome::NotReady.into();
         }
         self.regexes.renew();
-        let decided = self.decide_by_host(port, request, draw);
+        let decided = self.decide_by_host(hosts, port, request, draw);
         decided.unwrap_or_else(|undecided| Outcome::from(undecided).into())
     }
 
     fn decide_by_host(
         &self,
+        hosts: u16,
         port: u16,
         request: &impl Request,
         draw: impl FnMut(Draw) -> f64,
     ) -> Result<Decision<'_>, Undecided> {
-        let Some(host) = self.host(port, request.authority())? else {
+        let Some(host) = self.host(hosts, request.authority())? else {
             return Ok(Outcome::NotFound(NotFound::Host).into());
         };
         if host.https_redirect {

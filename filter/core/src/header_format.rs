@@ -75,15 +75,12 @@ pub(crate) enum BadFormat {
 impl fmt::Display for BadFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Percent => write!(
-                f,
-                "a percent sign is written %%, or begins one of Envoy's %COMMANDS%"
-            ),
+            Self::Percent => write!(f, "write a percent sign as %%, or use one of Envoy's %COMMANDS%"),
             Self::Unknown(name) => write!(
                 f,
-                "%{name}% is not carried out: a filter cannot know it, or there is no such command"
+                "%{name}% is not supported: the command does not exist, or its value is not available to a filter"
             ),
-            Self::Argument(name) => write!(f, "%{name}% is not carried out with what stands behind its name"),
+            Self::Argument(name) => write!(f, "%{name}% is not supported with this argument"),
             Self::TooEarly => write!(f, "%RESPONSE_CODE% is not known yet when a request is forwarded"),
             Self::Many => write!(f, "more than {COMMANDS} commands"),
         }

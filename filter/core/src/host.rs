@@ -74,6 +74,30 @@ fn within(inner: &str, outer: &str) -> bool {
     inner == outer || matches(outer, inner)
 }
 
+/// Whether this is a host name, `*` or `*.suffix`.
+#[must_use]
+pub fn is_pattern(name: &str) -> bool {
+    name == "*" || is_name(name.strip_prefix("*.").unwrap_or(name))
+}
+
+/// Whether this is the name of a host, and not a pattern.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !label.is_empty() && label.len() <= 63 && label.bytes().all(is_allowed)
+}
+
+/// Whether a part of a service can have this name. It becomes part of a cluster's, and of a line of the log.
+#[must_use]
+pub fn is_subset(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(is_allowed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ pub use certificate::{BadCertificate, PeerIdentity, der_from_pem};
 pub use client_cert::{certificates_from_pem, chain_from_xfcc};
 pub(crate) use config::PREFIX_ENDS;
 pub use config::{BadIdentity, CertHeader, IdentityConfig, Misdirected, Unverified, Xfcc};
-pub use connection::{Connection, ConnectionOrigin, FILTER_STATE, Standing, format};
+pub use connection::{Connection, ConnectionOrigin, FILTER_STATE, Standing, described, format};
 pub(crate) use header::FIXED;
 pub use header::{Discrete, header_names};
 pub use policies::{IdentityPolicy, Policies, PoliciesConfig, ServerDemand};

@@ -65,6 +65,28 @@ const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-upstream-stream-duration-ms",
 ];
 
+/// Those of Envoy's headers that steer a request, where Envoy itself does not keep a client from it.
+const STEERING: [&str; 18] = [
+    TIMEOUT_MS,
+    PER_TRY_TIMEOUT_MS,
+    MAX_RETRIES,
+    RETRY_ON,
+    RETRY_GRPC_ON,
+    RETRIABLE_STATUS_CODES,
+    FAULT_DELAY,
+    FAULT_ABORT,
+    FAULT_ABORT_GRPC,
+    "x-envoy-fault-abort-request-percentage",
+    "x-envoy-fault-delay-request-percentage",
+    "x-envoy-fault-throughput-response",
+    "x-envoy-fault-throughput-response-percentage",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-retriable-header-names",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-stream-duration-ms",
+];
+
 /// By which Istio's proxies say what workload they belong to. Other spellings go all the same.
 const PEER_METADATA: [&str; 2] = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
 
@@ -115,6 +137,24 @@ pub fn owner(name: &str) -> Option<Owner> {
         || identity::PREFIX_ENDS.iter().any(|end| folded.contains(end))
         || identity::FIXED.contains(&folded);
     is_own.then_some(Owner::Gateway)
+}
+
+/// Whether a client may not say this to a filter that no native rule stands before: it would be taken for what the gateway
+/// says, by the name that a prefix of identity headers gives it or by another one.
+#[must_use]
+pub fn is_forged(name: &str, prefix: &str) -> bool {
+    let fold = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    let folded = fold(name);
+    let mut begins = FAMILY_BEGINS.iter().filter(|begin| **begin != ENVOY_FAMILY);
+    begins.any(|begin| folded.starts_with(begin))
+        || identity::FIXED.contains(&folded.as_str())
+        || folded.starts_with(&fold(prefix))
+}
+
+/// Whether Envoy's router or fault filter obeys this header.
+#[must_use]
+pub fn is_steering(name: &str) -> bool {
+    STEERING.contains(&name)
 }
 
 /// Every header that a client must never get through, spelled with `-`: what steers routing, and every name by which

@@ -17,6 +17,13 @@ pub struct PortConfig {
 }
 
 impl PortConfig {
+    /// Whether a plugin's configuration is one of these: an agent writes the port first.
+    #[must_use]
+    pub fn is_one(text: &[u8]) -> bool {
+        let text = text.trim_ascii_start().strip_prefix(b"{");
+        text.is_some_and(|text| text.trim_ascii_start().starts_with(b"\"port\""))
+    }
+
     /// Reads it.
     ///
     /// # Errors

@@ -172,7 +172,7 @@ pub(crate) fn search(pattern: &str) -> Result<PikeVM, BadRegex> {
     let nfa = compile(&[parse(pattern)?], REGEX_BYTES, WhichCaptures::All)?;
     let found = nfa.group_info().group_len(PatternID::ZERO) - 1;
     if found > GROUPS {
-        return Err(BadRegex(format!("{found} groups: up to {GROUPS} are taken")));
+        return Err(BadRegex(format!("{found} groups: the limit is {GROUPS}")));
     }
     // Twice: the threads of this byte, and those of the next.
     let slots = 2 * nfa.states().len() * nfa.group_info().slot_len();

@@ -4,12 +4,13 @@ use sealgate_core::identity::{Rendered, chain_from_xfcc};
 
 use crate::host::{self, HostError};
 
-/// What followed the leaf.
+/// What followed the leaf; nothing if the header is of another one.
 pub(super) fn presented(leaf: Option<&[u8]>) -> Result<Vec<Vec<u8>>, HostError> {
     let header = host::request_value(Rendered::XFCC)?.unwrap_or_default();
     let mut chain = chain_from_xfcc(&header);
-    if chain.first().map(Vec::as_slice) == leaf {
-        chain.drain(..1.min(chain.len()));
+    if chain.is_empty() || chain.first().map(Vec::as_slice) != leaf {
+        return Ok(Vec::new());
     }
+    chain.remove(0);
     Ok(chain)
 }

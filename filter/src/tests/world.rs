@@ -187,7 +187,7 @@ impl Machine {
         machine
     }
 
-    fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.next.replace(self.next.get() + 1)
     }
 

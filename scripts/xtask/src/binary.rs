@@ -1,16 +1,17 @@
 //! The agent as a release has it: linked statically, so that it runs on every Linux of its architecture and in an image
-//! that holds nothing else.
+//! that holds nothing else. With glibc, as the tests have it, so that what is released is what was tried.
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::image::elf::Arch;
-use crate::{build_filter, cargo, remapped, run, version};
+use crate::{build_filter, cargo, page, remapped, run, version};
 
-/// The filter's file, beside the agent's.
-pub(crate) const MODULE: &str = "sealgate_filter.wasm";
+pub(crate) use xtask::product::{AGENT_MODULE, MODULE};
+use xtask::setup::targets;
 
 /// Builds the agent for an architecture, with the filter in it; gives its path. For another one than this machine's a
 /// cross compiler is needed: Debian has `gcc-aarch64-linux-gnu` and `gcc-x86-64-linux-gnu`.
@@ -18,6 +19,7 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf> {
     let target = arch.target();
     let folder = fs::canonicalize("target")?.join(target).join("release");
     let module = build_filter(&folder)?;
+    page::put(&folder)?;
     let mut command = cargo(&[
         "build",
         "--release",
@@ -39,12 +41,26 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf> {
         command.env("JEMALLOC_SYS_WITH_LG_PAGE", "16");
     }
     if arch != Arch::own() {
-        let compiler = format!("{}-gcc", arch.triplet());
-        command
-            .env(format!("CARGO_TARGET_{variable}_LINKER"), &compiler)
-            .env(format!("CC_{}", target.replace('-', "_")), compiler);
-        run(std::process::Command::new("rustup").args(["target", "add", target]))?;
+        cross(&mut command, arch)?;
     }
     run(&mut command)?;
     Ok(folder.join("sealgate"))
+}
+
+/// For a machine that is not this one: C sources (AWS-LC, jemalloc) and the linker need its compiler.
+fn cross(command: &mut Command, arch: Arch) -> Result<()> {
+    let (target, triplet) = (arch.target(), arch.triplet());
+    let compiler = format!("{triplet}-gcc");
+    ensure!(
+        Command::new(&compiler).arg("--version").output().is_ok(),
+        "{compiler} is not there: Debian has it in gcc-{}, and its libraries in libc6-dev-{}-cross",
+        triplet.replace('_', "-"),
+        arch.name()
+    );
+    let small = target.replace('-', "_");
+    command
+        .env(format!("CARGO_TARGET_{}_LINKER", small.to_uppercase()), &compiler)
+        .env(format!("CC_{small}"), compiler)
+        .env(format!("AR_{small}"), format!("{triplet}-ar"));
+    targets(&[target])
 }

@@ -12,9 +12,10 @@ use anyhow::Result;
 use crate::modules::{Modules, Place};
 
 /// The sources of each crate.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "filter/core/src",
     "filter/src",
+    "filter/web/src",
     "agent/model/src",
     "agent/src",
     "tests/src",

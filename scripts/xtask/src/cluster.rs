@@ -7,6 +7,7 @@
 mod addresses;
 mod certificates;
 mod cgroups;
+mod commands;
 mod images;
 mod kubectl;
 mod load;

@@ -5,6 +5,7 @@
 
 mod dockerfile;
 mod engine;
+mod page;
 mod scenario;
 pub(crate) mod standin;
 
@@ -15,7 +16,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::image::{self, elf::Arch, layer};
-use crate::{binary, run};
+use crate::{binary, debian, run};
 
 /// The folder that is tried.
 const FOLDER: &str = "envoy/compose";
@@ -46,7 +47,7 @@ pub(crate) fn main(args: &ComposeArgs) -> Result<()> {
         return play(&args.binary);
     }
     let missing = match engine::answers() {
-        true if engine::is_root()? => return play(&args.binary),
+        true if debian::is_root()? => return play(&args.binary),
         true => Err("only root may look at the processes in containers".to_owned()),
         false => engine::can_be_started(),
     };
@@ -79,7 +80,8 @@ fn play(binary: &Path) -> Result<()> {
     engine::load(&image::agent(&files, arch)?.archive)?;
     dockerfile::compare(&files)?;
     scenario::say("the Dockerfile makes the image that is packed without an engine");
-    scenario::play(binary)
+    scenario::play(binary)?;
+    page::play()
 }
 
 /// The agent without what only a debugger reads, with the filter beside it: a quarter to pack and to load.
@@ -92,7 +94,9 @@ fn smaller(binary: &Path) -> Result<PathBuf> {
         .arg("-o")
         .arg(&copy)
         .arg(binary))?;
-    fs::copy(binary.with_file_name(binary::MODULE), folder.join(binary::MODULE))?;
+    for module in [binary::MODULE, binary::AGENT_MODULE] {
+        fs::copy(binary.with_file_name(module), folder.join(module))?;
+    }
     Ok(copy)
 }
 

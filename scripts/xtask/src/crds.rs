@@ -8,7 +8,9 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use schemars::{JsonSchema, Schema};
-use sealgate_core::config::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use sealgate_core::config::{
+    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec, WorkloadEntry,
+};
 use sealgate_model::Kind;
 use sealgate_model::kinds::Row;
 use serde_json::{Value, json};
@@ -27,7 +29,7 @@ struct Definition {
     schema: fn() -> Schema,
 }
 
-const KINDS: [Definition; 4] = [
+const KINDS: [Definition; 5] = [
     Definition {
         kind: Kind::Gateway,
         short: "gw",
@@ -57,6 +59,12 @@ const KINDS: [Definition; 4] = [
             ("Resolution", ".spec.resolution", "How its endpoints are found"),
         ],
         schema: schema::<ServiceEntrySpec>,
+    },
+    Definition {
+        kind: Kind::WorkloadEntry,
+        short: "we",
+        columns: &[("Address", ".spec.address", "Where it is")],
+        schema: schema::<WorkloadEntry>,
     },
 ];
 

@@ -1,11 +1,11 @@
-//! `agent/docs/findings.md`: its tables, from the codes of `sealgate-model`. What stands between the tables is the page's own.
+//! `docs/reference/findings.md`: its tables, from the codes of `sealgate-model`. What stands between the tables is the page's own.
 
 use std::fs;
 
 use anyhow::{Result, ensure};
 use sealgate_model::{Code, Severity};
 
-const FILE: &str = "agent/docs/findings.md";
+const FILE: &str = "docs/reference/findings.md";
 /// Where rows of a table begin.
 const UNDER_THE_HEAD: &str = "|---|---|---|---|";
 

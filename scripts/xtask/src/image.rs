@@ -24,7 +24,8 @@ pub(crate) use layout::Packed;
 
 /// Where releases are pushed to.
 pub(crate) const AGENT: &str = "ghcr.io/sealgate/sealgate";
-pub(crate) const FILTER: &str = "ghcr.io/sealgate/filter";
+/// `sealgate istio wasm` names the same.
+pub(crate) const FILTER: &str = include_str!("../../../envoy/filter-image").trim_ascii_end();
 /// Who the agent is in its image, and whose group its socket's folder belongs to: Envoy's image runs as 101.
 const AGENT_USER: Owner = (65532, 65532);
 const SOCKET_FOLDER: Owner = (65532, 101);
@@ -63,7 +64,7 @@ pub(crate) fn main(args: &ImageArgs) -> Result<()> {
     fs::create_dir_all(&args.out)?;
     for arch in archs {
         if args.docker {
-            docker(*arch)?;
+            docker(*arch, archs.len() > 1)?;
             continue;
         }
         let program = match &args.binary {
@@ -103,8 +104,13 @@ fn write(folder: &Path, name: &str, packed: &Packed) -> Result<()> {
 /// mode from there.
 pub(crate) fn agent_files(program: &Path, arch: Arch) -> Result<Tree> {
     let bytes = fs::read(program).with_context(|| program.display().to_string())?;
-    let module = fs::read(program.with_file_name(binary::MODULE))
-        .with_context(|| format!("{} does not lie beside {}", binary::MODULE, program.display()))?;
+    let module = fs::read(program.with_file_name(binary::AGENT_MODULE)).with_context(|| {
+        format!(
+            "{} does not lie beside {}",
+            binary::AGENT_MODULE,
+            program.display()
+        )
+    })?;
     ensure!(
         memmem::find(&bytes, &module).is_some(),
         "{} does not carry the filter beside it: scripts/build makes one that does",
@@ -179,13 +185,18 @@ fn described(title: &str) -> Vec<(String, String)> {
     ]
 }
 
-fn docker(arch: Arch) -> Result<()> {
+/// Builds the image by the Dockerfile. Of several, each is named by its architecture too, as a release pushes them.
+fn docker(arch: Arch, is_one_of_several: bool) -> Result<()> {
+    let mut tag = format!("{AGENT}:{}", version::OWN);
+    if is_one_of_several {
+        tag = format!("{tag}-{}", arch.name());
+    }
     let mut command = Command::new("docker");
     command
         .args(["build", "--platform", &format!("linux/{}", arch.name())])
         .args(["--build-arg", &format!("COMMIT={}", version::commit())])
         .args(["--build-arg", &format!("VERSION={}", version::OWN)])
-        .args(["--tag", &format!("{AGENT}:{}", version::OWN), "."])
+        .args(["--tag", &tag, "."])
         .env("DOCKER_BUILDKIT", "1");
     run(&mut command).context("Docker with its builder (BuildKit) is needed; without --docker nothing is")
 }

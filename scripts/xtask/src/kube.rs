@@ -8,10 +8,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::run;
+use crate::process::run;
 
 /// What other projects' developers set, for the same two programs.
-pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
+pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
+const CACHE: &str = "GOCACHE";
 const MODULE: &str = "tests/kube";
 const TOOLS: &str = ".tools/kube";
 /// A program and the package that makes it. The small one first: what is wrong with Go shows at once.
@@ -22,17 +23,18 @@ const HOW: &str = "the Kubernetes tests run kube-apiserver and etcd: install Go 
                    to have them built, or set KUBEBUILDER_ASSETS to a folder that holds both";
 
 /// Where Go builds, with its cache: gone with this. What is built after another in one of them shares the cache.
-pub(crate) struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
     /// Below .tools, so that a program can be moved out of it.
-    pub(crate) fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         fs::create_dir_all(".tools")?;
         let name = format!("go-build-{}", std::process::id());
         Ok(Self(fs::canonicalize(".tools")?.join(name)))
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -44,12 +46,12 @@ impl Drop for Scratch {
 }
 
 /// The folder of both programs.
-pub(crate) fn setup() -> Result<PathBuf> {
+pub fn setup() -> Result<PathBuf> {
     setup_in(&Scratch::new()?)
 }
 
 /// The same, built there if they are not there yet.
-pub(crate) fn setup_in(scratch: &Scratch) -> Result<PathBuf> {
+pub fn setup_in(scratch: &Scratch) -> Result<PathBuf> {
     if let Some(folder) = env::var_os(ASSETS).map(PathBuf::from) {
         ensure!(
             complete(&folder),
@@ -98,7 +100,7 @@ fn build(tools: &Path, scratch: &Path) -> Result<()> {
 }
 
 /// Without symbols, and with the version that the API server says it is: only its own scripts would set that.
-pub(crate) fn linker_flags(module: &str) -> Result<String> {
+pub fn linker_flags(module: &str) -> Result<String> {
     let lines = module.lines().map(str::trim);
     let version = lines
         .filter_map(|line| line.strip_prefix("k8s.io/kubernetes v"))
@@ -113,8 +115,9 @@ pub(crate) fn linker_flags(module: &str) -> Result<String> {
 }
 
 /// Go's cache of this build is larger than all else here and of no use afterwards, so it lies in the scratch folder
-/// and ends with it. What go.sum does not hold, or needs another Go, is refused rather than fetched.
-pub(crate) fn go_build(module: &str, scratch: &Path, name: &str, package: &str, flags: &str) -> Command {
+/// and ends with it, unless whoever builds several programs names one for all of them. What go.sum does not hold, or needs another Go, is refused rather than fetched.
+pub fn go_build(module: &str, scratch: &Path, name: &str, package: &str, flags: &str) -> Command {
+    let cache = env::var_os(CACHE).map(PathBuf::from);
     let mut command = Command::new("go");
     command
         .args([
@@ -129,7 +132,7 @@ pub(crate) fn go_build(module: &str, scratch: &Path, name: &str, package: &str, 
         .arg(scratch.join(name))
         .arg(package)
         .current_dir(module)
-        .env("GOCACHE", scratch.join("cache"))
+        .env(CACHE, cache.unwrap_or_else(|| scratch.join("cache")))
         .env("GOTOOLCHAIN", "local")
         .env("CGO_ENABLED", "0");
     command
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_module_has_what_the_stamp_reads() {
-        let root = crate::root().unwrap();
+        let root = crate::process::root().unwrap();
         let text = sources(&root.join(MODULE)).unwrap();
         for wanted in [
             "k8s.io/kubernetes v1.",

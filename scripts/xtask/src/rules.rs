@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::circles;
+use crate::docs;
 use crate::modules::sources;
 use crate::type_names;
 
@@ -103,6 +104,7 @@ pub(crate) fn check() -> Result<()> {
     }
     broken.extend(circles::check()?);
     broken.extend(type_names::check()?);
+    broken.extend(docs::dead()?);
     ensure!(broken.is_empty(), "{}", broken.join("\n"));
     Ok(())
 }

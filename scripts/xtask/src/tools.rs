@@ -45,7 +45,7 @@ impl Tool {
             .arg(self.name)
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
             // In a folder that goes with it: what was compiled is of no use afterwards.
             .env("CARGO_TARGET_DIR", folder.join("target"));
         run(&mut install).with_context(|| format!("{} {}", self.name, self.version))?;

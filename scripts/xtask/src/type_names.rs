@@ -12,7 +12,13 @@ use anyhow::Result;
 use crate::modules::sources;
 use crate::tokens::{tokens, without_tests};
 
-const PRODUCT: [&str; 4] = ["filter/core/src", "filter/src", "agent/model/src", "agent/src"];
+const PRODUCT: [&str; 5] = [
+    "filter/core/src",
+    "filter/src",
+    "filter/web/src",
+    "agent/model/src",
+    "agent/src",
+];
 const HARNESS: [&str; 2] = ["tests/src", "scripts/xtask/src"];
 
 /// What is wrong, in words.

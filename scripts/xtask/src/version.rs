@@ -4,18 +4,18 @@ use std::env;
 use std::process::Command;
 
 /// Sealgate's own: `[workspace.package]` of `Cargo.toml`.
-pub(crate) const OWN: &str = env!("CARGO_PKG_VERSION");
+pub const OWN: &str = env!("CARGO_PKG_VERSION");
 /// The variable by which the agent's build learns of the commit.
-pub(crate) const COMMIT: &str = "SEALGATE_COMMIT";
+pub const COMMIT: &str = "SEALGATE_COMMIT";
 
 /// The Envoy that tests and the demo run, and that `sealgate --version` names: `envoy/version`.
-pub(crate) fn envoy() -> &'static str {
+pub fn envoy() -> &'static str {
     include_str!("../../../envoy/version").trim_ascii_end()
 }
 
 /// The commit that is built, and whether something was changed since. Where there is no repository (a container's
 /// build), what the variable says.
-pub(crate) fn commit() -> String {
+pub fn commit() -> String {
     if let Ok(given) = env::var(COMMIT)
         && !given.is_empty()
     {

@@ -154,6 +154,14 @@ impl Running {
     }
 }
 
+/// The filter that needs no agent: beside it too.
+///
+/// # Errors
+/// The environment does not name the agent.
+pub fn standalone() -> Result<PathBuf> {
+    Ok(filter()?.with_file_name("sealgate_filter.wasm"))
+}
+
 /// The filter that the agent carries: beside it.
 ///
 /// # Errors
@@ -161,5 +169,5 @@ impl Running {
 pub fn filter() -> Result<PathBuf> {
     let agent =
         std::env::var_os("SEALGATE_BIN").context("SEALGATE_BIN is not set: run cargo xtask bench filter")?;
-    Ok(PathBuf::from(agent).with_file_name("sealgate_filter.wasm"))
+    Ok(PathBuf::from(agent).with_file_name("sealgate_agent_filter.wasm"))
 }

@@ -44,7 +44,7 @@ impl Floor {
         let folder = TempDir::new()?;
         let (port, admin) = (free_port()?, free_port()?);
         let module = std::env::var("SEALGATE_BIN")
-            .map(|agent| Path::new(&agent).with_file_name("sealgate_filter.wasm"))?;
+            .map(|agent| Path::new(&agent).with_file_name("sealgate_agent_filter.wasm"))?;
         let gateway_settings = GatewaySettings {
             port_map: [(443, port), (80, free_port()?)].into(),
             ..GatewaySettings::new(NAMESPACE)

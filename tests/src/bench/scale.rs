@@ -13,6 +13,7 @@ mod machine;
 mod objects;
 mod place;
 mod plane;
+mod pods;
 mod poll;
 mod process;
 mod report;
@@ -34,6 +35,8 @@ pub struct Size {
     pub routes: usize,
     /// Gateways of one server, and as many Secrets.
     pub hosts: usize,
+    /// Every service has a DestinationRule with a policy and two subsets.
+    pub policies: bool,
 }
 
 impl Size {
@@ -41,19 +44,34 @@ impl Size {
     #[must_use]
     pub const fn of(routes: usize) -> Self {
         let hosts = if routes == 40_000 { 2_500 } else { routes };
-        Self { routes, hosts }
+        Self {
+            routes,
+            hosts,
+            policies: false,
+        }
     }
 
-    /// The part of a name in the JSON line: `10000x10000`.
+    /// The same with policies.
+    #[must_use]
+    pub const fn with_policies(self) -> Self {
+        Self {
+            policies: true,
+            ..self
+        }
+    }
+
+    /// The part of a name in the JSON line: `10000x10000`, `10000x10000p` with policies.
     #[must_use]
     pub fn key(self) -> String {
-        format!("{}x{}", self.routes, self.hosts)
+        let policies = if self.policies { "p" } else { "" };
+        format!("{}x{}{policies}", self.routes, self.hosts)
     }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} x {}", grouped(self.routes), grouped(self.hosts))
+        let policies = if self.policies { " p" } else { "" };
+        write!(f, "{} x {}{policies}", grouped(self.routes), grouped(self.hosts))
     }
 }
 
@@ -107,6 +125,7 @@ mod tests {
     fn sizes_are_written_for_people() {
         assert_eq!(Size::of(10).to_string(), "10 x 10");
         assert_eq!(Size::of(40_000).to_string(), "40,000 x 2,500");
+        assert_eq!(Size::of(10).with_policies().to_string(), "10 x 10 p");
         assert_eq!(Size::of(1_000_000).to_string(), "1,000,000 x 1,000,000");
     }
 }

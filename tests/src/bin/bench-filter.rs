@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sealgate_core::table::encode_parts;
-use sealgate_tests::bench::filter::{Routing, RoutingSubject, Running, Spot, filter, table};
+use sealgate_tests::bench::filter::{Routing, RoutingSubject, Running, Spot, filter, standalone, table};
 use sealgate_tests::bench::{Times, say};
 use serde_json::{Value, json};
 
@@ -89,13 +89,20 @@ async fn main() -> Result<()> {
         say(&row(subject));
     }
     let size = std::fs::metadata(filter()?)?.len();
-    let loading = loading().await?;
-    say(&format!(
-        "the filter's module: {} KB, CPU {loading:.1} ms to load and configure",
-        size / 1000
-    ));
+    let standalone_size = std::fs::metadata(standalone()?)?.len();
+    let [loading, standalone_loading] = loading().await?;
+    for (name, size, loading) in [
+        ("that the agent carries", size, loading),
+        ("that needs no agent", standalone_size, standalone_loading),
+    ] {
+        say(&format!(
+            "the filter's module {name}: {} KB, CPU {loading:.1} ms to load and configure",
+            size / 1000
+        ));
+    }
     let loads = loads(quick).await?;
-    let figures = json!({"alone_us": alone, "rows": rows(&subjects), "module_bytes": size, "module_load_cpu_ms": loading, "load": loads});
+    let figures = json!({"alone_us": alone, "rows": rows(&subjects), "module_bytes": size, "module_load_cpu_ms": loading,
+        "standalone_bytes": standalone_size, "standalone_load_cpu_ms": standalone_loading, "load": loads});
     say(&json!({"bench": "filter", "ratios": ratios(&subjects, alone)?, "figures": figures}).to_string());
     Ok(())
 }
@@ -154,15 +161,20 @@ fn ratios(subjects: &[RoutingSubject], alone: f64) -> Result<Value> {
 
 /// What the module itself costs when it comes, in CPU of Envoy beyond that of one which does nothing: to compile it, and
 /// to read ten routes.
-async fn loading() -> Result<f64> {
-    let mut times = [Times::new(), Times::new()];
+async fn loading() -> Result<[f64; 2]> {
+    let mut times = [Times::new(), Times::new(), Times::new()];
+    let ways = [
+        Routing::Idle,
+        Routing::Sealgate(10),
+        Routing::Build(standalone()?, 10),
+    ];
     for _ in 0..5 {
-        for (way, times) in [Routing::Idle, Routing::Sealgate(10)].iter().zip(&mut times) {
+        for (way, times) in ways.iter().zip(&mut times) {
             times.push(Running::start(way).await?.envoy.processor_time()?);
         }
     }
-    let [idle, ours] = times.map(|times| times.p50());
-    Ok(ours - idle)
+    let [idle, ours, standalone] = times.map(|times| times.p50());
+    Ok([ours - idle, standalone - idle])
 }
 
 /// What a table costs when it comes: CPU and memory of Envoy beyond those for 10 routes (it reads a configuration

@@ -7,11 +7,11 @@ use super::chance::{anything, list, long, number, once_in, pick, some};
 use super::ground::Ground;
 use super::pools::{CREDENTIALS, HOSTS, NAMES, NAMESPACES, PREFIXES, STRINGS, WORDS};
 use super::routes::virtual_service;
-use super::services::{destination_rule, endpoints, service, service_entry};
+use super::services::{destination_rule, endpoint, endpoints, service, service_entry};
 
 /// Any object. What it needs to be of any effect is there more often than not.
 pub(super) fn object(rng: &mut Rng, ground: &Ground) -> Value {
-    let (version, kind, spec) = match rng.u8(..20) {
+    let (version, kind, spec) = match rng.u8(..21) {
         0..=5 => ("networking.istio.io/v1", "Gateway", gateway(rng, ground)),
         6..=12 => ("networking.istio.io/v1", "VirtualService", virtual_service(rng)),
         13..=15 => (
@@ -21,6 +21,7 @@ pub(super) fn object(rng: &mut Rng, ground: &Ground) -> Value {
         ),
         16 | 17 => ("networking.istio.io/v1", "DestinationRule", destination_rule(rng)),
         18 => ("v1", "Service", service(rng)),
+        19 => ("networking.istio.io/v1", "WorkloadEntry", endpoint(rng, ground)),
         _ => return endpoints(rng, ground),
     };
     json!({"apiVersion": version, "kind": kind, "metadata": metadata(rng, kind), "spec": spec})

@@ -5,14 +5,24 @@ use serde_json::{Value, json};
 
 use super::chance::{anything, list, number, once_in, pick};
 use super::ground::Ground;
-use super::pools::{DESTINATIONS, NAMESPACES, SERVICES, WORDS};
+use super::pools::{DESTINATIONS, NAMESPACES, SERVICES, STRINGS, WORDS};
 
 /// The `spec` of one.
 pub(super) fn service_entry(rng: &mut Rng, ground: &Ground) -> Value {
     let resolution = if once_in(rng, 8) {
         pick(rng, WORDS)
     } else {
-        pick(rng, &["STATIC", "STATIC", "DNS"])
+        pick(
+            rng,
+            &[
+                "STATIC",
+                "STATIC",
+                "DNS",
+                "DNS_ROUND_ROBIN",
+                "NONE",
+                "DYNAMIC_DNS",
+            ],
+        )
     };
     let mut spec = json!({
         "hosts": list(rng, 2, |rng| json!(pick(rng, SERVICES))),
@@ -26,13 +36,20 @@ pub(super) fn service_entry(rng: &mut Rng, ground: &Ground) -> Value {
     if once_in(rng, 8) {
         spec["exportTo"] = json!([pick(rng, &["*", ".", "~", "a-team"])]);
     }
+    if once_in(rng, 4) {
+        spec["workloadSelector"] = json!({"labels": {"version": pick(rng, &["v1", "good", ""])}});
+        if rng.bool() {
+            spec["endpoints"] = json!([]);
+        }
+    }
     if once_in(rng, 10) {
         spec["location"] = json!(pick(rng, &["MESH_EXTERNAL", "MESH_INTERNAL", "é"]));
     }
     spec
 }
 
-fn endpoint(rng: &mut Rng, ground: &Ground) -> Value {
+/// An endpoint of a ServiceEntry, or the `spec` of a WorkloadEntry.
+pub(super) fn endpoint(rng: &mut Rng, ground: &Ground) -> Value {
     let addresses = [
         "127.0.0.1",
         "127.0.0.1",
@@ -83,14 +100,50 @@ fn endpoint(rng: &mut Rng, ground: &Ground) -> Value {
 
 /// The `spec` of one.
 pub(super) fn destination_rule(rng: &mut Rng) -> Value {
-    json!({
-        "host": if once_in(rng, 2) { pick(rng, SERVICES) } else { pick(rng, DESTINATIONS) },
+    let wide = [
+        "*",
+        "*.test",
+        "*.svc.cluster.local",
+        "*.a-team.svc.cluster.local",
+        "*.local",
+    ];
+    let host = match rng.u8(..5) {
+        0 => pick(rng, &wide),
+        1 | 2 => pick(rng, SERVICES),
+        _ => pick(rng, DESTINATIONS),
+    };
+    let mut spec = json!({
+        "host": host,
         "subsets": list(rng, 3, |rng| json!({
             "name": pick(rng, &["v1", "v2", "v3", "", "a|b", "a\nforged line"]),
             "labels": {"version": pick(rng, &["v1", "v2", "good", ""])},
         })),
-        "trafficPolicy": anything(rng),
-    })
+        "trafficPolicy": if once_in(rng, 2) { anything(rng) } else { hashing(rng) },
+    });
+    if once_in(rng, 4) {
+        spec["trafficPolicy"] = json!({"tls": {"mode": pick(rng, &["SIMPLE", "DISABLE", "ISTIO_MUTUAL"])}});
+    }
+    if once_in(rng, 6) {
+        spec["workloadSelector"] = json!({"matchLabels": {"istio": pick(rng, &["ingressgateway", "other"])}});
+    }
+    spec
+}
+
+/// A policy that hashes what some request may say, with a ring or a table of some size.
+fn hashing(rng: &mut Rng) -> Value {
+    let mut own = match rng.u8(..4) {
+        0 => json!({"httpHeaderName": pick(rng, STRINGS)}),
+        1 => json!({"httpCookie": {"name": pick(rng, STRINGS), "path": pick(rng, STRINGS), "ttl": "1h"}}),
+        2 => json!({"httpQueryParameterName": pick(rng, STRINGS)}),
+        _ => json!({"useSourceIp": true}),
+    };
+    match rng.u8(..4) {
+        0 => own["ringHash"] = json!({"minimumRingSize": 8_388_608}),
+        1 => own["ringHash"] = json!({"minimumRingSize": number(rng)}),
+        2 => own["maglev"] = json!({"tableSize": number(rng)}),
+        _ => {}
+    }
+    json!({"loadBalancer": {"consistentHash": own}})
 }
 
 /// The `spec` of one.

@@ -14,32 +14,51 @@ const STOP: Duration = Duration::from_secs(30);
 
 /// A command line, and the process of it in a group of its own. It ends with the value.
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
     log: PathBuf,
+    folder: Option<PathBuf>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
 impl Daemon {
     /// Not started yet; its log is in `folder`.
-    pub(super) fn new(name: &'static str, program: PathBuf, arguments: Vec<String>, folder: &Path) -> Self {
+    pub(crate) fn new(name: &'static str, program: PathBuf, arguments: Vec<String>, folder: &Path) -> Self {
         let log = folder.join(format!("{name}.log"));
         Self {
             name,
             program,
             arguments,
             log,
+            folder: None,
+            environment: Vec::new(),
             child: None,
         }
     }
 
-    pub(super) fn start(&mut self) -> Result<()> {
+    /// The same, run in this folder, with more in its environment.
+    pub(crate) fn within(mut self, folder: &Path, environment: &[(&str, String)]) -> Self {
+        let owned = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        self.folder = Some(folder.to_owned());
+        self.environment = owned.collect();
+        self
+    }
+
+    pub(crate) fn start(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        let child = command
             .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .process_group(0)
             .stdin(std::process::Stdio::null())
             .stdout(log.try_clone()?)
@@ -51,7 +70,7 @@ impl Daemon {
     }
 
     /// Ends it at once.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.signal(Signal::KILL);
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
@@ -59,7 +78,7 @@ impl Daemon {
     }
 
     /// Asks it to end, and waits.
-    pub(super) fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         self.signal(Signal::TERM)?;
         let deadline = Instant::now() + STOP;
         while let Some(child) = &mut self.child {
@@ -77,19 +96,19 @@ impl Daemon {
         Ok(())
     }
 
-    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         let group = self
             .group()
             .with_context(|| format!("{} does not run", self.name))?;
         Ok(kill_process_group(group, signal)?)
     }
 
-    pub(super) fn group(&self) -> Option<Pid> {
+    pub(crate) fn group(&self) -> Option<Pid> {
         self.child.as_ref().map(Pid::from_child)
     }
 
     /// In bytes.
-    pub(super) fn resident(&self) -> Result<u64> {
+    pub(crate) fn resident(&self) -> Result<u64> {
         let process = self
             .group()
             .with_context(|| format!("{} does not run", self.name))?;
@@ -100,7 +119,7 @@ impl Daemon {
     }
 
     /// The last lines that it said, for a failure.
-    pub(super) fn log_end(&self) -> String {
+    pub(crate) fn log_end(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(15)..).unwrap_or_default();

@@ -3,15 +3,17 @@
 use anyhow::{Context as _, Result, bail};
 use kube::Client;
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+    PostParams, TypeMeta,
 };
 use serde_json::Value;
 
 use crate::eventually;
 
 /// Kinds without a namespace that the tests use.
-const CLUSTER_WIDE: [&str; 4] = [
+const CLUSTER_WIDE: [&str; 5] = [
     "Namespace",
+    "GatewayClass",
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
@@ -141,6 +143,20 @@ impl Objects {
             found.push(api.get(&name).await.with_context(|| format!("get {name}"))?);
         }
         Ok(found)
+    }
+
+    /// The namespace's objects of a kind that have these labels.
+    ///
+    /// # Errors
+    /// The right is missing.
+    pub async fn labelled(&self, version: &str, kind: &str, labels: &str) -> Result<Vec<DynamicObject>> {
+        let types = TypeMeta {
+            api_version: version.to_owned(),
+            kind: kind.to_owned(),
+        };
+        let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types)?);
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        Ok(api.list(&ListParams::default().labels(labels)).await?.items)
     }
 
     /// Applies CustomResourceDefinitions and waits until the API server serves them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
+use serde_json::Value;
 
 use crate::kube::{ControlPlane, Objects, Part};
 use crate::site::Source;
@@ -85,9 +86,12 @@ impl ClusterStore {
     ///
     /// # Errors
     /// The API server does not answer.
-    pub async fn events(&self) -> Result<Vec<Event>> {
+    pub async fn events(&self) -> Result<Vec<Value>> {
         let events: Api<Event> = Api::all(self.objects.client.clone());
-        Ok(events.list(&ListParams::default()).await?.items)
+        let list = events.list(&ListParams::default()).await?;
+        list.iter()
+            .map(|event| Ok(serde_json::to_value(event)?))
+            .collect()
     }
 
     /// Ends the API server at once.

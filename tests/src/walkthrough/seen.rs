@@ -5,7 +5,6 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::events::v1::Event;
 use sealgate_model::Code;
 use serde_json::Value;
 
@@ -120,13 +119,10 @@ fn reason(code: &str) -> String {
     words.collect()
 }
 
-fn is_about(event: &Event, object: &str, reason: &str) -> bool {
-    let Some(regarding) = &event.regarding else {
-        return false;
-    };
-    let [kind, namespace, name] = [&regarding.kind, &regarding.namespace, &regarding.name]
-        .map(|part| part.as_deref().unwrap_or_default());
-    format!("{kind} {namespace}/{name}") == object && event.reason.as_deref() == Some(reason)
+fn is_about(event: &Value, object: &str, reason: &str) -> bool {
+    let [kind, namespace, name] =
+        ["kind", "namespace", "name"].map(|part| event["regarding"][part].as_str().unwrap_or_default());
+    format!("{kind} {namespace}/{name}") == object && event["reason"] == reason
 }
 
 /// Neither as PEM, nor as the `data` of a Secret.

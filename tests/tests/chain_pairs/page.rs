@@ -1,4 +1,4 @@
-//! `agent/docs/connections.md`, from what was seen.
+//! `docs/reference/connections.md`, from what was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,23 +39,22 @@ pub(crate) struct Page(String);
 
 const HEAD: &str = "# Connections and hosts
 
-Which host is answered on which connection, as a test has seen it with the real Envoy (`tests/tests/chain_pairs.rs`, which
-writes this page with `SEALGATE_WRITE_DOCS=1` and fails if it is stale).
+Which hosts are answered on which connection. A test (`tests/tests/chain_pairs.rs`) observes this with the real Envoy; it writes this
+page with `SEALGATE_WRITE_DOCS=1`, and fails if the page is out of date.
 
-The rule: Envoy chooses a filter chain by the server name that the client sends (SNI), and so a server. A request on the
-connection is answered by the rules of its host if that server is the host's own, or if both ask the same of clients: the
-same mode, trust bundle, demanded names, TLS versions and suites. Else it is answered with 421. A host that belongs to no
-server is answered with 404. By plain HTTP the hosts are those of plain servers, and nothing is told of clients.
+The rule: Envoy selects a filter chain, and with it a server, by the server name that the client sends (SNI). The rules of a host
+answer a request on the connection if that server is the host's own, or if both servers require the same of clients: the same mode,
+trust bundle, required names, TLS versions and cipher suites. Otherwise the request gets 421. A host that belongs to no server gets
+404. Over plain HTTP, only plain servers' hosts are served, and upstreams get no headers about clients.
 
-Envoy compares server names without case, and takes a name with a dot at its end for another one; `Host` is compared without
-case, port, and the dot at its end: the spellings of a host were all answered alike. Which chain it was, the certificate showed
-that the handshake got; and upstreams were told of the client what that chain had verified.
+Envoy compares server names without regard to case, and treats a name with a trailing dot as a different name. `Host` is compared
+without regard to case, port and a trailing dot: all spellings of a host got the same answer. The test identified each chain by the
+certificate in the handshake, and checked that upstreams were told what that chain had verified about the client.
 
-A and B are authorities of clients: Alice and Bob have certificates of A, Carol has one of B, and Nobody has none. \"By name\" is
-`subjectAltNames` with Alice's. A dash is a server name or client that gets no connection.
+A and B are certificate authorities: Alice and Bob have certificates from A, Carol has one from B, and Nobody has none. \"By name\"
+means `subjectAltNames` with Alice's name. A dash means that the server name or client gets no connection.
 
-The first table of each section has a row for each chain, the second says which server names find
-it.
+In each section, the first table has a row for each chain; the second lists the server names that select it.
 ";
 
 impl Page {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use sealgate_core::config::{Destination, GatewaySpec, HttpRoute, VirtualServiceSpec};
+use sealgate_core::config::{Destination, GatewaySpec, HttpRoute, TlsRoute, VirtualServiceSpec};
 use sealgate_core::identity::IdentityConfig;
 use serde::Serialize;
 
@@ -68,6 +68,7 @@ pub fn cost(object: &Object) -> Cost {
         Object::Gateway(meta, spec) => gateway(meta, spec),
         Object::VirtualService(_, spec) => virtual_service(spec),
         Object::ServiceEntry(_, spec) => endpoints(spec.endpoints.len().max(1) * spec.hosts.len().max(1)),
+        Object::WorkloadEntry(..) => endpoints(1),
         Object::EndpointSlice(_, slice) => endpoints(slice.endpoints.iter().flatten().count()),
         _ => Cost::default(),
     }
@@ -106,10 +107,22 @@ fn virtual_service(spec: &VirtualServiceSpec) -> Cost {
         }
         destinations.extend(own.chain(mirrored).map(key));
     }
+    let streams = spec.tls.iter().flat_map(|rule| &rule.route);
+    let streams = streams.chain(spec.tcp.iter().flat_map(|rule| &rule.route));
+    destinations.extend(streams.map(|share| key(&share.destination)));
     let mut cost = Cost::default();
+    cost.set(BudgetItem::Hosts, count(chains(spec)));
     cost.set(BudgetItem::Destinations, count(destinations.len()));
     cost.set(BudgetItem::Mirrors, count(mirrors.len()));
     cost
+}
+
+/// Hosts whose connections it routes as a whole: each has a filter chain.
+fn chains(spec: &VirtualServiceSpec) -> usize {
+    let blocks = spec.tls.iter().flat_map(|rule| &rule.r#match);
+    let names: BTreeSet<&String> = blocks.flat_map(|block| &block.sni_hosts).collect();
+    let hosts = if spec.tcp.is_empty() { 0 } else { spec.hosts.len() };
+    names.len() + hosts
 }
 
 fn key(to: &Destination) -> (&str, Option<u32>, Option<&str>) {
@@ -125,6 +138,22 @@ fn endpoints(number: usize) -> Cost {
 #[must_use]
 pub fn weight(rule: &HttpRoute) -> u64 {
     count(1 + size(rule) / BYTES_OF_A_RULE)
+}
+
+/// So many server names are compared with a host in the time that a rule takes.
+const NAMES_OF_A_RULE: usize = 64;
+
+/// What the rules for connections weigh on each host: each of their server names is compared with it.
+#[must_use]
+pub fn weight_of_streams(spec: &VirtualServiceSpec) -> u64 {
+    let blocks = |rule: &TlsRoute| {
+        rule.r#match
+            .iter()
+            .map(|block| block.sni_hosts.len())
+            .sum::<usize>()
+    };
+    let tls = spec.tls.iter().map(|rule| 1 + blocks(rule) / NAMES_OF_A_RULE);
+    count(spec.tcp.len() + tls.sum::<usize>())
 }
 
 fn size(value: &impl Serialize) -> usize {
@@ -148,5 +177,29 @@ impl io::Write for Length {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rules_for_connections_weigh_what_their_names_take() {
+        let names = |count: usize| vec!["a.test"; count];
+        for (spec, weight) in [
+            (json!({}), 0),
+            (json!({"tcp": [{}, {}]}), 2),
+            (json!({"tls": [{"match": [{"sniHosts": names(1)}]}]}), 1),
+            (
+                json!({"tls": [{"match": [{"sniHosts": names(640)}, {"sniHosts": names(640)}]}, {}]}),
+                22,
+            ),
+        ] {
+            let spec: VirtualServiceSpec = serde_json::from_value(spec).unwrap();
+            assert_eq!(weight_of_streams(&spec), weight);
+        }
     }
 }

@@ -14,7 +14,8 @@ fn kinds(item: BudgetItem) -> &'static [Kind] {
         | BudgetItem::Mirrors
         | BudgetItem::Clusters
         | BudgetItem::ClusterEndpoints => &[Kind::VirtualService],
-        BudgetItem::Endpoints => &[Kind::ServiceEntry, Kind::EndpointSlice],
+        BudgetItem::Endpoints => &[Kind::ServiceEntry, Kind::WorkloadEntry, Kind::EndpointSlice],
+        BudgetItem::HashEntries => &[Kind::DestinationRule],
     }
 }
 

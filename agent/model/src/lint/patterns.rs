@@ -39,9 +39,9 @@ fn unmet(uri: &StringMatch) -> Option<(&'static str, &'static str)> {
             // Refused as a prefix, and the empty path as a whole is nobody's mistake.
             None
         } else if !text.starts_with('/') {
-            Some("never met: a path begins with a slash")
+            Some("never matches: a path starts with a slash")
         } else if text.contains(['?', '#']) {
-            Some("never met: a path is compared without its query; see queryParams")
+            Some("never matches: a path is compared without its query; use queryParams")
         } else {
             None
         }
@@ -49,7 +49,7 @@ fn unmet(uri: &StringMatch) -> Option<(&'static str, &'static str)> {
     let regex = |pattern: &str| {
         // What is not a regex at all was refused.
         (!can_match(pattern, Values::Paths)).then_some(
-            "never met: no path (it begins with a slash, and has no query) matches this regex as a whole",
+            "never matches: the regex must match the whole path, which starts with a slash and has no query",
         )
     };
     let exact = uri

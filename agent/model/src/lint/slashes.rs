@@ -23,7 +23,7 @@ pub(super) fn check(rule: &HttpRoute, place: &str, report: &mut ObjectReport) {
         };
         let field = format!("{place}.{field}");
         if !text.starts_with('/') {
-            let message = format!("{text:?} does not begin with a slash, so the new path does not either");
+            let message = format!("{text:?} does not start with a slash, so the new path does not either");
             report.add(Severity::Warning, Code::SlashMissing, field, message);
         } else if replaces_prefix {
             prefixes(rule).into_iter().find_map(|(at, prefix)| {

@@ -72,6 +72,15 @@ impl Raw<'_> {
         })
     }
 
+    /// Of its metadata what selects it.
+    pub(crate) fn name_and_labels(self) -> Arc<Meta> {
+        Arc::new(Meta {
+            annotations: BTreeMap::new(),
+            created: None,
+            ..self.meta
+        })
+    }
+
     /// A kind that no manifest can be.
     pub(crate) fn no_object(self) -> Box<Finding> {
         let message = format!("a {} is no object", self.object_ref.kind.as_str());

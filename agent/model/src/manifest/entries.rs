@@ -60,6 +60,7 @@ impl Entries {
 }
 
 fn rest(file: ObjectRef, severity: Severity, code: Code, more: usize) -> Finding {
-    let message = format!("{more} more documents or items are like this, or not read here");
+    let message =
+        format!("{more} more documents or items are like this, or of kinds that Sealgate does not use");
     finding(file, severity, code, None, message)
 }

@@ -10,6 +10,11 @@ pub(super) const MOST_CUT: usize = 32;
 
 /// Cuts the part of a spec that holds a field; says whether something was cut, and the rest may be read now.
 pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
+    if kind == Kind::DestinationRule && field.starts_with("spec.trafficPolicy") {
+        return spec
+            .get_mut("trafficPolicy")
+            .is_some_and(|policy| cut_policy(policy, field));
+    }
     let Some(part) = ObjectPart::of(kind, field) else {
         return false;
     };
@@ -18,6 +23,13 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
     let Some(element) = element else {
         return false;
     };
+    if matches!(part, ObjectPart::Subset(_))
+        && let Some(policy) = element
+            .get_mut("trafficPolicy")
+            .filter(|_| field.contains("].trafficPolicy"))
+    {
+        return cut_policy(policy, field);
+    }
     // A rule without its conditions would take every request.
     if matches!(part, ObjectPart::Rule(_)) && !element.is_object() {
         return false;
@@ -71,9 +83,40 @@ fn kept(part: ObjectPart) -> [&'static [&'static str]; 3] {
     match part {
         ObjectPart::Server(_) => [&["port", "hosts"], &["port"], &[]],
         ObjectPart::Rule(_) => [&["name", "match"], &["match"], &["match"]],
-        ObjectPart::Subset(_) => [&["name"], &[], &[]],
+        ObjectPart::TlsRule(_) | ObjectPart::TcpRule(_) => [&["match"], &["match"], &["match"]],
+        ObjectPart::Subset(_) => [&["name", "trafficPolicy"], &["name"], &[]],
         ObjectPart::Port(_) => [&["number", "name"], &[], &[]],
         ObjectPart::Host(_) | ObjectPart::Endpoint(_) => [&[], &[], &[]],
+    }
+}
+
+/// Cuts a policy down to what it says of TLS, which must not be lost with the rest. What cannot be read of that asks for TLS
+/// that nobody can have.
+fn cut_policy(policy: &mut Value, field: &str) -> bool {
+    let before = policy.clone();
+    let is_about_tls = field.split('.').any(|step| step == "tls");
+    let ports = policy.get("portLevelSettings").and_then(Value::as_array);
+    let ports: Vec<Value> = ports
+        .into_iter()
+        .flatten()
+        .map(|port| json!({ "port": port.get("port"), "tls": tls_of(port, is_about_tls) }))
+        .collect();
+    let is_flat = policy.get("portLevelSettings").is_none_or(Value::is_array);
+    *policy = match is_flat {
+        true => json!({ "tls": tls_of(policy, is_about_tls), "portLevelSettings": ports }),
+        false => json!({ "tls": { "mode": UNREADABLE_MODE } }),
+    };
+    *policy != before
+}
+
+/// No mode that there is: requests are answered with 503.
+const UNREADABLE_MODE: &str = "(cannot be read)";
+
+fn tls_of(policy: &Value, is_about_tls: bool) -> Value {
+    match policy.get("tls") {
+        Some(Value::Null) | None if policy.is_object() => Value::Null,
+        Some(tls) if !is_about_tls => tls.clone(),
+        _ => json!({ "mode": UNREADABLE_MODE }),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::resolved::{Endpoint, Endpoints};
+use crate::resolved::Endpoint;
 
 /// Where requests may be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,22 +16,11 @@ pub struct AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// Takes out what is not allowed, and says why.
-    pub(super) fn filter(&self, endpoints: Endpoints, refused: &mut Vec<String>) -> Endpoints {
-        let mut allowed = |all: Vec<Endpoint>| -> Vec<Endpoint> {
-            let judged = all.into_iter().filter(|endpoint| match self.refusal(endpoint) {
-                Some(reason) => {
-                    refused.push(format!("{}:{}: {reason}", endpoint.address, endpoint.port));
-                    false
-                }
-                None => true,
-            });
-            judged.collect()
-        };
-        match endpoints {
-            Endpoints::Known(all) => Endpoints::Known(allowed(all)),
-            Endpoints::Dns(all) => Endpoints::Dns(allowed(all)),
-        }
+    /// Whether an endpoint is one; says why not.
+    pub(super) fn allows(&self, endpoint: &Endpoint, refused: &mut Vec<String>) -> bool {
+        let refusal = self.refusal(endpoint);
+        refused.extend(refusal.map(|reason| format!("{}:{}: {reason}", endpoint.address, endpoint.port)));
+        refusal.is_none()
     }
 
     fn refusal(&self, endpoint: &Endpoint) -> Option<&'static str> {
@@ -42,15 +31,15 @@ impl AddressPolicy {
             }
             let is_local = is_local_name(&endpoint.address);
             return match (is_local && !self.local, is_barred) {
-                (true, _) => Some("a name of the gateway's own machine"),
+                (true, _) => Some("a name for the gateway's own machine"),
                 // Where a name leads is only known when it is too late.
-                (false, true) => Some("the port of an admin interface, under a name that may lead to it"),
+                (false, true) => Some("the port of an admin interface, with a name that may resolve to it"),
                 (false, false) => None,
             };
         };
         let address = address.to_canonical();
         if address.is_unspecified() || address.is_multicast() || is_broadcast(address) {
-            Some("not the address of a service")
+            Some("an address that no service can have")
         } else if !is_local(address) {
             None
         } else if !self.local {
@@ -106,6 +95,7 @@ fn is_local_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolved::EndpointHealth;
 
     #[test]
     fn what_leads_to_the_gateways_own_machine_is_taken_out() {
@@ -148,12 +138,15 @@ mod tests {
                 let endpoint = Endpoint {
                     address: address.to_owned(),
                     port,
+                    health: EndpointHealth::default(),
                     weight: 1,
                 };
                 let mut refused = Vec::new();
-                let left = policy(local).filter(Endpoints::Known(vec![endpoint]), &mut refused);
-                let is_left = left != Endpoints::Known(Vec::new());
-                assert_eq!(is_left, expected, "{address}:{port}, local {local}");
+                assert_eq!(
+                    policy(local).allows(&endpoint, &mut refused),
+                    expected,
+                    "{address}:{port}, local {local}"
+                );
                 assert_eq!(refused.is_empty(), expected, "{address}:{port}, local {local}");
             }
         }

@@ -1,14 +1,15 @@
 //! What a VirtualService asks of Gateways that they do not give.
 
 use std::collections::BTreeSet;
-
-use sealgate_core::config::HttpMatch;
+use std::sync::Arc;
 
 use super::gateway::DeclaredGateway;
 use super::gateways::{GatewayKey, Gateways};
+use super::match_scope::MatchScope;
 use super::service::{Service, is_exported};
 use crate::Code;
 use crate::gateway_ref::{self, MESH};
+use crate::protocol::ServerProtocol;
 use crate::{Finding, Severity};
 use crate::{Kind, ObjectRef};
 
@@ -49,7 +50,8 @@ impl<'s> Check<'s> {
             return;
         }
         if self.service.spec.gateways.is_empty() {
-            let message = "there are none: this is for the mesh alone, and no gateway serves it";
+            let message =
+                "there are none: the VirtualService applies only to the mesh, and no gateway serves it";
             return self.say(
                 Severity::Info,
                 Code::NoGateways,
@@ -72,6 +74,8 @@ impl<'s> Check<'s> {
         // What is served elsewhere is not known here.
         if !bound.is_empty() && !elsewhere {
             self.hosts(&bound);
+            self.server_names(&bound);
+            self.lists(&bound);
             self.blocks(&bound);
         }
     }
@@ -106,7 +110,7 @@ impl<'s> Check<'s> {
             .map(|gateway| gateway.rank.gateway());
         bound.retain(|gateway| sees(gateway));
         if let Some(blind) = blind {
-            let message = format!("{blind} does not see it, and does not serve it");
+            let message = format!("it is not exported to {blind}, which does not serve it");
             self.say(Severity::Warning, Code::NotExported, "spec.exportTo", message);
         }
     }
@@ -115,8 +119,11 @@ impl<'s> Check<'s> {
         for (at, host) in self.service.spec.hosts.iter().enumerate() {
             let name = host.to_ascii_lowercase();
             let namespace = &self.service.meta.namespace;
-            if !bound.iter().any(|gateway| gateway.takes(&name, namespace)) {
-                let message = format!("no server of its Gateways takes {host}");
+            if !bound
+                .iter()
+                .any(|gateway| gateway.takes(&name, namespace, |_| true))
+            {
+                let message = format!("no server of its Gateways serves {host}");
                 let field = format!("spec.hosts[{at}]");
                 self.say(Severity::Warning, Code::UnservedHost, field, message);
             }
@@ -129,21 +136,107 @@ impl<'s> Check<'s> {
             .flat_map(|gateway| gateway.ports())
             .copied()
             .collect();
-        let service = self.service;
-        for (rule, route) in service.spec.http.iter().enumerate() {
+        let spec = Arc::clone(&self.service.spec);
+        for (rule, route) in spec.http.iter().enumerate() {
+            self.blocks_of(&format!("spec.http[{rule}]"), &route.r#match, bound, &ports);
+        }
+        for (rule, route) in spec.tls.iter().enumerate() {
+            self.blocks_of(&format!("spec.tls[{rule}]"), &route.r#match, bound, &ports);
+        }
+        for (rule, route) in spec.tcp.iter().enumerate() {
+            self.blocks_of(&format!("spec.tcp[{rule}]"), &route.r#match, bound, &ports);
+        }
+    }
+
+    fn blocks_of<'b, B>(
+        &mut self,
+        rule: &str,
+        blocks: &'b [B],
+        bound: &[&DeclaredGateway],
+        ports: &BTreeSet<u32>,
+    ) where
+        MatchScope<'b>: From<&'b B>,
+    {
+        for (at, block) in blocks.iter().enumerate() {
+            if let Some((severity, field, message)) = self.dropped(block.into(), bound, ports) {
+                let field = format!("{rule}.match[{at}].{field}");
+                self.say(severity, Code::DroppedMatch, field, message.to_owned());
+            }
+        }
+    }
+
+    /// Server names of rules for TLS that no server passes through.
+    fn server_names(&mut self, bound: &[&DeclaredGateway]) {
+        let spec = Arc::clone(&self.service.spec);
+        for (rule, route) in spec.tls.iter().enumerate() {
             for (at, block) in route.r#match.iter().enumerate() {
-                if let Some((severity, field, message)) = self.dropped(block, bound, &ports) {
-                    let field = format!("spec.http[{rule}].match[{at}].{field}");
-                    self.say(severity, Code::DroppedMatch, field, message.to_owned());
+                for (place, name) in block.sni_hosts.iter().enumerate() {
+                    let is_taken = self.is_taken(bound, &name.to_ascii_lowercase(), |own| {
+                        own == ServerProtocol::Passthrough
+                    });
+                    if !is_taken {
+                        let message = format!("no server of its Gateways passes TLS for {name} through");
+                        let field = format!("spec.tls[{rule}].match[{at}].sniHosts[{place}]");
+                        self.say(Severity::Warning, Code::UnservedHost, field, message);
+                    }
                 }
             }
         }
     }
 
+    /// Lists of rules that no server of the hosts reads.
+    fn lists(&mut self, bound: &[&DeclaredGateway]) {
+        let service = self.service;
+        let mut list = |field: &str, is_there: bool, reads: fn(ServerProtocol) -> bool, what: &str| {
+            let hosts = || {
+                service
+                    .hosts
+                    .iter()
+                    .filter(|host| self.is_taken(bound, host, |_| true))
+            };
+            let is_read = hosts().any(|host| self.is_taken(bound, host, reads));
+            // That nobody serves the hosts is said of them.
+            if is_there && !is_read && hosts().next().is_some() {
+                let message =
+                    format!("no server of its Gateways with these hosts {what}: the rules have no effect");
+                self.say(Severity::Warning, Code::UnreadRules, field, message);
+            }
+        };
+        let spec = &service.spec;
+        list(
+            "spec.http",
+            !spec.http.is_empty(),
+            ServerProtocol::is_http,
+            "takes HTTP requests",
+        );
+        let passes = |own| own == ServerProtocol::Passthrough;
+        list("spec.tls", !spec.tls.is_empty(), passes, "passes TLS through");
+        let ends = |own| matches!(own, ServerProtocol::Tcp | ServerProtocol::SecureTcp);
+        list(
+            "spec.tcp",
+            !spec.tcp.is_empty(),
+            ends,
+            "has the protocol TCP, or TLS that ends at the gateway",
+        );
+    }
+
+    /// Whether a server of these protocols takes hosts of this pattern from the VirtualService.
+    fn is_taken(
+        &self,
+        bound: &[&DeclaredGateway],
+        host: &str,
+        protocols: impl Fn(ServerProtocol) -> bool + Copy,
+    ) -> bool {
+        let namespace = &self.service.meta.namespace;
+        bound
+            .iter()
+            .any(|gateway| gateway.takes(host, namespace, protocols))
+    }
+
     /// Why no Gateway carries a block out.
     fn dropped(
         &self,
-        block: &HttpMatch,
+        block: MatchScope<'_>,
         bound: &[&DeclaredGateway],
         ports: &BTreeSet<u32>,
     ) -> Option<(Severity, &'static str, &'static str)> {
@@ -160,15 +253,15 @@ impl<'s> Check<'s> {
             let message = "the VirtualService is bound to none of these";
             return (!named.any(is_own)).then_some((Severity::Warning, "gateways", message));
         }
-        if !block.source_labels.is_empty() {
-            let message = "for clients in the mesh: a gateway drops this block";
+        if block.has_source_labels {
+            let message = "for clients in the mesh: gateways ignore this block";
             return Some((Severity::Info, "sourceLabels", message));
         }
-        let foreign = block.source_namespace.as_ref().is_some_and(|own| {
+        let foreign = block.source_namespace.is_some_and(|own| {
             let mut bound = bound.iter();
-            bound.all(|gateway| *gateway.rank.namespace != **own)
+            bound.all(|gateway| *gateway.rank.namespace != *own)
         });
-        let message = "for clients of that namespace: a gateway drops this block";
+        let message = "for clients in that namespace: gateways ignore this block";
         foreign.then_some((Severity::Info, "sourceNamespace", message))
     }
 }

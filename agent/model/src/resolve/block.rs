@@ -12,6 +12,8 @@ use super::lowered::{Lowered, Use};
 use super::rank::Rank;
 use super::reach::Reach;
 use super::rules::{Lookup, rules};
+use super::stream_route::StreamRoute;
+use super::streams;
 use crate::Code;
 use crate::few::Few;
 use crate::{Finding, Severity};
@@ -31,6 +33,8 @@ pub struct HostRoutes {
     pub native: Native,
     /// Which rules no request reaches, as far as this host goes.
     pub(super) reach: Reach,
+    /// Where connections go, if its server routes them as a whole.
+    pub(super) stream: Option<Arc<StreamRoute>>,
     /// What making it brought up.
     pub findings: Vec<Finding>,
 }
@@ -63,6 +67,19 @@ pub(super) fn config(
 impl HostRoutes {
     /// Makes the block of a domain.
     pub(super) fn new(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> Self {
+        if let Some(server) = &host.stream {
+            let (route, lowered) = streams::route(domain, (host, server), port, lookup);
+            return Self {
+                encoded: None,
+                is_closed: false,
+                native: Native::default(),
+                reach: Reach::default(),
+                uses: lowered.uses.into_iter().collect(),
+                assumed: lowered.assumed.into_iter().collect(),
+                stream: Some(Arc::new(route)),
+                findings: lowered.findings,
+            };
+        }
         let (config, mut lowered) = config(domain, host, port, lookup);
         let encoded = HostBlock::encode(&config).map_err(|error| {
             // Each rule was tried by itself before; if they cannot be together, nobody gets a part of them, nor what a wider
@@ -103,6 +120,7 @@ impl HostRoutes {
             reach: Reach::new(&config, &lowered.cut, &hidden),
             uses: lowered.uses.into_iter().collect(),
             assumed: lowered.assumed.into_iter().collect(),
+            stream: None,
             findings: lowered.findings,
         }
     }
@@ -133,8 +151,8 @@ fn behind(rank: &Rank, domain: &str, host: &HostRules) -> Finding {
         object: rank.virtual_service(),
         field: None,
         message: format!(
-            "the namespace {owner} had rules for {domain} first: all of them come before these, what takes everything \
-             included (--tenancy single merges them by age, as Istio does)"
+            "the namespace {owner} had rules for {domain} first: all of them are tried before these, including \
+             catch-all rules (--tenancy single merges them by age, as Istio does)"
         ),
     }
 }

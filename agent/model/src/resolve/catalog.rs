@@ -1,21 +1,29 @@
-//! Services as they are known: by host, with their ports, endpoints and subsets. An object touches its own host alone.
+//! Services as they are known: by host, with their ports and endpoints, and the DestinationRules that apply to them. An object
+//! touches its own host alone, and a wildcard of a DestinationRule the hosts within that it can mean.
 
-use std::collections::BTreeMap;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Endpoints, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec, Subset};
+use sealgate_core::config::{Destination, DestinationRuleSpec, ServiceEntrySpec, WorkloadEntry};
 
 use super::addresses::AddressPolicy;
 use super::claims::{Claim, Claimant, Tenure};
+use super::index::Index;
 use super::lowered::{Lowered, Spot, Use};
 use super::own_gateway::Gateway;
+use super::placement::Whereabouts;
+use super::pods::{MovedPods, Pods, pod_name};
+use super::rule_book::RuleBook;
 use super::service::is_exported;
-use super::upstream_tls;
+use super::workloads::Workloads;
 use crate::Code;
+use crate::locality::Locality;
 use crate::store::Moved;
-use crate::tenancy::{self, Authority, SERVICE_SUFFIX, Tenancy, Tenants};
+use crate::tenancy::{Authority, SERVICE_SUFFIX, Tenants};
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, Object, ObjectRef};
 
@@ -35,15 +43,16 @@ struct VoiceRank {
     name: ObjectRef,
 }
 
-/// What is known of one host. Of several ServiceEntries or DestinationRules the first in order stands; those that may not
-/// speak for the host are kept apart.
+/// What is known of one host. Of several ServiceEntries the first in order stands; those that may not speak for the host
+/// are kept apart.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Known {
     entries: Voices<ServiceEntrySpec>,
     pub(super) service: Option<(Arc<Meta>, Arc<Service>)>,
     pub(super) slices: NamedObjects<EndpointSlice>,
     pub(super) endpoints: Option<Arc<Endpoints>>,
-    rules: Voices<DestinationRuleSpec>,
+    /// Those that name this very host, be they for this gateway or not.
+    rules: NamedObjects<DestinationRuleSpec>,
     /// The ServiceEntry that stands.
     holder: Option<ObjectRef>,
     /// Of namespaces whose word does not count.
@@ -56,6 +65,12 @@ impl Known {
     /// The ServiceEntry of the host.
     pub(super) fn entry(&self) -> Option<&ServiceEntrySpec> {
         self.voice().map(|(_, entry)| &**entry)
+    }
+
+    fn is_held_by(&self, namespace: &str) -> bool {
+        self.holder
+            .as_ref()
+            .is_some_and(|holder| *holder.namespace == *namespace)
     }
 
     fn voice(&self) -> Option<&(VoiceRank, Arc<ServiceEntrySpec>)> {
@@ -74,48 +89,30 @@ impl Known {
         self.holder = stays.or(first).map(|rank| rank.name.clone());
     }
 
-    /// A subset. For a host that is no Service of the cluster the rules of whoever named it come first.
-    pub(super) fn subset(&self, name: &str, tenancy: Tenancy) -> Option<&Subset> {
-        let mut subsets = self.rules(tenancy).flat_map(|rule| &rule.subsets);
-        subsets.find(|own| own.name == name)
+    /// The names that certificates of its endpoints should have.
+    pub(super) fn names(&self) -> &[String] {
+        self.entry()
+            .map(|entry| entry.subject_alt_names.as_slice())
+            .unwrap_or_default()
     }
 
-    /// Whether a DestinationRule asks for TLS to this port, which requests would not have.
-    pub(super) fn asks_for_tls(&self, subset: &str, port: u32, tenancy: Tenancy) -> bool {
-        let mut policies = self
-            .rules(tenancy)
-            .filter_map(|rule| rule.traffic_policy.as_deref());
-        let part = self.subset(subset, tenancy).filter(|_| !subset.is_empty());
-        let part = part.and_then(|own| own.traffic_policy.as_deref());
-        upstream_tls::is_asked_for(policies.next(), part, port)
-    }
-
-    /// The DestinationRules that count.
-    fn rules(&self, tenancy: Tenancy) -> impl Iterator<Item = &DestinationRuleSpec> {
-        let entry = self.voice().map(|(rank, _)| &rank.name.namespace);
-        let is_own = move |rank: &VoiceRank| Some(&rank.name.namespace) == entry;
-        let own = self.rules.iter().filter(move |(rank, _)| is_own(rank));
-        let may = move |rank: &VoiceRank| {
-            tenancy == Tenancy::Single || rank.authority != Authority::Other || entry.is_none()
-        };
-        let others = self
-            .rules
+    /// Whether one of its endpoints belongs to one of these pods.
+    pub(super) fn has_pod(&self, is_one: impl Fn(&str) -> bool) -> bool {
+        let sliced = self
+            .slices
             .iter()
-            .filter(move |(rank, _)| !is_own(rank) && may(rank));
-        own.chain(others).map(|(_, rule)| &**rule)
-    }
-
-    fn said(&self, host: &str) -> Vec<Finding> {
-        let foreign = self.strangers.iter().map(|stranger| foreign(stranger, host));
-        let encrypted = self.rules.iter();
-        let encrypted = encrypted.flat_map(|(rank, rule)| upstream_tls::findings(&rank.name, rule));
-        foreign.chain(encrypted).collect()
+            .flat_map(|(_, slice)| slice.endpoints.iter().flatten());
+        let sliced = sliced.map(|endpoint| endpoint.target_ref.as_ref());
+        let older = self.endpoints.iter().flat_map(|own| own.subsets.iter().flatten());
+        let older = older.flat_map(|subset| subset.addresses.iter().flatten());
+        let older = older.map(|address| address.target_ref.as_ref());
+        sliced.chain(older).filter_map(pod_name).any(is_one)
     }
 
     /// As many as a cluster of it may have: those of other ports and those that are not ready are counted too.
-    fn count(&self) -> usize {
+    fn count(&self, selected: usize) -> usize {
         if let Some(entry) = self.entry() {
-            return entry.endpoints.len().max(1);
+            return entry.endpoints.len().max(selected).max(1);
         }
         let slices = self
             .slices
@@ -163,8 +160,20 @@ pub(super) struct HostChange {
 pub(super) struct Catalog {
     /// What is not exported to the gateway's namespace does not exist.
     tenants: Tenants,
+    /// The gateway's labels, against the `workloadSelector` of a DestinationRule and `failoverPriority`.
+    labels: BTreeMap<String, String>,
     addresses: AddressPolicy,
+    /// Where the gateway is.
+    locality: Locality,
     hosts: BTreeMap<Arc<str>, Known>,
+    /// The hosts that ServiceEntries of a namespace say what they are.
+    held: Index<Arc<str>, Arc<str>>,
+    /// The DestinationRules that may apply to this gateway.
+    book: RuleBook,
+    /// Wildcards of DestinationRules that came, went or changed, each with the rule's namespace.
+    moved_rules: BTreeSet<(Arc<str>, Arc<str>)>,
+    workloads: Workloads,
+    pods: Pods,
     /// Hosts that objects spoke for, each with the ports that it had before.
     touched: BTreeMap<Arc<str>, Vec<u32>>,
 }
@@ -173,8 +182,15 @@ impl Catalog {
     pub(super) fn new(gateway: &Gateway) -> Self {
         Self {
             tenants: gateway.tenants.clone(),
+            labels: gateway.labels.clone(),
             addresses: gateway.addresses.clone(),
+            locality: gateway.locality.clone(),
             hosts: BTreeMap::new(),
+            held: Index::default(),
+            book: RuleBook::default(),
+            moved_rules: BTreeSet::new(),
+            workloads: Workloads::default(),
+            pods: Pods::default(),
             touched: BTreeMap::new(),
         }
     }
@@ -193,15 +209,40 @@ impl Catalog {
 
     /// Takes a change of an object; what it means is found by [`Self::settle`].
     pub(super) fn apply(&mut self, moved: &Moved) {
+        if moved.name.kind == Kind::Pod {
+            return self.pods.apply(moved);
+        }
+        if moved.name.kind == Kind::WorkloadEntry {
+            return self.apply_workload(moved);
+        }
         for (object, there) in [(&moved.before, false), (&moved.now, true)] {
             let Some(object) = object else { continue };
             for host in self.hosts_of(object) {
-                let known = self.hosts.get(&host);
-                let before = || known.map(Known::ports).unwrap_or_default();
-                self.touched.entry(host).or_insert_with(before);
+                if moved.name.kind == Kind::DestinationRule && host.starts_with('*') {
+                    self.moved_rules
+                        .insert((Arc::clone(&host), Arc::clone(&moved.name.namespace)));
+                }
+                self.touch(host);
             }
             self.change(object, &moved.name, there);
         }
+    }
+
+    fn apply_workload(&mut self, moved: &Moved) {
+        let now = match moved.now.as_deref() {
+            Some(Object::WorkloadEntry(meta, spec)) => Some((&**meta, spec)),
+            _ => None,
+        };
+        for host in self.workloads.set_workload(&moved.name, now) {
+            self.touch(host);
+        }
+    }
+
+    /// What a host is will be looked at.
+    fn touch(&mut self, host: Arc<str>) {
+        let known = self.hosts.get(&host);
+        let before = || known.map(Known::ports).unwrap_or_default();
+        self.touched.entry(host).or_insert_with(before);
     }
 
     /// Says of each host that objects spoke for what that means.
@@ -219,16 +260,54 @@ impl Catalog {
         let known = self.hosts.entry(Arc::clone(host)).or_default();
         let before = known.holder.clone();
         known.settle_holder();
-        known.size = known.count();
-        let change = HostChange {
+        let holder = known.holder.as_ref();
+        let selected = holder.map_or(0, |holder| self.workloads.selected_by(holder).len());
+        known.size = known.count(selected);
+        if let Some(before) = before
+            .as_ref()
+            .filter(|before| !known.is_held_by(&before.namespace))
+        {
+            self.held.remove(&before.namespace, host);
+        }
+        if let Some(now) = &known.holder {
+            self.held.insert(Arc::clone(&now.namespace), Arc::clone(host));
+        }
+        let mut change = HostChange {
             ports: known.ports() != ports,
             holder: (known.holder != before).then(|| known.holder.as_ref().map(claimant)),
-            said: known.said(host),
+            said: Vec::new(),
         };
         if *known == Known::default() {
             self.hosts.remove(host);
         }
+        change.said = self.said(host);
         change
+    }
+
+    /// The pods that moved since the last time.
+    pub(super) fn take_moved_pods(&mut self) -> MovedPods {
+        self.pods.take_moved()
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_workloads(&mut self) {
+        self.workloads = Workloads::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_held(&mut self) {
+        self.held = Index::default();
+    }
+
+    /// The WorkloadEntries that the ServiceEntry of a host selects.
+    pub(super) fn selected<'c>(&'c self, known: &'c Known) -> impl Iterator<Item = &'c WorkloadEntry> {
+        let holder = known.holder.iter();
+        holder.flat_map(|holder| self.workloads.selected_by(holder))
+    }
+
+    /// The pods that are known.
+    pub(super) fn pods(&self) -> &Pods {
+        &self.pods
     }
 
     /// Who says what the hosts are that are no Services.
@@ -240,9 +319,18 @@ impl Catalog {
         held.map(|(host, holder)| (Claim::Service(Arc::clone(host)), Tenure::Of(claimant(holder))))
     }
 
-    /// How far namespaces trust each other.
-    pub(super) fn tenancy(&self) -> Tenancy {
-        self.tenants.tenancy
+    /// Where Secrets are looked up.
+    pub(super) fn secrets(&self) -> &str {
+        &self.tenants.gateway
+    }
+
+    /// Where the gateway is.
+    pub(super) fn position(&self) -> Whereabouts<'_> {
+        Whereabouts {
+            locality: self.locality.borrow(),
+            node: None,
+            labels: Some(&self.labels),
+        }
     }
 
     /// Where requests may be sent.
@@ -279,7 +367,12 @@ impl Catalog {
     }
 
     fn change(&mut self, object: &Object, name: &ObjectRef, there: bool) {
-        for host in self.hosts_of(object) {
+        let hosts = self.hosts_of(object);
+        if let Object::ServiceEntry(_, spec) = object {
+            let now = Some(&**spec).filter(|_| there && !hosts.is_empty());
+            self.workloads.set_entry(name, &hosts, now);
+        }
+        for host in hosts {
             let authority = self.tenants.authority(&name.namespace, &host);
             let counts = self.tenants.counts(authority, &host);
             let rank = VoiceRank {
@@ -294,13 +387,20 @@ impl Catalog {
                     known.strangers.extend(there.then(|| name.clone()));
                 }
                 Object::ServiceEntry(_, spec) => put(&mut known.entries, &rank, spec, there),
-                Object::DestinationRule(_, spec) => put(&mut known.rules, &rank, spec, there),
+                Object::DestinationRule(meta, spec) => {
+                    put(&mut known.rules, name, spec, there);
+                    self.book_rule(&host, (meta, name), spec, there);
+                }
                 Object::EndpointSlice(_, slice) => put(&mut known.slices, name, slice, there),
                 Object::Service(meta, service) => {
                     known.service = there.then(|| (Arc::clone(meta), Arc::clone(service)));
                 }
                 Object::Endpoints(_, endpoints) => known.endpoints = there.then(|| Arc::clone(endpoints)),
-                Object::Secret(_) | Object::Gateway(..) | Object::VirtualService(..) => {}
+                Object::Secret(_)
+                | Object::Gateway(..)
+                | Object::VirtualService(..)
+                | Object::WorkloadEntry(..)
+                | Object::Pod(_) => {}
             }
         }
     }
@@ -347,7 +447,7 @@ impl Catalog {
         }
         if !ports.is_empty() {
             let message =
-                format!("{host} has several ports and the destination names none: {listener} is taken");
+                format!("{host} has several ports and the destination names none: using {listener}");
             lowered
                 .findings
                 .push(doubt(place, spot, Code::AmbiguousPort, message));
@@ -360,20 +460,6 @@ fn claimant(entry: &ObjectRef) -> Claimant {
     Claimant {
         namespace: Arc::clone(&entry.namespace),
         name: Some(Arc::clone(&entry.name)),
-    }
-}
-
-fn foreign(object: &ObjectRef, host: &str) -> Finding {
-    let owner = tenancy::owner(host).unwrap_or_default();
-    Finding {
-        severity: Severity::Error,
-        code: Code::ForeignService,
-        object: object.clone(),
-        field: None,
-        message: format!(
-            "{host} is a Service of the namespace {owner}: only objects of {owner} and of the gateway's own namespaces \
-             count for it (--tenancy single lets all count)"
-        ),
     }
 }
 
@@ -412,7 +498,7 @@ fn of_service(meta: &Meta, name: &str) -> Arc<str> {
 /// A name without a dot is a Service of the object's own namespace, as in Istio.
 pub(super) fn full_name(host: &str, namespace: &str) -> String {
     let host = host.to_ascii_lowercase();
-    if host.contains('.') {
+    if host.contains('.') || host == "*" {
         host
     } else {
         format!("{host}.{namespace}{SERVICE_SUFFIX}")

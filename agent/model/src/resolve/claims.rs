@@ -8,6 +8,7 @@ use super::gateway::DeclaredServer;
 use super::rank::ServerId;
 use crate::few::Few;
 use crate::patterns::PatternMap;
+use crate::protocol::PortKind;
 
 /// What is kept by whoever asked for it first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,13 +73,29 @@ pub enum Tenure {
     Plain,
     /// The port is one for TLS.
     Tls,
+    /// The port is one for TCP.
+    Tcp,
     /// It is somebody's.
     Of(Claimant),
 }
 
 impl Tenure {
-    pub(super) fn of_port(secure: bool) -> Self {
-        if secure { Self::Tls } else { Self::Plain }
+    pub(super) fn of_port(kind: PortKind) -> Self {
+        match kind {
+            PortKind::Plain => Self::Plain,
+            PortKind::Tls => Self::Tls,
+            PortKind::Tcp => Self::Tcp,
+        }
+    }
+
+    /// The kind of a port, if that is what it is.
+    pub(super) fn port_kind(&self) -> Option<PortKind> {
+        match self {
+            Self::Plain => Some(PortKind::Plain),
+            Self::Tls => Some(PortKind::Tls),
+            Self::Tcp => Some(PortKind::Tcp),
+            Self::Of(_) => None,
+        }
     }
 }
 
@@ -95,12 +112,12 @@ pub struct Claimant {
 }
 
 impl Claimant {
-    /// Who would have the hosts of a server: a Gateway where TLS ends, else a namespace, whose servers share them.
+    /// Who would have the hosts of a server: a Gateway, or of plain servers a namespace, whose servers share them.
     pub(super) fn of(server: &DeclaredServer) -> Self {
         let gateway = &server.id.gateway;
         Self {
             namespace: Arc::clone(&gateway.namespace),
-            name: server.secure.then(|| Arc::clone(&gateway.name)),
+            name: server.is_exclusive().then(|| Arc::clone(&gateway.name)),
         }
     }
 }

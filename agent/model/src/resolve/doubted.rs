@@ -40,7 +40,7 @@ impl Doubted {
             return self.naming(name, services);
         }
         let [before, now] = [before, now].map(|own| own.map(DeclaredGateway::all_hosts).unwrap_or_default());
-        for host in before.symmetric_difference(&now) {
+        for (host, _) in before.symmetric_difference(&now) {
             let within = services.within(&host.pattern).map(|(_, service)| service);
             let touched = services.of_host(&host.pattern).chain(within);
             let touched = touched.chain(services.containing(&host.pattern));

@@ -18,8 +18,8 @@ use crate::protocol::ServerProtocol;
 use crate::resolved::Tls;
 use crate::validate::split_host;
 
-/// The namespaces whose VirtualServices may have a host; none is every one.
-type Openings = Few<Option<Arc<str>>>;
+/// The namespaces whose VirtualServices may have a host, none being every one, and what its server does.
+type Openings = Few<(Option<Arc<str>>, ServerProtocol)>;
 
 /// With more hosts than this, they are looked up by pattern.
 const FEW_HOSTS: usize = 16;
@@ -48,8 +48,8 @@ pub struct DeclaredServer {
     pub id: ServerId,
     /// The port's number.
     pub port: u16,
-    /// HTTPS: TLS ends here.
-    pub secure: bool,
+    /// What it does with connections.
+    pub protocol: ServerProtocol,
     /// As they are written, each with the namespace whose VirtualServices may have it.
     pub hosts: Vec<ServerHost>,
     /// Plain HTTP is answered with a redirect.
@@ -64,6 +64,8 @@ pub struct DeclaredServer {
     pub certificates: Certificates,
     /// What the Gateway says of escaped slashes in paths; none if nothing.
     pub escaped_slashes: Option<EscapedSlashes>,
+    /// Whether the Gateway asks for HTTP/3.
+    pub http3: bool,
 }
 
 /// A host of a server.
@@ -86,6 +88,7 @@ impl DeclaredGateway {
             .and_then(Result::ok)
             .unwrap_or_default();
         let escaped_slashes = annotation::escaped_slashes(meta).and_then(Result::ok);
+        let http3 = annotation::http3(meta).and_then(Result::ok).unwrap_or_default();
         let servers = spec.servers.iter().enumerate().filter_map(|(at, server)| {
             let id = ServerId {
                 gateway: rank.clone(),
@@ -95,16 +98,18 @@ impl DeclaredGateway {
                 identity: identity.clone(),
                 certificates,
                 escaped_slashes,
+                http3,
                 ..DeclaredServer::new(id, server, meta, secrets)?
             };
             Some((at, Arc::new(declared)))
         });
         let servers: BTreeMap<usize, Arc<DeclaredServer>> = servers.collect();
-        let hosts: Vec<&ServerHost> = servers.values().flat_map(|server| &server.hosts).collect();
+        let hosts: Vec<_> = all_hosts(&servers).collect();
         let many = (hosts.len() > FEW_HOSTS).then(|| {
             let mut many = PatternMap::<Openings>::default();
-            for host in hosts {
-                many.entry(&host.pattern).insert(host.namespace.clone());
+            for (host, protocol) in hosts {
+                many.entry(&host.pattern)
+                    .insert((host.namespace.clone(), protocol));
             }
             Box::new(many)
         });
@@ -128,13 +133,13 @@ impl DeclaredGateway {
 }
 
 impl DeclaredGateway {
-    /// Whether some server takes hosts of this pattern from VirtualServices of a namespace.
+    /// Whether some server of these protocols takes hosts of this pattern from VirtualServices of a namespace.
     #[must_use]
-    pub fn takes(&self, pattern: &str, namespace: &str) -> bool {
+    pub fn takes(&self, pattern: &str, namespace: &str, protocols: impl Fn(ServerProtocol) -> bool) -> bool {
         let is_open = |own: &Option<Arc<str>>| own.as_deref().is_none_or(|own| own == namespace);
         let Some(many) = &self.many else {
-            let mut hosts = self.servers.values().flat_map(|server| &server.hosts);
-            return hosts.any(|host| {
+            let mut hosts = all_hosts(&self.servers).filter(|(_, protocol)| protocols(*protocol));
+            return hosts.any(|(host, _)| {
                 is_open(&host.namespace) && host::intersection(&host.pattern, pattern).is_some()
             });
         };
@@ -144,13 +149,14 @@ impl DeclaredGateway {
             .into_iter()
             .chain(many.containing(pattern))
             .chain(within);
-        all.flatten().any(is_open)
+        all.flatten()
+            .any(|(namespace, protocol)| is_open(namespace) && protocols(*protocol))
     }
 
-    /// Its hosts, of all servers.
+    /// Its hosts, of all servers, each with what its server does.
     #[must_use]
-    pub fn all_hosts(&self) -> BTreeSet<&ServerHost> {
-        self.servers.values().flat_map(|server| &server.hosts).collect()
+    pub fn all_hosts(&self) -> BTreeSet<(&ServerHost, ServerProtocol)> {
+        all_hosts(&self.servers).collect()
     }
 
     /// The ports that its servers name.
@@ -160,9 +166,16 @@ impl DeclaredGateway {
     }
 }
 
+fn all_hosts(
+    servers: &BTreeMap<usize, Arc<DeclaredServer>>,
+) -> impl Iterator<Item = (&ServerHost, ServerProtocol)> {
+    let all = servers.values();
+    all.flat_map(|server| server.hosts.iter().map(|host| (host, server.protocol)))
+}
+
 impl DeclaredServer {
     fn new(id: ServerId, server: &Server, meta: &Meta, secrets: &str) -> Option<Self> {
-        let secure = ServerProtocol::of(&server.port.protocol) == Some(ServerProtocol::Secure);
+        let protocol = ServerProtocol::of(server)?;
         let host = |text: &String| {
             let (namespace, pattern) = split_host(text);
             let namespace = namespace.map(|own| if own == "." { &*meta.namespace } else { own });
@@ -178,25 +191,30 @@ impl DeclaredServer {
         Some(Self {
             id,
             port: u16::try_from(server.port.number).ok()?,
-            secure,
+            protocol,
             hosts: server.hosts.iter().map(host).collect(),
-            https_redirect: !secure && server.tls.as_ref().is_some_and(|tls| tls.https_redirect),
+            https_redirect: protocol == ServerProtocol::Plain
+                && server.tls.as_ref().is_some_and(|tls| tls.https_redirect),
             tls: server
                 .tls
                 .as_ref()
-                .filter(|_| secure)
+                .filter(|_| protocol.ends_tls())
                 .and_then(|own| tls(own, secrets))
                 .map(Arc::new),
             named: server.tls.as_deref().map(NamedIn::of).unwrap_or_default(),
             identity: None,
             certificates: Certificates::default(),
             escaped_slashes: None,
+            http3: false,
         })
     }
 
-    /// Its patterns, sorted and each once.
+    /// Its patterns, sorted and each once. Of a server for TCP nobody sees which host a connection is for: it has all.
     #[must_use]
     pub fn patterns(&self) -> Vec<Arc<str>> {
+        if self.protocol == ServerProtocol::Tcp {
+            return vec!["*".into()];
+        }
         let mut patterns: Vec<_> = self.hosts.iter().map(|host| Arc::clone(&host.pattern)).collect();
         patterns.sort();
         patterns.dedup();
@@ -224,6 +242,12 @@ impl DeclaredServer {
         } else {
             names.iter().any(|name| **name == *pattern)
         }
+    }
+
+    /// Whether whoever has one of its hosts has it alone: of plain servers the rules are merged.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        self.protocol != ServerProtocol::Plain
     }
 
     /// Whether VirtualServices of a namespace may have hosts by this pattern.

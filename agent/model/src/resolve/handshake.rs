@@ -34,7 +34,7 @@ fn missing_credential(
     let is_there = |own: &CredentialName| !served.missing.contains(own);
     let has_another = pair.is_some() && asked.certificates.iter().any(is_there);
     let (severity, effect) = match (served.held, has_another) {
-        (true, _) => (Severity::Error, "the former one is served on"),
+        (true, _) => (Severity::Error, "the previous one stays in use"),
         (false, true) => (
             Severity::Warning,
             "its hosts are served with the other certificates",
@@ -75,7 +75,7 @@ fn unusable(
         return None;
     }
     let effect = if asked.max_version > TlsVersion::V1_2 {
-        "clients without TLS 1.3 do not get in"
+        "clients without TLS 1.3 cannot connect"
     } else {
         "no handshake succeeds"
     };
@@ -84,7 +84,7 @@ fn unusable(
     } else {
         "ECDSA"
     };
-    let message = format!("none of them is for a key of kind {key}, as its certificates have: {effect}");
+    let message = format!("none of them works with the {key} keys of its certificates: {effect}");
     let code = Code::UnusableSuites;
     let field = "tls.cipherSuites";
     Some(of_server(server, Severity::Warning, code, field, message))
@@ -95,13 +95,16 @@ fn doubled(server: &DeclaredServer, asked: &Tls, certificates: &[Option<ServedCe
     let mut findings = Vec::new();
     for (at, own) in certificates.iter().enumerate() {
         let before = certificates.get(..at).unwrap_or_default();
-        let first = before.iter().position(|other| own.is_some() && other == own);
+        let is_same = |other: &Option<ServedCertificate>| {
+            let both = other.as_ref().zip(own.as_ref());
+            both.is_some_and(|(other, own)| (other.key, &other.names) == (own.key, &own.names))
+        };
+        let first = before.iter().position(is_same);
         let names = first
             .and_then(|first| asked.certificates.get(first))
             .zip(asked.certificates.get(at));
         if let Some((first, name)) = names {
-            let message =
-                format!("{name} is never shown: {first} has the same names, and a key of the same kind");
+            let message = format!("{name} is never used: {first} has the same names and key type");
             let field = server.named.field(Some(at));
             let code = Code::DoubledCertificate;
             findings.push(of_server(server, Severity::Warning, code, &field, message));

@@ -7,6 +7,8 @@ use super::gateway::DeclaredServer;
 use super::port::Servers;
 use super::rank::Rank;
 use super::service::{Service, Services};
+use super::stream_route::StreamServer;
+use crate::protocol::ServerProtocol;
 
 /// The rules of one host, as they were declared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +23,8 @@ pub(super) struct HostRules {
     pub(super) hidden: BTreeSet<Rank>,
     /// The namespace whose rules come before those of all others; none if age alone decides.
     pub(super) owner: Option<Arc<str>>,
+    /// The server of the host, if it routes connections as a whole: by the rules for TLS or TCP, and no others.
+    pub(super) stream: Option<StreamServer>,
 }
 
 /// What is declared for a host, be it a name or a wildcard; none if nobody serves it by that name. Of a server's pattern
@@ -52,7 +56,7 @@ pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> 
         let hidden = unbound.filter(|service| is_bound_wider(domain, service, servers));
         rules.hidden = hidden.map(|service| service.rank.clone()).collect();
     }
-    (is_served || !rules.services.is_empty() || !rules.hidden.is_empty()).then_some(rules)
+    (is_served || rules.is_something()).then_some(rules)
 }
 
 /// Whether a VirtualService is bound to a server with a wildcard that this host lies within.
@@ -71,7 +75,12 @@ fn is_bound_wider(domain: &str, service: &Service, servers: &Servers) -> bool {
 impl HostRules {
     /// Whether anything is answered for the host; else it is only known whose rules are hidden.
     pub(super) fn is_answered(&self) -> bool {
-        self.https_redirect || !self.services.is_empty()
+        self.stream.is_none() && (self.https_redirect || !self.services.is_empty())
+    }
+
+    /// Whether anything is to be said or done for the host at all.
+    pub(super) fn is_something(&self) -> bool {
+        self.is_answered() || !self.hidden.is_empty() || self.stream.is_some()
     }
 
     /// The VirtualServices, in groups whose rules follow each other: what comes last in one comes before the next one. The
@@ -118,12 +127,17 @@ impl HostRules {
         (own.services.len() < self.services.len()).then_some(own)
     }
 
+    /// A VirtualService speaks for the host through a Gateway.
+    pub(super) fn speaks(&mut self, service: &Service, gateway: &Rank) {
+        let gateways = self.services.entry(service.rank.clone()).or_default();
+        gateways.insert(gateway.clone());
+    }
+
     fn bind(&mut self, server: &Arc<DeclaredServer>, pattern: &str, service: &Service) {
         let gateway = &server.id.gateway;
         if server.is_open(pattern, &service.meta.namespace) && service.is_bound(gateway) {
             self.https_redirect |= server.https_redirect;
-            let gateways = self.services.entry(service.rank.clone()).or_default();
-            gateways.insert(gateway.clone());
+            self.speaks(service, gateway);
         }
     }
 }
@@ -131,9 +145,13 @@ impl HostRules {
 /// The hosts of a port that a server has a say in.
 pub(super) fn of_server(server: &DeclaredServer, services: &Services) -> BTreeSet<Arc<str>> {
     let mut domains = BTreeSet::new();
+    if server.protocol == ServerProtocol::Tcp {
+        return server.patterns().into_iter().collect();
+    }
     for pattern in server.patterns() {
         // Whoever they are bound to: a narrower server takes hosts from wider ones.
         domains.extend(services.within(&pattern).map(|(host, _)| host));
+        domains.extend(services.server_names_within(&pattern));
         domains.insert(pattern);
     }
     domains
@@ -142,9 +160,12 @@ pub(super) fn of_server(server: &DeclaredServer, services: &Services) -> BTreeSe
 /// The hosts of a port that a VirtualService has a say in.
 pub(super) fn of_service(service: &Service, servers: &Servers) -> BTreeSet<Arc<str>> {
     let mut domains = BTreeSet::new();
-    for host in &service.hosts {
+    let server_names = service.server_names();
+    for host in service.hosts.iter().chain(&server_names) {
         domains.extend(servers.patterns_within(host).map(Arc::from));
         domains.insert(Arc::clone(host));
     }
+    // A server for TCP has all connections, whatever the hosts.
+    domains.extend((!service.spec.tcp.is_empty()).then(|| "*".into()));
     domains
 }

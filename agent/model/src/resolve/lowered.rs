@@ -26,11 +26,35 @@ pub(super) struct Use {
     pub(super) spot: Spot,
 }
 
+/// What a rule names a destination for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Purpose {
+    /// Requests.
+    Http,
+    /// Copies of requests.
+    Mirror,
+    /// Connections, by a rule for TLS.
+    Tls,
+    /// Connections, by a rule for TCP.
+    Tcp,
+}
+
+impl Purpose {
+    /// What becomes of it if nothing is sent there.
+    pub(super) fn lost(self) -> &'static str {
+        match self {
+            Self::Http => "its requests are answered with 503",
+            Self::Mirror => "copies of requests go nowhere",
+            Self::Tls | Self::Tcp => "its connections are closed",
+        }
+    }
+}
+
 /// Where a VirtualService names a destination; of many places with one purpose, the first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
-    /// Whether it gets copies alone.
-    pub(super) is_mirror: bool,
+    /// What it gets.
+    pub(super) purpose: Purpose,
     /// The rule, and the place in its list; none if that was not written in this VirtualService, or is not known.
     pub(super) at: Option<(u32, u32)>,
 }
@@ -39,10 +63,12 @@ impl Spot {
     /// `spec.http[0].mirrors[1].destination`.
     pub(super) fn field(self) -> Option<String> {
         let (rule, at) = self.at?;
-        Some(match (self.is_mirror, at) {
-            (false, at) => format!("spec.http[{rule}].route[{at}].destination"),
-            (true, 0) => format!("spec.http[{rule}].mirror"),
-            (true, at) => format!("spec.http[{rule}].mirrors[{}].destination", at - 1),
+        Some(match (self.purpose, at) {
+            (Purpose::Http, at) => format!("spec.http[{rule}].route[{at}].destination"),
+            (Purpose::Mirror, 0) => format!("spec.http[{rule}].mirror"),
+            (Purpose::Mirror, at) => format!("spec.http[{rule}].mirrors[{}].destination", at - 1),
+            (Purpose::Tls, at) => format!("spec.tls[{rule}].route[{at}].destination"),
+            (Purpose::Tcp, at) => format!("spec.tcp[{rule}].route[{at}].destination"),
         })
     }
 
@@ -58,7 +84,11 @@ impl Spot {
         let at = routed.unwrap_or_else(mirrored);
         let at = rule.and_then(|rule| Some((u32::try_from(rule).ok()?, u32::try_from(at).ok()?)));
         Self {
-            is_mirror: routed.is_none(),
+            purpose: if routed.is_some() {
+                Purpose::Http
+            } else {
+                Purpose::Mirror
+            },
             at,
         }
     }
@@ -86,9 +116,7 @@ impl Lowered {
         };
         let known = self.uses.range(first..).next();
         let is_known = known.is_some_and(|known| {
-            known.cluster == of.cluster
-                && known.place == of.place
-                && known.spot.is_mirror == of.spot.is_mirror
+            known.cluster == of.cluster && known.place == of.place && known.spot.purpose == of.spot.purpose
         });
         if !is_known {
             self.uses.insert(of);

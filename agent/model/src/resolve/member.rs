@@ -11,16 +11,17 @@ use crate::resolved::{FilterChain, Meaning, Tls};
 /// A server with TLS that is carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
-    /// Its filter chain, if it had one of its own.
+    /// Its filter chain, if it had one of its own; where connections are routed as a whole, without routes.
     pub(super) chain: Arc<FilterChain>,
     /// What its Gateway says of certificates.
     pub(super) certificates: Certificates,
 }
 
 impl Member {
-    /// Its group, if it may share a chain at all.
+    /// Its group, if it may share a chain at all. One with HTTP/3 may not: other servers that come would take it away.
     pub(super) fn group(&self) -> Option<Arc<str>> {
-        let tls = self.chain.tls.as_ref()?;
+        let is_sharable = self.chain.is_http() && !self.chain.http3;
+        let tls = self.chain.tls.as_ref().filter(|_| is_sharable)?;
         let may = tls.certificates.len() == 1 && self.certificates != Certificates::Eager;
         may.then(|| group(tls, &self.chain.meaning))
     }

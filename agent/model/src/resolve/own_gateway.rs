@@ -6,6 +6,7 @@ use sealgate_core::config::GatewaySpec;
 
 use super::addresses::AddressPolicy;
 use crate::budget::{BudgetPolicy, Budgets};
+use crate::locality::Locality;
 use crate::tenancy::Tenants;
 use crate::{Code, Finding, Kind, Object, ObjectRef, Severity};
 
@@ -26,6 +27,8 @@ pub struct Gateway {
     pub budgets: Budgets,
     /// Where requests may be sent.
     pub addresses: AddressPolicy,
+    /// Where it is; empty if that is not known.
+    pub locality: Locality,
 }
 
 /// What a port is kept for.
@@ -71,7 +74,7 @@ impl Gateway {
             object: ObjectRef::new(Kind::Gateway, &*meta.namespace, &*meta.name),
             field: Some(format!("spec.selector[{key}]")),
             message: format!(
-                "it is for a gateway with the label {key}: {value}, and {own}: nothing of it is served here"
+                "it selects a gateway with the label {key}: {value}, and {own}: this gateway does not serve it"
             ),
         })
     }

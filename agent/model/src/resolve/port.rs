@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::claims::{Claimant, HostClaims};
 use super::gateway::DeclaredServer;
+use super::http3;
 use super::member::Member;
 use super::own_gateway::Reserved;
 use super::rank::ServerId;
@@ -16,6 +17,7 @@ use crate::CredentialName;
 use crate::Finding;
 use crate::few::Few;
 use crate::patterns::PatternMap;
+use crate::protocol::{PortKind, ServerProtocol};
 use crate::resolved::{FilterChain, Tls};
 use crate::tenancy::{HostWord, Tenancy, Tenants};
 
@@ -40,8 +42,8 @@ pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
     /// Why servers may have no host, whatever the port's kind.
     unfit: BTreeMap<ServerId, Refusal>,
-    /// Those that may, by kind: without TLS, and for TLS.
-    fit: [BTreeSet<ServerId>; 2],
+    /// Those that may, by the kind of port that they need.
+    fit: BTreeSet<(PortKind, ServerId)>,
     claims: HostClaims,
     standing: BTreeMap<ServerId, Judgement>,
     /// Those that are carried out, by the patterns that they have.
@@ -49,8 +51,8 @@ pub(super) struct Servers {
     /// With what the hosts of each chain were served last.
     held: HeldTls,
     sharing: Sharing,
-    /// Whether the port is one for TLS: as it was, while a server wants that, else as the oldest does.
-    kind: Option<bool>,
+    /// The port's kind: as it was, while a server wants that, else as the oldest does.
+    kind: Option<PortKind>,
     /// Whether that is another one since the last time.
     kind_moved: bool,
     dirty: BTreeSet<ServerId>,
@@ -69,8 +71,8 @@ pub(super) struct Settled {
     pub(super) names: BTreeSet<MovedName>,
     /// Patterns that somebody else has now, or nobody.
     pub(super) claims: BTreeMap<Arc<str>, Option<Claimant>>,
-    /// The port's kind, if it is another one: whether it is for TLS.
-    pub(super) kind: Option<Option<bool>>,
+    /// The port's kind, if it is another one.
+    pub(super) kind: Option<Option<PortKind>>,
 }
 
 /// A server that was looked at.
@@ -109,7 +111,7 @@ impl Servers {
 
     /// Of one Gateway the first server has a host that several ask for.
     fn touch_siblings(&mut self, server: &DeclaredServer) {
-        for pattern in server.patterns().iter().filter(|_| server.secure) {
+        for pattern in server.patterns().iter().filter(|_| server.is_exclusive()) {
             let siblings = self.claims.wanting(pattern);
             let siblings = siblings.filter(|id| id.gateway == server.id.gateway);
             self.dirty.extend(siblings.cloned());
@@ -133,8 +135,8 @@ impl Servers {
     }
 
     /// The port was of this kind.
-    pub(super) fn remember_kind(&mut self, secure: bool) {
-        self.kind.get_or_insert(secure);
+    pub(super) fn remember_kind(&mut self, kind: PortKind) {
+        self.kind.get_or_insert(kind);
     }
 
     /// Somebody had this host, and keeps it if it is still wanted.
@@ -199,12 +201,11 @@ impl Servers {
         for id in self.dirty.clone() {
             let server = self.declared.get(&id).cloned();
             let now = server.as_ref().and_then(|server| unfitness(server, terms));
-            for fit in &mut self.fit {
-                fit.remove(&id);
+            for kind in [PortKind::Plain, PortKind::Tls, PortKind::Tcp] {
+                self.fit.remove(&(kind, id.clone()));
             }
             if let Some(server) = server.as_ref().filter(|_| now.is_none()) {
-                let [plain, secure] = &mut self.fit;
-                if server.secure { secure } else { plain }.insert(id.clone());
+                self.fit.insert((server.protocol.port_kind(), id.clone()));
             }
             if self.unfit.get(&id) == now.as_ref() {
                 continue;
@@ -220,17 +221,17 @@ impl Servers {
         }
     }
 
-    /// A port has one kind, and whoever has it keeps it: neither a plain server nor one for TLS takes it off others. The
-    /// operator's word comes first where there is nothing to keep. Who may have no host has no say.
+    /// A port has one kind, and whoever has it keeps it: no server of another kind takes it off others. The operator's
+    /// word comes first where there is nothing to keep. Who may have no host has no say.
     fn settle_kind(&mut self, tenants: &Tenants) {
-        let [plain, secure] = &self.fit;
-        let has = |kind: &bool| !if *kind { secure } else { plain }.is_empty();
+        let has = |kind: &PortKind| self.fit.iter().any(|(own, _)| own == kind);
         let first = || {
-            let all: BTreeSet<&ServerId> = plain.iter().chain(secure).collect();
+            let all: BTreeSet<(&ServerId, PortKind)> =
+                self.fit.iter().map(|(kind, id)| (id, *kind)).collect();
             let mut operators = all.iter();
-            let operators = operators.find(|id| tenants.is_operator(&id.gateway.namespace));
-            let first = operators.or_else(|| all.iter().next())?;
-            Some(secure.contains(*first))
+            let operators = operators.find(|(id, _)| tenants.is_operator(&id.gateway.namespace));
+            let (_, kind) = operators.or_else(|| all.iter().next())?;
+            Some(*kind)
         };
         let kind = self.kind.filter(has).or_else(first);
         if kind != self.kind {
@@ -262,15 +263,14 @@ impl Servers {
     }
 
     fn may_have_hosts(&self, id: &ServerId) -> bool {
-        let [plain, secure] = &self.fit;
         self.kind
-            .is_some_and(|kind| if kind { secure } else { plain }.contains(id))
+            .is_some_and(|kind| self.fit.contains(&(kind, id.clone())))
     }
 
     /// Why a server may have no host, whoever else asks for it.
     fn obstacle(&self, server: &DeclaredServer) -> Option<Refusal> {
         let unfit = self.unfit.get(&server.id).cloned();
-        unfit.or_else(|| (self.kind != Some(server.secure)).then_some(Refusal::Port))
+        unfit.or_else(|| (self.kind != Some(server.protocol.port_kind())).then_some(Refusal::Port))
     }
 
     /// With what hosts are served from now on, at the end of a step; of hosts without a chain nothing is remembered.
@@ -300,15 +300,24 @@ impl Servers {
                 ..Judgement::refused(Refusal::Hosts)
             };
         }
-        let standing = match &own.tls {
-            Some(asked) if own.secure => {
+        let member = |chain| Member {
+            chain: Arc::new(chain),
+            certificates: own.certificates,
+        };
+        let standing = match (own.protocol, &own.tls) {
+            (ServerProtocol::Secure | ServerProtocol::SecureTcp, Some(asked)) => {
                 let served = served(asked, self.held.get(&own.server_names()), terms.world.is_served);
-                let member = Member {
-                    chain: Arc::new(FilterChain::secure(&own, &served.tls)),
-                    certificates: own.certificates,
+                let chain = FilterChain {
+                    http3: http3::is_served(&own, &served.tls, terms.world),
+                    ..FilterChain::secure(&own, &served.tls)
                 };
+                let member = member(chain);
                 ServerStanding::Secure(served, member)
             }
+            (ServerProtocol::Passthrough, _) => {
+                ServerStanding::Passthrough(member(FilterChain::passthrough(&own)))
+            }
+            (ServerProtocol::Tcp, _) => ServerStanding::Tcp,
             _ => ServerStanding::Plain,
         };
         Judgement {
@@ -323,7 +332,7 @@ impl Servers {
         let tenants = terms.tenants;
         let own = Claimant::of(server);
         // The rules of plain servers for one host are merged, as in Istio, unless those who wrote them are strangers.
-        let is_shared = !server.secure && tenants.tenancy == Tenancy::Single;
+        let is_shared = !server.is_exclusive() && tenants.tenancy == Tenancy::Single;
         let mut lost = Vec::new();
         for pattern in server.patterns() {
             let word = tenants.host(&own.namespace, &pattern);
@@ -357,7 +366,7 @@ impl Servers {
     fn is_repeated(&self, server: &DeclaredServer, pattern: &str) -> bool {
         let wanting = self.claims.wanting(pattern);
         let mut own = wanting.filter(|id| id.gateway == server.id.gateway && id.at < server.id.at);
-        server.secure && own.any(|id| self.may_have_hosts(id))
+        server.is_exclusive() && own.any(|id| self.may_have_hosts(id))
     }
 
     /// A wider pattern of another namespace, which keeps what lies within it.
@@ -401,7 +410,7 @@ fn unfitness(server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
     if !terms.tenants.allows_port(namespace, server.port) {
         return Some(Refusal::PortNotAllowed);
     }
-    if !server.secure {
+    if !server.protocol.ends_tls() {
         return None;
     }
     let Some(tls) = &server.tls else {
@@ -415,7 +424,10 @@ fn unfitness(server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
 
 /// Plain servers share a chain, and what upstreams are told of its connections: of that a tenant says nothing.
 fn untold(server: Arc<DeclaredServer>, tenants: &Tenants) -> Arc<DeclaredServer> {
-    if server.secure || server.identity.is_none() || !tenants.is_tenant(&server.id.gateway.namespace) {
+    if server.protocol != ServerProtocol::Plain
+        || server.identity.is_none()
+        || !tenants.is_tenant(&server.id.gateway.namespace)
+    {
         return server;
     }
     Arc::new(DeclaredServer {
@@ -430,7 +442,8 @@ fn without(server: &Arc<DeclaredServer>, lost: &[LostHost]) -> Arc<DeclaredServe
         return Arc::clone(server);
     }
     let lost: BTreeSet<&str> = lost.iter().map(|lost| &*lost.pattern).collect();
-    let hosts = server.hosts.iter().filter(|host| !lost.contains(&*host.pattern));
+    let is_lost = |pattern: &str| server.protocol == ServerProtocol::Tcp || lost.contains(pattern);
+    let hosts = server.hosts.iter().filter(|host| !is_lost(&host.pattern));
     Arc::new(DeclaredServer {
         hosts: hosts.cloned().collect(),
         ..DeclaredServer::clone(server)
@@ -483,13 +496,22 @@ impl Servers {
         plain.filter_map(|own| own.server.as_ref())
     }
 
+    /// The server for TCP, if the port has one.
+    pub(super) fn tcp(&self) -> Option<&Arc<DeclaredServer>> {
+        let ids = self.by_pattern.get("*").into_iter().flatten();
+        let mut tcp = ids.filter_map(|id| self.standing.get(id));
+        tcp.find(|own| own.standing == ServerStanding::Tcp)?
+            .server
+            .as_ref()
+    }
+
     /// Who has the port's hosts.
     pub(super) fn claims(&self) -> impl Iterator<Item = (String, &Claimant)> {
         self.claims.all()
     }
 
-    /// Whether the port is for TLS; none if it has no servers.
-    pub(super) fn kind(&self) -> Option<bool> {
+    /// The port's kind; none if it has no servers.
+    pub(super) fn kind(&self) -> Option<PortKind> {
         self.kind
     }
 

@@ -14,13 +14,17 @@ use super::own_gateway::Gateway;
 use super::port::{Look, Servers, Settled, Terms};
 use super::rank::ServerId;
 use super::sharing::MovedName;
-use super::table::Table;
+use super::stream_route::{StreamRoute, Streams};
+use super::table::{HostKey, Table};
 use super::view::{self, NativeCount};
-use crate::CredentialName;
 use crate::resolved::ServedPort;
+use crate::{CredentialName, ObjectRef};
 
 /// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
 pub type NameKey = (Arc<str>, Arc<str>);
+
+/// A filter chain whose connections are passed on as a whole, by its port and name.
+pub type StreamKey = (u16, Arc<str>);
 
 /// A filter chain among those of all ports.
 #[must_use]
@@ -33,6 +37,7 @@ pub fn chain_id(port: u16, chain: &str) -> String {
 struct PortState {
     servers: Servers,
     native: NativeCount,
+    streams: Streams,
     view: Option<Arc<ServedPort>>,
 }
 
@@ -46,6 +51,8 @@ pub(super) struct Ports {
     touched: BTreeSet<u16>,
     /// Ports whose view may be another one now, each with the servers that were looked at.
     stale: BTreeMap<u16, BTreeMap<ServerId, Look>>,
+    /// Filter chains whose connections go elsewhere since the last time.
+    moved_streams: BTreeSet<StreamKey>,
 }
 
 impl Ports {
@@ -96,6 +103,51 @@ impl Ports {
         }
     }
 
+    /// The connections of a host go there from now on, and no more where they went before.
+    pub(super) fn change_stream(
+        &mut self,
+        (port, domain): &HostKey,
+        [before, now]: [Option<&Arc<StreamRoute>>; 2],
+    ) {
+        if before == now {
+            return;
+        }
+        if let Some(state) = self.states.get_mut(port) {
+            before
+                .into_iter()
+                .for_each(|before| state.streams.remove(domain, before));
+            now.into_iter().for_each(|now| state.streams.insert(domain, now));
+            if before.map(|own| own.shape()) != now.map(|own| own.shape()) {
+                self.stale.entry(*port).or_default();
+            }
+        }
+        let chains = before.into_iter().chain(now);
+        self.moved_streams
+            .extend(chains.map(|own| (*port, own.chain(domain))));
+    }
+
+    /// Filter chains whose connections go elsewhere since the last time.
+    pub(super) fn take_moved_streams(&mut self) -> BTreeSet<StreamKey> {
+        std::mem::take(&mut self.moved_streams)
+    }
+
+    /// Where the connections of a filter chain go.
+    pub(super) fn stream(&self, (port, chain): &StreamKey) -> Option<&Arc<StreamRoute>> {
+        self.states.get(port)?.streams.of_chain(chain)
+    }
+
+    /// All of them.
+    pub(super) fn streams(&self) -> impl Iterator<Item = (StreamKey, &Arc<StreamRoute>)> {
+        let states = self.states.iter();
+        states.flat_map(|(port, state)| state.streams.all().map(|(chain, route)| ((*port, chain), route)))
+    }
+
+    /// The VirtualServices that say where connections of a port go.
+    pub(super) fn stream_services(&self, port: u16) -> impl Iterator<Item = ObjectRef> {
+        let streams = self.states.get(&port).into_iter();
+        streams.flat_map(|state| state.streams.services())
+    }
+
     /// Whether servers are to be looked at.
     pub(super) fn are_touched(&self) -> bool {
         !self.touched.is_empty()
@@ -123,10 +175,11 @@ impl Ports {
             let servers = &mut self.states.entry(*port).or_default().servers;
             match (claim, tenure) {
                 (Claim::Host(_, pattern), Tenure::Of(holder)) => servers.remember_host(pattern, holder),
-                (Claim::Port(_), Tenure::Plain | Tenure::Tls) => {
-                    servers.remember_kind(*tenure == Tenure::Tls)
+                _ => {
+                    if let Some(kind) = tenure.port_kind() {
+                        servers.remember_kind(kind);
+                    }
                 }
-                _ => {}
             }
         }
     }
@@ -139,7 +192,7 @@ impl Ports {
                 state
                     .servers
                     .kind()
-                    .map(|secure| (Claim::Port(*port), Tenure::of_port(secure))),
+                    .map(|kind| (Claim::Port(*port), Tenure::of_port(kind))),
             );
             let hosts = state.servers.claims();
             claims.extend(
@@ -233,7 +286,14 @@ impl PortState {
         looks: &[Look],
         table: &mut Table,
     ) -> bool {
-        let view = view::port((number, bind), &self.servers, &self.native, prefixes).map(Arc::new);
+        let view = view::port(
+            (number, bind),
+            &self.servers,
+            &self.native,
+            &self.streams,
+            prefixes,
+        )
+        .map(Arc::new);
         let demands = |port: Option<&Arc<ServedPort>>| port.is_some_and(|port| port.demands);
         let demands = (demands(self.view.as_ref()), demands(view.as_ref()));
         table.demand(number, demands, self.servers.sharing(), looks);

@@ -267,7 +267,7 @@ fn dead_rule(service: &str, rule: usize, (by, host): (&Obstacle, &str)) -> Findi
 
 fn claimed_path(place: &BlockPlace, (by, host): (&BlockPlace, &str)) -> Finding {
     let message = format!(
-        "two VirtualServices claim these paths of {host}: {by} of {} comes first and takes them",
+        "two VirtualServices claim these paths of {host}: {by} of {} comes first and gets the requests",
         by.service
     );
     finding(
@@ -280,7 +280,7 @@ fn claimed_path(place: &BlockPlace, (by, host): (&BlockPlace, &str)) -> Finding 
 
 fn shadowed_host(service: &str, by: &str, hosts: &BTreeSet<&str>) -> Finding {
     let hosts = hosts.iter().copied().collect::<Vec<_>>().join(", ");
-    let message = format!("{hosts}: VirtualService {by} comes first and takes every request");
+    let message = format!("{hosts}: VirtualService {by} comes first and gets every request");
     finding(service, Code::ShadowedHost, "spec.hosts".to_owned(), message)
 }
 

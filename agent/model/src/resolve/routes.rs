@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::Speaker;
 use super::block::HostRoutes;
-use super::catalog::Catalog;
 use super::index::Index;
 use super::reach::{self, ServiceName};
 use super::table::{HostKey, Table};
@@ -101,15 +100,6 @@ impl Routes {
     /// Hosts whose rules take a service's only port.
     pub(super) fn assuming(&self, host: &str) -> impl Iterator<Item = &HostKey> {
         self.assuming.of(host)
-    }
-
-    /// Looks at the destinations that were touched, and gives those that are others now.
-    pub(super) fn settle_clusters(
-        &mut self,
-        catalog: &Catalog,
-        ledger: &mut Ledger<Speaker>,
-    ) -> BTreeSet<Arc<str>> {
-        self.uses.settle(catalog, ledger)
     }
 
     /// Says of VirtualServices which of their rules no host reaches.

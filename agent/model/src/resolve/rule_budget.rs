@@ -45,8 +45,7 @@ impl RuleBudget {
         for (namespace, excess) in self.0.settle(host, costs) {
             findings.extend(leave_out(&mut rules, &namespace, &host.1, excess));
         }
-        let is_something = rules.is_answered() || !rules.hidden.is_empty();
-        (is_something.then_some(rules), findings)
+        (rules.is_something().then_some(rules), findings)
     }
 
     /// The rules of a host as far as there is room for them.

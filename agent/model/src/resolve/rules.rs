@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use sealgate_core::config::{Destination, HttpMatch};
 use sealgate_core::convert;
-use sealgate_core::rules::{MatchConfig, RuleConfig, RuleOrigin, StringMatcher};
+use sealgate_core::rules::{RuleConfig, RuleOrigin};
 
 use super::catalog::Catalog;
 use super::delegate::{Declared, declared};
 use super::hosts::HostRules;
 use super::lowered::{Lowered, Spot};
+use super::match_scope::MatchScope;
 use super::rank::Rank;
 use super::reach::Cut;
-use super::service::{Services, names_gateway};
-use crate::Meta;
+use super::service::Services;
 use crate::parts;
 
 /// What everything that is lowered is looked up in.
@@ -56,7 +56,7 @@ fn add(
             let Some(rule) = rule(&declared, gateways, port, lookup, lowered) else {
                 continue;
             };
-            let (others, end) = split(rule);
+            let (others, end) = convert::split_catch_all(rule);
             lowered.rules.extend(others);
             if let Some(own) = end {
                 let block = own.matches.first().map(|block| block.index);
@@ -103,59 +103,12 @@ fn kept(declared: &Declared<'_>, gateways: &BTreeSet<Rank>, port: u16) -> Option
     let blocks = declared.route.r#match.iter().enumerate();
     let applies = |block: &HttpMatch| {
         let mut gateways = gateways.iter();
-        gateways.any(|gateway| applies(block, declared.service, gateway, port))
+        let scope = MatchScope::from(block);
+        gateways.any(|gateway| scope.is_for(&declared.service.namespace, gateway, port))
     };
     let kept: Vec<usize> = blocks
         .filter(|(_, block)| applies(block))
         .map(|(at, _)| at)
         .collect();
     (!kept.is_empty() || declared.route.r#match.is_empty()).then_some(kept)
-}
-
-/// A rule without its first block that takes everything, and that block as a rule of its own; what comes after it is
-/// dead.
-fn split(mut rule: RuleConfig) -> (Option<RuleConfig>, Option<RuleConfig>) {
-    if rule.matches.is_empty() {
-        return (None, Some(rule));
-    }
-    let Some(at) = rule.matches.iter().position(is_catch_all) else {
-        return (Some(rule), None);
-    };
-    rule.matches.truncate(at + 1);
-    let catch_all = RuleConfig {
-        matches: rule.matches.split_off(at),
-        ..rule.clone()
-    };
-    (
-        Some(rule).filter(|rule| !rule.matches.is_empty()),
-        Some(catch_all),
-    )
-}
-
-fn is_catch_all(block: &MatchConfig) -> bool {
-    let everything = match &block.uri {
-        None => true,
-        Some(StringMatcher::Prefix(prefix)) => prefix == "/",
-        Some(StringMatcher::Regex(pattern)) => pattern == ".*",
-        Some(_) => false,
-    };
-    everything
-        && block.headers.is_empty()
-        && block.without_headers.is_empty()
-        && block.query_params.is_empty()
-}
-
-fn applies(block: &HttpMatch, service: &Meta, gateway: &Rank, port: u16) -> bool {
-    if block.port.is_some_and(|own| own != u32::from(port)) {
-        return false;
-    }
-    if block.gateways.is_empty() {
-        let foreign = block
-            .source_namespace
-            .as_ref()
-            .is_some_and(|namespace| **namespace != *gateway.namespace);
-        return block.source_labels.is_empty() && !foreign;
-    }
-    let mut names = block.gateways.iter();
-    names.any(|name| names_gateway(name, &service.namespace, gateway))
 }

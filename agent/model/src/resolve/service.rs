@@ -1,6 +1,6 @@
 //! VirtualServices by what they are looked up by: host, name, Gateway and delegate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use sealgate_core::config::{HttpRoute, VirtualServiceSpec};
@@ -48,7 +48,9 @@ impl Service {
     /// What its own rules weigh, those of delegates apart.
     fn weight(&self) -> u64 {
         let rules = || self.spec.http.iter().map(budget::weight).sum::<u64>();
-        *self.weight.get_or_init(|| rules().max(1))
+        *self
+            .weight
+            .get_or_init(|| (rules() + budget::weight_of_streams(&self.spec)).max(1))
     }
 
     /// Its name.
@@ -74,6 +76,13 @@ impl Service {
             let (namespace, name) = gateway_ref::resolve(name, &self.meta.namespace);
             (namespace.into(), name.into())
         })
+    }
+
+    /// The server names of its rules for TLS, lower-case, each once.
+    pub(super) fn server_names(&self) -> BTreeSet<Arc<str>> {
+        let blocks = self.spec.tls.iter().flat_map(|rule| &rule.r#match);
+        let names = blocks.flat_map(|block| &block.sni_hosts);
+        names.map(|name| name.to_ascii_lowercase().into()).collect()
     }
 
     /// The VirtualServices that its rules delegate to, each with the rule.
@@ -120,9 +129,13 @@ pub(super) struct Services {
     by_rank: BTreeMap<Rank, Arc<Service>>,
     by_name: BTreeMap<Name, Arc<Service>>,
     by_host: PatternMap<Few<Rank>>,
+    /// By the server names of their rules for TLS.
+    by_server_name: PatternMap<Few<Rank>>,
     /// By the name of a Gateway that they name, whatever its namespace: what is said of one that is not there names its
     /// namesakes.
     by_gateway: Index<Arc<str>, Rank>,
+    /// Those with rules for TCP, likewise.
+    tcp_by_gateway: Index<Arc<str>, Rank>,
     /// Who delegates to a VirtualService of this name.
     roots: Index<Name, Rank>,
 }
@@ -133,7 +146,13 @@ impl Services {
         for host in &service.hosts {
             self.by_host.entry(host).insert(rank.clone());
         }
+        for name in service.server_names() {
+            self.by_server_name.entry(&name).insert(rank.clone());
+        }
         for (_, name) in service.gateways() {
+            if !service.spec.tcp.is_empty() {
+                self.tcp_by_gateway.insert(Arc::clone(&name), rank.clone());
+            }
             self.by_gateway.insert(name, rank.clone());
         }
         for delegate in service.delegates() {
@@ -150,7 +169,13 @@ impl Services {
                 ranks.remove(rank);
             });
         }
+        for name in service.server_names() {
+            self.by_server_name.update(&name, |ranks| {
+                ranks.remove(rank);
+            });
+        }
         for (_, name) in service.gateways() {
+            self.tcp_by_gateway.remove(&name, rank);
             self.by_gateway.remove(&name, rank);
         }
         for delegate in service.delegates() {
@@ -163,6 +188,11 @@ impl Services {
     #[cfg(test)]
     pub(super) fn forget_roots(&mut self) {
         self.roots = Index::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_server_names(&mut self) {
+        self.by_server_name = PatternMap::default();
     }
 
     pub(super) fn get(&self, rank: &Rank) -> Option<&Arc<Service>> {
@@ -194,6 +224,29 @@ impl Services {
             self.resolved(ranks.iter())
                 .map(move |service| (Arc::clone(&host), service))
         })
+    }
+
+    /// Those with a rule for TLS with this very server name.
+    pub(super) fn of_server_name(&self, name: &str) -> impl Iterator<Item = &Arc<Service>> {
+        self.resolved(self.by_server_name.get(name).into_iter().flatten())
+    }
+
+    /// Those with a rule for TLS with a server name that contains this one.
+    pub(super) fn server_name_containing<'s>(
+        &'s self,
+        name: &'s str,
+    ) -> impl Iterator<Item = &'s Arc<Service>> {
+        self.resolved(self.by_server_name.containing(name).flatten())
+    }
+
+    /// The server names of rules for TLS within this one.
+    pub(super) fn server_names_within(&self, name: &str) -> impl Iterator<Item = Arc<str>> {
+        self.by_server_name.within(name).map(|(name, _)| name.into())
+    }
+
+    /// Those with rules for TCP that name a Gateway of this name.
+    pub(super) fn tcp_of_gateway(&self, name: &str) -> impl Iterator<Item = &Arc<Service>> {
+        self.resolved(self.tcp_by_gateway.of(name))
     }
 
     /// Those that name a Gateway of this name.

@@ -34,6 +34,7 @@ impl SharedChain {
                 ..tls.clone()
             })),
             on_demand: true,
+            http3: false,
             ..FilterChain::clone(&member.chain)
         };
         Some(Self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::claims::Claimant;
 use super::gateway::DeclaredServer;
 use super::handshake;
+use super::http3;
 use super::member::Member;
 use super::own_gateway::Reserved;
 use super::server_finding::of_server;
@@ -14,6 +15,7 @@ use super::world::World;
 use crate::annotation;
 use crate::few::Few;
 use crate::named;
+use crate::protocol::PortKind;
 use crate::{Code, CredentialName};
 use crate::{Finding, Severity};
 
@@ -61,6 +63,8 @@ pub(super) struct LostHost {
 pub(super) enum ServerStanding {
     Refused(Refusal),
     Plain,
+    Tcp,
+    Passthrough(Member),
     Secure(Served, Member),
 }
 
@@ -86,8 +90,8 @@ impl Judgement {
 
     pub(super) fn member(&self) -> Option<&Member> {
         match &self.standing {
-            ServerStanding::Secure(_, member) => Some(member),
-            ServerStanding::Refused(_) | ServerStanding::Plain => None,
+            ServerStanding::Secure(_, member) | ServerStanding::Passthrough(member) => Some(member),
+            ServerStanding::Refused(_) | ServerStanding::Plain | ServerStanding::Tcp => None,
         }
     }
 
@@ -130,8 +134,10 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement, world: World<'
             }));
         }
         ServerStanding::Plain => findings.extend(untold(server, standing)),
+        ServerStanding::Tcp | ServerStanding::Passthrough(_) => {}
         ServerStanding::Secure(served, _) => {
             findings.extend(handshake::findings(server, served, world));
+            findings.extend(http3::finding(server, &served.tls, world));
         }
     }
     findings
@@ -154,8 +160,8 @@ fn untold(server: &DeclaredServer, standing: &Judgement) -> Option<Finding> {
         object: server.id.gateway.gateway(),
         field: Some(format!("metadata.annotations[{}]", annotation::IDENTITY)),
         message: format!(
-            "port {} has no TLS, and all namespaces share what is told of its connections: only the operator's Gateways say \
-             it",
+            "port {} has no TLS, so all namespaces share its identity headers: only annotations of the operator's \
+             Gateways apply",
             server.port
         ),
     })
@@ -171,26 +177,26 @@ fn loss(lost: &LostHost) -> (Code, String) {
             };
             (
                 Code::HostCollision,
-                format!("{host} is served by {holder}, which stays"),
+                format!("{host} is served by {holder}, which keeps it"),
             )
         }
         Loss::Within(wider, namespace) => (
             Code::HostReserved,
             format!(
-                "{host} lies within {wider}, which {namespace} keeps for other namespaces: a server there that is open to \
-                 this one (NAMESPACE/{wider}), or --tenancy-policy, allows it"
+                "{host} is within {wider}, which {namespace} reserves for other namespaces: to allow it, open a \
+                 server there to this namespace (NAMESPACE/{wider}), or use --tenancy-policy"
             ),
         ),
         Loss::Routed(namespace) => (
             Code::HostCollision,
             format!(
-                "{host} is served by rules of the namespace {namespace}, on a wider server: --tenancy-policy allows to take \
-                 it out of that"
+                "{host} is served by rules of the namespace {namespace}, on a wider server: --tenancy-policy can \
+                 assign it to this one"
             ),
         ),
         Loss::NotAllowed => (
             Code::NotAllowed,
-            format!("{host} is kept for other namespaces by --tenancy-policy"),
+            format!("--tenancy-policy reserves {host} for other namespaces"),
         ),
         Loss::Repeated => (
             Code::HostCollision,
@@ -202,8 +208,12 @@ fn loss(lost: &LostHost) -> (Code, String) {
 fn refused(server: &DeclaredServer, refusal: &Refusal) -> Option<(Code, &'static str, String)> {
     match refusal {
         Refusal::Port => {
-            let kind = if server.secure { "plain" } else { "for TLS" };
-            let message = format!("another server has this port, which is {kind}, and stays");
+            let kind = match server.protocol.port_kind() {
+                PortKind::Plain => "for plain HTTP",
+                PortKind::Tls => "for TLS",
+                PortKind::Tcp => "for TCP",
+            };
+            let message = format!("servers of another kind have this port, and keep it: this one is {kind}");
             Some((Code::PortCollision, "port", message))
         }
         Refusal::Reserved(reserved) => {
@@ -214,14 +224,14 @@ fn refused(server: &DeclaredServer, refusal: &Refusal) -> Option<(Code, &'static
             Some((Code::PortCollision, "port", message))
         }
         Refusal::PortNotAllowed => {
-            let message = format!("{} is kept for other namespaces by --tenancy-policy", server.port);
+            let message = format!("--tenancy-policy reserves {} for other namespaces", server.port);
             Some((Code::NotAllowed, "port.number", message))
         }
         Refusal::NotGranted(name) => {
             let namespace = &server.id.gateway.namespace;
             let message = format!(
-                "Secret {name} does not say that Gateways of {namespace} may name it: annotate it with {}: {namespace}, \
-                 list it in --tenancy-policy, or trust all namespaces by --tenancy single",
+                "Secret {name} does not allow Gateways of {namespace} to use it: annotate it with {}: {namespace}, \
+                 list it in --tenancy-policy, or trust all namespaces with --tenancy single",
                 annotation::ALLOWED_NAMESPACES,
             );
             Some((Code::SecretNotGranted, "tls.credentialName", message))

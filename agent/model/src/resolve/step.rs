@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::claims::{Claim, Tenure};
-use super::ports::NameKey;
+use super::ports::{NameKey, StreamKey};
 
 /// What a step brought.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Changes {
     pub parts: BTreeSet<u16>,
     /// Ports that came, changed or went.
     pub ports: BTreeSet<u16>,
+    /// Filter chains whose connections go elsewhere.
+    pub streams: BTreeSet<StreamKey>,
     /// Names that are given on demand, and that came, went or have another certificate.
     pub names: BTreeSet<NameKey>,
     /// Claims that stand otherwise now; none is nobody's.
@@ -27,6 +29,7 @@ impl Changes {
         self.clusters.extend(later.clusters);
         self.parts.extend(later.parts);
         self.ports.extend(later.ports);
+        self.streams.extend(later.streams);
         self.names.extend(later.names);
         self.claims.extend(later.claims);
     }

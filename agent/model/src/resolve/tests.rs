@@ -2,6 +2,11 @@
 //! give the same ports, routes, upstreams, wanted credentials and findings.
 
 mod connections;
+mod destination_rules;
+mod localities;
+mod site;
+mod subsets;
+mod workloads;
 mod world;
 
 use std::collections::BTreeMap;
@@ -65,6 +70,9 @@ fn served(resolver: &Resolver) -> BTreeMap<String, String> {
             format!("table {}", port.number),
             format!("{:#?}", resolver.table(port.number)),
         );
+    }
+    for ((port, chain), shares) in resolver.streams() {
+        all.insert(format!("stream {port} {chain}"), format!("{shares:?}"));
     }
     for upstream in resolver.upstreams() {
         all.insert(format!("cluster {}", upstream.name), format!("{upstream:?}"));
@@ -131,6 +139,10 @@ fn untold(
     {
         let is_told = match key.split_once(' ') {
             Some(("port", number)) => changes.ports.contains(&number.parse().unwrap()),
+            Some(("stream", stream)) => {
+                let (port, chain) = stream.split_once(' ').unwrap();
+                changes.streams.contains(&(port.parse().unwrap(), chain.into()))
+            }
             Some(("name", name)) => {
                 let (chain, pattern) = name.split_once(' ').unwrap();
                 changes.names.contains(&(chain.into(), pattern.into()))
@@ -161,7 +173,7 @@ proptest! {
 /// The comparison sees it when any of the indexes is left stale.
 #[test]
 fn a_stale_index_is_seen() {
-    let sabotages: [(&str, Sabotage); 5] = [
+    let sabotages: [(&str, Sabotage); 9] = [
         ("hosts that take a service's only port", |resolver| {
             resolver.routes.forget_assuming();
         }),
@@ -174,6 +186,16 @@ fn a_stale_index_is_seen() {
         ("clusters of a service", |resolver| {
             resolver.routes.forget_services()
         }),
+        ("subsets by pods", |resolver| {
+            resolver.routes.uses_mut().forget_pods();
+        }),
+        ("what ServiceEntries select", |resolver| {
+            resolver.catalog.forget_workloads();
+        }),
+        ("hosts of a namespace's ServiceEntries", |resolver| {
+            resolver.catalog.forget_held();
+        }),
+        ("server names", |resolver| resolver.services.forget_server_names()),
         ("roots of a delegate", |resolver| resolver.services.forget_roots()),
     ];
     for (index, sabotage) in sabotages {

@@ -1,23 +1,27 @@
 //! A destination as an upstream: which service it is, which of its ports, where its endpoints are.
 
+mod distribution;
 mod endpoints;
+mod entry;
+mod port_words;
+mod service;
+mod tls;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Service;
-use sealgate_core::config::{ServiceEntryPort, ServiceEntrySpec};
-
-use self::endpoints::{from_endpoints, from_slice};
-use super::addresses::AddressPolicy;
-use super::catalog::{Known, service_ports};
-use super::lowered::{Spot, Use};
-use crate::Code;
-use crate::Meta;
-use crate::resolved::{Endpoint, Endpoints, Upstream};
-use crate::tenancy::Tenancy;
-use crate::validate;
+use self::port_words::{is_http2, is_tls};
+use self::service::ServiceView;
+use self::tls::TlsDecision;
+use super::catalog::{Catalog, Known};
+use super::lowered::{Purpose, Spot, Use};
+use super::placement::{Order, PlacedEndpoint, arrange, is_of_topology};
+use super::pods::SubsetLabels;
+use super::rule_book::{AppliedRules, KnownPolicy};
+use super::world::World;
+use crate::few::Few;
+use crate::resolved::{EndpointSource, Endpoints, Upstream, UpstreamPolicy, UpstreamTls};
+use crate::traffic_policy::{self, PolicyProblems};
+use crate::{Code, CredentialName};
 
 /// What is to be said of each VirtualService that names the destination.
 #[derive(Clone, Debug)]
@@ -26,36 +30,47 @@ pub(super) struct Doubt {
     message: String,
     /// Whether nothing is sent there.
     is_lost: bool,
+    /// Whether it matters to requests alone, and not to connections that are passed on.
+    for_requests: bool,
 }
 
 impl Doubt {
     pub(super) fn new(code: Code, message: String) -> Self {
-        let is_lost = false;
         Self {
             code,
             message,
-            is_lost,
+            is_lost: false,
+            for_requests: false,
         }
     }
 
     /// One of a destination to which nothing is sent.
     pub(super) fn lost(code: Code, message: String) -> Self {
-        let is_lost = true;
         Self {
-            code,
-            message,
-            is_lost,
+            is_lost: true,
+            ..Self::new(code, message)
         }
+    }
+
+    /// One of a destination of requests.
+    fn of_requests(code: Code, message: String) -> Self {
+        Self {
+            for_requests: true,
+            ..Self::new(code, message)
+        }
+    }
+
+    /// Whether it matters to what a VirtualService names the destination for.
+    pub(super) fn matters(&self, spot: Spot) -> bool {
+        !self.for_requests || matches!(spot.purpose, Purpose::Http | Purpose::Mirror)
     }
 
     /// For a VirtualService that names the destination there.
     pub(super) fn message(&self, spot: Spot) -> String {
-        let effect = match (self.is_lost, spot.is_mirror) {
-            (false, _) => "",
-            (true, false) => ": its requests are answered with 503",
-            (true, true) => ": copies of requests go nowhere",
-        };
-        format!("{}{effect}", self.message)
+        if !self.is_lost {
+            return self.message.clone();
+        }
+        format!("{}: {}", self.message, spot.purpose.lost())
     }
 }
 
@@ -64,52 +79,192 @@ type Doubts = Vec<Doubt>;
 /// So many endpoints that are left out are named.
 const MOST_NAMED: usize = 5;
 
-/// The upstream of a destination.
-pub(super) fn upstream(
-    of: &Use,
-    known: Option<&Known>,
-    tenancy: Tenancy,
-    policy: &AddressPolicy,
-) -> (Upstream, Doubts) {
+/// What is known of all destinations.
+#[derive(Clone, Copy)]
+pub(super) struct UpstreamTerms<'t> {
+    pub(super) catalog: &'t Catalog,
+    pub(super) world: World<'t>,
+}
+
+/// What becomes of a destination.
+#[derive(Debug)]
+pub(super) struct SettledUpstream {
+    pub(super) upstream: Upstream,
+    pub(super) doubts: Vec<Doubt>,
+    /// TLS is asked for and cannot be had.
+    pub(super) is_encryption_lost: bool,
+    /// The credentials of its TLS, be they there or not.
+    pub(super) wants: Few<CredentialName>,
+    /// The namespace that says which endpoint a request goes to.
+    pub(super) balanced_by: Option<Arc<str>>,
+    /// The namespace whose pods say which endpoints it has, or where they are.
+    pub(super) pods: Option<Arc<str>>,
+}
+
+/// What is known of the endpoints of a destination.
+#[derive(Default)]
+struct FoundEndpoints<'f> {
+    /// What its port says of it.
+    protocol: &'f str,
+    source: EndpointSource,
+    endpoints: Vec<PlacedEndpoint<'f>>,
+}
+
+/// A destination's port, and where its endpoints are.
+struct FoundPort {
+    /// HTTP/2 towards the endpoints.
+    http2: bool,
+    /// Its name or protocol says that it expects TLS.
+    for_tls: bool,
+    endpoints: Endpoints,
+}
+
+/// The upstream of a destination, which was another one before.
+pub(super) fn upstream(of: &Use, before: Option<&Upstream>, terms: UpstreamTerms<'_>) -> SettledUpstream {
+    let rules = terms.catalog.rules(&of.host);
     let mut doubts = Doubts::new();
     let nothing = Known::default();
-    let known = known.unwrap_or(&nothing);
-    let labels = subset(of, known, tenancy, &mut doubts);
-    let (http2, endpoints) = if let Some(entry) = known.entry() {
-        of_entry(of, entry, &labels, &mut doubts)
-    } else if let Some((meta, service)) = &known.service {
-        if !labels.is_empty() {
-            let message = format!(
-                "{}: subsets select endpoints of a ServiceEntry alone; all endpoints are used",
-                of.host
-            );
-            doubts.push(Doubt::new(Code::SubsetNotCarriedOut, message));
-        }
-        of_service(of, meta, service, known, &mut doubts)
+    let known = terms.catalog.get(&of.host).unwrap_or(&nothing);
+    let merged = rules.policy(&of.subset, of.port);
+    let before = before.and_then(|before| before.policy.as_ref()?.tls.as_ref());
+    let decision = merged
+        .as_ref()
+        .map(|policy| tls::decide(of, known, policy, before, terms));
+    let TlsDecision {
+        tls,
+        is_lost,
+        doubt,
+        wants,
+    } = decision.unwrap_or_default();
+    let balanced_by = merged
+        .as_ref()
+        .map(|policy| Arc::clone(&policy.balanced_by.namespace));
+    let is_decided = merged.as_ref().is_some_and(|policy| policy.merged.tls.is_some());
+    let pods = pods_of(of, (known, &rules), merged.as_ref());
+    let policy = merged.map(|policy| Box::new(lowered(&policy, tls)));
+    let has_pods = pods.is_some();
+    let port = endpoints(
+        of,
+        (known, &rules),
+        (policy.as_deref(), has_pods),
+        terms,
+        &mut doubts,
+    );
+    doubts.extend(doubt);
+    doubts.extend((port.for_tls && !is_decided).then(|| plain_to_tls(of)));
+    let upstream = Upstream {
+        name: Arc::clone(&of.cluster),
+        http2: port.http2,
+        policy,
+        endpoints: match is_lost {
+            true => Endpoints::default(),
+            false => port.endpoints,
+        },
+    };
+    SettledUpstream {
+        upstream,
+        doubts,
+        is_encryption_lost: is_lost,
+        wants,
+        balanced_by,
+        pods,
+    }
+}
+
+/// Where it is reached, and how.
+fn endpoints(
+    of: &Use,
+    (known, rules): (&Known, &AppliedRules<'_>),
+    (policy, has_pods): (Option<&UpstreamPolicy>, bool),
+    terms: UpstreamTerms<'_>,
+    doubts: &mut Doubts,
+) -> FoundPort {
+    let catalog = terms.catalog;
+    let labels = subset(of, rules, doubts);
+    let own = catalog.position();
+    let service = known.service.as_ref().filter(|_| known.entry().is_none());
+    let wished = service.and_then(|(meta, service)| distribution::wished(meta, service));
+    // Nothing is near to what is nowhere.
+    let wished = wished.filter(|_| !own.locality.is_empty());
+    let order = Order::new(policy, wished.as_ref());
+    let mut found = if let Some(entry) = known.entry() {
+        entry::find(of, entry, catalog.selected(known), &labels, doubts)
+    } else if let Some((meta, service)) = service {
+        let view = ServiceView {
+            of,
+            meta,
+            service,
+            known,
+            catalog,
+            labels: &labels,
+            has_pods,
+            is_hinted: order.is_equal() && policy.is_none_or(|policy| policy.placement.is_none()),
+            // Where few healthy ones are enough to give up, none that is not ready may get a request.
+            counts_unready: !order.is_equal() && policy.is_none_or(UpstreamPolicy::never_panics),
+        };
+        doubts.extend(pods_unknown(view, order));
+        view.found(doubts)
     } else {
         let message = format!("there is no Service or ServiceEntry {}", of.host);
         doubts.push(Doubt::lost(Code::UnknownDestination, message));
-        (false, Endpoints::Known(Vec::new()))
+        FoundEndpoints::default()
     };
     let mut refused = Vec::new();
-    let endpoints = if known.asks_for_tls(&of.subset, of.port, tenancy) {
-        let message = format!(
-            "a DestinationRule asks for TLS to {} at port {}, which is not carried out",
-            of.host, of.port
-        );
-        doubts.push(Doubt::lost(Code::UpstreamTls, message));
-        Endpoints::Known(Vec::new())
-    } else {
-        endpoints
-    };
-    let endpoints = policy.filter(endpoints, &mut refused);
+    let addresses = catalog.addresses();
+    found
+        .endpoints
+        .retain(|placed| addresses.allows(&placed.endpoint, &mut refused));
     doubts.extend(barred(&of.host, &refused).map(|message| Doubt::new(Code::BarredAddress, message)));
-    let upstream = Upstream {
-        name: Arc::clone(&of.cluster),
-        http2,
-        endpoints,
+    if found.source == EndpointSource::Pushed {
+        without_repeats(&mut found.endpoints);
+    }
+    let source = match (found.source, found.endpoints.len()) {
+        (EndpointSource::RoundRobinDns, 0 | 2..) => EndpointSource::Dns,
+        (source, _) => source,
     };
-    (upstream, doubts)
+    FoundPort {
+        http2: is_http2(found.protocol),
+        for_tls: is_tls(found.protocol),
+        endpoints: Endpoints {
+            source,
+            by_weight: order.is_by_weight(),
+            groups: arrange(found.endpoints, own, order),
+        },
+    }
+}
+
+/// Says so if labels of Pods decide, and nobody knows them.
+fn pods_unknown(view: ServiceView<'_>, order: Order<'_>) -> Option<Doubt> {
+    let Order::Nearest(near) = order else {
+        return None;
+    };
+    let label = near.labels.iter().find(|label| !is_of_topology(&label.key))?;
+    let namespace = &view.meta.namespace;
+    (!view.catalog.pods().has(namespace)).then(|| {
+        let message = format!(
+            "{}: no Pod in the namespace {namespace} has been read: no endpoint counts as one with the label {}",
+            view.of.host, label.key
+        );
+        Doubt::new(Code::PodsUnknown, message)
+    })
+}
+
+fn plain_to_tls(of: &Use) -> Doubt {
+    let message = format!(
+        "port {} of {} is for TLS by its name or protocol, but no DestinationRule asks for TLS: requests are sent in plain \
+         text",
+        of.port, of.host
+    );
+    Doubt::of_requests(Code::PlainToTlsPort, message)
+}
+
+fn lowered(policy: &KnownPolicy<'_>, tls: Option<UpstreamTls>) -> UpstreamPolicy {
+    // What is wrong with it is said of its object.
+    let mut said = PolicyProblems::default();
+    UpstreamPolicy {
+        tls,
+        ..traffic_policy::lower(&policy.merged, &mut said)
+    }
 }
 
 /// What is said of endpoints that are left out: the first few by name.
@@ -125,11 +280,24 @@ fn barred(host: &str, refused: &[String]) -> Option<String> {
     }
 }
 
-fn subset(of: &Use, known: &Known, tenancy: Tenancy, doubts: &mut Doubts) -> BTreeMap<String, String> {
+/// That of a Service, if the subset has labels, or the policy asks for regions or labels.
+fn pods_of(
+    of: &Use,
+    (known, rules): (&Known, &AppliedRules<'_>),
+    policy: Option<&KnownPolicy<'_>>,
+) -> Option<Arc<str>> {
+    let (meta, _) = known.service.as_ref().filter(|_| known.entry().is_none())?;
+    let subset = rules.subset(&of.subset);
+    let is_asked = subset.is_some_and(|(_, subset)| !subset.labels.is_empty())
+        || policy.is_some_and(|policy| traffic_policy::needs_pods(&policy.merged));
+    is_asked.then(|| Arc::clone(&meta.namespace))
+}
+
+fn subset(of: &Use, rules: &AppliedRules<'_>, doubts: &mut Doubts) -> SubsetLabels {
     if of.subset.is_empty() {
-        return BTreeMap::new();
+        return SubsetLabels::new();
     }
-    if let Some(subset) = known.subset(&of.subset, tenancy) {
+    if let Some((_, subset)) = rules.subset(&of.subset) {
         return subset.labels.clone();
     }
     let message = format!(
@@ -137,121 +305,18 @@ fn subset(of: &Use, known: &Known, tenancy: Tenancy, doubts: &mut Doubts) -> BTr
         of.subset, of.host
     );
     doubts.push(Doubt::new(Code::UnknownSubset, message));
-    BTreeMap::new()
-}
-
-fn of_service(
-    of: &Use,
-    meta: &Meta,
-    service: &Service,
-    known: &Known,
-    doubts: &mut Doubts,
-) -> (bool, Endpoints) {
-    let mut ports = service_ports(service).iter();
-    let Some(own) = ports.find(|own| u32::try_from(own.port) == Ok(of.port)) else {
-        let message = format!("Service {}/{} has no port {}", meta.namespace, meta.name, of.port);
-        doubts.push(Doubt::lost(Code::UnknownPort, message));
-        return (false, Endpoints::Known(Vec::new()));
-    };
-    let protocol = own.app_protocol.as_deref().or(own.name.as_deref());
-    let http2 = is_http2(protocol.unwrap_or_default());
-    if !known.slices.is_empty() {
-        let endpoints = known.slices.iter().flat_map(|(_, slice)| from_slice(slice, own));
-        return (http2, sorted(endpoints.collect()));
-    }
-    if let Some(endpoints) = &known.endpoints {
-        return (http2, sorted(from_endpoints(endpoints, own)));
-    }
-    let external = service.spec.as_ref().and_then(|spec| spec.external_name.clone());
-    if let Some(name) = external.as_deref().filter(|name| !is_dns_name(name)) {
-        let message = format!(
-            "Service {}/{}: externalName {name:?} is not a DNS name",
-            meta.namespace, meta.name
-        );
-        doubts.push(Doubt::lost(Code::BadHost, message));
-        return (false, Endpoints::Known(Vec::new()));
-    }
-    let endpoint = port_number(of.port).map(|port| Endpoint {
-        address: external.unwrap_or_else(|| of.host.to_string()),
-        port,
-        weight: 1,
-    });
-    (http2, Endpoints::Dns(endpoint.into_iter().collect()))
-}
-
-fn of_entry(
-    of: &Use,
-    entry: &ServiceEntrySpec,
-    labels: &BTreeMap<String, String>,
-    doubts: &mut Doubts,
-) -> (bool, Endpoints) {
-    let Some(own) = entry.ports.iter().find(|own| own.number == of.port) else {
-        let message = format!("ServiceEntry {} has no port {}", of.host, of.port);
-        doubts.push(Doubt::lost(Code::UnknownPort, message));
-        return (false, Endpoints::Known(Vec::new()));
-    };
-    let mut endpoints = selected(entry, own, labels);
-    let is_address = |endpoint: &Endpoint| endpoint.address.parse::<IpAddr>().is_ok();
-    let is_static = entry.resolution.as_deref() == Some("STATIC") && endpoints.iter().all(is_address);
-    if !is_static && endpoints.is_empty() {
-        endpoints.extend(port_number(target(own)).map(|port| Endpoint {
-            address: of.host.to_string(),
-            port,
-            weight: 1,
-        }));
-    }
-    let endpoints = if is_static {
-        sorted(endpoints)
-    } else {
-        Endpoints::Dns(endpoints)
-    };
-    (is_http2(&own.protocol), endpoints)
-}
-
-/// The endpoints of a ServiceEntry's port that have all of these labels.
-fn selected(
-    entry: &ServiceEntrySpec,
-    own: &ServiceEntryPort,
-    labels: &BTreeMap<String, String>,
-) -> Vec<Endpoint> {
-    let has = |endpoint: &&sealgate_core::config::WorkloadEntry| {
-        let mut labels = labels.iter();
-        labels.all(|(key, value)| endpoint.labels.get(key) == Some(value))
-    };
-    let selected = entry.endpoints.iter().filter(has);
-    selected
-        .filter_map(|endpoint| {
-            let port = endpoint.ports.get(&own.name).copied();
-            Some(Endpoint {
-                address: endpoint.address.clone(),
-                port: port_number(port.unwrap_or_else(|| target(own)))?,
-                weight: endpoint.weight.unwrap_or(1),
-            })
-        })
-        .collect()
-}
-
-fn target(port: &ServiceEntryPort) -> u32 {
-    port.target_port.unwrap_or(port.number)
-}
-
-/// As the API server wants it; an address is none.
-fn is_dns_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    validate::is_name_of_host(&name) && name.parse::<IpAddr>().is_err()
-}
-
-fn is_http2(protocol: &str) -> bool {
-    let protocol = protocol.to_ascii_lowercase();
-    protocol == "kubernetes.io/h2c" || protocol.starts_with("http2") || protocol.starts_with("grpc")
+    SubsetLabels::new()
 }
 
 fn port_number(port: u32) -> Option<u16> {
     u16::try_from(port).ok().filter(|port| *port > 0)
 }
 
-fn sorted(mut endpoints: Vec<Endpoint>) -> Endpoints {
-    endpoints.sort();
-    endpoints.dedup();
-    Endpoints::Known(endpoints)
+/// An endpoint that is in two slices is one.
+fn without_repeats(endpoints: &mut Vec<PlacedEndpoint<'_>>) {
+    endpoints.sort_by(|one, other| one.endpoint.cmp(&other.endpoint));
+    endpoints.dedup_by(|next, own| {
+        let own = &own.endpoint;
+        next.endpoint.address == own.address && next.endpoint.port == own.port
+    });
 }

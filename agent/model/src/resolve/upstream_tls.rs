@@ -1,30 +1,166 @@
-//! Where DestinationRules ask for TLS towards an upstream, which is not carried out: what is sent there in plain text
-//! instead would be readable, or sent to a port that does not understand it. So nothing is sent.
+//! TLS towards an upstream, as a DestinationRule asks for it. Where it cannot be had nothing is sent: what would be sent in
+//! plain text instead could be read by anybody, or reach a port that does not understand it.
 
 use sealgate_core::config::{ClientTls, DestinationRuleSpec, TrafficPolicy};
 
-use crate::{Code, Finding, ObjectRef, Severity};
+use crate::manifest::is_name;
+use crate::resolved::{UpstreamTls, UpstreamTrust};
+use crate::validate::SUBJECT_ALT_NAMES;
+use crate::{BUNDLE_SUFFIX, Code, CredentialName, Finding, ObjectRef, Severity, annotation, secret_name};
 
-/// Whether TLS is asked for on this port, by a service's policy and that of one of its subsets, as Istio merges them.
-pub(super) fn is_asked_for(
-    service: Option<&TrafficPolicy>,
-    subset: Option<&TrafficPolicy>,
-    port: u32,
-) -> bool {
-    let mut tls: Option<&ClientTls> = None;
-    for policy in [service, subset].into_iter().flatten() {
-        tls = policy.tls.as_ref().or(tls);
-        let mut own = policy.port_level_settings.iter();
-        let own = own.find(|own| own.port.as_ref().is_some_and(|own| own.number == port));
-        // What it leaves out has its default.
-        if let Some(own) = own {
-            tls = own.tls.as_ref();
-        }
-    }
-    tls.is_some_and(ClientTls::is_on)
+/// Why TLS that is asked for cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TlsRefusal {
+    /// Within `tls`.
+    pub(super) field: &'static str,
+    pub(super) message: String,
 }
 
-/// What is to be said of a DestinationRule that asks for TLS.
+impl TlsRefusal {
+    fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            field,
+            message: message.into(),
+        }
+    }
+}
+
+impl TlsRefusal {
+    /// A credential is not there, or not good.
+    pub(super) fn missing(name: &CredentialName) -> Self {
+        Self::new(
+            "credentialName",
+            format!("TLS to it needs the Secret {name}, which does not exist or has no valid certificate"),
+        )
+    }
+
+    /// A DestinationRule of this namespace may not name a Secret.
+    pub(super) fn not_granted(name: &CredentialName, namespace: &str) -> Self {
+        let message = format!(
+            "TLS to it needs the Secret {name}, which does not allow objects of {namespace} to use it: annotate it with \
+             {}: {namespace}, list it in --tenancy-policy, or trust all namespaces with --tenancy single",
+            annotation::ALLOWED_NAMESPACES
+        );
+        Self::new("credentialName", message)
+    }
+}
+
+/// What is asked for; none if it is plain text. Secrets are looked up in the namespace `secrets`; `names` are those that a
+/// ServiceEntry expects in the certificate.
+pub(super) fn lower(
+    own: &ClientTls,
+    secrets: &str,
+    names: &[String],
+) -> Result<Option<UpstreamTls>, TlsRefusal> {
+    if !own.is_on() {
+        return Ok(None);
+    }
+    if let Some(refusal) = refusals(own).into_iter().next() {
+        return Err(refusal);
+    }
+    let name = credential(own).map(|name| CredentialName::new(secrets, secret_name(name)));
+    let trust = match (own.insecure_skip_verify, &name) {
+        (Some(true), _) => UpstreamTrust::Anybody,
+        (_, Some(name)) if name.is_bundle() => UpstreamTrust::Bundle(name.clone()),
+        (_, Some(name)) => UpstreamTrust::Bundle(name.bundle()),
+        (_, None) => UpstreamTrust::Public,
+    };
+    let names = match own.subject_alt_names.as_slice() {
+        [] => names,
+        own => own,
+    };
+    Ok(Some(UpstreamTls {
+        certificate: name.filter(|_| is_mutual(own)),
+        trust,
+        sni: own.sni.clone().filter(|sni| !sni.is_empty()),
+        subject_alt_names: names.to_vec(),
+    }))
+}
+
+fn is_mutual(own: &ClientTls) -> bool {
+    own.mode.as_deref() == Some("MUTUAL")
+}
+
+fn credential(own: &ClientTls) -> Option<&str> {
+    own.credential_name.as_deref().filter(|name| !name.is_empty())
+}
+
+/// Why it cannot be had, whatever Secrets there are.
+fn refusals(own: &ClientTls) -> Vec<TlsRefusal> {
+    let mut refusals = Vec::new();
+    match own.mode.as_deref().unwrap_or_default() {
+        "" | "DISABLE" | "SIMPLE" | "MUTUAL" => {}
+        "ISTIO_MUTUAL" => {
+            let message = "ISTIO_MUTUAL needs the certificates of a mesh, which a gateway without one does not have: \
+                           use MUTUAL with credentialName";
+            refusals.push(TlsRefusal::new("mode", message));
+        }
+        other => {
+            let message = format!("{other:?}: DISABLE, SIMPLE or MUTUAL");
+            refusals.push(TlsRefusal::new("mode", message));
+        }
+    }
+    refusals.extend(files(own));
+    refusals.extend(names(own));
+    refusals.extend(secret(own));
+    if refusals.is_empty() && is_mutual(own) && credential(own).is_none() {
+        let message = "MUTUAL needs the Secret of the certificate that the gateway shows";
+        refusals.push(TlsRefusal::new("credentialName", message));
+    }
+    refusals
+}
+
+/// Envoy's limit for a server name.
+const LONGEST_NAME: usize = 255;
+
+/// Names that no handshake can ask for, and no certificate has. Envoy would keep the former cluster, be it without TLS.
+fn names(own: &ClientTls) -> impl Iterator<Item = TlsRefusal> {
+    let is_name = |name: &str| {
+        (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let sni = own.sni.as_deref().filter(|sni| !sni.is_empty() && !is_name(sni));
+    let sni = sni.map(|sni| TlsRefusal::new("sni", format!("{sni:?} is no server name")));
+    let others = own.subject_alt_names.iter().find(|name| !is_name(name));
+    let others = others.map(|name| {
+        let message = format!("{name:?} is no name that a certificate can have");
+        TlsRefusal::new("subjectAltNames", message)
+    });
+    let count = own.subject_alt_names.len();
+    let many = (count > SUBJECT_ALT_NAMES).then(|| {
+        let message = format!("{count} of them: the limit is {SUBJECT_ALT_NAMES}");
+        TlsRefusal::new("subjectAltNames", message)
+    });
+    sni.into_iter().chain(others).chain(many)
+}
+
+/// The names of Secrets become selectors, paths and the names of resources.
+fn secret(own: &ClientTls) -> Option<TlsRefusal> {
+    let name = secret_name(credential(own)?);
+    let message = if !is_name(name) {
+        format!("{name:?} cannot be a Secret's name: lower-case letters, digits, `-` and `.`")
+    } else if is_mutual(own) && name.ends_with(BUNDLE_SUFFIX) {
+        format!("{name:?}: a name that ends in {BUNDLE_SUFFIX} is a trust bundle's, and no key pair's")
+    } else {
+        return None;
+    };
+    Some(TlsRefusal::new("credentialName", message))
+}
+
+/// The agent does not see the proxy's files.
+fn files(own: &ClientTls) -> impl Iterator<Item = TlsRefusal> {
+    let files = [
+        ("clientCertificate", &own.client_certificate),
+        ("privateKey", &own.private_key),
+        ("caCertificates", &own.ca_certificates),
+        ("caCrl", &own.ca_crl),
+    ];
+    let named = files
+        .into_iter()
+        .filter(|(_, file)| file.as_deref().is_some_and(|name| !name.is_empty()));
+    named.map(|(field, _)| TlsRefusal::new(field, "files of the proxy are not read: use credentialName"))
+}
+
+/// What is to be said of a DestinationRule that asks for TLS which cannot be had, whatever Secrets there are.
 pub(super) fn findings(rule: &ObjectRef, spec: &DestinationRuleSpec) -> Vec<Finding> {
     let subsets = spec.subsets.iter().enumerate();
     let subsets = subsets.filter_map(|(at, subset)| {
@@ -36,62 +172,29 @@ pub(super) fn findings(rule: &ObjectRef, spec: &DestinationRuleSpec) -> Vec<Find
     let policies = service.into_iter().chain(subsets);
     policies
         .flat_map(|(place, policy)| places(&place, policy))
-        .map(|field| Finding {
+        .filter(|(_, tls)| tls.is_on())
+        .flat_map(|(place, tls)| {
+            refusals(tls)
+                .into_iter()
+                .map(move |refusal| (place.clone(), refusal))
+        })
+        .map(|(place, TlsRefusal { field, message })| Finding {
             severity: Severity::Error,
             code: Code::UpstreamTls,
             object: rule.clone(),
-            field: Some(field),
-            message: "TLS towards upstreams is not carried out, and requests would go in plain text: they are answered with \
-                      503"
-            .to_owned(),
+            field: Some(format!("{place}.{field}")),
+            message: format!("{message}; requests get 503 and are not sent in plain text"),
         })
         .collect()
 }
 
-fn places(place: &str, policy: &TrafficPolicy) -> Vec<String> {
-    let is_on = |tls: &Option<ClientTls>| tls.as_ref().is_some_and(ClientTls::is_on);
-    let own = is_on(&policy.tls).then(|| format!("{place}.tls"));
+fn places<'p>(place: &str, policy: &'p TrafficPolicy) -> Vec<(String, &'p ClientTls)> {
+    let own = policy.tls.as_ref().map(|tls| (format!("{place}.tls"), tls));
     let ports = policy.port_level_settings.iter().enumerate();
-    let ports = ports.filter(|(_, port)| is_on(&port.tls));
-    let ports = ports.map(|(at, _)| format!("{place}.portLevelSettings[{at}].tls"));
+    let ports = ports
+        .filter_map(|(at, port)| Some((format!("{place}.portLevelSettings[{at}].tls"), port.tls.as_ref()?)));
     own.into_iter().chain(ports).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn policy(value: serde_json::Value) -> TrafficPolicy {
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn a_port_has_its_own_word_and_a_subset_the_last() {
-        let on = json!({"tls": {"mode": "SIMPLE"}});
-        let off = json!({"tls": {"mode": "DISABLE"}});
-        let port =
-            |mode: &str| json!({"portLevelSettings": [{"port": {"number": 443}, "tls": {"mode": mode}}]});
-        let silent = json!({"tls": {"mode": "SIMPLE"}, "portLevelSettings": [{"port": {"number": 443}}]});
-        let none = json!({});
-        for (service, subset, at_443, at_80) in [
-            (&none, &none, false, false),
-            (&on, &none, true, true),
-            (&off, &none, false, false),
-            (&none, &on, true, true),
-            (&on, &off, false, false),
-            (&off, &on, true, true),
-            (&port("SIMPLE"), &none, true, false),
-            (&port("DISABLE"), &on, true, true),
-            (&on, &port("DISABLE"), false, true),
-            (&port("ISTIO_MUTUAL"), &off, false, false),
-            (&silent, &none, false, true),
-            (&port("SIMPLES"), &none, true, false),
-        ] {
-            let (own, part) = (policy(service.clone()), policy(subset.clone()));
-            let asked = |port| is_asked_for(Some(&own), Some(&part), port);
-            assert_eq!((asked(443), asked(80)), (at_443, at_80), "{service} {subset}");
-        }
-        assert!(!is_asked_for(None, None, 443));
-    }
-}
+mod tests;

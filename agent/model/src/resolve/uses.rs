@@ -6,15 +6,21 @@ use std::sync::Arc;
 use imbl::OrdSet;
 
 use super::Speaker;
-use super::catalog::{Catalog, doubt};
-use super::cluster_budget::ClusterBudget;
+use super::catalog::doubt;
 use super::index::Index;
 use super::lowered::{Spot, Use};
-use super::upstream::{Doubt, upstream};
-use crate::budget::{BudgetPolicy, Usage};
+use super::meter::Meter;
+use super::upstream::{Doubt, SettledUpstream, UpstreamTerms, upstream};
+use super::{cluster_budget, hash_budget};
+use crate::budget::{BudgetPolicy, Excess, Usage};
+use crate::few::Few;
 use crate::ledger::Ledger;
+use crate::patterns::PatternMap;
 use crate::resolved::Upstream;
-use crate::{Code, Finding, ObjectRef, Severity};
+use crate::{Code, CredentialName, Finding, ObjectRef, Severity};
+
+/// What a cluster wants from now on.
+type ClusterWants = (Arc<str>, Few<CredentialName>);
 
 /// One destination.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ struct Used {
     /// None while there is no room for it.
     upstream: Option<Arc<Upstream>>,
     findings: Vec<Finding>,
+    /// The namespace whose pods say which endpoints it has.
+    pods: Option<Arc<str>>,
 }
 
 /// Who names it, and what for.
@@ -34,16 +42,22 @@ type UsePlace = (ObjectRef, Spot);
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     clusters: BTreeMap<Arc<str>, Used>,
-    by_host: Index<Arc<str>, Arc<str>>,
+    by_host: PatternMap<Few<Arc<str>>>,
+    by_pods: Index<Arc<str>, Arc<str>>,
+    /// The namespaces in that index.
+    pod_namespaces: OrdSet<Arc<str>>,
     /// Those that are to be looked at.
     dirty: BTreeSet<Arc<str>>,
-    budget: ClusterBudget,
+    budget: Meter<Arc<str>>,
+    /// Of those that hash.
+    hashes: Meter<Arc<str>>,
 }
 
 impl Uses {
     pub(super) fn new(policy: BudgetPolicy) -> Self {
         Self {
-            budget: ClusterBudget::new(policy),
+            budget: Meter::new(policy.clone()),
+            hashes: Meter::new(policy),
             ..Self::default()
         }
     }
@@ -58,6 +72,7 @@ impl Uses {
                 places: Vec::new(),
                 upstream: None,
                 findings: Vec::new(),
+                pods: None,
             });
         let own = (of.place.clone(), of.spot);
         match used.places.binary_search_by(|(place, _)| place.cmp(&own)) {
@@ -71,7 +86,7 @@ impl Uses {
                 used.places.insert(at, (own, 1));
             }
         }
-        self.by_host.insert(Arc::clone(&of.host), Arc::clone(&of.cluster));
+        self.by_host.entry(&of.host).insert(Arc::clone(&of.cluster));
         self.dirty.insert(Arc::clone(&of.cluster));
     }
 
@@ -92,21 +107,80 @@ impl Uses {
 
     /// The clusters of a service's host are to be looked at.
     pub(super) fn touch(&mut self, host: &str) {
-        self.dirty.extend(self.by_host.of(host).cloned());
+        self.dirty
+            .extend(self.by_host.get(host).into_iter().flatten().cloned());
     }
 
-    /// Looks at what was touched, and gives the clusters whose upstream is another one now.
-    pub(super) fn settle(&mut self, catalog: &Catalog, ledger: &mut Ledger<Speaker>) -> BTreeSet<Arc<str>> {
-        let mut moved = BTreeSet::new();
+    /// The clusters of all hosts within a wildcard are to be looked at.
+    pub(super) fn touch_within(&mut self, pattern: &str) {
+        let within = self.by_host.within(pattern).flat_map(|(_, clusters)| clusters);
+        self.dirty.extend(within.cloned());
+        self.touch(pattern);
+    }
+
+    /// Pods of a namespace moved: subsets of hosts with such a pod are to be looked at. Only those are compared that are in
+    /// use, so that nobody else pays for an index of all endpoints by pod.
+    pub(super) fn touch_pods(&mut self, namespace: &str, is_touched: impl Fn(&str) -> bool) {
+        let clusters = self.by_pods.of(namespace);
+        let touched = clusters.filter(|cluster| {
+            let used = self.clusters.get(*cluster);
+            used.is_some_and(|used| is_touched(&used.of.host))
+        });
+        self.dirty.extend(touched.cloned());
+    }
+
+    /// The namespaces whose pods are needed.
+    pub(super) fn pod_namespaces(&self) -> &OrdSet<Arc<str>> {
+        &self.pod_namespaces
+    }
+
+    /// From now on the pods of this namespace say which endpoints a cluster has.
+    fn set_pods(&mut self, cluster: &Arc<str>, now: Option<Arc<str>>) {
+        let before = self
+            .clusters
+            .get_mut(cluster)
+            .and_then(|used| std::mem::replace(&mut used.pods, now.clone()));
+        if before == now {
+            return;
+        }
+        if let Some(before) = before {
+            self.by_pods.remove(&before, cluster);
+            if !self.by_pods.has(&before) {
+                self.pod_namespaces.remove(&before);
+            }
+        }
+        if let Some(now) = now {
+            self.by_pods.insert(Arc::clone(&now), Arc::clone(cluster));
+            self.pod_namespaces.insert(now);
+        }
+    }
+
+    /// A cluster is to be looked at: a credential of its TLS came or went.
+    pub(super) fn touch_cluster(&mut self, cluster: &Arc<str>) {
+        self.dirty.insert(Arc::clone(cluster));
+    }
+
+    /// Looks at what was touched, and gives the clusters whose upstream is another one now, and what each that was looked at
+    /// wants.
+    pub(super) fn settle(
+        &mut self,
+        terms: UpstreamTerms<'_>,
+        ledger: &mut Ledger<Speaker>,
+    ) -> (BTreeSet<Arc<str>>, Vec<ClusterWants>) {
+        let (mut moved, mut wants) = (BTreeSet::new(), Vec::new());
+        let mut look = |uses: &mut Self, cluster: Arc<str>| {
+            let wanted = uses.settle_cluster(&cluster, terms, &mut moved);
+            wants.push((Arc::clone(&cluster), wanted));
+            uses.tell(cluster, ledger);
+        };
         for cluster in std::mem::take(&mut self.dirty) {
-            self.settle_cluster(&cluster, catalog, &mut moved);
-            self.tell(cluster, ledger);
+            look(self, cluster);
         }
-        for cluster in self.budget.take_hopeful().flatten() {
-            self.settle_cluster(&cluster, catalog, &mut moved);
-            self.tell(cluster, ledger);
+        let (clusters, hashes) = (self.budget.take_hopeful(), self.hashes.take_hopeful());
+        for cluster in clusters.into_values().chain(hashes.into_values()).flatten() {
+            look(self, cluster);
         }
-        moved
+        (moved, wants)
     }
 
     fn tell(&self, cluster: Arc<str>, ledger: &mut Ledger<Speaker>) {
@@ -114,73 +188,88 @@ impl Uses {
         ledger.set(Speaker::Cluster(cluster), findings.unwrap_or_default());
     }
 
-    fn settle_cluster(&mut self, cluster: &Arc<str>, catalog: &Catalog, moved: &mut BTreeSet<Arc<str>>) {
+    /// Gives the credentials that it wants.
+    fn settle_cluster(
+        &mut self,
+        cluster: &Arc<str>,
+        terms: UpstreamTerms<'_>,
+        moved: &mut BTreeSet<Arc<str>>,
+    ) -> Few<CredentialName> {
         let Some(used) = self.clusters.get_mut(cluster) else {
-            return;
+            return Few::default();
         };
         if used.places.is_empty() {
             let host = Arc::clone(&used.of.host);
+            self.set_pods(cluster, None);
             self.clusters.remove(cluster);
-            self.by_host.remove(&host, cluster);
+            self.by_host.update(&host, |clusters| {
+                clusters.remove(cluster);
+            });
             self.budget.spare(cluster);
+            self.hashes.spare(cluster);
             moved.insert(Arc::clone(cluster));
-            return;
+            return Few::default();
         }
         let users = used.places.iter().map(|((object, _), _)| object);
-        let known = catalog.get(&used.of.host);
-        let admitted = self
-            .budget
-            .settle(cluster, users, known.map_or(0, |known| known.size));
-        let now = match admitted {
+        let known = terms.catalog.get(&used.of.host);
+        let endpoints = known.map_or(0, |known| known.size);
+        let admitted = cluster_budget::settle(&mut self.budget, cluster, users, endpoints);
+        let before = used.upstream.as_deref();
+        let mut settled = upstream(&used.of, before, terms);
+        let pods = settled.pods.take();
+        let (kept, mut findings) = match admitted {
             Ok(()) => {
-                let (now, doubts) = upstream(&used.of, known, catalog.tenancy(), catalog.addresses());
-                used.findings = used.told(&doubts);
-                Some(now)
+                let findings = used.told(&settled.doubts);
+                (Some(settled), findings)
             }
             Err(excess) => {
-                let doubt = match used.upstream {
-                    Some(_) => Doubt::new(
-                        Code::OverBudget,
-                        format!(
-                            "{}: its endpoints of before are served on: {excess}",
-                            used.of.host
-                        ),
-                    ),
-                    None => Doubt::lost(Code::OverBudget, format!("{}: {excess}", used.of.host)),
-                };
-                used.findings = used.told(&[doubt]);
-                let findings = used.findings.iter_mut();
-                findings.for_each(|finding| finding.severity = Severity::Error);
-                // What was there before is charged, and served on.
-                used.upstream.as_deref().cloned()
+                let findings = used.told_of_excess(&excess);
+                (before.map(|before| with_endpoints(settled, before)), findings)
             }
         };
+        let (now, wants) = match kept {
+            Some(mut settled) => {
+                let author = settled.balanced_by.as_ref();
+                if let Err(excess) = hash_budget::settle(&mut self.hashes, &mut settled.upstream, author) {
+                    findings.extend(used.told_of_hashing(&excess));
+                }
+                (Some(settled.upstream), settled.wants)
+            }
+            None => {
+                self.hashes.release(cluster);
+                (None, Few::default())
+            }
+        };
+        used.findings = findings;
         if used.upstream.as_deref() != now.as_ref() {
             used.upstream = now.map(Arc::new);
             moved.insert(Arc::clone(cluster));
         }
+        self.set_pods(cluster, pods);
+        wants
     }
 
     /// Envoy does not have these clusters any more.
     pub(super) fn release<'c>(&mut self, clusters: impl IntoIterator<Item = &'c Arc<str>>) {
         for cluster in clusters {
             self.budget.release(cluster);
+            self.hashes.release(cluster);
         }
     }
 
     /// Whether there may be room now for clusters for which there was none.
     pub(super) fn is_hopeful(&self) -> bool {
-        self.budget.is_hopeful()
+        self.budget.is_hopeful() || self.hashes.is_hopeful()
     }
 
     /// What the clusters of namespaces use of their budgets.
-    pub(super) fn usage(&self) -> &Usage {
-        self.budget.usage()
+    pub(super) fn usage(&self) -> impl Iterator<Item = &Usage> {
+        [self.budget.usage(), self.hashes.usage()].into_iter()
     }
 
     /// The namespaces that use more or less than before, since the last time.
     pub(super) fn take_charged(&mut self) -> OrdSet<Arc<str>> {
-        self.budget.take_charged()
+        self.budget.take_charged().union(self.hashes.take_charged())
     }
 
     /// The VirtualServices that name a destination.
@@ -190,8 +279,13 @@ impl Uses {
     }
 
     #[cfg(test)]
+    pub(super) fn forget_pods(&mut self) {
+        self.by_pods = Index::default();
+    }
+
+    #[cfg(test)]
     pub(super) fn forget_hosts(&mut self) {
-        self.by_host = Index::default();
+        self.by_host = PatternMap::default();
     }
 
     pub(super) fn upstream(&self, cluster: &str) -> Option<&Arc<Upstream>> {
@@ -203,14 +297,51 @@ impl Uses {
     }
 }
 
+/// The endpoints that were there before are charged, and served on; how requests are sent there is decided anew.
+fn with_endpoints(mut settled: SettledUpstream, before: &Upstream) -> SettledUpstream {
+    if !settled.is_encryption_lost {
+        settled.upstream.endpoints = before.endpoints.clone();
+    }
+    settled
+}
+
 impl Used {
     /// What is to be said of each VirtualService that names it.
     fn told(&self, doubts: &[Doubt]) -> Vec<Finding> {
         let each = |own: &Doubt| {
             let places = self.places.iter().map(|(place, _)| place);
+            let places = places.filter(|(_, spot)| own.matters(*spot));
             let said = places.map(|(object, spot)| doubt(object, *spot, own.code, own.message(*spot)));
             said.collect::<Vec<_>>()
         };
         doubts.iter().flat_map(each).collect()
+    }
+
+    /// There is no room for its cluster.
+    fn told_of_excess(&self, excess: &Excess) -> Vec<Finding> {
+        let host = &self.of.host;
+        self.told_as_error(match self.upstream {
+            Some(_) => Doubt::new(
+                Code::OverBudget,
+                format!("{host}: its previous endpoints stay in use: {excess}"),
+            ),
+            None => Doubt::lost(Code::OverBudget, format!("{host}: {excess}")),
+        })
+    }
+
+    /// There is no room for what its policy hashes by.
+    fn told_of_hashing(&self, excess: &Excess) -> Vec<Finding> {
+        let message = format!(
+            "{}: consistentHash of its DestinationRule is not in effect, and requests go to any endpoint: {excess}",
+            self.of.host
+        );
+        self.told_as_error(Doubt::new(Code::OverBudget, message))
+    }
+
+    fn told_as_error(&self, doubt: Doubt) -> Vec<Finding> {
+        let mut findings = self.told(&[doubt]);
+        let all = findings.iter_mut();
+        all.for_each(|finding| finding.severity = Severity::Error);
+        findings
     }
 }

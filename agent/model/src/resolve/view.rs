@@ -8,6 +8,7 @@ use sealgate_core::rules::Mirror;
 
 use super::block::Native;
 use super::port::Servers;
+use super::stream_route::Streams;
 use crate::resolved::{FilterChain, Meaning, ServedPort};
 
 /// What the rules of a port need besides the filter, each with how many hosts need it.
@@ -51,9 +52,14 @@ pub(super) fn port(
     (number, bind): (u16, u16),
     servers: &Servers,
     native: &NativeCount,
+    streams: &Streams,
     prefixes: BTreeSet<String>,
 ) -> Option<ServedPort> {
-    let mut chains: Vec<Arc<FilterChain>> = servers.sharing().chains().cloned().collect();
+    let tcp = servers.tcp().map(|server| Arc::new(FilterChain::closed(server)));
+    let own = servers.sharing().chains().chain(&tcp);
+    let mut chains: Vec<Arc<FilterChain>> = own
+        .flat_map(|chain| chain.split(streams.of(&chain.name)))
+        .collect();
     let mut plain: Option<Meaning> = None;
     for server in servers.plain() {
         let meaning =

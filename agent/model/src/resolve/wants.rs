@@ -1,6 +1,7 @@
-//! Which credentials servers want, and who wants each.
+//! Which credentials servers and destinations want, and who wants each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use imbl::OrdSet;
 
@@ -9,40 +10,46 @@ use super::rank::ServerId;
 use crate::CredentialName;
 use crate::few::Few;
 
-/// A server of a port.
-type PortServer = (u16, ServerId);
+/// Who wants a credential.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanter {
+    /// A server of a port.
+    Server(u16, ServerId),
+    /// A destination, for TLS to it.
+    Cluster(Arc<str>),
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
-    /// The credentials of each server.
-    of_server: BTreeMap<PortServer, Few<CredentialName>>,
-    /// Servers that name a credential, or are served with one in its place.
-    naming: Index<CredentialName, PortServer>,
+    /// The credentials of each.
+    by_wanter: BTreeMap<Wanter, Few<CredentialName>>,
+    /// Those who name a credential, or are served with one in its place.
+    naming: Index<CredentialName, Wanter>,
     all: OrdSet<CredentialName>,
 }
 
 impl Wants {
-    /// The credentials that a server wants from now on.
-    pub(super) fn set(&mut self, server: PortServer, wants: &Few<CredentialName>) {
-        let before = self.of_server.remove(&server).unwrap_or_default();
+    /// The credentials that somebody wants from now on.
+    pub(super) fn set(&mut self, wanter: Wanter, wants: &Few<CredentialName>) {
+        let before = self.by_wanter.remove(&wanter).unwrap_or_default();
         for name in before.iter().filter(|name| !wants.contains(name)) {
-            self.naming.remove(name, &server);
+            self.naming.remove(name, &wanter);
             if !self.naming.has(name) {
                 self.all.remove(name);
             }
         }
         for name in wants.iter().filter(|name| !before.contains(*name)) {
-            self.naming.insert(name.clone(), server.clone());
+            self.naming.insert(name.clone(), wanter.clone());
             self.all.insert(name.clone());
         }
         if !wants.is_empty() {
-            self.of_server.insert(server, wants.clone());
+            self.by_wanter.insert(wanter, wants.clone());
         }
     }
 
-    /// The servers that want a credential.
-    pub(super) fn naming(&self, name: &CredentialName) -> impl Iterator<Item = &PortServer> {
+    /// Who wants a credential.
+    pub(super) fn naming(&self, name: &CredentialName) -> impl Iterator<Item = &Wanter> {
         self.naming.of(name)
     }
 

@@ -23,6 +23,8 @@ pub struct World<'a> {
 pub struct ServedCertificate {
     /// Its key.
     pub key: KeyKind,
+    /// Whether Envoy can show it to clients that speak QUIC.
+    pub quic: bool,
     /// The names that it is for, sorted.
     pub names: Vec<String>,
 }

@@ -34,6 +34,8 @@ pub enum PolicyError {
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenancyPolicy {
+    /// As it was written.
+    text: String,
     hosts: PatternMap<Option<Grant>>,
     ports: BTreeMap<u16, Grant>,
     secrets: BTreeMap<String, Grant>,
@@ -105,11 +107,14 @@ impl TenancyPolicy {
     /// Reads YAML.
     ///
     /// # Errors
-    /// It is not of the shape that `agent/docs/tenancy.md` shows, or a value of it is none.
+    /// It is not of the shape that `docs/reference/tenancy.md` shows, or a value of it is none.
     pub fn read(text: &str) -> Result<Self, PolicyError> {
         let written: PolicyFile =
             serde_saphyr::from_str(text).map_err(|error| PolicyError::Shape(error.to_string()))?;
-        let mut policy = Self::default();
+        let mut policy = Self {
+            text: text.to_owned(),
+            ..Self::default()
+        };
         for (at, entry) in written.hosts.iter().enumerate() {
             let granted = grant(&entry.namespaces, &format!("hosts[{at}]"))?;
             for name in &entry.names {
@@ -142,6 +147,12 @@ impl TenancyPolicy {
             }
         }
         Ok(policy)
+    }
+
+    /// As it was written; empty if there is none.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     fn grant_secret(&mut self, name: &str, granted: &Grant, at: usize) -> Result<(), PolicyError> {

@@ -32,7 +32,7 @@ pub(super) fn check(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
     }
 }
 
-fn destination(to: &Destination, field: &str, report: &mut ObjectReport) {
+pub(super) fn destination(to: &Destination, field: &str, report: &mut ObjectReport) {
     let mut refuse = |place: &str, message: String| {
         report.add(
             Severity::Error,
@@ -42,7 +42,8 @@ fn destination(to: &Destination, field: &str, report: &mut ObjectReport) {
         );
     };
     // One that is empty is refused with its rule.
-    if !to.host.is_empty() && !is_name_of_host(&to.host) {
+    let host = to.host.strip_prefix("*.").unwrap_or(&to.host);
+    if !to.host.is_empty() && !is_name_of_host(host) {
         refuse("host", format!("{:?} is not the name of a service", to.host));
     }
     if let Some(subset) = to

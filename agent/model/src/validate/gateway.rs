@@ -40,7 +40,7 @@ fn server(server: &Server, field: &str, report: &mut ObjectReport) {
             refuse(
                 Code::BadHost,
                 &format!("hosts[{at}]"),
-                format!("{name:?}: before the slash stands a namespace, `.` or `*`"),
+                format!("{name:?}: the part before the slash must be a namespace, `.` or `*`"),
             );
         }
         let (_, name) = split_host(name);
@@ -52,13 +52,13 @@ fn server(server: &Server, field: &str, report: &mut ObjectReport) {
             );
         }
     }
-    let protocol = ServerProtocol::of(&server.port.protocol);
+    let protocol = ServerProtocol::of(server);
     if protocol.is_none() {
         refuse(
             Code::NotCarriedOut,
             "port.protocol",
             format!(
-                "{:?}: HTTP, HTTP2, GRPC and HTTPS are served",
+                "{:?}: HTTP, HTTP2, GRPC, HTTPS, TLS and TCP are served",
                 server.port.protocol
             ),
         );
@@ -71,8 +71,9 @@ fn server(server: &Server, field: &str, report: &mut ObjectReport) {
         report.not_carried_out(format!("{field}.{place}"), given);
     }
     match protocol {
-        Some(ServerProtocol::Secure) => tls::secure(server, field, report),
-        Some(ServerProtocol::Plain) => tls::plain(server, field, report),
+        Some(ServerProtocol::Secure | ServerProtocol::SecureTcp) => tls::secure(server, field, report),
+        Some(ServerProtocol::Passthrough) => tls::passthrough(server, field, report),
+        Some(ServerProtocol::Plain | ServerProtocol::Tcp) => tls::plain(server, field, report),
         None => {}
     }
 }

@@ -39,7 +39,7 @@ fn rule(rule: &HttpRoute, place: &str, report: &mut ObjectReport) {
     }
 }
 
-fn gateways(names: &[String], place: &str, report: &mut ObjectReport) {
+pub(super) fn gateways(names: &[String], place: &str, report: &mut ObjectReport) {
     for (at, name) in names.iter().enumerate().filter(|(_, name)| !is_possible(name)) {
         let message = format!("{name:?}: a Gateway is named NAME, NAMESPACE/NAME or NAME.NAMESPACE");
         let field = format!("{place}.gateways[{at}]");

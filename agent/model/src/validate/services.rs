@@ -6,6 +6,7 @@ use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec, TrafficPolicy
 
 use super::{is_host, is_name_of_host, is_port, is_subset};
 use crate::report::ObjectReport;
+use crate::traffic_policy::{self, MergedPolicy, PolicyProblems};
 use crate::{Code, Severity};
 
 /// Envoy adds the weights of a cluster up in 32 bits.
@@ -13,21 +14,17 @@ const LARGEST_WEIGHT: u32 = 1_000_000;
 
 /// Subsets of a DestinationRule.
 const SUBSETS: usize = 128;
+/// Names in the certificates of an upstream: each is in every cluster of it, in four forms.
+pub(crate) const SUBJECT_ALT_NAMES: usize = 100;
 /// Hosts, ports and endpoints of a ServiceEntry.
 const ENTRY_HOSTS: usize = 1_000;
 const ENTRY_PORTS: usize = 64;
 const ENTRY_ENDPOINTS: usize = 5_000;
 
-fn at_most(found: usize, limit: usize, field: &str, report: &mut ObjectReport) {
-    if found > limit {
-        let message = format!("{found} of them: up to {limit} are taken");
-        report.add(Severity::Error, Code::OverLimit, field.to_owned(), message);
-    }
-}
-
 pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectReport) {
-    policy(spec.traffic_policy.as_deref(), "spec.trafficPolicy", report);
-    report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
+    let whole = spec.traffic_policy.as_deref();
+    policy(whole, "spec.trafficPolicy", report);
+    unnoticed(None, whole, "spec.trafficPolicy", report);
     if !is_host(&spec.host.to_ascii_lowercase()) {
         refuse(
             report,
@@ -35,11 +32,12 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectRe
             format!("{:?} is not a host name", spec.host),
         );
     }
-    at_most(spec.subsets.len(), SUBSETS, "spec.subsets", report);
+    report.at_most(spec.subsets.len(), SUBSETS, "spec.subsets");
     for (at, subset) in spec.subsets.iter().enumerate() {
         let field = format!("spec.subsets[{at}]");
         let place = format!("{field}.trafficPolicy");
         policy(subset.traffic_policy.as_deref(), &place, report);
+        unnoticed(whole, subset.traffic_policy.as_deref(), &place, report);
         if !is_subset(&subset.name) {
             let message = format!("{:?}: letters, digits, `-`, `_` and `.`, 63 at most", subset.name);
             refuse(report, format!("{field}.name"), message);
@@ -50,31 +48,78 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectRe
 /// All of a policy but its TLS, of which is said what becomes of it where destinations are known.
 fn policy(policy: Option<&TrafficPolicy>, place: &str, report: &mut ObjectReport) {
     let Some(policy) = policy else { return };
-    for (name, given) in [
-        ("loadBalancer", &policy.load_balancer),
-        ("connectionPool", &policy.connection_pool),
-        ("outlierDetection", &policy.outlier_detection),
-        ("tunnel", &policy.tunnel),
-        ("proxyProtocol", &policy.proxy_protocol),
-        ("retryBudget", &policy.retry_budget),
-    ] {
-        report.not_carried_out(format!("{place}.{name}"), given.is_some());
+    if policy.tunnel.is_some() {
+        let message = "tunnels are for TLS and TCP routes, and Sealgate does not support them";
+        report.add(
+            Severity::Warning,
+            Code::NotCarriedOut,
+            format!("{place}.tunnel"),
+            message,
+        );
     }
+    own_policy(&MergedPolicy::alone(policy), place, report);
     for (at, port) in policy.port_level_settings.iter().enumerate() {
         let place = format!("{place}.portLevelSettings[{at}]");
-        for (name, given) in [
-            ("loadBalancer", &port.load_balancer),
-            ("connectionPool", &port.connection_pool),
-            ("outlierDetection", &port.outlier_detection),
-        ] {
-            report.not_carried_out(format!("{place}.{name}"), given.is_some());
+        let number = port.port.as_ref().map(|port| port.number);
+        if !number.is_some_and(is_port) {
+            refuse(
+                report,
+                format!("{place}.port.number"),
+                "from 1 to 65535".to_owned(),
+            );
         }
+        own_policy(&MergedPolicy::default().of_port(port), &place, report);
+    }
+}
+
+/// Says so of a policy that wants other endpoints to be used when the near ones fail, and nothing notices that they do.
+fn unnoticed(
+    service: Option<&TrafficPolicy>,
+    own: Option<&TrafficPolicy>,
+    place: &str,
+    report: &mut ObjectReport,
+) {
+    let Some(own) = own else { return };
+    let mut say = |place: &str, policy: &MergedPolicy<'_>, is_noticed: bool| {
+        if traffic_policy::needs_ejection(policy) && !is_noticed {
+            let field = format!("{place}.loadBalancer.localityLbSetting");
+            let message =
+                "without `outlierDetection` nobody notices that endpoints fail: all localities are equal";
+            report.add(Severity::Warning, Code::NotCarriedOut, field, message);
+        }
+    };
+    let ejection = own
+        .outlier_detection
+        .as_ref()
+        .or_else(|| service?.outlier_detection.as_ref());
+    say(place, &MergedPolicy::alone(own), ejection.is_some());
+    for (at, port) in own.port_level_settings.iter().enumerate() {
+        let policy = MergedPolicy::default().of_port(port);
+        let place = format!("{place}.portLevelSettings[{at}]");
+        say(&place, &policy, policy.outlier_detection.is_some());
+    }
+}
+
+fn own_policy(policy: &MergedPolicy<'_>, place: &str, report: &mut ObjectReport) {
+    let mut problems = PolicyProblems::default();
+    traffic_policy::lower(policy, &mut problems);
+    for problem in problems.into_found() {
+        let (severity, code) = match problem.is_refused {
+            true => (Severity::Error, Code::BadPolicy),
+            false => (Severity::Warning, Code::NotCarriedOut),
+        };
+        report.add(
+            severity,
+            code,
+            format!("{place}.{}", problem.field),
+            problem.message,
+        );
     }
 }
 
 pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut ObjectReport) {
-    report.not_carried_out("spec.workloadSelector", spec.workload_selector.is_some());
-    report.not_carried_out("spec.subjectAltNames", !spec.subject_alt_names.is_empty());
+    selector(spec, report);
+    resolution(spec, report);
     for (at, host) in spec.hosts.iter().enumerate() {
         if !is_host(&host.to_ascii_lowercase()) {
             refuse(
@@ -96,25 +141,67 @@ pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut ObjectReport) 
             }
         }
     }
-    at_most(spec.hosts.len(), ENTRY_HOSTS, "spec.hosts", report);
-    at_most(spec.ports.len(), ENTRY_PORTS, "spec.ports", report);
-    at_most(spec.endpoints.len(), ENTRY_ENDPOINTS, "spec.endpoints", report);
+    report.at_most(spec.hosts.len(), ENTRY_HOSTS, "spec.hosts");
+    let names = spec.subject_alt_names.len();
+    report.at_most(names, SUBJECT_ALT_NAMES, "spec.subjectAltNames");
+    report.at_most(spec.ports.len(), ENTRY_PORTS, "spec.ports");
+    report.at_most(spec.endpoints.len(), ENTRY_ENDPOINTS, "spec.endpoints");
     for (at, own) in spec.endpoints.iter().enumerate() {
         endpoint(own, &format!("spec.endpoints[{at}]"), report);
     }
 }
 
+/// Endpoints that are listed come first: they are what the author sees.
+fn selector(spec: &ServiceEntrySpec, report: &mut ObjectReport) {
+    let Some(selector) = &spec.workload_selector else {
+        return;
+    };
+    let message = if !spec.endpoints.is_empty() {
+        "`endpoints` are given, so that the selector has no effect"
+    } else if selector.labels.is_empty() {
+        "it has no labels, so that it selects nothing"
+    } else {
+        return;
+    };
+    let field = "spec.workloadSelector".to_owned();
+    report.add(Severity::Warning, Code::NotCarriedOut, field, message);
+}
+
+/// What a gateway does otherwise than its author may think.
+fn resolution(spec: &ServiceEntrySpec, report: &mut ObjectReport) {
+    let message = match spec.resolution.as_deref() {
+        None | Some("" | "STATIC" | "DNS") => return,
+        Some("DNS_ROUND_ROBIN") if spec.endpoints.len() < 2 => return,
+        Some("DNS_ROUND_ROBIN") => "it takes one endpoint at most: with several, `DNS` is used",
+        Some("NONE") => {
+            "connections to a gateway have no other destination than the gateway: the endpoints are used, or the host is \
+             resolved by DNS"
+        }
+        Some("DYNAMIC_DNS") => {
+            "a client would choose the address, the gateway's own machine included: the host is resolved by DNS, and a \
+             wildcard is not"
+        }
+        Some(_) => "STATIC, DNS or DNS_ROUND_ROBIN: `DNS` is used",
+    };
+    let field = "spec.resolution".to_owned();
+    report.add(Severity::Warning, Code::NotCarriedOut, field, message);
+}
+
+pub(super) fn workload_entry(spec: &WorkloadEntry, report: &mut ObjectReport) {
+    endpoint(spec, "spec", report);
+}
+
 fn endpoint(own: &WorkloadEntry, field: &str, report: &mut ObjectReport) {
     for (name, given) in [
         ("network", &own.network),
-        ("locality", &own.locality),
         ("serviceAccount", &own.service_account),
     ] {
         report.not_carried_out(format!("{field}.{name}"), given.is_some());
     }
-    let is_address = own.address.parse::<IpAddr>().is_ok();
+    let (is_address, is_socket) = (own.address.parse::<IpAddr>().is_ok(), is_socket(&own.address));
     let name = own.address.strip_suffix('.').unwrap_or(&own.address);
-    if !is_address && !is_name_of_host(name) {
+    report.not_carried_out(format!("{field}.address"), is_socket);
+    if !is_address && !is_socket && !is_name_of_host(name) {
         let message = format!("{:?} is neither an IP address nor a DNS name", own.address);
         refuse(report, format!("{field}.address"), message);
     }
@@ -132,6 +219,11 @@ fn endpoint(own: &WorkloadEntry, field: &str, report: &mut ObjectReport) {
             format!("{weight}: from 1 to {LARGEST_WEIGHT}"),
         );
     }
+}
+
+/// Whether an endpoint is a socket of the file system, as Istio takes them: such a one is left out.
+pub(crate) fn is_socket(address: &str) -> bool {
+    address.starts_with("unix://")
 }
 
 fn refuse(report: &mut ObjectReport, field: String, message: String) {

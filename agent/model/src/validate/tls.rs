@@ -8,19 +8,24 @@ use std::net::IpAddr;
 use sealgate_core::config::{Server, ServerTls};
 
 use super::split_host;
+use crate::protocol::ServerProtocol;
 use crate::report::ObjectReport;
 use crate::{Code, Severity};
 
 /// A certificate for each kind of key, and as many again.
 const CREDENTIAL_NAMES: usize = 8;
 
-/// Of a server of protocol HTTPS at `field`.
+/// Of a server where TLS ends, at `field`.
 pub(super) fn secure(server: &Server, field: &str, report: &mut ObjectReport) {
     let mut refuse = |code, place: &str, message: String| {
         report.add(Severity::Error, code, format!("{field}.{place}"), message);
     };
     let Some(tls) = &server.tls else {
-        return refuse(Code::NoTls, "tls", "an HTTPS server needs one".to_owned());
+        return refuse(
+            Code::NoTls,
+            "tls",
+            format!("a server of protocol {} needs one", server.port.protocol),
+        );
     };
     settings(tls, &mut refuse);
     let place = format!("{field}.tls");
@@ -29,17 +34,42 @@ pub(super) fn secure(server: &Server, field: &str, report: &mut ObjectReport) {
     addresses(server, field, report);
 }
 
+/// Of a server that does not end TLS, at `field`: all but the mode means nothing.
+pub(super) fn passthrough(server: &Server, field: &str, report: &mut ObjectReport) {
+    let Some(tls) = &server.tls else { return };
+    if tls.mode.as_deref() == Some("AUTO_PASSTHROUGH") {
+        let message = "AUTO_PASSTHROUGH is for gateways between clusters of a mesh, whose sidecars write a destination into \
+                       the server name: any client could choose any service by it; use PASSTHROUGH and `tls` rules";
+        report.add(
+            Severity::Error,
+            Code::NotCarriedOut,
+            format!("{field}.tls.mode"),
+            message,
+        );
+    }
+    let mode = ServerTls {
+        mode: tls.mode.clone(),
+        ..ServerTls::default()
+    };
+    if **tls != mode {
+        let message = "TLS does not end at this server: only `mode` has an effect";
+        report.add(Severity::Warning, Code::NoEffect, format!("{field}.tls"), message);
+    }
+    addresses(server, field, report);
+}
+
 /// Of a server in plain text at `field`: what asks for TLS is refused, for its author means that nothing is plain.
 pub(super) fn plain(server: &Server, field: &str, report: &mut ObjectReport) {
     let Some(tls) = &server.tls else { return };
+    let is_http = ServerProtocol::of(server) == Some(ServerProtocol::Plain);
     let redirect = ServerTls {
-        https_redirect: tls.https_redirect,
+        https_redirect: tls.https_redirect && is_http,
         ..ServerTls::default()
     };
     if **tls != redirect {
+        let allowed = if is_http { "only httpsRedirect" } else { "nothing" };
         let message = format!(
-            "a server of protocol {} does not end TLS: only httpsRedirect may stand here, and its hosts would be served in \
-             plain text",
+            "a server of protocol {} does not end TLS: {allowed} may stand here, and its hosts would be served in plain text",
             server.port.protocol
         );
         report.add(
@@ -57,19 +87,19 @@ fn settings(tls: &ServerTls, refuse: &mut impl FnMut(Code, &str, String)) {
         other => refuse(
             Code::NotCarriedOut,
             "tls.mode",
-            format!("{other}: SIMPLE, MUTUAL and OPTIONAL_MUTUAL are served"),
+            format!("{other}: must be SIMPLE, MUTUAL, OPTIONAL_MUTUAL or PASSTHROUGH"),
         ),
     }
     if tls.credential_name.as_deref().unwrap_or_default().is_empty() && tls.credential_names.is_empty() {
         refuse(
             Code::NoCredentialName,
             "tls.credentialName",
-            "certificates come from a Secret: its name is needed".to_owned(),
+            "the name of the Secret with the certificate is required".to_owned(),
         );
     }
     let count = tls.credential_names.len();
     if count > CREDENTIAL_NAMES {
-        let message = format!("{count} of them: up to {CREDENTIAL_NAMES} are taken");
+        let message = format!("{count} of them: the limit is {CREDENTIAL_NAMES}");
         refuse(Code::OverLimit, "tls.credentialNames", message);
     }
     names::names(tls, refuse);
@@ -94,7 +124,8 @@ fn unused(tls: &ServerTls, field: &str, report: &mut ObjectReport) {
         report.add(Severity::Warning, code, format!("{field}.{place}"), message);
     };
     if tls.https_redirect {
-        let message = "redirects are of plain HTTP: at a server of protocol HTTPS this does nothing";
+        let message =
+            "only plain HTTP is redirected: on a server with the protocol HTTPS, this has no effect";
         doubt(Code::NoEffect, "httpsRedirect", message);
     }
     if tls.mode.as_deref().unwrap_or("SIMPLE") != "SIMPLE" {
@@ -107,7 +138,7 @@ fn unused(tls: &ServerTls, field: &str, report: &mut ObjectReport) {
         ("caCertCredentialName", tls.ca_cert_credential_name.is_some()),
     ] {
         if given {
-            let message = "with mode SIMPLE clients are not asked for a certificate";
+            let message = "with mode SIMPLE, clients are not asked for a certificate";
             doubt(Code::NotCarriedOut, place, message);
         }
     }
@@ -119,8 +150,7 @@ fn addresses(server: &Server, field: &str, report: &mut ObjectReport) {
         let (_, name) = split_host(host);
         if name.parse::<IpAddr>().is_ok() {
             let message = format!(
-                "clients send no server name (SNI) for an address, so none finds this server by {name}: the host `*` takes \
-                 such connections"
+                "clients send no server name (SNI) for an address, so none reaches this server as {name}: use the host `*`"
             );
             let field = format!("{field}.hosts[{at}]");
             report.add(Severity::Warning, Code::AddressAsServerName, field, message);

@@ -108,10 +108,10 @@ fn words(registry: &mut Registry, proxies: &[ProxyStatus]) {
     }
     registry.register(
         "xds_acknowledgements",
-        "Responses that a proxy confirmed",
+        "Responses that a proxy accepted",
         confirmations,
     );
-    registry.register("xds_refusals", "Responses that a proxy refused", refusals);
+    registry.register("xds_refusals", "Responses that a proxy rejected", refusals);
 }
 
 fn refusals(registry: &mut Registry, refusals: &[ProxyRefusalStatus]) {
@@ -126,7 +126,7 @@ fn refusals(registry: &mut Registry, refusals: &[ProxyRefusalStatus]) {
     }
     registry.register(
         "proxy_refusals",
-        "1 for a resource that a connected proxy refuses now",
+        "1 for each resource that a connected proxy currently rejects",
         family,
     );
 }
@@ -136,18 +136,18 @@ fn on_demand(registry: &mut Registry, status: &OnDemandStatus) {
     resident.set(amount(status.resident));
     registry.register(
         "on_demand_names_resident",
-        "Names whose certificate proxies asked for and hold",
+        "Names that proxies hold because a handshake asked for them",
         resident,
     );
     let counters = [
         (
             "on_demand_names_unknown",
-            "Questions for a name that nobody serves",
+            "Handshakes for a name that no server serves",
             status.unknown,
         ),
         (
             "on_demand_names_taken_back",
-            "Names that were taken back and are still served",
+            "Names taken back that are still served",
             status.taken_back,
         ),
     ];

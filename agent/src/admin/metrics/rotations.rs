@@ -23,7 +23,7 @@ pub(super) fn register(registry: &mut Registry, status: &Status) {
     }
     registry.register(
         "credential_rotation_seconds",
-        "From publication to the slowest proxy's confirmation, last rotation",
+        "Duration of a certificate's last rotation on its slowest proxy",
         last,
     );
     registry.register(

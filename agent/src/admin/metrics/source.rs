@@ -29,12 +29,12 @@ pub(super) fn register(registry: &mut Registry, status: &Status) {
     let flags = [
         (
             "source_up",
-            "Whether the source's list is complete and followed",
+            "1 if all objects have been listed and every watch is working",
             status.source.up,
         ),
         (
             "source_synced",
-            "Whether the source's first lists were complete",
+            "1 once all objects have been listed",
             status.synced,
         ),
     ];
@@ -68,9 +68,9 @@ fn watches(registry: &mut Registry, all: &[WatchStatus]) {
     }
     registry.register(
         "source_watches",
-        "Watches of the Kubernetes API, by state",
+        "Number of Kubernetes API watches in each state",
         by_state,
     );
-    registry.register("watch_state", "1 for the state that a watch is in", states);
+    registry.register("watch_state", "1 for the current state of a watch", states);
     registry.register("watch_failures", "Failures of a watch", failures);
 }

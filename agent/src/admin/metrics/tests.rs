@@ -9,7 +9,7 @@ use crate::admin::status::{
     ProxyStatus, RotationsStatus, SourceStatus, TypeStatus, WatchStatus,
 };
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/metrics.md");
 
 /// With one of everything.
 fn full() -> Status {
@@ -21,8 +21,8 @@ fn full() -> Status {
             watches: vec![WatchStatus {
                 name: word("Gateway"),
                 state: word("following"),
-                message: None,
                 failures: 3,
+                ..WatchStatus::default()
             }],
         },
         publications: 7,

@@ -14,6 +14,8 @@ use super::source::Tell;
 use super::state::State;
 use crate::demand::{CredentialDemand, Delta, DemandShare};
 use crate::engine::{Engine, View};
+use crate::pod_demand::PodDemand;
+use crate::questions::HostQuestion;
 use crate::scope::Scope;
 use crate::source::health::Health;
 use crate::xds::proxies::Refusals;
@@ -29,10 +31,14 @@ pub(super) struct Follower {
     pub(super) demand: CredentialDemand,
     /// The credentials that Gateways name.
     pub(super) named: DemandShare,
+    /// Of which namespaces pods are needed.
+    pub(super) pods: PodDemand,
     pub(super) health: Health,
     pub(super) tell: Tell,
     /// What proxies refuse.
     pub(super) refusals: Refusals,
+    /// What somebody wants to know of it.
+    pub(super) questions: mpsc::Receiver<HostQuestion>,
     /// When changes go out.
     pub(super) bulk: Bulk,
     /// Outlives the agent.
@@ -82,6 +88,7 @@ impl Follower {
                         self.show(&news);
                     }
                 }
+                Some(question) = self.questions.recv() => question.answer(&self.engine),
                 // The sender lives as long as this does.
                 _ = refusals.changed() => {
                     let news = self.engine.refused(&self.refusals.list(), Instant::now());
@@ -133,6 +140,7 @@ impl Follower {
         }
         self.named.change(delta);
         self.demand.set_known();
+        self.pods.set(self.engine.resolver().pod_namespaces());
     }
 }
 

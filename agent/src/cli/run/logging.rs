@@ -59,7 +59,7 @@ fn parse(text: &str) -> Result<EnvFilter> {
     let is_level = |word: &str| word.contains('=') || word.parse::<LevelFilter>().is_ok();
     if let Some(wrong) = directives.iter().find(|word| !is_level(word)) {
         bail!(
-            "`{wrong}` is no level: off, error, warn, info, debug and trace are, and TARGET=LEVEL for parts"
+            "`{wrong}` is not a log level: use off, error, warn, info, debug or trace, or TARGET=LEVEL for a part"
         );
     }
     let text = directives.join(",");

@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow};
 use sealgate_model::manifest::Namespaces;
 use sealgate_model::{ObjectRef, SecretObject, Step};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::config::{Run, Source};
 use crate::credential::{self, CredentialOutcome, CredentialPolicy};
 use crate::demand::DemandWatch;
 use crate::kept::unread::KeptUnread;
+use crate::pod_demand::PodNamespaces;
 use crate::source::directory::DirectorySource;
 use crate::source::health::Health;
 use crate::vital::Vital;
@@ -23,14 +24,14 @@ pub(super) type Tell = Box<dyn Fn(&News) + Send>;
 pub(super) async fn start(
     run: &Run,
     sender: mpsc::UnboundedSender<Step>,
-    demand: DemandWatch,
+    (demand, pods): (DemandWatch, watch::Receiver<PodNamespaces>),
     health: &Health,
     vital: &Vital,
 ) -> Result<(Tell, Vec<ObjectRef>)> {
     match &run.source {
         Source::Directory(root) => {
             // Whoever reads files reads them all, in a thread that takes its events along when it ends.
-            drop((demand, vital));
+            drop((demand, pods, vital));
             let unread = run.state_dir.as_deref().map(KeptUnread::open);
             let unread = unread.transpose().context("--state-dir")?;
             let names = unread.iter().flat_map(|(_, names)| names.keys());
@@ -55,7 +56,7 @@ pub(super) async fn start(
                 watch_timeout: api.watch_timeout,
                 vital: vital.clone(),
             };
-            let reporter = source.spawn(sender, demand, health.clone());
+            let reporter = source.spawn(sender, (demand, pods), health.clone());
             Ok((Box::new(move |news| reporter.report(news)), Vec::new()))
         }
     }

@@ -327,9 +327,9 @@ fn duplicate(name: &ObjectRef, reading: &UnitReading, owner: &UnitReading) -> Fi
         object: name.clone(),
         field: None,
         message: if reading.file == owner.file {
-            format!("{} has it twice: the first stands", reading.file)
+            format!("{} defines it twice: using the first", reading.file)
         } else {
-            format!("{} has it too: that of {} stands", reading.file, owner.file)
+            format!("{} defines it too: using that of {}", reading.file, owner.file)
         },
     }
 }

@@ -43,6 +43,9 @@ const PEM_FILES: [&str; 9] = [
     "crl",
 ];
 
+/// Those of them that may be a Secret's name: a folder of that name is one like any other.
+const NAMES_TOO: [&str; 4] = ["cert", "key", "cacert", "crl"];
+
 /// Names that certbot and others give to a key pair.
 const UNREAD_KEY: &str = "privkey.pem";
 const UNREAD_CERTIFICATES: [&str; 2] = ["fullchain.pem", "cert.pem"];
@@ -197,8 +200,10 @@ impl Tree {
             visits.extend(self.names_of(path).cloned().map(Visit::Entry));
             let folders = path.parent().map(|folder| self.names_of(folder));
             let folders = folders.into_iter().flatten();
-            visits.extend(folders.filter_map(|folder| self.visit_of(folder, path)));
+            visits.extend(folders.flat_map(|folder| self.visits_of(folder, path)));
         }
+        let twins: Vec<_> = visits.iter().flat_map(|visit| self.twins(visit)).collect();
+        visits.extend(twins);
         let is_whole = |path: &Path| visits.contains(&Visit::Entry(path.into()));
         if is_whole(&self.root) {
             return None;
@@ -217,12 +222,33 @@ impl Tree {
     }
 
     /// What a change of a name in a folder means.
-    fn visit_of(&self, folder: &Arc<Path>, path: &Path) -> Option<Visit> {
-        let name = path.file_name()?;
-        if !is_pem(path) {
-            return Some(Visit::Entry(folder.join(name).into()));
+    fn visits_of(&self, folder: &Arc<Path>, path: &Path) -> impl Iterator<Item = Visit> {
+        let is_ambiguous = may_be_folder(path);
+        // What is gone may have been either.
+        let is_pem = is_ambiguous || is_pem(path);
+        let entry = path.file_name().filter(|_| is_ambiguous || !is_pem);
+        let entry = entry.map(|name| Visit::Entry(folder.join(name).into()));
+        let pem = (is_pem && **folder != self.root).then(|| Visit::Pem(Arc::clone(folder)));
+        entry.into_iter().chain(pem)
+    }
+
+    /// What a visit may mean for a name that is both a value of a Secret and that of a folder: it may be the other one now.
+    fn twins(&self, visit: &Visit) -> Vec<Visit> {
+        match visit {
+            Visit::Entry(path) if may_be_folder(path) => {
+                let folder = path.parent().filter(|folder| **folder != *self.root);
+                folder
+                    .map(|folder| Visit::Pem(folder.into()))
+                    .into_iter()
+                    .collect()
+            }
+            Visit::Pem(folder) => {
+                let names = NAMES_TOO.iter().map(|name| Arc::from(folder.join(name)));
+                let folders = names.filter(|path| self.folders.contains_key(path) || path.is_dir());
+                folders.map(Visit::Entry).collect()
+            }
+            Visit::Entry(_) => Vec::new(),
         }
-        (**folder != self.root).then(|| Visit::Pem(Arc::clone(folder)))
     }
 
     /// Visits again, and forgets what is not there any more.
@@ -247,7 +273,8 @@ impl Tree {
         self.remove_unit(folder);
         if self.folders.contains_key(folder) {
             let files = PEM_FILES.iter().map(|name| folder.join(name));
-            let files: Vec<PathBuf> = files.filter(|file| file.symlink_metadata().is_ok()).collect();
+            let is_there = |file: &PathBuf| file.symlink_metadata().is_ok() && is_pem(file);
+            let files: Vec<PathBuf> = files.filter(is_there).collect();
             self.pem(folder, &files);
             self.again(&Visit::Entry(folder.join(UNREAD_KEY).into()));
         }
@@ -327,6 +354,10 @@ impl Tree {
         let is_root = *path == *self.root;
         // Hidden ones are other tools' (Kubernetes' `..data`): they are reached through the links that lead there.
         if !is_root && file_name(&path).is_none_or(|name| name.starts_with('.')) {
+            return;
+        }
+        // A value of its folder, whatever it leads to.
+        if !is_root && is_pem(&path) {
             return;
         }
         let is_wanted = is_root || is_manifest(&path);
@@ -478,8 +509,8 @@ impl Tree {
     }
 }
 
-const LOOP: &str = "the links lead in a circle";
-const WAYS: &str = "links lead to the same place by 16 other ways already";
+const LOOP: &str = "symbolic links form a loop";
+const WAYS: &str = "16 other links already lead to the same place";
 
 /// Where the root leads, links in its folders included.
 fn root_way(root: &Path) -> Way {
@@ -537,7 +568,11 @@ fn is_loop(error: &io::Error) -> bool {
 }
 
 fn is_pem(path: &Path) -> bool {
-    file_name(path).is_some_and(|name| PEM_FILES.contains(&name))
+    file_name(path).is_some_and(|name| PEM_FILES.contains(&name)) && !(may_be_folder(path) && path.is_dir())
+}
+
+fn may_be_folder(path: &Path) -> bool {
+    file_name(path).is_some_and(|name| NAMES_TOO.contains(&name))
 }
 
 fn is_manifest(path: &Path) -> bool {

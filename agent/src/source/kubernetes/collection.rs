@@ -71,7 +71,7 @@ impl Collection {
                 }
                 Ok(None) => {
                     let message = format!(
-                        "the API server has no {}: looked for again every {LOOK_AGAIN:?}",
+                        "the API server has no {}: checking again every {LOOK_AGAIN:?}",
                         self.path()
                     );
                     watched.set(WatchState::Missing, Some(message));
@@ -89,12 +89,21 @@ impl Collection {
         }
     }
 
-    fn path(&self) -> String {
-        format!("{}.{}", self.row.plural, self.row.group)
+    /// Which kind it is of.
+    pub(super) fn kind(&self) -> Kind {
+        self.row.kind
+    }
+
+    /// As the API server calls it.
+    pub(super) fn path(&self) -> String {
+        match self.row.group {
+            "" => self.row.plural.to_owned(),
+            group => format!("{}.{group}", self.row.plural),
+        }
     }
 
     /// The best version that is served; none if the kind is not there.
-    async fn resource(&self, client: &Client) -> Result<Option<ApiResource>, kube::Error> {
+    pub(super) async fn resource(&self, client: &Client) -> Result<Option<ApiResource>, kube::Error> {
         let resource = |version: &str| {
             let kind = GroupVersionKind::gvk(self.row.group, version, self.row.kind.as_str());
             ApiResource::from_gvk_with_plural(&kind, self.row.plural)

@@ -104,10 +104,10 @@ async fn publish(client: Client, mut news: mpsc::Receiver<(News, ObjectReference
     while let Some((news, reference)) = news.recv().await {
         match recorder.publish(&event(&news), &reference).await {
             Ok(()) => failing = false,
-            Err(error) if failing => tracing::debug!("Events cannot be written: {}", explain(&error)),
+            Err(error) if failing => tracing::debug!("cannot write Events: {}", explain(&error)),
             Err(error) => {
                 failing = true;
-                tracing::warn!("Events cannot be written: {}", explain(&error));
+                tracing::warn!("cannot write Events: {}", explain(&error));
             }
         }
         tokio::time::sleep(PACE).await;
@@ -117,7 +117,7 @@ async fn publish(client: Client, mut news: mpsc::Receiver<(News, ObjectReference
 fn event(news: &News) -> Event {
     let (type_, reason, note) = match news {
         News::Found(finding) => (EventType::Warning, reason(finding), note(finding)),
-        News::Good(_) => (EventType::Normal, "Accepted".to_owned(), "good again".to_owned()),
+        News::Good(_) => (EventType::Normal, "Accepted".to_owned(), "valid again".to_owned()),
     };
     Event {
         type_,

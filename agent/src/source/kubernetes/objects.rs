@@ -187,7 +187,7 @@ impl Objects {
 }
 
 /// The oldest first: of two that are at odds it stands.
-fn of_age(entries: BTreeMap<ObjectRef, SourceObject>) -> Vec<SourceObject> {
+pub(super) fn of_age(entries: BTreeMap<ObjectRef, SourceObject>) -> Vec<SourceObject> {
     let mut entries: Vec<SourceObject> = entries.into_values().collect();
     entries.sort_by_key(|entry| entry.object.as_ref().map(|object| object.meta().created));
     entries

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+pub(super) use self::wanted::sources_of;
+
 use self::wanted::WantedSecrets;
 use super::events::Seen;
 use super::{KubernetesSource, secret};
@@ -237,7 +239,7 @@ impl Secrets {
         } else if self.may_list && self.context.source.secrets == SecretWatch::Auto {
             tracing::warn!(
                 namespace = self.context.source.namespace,
-                "Secrets may not be listed here: each is watched by its name, however many there are"
+                "no permission to list Secrets here: watching each one by name, however many there are"
             );
             self.may_list = false;
             self.watch(Vec::new());

@@ -42,6 +42,7 @@ fn numbers() {
     assert!(lte(1, 1).is_ok() && lte(2, 1).is_err());
     assert!(none_of(1, &[0]).is_ok() && none_of(0, &[0]).is_err());
     assert!(defined(1, |value| value == 1).is_ok() && defined(2, |value| value == 1).is_err());
+    assert!(outside(0, 0, 2).is_ok() && outside(2, 0, 2).is_ok() && outside(1, 0, 2).is_err());
     let bound = gt(Span::new(0, 0), Span::new(0, 1_000_000)).unwrap_err();
     assert_eq!(bound.to_string(), "more than 0.001 s");
 }

@@ -89,7 +89,7 @@ impl ProxyStream {
                 secret,
                 version,
                 reason,
-                "a proxy refused a certificate that it asked for"
+                "a proxy rejected a certificate that it asked for"
             );
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::snapshot::{ResourceKey, TypeUrl, Version};
@@ -19,6 +20,8 @@ pub struct RefusedVersion {
     pub version: Option<Version>,
     /// Why.
     pub reason: String,
+    /// Since when it has refused the resource, in whatever version.
+    pub since: OffsetDateTime,
 }
 
 /// See the module; clones share it.
@@ -76,9 +79,11 @@ impl Refusals {
                 let key = (node.to_owned(), (kind, Arc::clone(name)));
                 moved |= match &refused {
                     Some(reason) => {
+                        let before = all.get(&key).map(|before| before.since);
                         let now = RefusedVersion {
                             version: version.clone(),
                             reason: reason.clone(),
+                            since: before.unwrap_or_else(OffsetDateTime::now_utc),
                         };
                         all.insert(key, now.clone()).as_ref() != Some(&now)
                     }

@@ -54,7 +54,9 @@ impl Socket {
                     }
                     tracing::warn!(
                         ?peer,
-                        "a connection to the socket was refused: neither root, own user nor (as its primary one) the group"
+                        "refused a connection to the socket: the peer is not root or the agent's user, and its \
+                         primary group is not \
+                         --socket-group"
                     );
                 }
                 _ = self.look.tick() => self.look(),
@@ -93,7 +95,7 @@ impl Socket {
     fn look(&mut self) {
         let reason = match fs::symlink_metadata(&self.place.path) {
             Ok(file) if file.ino() == self.inode => None,
-            Ok(_) => Some("another file is in its place, which stays".to_owned()),
+            Ok(_) => Some("another file took its place and is left alone".to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.put_back().err().map(|error| error.to_string())
             }
@@ -114,7 +116,7 @@ impl Socket {
         let (listener, inode) = self.place.listen()?;
         (self.listener, self.inode) = (listener, inode);
         let socket = self.place.path.display();
-        tracing::warn!(%socket, "the socket's file had vanished, and is bound again");
+        tracing::warn!(%socket, "the socket file was deleted; created it again");
         Ok(())
     }
 }

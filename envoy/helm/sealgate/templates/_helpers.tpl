@@ -48,6 +48,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- join "," $pairs -}}
 {{- end }}
 
+{{- define "sealgate.locality" -}}
+{{- if eq .Values.locality "pod" -}}
+$(POD_REGION)/$(POD_ZONE)
+{{- else -}}
+{{- .Values.locality -}}
+{{- end -}}
+{{- end }}
+
 {{- define "sealgate.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

@@ -37,7 +37,12 @@ spec:
         - run
         - --source=kubernetes
         - --namespace=$(POD_NAMESPACE)
+        {{- if .Values.locality }}
+        - {{ include "sealgate.gatewayLabels" . | printf "--gateway-labels=%s,kubernetes.io/hostname=$(NODE_NAME)" | quote }}
+        - {{ include "sealgate.locality" . | printf "--locality=%s" | quote }}
+        {{- else }}
         - {{ include "sealgate.gatewayLabels" . | printf "--gateway-labels=%s" | quote }}
+        {{- end }}
         - {{ .Values.listen | printf "--listen=%s" | quote }}
         {{- with include "sealgate.portMap" . }}
         - {{ . | printf "--port-map=%s" | quote }}
@@ -59,6 +64,22 @@ spec:
           valueFrom:
             fieldRef:
               fieldPath: metadata.namespace
+        {{- if .Values.locality }}
+        - name: NODE_NAME
+          valueFrom:
+            fieldRef:
+              fieldPath: spec.nodeName
+        {{- end }}
+        {{- if eq .Values.locality "pod" }}
+        - name: POD_REGION
+          valueFrom:
+            fieldRef:
+              fieldPath: metadata.labels['topology.kubernetes.io/region']
+        - name: POD_ZONE
+          valueFrom:
+            fieldRef:
+              fieldPath: metadata.labels['topology.kubernetes.io/zone']
+        {{- end }}
         - name: SEALGATE_LOG
           value: {{ .Values.agent.logLevel | quote }}
       ports:
@@ -133,6 +154,12 @@ spec:
           containerPort: {{ .targetPort }}
           {{- if $.Values.hostPorts }}
           hostPort: {{ .port }}
+          {{- if .http3 }}
+        # Only here: the pod needs no word of it otherwise, and patches of pods confuse the two.
+        - containerPort: {{ .targetPort }}
+          hostPort: {{ .port }}
+          protocol: UDP
+          {{- end }}
           {{- end }}
         {{- end }}
         - name: probes

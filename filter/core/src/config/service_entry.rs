@@ -23,19 +23,19 @@ pub struct ServiceEntrySpec {
     /// `MESH_EXTERNAL` or `MESH_INTERNAL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// `STATIC`, `DNS`, `DNS_ROUND_ROBIN`, `NONE`.
+    /// `STATIC`, `DNS`, `DNS_ROUND_ROBIN`, `DYNAMIC_DNS`, `NONE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
     /// Its endpoints.
     #[serde(deserialize_with = "null_as_default")]
     pub endpoints: Vec<WorkloadEntry>,
-    /// Not carried out.
+    /// Selects its endpoints among the WorkloadEntries of its namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub workload_selector: Option<serde_json::Value>,
+    pub workload_selector: Option<EntrySelector>,
     /// Namespaces that see it.
     #[serde(deserialize_with = "null_as_default")]
     pub export_to: Vec<String>,
-    /// Not carried out.
+    /// Names that certificates of its endpoints have, where TLS is asked for.
     #[serde(deserialize_with = "null_as_default")]
     pub subject_alt_names: Vec<String>,
 }
@@ -58,7 +58,17 @@ pub struct ServiceEntryPort {
     pub target_port: Option<u32>,
 }
 
-/// An endpoint of a ServiceEntry.
+/// `workloadSelector` of a ServiceEntry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct EntrySelector {
+    /// Labels of the workloads.
+    #[serde(deserialize_with = "null_as_default")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An endpoint of a ServiceEntry, and `spec` of a WorkloadEntry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]

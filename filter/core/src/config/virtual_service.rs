@@ -6,20 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::null_as_default;
 
-/// Defines a struct of a VirtualService: every field optional, null as absent, camel case. Messages that few rules have
-/// are boxed: a rule without them is 1 KB smaller, and there are ten thousands of them.
-macro_rules! messages {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name {
-            $($(#[$field_doc])* #[serde(deserialize_with = "null_as_default")] pub $field: $type,)*
-        }
-    )*};
-}
-
 messages! {
     /// `spec` of a VirtualService.
     VirtualServiceSpec {
@@ -29,10 +15,10 @@ messages! {
         gateways: Vec<String>,
         /// Rules in order; the first match wins.
         http: Vec<HttpRoute>,
-        /// Pass-through TLS; not carried out.
-        tls: Vec<serde_json::Value>,
-        /// Plain TCP; not carried out.
-        tcp: Vec<serde_json::Value>,
+        /// Rules for TLS that is passed through, by SNI.
+        tls: Vec<TlsRoute>,
+        /// Rules for TCP, be it in TLS that ends at the gateway.
+        tcp: Vec<TcpRoute>,
         /// Namespaces that see it.
         export_to: Vec<String>,
     }
@@ -121,6 +107,57 @@ messages! {
         weight: Option<i64>,
         /// Header operations.
         headers: Option<Box<Headers>>,
+    }
+    /// A rule for TLS connections that are passed through.
+    TlsRoute {
+        /// Any of these.
+        r#match: Vec<TlsMatch>,
+        /// Destinations by weight.
+        route: Vec<StreamDestination>,
+    }
+    /// One block of a TLS rule's `match`: all of it must hold.
+    TlsMatch {
+        /// SNI names or wildcards, within the VirtualService's hosts.
+        sni_hosts: Vec<String>,
+        /// Addresses that clients connect to; refused.
+        destination_subnets: Vec<String>,
+        /// The listener's port.
+        port: Option<u32>,
+        /// Clients in the mesh; a gateway has none.
+        source_labels: BTreeMap<String, String>,
+        /// Only these Gateways.
+        gateways: Vec<String>,
+        /// Clients in the mesh; a gateway has none.
+        source_namespace: Option<String>,
+    }
+    /// A rule for TCP connections.
+    TcpRoute {
+        /// Any of these; empty matches all.
+        r#match: Vec<TcpMatch>,
+        /// Destinations by weight.
+        route: Vec<StreamDestination>,
+    }
+    /// One block of a TCP rule's `match`: all of it must hold.
+    TcpMatch {
+        /// Addresses that clients connect to; refused.
+        destination_subnets: Vec<String>,
+        /// The listener's port.
+        port: Option<u32>,
+        /// Addresses of clients; refused.
+        source_subnet: Option<String>,
+        /// Clients in the mesh; a gateway has none.
+        source_labels: BTreeMap<String, String>,
+        /// Only these Gateways.
+        gateways: Vec<String>,
+        /// Clients in the mesh; a gateway has none.
+        source_namespace: Option<String>,
+    }
+    /// One destination of connections.
+    StreamDestination {
+        /// Where to.
+        destination: Destination,
+        /// Its share.
+        weight: Option<i64>,
     }
     /// A service, a part of it, a port.
     Destination {

@@ -27,7 +27,7 @@ pub(super) fn convert(
             answer::direct(direct, response, problems).map(Action::Direct)
         }
         (None, None, true) => {
-            let message = "one of route, redirect, directResponse is needed";
+            let message = "one of route, redirect, directResponse is required";
             problems.refuse(ProblemCode::NoAction, "route", message);
             None
         }
@@ -64,7 +64,7 @@ fn of_answer(route: &HttpRoute, problems: &mut Problems) -> HeaderMutations {
         ("headers.request", request),
     ] {
         if present {
-            let message = "the request is answered without an upstream, so this does nothing";
+            let message = "the request is answered without an upstream, so this has no effect";
             problems.warn(ProblemCode::NoEffect, field, message);
         }
     }
@@ -171,7 +171,7 @@ fn authority(route: &HttpRoute, request: &Operations, problems: &mut Problems) -
         return request.authority.clone();
     };
     if request.authority.is_some() {
-        let message = "together with a header operation on the host it is not clear which one is meant";
+        let message = "a header operation sets the host too, so it is not clear which one is meant";
         problems.refuse(ProblemCode::AmbiguousAuthority, "rewrite.authority", message);
     }
     check_authority(&authority, "rewrite.authority", problems);

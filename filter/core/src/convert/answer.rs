@@ -49,7 +49,7 @@ pub(super) fn redirect(
         problems.refuse(
             ProblemCode::BadRedirect,
             "redirect.authority",
-            "a host holds visible ASCII alone",
+            "a host may contain only visible ASCII",
         );
     }
     let scheme = given(&redirect.scheme);

@@ -74,7 +74,7 @@ pub fn check_root(root: &HttpRoute) -> Vec<Problem> {
         .as_ref()
         .and_then(|delegate| delegate.name.as_deref());
     if name.unwrap_or_default().is_empty() {
-        problems.refuse(ProblemCode::BadDelegate, "delegate.name", "a name is needed");
+        problems.refuse(ProblemCode::BadDelegate, "delegate.name", "a name is required");
     }
     // The rest is what it is in any other rule.
     let destination = Destination {

@@ -38,7 +38,7 @@ pub(super) fn convert(fault: &Config, problems: &mut Problems) -> Option<Box<Fau
 
 fn delay_of(delay: &FaultDelay, problems: &mut Problems) -> Option<Delay> {
     if delay.exponential_delay.is_some() {
-        let message = "only fixedDelay is carried out; Envoy has no exponential delay";
+        let message = "only fixedDelay is supported; Envoy has no exponential delay";
         problems.refuse(ProblemCode::BadFault, "fault.delay.exponentialDelay", message);
         return None;
     }
@@ -46,7 +46,7 @@ fn delay_of(delay: &FaultDelay, problems: &mut Problems) -> Option<Delay> {
         problems.refuse(
             ProblemCode::BadFault,
             "fault.delay.fixedDelay",
-            "a delay is needed, such as 5s",
+            "a delay is required, such as 5s",
         );
         return None;
     };
@@ -65,13 +65,12 @@ fn abort_of(abort: &FaultAbort, problems: &mut Problems) -> Option<Abort> {
         (Some(status), None, None) => http_status(status, problems)?,
         (None, Some(name), None) => grpc_status(name, problems)?,
         (.., Some(_)) => {
-            let message =
-                "only httpStatus and grpcStatus are carried out; Istio does not carry this out either";
+            let message = "only httpStatus and grpcStatus are supported, as in Istio";
             problems.refuse(ProblemCode::BadFault, "fault.abort.http2Error", message);
             return None;
         }
         _ => {
-            let message = "one of httpStatus and grpcStatus is needed";
+            let message = "one of httpStatus and grpcStatus is required";
             problems.refuse(ProblemCode::BadFault, "fault.abort", message);
             return None;
         }
@@ -91,7 +90,7 @@ fn share_of(share: Option<&Percent>, field: &str, fault: &str, problems: &mut Pr
         problems.warn(
             ProblemCode::NoEffect,
             fault,
-            "without a percentage no request is concerned",
+            "without a percentage, it applies to no request",
         );
     }
     percent(share, field, problems).filter(|share| *share > 0.0)

@@ -65,14 +65,14 @@ pub(super) fn convert(
                 problems.refuse(
                     ProblemCode::InvalidHeaderValue,
                     place,
-                    "a header's value holds no control characters",
+                    "a header value must not contain control characters",
                 );
                 continue;
             }
             let name = name.to_ascii_lowercase();
             if is_host(&name) || name.starts_with(':') {
                 if let HeaderValue::Format(_) = value {
-                    let message = "the host is written without %COMMANDS%";
+                    let message = "the host must not contain %COMMANDS%";
                     problems.refuse(ProblemCode::NotCarriedOut, place, message);
                 } else if let HeaderValue::Plain(value) = value
                     && request
@@ -143,7 +143,7 @@ fn put(
             // What the gateway tells of a client comes after the rules, and nobody else is to see what steers it.
             let mut read = header_format::headers(&format).into_iter();
             if let Some(own) = read.find(|own| names::owner(own) == Some(Owner::Gateway)) {
-                let message = format!("{own:?} cannot be read by a rule: it is the gateway's own");
+                let message = format!("a rule cannot read {own:?}: the gateway uses it internally");
                 problems.refuse(ProblemCode::ForbiddenHeader, place, message);
                 return;
             }
@@ -159,10 +159,10 @@ fn is_forbidden(name: &str, place: &str, is_removal: bool, problems: &mut Proble
         None => return false,
         Some(Owner::Envoy) if is_removal => return false,
         Some(Owner::Envoy) => "Envoy obeys it",
-        Some(Owner::Gateway) => "the gateway alone says who a client is and where its request goes",
-        Some(Owner::Connection) => "it frames messages, and is Envoy's to write",
+        Some(Owner::Gateway) => "only the gateway may say who a client is and where its request goes",
+        Some(Owner::Connection) => "it frames messages, and only Envoy may set it",
     };
-    let message = format!("{name:?} cannot be changed by a rule: {reason}");
+    let message = format!("a rule cannot change {name:?}: {reason}");
     problems.refuse(ProblemCode::ForbiddenHeader, place, message);
     true
 }

@@ -1,5 +1,5 @@
 //! How much one rule may hold. Objects are bounded by the API server alone, and at megabytes: what a request may cost is
-//! bounded here, so that no rule costs others what it should not. `agent/docs/limits.md` shows them.
+//! bounded here, so that no rule costs others what it should not. `docs/reference/limits.md` shows them.
 
 use super::{ProblemCode, Problems};
 
@@ -26,7 +26,7 @@ pub const REGEXES: usize = 8 << 20;
 /// So many of them.
 pub(super) fn count(found: usize, limit: usize, field: &str, problems: &mut Problems) {
     if found > limit {
-        let message = format!("{found} of them: up to {limit} are taken");
+        let message = format!("{found} of them: the limit is {limit}");
         problems.refuse(ProblemCode::OverLimit, field, message);
     }
 }
@@ -34,7 +34,7 @@ pub(super) fn count(found: usize, limit: usize, field: &str, problems: &mut Prob
 /// So many bytes; whether it is within the limit.
 pub(super) fn bytes(found: usize, limit: usize, field: &str, problems: &mut Problems) -> bool {
     if found > limit {
-        let message = format!("{found} bytes: up to {limit} are taken");
+        let message = format!("{found} bytes: the limit is {limit}");
         problems.refuse(ProblemCode::OverLimit, field, message);
     }
     found <= limit

@@ -134,7 +134,7 @@ pub(super) fn matcher(
         }
         (None, Some(text), None) => Some(StringMatcher::Prefix(text.clone())),
         (None, None, Some(pattern)) if pattern.is_empty() => {
-            let message = "an empty regex; what is meant by it is not clear";
+            let message = "an empty regex is not allowed: its meaning is not clear";
             problems.refuse(ProblemCode::EmptyMatch, format!("{place}.regex"), message);
             None
         }
@@ -150,7 +150,7 @@ pub(super) fn matcher(
             problems.refuse(
                 ProblemCode::EmptyMatch,
                 place,
-                "one of exact, prefix and regex is needed",
+                "one of exact, prefix and regex is required",
             );
             None
         }

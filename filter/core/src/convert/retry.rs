@@ -44,7 +44,7 @@ pub(super) fn convert(retries: &HttpRetry, problems: &mut Problems) -> Option<Re
     };
     let conditional = retries.retry_on.as_deref().is_some_and(|on| !on.is_empty());
     if attempts == 0 && (conditional || retries.per_try_timeout.is_some()) {
-        let message = "with no attempts nothing is tried again, so retryOn and perTryTimeout say nothing";
+        let message = "without attempts there are no retries, so retryOn and perTryTimeout have no effect";
         problems.refuse(ProblemCode::BadRetries, "retries.attempts", message);
         return None;
     }

@@ -21,7 +21,7 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
             Some(PathRewrite::Matched(uri))
         }
         (None, Some(regex)) if regex.r#match.is_empty() || regex.rewrite.is_empty() => {
-            let message = "both match and rewrite are needed";
+            let message = "both match and rewrite are required";
             problems.refuse(ProblemCode::BadRewrite, "rewrite.uriRegexRewrite", message);
             None
         }
@@ -37,7 +37,7 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
             Some(PathRewrite::Regex(regex.r#match.clone(), regex.rewrite.clone()))
         }
         (None, None) if rewrite.authority.as_deref().unwrap_or_default().is_empty() => {
-            let message = "one of uri, authority and uriRegexRewrite is needed";
+            let message = "one of uri, authority and uriRegexRewrite is required";
             problems.refuse(ProblemCode::BadRewrite, "rewrite", message);
             None
         }
@@ -78,7 +78,7 @@ pub(super) fn check_path(path: &str, field: &str, problems: &mut Problems) {
         problems.refuse(
             ProblemCode::BadPath,
             field,
-            "a path holds visible ASCII alone; encode the rest as %XX",
+            "a path may contain only visible ASCII; encode the rest as %XX",
         );
     }
 }

@@ -207,6 +207,15 @@ impl BatchAnswer {
         }
     }
 
+    /// The cluster that the request goes to.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&str> {
+        match &self.decision {
+            DecisionAnswer::Route(route) => Some(&route.cluster),
+            _ => None,
+        }
+    }
+
     /// Whether a rule took the request.
     #[must_use]
     pub fn is_found(&self) -> bool {

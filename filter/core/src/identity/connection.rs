@@ -42,6 +42,23 @@ pub fn format(origin: &ConnectionOrigin<'_>, with_chain: bool) -> String {
     )
 }
 
+/// What [`format`] would have made Envoy write of a connection that nobody described, as far as it is known: empty words are
+/// not.
+#[must_use]
+pub fn described(sha256: &str, version: &str, sni: &str) -> String {
+    let known = |word: &str| {
+        let is_word = !word.is_empty() && !word.contains(' ');
+        if is_word {
+            word.to_owned()
+        } else {
+            NOTHING.to_owned()
+        }
+    };
+    let (sha256, version) = (known(sha256), known(version));
+    let sni = if sni.is_empty() { NOTHING } else { sni };
+    format!("{NOTHING} {NOTHING} {NOTHING} {NOTHING} {sha256} {version} {NOTHING} {sni}")
+}
+
 /// A connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connection<'a> {

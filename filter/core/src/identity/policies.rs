@@ -50,6 +50,8 @@ pub struct ServerDemand {
 pub struct Policies {
     told: Vec<IdentityConfig>,
     chains: HashMap<Box<str>, usize>,
+    /// Of chains that have none of their own.
+    others: Option<usize>,
 }
 
 impl Policies {
@@ -66,6 +68,16 @@ impl Policies {
         policies
     }
 
+    /// All chains tell the same.
+    #[must_use]
+    pub fn of_all(config: IdentityConfig) -> Self {
+        Self {
+            told: vec![config],
+            chains: HashMap::new(),
+            others: Some(0),
+        }
+    }
+
     /// Whether nothing is told of any connection.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -75,7 +87,8 @@ impl Policies {
     /// What upstreams are told of the connections of a chain.
     #[must_use]
     pub fn told(&self, chain: &str) -> Option<&IdentityConfig> {
-        self.told.get(*self.chains.get(chain)?)
+        let at = self.chains.get(chain).copied().or(self.others)?;
+        self.told.get(at)
     }
 }
 

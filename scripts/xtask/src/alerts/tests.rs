@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{RULES, TESTS};
 
-const DOCUMENT: &str = "agent/docs/metrics.md";
+const DOCUMENT: &str = "docs/reference/metrics.md";
 const DASHBOARD: &str = "envoy/helm/sealgate/files/dashboard.json";
 /// What a histogram's series end with.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];

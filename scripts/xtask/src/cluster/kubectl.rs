@@ -49,8 +49,10 @@ impl<'a> Kubectl<'a> {
         self.ask(&text.split_whitespace().collect::<Vec<_>>())
     }
 
-    pub(super) fn helm(&self, text: &str) -> Result<String> {
-        output(&mut self.command("helm", &text.split_whitespace().collect::<Vec<_>>()))
+    /// A command of a page, with its program.
+    pub(super) fn typed(&self, command: &str) -> Result<String> {
+        let (program, arguments) = command.split_once(' ').unwrap_or((command, ""));
+        output(&mut self.command(program, &arguments.split_whitespace().collect::<Vec<_>>()))
     }
 }
 

@@ -1,17 +1,16 @@
 //! The programs of a cluster. What the tests run of it, kube-apiserver and etcd, is shared with them; the rest is built
 //! from the Go module in `tests/cluster`, once.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::go_tool::HELM;
 use crate::kube::{Scratch, go_build, linker_flags};
-use crate::{kube, run};
+use crate::{debian, kube, run};
 
 const MODULE: &str = "tests/cluster";
 const TOOLS: &str = ".tools/cluster";
@@ -80,7 +79,7 @@ impl Programs {
 pub(super) fn setup_system() -> Result<()> {
     let packages = missing();
     if !packages.is_empty() {
-        install(&packages).with_context(|| format!("missing: {}", packages.join(" ")))?;
+        debian::install(&packages).with_context(|| format!("missing: {}", packages.join(" ")))?;
     }
     let mut namespaces = Command::new("unshare");
     namespaces.args(["--net", "--mount", "--pid", "--fork", "true"]);
@@ -92,34 +91,13 @@ pub(super) fn setup_system() -> Result<()> {
 }
 
 fn missing() -> Vec<&'static str> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
-        .collect();
-    let has = |name: &str| folders.iter().any(|folder| folder.join(name).is_file());
-    let missing = OF_THE_SYSTEM.iter().filter(|(name, _)| !has(name));
+    let missing = OF_THE_SYSTEM.iter().filter(|(name, _)| !debian::has(name));
     let mut packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
     if plugins().is_err() {
         packages.push(PLUGINS);
     }
     packages.dedup();
     packages
-}
-
-#[expect(clippy::print_stderr, reason = "what is installed is said")]
-fn install(packages: &[&str]) -> Result<()> {
-    let line = format!(
-        "apt-get install --yes --no-install-recommends {}",
-        packages.join(" ")
-    );
-    eprintln!("{line}");
-    run(Command::new("apt-get").arg("update").stdout(Stdio::null()))?;
-    let mut words = line.split(' ');
-    let program = words.next().unwrap_or_default();
-    run(Command::new(program)
-        .args(words)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdout(Stdio::null()))
 }
 
 /// The folder of the programs that connect a pod to the network.

@@ -1,4 +1,4 @@
-//! The walkthrough's steps, as its document has them, with the chart's in front and under them the load.
+//! The walkthrough's steps, as its document and `docs/journeys/kubernetes.md` have them, and under them the load.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::addresses::GATEWAY;
 use super::certificates::Authority;
+use super::commands;
 use super::images;
 use super::kubectl::{Kubectl, eventually, output};
 use super::load::{Load, Totals};
@@ -18,7 +19,7 @@ use super::node::{Node, ctr};
 use super::programs::Programs;
 use super::steps::Steps;
 
-const MANIFESTS: &str = "tests/cluster/manifests";
+const MANIFESTS: &str = "envoy/kubernetes/example";
 const CHART: &str = "envoy/helm/sealgate";
 const NAMESPACE: &str = "istio-system";
 /// The Secret that the walkthrough begins with, and the one that it ends with.
@@ -89,13 +90,15 @@ impl Walk<'_> {
             "the definitions, and the gateway by its chart, in a namespace that enforces \"restricted\"",
         );
         let kubectl = &self.kubectl;
-        kubectl.line("apply --server-side -f envoy/kubernetes/crds.yaml")?;
-        kubectl.line(&format!("create namespace {NAMESPACE}"))?;
-        kubectl.line(&format!(
-            "label namespace {NAMESPACE} pod-security.kubernetes.io/enforce=restricted"
-        ))?;
-        kubectl.helm(&format!("install sealgate {CHART} --namespace {NAMESPACE}"))?;
-        self.rolled_out(NAMESPACE, "sealgate")?;
+        for command in [
+            commands::DEFINITIONS,
+            commands::NAMESPACE,
+            commands::RESTRICTED,
+            commands::INSTALL,
+        ] {
+            kubectl.typed(command)?;
+        }
+        self.rolled_out(commands::READY, NAMESPACE)?;
         // In place of a load balancer's controller.
         let status = format!(r#"{{"status":{{"loadBalancer":{{"ingress":[{{"ip":"{GATEWAY}"}}]}}}}}}"#);
         kubectl.ask(&[
@@ -109,13 +112,14 @@ impl Walk<'_> {
             "-p",
             &status,
         ])?;
+        let address = kubectl.typed(commands::ADDRESS)?;
+        ensure!(address == GATEWAY, "the Service has the address {address}");
         self.steps.done("two pods are ready");
         Ok(())
     }
 
-    fn rolled_out(&self, namespace: &str, name: &str) -> Result<()> {
-        let status = format!("-n {namespace} rollout status deployment/{name} --timeout=300s");
-        let done = self.kubectl.line(&status);
+    fn rolled_out(&self, command: &str, namespace: &str) -> Result<()> {
+        let done = self.kubectl.typed(command);
         done.map(drop).with_context(|| {
             let pods = self.kubectl.line(&format!("-n {namespace} get pods -o wide"));
             let events = self
@@ -130,15 +134,12 @@ impl Walk<'_> {
             "Secret {FIRST}, nginx and httpbin, the Gateway and the VirtualServices; both curls"
         ));
         let kubectl = &self.kubectl;
-        self.secret(FIRST)?;
-        kubectl.line(&format!(
-            "create configmap mynginx-configmap --from-file=nginx.conf={MANIFESTS}/nginx.conf"
-        ))?;
-        for name in ["nginx", "httpbin", "gateway", "routes"] {
-            kubectl.line(&format!("apply -f {MANIFESTS}/{name}.yaml"))?;
+        self.secret(FIRST, commands::FIRST_SECRET)?;
+        for command in commands::APPLICATIONS {
+            kubectl.typed(command)?;
         }
-        for name in ["myexampleapp", "httpbin"] {
-            self.rolled_out("default", name)?;
+        for command in commands::APPLICATIONS_READY {
+            self.rolled_out(command, "default")?;
         }
         let begun = Instant::now();
         let hello = eventually("a.aliyun.com/hello", || self.curl("a.aliyun.com", "/hello"))?;
@@ -157,20 +158,17 @@ impl Walk<'_> {
     }
 
     /// A certificate of the walkthrough's hosts, as a Secret.
-    fn secret(&self, name: &str) -> Result<()> {
+    fn secret(&self, name: &str, command: &str) -> Result<()> {
         self.authority.sign(
             name,
             "/CN=*.aliyun.com/O=myexample organization",
             "DNS:*.aliyun.com",
         )?;
         let (certificate, key) = (self.authority.certificate(name), self.authority.key(name));
-        self.kubectl
-            .line(&format!(
-                "create -n {NAMESPACE} secret tls {name} --cert {} --key {}",
-                certificate.display(),
-                key.display()
-            ))
-            .map(drop)
+        let command = command
+            .replace("aliyun.com.crt", &certificate.display().to_string())
+            .replace("aliyun.com.key", &key.display().to_string());
+        self.kubectl.typed(&command).map(drop)
     }
 
     /// The answer's text, and its status.
@@ -209,7 +207,7 @@ impl Walk<'_> {
 
     /// New pods serve, and the old ones have drained and are gone.
     fn replaced(&self, old: &[String], load: &mut Load) -> Result<Totals> {
-        self.rolled_out(NAMESPACE, "sealgate")?;
+        self.rolled_out(commands::READY, NAMESPACE)?;
         eventually("the old pods are gone", || {
             let pods = self.pods()?;
             let left: Vec<&String> = pods
@@ -227,8 +225,7 @@ impl Walk<'_> {
     fn restart(&mut self, load: &mut Load) -> Result<()> {
         self.steps.begin("a rolling restart of the gateway, under load");
         let old = self.pods()?;
-        self.kubectl
-            .line(&format!("-n {NAMESPACE} rollout restart deployment/sealgate"))?;
+        self.kubectl.typed(commands::RESTART)?;
         let totals = self.replaced(&old, load)?;
         ensure!(totals.closes > 0, "no client was asked to go elsewhere");
         self.steps.done(&format!("{} pods replaced; {totals}", old.len()));
@@ -241,10 +238,8 @@ impl Walk<'_> {
         );
         let old = self.pods()?;
         let chart = self.next_chart()?;
-        self.kubectl.helm(&format!(
-            "upgrade sealgate {} --namespace {NAMESPACE} --reset-then-reuse-values --set envoy.clusterStats=all",
-            chart.display()
-        ))?;
+        self.kubectl
+            .typed(&commands::UPGRADE.replace(CHART, &chart.display().to_string()))?;
         let totals = self.replaced(&old, load)?;
         let image = self.of_pods("{.items[*].spec.initContainers[0].image}")?;
         let next = &images::agent_names()[1];
@@ -268,13 +263,15 @@ impl Walk<'_> {
         self.steps.begin(&format!(
             "Secret {SECOND}, and the Gateway's credentialName is changed to it"
         ));
-        self.secret(SECOND)?;
+        self.secret(SECOND, commands::SECOND_SECRET)?;
         let path = format!("{MANIFESTS}/gateway.yaml");
         let text = fs::read_to_string(&path)?.replace(FIRST, SECOND);
         let changed = self.folder.join("gateway.yaml");
         fs::write(&changed, text)?;
         let begun = Instant::now();
-        self.kubectl.line(&format!("apply -f {}", changed.display()))?;
+        let file = changed.display().to_string();
+        self.kubectl
+            .typed(&commands::APPLY.replace("-f -", &format!("-f {file}")))?;
         let (first, second) = (self.authority.serial(FIRST)?, self.authority.serial(SECOND)?);
         load.totals()?;
         eventually("the new certificate alone is shown", || {
@@ -306,9 +303,7 @@ impl Walk<'_> {
                 "{pod}: config_dump has serial {dumped}, not {serial}"
             );
         }
-        let certs = self.kubectl.line(&format!(
-            "-n {NAMESPACE} exec deployment/sealgate -c agent -- sealgate certs"
-        ))?;
+        let certs = self.kubectl.typed(commands::CERTS)?;
         ensure!(certs.contains(&serial), "{certs}");
         self.steps
             .done(&format!("serial {serial} in all of {} pods", pods.len()));

@@ -4,14 +4,14 @@
 use std::env;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{namespaces, run};
+use crate::{debian, namespaces, run};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// What starting one takes, and the packages of Debian that have it.
@@ -34,19 +34,9 @@ pub(super) fn answers() -> bool {
     quiet.is_ok_and(|status| status.success())
 }
 
-/// Whether this is root.
-pub(super) fn is_root() -> Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-    Ok(fs::metadata("/proc/self")?.uid() == 0)
-}
-
 /// What is missing to start one.
 pub(super) fn can_be_started() -> Result<(), String> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut missing = PROGRAMS.iter().filter(|(name, _)| {
-        let mut folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")]);
-        !folders.any(|folder| folder.join(name).is_file())
-    });
+    let mut missing = PROGRAMS.iter().filter(|(name, _)| !debian::has(name));
     if let Some((name, package)) = missing.next() {
         return Err(format!("{name} is missing (Debian's package {package})"));
     }

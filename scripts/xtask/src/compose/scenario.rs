@@ -1,4 +1,4 @@
-//! What `envoy/compose/README.md` shows, done and looked at.
+//! What `envoy/compose` promises, done and looked at.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{FOLDER, compose};
 
 /// Not the name that a person's containers have.
-const PROJECT: &str = "sealgate-test";
+pub(super) const PROJECT: &str = "sealgate-test";
 /// A machine that is busy with other things takes its time.
 const LIMIT: Duration = Duration::from_secs(60);
 const CREDENTIAL: &str = "myexample-credential";
@@ -291,7 +291,7 @@ fn nobody_may_more_than_needed() -> Result<()> {
     Ok(())
 }
 
-fn nothing_is_left() -> Result<()> {
+pub(super) fn nothing_is_left() -> Result<()> {
     let label = format!("label=com.docker.compose.project={PROJECT}");
     for list in [&["ps", "--all"][..], &["volume", "ls"], &["network", "ls"]] {
         let left = docker(&[list, &["--quiet", "--filter", &label]].concat())?;

@@ -30,6 +30,7 @@ pub(super) fn add(kind: Kind, spec: &mut Value) -> Result<()> {
         Kind::VirtualService => virtual_service::refusals(),
         Kind::DestinationRule => destination_rule(),
         Kind::ServiceEntry => service_entry(),
+        Kind::WorkloadEntry => vec![("ports{}", port())],
         _ => Vec::new(),
     };
     for (path, keywords) in refusals {
@@ -85,8 +86,8 @@ fn gateway() -> Vec<Refusal> {
             json!({
                 "required": ["hosts", "port"],
                 "x-kubernetes-validations": cel(&[(
-                    "self.port.protocol.upperAscii() != 'HTTPS' || has(self.tls)",
-                    "a server of protocol HTTPS needs tls",
+                    "!(self.port.protocol.upperAscii() in ['HTTPS', 'TLS']) || has(self.tls)",
+                    "a server of protocol HTTPS or TLS needs tls",
                 )]),
             }),
         ),

@@ -43,6 +43,14 @@ impl Arch {
         }
     }
 
+    /// What runs its programs on another machine.
+    pub(crate) const fn emulator(self) -> &'static str {
+        match self {
+            Self::Amd64 => "qemu-x86_64-static",
+            Self::Arm64 => "qemu-aarch64-static",
+        }
+    }
+
     const fn machine(self) -> u16 {
         match self {
             Self::Amd64 => elf::EM_X86_64,

@@ -176,7 +176,7 @@ fn an_agent_without_the_filter_is_refused() {
             .to_string()
     };
     assert!(tried(&program).contains("does not lie beside"));
-    std::fs::write(folder.path().join(crate::binary::MODULE), [0xa5; 999]).unwrap();
+    std::fs::write(folder.path().join(crate::binary::AGENT_MODULE), [0xa5; 999]).unwrap();
     assert!(tried(&program).contains("does not carry the filter"));
 }
 

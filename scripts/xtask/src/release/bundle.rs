@@ -5,29 +5,47 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::manuals::Manuals;
 use crate::image::layer::{Tree, gzip};
 use crate::version;
 
 /// What comes with the program.
 const PAPERS: [&str; 3] = ["LICENSE", "README.md", "CHANGELOG.md"];
 
-/// The program with its papers, in a folder of its name.
-pub(super) fn program(name: &str, program: &Path) -> Result<Vec<u8>> {
+/// For who runs it without containers: `docs/journeys/vm.md`.
+const UNITS: [(&str, u32); 4] = [
+    ("sealgate.service", 0o644),
+    ("envoy.service", 0o644),
+    ("envoy-hot-restart", 0o755),
+    ("sysusers.conf", 0o644),
+];
+
+/// The program with its papers, manuals and units, in a folder of its name.
+pub(crate) fn program(name: &str, program: &Path, manuals: &Manuals) -> Result<Vec<u8>> {
     let mut tree = Tree::default();
     tree.file(&format!("{name}/sealgate"), 0o755, fs::read(program)?);
     for paper in PAPERS {
         tree.file(&format!("{name}/{paper}"), 0o644, fs::read(paper).context(paper)?);
     }
+    for (file, content) in &manuals.0 {
+        tree.file(&format!("{name}/{file}"), 0o644, content.clone());
+    }
+    for (file, mode) in UNITS {
+        let content = fs::read(format!("envoy/systemd/{file}")).context(file)?;
+        tree.file(&format!("{name}/systemd/{file}"), mode, content);
+    }
     gzip(&tree.tar()?)
 }
 
-/// The chart as Helm packages it, or nothing if there is none.
-pub(super) fn chart(folder: &Path) -> Result<Option<Vec<u8>>> {
+/// The chart's file.
+pub(super) fn chart_name() -> String {
+    format!("sealgate-chart-{}.tgz", version::OWN)
+}
+
+/// The chart as Helm packages it.
+pub(super) fn chart(folder: &Path) -> Result<Vec<u8>> {
     let description = folder.join("Chart.yaml");
-    if !description.is_file() {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(&description)?;
+    let text = fs::read_to_string(&description).with_context(|| description.display().to_string())?;
     for key in ["version", "appVersion"] {
         let wanted = version::OWN;
         let line = text
@@ -45,7 +63,7 @@ pub(super) fn chart(folder: &Path) -> Result<Option<Vec<u8>>> {
     }
     let mut tree = Tree::default();
     add(&mut tree, folder, "sealgate")?;
-    Ok(Some(gzip(&tree.tar()?)?))
+    gzip(&tree.tar()?)
 }
 
 fn add(tree: &mut Tree, folder: &Path, name: &str) -> Result<()> {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
+use super::{bundle, manuals, trial};
 use crate::image::elf::{self, Arch};
 use crate::image::{self, layer};
 use crate::{binary, version};
@@ -25,8 +25,9 @@ pub(super) fn check(folder: &Path, archs: &[Arch]) -> Result<()> {
         artifact.len() == 1 && artifact.get("plugin.wasm") == Some(&module),
         "the filter's artifact does not hold the filter alone"
     );
+    chart(folder)?;
     for arch in archs {
-        of_architecture(folder, *arch, &module).with_context(|| arch.name())?;
+        of_architecture(folder, *arch).with_context(|| arch.name())?;
     }
     Ok(())
 }
@@ -53,14 +54,28 @@ fn sums(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn of_architecture(folder: &Path, arch: Arch, module: &[u8]) -> Result<()> {
+/// The chart is where Helm looks for it, and of this version.
+fn chart(folder: &Path) -> Result<()> {
+    let chart = files(&unzipped(&read(folder, &bundle::chart_name())?)?)?;
+    for name in ["Chart.yaml", "values.yaml", "values.schema.json"] {
+        ensure!(
+            chart.contains_key(&format!("sealgate/{name}")),
+            "the chart has no {name}"
+        );
+    }
+    let is_template = |name: &String| name.starts_with("sealgate/templates/");
+    ensure!(chart.keys().any(is_template), "the chart has no templates");
+    Ok(())
+}
+
+fn of_architecture(folder: &Path, arch: Arch) -> Result<()> {
     let name = format!("sealgate-{}-linux-{}", version::OWN, arch.name());
     let archive = files(&unzipped(&read(folder, &format!("{name}.tar.gz"))?)?)?;
     let program = archive.get(&format!("{name}/sealgate")).context("no program")?;
-    ensure!(
-        memchr::memmem::find(program, module).is_some(),
-        "the program does not carry the filter"
-    );
+    for manual in manuals::names() {
+        let file = archive.get(&format!("{name}/{manual}"));
+        ensure!(file.is_some_and(|file| !file.is_empty()), "no {manual}");
+    }
     let libraries = elf::needed(program, arch)?;
     let image = layer_of(&read(folder, &image::agent_name(arch))?)?;
     ensure!(
@@ -80,37 +95,7 @@ fn of_architecture(folder: &Path, arch: Arch, module: &[u8]) -> Result<()> {
         bom["metadata"]["component"]["version"] == version::OWN,
         "the SBOM is of another version"
     );
-    if arch == Arch::own() {
-        says_its_version(
-            folder,
-            &archive[&format!("{name}/sealgate")],
-            libraries.is_empty(),
-        )?;
-    }
-    Ok(())
-}
-
-/// The program that was packed runs, and says what it is.
-fn says_its_version(folder: &Path, program: &[u8], is_release: bool) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = fs::canonicalize(folder)?.join(".sealgate");
-    fs::write(&path, program)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    let output = Command::new(&path).arg("--version").output();
-    fs::remove_file(&path)?;
-    let said = String::from_utf8(output?.stdout)?;
-    super::say(&format!("it says: {}", said.trim()));
-    let mut wanted = vec![version::OWN.to_owned(), format!("Envoy {}", version::envoy())];
-    if is_release {
-        wanted.push(version::commit());
-    }
-    for wanted in wanted {
-        ensure!(
-            said.contains(&wanted),
-            "`sealgate --version` does not name {wanted}"
-        );
-    }
-    Ok(())
+    trial::run(folder, program, arch, libraries.is_empty())
 }
 
 fn unzipped(bytes: &[u8]) -> Result<Vec<u8>> {

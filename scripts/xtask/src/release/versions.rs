@@ -8,11 +8,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{image, version};
 
 /// The table of what goes together.
-const COMPATIBILITY: &str = "agent/docs/compatibility.md";
+const COMPATIBILITY: &str = "docs/reference/compatibility.md";
+
+/// What says where to get the programs.
+const VM: &str = "docs/journeys/vm.md";
 
 /// Where versions are written down, with what is before them there. The version of Sealgate stands in `Cargo.toml`, Envoy's
 /// in `envoy/version`.
-fn mentions() -> [(&'static str, String, &'static str); 3] {
+fn mentions() -> [(&'static str, String, &'static str); 6] {
     [
         (
             "envoy/compose/compose.yaml",
@@ -24,6 +27,9 @@ fn mentions() -> [(&'static str, String, &'static str); 3] {
             "envoyproxy/envoy:v".to_owned(),
             version::envoy(),
         ),
+        (VM, "/sealgate/releases/download/v".to_owned(), version::OWN),
+        (VM, "/envoy/releases/download/v".to_owned(), version::envoy()),
+        (VM, "tested with Envoy ".to_owned(), version::envoy()),
         (COMPATIBILITY, "| Envoy | ".to_owned(), version::envoy()),
     ]
 }
@@ -34,13 +40,19 @@ pub(super) fn check(root: &Path, tag: Option<&str>) -> Result<String> {
         let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
         check_mentions(&text, &before, wanted).with_context(|| file.to_owned())?;
     }
-    let modules = fs::read_to_string(root.join("tests/kube/go.mod"))?;
-    let kubernetes = modules
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes v"));
-    let kubernetes = kubernetes.context("tests/kube/go.mod requires no k8s.io/kubernetes")?;
     let table = fs::read_to_string(root.join(COMPATIBILITY))?;
-    check_mentions(&table, "| Kubernetes | ", kubernetes).context(COMPATIBILITY)?;
+    let kubernetes = required(root, "tests/kube/go.mod", "k8s.io/kubernetes")?;
+    check_mentions(&table, "| Kubernetes | ", &kubernetes).context(COMPATIBILITY)?;
+    // Istio's own module has no versions, and the one of its types has the release's.
+    let istio = required(root, "tests/istio/go.mod", "istio.io/client-go")?;
+    let minor: Vec<&str> = istio.split('.').take(2).collect();
+    check_mentions(&table, "| Istio | ", &minor.join(".")).context(COMPATIBILITY)?;
+    let gateway = required(
+        root,
+        "tests/envoy-gateway/go.mod",
+        "github.com/envoyproxy/gateway",
+    )?;
+    check_mentions(&table, "| Envoy Gateway | ", &gateway).context(COMPATIBILITY)?;
     let section = match tag {
         Some(tag) => {
             let own = version::OWN;
@@ -55,12 +67,21 @@ pub(super) fn check(root: &Path, tag: Option<&str>) -> Result<String> {
     notes(&fs::read_to_string(root.join("CHANGELOG.md"))?, section)
 }
 
+/// The version of a Go module that another one requires.
+fn required(root: &Path, file: &str, module: &str) -> Result<String> {
+    let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
+    let before = format!("{module} v");
+    let version = text.lines().find_map(|line| line.trim().strip_prefix(&before));
+    let version = version.with_context(|| format!("{file} requires no {module}"))?;
+    Ok(version.split(' ').next().unwrap_or_default().to_owned())
+}
+
 /// Every version that stands behind these words is the wanted one, and there is one.
 fn check_mentions(text: &str, before: &str, wanted: &str) -> Result<()> {
     let mut mentions = text.split(before).skip(1).peekable();
     ensure!(mentions.peek().is_some(), "{before} is not mentioned");
     for rest in mentions {
-        let is_end = |letter: char| letter.is_whitespace() || "\"'`".contains(letter);
+        let is_end = |letter: char| letter.is_whitespace() || "\"'`/)".contains(letter);
         let seen = rest.split(is_end).next().unwrap_or_default();
         ensure!(seen == wanted, "{before}{seen} should be {before}{wanted}");
     }

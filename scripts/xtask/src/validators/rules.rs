@@ -37,7 +37,7 @@ pub(super) fn of_value(
             "const" => Some(format!("rule::is({}, {})", place.owned, literal(value)?)),
             _ => None,
         }),
-        "duration" => each(rules, |name, value| of_duration(name, value, place)),
+        "duration" => of_durations(rules, place),
         "any" => each(rules, |name, value| match name {
             "required" => Some(String::new()),
             "in" | "not_in" => Some(format!(
@@ -180,13 +180,42 @@ fn of_enum(rules: &DynamicMessage, field: &FieldDescriptor, place: Place<'_>) ->
     })
 }
 
+fn of_durations(rules: &DynamicMessage, place: Place<'_>) -> Result<Vec<String>> {
+    let bound = |name| {
+        let set = rules
+            .has_field_by_name(name)
+            .then(|| rules.get_field_by_name(name));
+        span(&*set.flatten()?)
+    };
+    // Turned round, they mean what is outside.
+    if let (Some(most), Some(least)) = (bound("lte"), bound("gte"))
+        && most < least
+    {
+        let all = each(rules, |name, _| {
+            matches!(name, "lte" | "gte" | "required").then(String::new)
+        })?;
+        let outside = format!(
+            "rule::outside(Span::of({}), Span::new({}, {}), Span::new({}, {}))",
+            place.borrowed, most.0, most.1, least.0, least.1
+        );
+        return Ok(all.into_iter().chain([outside]).collect());
+    }
+    each(rules, |name, value| of_duration(name, value, place))
+}
+
+/// A duration's seconds and nanoseconds.
+fn span(value: &Value) -> Option<(i64, i32)> {
+    let duration = value.as_message()?;
+    let seconds = duration.get_field_by_name("seconds")?.as_i64()?;
+    let nanos = duration.get_field_by_name("nanos")?.as_i32()?;
+    Some((seconds, nanos))
+}
+
 fn of_duration(name: &str, value: &Value, place: Place<'_>) -> Option<String> {
     if name == "required" {
         return Some(String::new());
     }
-    let bound = value.as_message()?;
-    let seconds = bound.get_field_by_name("seconds")?.as_i64()?;
-    let nanos = bound.get_field_by_name("nanos")?.as_i32()?;
+    let (seconds, nanos) = span(value)?;
     matches!(name, "lt" | "lte" | "gt" | "gte").then(|| {
         format!(
             "rule::{name}(Span::of({}), Span::new({seconds}, {nanos}))",

@@ -36,6 +36,20 @@ fn made(body: &str) -> Result<String> {
 }
 
 #[test]
+fn a_range_of_durations_that_is_turned_round_is_what_is_outside() {
+    let rule = "google.protobuf.Duration a = 1 [(validate.rules).duration = {lte {} gte {nanos: 1}}];";
+    let made = made(rule).unwrap();
+    assert!(
+        made.contains("rule::outside(Span::of(value), Span::new(0, 0), Span::new(0, 1))"),
+        "{made}"
+    );
+    assert!(
+        !made.contains("rule::lte") && !made.contains("rule::gte"),
+        "{made}"
+    );
+}
+
+#[test]
 fn the_committed_file_is_what_the_protos_say() {
     let committed = fs::read_to_string(crate::root().unwrap().join(FILE)).unwrap();
     let pool = protos::pool(MESSAGES).unwrap();

@@ -7,12 +7,14 @@ use anyhow::{Context as _, Result, bail};
 use super::{Origin, Size};
 
 /// Said with a wrong command line.
-const USAGE: &str = "bench scale [--quick] [--sizes 10,1000,40000x2500,...] [--source directory|kubernetes|both] \
-                     [--svg FILE] [--flood [COUNT] | --rotate-all]";
+const USAGE: &str = "bench scale [--quick] [--sizes 10,1000,1000p,40000x2500,...] [--source directory|kubernetes|both] \
+                     [--svg FILE] [--flood [COUNT] | --rotate-all | --pods [COUNT]]";
 const SIZES: [usize; 5] = [10, 1_000, 3_000, 10_000, 40_000];
 const QUICK_SIZES: [usize; 3] = [10, 100, 1_000];
 /// Unknown names, of each kind.
 const FLOOD: usize = 100_000;
+/// Pods, a hundred of which a subset needs.
+const PODS: usize = 10_000;
 const QUICK_FLOOD: usize = 5_000;
 /// The largest size at which another build is run beside, unless `SEALGATE_OTHER_MAX` says so.
 const OTHER_MAX: usize = 3_000;
@@ -26,6 +28,8 @@ pub enum Mode {
     Flood(usize),
     /// Every certificate once.
     RotateAll,
+    /// So many Pods, of which a subset needs some.
+    Pods(usize),
 }
 
 /// See the module.
@@ -85,9 +89,14 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--sizes" => sizes = Some(value()?.split(',').map(size).collect::<Result<Vec<_>>>()?),
             "--source" => origins = origins_of(&value()?)?,
             "--rotate-all" => mode = Mode::RotateAll,
-            "--flood" => {
+            "--flood" | "--pods" => {
                 let count = arguments.next_if(|next| !next.starts_with("--"));
-                mode = Mode::Flood(count.map_or(Ok(0), |count| count.parse())?);
+                let count = count.map(|count| count.parse()).transpose()?;
+                mode = if argument == "--pods" {
+                    Mode::Pods(count.unwrap_or(PODS))
+                } else {
+                    Mode::Flood(count.unwrap_or(0))
+                };
             }
             other => bail!("{other} is no argument"),
         }
@@ -111,14 +120,18 @@ fn default_sizes(mode: Mode, quick: bool) -> Vec<Size> {
     let sizes: &[usize] = match (mode, quick) {
         (Mode::Rows, false) => &SIZES,
         (Mode::Rows, true) => &QUICK_SIZES,
+        (Mode::Pods(_), _) => &[10],
         (_, false) => &[10_000],
         (_, true) => &[1_000],
     };
     sizes.iter().map(|routes| Size::of(*routes)).collect()
 }
 
-/// `1000`, or `40000x2500`.
+/// `1000`, or `40000x2500`; `1000p` with policies.
 fn size(text: &str) -> Result<Size> {
+    if let Some(text) = text.strip_suffix('p') {
+        return Ok(size(text)?.with_policies());
+    }
     let number = |text: &str| {
         text.parse::<usize>()
             .with_context(|| format!("{text} is no number"))
@@ -127,6 +140,7 @@ fn size(text: &str) -> Result<Size> {
         Some((routes, hosts)) => Size {
             routes: number(routes)?,
             hosts: number(hosts)?,
+            policies: false,
         },
         None => Size::of(number(text)?),
     };
@@ -161,8 +175,10 @@ mod tests {
         assert_eq!((options.quick, hosts), (true, vec![10, 2_500, 100]));
         assert_eq!(options.origins, [Origin::Directory]);
         assert_eq!(options.svg, Some(PathBuf::from("a.svg")));
+        assert_eq!(read("--sizes 10p").unwrap().sizes, [Size::of(10).with_policies()]);
         assert_eq!(read("--flood --quick").unwrap().mode, Mode::Flood(QUICK_FLOOD));
         assert_eq!(read("--flood 7").unwrap().mode, Mode::Flood(7));
+        assert_eq!(read("--pods").unwrap().mode, Mode::Pods(PODS));
         assert_eq!(read("--rotate-all").unwrap().sizes, [Size::of(10_000)]);
     }
 

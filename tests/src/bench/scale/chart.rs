@@ -138,7 +138,7 @@ fn points(results: &Results, origin: Origin, side: Side, key: &str) -> Vec<(f64,
     let own = results
         .0
         .iter()
-        .filter(|(place, _)| place.origin == origin && place.side == side);
+        .filter(|(place, _)| place.origin == origin && place.side == side && !place.size.policies);
     let known = own.filter_map(|(place, figures)| Some((place.size.routes as f64, figures.get(key)?)));
     // A logarithm has no place for what is not measurable.
     known.filter(|(_, value)| *value > 0.0).collect()

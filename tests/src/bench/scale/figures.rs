@@ -84,9 +84,35 @@ const RATIOS: [(&str, &str, usize, usize); 11] = [
     ("new_host_1000_vs_10", "new_host_handshake_p50", 1_000, 10),
 ];
 
+/// What is compared at each size that was run with policies and without.
+const WITH_POLICIES: [&str; 10] = [
+    "new_route_p50",
+    "endpoint_p50",
+    "vs_p50",
+    "new_host_handshake_p50",
+    "endpoint_cpu_agent",
+    "vs_cpu_agent",
+    "kept_changing_p99",
+    "rss_agent",
+    "rss_envoy",
+    "start_agent",
+];
+
 impl Results {
+    /// The sizes that were run both ways.
+    fn with_and_without(&self, origin: Origin) -> Vec<Size> {
+        let places = self.0.keys().filter(|place| place.origin == origin);
+        let own: Vec<_> = places.filter(|place| place.side == Side::Own).collect();
+        let is_both = |size: &Size| own.iter().any(|place| place.size == size.with_policies());
+        let plain = own.iter().map(|place| place.size).filter(|size| !size.policies);
+        plain.filter(is_both).collect()
+    }
+
     fn at(&self, origin: Origin, side: Side, routes: usize, key: &str) -> Option<f64> {
-        let size = Size::of(routes);
+        self.of(origin, side, Size::of(routes), key)
+    }
+
+    fn of(&self, origin: Origin, side: Side, size: Size, key: &str) -> Option<f64> {
         self.0.get(&Place { origin, size, side })?.get(key)
     }
 
@@ -136,6 +162,14 @@ impl Results {
         let kept = |routes| Some(own(routes, "kept_changing_p99")? / own(routes, "kept_quiet_p99")?);
         add("kept_p99_changing_vs_quiet", kept(10_000));
         add("kept_p99_changing_vs_quiet_1000", kept(1_000));
+        for size in self.with_and_without(origin) {
+            for key in WITH_POLICIES {
+                let plain = self.of(origin, Side::Own, size, key);
+                let with = self.of(origin, Side::Own, size.with_policies(), key);
+                let ratio = plain.zip(with).map(|(plain, with)| with / plain);
+                add(&format!("{key}_{}_with_policies_vs_without", size.routes), ratio);
+            }
+        }
         ratios
     }
 }

@@ -141,6 +141,13 @@ impl Machine {
             .context("the status counts no publications")
     }
 
+    /// A page of Envoy's admin interface.
+    pub(super) async fn envoy_page(&self, path: &str) -> Result<String> {
+        Ok(client::fetch_plain(self.envoy_admin, "localhost", path)
+            .await?
+            .body)
+    }
+
     /// An error with the ends of both logs.
     pub(super) fn failure(&self, what: &str) -> anyhow::Error {
         let end = |name: &str| {

@@ -44,7 +44,7 @@ pub(super) fn service_host(name: &str) -> String {
     format!("{name}.{APPS}.svc.cluster.local")
 }
 
-fn istio(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
+pub(super) fn istio(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
     json!({
         "apiVersion": "networking.istio.io/v1",
         "kind": kind,
@@ -135,6 +135,26 @@ pub(super) fn entry(name: &str, port: u16) -> Value {
         "endpoints": [{"address": "127.0.0.1", "ports": {"http": port}}],
     });
     istio("ServiceEntry", APPS, name, spec)
+}
+
+/// What a DestinationRule says of an [`entry`]: something of every part that costs a cluster, and two subsets.
+pub(super) fn policy(name: &str) -> Value {
+    let spec = json!({
+        "host": entry_host(name),
+        "trafficPolicy": {
+            "loadBalancer": {"simple": "ROUND_ROBIN"},
+            "connectionPool": {
+                "tcp": {"maxConnections": 1000, "connectTimeout": "3s", "tcpKeepalive": {"time": "60s"}},
+                "http": {"http1MaxPendingRequests": 500, "idleTimeout": "30s", "maxRetries": 5},
+            },
+            "outlierDetection": {"consecutive5xxErrors": 5, "interval": "5s", "baseEjectionTime": "30s"},
+        },
+        "subsets": [
+            {"name": "v1", "labels": {"version": "v1"}},
+            {"name": "v2", "labels": {"version": "v2"}, "trafficPolicy": {"loadBalancer": {"simple": "RANDOM"}}},
+        ],
+    });
+    istio("DestinationRule", APPS, name, spec)
 }
 
 /// A Service, whose endpoints are a [`slice`]'s.

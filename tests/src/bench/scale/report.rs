@@ -10,7 +10,7 @@ use crate::bench::say;
 type Cells = &'static [(&'static str, &'static str)];
 
 /// The rows: title and cells.
-const ROWS: [(&str, Cells); 23] = [
+const ROWS: [(&str, Cells); 26] = [
     (
         "start from nothing, s",
         &[
@@ -111,6 +111,21 @@ const ROWS: [(&str, Cells); 23] = [
     ("unknown hosts sent", HOSTS),
     ("  agent, MB", HOSTS_AGENT),
     ("  Envoy, MB", HOSTS_ENVOY),
+    ("Pods", PODS),
+    ("  agent, MB", PODS_AGENT),
+    ("  Envoy, MB", PODS_ENVOY),
+];
+
+const PODS: Cells = &[("all", "pods"), ("bytes each", "pods_bytes_each")];
+const PODS_AGENT: Cells = &[
+    ("none", "pods_none_agent"),
+    ("unneeded", "pods_unneeded_agent"),
+    ("needed", "pods_needed_agent"),
+];
+const PODS_ENVOY: Cells = &[
+    ("none", "pods_none_envoy"),
+    ("unneeded", "pods_unneeded_envoy"),
+    ("needed", "pods_needed_envoy"),
 ];
 
 const ROTATED: Cells = &[

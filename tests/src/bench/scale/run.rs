@@ -13,7 +13,7 @@ use super::rows::rounds;
 use super::series::series;
 use super::stand::Stand;
 use super::visit::visit_all;
-use super::{Origin, Side, Size, chart, flood, report, rotate};
+use super::{Origin, Side, Size, chart, flood, pods, report, rotate};
 use crate::bench::say;
 
 /// From so many hosts on, memory is told a second time, when each was visited.
@@ -115,6 +115,7 @@ async fn measure(
         Mode::Rows => rows(figures, options, &stand, &load).await,
         Mode::Flood(count) => flood::flood(figures, &stand, &load, count).await,
         Mode::RotateAll => rotate::all(figures, &stand, &load).await,
+        Mode::Pods(count) => pods::pods(figures, &stand, count).await,
     };
     figures.set("kept_failed", load.failed() as f64);
     for failure in load.failures() {

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::machine::Machine;
 use super::objects::{
-    Route, edge, entry, entry_host, gateway, host, name, path, plain_gateway, service, service_host, slice,
+    Route, edge, entry, entry_host, gateway, host, name, path, plain_gateway, policy, service, service_host,
+    slice,
 };
 use super::place::Place;
 use super::poll::{Target, until_host};
@@ -100,7 +101,11 @@ impl Stand {
     }
 
     async fn fill(&self) -> Result<()> {
-        let Size { routes, hosts } = self.size;
+        let Size {
+            routes,
+            hosts,
+            policies,
+        } = self.size;
         let upstream = self.upstreams.port(0);
         let mut gateways: Vec<Value> = (0..hosts).map(|at| gateway(&edge(at), &host(at))).collect();
         gateways.push(plain_gateway());
@@ -110,6 +115,10 @@ impl Stand {
         let secrets: Vec<_> = secrets.map(|(at, leaf)| (edge(at), leaf)).collect();
         self.place.fill_secrets(&secrets).await?;
         self.place.fill("entries", entries.collect()).await?;
+        if policies {
+            let all = (0..routes).map(|at| policy(&name(at)));
+            self.place.fill("policies", all.collect()).await?;
+        }
         self.place.fill("gateways", gateways).await?;
         self.place.fill("routes", virtual_services.collect()).await?;
         let rule = vec![self.rule().object("0")];

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::CredentialName;
 use crate::budget::Budgets;
+use crate::locality::Locality;
 use crate::manifest;
 use crate::resolve::{AddressPolicy, Gateway, Resolver};
 use crate::store::Moved;
@@ -33,7 +34,7 @@ impl Arbitrary for Op {
     type Strategy = BoxedStrategy<Self>;
 
     fn arbitrary_with((): ()) -> Self::Strategy {
-        (0..9_u8, 0..4_u8, any::<u32>())
+        (0..11_u8, 0..4_u8, any::<u32>())
             .prop_map(|(kind, name, shape)| Self { kind, name, shape })
             .boxed()
     }
@@ -73,7 +74,7 @@ impl World {
             tenants: Tenants {
                 tenancy: Tenancy::Namespaces,
                 gateway: "gw".to_owned(),
-                root: "gw".to_owned(),
+                root: "root".to_owned(),
                 policy: TenancyPolicy::read(
                     "{hosts: [{names: [d.test], namespaces: [gw]}], ports: [{numbers: [81], namespaces: [gw]}]}",
                 )
@@ -81,12 +82,13 @@ impl World {
             },
             budgets: Budgets::default(),
             addresses: AddressPolicy::default(),
+            locality: Locality::of_gateway("r/z").unwrap(),
         }
     }
 
     pub(super) fn apply(&mut self, op: &Op, resolver: &mut Resolver) {
         let mut dice = Dice(op.shape);
-        if op.kind == 8 {
+        if op.kind == 9 {
             let name = CredentialName::new("gw", dice.pick(&SECRETS));
             let set = match dice.roll(3) {
                 0 => &mut self.denied,
@@ -132,7 +134,15 @@ fn object(kind: Kind, name: &ObjectRef, mut value: Value, dice: &mut Dice) -> Ob
         meta.labels
             .insert("kubernetes.io/service-name".to_owned(), "app".to_owned());
     }
-    for annotation in ["identity", "certificates"] {
+    if kind == Kind::Pod && dice.roll(2) == 0 {
+        meta.labels.insert("v".to_owned(), "1".to_owned());
+    }
+    if kind == Kind::Pod && dice.roll(3) == 0 {
+        let region = dice.pick(&["r", "q"]).to_owned();
+        meta.labels
+            .insert("topology.kubernetes.io/region".to_owned(), region);
+    }
+    for annotation in ["identity", "certificates", "http3"] {
         if let Some(text) = value.as_object_mut().and_then(|value| value.remove(annotation)) {
             let text = text.as_str().unwrap_or_default().to_owned();
             meta.annotations
@@ -156,7 +166,12 @@ fn made(kind: u8, dice: &mut Dice) -> (Kind, &'static str, Value) {
         4 => (Kind::ServiceEntry, dice.pick(&NAMESPACES), service_entry(dice)),
         5 => (Kind::Service, "default", service(dice)),
         6 => (Kind::EndpointSlice, "default", slice(dice)),
-        _ => (Kind::DestinationRule, "default", destination_rule(dice)),
+        7 => (Kind::Pod, "default", json!({})),
+        10 => (Kind::WorkloadEntry, dice.pick(&NAMESPACES), workload(dice)),
+        _ => {
+            let namespace = dice.pick(&["default", "team", "gw", "root"]);
+            (Kind::DestinationRule, namespace, destination_rule(dice))
+        }
     }
 }
 
@@ -167,14 +182,19 @@ fn gateway(dice: &mut Dice) -> Value {
             0 => format!("team/{}", dice.pick(&HOSTS)),
             _ => dice.pick(&HOSTS).to_owned(),
         };
-        let server = match dice.roll(4) {
+        let server = match dice.roll(7) {
             0 => {
                 json!({"port": {"number": 80 + dice.roll(2), "protocol": "HTTP"}, "hosts": [host, dice.pick(&HOSTS)]})
             }
             1 => {
                 json!({"port": {"number": 80, "protocol": "HTTP"}, "hosts": [host], "tls": {"httpsRedirect": true}})
             }
-            2 => json!({"port": {"number": 443, "protocol": "HTTPS"}, "hosts": [host],
+            2 => json!({"port": {"number": 443, "protocol": "TLS"}, "hosts": [host, dice.pick(&HOSTS)],
+                "tls": {"mode": "PASSTHROUGH"}}),
+            3 => json!({"port": {"number": 443, "protocol": "TLS"}, "hosts": [host],
+                "tls": {"mode": "SIMPLE", "credentialName": dice.pick(&SECRETS[..2])}}),
+            4 => json!({"port": {"number": 80 + dice.roll(2), "protocol": "TCP"}, "hosts": [host]}),
+            5 => json!({"port": {"number": 443, "protocol": "HTTPS"}, "hosts": [host],
                 "tls": {"mode": "SIMPLE", "credentialName": dice.pick(&SECRETS[..2])}}),
             _ => json!({"port": {"number": 443, "protocol": "HTTPS"}, "hosts": [host],
                 "tls": {"mode": "MUTUAL", "credentialName": dice.pick(&SECRETS[..2])}}),
@@ -194,6 +214,9 @@ fn gateway(dice: &mut Dice) -> Value {
         0 => value["certificates"] = json!("eager"),
         1 => value["certificates"] = json!("onDemand"),
         _ => {}
+    }
+    if dice.roll(3) == 0 {
+        value["http3"] = json!("true");
     }
     value
 }
@@ -235,7 +258,44 @@ fn virtual_service(dice: &mut Dice) -> Value {
     } else {
         json!([])
     };
-    json!({"spec": {"hosts": hosts, "gateways": gateways, "exportTo": export, "http": rules}})
+    let mut spec = json!({"hosts": hosts, "gateways": gateways, "exportTo": export, "http": rules});
+    if !hosts.is_empty() {
+        streams(&mut spec, hosts, dice);
+    }
+    json!({ "spec": spec })
+}
+
+/// Rules for connections, of some.
+fn streams(spec: &mut Value, hosts: &[&str], dice: &mut Dice) {
+    let route = |dice: &mut Dice| {
+        let (one, two) = (dice.pick(&SERVICES), dice.pick(&SERVICES));
+        match dice.roll(2) {
+            0 => json!([{"destination": {"host": one}}]),
+            _ => {
+                json!([{"destination": {"host": one}, "weight": 1}, {"destination": {"host": two}, "weight": 2}])
+            }
+        }
+    };
+    let kind = dice.roll(4);
+    if kind == 0 || kind == 1 {
+        let mut names = vec![hosts[0]];
+        if ["*", "*.a.test"].contains(&hosts[0]) {
+            names.push(dice.pick(&["b.a.test", "*.b.a.test", "c.a.test"]));
+        }
+        let block = match dice.roll(3) {
+            0 => json!({"sniHosts": names, "gateways": ["gw/n1"]}),
+            _ => json!({"sniHosts": names}),
+        };
+        spec["tls"] = json!([{"match": [block], "route": route(dice)}]);
+    }
+    if kind == 1 || kind == 2 {
+        let blocks = match dice.roll(3) {
+            0 => json!([]),
+            1 => json!([{"port": 80}]),
+            _ => json!([{"port": 443}, {"gateways": ["team/n0"]}]),
+        };
+        spec["tcp"] = json!([{"match": blocks, "route": route(dice)}]);
+    }
 }
 
 fn service_entry(dice: &mut Dice) -> Value {
@@ -257,8 +317,26 @@ fn service_entry(dice: &mut Dice) -> Value {
     } else {
         json!(["*"])
     };
-    json!({"spec": {"hosts": [host], "resolution": "STATIC", "ports": ports, "exportTo": export,
-        "endpoints": [{"address": address, "labels": {"v": "1"}}, {"address": "127.0.0.2"}]}})
+    let locality = dice.pick(&["r/z", "r/y", "q/z"]);
+    let mut spec = json!({"hosts": [host], "resolution": "STATIC", "ports": ports, "exportTo": export});
+    match dice.roll(2) {
+        0 => spec["workloadSelector"] = json!({"labels": {"v": "1"}}),
+        _ => {
+            let first = json!({"address": address, "labels": {"v": "1"}, "locality": locality});
+            spec["endpoints"] = json!([first, {"address": "127.0.0.2"}]);
+        }
+    }
+    json!({ "spec": spec })
+}
+
+fn workload(dice: &mut Dice) -> Value {
+    let address = format!("10.1.0.{}", 1 + dice.roll(3));
+    let labels = match dice.roll(3) {
+        0 => json!({}),
+        _ => json!({"v": "1"}),
+    };
+    let locality = dice.pick(&["r/z", "r/y", "q/z"]);
+    json!({"spec": {"address": address, "labels": labels, "locality": locality}})
 }
 
 fn service(dice: &mut Dice) -> Value {
@@ -267,17 +345,66 @@ fn service(dice: &mut Dice) -> Value {
         1 => json!([{"port": 443, "name": "grpc"}]),
         _ => json!([{"port": 80, "name": "http"}, {"port": 81, "name": "other"}]),
     };
-    json!({"spec": {"ports": ports}})
+    let mut spec = json!({ "ports": ports });
+    match dice.roll(4) {
+        0 => spec["trafficDistribution"] = json!("PreferClose"),
+        1 => spec["ipFamilies"] = json!(["IPv6"]),
+        _ => {}
+    }
+    json!({ "spec": spec })
 }
 
 fn slice(dice: &mut Dice) -> Value {
-    let address = format!("10.0.0.{}", 1 + dice.roll(3));
-    json!({"addressType": "IPv4", "ports": [{"name": "http", "port": 8080}],
-        "endpoints": [{"addresses": [address]}]})
+    let mut endpoint = json!({"addresses": [format!("10.0.0.{}", 1 + dice.roll(3))], "zone": dice.pick(&["z", "y"]),
+        "targetRef": {"kind": "Pod", "name": format!("n{}", dice.roll(4))}});
+    match dice.roll(5) {
+        0 => endpoint["conditions"] = json!({"ready": false, "serving": true, "terminating": true}),
+        1 => endpoint["addresses"] = json!(["fd00::1"]),
+        _ => {}
+    }
+    json!({"addressType": "IPv4", "ports": [{"name": "http", "port": 8080}], "endpoints": [endpoint]})
 }
 
 fn destination_rule(dice: &mut Dice) -> Value {
-    let host = dice.pick(&SERVICES);
+    let host = dice.pick(&[
+        SERVICES[0],
+        SERVICES[1],
+        SERVICES[2],
+        "*",
+        "*.test",
+        "*.default.svc.cluster.local",
+        "*.local",
+    ]);
     let name = if dice.roll(2) == 0 { "v1" } else { "v2" };
-    json!({"spec": {"host": host, "subsets": [{"name": name, "labels": {"v": "1"}}]}})
+    let mut policy = || match dice.roll(5) {
+        0 => json!({"loadBalancer": {"consistentHash": {"httpHeaderName": "x-a"}}}),
+        1 => json!({"loadBalancer": {"consistentHash": {"useSourceIp": true, "maglev": {}}}}),
+        2 => json!({"loadBalancer": {"simple": "RANDOM"}}),
+        3 => json!({"connectionPool": {"tcp": {"maxConnections": 1 + dice.roll(9)}}}),
+        _ => json!({}),
+    };
+    let subset = json!({"name": name, "labels": {"v": "1"}, "trafficPolicy": policy()});
+    let mut spec = json!({"host": host, "subsets": [subset]});
+    let whole = policy();
+    if dice.roll(2) == 0 {
+        spec["trafficPolicy"] = whole;
+    }
+    match dice.roll(4) {
+        0 => spec["exportTo"] = json!(["."]),
+        1 => {
+            spec["workloadSelector"] =
+                json!({"matchLabels": {"istio": dice.pick(&["ingressgateway", "other"])}})
+        }
+        _ => {}
+    }
+    let setting = match dice.roll(5) {
+        0 => json!({"failoverPriority": ["v=1"]}),
+        1 => json!({"distribute": [{"from": "*", "to": {"r/z": 60, "r/y": 40}}]}),
+        2 => json!({"failover": [{"from": "r", "to": "q"}]}),
+        3 => json!({}),
+        _ => return json!({ "spec": spec }),
+    };
+    spec["trafficPolicy"]["loadBalancer"]["localityLbSetting"] = setting;
+    spec["trafficPolicy"]["outlierDetection"] = json!({});
+    json!({ "spec": spec })
 }

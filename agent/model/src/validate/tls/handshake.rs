@@ -38,7 +38,7 @@ pub(super) fn check(tls: &ServerTls, field: &str, report: &mut ObjectReport) {
             "maxProtocolVersion"
         };
         let message = format!(
-            "no handshake succeeds: the lowest version, {}, is above the highest, {}",
+            "no handshake can succeed: the minimum version, {}, is higher than the maximum, {}",
             VERSIONS[lowest], VERSIONS[highest]
         );
         report.add(
@@ -81,7 +81,7 @@ fn suites(tls: &ServerTls, lowest: Option<usize>, field: &str, report: &mut Obje
                 BadSuites::Entry(at, reason) => (format!("{field}.cipherSuites[{at}]"), reason.to_string()),
                 BadSuites::Nothing => (
                     format!("{field}.cipherSuites"),
-                    "nothing is left of the list; those of TLS 1.3 are always there, and cannot be chosen"
+                    "the list selects no cipher suite; those of TLS 1.3 are always enabled and cannot be selected"
                         .to_owned(),
                 ),
             };

@@ -11,7 +11,7 @@ use sealgate_model::manifest::{self, Namespaces, is_name, refused};
 use sealgate_model::{Code, Finding, Kind, Meta, Object, ObjectRef, SecretObject, Severity, SourceObject};
 use zeroize::Zeroizing;
 
-use super::{PEM_FILES, file_name, is_loop};
+use super::{PEM_FILES, file_name, is_loop, is_pem};
 
 const LARGEST_MANIFEST: u64 = 8 * 1024 * 1024;
 const LARGEST_PEM: u64 = 1024 * 1024;
@@ -45,8 +45,9 @@ pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> SourceO
         type_: "Opaque".to_owned(),
         data: BTreeMap::new(),
     };
-    for key in PEM_FILES {
-        match read_file(&folder.join(key), LARGEST_PEM) {
+    let files = PEM_FILES.map(|key| (key, folder.join(key)));
+    for (key, path) in files.into_iter().filter(|(_, path)| is_pem(path)) {
+        match read_file(&path, LARGEST_PEM) {
             Ok(bytes) => drop(secret.data.insert(key.to_owned(), bytes)),
             Err(Unread::Missing) => {}
             Err(error) => {
@@ -64,8 +65,8 @@ pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> SourceO
 
 /// A key pair that nothing is made of.
 pub(super) fn unread(file: ObjectRef) -> SourceObject {
-    let message = "the key and the certificate beside it are not read: a folder is a Secret by tls.key and tls.crt, which may be \
-                   links to them";
+    let message = "this key and its certificate are ignored: a Secret needs tls.key and tls.crt, which can be links \
+        to these files";
     SourceObject {
         object_ref: file.clone(),
         object: None,
@@ -88,7 +89,7 @@ enum Unread {
 impl Unread {
     fn said(self) -> (Code, String) {
         match self {
-            Self::Missing => (Code::Unreadable, "it is not there".to_owned()),
+            Self::Missing => (Code::Unreadable, "it does not exist".to_owned()),
             Self::Refused(code, message) => (code, message),
         }
     }
@@ -98,7 +99,7 @@ impl Unread {
 fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Unread> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Unread::Missing,
-        _ if is_loop(&error) => Unread::Refused(Code::LinkLoop, "the links lead in a circle".to_owned()),
+        _ if is_loop(&error) => Unread::Refused(Code::LinkLoop, "symbolic links form a loop".to_owned()),
         _ => Unread::Refused(Code::Unreadable, error.to_string()),
     };
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -117,7 +118,7 @@ fn read_file(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Unread> {
     if metadata.len() > limit {
         return Err(Unread::Refused(
             Code::FileTooLarge,
-            format!("{} bytes: at most {limit}", metadata.len()),
+            format!("{} bytes: the limit is {limit}", metadata.len()),
         ));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(

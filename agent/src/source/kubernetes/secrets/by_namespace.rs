@@ -160,6 +160,7 @@ async fn read(
     let watched = context
         .health
         .watch(format!("reading Secret {}/{name}", context.source.namespace));
+    watched.set(WatchState::Listing, None);
     let mut delays = Delays::new();
     while wanted.borrow().contains(name) {
         let permit = permits.acquire().await;

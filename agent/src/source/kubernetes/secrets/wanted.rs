@@ -47,7 +47,7 @@ impl WantedSecrets {
     ) -> Vec<String> {
         let own = |credential: &&CredentialName| *credential.namespace == *namespace;
         let mut new = Vec::new();
-        for name in delta.added.iter().filter(own).flat_map(secrets) {
+        for name in delta.added.iter().filter(own).flat_map(sources_of) {
             let count = self.asked.entry(name.to_owned()).or_default();
             *count += 1;
             if *count == 1 && !self.leaving.remove(&name.to_owned()) {
@@ -55,7 +55,7 @@ impl WantedSecrets {
                 new.push(name.to_owned());
             }
         }
-        for name in delta.removed.iter().filter(own).flat_map(secrets) {
+        for name in delta.removed.iter().filter(own).flat_map(sources_of) {
             match self.asked.get_mut(name) {
                 Some(count) if *count > 1 => *count -= 1,
                 Some(_) => {
@@ -99,7 +99,7 @@ impl WantedSecrets {
 }
 
 /// The Secrets that a credential may come from.
-fn secrets(credential: &CredentialName) -> impl Iterator<Item = &str> {
+pub(in crate::source::kubernetes) fn sources_of(credential: &CredentialName) -> impl Iterator<Item = &str> {
     let base = credential.name.strip_suffix(BUNDLE_SUFFIX);
     [Some(&*credential.name), base].into_iter().flatten()
 }

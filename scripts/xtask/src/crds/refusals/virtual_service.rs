@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{HOST, Refusal, cel, each, one_of, port};
 
-const NAME_OF_HOST: &str = "^[-_.A-Za-z0-9]+$";
+const NAME_OF_HOST: &str = r"^(\*\.)?[-_.A-Za-z0-9]+$";
 const DURATION: &str = "^([0-9.]+(h|m|s|ms|us|µs|ns))+$";
 /// Of one object: shorter ones cannot be written, so none holds more.
 const RULES: usize = 65_536;

@@ -1,0 +1,267 @@
+use std::collections::BTreeMap;
+
+use sealgate_core::explain::{Protocol, Question};
+use serde_json::Value;
+
+use super::*;
+use crate::CredentialName;
+use crate::explain::request;
+use crate::line::{BeginLine, ClaimLine, CredentialLine, NameLine, ObjectLine, TableLine};
+
+const TEXT: &str = r#"
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: istio-system }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - port: { number: 443, name: https, protocol: HTTPS }
+      hosts: ["*.example"]
+      tls: { mode: SIMPLE, credentialName: edge }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: shop }
+spec:
+  hosts: [shop.example]
+  gateways: [istio-system/edge]
+  http:
+    - match: [{ uri: { prefix: /cart } }]
+      route: [{ destination: { host: cart.local } }]
+    - route: [{ destination: { host: shop.local } }]
+    - match: [{ uri: { exact: /old } }]
+      redirect: { uri: / }
+"#;
+
+fn of(text: &str) -> Preview {
+    Preview::of_manifests(text, &GatewayOptions::default()).unwrap()
+}
+
+fn question(url: &str) -> Question {
+    request(url, "GET", [], Protocol::Http1).unwrap()
+}
+
+/// Where a request goes.
+fn asked(preview: &Preview, url: &str) -> String {
+    let explainer = preview.explainer().unwrap();
+    let answer = explainer.explain(preview.resolver(), &question(url), None);
+    let answer: Value = serde_json::to_value(&answer).unwrap();
+    let decision = &answer["decision"];
+    let cluster = decision["cluster"].as_str().or(decision["type"].as_str());
+    cluster.unwrap_or_default().to_owned()
+}
+
+fn codes(findings: &[Finding]) -> Vec<&'static str> {
+    findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+#[test]
+fn manifests_are_served_and_doubted_as_in_a_directory() {
+    let preview = of(TEXT);
+    assert_eq!(
+        asked(&preview, "https://shop.example/cart/1"),
+        "outbound|443||cart.local"
+    );
+    assert_eq!(
+        asked(&preview, "https://shop.example/"),
+        "outbound|443||shop.local"
+    );
+    assert_eq!(asked(&preview, "https://other.example/"), "notFound");
+    assert!(codes(&preview.findings()).contains(&"dead-rule"));
+    let [host] = &preview.hosts()[..] else {
+        panic!("{:?}", preview.hosts())
+    };
+    assert_eq!(
+        (host.port, host.domain.as_str(), host.rules, host.marked),
+        (443, "shop.example", 2, 2)
+    );
+    let rules = preview.rules(443, "shop.example");
+    assert_eq!(rules[0].blocks, [["path prefix \"/cart\""]]);
+    assert_eq!(rules[0].action, "to cart.local:443");
+    // What stands behind a rule that takes every request is in no table; the finding alone tells of it.
+    assert_eq!(rules.len(), 2);
+    assert_eq!(rules[0].marks[0].code, Code::UnknownDestination);
+    assert_eq!(
+        preview.gateways()[0].servers[0].credentials,
+        ["istio-system/edge"]
+    );
+}
+
+#[test]
+fn a_secret_that_is_there_and_empty_is_none() {
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: edge, namespace: istio-system}\nstringData: {tls.crt: a}\n";
+    let is_missed = |preview: &Preview| codes(&preview.findings()).contains(&"credential-not-ready");
+    assert!(is_missed(&of(&(TEXT.to_owned() + secret))));
+    let whole = secret.replace("tls.crt: a", "tls.crt: a, tls.key: b");
+    assert!(!is_missed(&of(&(TEXT.to_owned() + &whole))));
+    // Of one that nobody shows, nothing is known.
+    assert!(!is_missed(&of(TEXT)));
+}
+
+#[test]
+fn the_first_of_two_counts_and_the_other_is_said() {
+    let (_, service) = TEXT.split_once("---").unwrap();
+    let preview = of(&format!("{TEXT}---{}", service.replace("/cart", "/basket")));
+    assert_eq!(
+        asked(&preview, "https://shop.example/cart"),
+        "outbound|443||cart.local"
+    );
+    assert!(codes(&preview.findings()).contains(&"duplicate-object"));
+}
+
+#[test]
+fn an_edit_changes_a_copy() {
+    let preview = of(TEXT);
+    let (_, service) = TEXT.split_once("---").unwrap();
+    let entries = preview.read(
+        "edit",
+        &service
+            .replace("exact: /old", "exact: /cart")
+            .replace("/cart", "/basket"),
+    );
+    let edited = preview.with_edits(entries, &BTreeSet::new());
+    assert_eq!(
+        asked(&edited, "https://shop.example/cart"),
+        "outbound|443||shop.local"
+    );
+    assert_eq!(
+        asked(&edited, "https://shop.example/basket"),
+        "outbound|443||cart.local"
+    );
+    assert_eq!(
+        asked(&preview, "https://shop.example/cart"),
+        "outbound|443||cart.local"
+    );
+    // What did not change is said as before.
+    let again = preview.with_edits(Vec::new(), &BTreeSet::new());
+    assert_eq!(again.findings(), preview.findings());
+    let gone = BTreeSet::from([ObjectRef::new(Kind::VirtualService, "default", "shop")]);
+    let without = preview.with_edits(Vec::new(), &gone);
+    assert_eq!(asked(&without, "https://shop.example/cart"), "notFound");
+    assert!(codes(&preview.findings_beyond(&without)).contains(&"dead-rule"));
+}
+
+/// What an agent would tell of this one.
+fn lines(preview: &Preview, number: u64) -> Vec<TableLine> {
+    let mut lines = vec![TableLine::Begin(BeginLine {
+        generation: number,
+        since: None,
+        options: GatewayOptions::new(&preview.gateway, preview.paths),
+    })];
+    let claims = preview.resolver.claims();
+    lines.extend(
+        claims
+            .iter()
+            .map(|(claim, tenure)| TableLine::Claim(ClaimLine::new(claim, Some(tenure)))),
+    );
+    let known = KnownSecret {
+        is_served: true,
+        allowed: Some([].into()),
+    };
+    let edge = CredentialName::new("istio-system", "edge");
+    lines.push(TableLine::Credential(CredentialLine::new(&edge, &known)));
+    let objects = preview.store.objects();
+    lines.extend(
+        objects
+            .filter_map(|object| ObjectLine::new(object))
+            .map(|line| TableLine::Object(line.compact())),
+    );
+    lines
+}
+
+/// Reads lines, and the one that ends them.
+fn read(reader: &mut TableReader, mut lines: Vec<TableLine>) -> Result<bool, BadTable> {
+    lines.push(TableLine::End(lines.len() + 1));
+    let mut is_whole = false;
+    for line in lines {
+        is_whole = reader.take(&serde_json::to_string(&line)?)?;
+    }
+    Ok(is_whole)
+}
+
+#[test]
+fn what_an_agent_tells_is_the_same_gateway() {
+    let preview = of(TEXT);
+    let mut reader = TableReader::default();
+    assert!(read(&mut reader, lines(&preview, 7)).unwrap());
+    let told = reader.preview().unwrap();
+    for url in [
+        "https://shop.example/cart",
+        "https://shop.example/",
+        "https://other.example/",
+    ] {
+        assert_eq!(asked(told, url), asked(&preview, url), "{url}");
+    }
+    assert_eq!(told.resolver.claims(), preview.resolver.claims());
+    assert_eq!(reader.generation(), Some(7));
+
+    // Only what changed.
+    let begin = BeginLine {
+        generation: 8,
+        since: Some(7),
+        options: GatewayOptions::default(),
+    };
+    let shop = ObjectRef::new(Kind::VirtualService, "default", "shop");
+    let changes = vec![
+        TableLine::Begin(begin.clone()),
+        TableLine::Gone(NameLine::from(&shop)),
+    ];
+    assert!(read(&mut reader, changes.clone()).unwrap());
+    assert_eq!(
+        asked(reader.preview().unwrap(), "https://shop.example/"),
+        "notFound"
+    );
+    let unknown = read(&mut reader, changes).unwrap_err();
+    assert!(matches!(unknown, BadTable::Unknown(7)), "{unknown}");
+}
+
+#[test]
+fn half_an_answer_is_none() {
+    let all = lines(&of(TEXT), 1);
+    let mut reader = TableReader::default();
+    let mut cut = all.clone();
+    cut.pop();
+    cut.push(TableLine::End(all.len() + 1));
+    let mut last = Ok(false);
+    for line in &cut {
+        last = reader.take(&serde_json::to_string(line).unwrap());
+    }
+    assert!(matches!(last, Err(BadTable::Cut(..))), "{last:?}");
+    assert!(reader.preview().is_none());
+    assert!(matches!(
+        TableReader::default().take(&serde_json::to_string(&all[1]).unwrap()),
+        Err(BadTable::NoBeginning)
+    ));
+}
+
+#[test]
+fn options_are_what_they_were_and_nonsense_is_refused() {
+    let options = GatewayOptions {
+        tenancy: "namespaces".to_owned(),
+        tenancy_policy: "ports: [{numbers: [22], namespaces: [a]}]".to_owned(),
+        budgets: "hosts=3,total-rules=9".to_owned(),
+        escaped_slashes: Some("reject".to_owned()),
+        port_map: BTreeMap::from([(443, 8443)]),
+        ..GatewayOptions::default()
+    };
+    let gateway = options.gateway().unwrap();
+    let again = GatewayOptions::new(&gateway, options.paths());
+    assert_eq!(again.gateway().unwrap().budgets, gateway.budgets);
+    assert_eq!(
+        GatewayOptions {
+            budgets: options.budgets.clone(),
+            ..again
+        },
+        options
+    );
+    for bad in [
+        r#"{"tenancy": "many"}"#,
+        r#"{"namespace": "A"}"#,
+        r#"{"escapedSlashes": "eat"}"#,
+        r#"{"budgets": "x=1"}"#,
+        r#"{"tenancyPolicy": "[]"}"#,
+    ] {
+        let options: GatewayOptions = serde_json::from_str(bad).unwrap();
+        assert!(options.gateway().is_err(), "{bad}");
+    }
+}

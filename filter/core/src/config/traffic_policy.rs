@@ -1,0 +1,235 @@
+//! `trafficPolicy` of a DestinationRule: how requests are to be sent to a service, to one of its subsets or ports.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{PortSelector, null_as_default};
+
+messages! {
+    /// `trafficPolicy`.
+    TrafficPolicy {
+        /// Which endpoint a request goes to.
+        load_balancer: Option<LoadBalancer>,
+        /// How many connections and requests at a time.
+        connection_pool: Option<ConnectionPool>,
+        /// When an endpoint is left out for a while.
+        outlier_detection: Option<OutlierDetection>,
+        /// TLS towards the upstream.
+        tls: Option<ClientTls>,
+        /// In place of the rest for some ports.
+        port_level_settings: Vec<PortTrafficPolicy>,
+        /// HTTP CONNECT around TCP; not carried out.
+        tunnel: Option<serde_json::Value>,
+        /// The client's address, before anything else that is sent.
+        proxy_protocol: Option<ProxyProtocol>,
+        /// How many retries at a time.
+        retry_budget: Option<RetryBudget>,
+    }
+    /// `portLevelSettings`: what it leaves out has its default, whatever the rest of the policy says.
+    PortTrafficPolicy {
+        /// The service's port.
+        port: Option<PortSelector>,
+        /// Which endpoint a request goes to.
+        load_balancer: Option<LoadBalancer>,
+        /// How many connections and requests at a time.
+        connection_pool: Option<ConnectionPool>,
+        /// When an endpoint is left out for a while.
+        outlier_detection: Option<OutlierDetection>,
+        /// TLS towards the upstream.
+        tls: Option<ClientTls>,
+    }
+    /// `loadBalancer`.
+    LoadBalancer {
+        /// `LEAST_REQUEST` (default), `ROUND_ROBIN`, `RANDOM` or `PASSTHROUGH`.
+        simple: Option<String>,
+        /// By a hash of the request.
+        consistent_hash: Option<ConsistentHash>,
+        /// By where endpoints are.
+        locality_lb_setting: Option<LocalityBalancing>,
+        /// Deprecated in Istio: a `warmup` of so long.
+        warmup_duration_secs: Option<String>,
+        /// New endpoints get less at first.
+        warmup: Option<Warmup>,
+    }
+    /// `loadBalancer.consistentHash`: one of the four sources, and one of the two tables.
+    ConsistentHash {
+        /// A request's header.
+        http_header_name: Option<String>,
+        /// A cookie, which is made if there is none.
+        http_cookie: Option<HashCookie>,
+        /// The client's address.
+        use_source_ip: Option<bool>,
+        /// A parameter of the query.
+        http_query_parameter_name: Option<String>,
+        /// Ring hash (default).
+        ring_hash: Option<RingHash>,
+        /// Maglev.
+        maglev: Option<MaglevHash>,
+        /// Deprecated in Istio.
+        minimum_ring_size: Option<u64>,
+    }
+    /// `consistentHash.httpCookie`.
+    HashCookie {
+        /// Its name.
+        name: String,
+        /// For which path.
+        path: Option<String>,
+        /// How long it lives; 0 is a session.
+        ttl: Option<String>,
+    }
+    /// `consistentHash.ringHash`.
+    RingHash {
+        /// 1024 by default.
+        minimum_ring_size: Option<u64>,
+    }
+    /// `consistentHash.maglev`.
+    MaglevHash {
+        /// A prime number, 65537 by default.
+        table_size: Option<u64>,
+    }
+    /// `loadBalancer.localityLbSetting`.
+    LocalityBalancing {
+        /// Shares of localities.
+        distribute: Vec<LocalityDistribution>,
+        /// Which region answers when another fails.
+        failover: Vec<LocalityFailover>,
+        /// Labels, the first of which counts most.
+        failover_priority: Vec<String>,
+        /// True by default.
+        enabled: Option<bool>,
+    }
+    /// `localityLbSetting.distribute`.
+    LocalityDistribution {
+        /// The gateway's locality.
+        from: String,
+        /// Percent by the endpoints' locality.
+        to: BTreeMap<String, u32>,
+    }
+    /// `localityLbSetting.failover`.
+    LocalityFailover {
+        /// A region.
+        from: String,
+        /// Another.
+        to: String,
+    }
+    /// `loadBalancer.warmup`.
+    Warmup {
+        /// How long.
+        duration: Option<String>,
+        /// The share at the start, in percent; 10 by default.
+        minimum_percent: Option<f64>,
+        /// The speed of growth; 1 by default, which is linear.
+        aggression: Option<f64>,
+    }
+    /// `connectionPool`.
+    ConnectionPool {
+        /// Of every connection.
+        tcp: Option<TcpPool>,
+        /// Of HTTP.
+        http: Option<HttpPool>,
+    }
+    /// `connectionPool.tcp`.
+    TcpPool {
+        /// At a time.
+        max_connections: Option<i64>,
+        /// Until a connection is there.
+        connect_timeout: Option<String>,
+        /// Probes of idle connections.
+        tcp_keepalive: Option<TcpKeepalive>,
+        /// How long a connection lives.
+        max_connection_duration: Option<String>,
+        /// How long a connection without traffic lives, if it is not HTTP's.
+        idle_timeout: Option<String>,
+    }
+    /// `connectionPool.tcp.tcpKeepalive`.
+    TcpKeepalive {
+        /// Without an answer, until the connection is dead.
+        probes: Option<u32>,
+        /// Until the first one.
+        time: Option<String>,
+        /// Between two.
+        interval: Option<String>,
+    }
+    /// `connectionPool.http`.
+    HttpPool {
+        /// Requests that wait for a connection.
+        http1_max_pending_requests: Option<i64>,
+        /// Requests at a time.
+        http2_max_requests: Option<i64>,
+        /// Then it is closed; 0 is no limit.
+        max_requests_per_connection: Option<i64>,
+        /// Retries at a time.
+        max_retries: Option<i64>,
+        /// How long a connection without requests lives.
+        idle_timeout: Option<String>,
+        /// `DEFAULT`, `DO_NOT_UPGRADE` or `UPGRADE`.
+        h2_upgrade_policy: Option<String>,
+        /// The client's version of HTTP is the upstream's.
+        use_client_protocol: Option<bool>,
+        /// Of a connection.
+        max_concurrent_streams: Option<i64>,
+    }
+    /// `outlierDetection`.
+    OutlierDetection {
+        /// Removed from Istio.
+        consecutive_errors: Option<i64>,
+        /// Errors of the connection are counted apart.
+        split_external_local_origin_errors: Option<bool>,
+        /// Errors of the connection, if they are counted apart.
+        consecutive_local_origin_failures: Option<u32>,
+        /// 502, 503 and 504.
+        consecutive_gateway_errors: Option<u32>,
+        /// All of 5xx; 5 by default.
+        consecutive_5xx_errors: Option<u32>,
+        /// Between two looks; 10s by default.
+        interval: Option<String>,
+        /// Times how often it has been left out; 30s by default.
+        base_ejection_time: Option<String>,
+        /// Of the endpoints; 10 by default.
+        max_ejection_percent: Option<i64>,
+        /// With fewer healthy ones, all get requests.
+        min_health_percent: Option<i64>,
+    }
+    /// `tls`.
+    ClientTls {
+        /// `DISABLE` (default), `SIMPLE`, `MUTUAL` or `ISTIO_MUTUAL`.
+        mode: Option<String>,
+        /// A file of the proxy.
+        client_certificate: Option<String>,
+        /// A file of the proxy.
+        private_key: Option<String>,
+        /// A file of the proxy.
+        ca_certificates: Option<String>,
+        /// A file of the proxy.
+        ca_crl: Option<String>,
+        /// The Secret of certificate, key and CA.
+        credential_name: Option<String>,
+        /// Any of these names must be in the certificate.
+        subject_alt_names: Vec<String>,
+        /// The name that is asked for.
+        sni: Option<String>,
+        /// Any certificate will do.
+        insecure_skip_verify: Option<bool>,
+    }
+    /// `proxyProtocol`.
+    ProxyProtocol {
+        /// `V1` (default) or `V2`.
+        version: Option<String>,
+    }
+    /// `retryBudget`.
+    RetryBudget {
+        /// Of the requests that are open; 20 by default.
+        percent: Option<f64>,
+        /// So many in any case; 3 by default.
+        min_retry_concurrency: Option<u32>,
+    }
+}
+
+impl ClientTls {
+    /// Whether it asks for TLS, in whatever words.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !matches!(self.mode.as_deref(), None | Some("" | "DISABLE"))
+    }
+}

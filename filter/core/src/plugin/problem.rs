@@ -1,0 +1,106 @@
+//! What there is to say of a configuration.
+
+use std::fmt;
+
+use crate::convert::{Problem, ProblemCode};
+use crate::reading::Misread;
+
+/// One thing to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginProblem {
+    /// The configuration cannot be carried out; else it is, but not as one may think.
+    pub refused: bool,
+    /// Which problem it is.
+    pub code: PluginCode,
+    /// `routing.virtualServices[0].spec.http[1].mirrors`; empty for the whole.
+    pub place: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Which problem it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PluginCode {
+    /// It is not JSON, has a key that nobody knows, or a value of the wrong type.
+    Misread,
+    /// The words of `identity` do not fit together.
+    BadIdentity,
+    /// A VirtualService without hosts.
+    NoHosts,
+    /// Not a host name or wildcard.
+    BadHost,
+    /// A VirtualService without rules.
+    NoRules,
+    /// A destination that the filter cannot name a cluster for.
+    BadDestination,
+    /// What takes an agent.
+    NotCarriedOut,
+    /// What is carried out if Envoy is configured for it.
+    NeedsEnvoy,
+    /// A rule's own.
+    Rule(ProblemCode),
+}
+
+impl fmt::Display for PluginProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.place.is_empty() {
+            write!(f, "{}: ", self.place)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Collects what there is to say of a configuration.
+#[derive(Debug, Default)]
+pub struct PluginReport(Vec<PluginProblem>);
+
+impl PluginReport {
+    pub(super) fn refuse(&mut self, code: PluginCode, place: impl Into<String>, message: impl Into<String>) {
+        self.add(true, code, place.into(), message.into());
+    }
+
+    pub(super) fn warn(&mut self, code: PluginCode, place: impl Into<String>, message: impl Into<String>) {
+        self.add(false, code, place.into(), message.into());
+    }
+
+    pub(super) fn misread(&mut self, Misread { place, reason }: Misread) {
+        self.add(true, PluginCode::Misread, place, reason);
+    }
+
+    /// What the conversion of the rule at `place` says.
+    pub(super) fn rule(&mut self, place: &str, problem: Problem) {
+        let Problem {
+            refused,
+            code,
+            field,
+            message,
+        } = problem;
+        self.add(
+            refused,
+            PluginCode::Rule(code),
+            format!("{place}.{field}"),
+            message,
+        );
+    }
+
+    /// Whether the configuration cannot be carried out.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.0.iter().any(|problem| problem.refused)
+    }
+
+    /// All of them, in the order in which they were found.
+    #[must_use]
+    pub fn problems(&self) -> &[PluginProblem] {
+        &self.0
+    }
+
+    fn add(&mut self, refused: bool, code: PluginCode, place: String, message: String) {
+        self.0.push(PluginProblem {
+            refused,
+            code,
+            place,
+            message,
+        });
+    }
+}

@@ -1,0 +1,63 @@
+// The page: one view at a time, by the part of the address that never leaves the browser.
+
+import { h, plural } from "./dom.js";
+import * as data from "./data.js";
+import { overview, attention } from "./overview.js";
+import { certificates } from "./certificates.js";
+import { hosts } from "./hosts.js";
+import { why } from "./why.js";
+import { findings } from "./findings.js";
+import { proxies } from "./proxies.js";
+
+const VIEWS = [
+  ["overview", "Overview", overview], ["certificates", "Certificates", certificates], ["hosts", "Hosts and routes", hosts],
+  ["why", "Why", why], ["findings", "Findings", findings], ["proxies", "Proxies", proxies],
+];
+const main = document.getElementById("main");
+const nav = document.getElementById("nav");
+const source = document.getElementById("source");
+let shown = null;
+
+function place() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  return { name: VIEWS.some(([name]) => name === path) ? path : "overview", params: new URLSearchParams(query) };
+}
+
+function go() {
+  const { name, params } = place();
+  const [, title, view] = VIEWS.find(([own]) => own === name);
+  document.title = `${title} · Sealgate`;
+  const again = shown?.name === name;
+  if (!again) {
+    const root = h("div", { class: `view ${name}` });
+    main.replaceChildren(root);
+    shown = { name, view: view(root, params) };
+    scrollTo(0, 0);
+  } else {
+    shown.view.params?.(params);
+  }
+  for (const link of nav.children) {
+    const own = link.dataset.name === name;
+    if (own) { link.setAttribute("aria-current", "page"); if (!again) link.scrollIntoView({ block: "nearest", inline: "nearest" }); } else link.removeAttribute("aria-current");
+  }
+  update();
+}
+
+function update() {
+  const { known } = data;
+  const count = attention().filter(item => item.kind === "bad").length;
+  const badge = nav.querySelector("[data-name=overview] .count");
+  badge.textContent = count || "";
+  badge.hidden = !count;
+  badge.setAttribute("aria-label", plural(count, "problem"));
+  source.textContent = known.mode === "manifests" ? "No gateway: manifests only"
+    : known.trouble ? "The agent does not answer" : known.mode === "agent" ? (known.live ? "Live" : "Connecting…") : "";
+  if (known.mode) shown?.view.update();
+}
+
+nav.append(...VIEWS.map(([name, title]) => h("a", { href: `#/${name}`, "data-name": name }, title, name === "overview" && h("span", { class: "count", hidden: true }))));
+addEventListener("hashchange", go);
+document.querySelector(".skip").addEventListener("click", event => { event.preventDefault(); main.focus(); });
+data.follow(update);
+data.start();
+go();

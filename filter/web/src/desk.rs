@@ -1,0 +1,177 @@
+//! The gateway on the desk, wherever its objects came from, and an edit of it beside.
+
+use std::collections::BTreeSet;
+
+use sealgate_core::explain::Question;
+use sealgate_model::line::ObjectLine;
+use sealgate_model::preview::{GatewayOptions, Preview, TableReader};
+use sealgate_model::{Kind, ObjectRef};
+use serde::Serialize;
+
+use crate::answer;
+use crate::error::DeskError;
+use crate::shown::{EditSummary, FindingJson, Summary};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Desk {
+    pasted: Option<Preview>,
+    agent: TableReader,
+    edited: Option<Preview>,
+}
+
+fn json(value: &impl Serialize) -> Result<String, DeskError> {
+    Ok(serde_json::to_string(value)?)
+}
+
+impl Desk {
+    /// Takes manifests, and the flags of an agent as JSON.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn manifests(&mut self, text: &str, options: &str) -> Result<(), DeskError> {
+        let options: GatewayOptions = serde_json::from_str(options)?;
+        self.pasted = Some(Preview::of_manifests(text, &options)?);
+        self.edited = None;
+        Ok(())
+    }
+
+    /// Takes whole lines of an agent's table; says whether the last one was among them.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn lines(&mut self, text: &str) -> Result<bool, DeskError> {
+        let mut is_whole = false;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            is_whole |= self.agent.take(line)?;
+        }
+        if is_whole {
+            self.pasted = None;
+            self.edited = None;
+        }
+        Ok(is_whole)
+    }
+
+    /// The state that the lines were of.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        self.agent.generation()
+    }
+
+    /// As it is.
+    fn base(&self) -> Result<&Preview, DeskError> {
+        let base = self.pasted.as_ref().or_else(|| self.agent.preview());
+        base.ok_or(DeskError::Nothing)
+    }
+
+    fn preview(&self, edited: bool) -> Result<&Preview, DeskError> {
+        match &self.edited {
+            Some(trial) if edited => Ok(trial),
+            _ => self.base(),
+        }
+    }
+
+    /// How much there is.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn summary(&self) -> Result<String, DeskError> {
+        json(&Summary::new(self.base()?))
+    }
+
+    /// What is wrong or doubtful, the worst first.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn findings(&self) -> Result<String, DeskError> {
+        json(&FindingJson::all(&self.base()?.findings()))
+    }
+
+    /// The Gateways with their servers.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn gateways(&self) -> Result<String, DeskError> {
+        json(&self.base()?.gateways())
+    }
+
+    /// All hosts.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn hosts(&self) -> Result<String, DeskError> {
+        json(&self.base()?.hosts())
+    }
+
+    /// The rules of a host, in the order in which they are tried.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn rules(&self, port: u16, domain: &str) -> Result<String, DeskError> {
+        json(&self.base()?.rules(port, domain))
+    }
+
+    /// Why a request goes where it goes; with the edits, if `edited`.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn ask(&self, request: &str, edited: bool) -> Result<String, DeskError> {
+        let request = serde_json::from_str(request)?;
+        json(&answer::answer(self.preview(edited)?, &request)?)
+    }
+
+    /// A line of `explain --batch`.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn line(&self, question: &str) -> Result<String, DeskError> {
+        let question: Question = serde_json::from_str(question)?;
+        let base = self.base()?;
+        let explainer = base.explainer().ok_or(DeskError::Tables)?;
+        json(&explainer.line(base.resolver(), &question))
+    }
+
+    /// What these manifests would change, and the removal of objects (a list of `Kind namespace/name`).
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn edit(&mut self, manifests: &str, removed: &str) -> Result<String, DeskError> {
+        let removed: Vec<String> = serde_json::from_str(removed)?;
+        let removed: BTreeSet<_> = removed.iter().filter_map(|name| named(name)).collect();
+        let base = self.base()?;
+        let entries = base.read("edit", manifests);
+        let edited = base.with_edits(entries, &removed);
+        let summary = EditSummary::new(base, &edited);
+        self.edited = Some(edited);
+        json(&summary)
+    }
+
+    /// The names of all objects, as [`Self::object`] takes them.
+    ///
+    /// # Errors
+    /// There is nothing to be asked.
+    pub fn names(&self) -> Result<String, DeskError> {
+        let names = self.base()?.names().map(|name| name.to_string());
+        json(&names.collect::<Vec<_>>())
+    }
+
+    /// An object as it is served, as a manifest.
+    ///
+    /// # Errors
+    /// There is nothing to be asked, or what is given cannot be read.
+    pub fn object(&self, name: &str) -> Result<String, DeskError> {
+        let missing = || DeskError::NoObject(name.to_owned());
+        let object = named(name).ok_or_else(missing)?;
+        let object = self.base()?.object(&object).ok_or_else(missing)?;
+        let line = ObjectLine::new(object).ok_or_else(missing)?;
+        serde_saphyr::to_string(&line.compact().manifest())
+            .map_err(|error| DeskError::Yaml(error.to_string()))
+    }
+}
+
+/// `Kind namespace/name`.
+fn named(text: &str) -> Option<ObjectRef> {
+    let (kind, name) = text.split_once(' ')?;
+    let (namespace, name) = name.split_once('/')?;
+    Some(ObjectRef::new(Kind::named(kind)?, namespace, name))
+}

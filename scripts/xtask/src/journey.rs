@@ -1,0 +1,47 @@
+//! `cargo xtask journey`: a page of `docs/journeys`, done as it says: its commands are run in their order, and what it shows
+//! of their output is looked for.
+
+mod istio;
+mod load;
+mod machine;
+pub(crate) mod page;
+pub(crate) mod shell;
+mod vm;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+#[derive(clap::Args)]
+pub(crate) struct JourneyArgs {
+    /// Which page
+    #[arg(value_enum)]
+    name: Name,
+    /// The agent to be tried; the filter lies beside it
+    #[arg(long, default_value = "target/debug/sealgate")]
+    binary: PathBuf,
+    /// The folder of the journey: this process is in a machine of its own
+    #[arg(long, hide = true)]
+    inside: Option<PathBuf>,
+    /// The folder of a machine that is to be made of the namespaces that this process is in
+    #[arg(long, hide = true)]
+    boot: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// Envoy on a virtual machine: under a systemd in namespaces of its own (root)
+    Vm,
+    /// Istio: what `sealgate istio` prints, with a fake kubectl and a fake helm
+    Istio,
+}
+
+pub(crate) fn main(args: &JourneyArgs) -> Result<()> {
+    match (args.name, &args.inside, &args.boot) {
+        (Name::Istio, _, _) => istio::play(&args.binary),
+        (Name::Vm, _, Some(folder)) => machine::boot(folder, &["journey", "vm"]),
+        (Name::Vm, Some(folder), _) => vm::inside(folder),
+        (Name::Vm, None, None) => vm::outside(&args.binary),
+    }
+}

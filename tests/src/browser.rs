@@ -1,0 +1,232 @@
+//! The real Chromium, driven over WebDriver: nothing but loopback resolves for it, so a page that asks for anything else fails.
+
+mod driver;
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use self::driver::Driver;
+use crate::eventually;
+
+/// Where axe-core's script is; `cargo xtask setup-page` says so.
+const AXE: &str = "SEALGATE_AXE";
+const HOW: &str = "the page's tests check accessibility with axe-core: `cargo xtask setup-page` gets it with npm into .tools, and \
+                   `scripts/test` does that by itself; or set SEALGATE_AXE to an axe.min.js";
+/// A slow machine takes its time to draw.
+const SOON: Duration = Duration::from_secs(30);
+
+/// One browser with one page; it ends with this value.
+pub struct Browser {
+    driver: Driver,
+    session: String,
+    /// What it keeps.
+    _profile: TempDir,
+}
+
+/// How a page is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// The dark form.
+    pub dark: bool,
+}
+
+impl Browser {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// There is no Chromium or no driver of it: the message says how to get them.
+    pub async fn start() -> Result<Self> {
+        let profile = tempfile::Builder::new().prefix("sealgate-browser").tempdir()?;
+        let driver = Driver::start().await?;
+        let folder = format!("--user-data-dir={}", profile.path().display());
+        let mut options = json!({ "args": [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--hide-scrollbars",
+            "--lang=en-US", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", folder,
+        ] });
+        if let Some(chromium) = env::var_os("SEALGATE_CHROMIUM") {
+            options["binary"] = json!(chromium.to_string_lossy());
+        }
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "script": 120_000, "pageLoad": 60_000 },
+        } } });
+        let made = driver
+            .ask("POST", "/session", Some(&wanted))
+            .await
+            .context(driver::HOW)?;
+        let session = made["sessionId"].as_str().context("no session")?;
+        Ok(Self {
+            session: format!("/session/{session}"),
+            driver,
+            _profile: profile,
+        })
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let path = format!("{}{path}", self.session);
+        self.driver.ask("POST", &path, Some(body)).await
+    }
+
+    async fn devtools(&self, command: &str, params: Value) -> Result<Value> {
+        let body = json!({ "cmd": command, "params": params });
+        self.post("/goog/cdp/execute", &body).await
+    }
+
+    /// Opens a page.
+    ///
+    /// # Errors
+    /// It does not load.
+    pub async fn open(&self, url: &str) -> Result<()> {
+        self.post("/url", &json!({ "url": url })).await.map(drop)
+    }
+
+    /// Runs the body of an async function in the page, with `arguments`; gives what it returns.
+    ///
+    /// # Errors
+    /// It throws.
+    pub async fn run(&self, body: &str, arguments: &[Value]) -> Result<Value> {
+        let script = format!("return (async function() {{ {body} }}).apply(null, arguments)");
+        let body = json!({ "script": script, "args": arguments });
+        self.post("/execute/sync", &body).await
+    }
+
+    /// Waits until an expression is true in the page.
+    ///
+    /// # Errors
+    /// It does not become so.
+    pub async fn until(&self, what: &str, expression: &str) -> Result<()> {
+        let look = || async {
+            let text = "return [Boolean(await (EXPRESSION)), document.querySelector('main')?.innerText.slice(0, 600)]";
+            let seen = self.run(&text.replace("EXPRESSION", expression), &[]).await?;
+            ensure!(seen[0] == true, "{expression} is not so in: {}", seen[1]);
+            Ok(())
+        };
+        eventually(what, SOON, look).await
+    }
+
+    /// The text of what a selector finds first.
+    ///
+    /// # Errors
+    /// It finds nothing.
+    pub async fn text(&self, selector: &str) -> Result<String> {
+        let text = self
+            .run(
+                "return document.querySelector(arguments[0])?.innerText",
+                &[json!(selector)],
+            )
+            .await?;
+        Ok(text
+            .as_str()
+            .with_context(|| format!("no {selector}"))?
+            .to_owned())
+    }
+
+    /// Writes into a field as a person does, and presses a button or another element.
+    ///
+    /// # Errors
+    /// There is no such field.
+    pub async fn write(&self, selector: &str, text: &str) -> Result<()> {
+        const BODY: &str = "const field = document.querySelector(arguments[0]); field.value = arguments[1]; \
+                            field.dispatchEvent(new Event('input', {bubbles: true}))";
+        self.run(BODY, &[json!(selector), json!(text)]).await.map(drop)
+    }
+
+    /// Presses what a selector finds first.
+    ///
+    /// # Errors
+    /// It finds nothing.
+    pub async fn press(&self, selector: &str) -> Result<()> {
+        let found = self
+            .post("/element", &json!({ "using": "css selector", "value": selector }))
+            .await?;
+        let id = found
+            .as_object()
+            .and_then(|found| found.values().next()?.as_str());
+        let id = id.with_context(|| format!("no {selector}"))?;
+        self.post(&format!("/element/{id}/click"), &json!({}))
+            .await
+            .map(drop)
+    }
+
+    /// Presses a key of the keyboard, wherever the focus is (WebDriver's code points for keys without a letter).
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn key(&self, key: char) -> Result<()> {
+        let press = |kind: &str| json!({ "type": kind, "value": key.to_string() });
+        let keys = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": [press("keyDown"), press("keyUp")] }] });
+        self.post("/actions", &keys).await.map(drop)
+    }
+
+    /// Looks at the page so.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn look(&self, look: Look) -> Result<()> {
+        let metrics =
+            json!({ "width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics)
+            .await?;
+        let scheme = if look.dark { "dark" } else { "light" };
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", media).await.map(drop)
+    }
+
+    /// What is to be seen, as PNG.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn picture(&self) -> Result<Vec<u8>> {
+        let path = format!("{}/screenshot", self.session);
+        let text = self.driver.ask("GET", &path, None).await?;
+        Ok(STANDARD.decode(text.as_str().context("no picture")?)?)
+    }
+
+    /// Every violation that axe-core finds.
+    ///
+    /// # Errors
+    /// There is one, or no axe-core.
+    pub async fn is_accessible(&self) -> Result<()> {
+        let script = fs::read_to_string(axe()?).context(HOW)?;
+        let body = format!(
+            "if (!window.axe) {{ {script} }} const found = await axe.run(document, {{ resultTypes: ['violations'] }}); \
+             return found.violations.map(one => `${{one.id}}: ${{one.help}}: ${{one.nodes.slice(0, 3).map(node => node.html).join(' ')}}`)"
+        );
+        let found = self.run(&body, &[]).await?;
+        ensure!(found == json!([]), "{found:#}");
+        Ok(())
+    }
+
+    /// What the page complained of: errors of scripts, and what its policy kept from it.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn complaints(&self) -> Result<Vec<String>> {
+        let path = "/se/log";
+        let all = self.post(path, &json!({ "type": "browser" })).await?;
+        let lines = all.as_array().into_iter().flatten();
+        let severe = lines.filter(|line| line["level"] == "SEVERE");
+        Ok(severe
+            .filter_map(|line| line["message"].as_str().map(str::to_owned))
+            .collect())
+    }
+}
+
+fn axe() -> Result<PathBuf> {
+    let Some(path) = env::var_os(AXE).map(PathBuf::from) else {
+        bail!("{HOW}");
+    };
+    Ok(path)
+}

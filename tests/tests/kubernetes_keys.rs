@@ -44,24 +44,29 @@ async fn nothing_is_left(how: &str) -> Result<()> {
     let plane = ControlPlane::shared().await?;
     let cluster = Cluster::start(plane, &[&format!("--secret-watch={how}")]).await?;
     let process = cluster.site.agent_id()?;
-    cluster.gateway("edge", "").await?;
+    // The first comes with a list, the others with a watch.
     let first = cluster.rotate("edge", &[HOST]).await?;
+    cluster.gateway("edge", "").await?;
     cluster.shown(HOST, &first).await?;
     is_served(process, &first).await?;
 
     let second = cluster.rotate("edge", &[HOST]).await?;
     cluster.shown(HOST, &second).await?;
-    is_clean(process, &first, "replaced").await?;
+    is_clean(process, &first, "listed, then replaced").await?;
+
+    let third = cluster.rotate("edge", &[HOST]).await?;
+    cluster.shown(HOST, &third).await?;
+    is_clean(process, &second, "watched, then replaced").await?;
 
     if how == "namespace" {
         return Ok(());
     }
-    cluster.objects.delete(&second.secret("edge")).await?;
+    cluster.objects.delete(&third.secret("edge")).await?;
     let gateway = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gateway}\nspec: {}\n";
     cluster.objects.delete(gateway).await?;
     let is_gone = |status: &serde_json::Value| credential(status, "edge").is_null();
     cluster.until("nothing is served", is_gone).await?;
-    is_clean(process, &second, "gone").await
+    is_clean(process, &third, "gone").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -40,14 +40,6 @@ use xtask::product::{self, build, build_debug, build_filter, remapped};
 use xtask::setup::{WASM, envoy, make_executable, setup};
 use xtask::{demo, kube, version};
 
-/// What must build elsewhere too: the core for the filter, both for the browser.
-const PORTABLE: [(&str, &str); 4] = [
-    ("sealgate-core", WASM[0]),
-    ("sealgate-core", WASM[1]),
-    ("sealgate-model", WASM[1]),
-    ("sealgate-web", WASM[1]),
-];
-
 /// Sets up, builds, tests and shows Sealgate.
 #[derive(Parser)]
 struct Args {
@@ -180,22 +172,7 @@ fn test(rest: &[String]) -> Result<()> {
     command.args(rest).env("SEALGATE_FILTER_WASM", module);
     command.env(kube::ASSETS, kube::setup()?);
     command.env(axe::SCRIPT, axe::get()?);
-    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))?;
-    for (package, target) in PORTABLE {
-        // Nobody runs these: that they build is all.
-        let plain = "profile.dev.package.\"*\".opt-level=0";
-        let build = [
-            "build",
-            "--config",
-            plain,
-            "--package",
-            package,
-            "--target",
-            target,
-        ];
-        run(&mut cargo(&build))?;
-    }
-    Ok(())
+    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))
 }
 
 fn bench(name: &str, quick: bool, rest: &[String]) -> Result<()> {

@@ -98,14 +98,14 @@ fn module() -> Result<(String, Vec<u8>)> {
         "--package",
         "sealgate-web",
         "--profile",
-        "web",
+        "filter",
         "--target",
         WASM[1],
     ];
     run(cargo(&arguments).env("RUSTFLAGS", remapped()?))?;
     let built = Path::new("target")
         .join(WASM[1])
-        .join("web")
+        .join("filter")
         .join(format!("{NAME}.wasm"));
     let mut output = Bindgen::new()
         .input_path(built)

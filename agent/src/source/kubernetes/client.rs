@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use kube::client::ClientBuilder;
+use http::HeaderValue;
+use http::header::CONNECTION;
+use kube::client::{Body, ClientBuilder};
 use kube::config::{InClusterError, KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 use thiserror::Error;
+use tower::ServiceExt as _;
 
 use super::pace::Pace;
 
@@ -51,6 +54,18 @@ pub async fn connect(context: Option<&str>, watch_timeout: Duration) -> Result<C
     Ok(ClientBuilder::try_from(config)?
         .with_layer(&Pace::default())
         .build())
+}
+
+/// The same client with a connection for each request. A connection that is used again keeps what it read last in its receive
+/// buffer until the next answer, which may never come, or be shorter.
+pub(super) fn without_reuse(client: &Client) -> Client {
+    let closing = client.clone().map_request(|mut request: http::Request<Body>| {
+        request
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+        request
+    });
+    Client::new(closing, client.default_namespace())
 }
 
 async fn config(context: Option<&str>) -> Result<Config, ClientError> {

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 pub(super) use self::wanted::sources_of;
 
 use self::wanted::WantedSecrets;
+use super::client::without_reuse;
 use super::events::Seen;
 use super::{KubernetesSource, secret};
 use crate::demand::{Delta, DemandWatch};
@@ -83,6 +84,11 @@ impl Context {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.source.client.clone(), &self.source.namespace)
+    }
+
+    /// For values that nothing shall be left of.
+    fn api_without_reuse(&self) -> Api<Secret> {
+        Api::namespaced(without_reuse(&self.source.client), &self.source.namespace)
     }
 
     fn config(&self) -> watcher::Config {

@@ -1,7 +1,5 @@
 //! One Secret by a watch of its own.
 
-use k8s_openapi::api::core::v1::Secret;
-
 use super::super::follow::{Delays, Heard, follow as follow_watch};
 use super::{Context, SecretNews};
 
@@ -24,7 +22,7 @@ pub(super) async fn follow(context: Context, name: String) {
             listens && !is_gone
         };
         let read = |secret| Some(context.entry(secret));
-        follow_watch(context.api::<Secret>(), config, &watched, read, tell).await;
+        follow_watch(context.api_without_reuse(), config, &watched, read, tell).await;
         delays.wait().await;
     }
 }

@@ -413,6 +413,61 @@ fn hash_rings_are_bounded_and_what_has_no_room_is_served_without() -> Result<()>
 }
 
 #[test]
+fn a_selector_counts_for_the_workloads_that_it_is_compared_with() -> Result<()> {
+    let mut gate = Gate::new("endpoints=60")?;
+    let selecting =
+        |name: &str| entry(name, 0).replace("endpoints: []", "workloadSelector: {labels: {app: x}}");
+    gate.apply(&selecting("s1"));
+    ensure!(gate.used("endpoints") == 26, "{}", gate.used("endpoints"));
+    gate.apply(&[selecting("s2"), selecting("s3")].concat());
+    ensure!(gate.used("endpoints") == 52, "{}", gate.used("endpoints"));
+    ensure!(
+        gate.said().contains(&"over-budget ServiceEntry s3".to_owned()),
+        "{:?}",
+        gate.said()
+    );
+    Ok(())
+}
+
+#[test]
+fn subsets_that_a_stranger_invents_do_not_use_up_what_the_author_of_a_policy_may_hash() -> Result<()> {
+    let mut gate = Gate::new("hash-entries=2500")?;
+    gate.apply(&gateway("gw", "all", "a.test, b.test"));
+    gate.apply(&entry("s1", 2));
+    gate.apply(&hashing("s1", ""));
+    let rule = |at: usize| {
+        format!(
+            "{{match: [{{uri: {{exact: /{at}}}}}], route: [{{destination: {{host: s1.test, subset: a{at}, port: {{number: 80}}}}}}]}}"
+        )
+    };
+    let rules: Vec<_> = (0..5).map(rule).collect();
+    let strange =
+        service("strange", "b.test", &rules.join(", ")).replace("namespace: team", "namespace: other");
+    gate.apply(&strange);
+    gate.apply(&leading("r", "a.test", &["s1"]));
+    let hashes = |gate: &Gate, subset: &str| {
+        let mut upstreams = gate.0.resolver().upstreams();
+        upstreams.any(|own| {
+            let policy = own.policy.as_ref();
+            let is_hashing = policy.is_some_and(|policy| matches!(policy.balancing, Balancing::Hash(_)));
+            is_hashing && own.name.contains(&format!("|{subset}|"))
+        })
+    };
+    ensure!(hashes(&gate, ""), "the author's own cluster hashes");
+    ensure!(
+        hashes(&gate, "a0") && hashes(&gate, "a1"),
+        "so do as many as the stranger has room for"
+    );
+    ensure!(!hashes(&gate, "a2"), "and no more");
+    ensure!(
+        gate.said() == ["over-budget VirtualService strange"],
+        "{:?}",
+        gate.said()
+    );
+    Ok(())
+}
+
+#[test]
 fn a_large_body_counts_for_many_rules() -> Result<()> {
     let mut gate = Gate::new("rules=100")?;
     gate.apply(&gateway("gw", "all", "a.test"));

@@ -254,8 +254,8 @@ async fn a_cookie_is_given_with_its_lifetime_and_then_sticks() -> Result<()> {
     for (name, cookie, attributes) in [
         (
             "hour",
-            "path: /shop, ttl: 1h",
-            "; Max-Age=3600; Path=/shop; HttpOnly",
+            "path: /shop, ttl: 1h, attributes: [{name: Secure}, {name: SameSite, value: Strict}]",
+            "; Max-Age=3600; Path=/shop; Secure; SameSite=Strict; HttpOnly",
         ),
         ("session", "ttl: 0s", "; HttpOnly"),
     ] {

@@ -170,11 +170,14 @@ fn has_same_scope(object: &Object, former: &Object) -> bool {
             own.hosts == former.hosts && own.gateways == former.gateways && own.export_to == former.export_to
         }
         (Object::DestinationRule(_, own), Object::DestinationRule(_, former)) => {
-            own.host == former.host && own.export_to == former.export_to
+            own.host == former.host
+                && own.export_to == former.export_to
+                && own.workload_selector == former.workload_selector
         }
         (Object::ServiceEntry(_, own), Object::ServiceEntry(_, former)) => {
             own.hosts == former.hosts
                 && own.resolution == former.resolution
+                && own.workload_selector == former.workload_selector
                 && own.export_to == former.export_to
         }
         _ => false,

@@ -80,9 +80,9 @@ fn destination_rule(spec: &DestinationRuleSpec, findings: &[Finding]) -> Option<
     asks.then(|| DestinationRuleSpec {
         host: spec.host.clone(),
         export_to: spec.export_to.clone(),
+        workload_selector: spec.workload_selector.clone(),
         traffic_policy,
         subsets,
-        ..DestinationRuleSpec::default()
     })
 }
 
@@ -148,4 +148,64 @@ fn closed_streams(spec: &VirtualServiceSpec) -> (Vec<TlsRoute>, Vec<TcpRoute>) {
     });
     let tcp = (!spec.tcp.is_empty()).then(TcpRoute::default);
     (tls.into_iter().collect(), tcp.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{self, Namespaces};
+    use crate::validate;
+
+    /// What stands for a DestinationRule with this in its spec.
+    fn rule(spec: &str) -> Option<DestinationRuleSpec> {
+        let text = format!(
+            "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: r, namespace: team}}, spec: {{{spec}}}}}"
+        );
+        let namespaces = Namespaces {
+            gateway: "gw".to_owned(),
+            other: "default",
+        };
+        let entry = manifest::read("r.yaml", text.as_bytes(), &namespaces)
+            .pop()
+            .unwrap();
+        let object = entry.object.unwrap();
+        let mut findings = entry.findings;
+        findings.extend(validate::object(&object));
+        assert!(
+            findings.iter().any(|own| own.severity == Severity::Error),
+            "{findings:?}"
+        );
+        match &*of(&object, &mut findings)? {
+            Object::DestinationRule(_, spec) => Some((**spec).clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_tls_of_a_rule_stays_with_those_that_it_was_for() {
+        let own = rule(
+            "host: a.test, workloadSelector: {matchLabels: {istio: egress}}, exportTo: [.], \
+             trafficPolicy: {tls: {mode: SIMPLE}, connectionPool: {tcp: {maxConnections: -1}}}",
+        )
+        .unwrap();
+        let selector = own.workload_selector.unwrap();
+        assert_eq!(
+            selector.match_labels.get("istio").map(String::as_str),
+            Some("egress")
+        );
+        assert_eq!(own.export_to, ["."]);
+        assert!(own.traffic_policy.unwrap().tls.is_some());
+    }
+
+    #[test]
+    fn tls_stands_where_the_lists_around_it_cannot_be_read() {
+        for lists in ["exportTo: team", "exportTo: [{}]", "subsets: v1"] {
+            let own = rule(&format!(
+                "host: a.test, {lists}, trafficPolicy: {{tls: {{mode: SIMPLE}}}}"
+            ));
+            let own = own.unwrap_or_else(|| panic!("{lists}: nothing stands"));
+            assert!(own.traffic_policy.unwrap().tls.is_some(), "{lists}");
+            assert!(own.export_to.is_empty() && own.subsets.is_empty(), "{lists}");
+        }
+    }
 }

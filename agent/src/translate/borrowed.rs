@@ -101,21 +101,30 @@ pub fn routes() -> [Value; 4] {
     ]
 }
 
-/// As `routes.rs` makes them: own retries are added to a route's, so there must be none, and a request that has its own
-/// timeout may be still for as long.
+/// As `routes.rs` makes them: own retries are added to a route's, which must not say when to retry, and a request that has its
+/// own timeout may be still for as long.
 fn route(name: &str, present: &[&str]) -> Value {
     let headers: Vec<Value> = [names::CLUSTER]
         .iter()
         .chain(present)
         .map(|name| json!({ "name": name, "present_match": true }))
         .collect();
-    let mut action = json!({ "cluster_header": names::CLUSTER, "timeout": "0s" });
-    if present.contains(&names::TIMEOUT_MS) {
-        action["idle_timeout"] = json!("0s");
-    }
+    let previous_hosts = typed(
+        "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        json!({}),
+    );
+    let mut retries = json!({
+        "retry_host_predicate": [{ "name": routes::PREVIOUS_HOSTS, "typed_config": previous_hosts }],
+        "host_selection_retry_max_attempts": routes::SELECTIONS,
+    });
     if !present.contains(&names::RETRY_ON) {
         let own = Retries::default();
-        action["retry_policy"] = json!({ "retry_on": own.retry_on, "num_retries": own.attempts });
+        retries["retry_on"] = json!(own.retry_on);
+        retries["num_retries"] = json!(own.attempts);
+    }
+    let mut action = json!({ "cluster_header": names::CLUSTER, "timeout": "0s", "retry_policy": retries });
+    if present.contains(&names::TIMEOUT_MS) {
+        action["idle_timeout"] = json!("0s");
     }
     json!({
         "name": name,

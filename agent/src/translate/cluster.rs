@@ -8,11 +8,12 @@ mod pool;
 mod transport;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use envoy_types::pb::envoy::config::cluster::v3::{
     Cluster, UpstreamConnectionOptions,
     cluster::{
-        ClusterDiscoveryType, CommonLbConfig, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
+        ClusterDiscoveryType, CommonLbConfig, DiscoveryType, DnsLookupFamily, EdsClusterConfig, RefreshRate,
         common_lb_config::{LocalityConfigSpecifier, LocalityWeightedLbConfig},
     },
 };
@@ -25,6 +26,11 @@ use super::{endpoint, wire};
 use crate::envoy_limits::EnvoyLimits;
 use crate::snapshot::Resource;
 use crate::valid::{Packer, Violation};
+
+const DNS_REFRESH: Duration = Duration::from_secs(60);
+const DNS_RETRY: Duration = Duration::from_secs(5);
+/// Ten thousand names are not asked for in the same moment.
+const DNS_JITTER: Duration = Duration::from_millis(100);
 
 /// The cluster of an upstream.
 pub(super) fn resource(upstream: &Upstream, limits: &EnvoyLimits) -> Result<Resource, Violation> {
@@ -67,10 +73,23 @@ fn build(upstream: &Upstream, limits: &EnvoyLimits, packer: &Packer) -> Cluster 
     }
 }
 
+/// Names are resolved as Istio has it: an answer is good for its TTL, and one without a TTL for a minute. What cannot be
+/// resolved is asked for soon again, and then less often.
+#[expect(
+    deprecated,
+    reason = "Istio sets these fields, and Envoy's new ones need an extension that they replace"
+)]
 fn of_names(upstream: &Upstream, kind: DiscoveryType, cluster: Cluster) -> Cluster {
     Cluster {
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
         dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
+        respect_dns_ttl: true,
+        dns_refresh_rate: wire::duration(DNS_REFRESH),
+        dns_failure_refresh_rate: Some(RefreshRate {
+            base_interval: wire::duration(DNS_RETRY),
+            max_interval: wire::duration(DNS_REFRESH),
+        }),
+        dns_jitter: wire::duration(DNS_JITTER),
         load_assignment: Some(endpoint::assignment(&upstream.name, &upstream.endpoints.groups)),
         ..cluster
     }

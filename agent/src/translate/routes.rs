@@ -6,12 +6,18 @@ use envoy_types::pb::envoy::config::core::v3::{
 };
 use envoy_types::pb::envoy::config::route::v3::{
     HeaderMatcher, RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
-    header_matcher::HeaderMatchSpecifier, route, route_action::ClusterSpecifier,
-    route_action::RequestMirrorPolicy, route_match::PathSpecifier,
+    header_matcher::HeaderMatchSpecifier,
+    retry_policy::{RetryHostPredicate, retry_host_predicate::ConfigType},
+    route,
+    route_action::ClusterSpecifier,
+    route_action::RequestMirrorPolicy,
+    route_match::PathSpecifier,
 };
+use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
-use envoy_types::pb::google::protobuf::Duration;
+use envoy_types::pb::google::protobuf::{Any, Duration};
+use prost::Name as _;
 use sealgate_core::names;
 use sealgate_core::rules::{Mirror, Retries};
 use sealgate_model::resolved::ServedPort;
@@ -27,6 +33,11 @@ pub(super) const TAKEN_OFF: [&str; 5] = [
     names::FAULT_ABORT,
     names::FAULT_ABORT_GRPC,
 ];
+
+/// What keeps a retry from the endpoints that were tried.
+pub(super) const PREVIOUS_HOSTS: &str = "envoy.retry_host_predicates.previous_hosts";
+/// So often another endpoint is looked for, as in Istio.
+pub(super) const SELECTIONS: i64 = 5;
 
 pub(super) fn build(port: &ServedPort, limits: &EnvoyLimits) -> RouteConfiguration {
     let idle = limits.of(EnvoyLimit::StreamIdle) > 0;
@@ -64,22 +75,22 @@ fn without_idle_timeout(mut route: Route) -> Route {
     route
 }
 
-/// A rule's own `retries` come as headers, which Envoy adds to a policy of the route: so there must be none.
+/// A rule's own `retries` come as headers, which Envoy adds to the policy of the route: so that must not say when to retry.
 fn pair(conditions: &[HeaderMatcher], mirrors: &[Mirror]) -> [Route; 2] {
     let own_retries = [conditions, &[is_present(names::RETRY_ON)]].concat();
     [
-        route(own_retries, mirrors, None),
-        route(conditions.to_vec(), mirrors, Some(default_retries())),
+        route(own_retries, mirrors, elsewhere()),
+        route(conditions.to_vec(), mirrors, default_retries()),
     ]
 }
 
 /// The filter names the cluster in a header; without one nothing is routed.
-fn route(headers: Vec<HeaderMatcher>, mirrors: &[Mirror], retry_policy: Option<RetryPolicy>) -> Route {
+fn route(headers: Vec<HeaderMatcher>, mirrors: &[Mirror], retries: RetryPolicy) -> Route {
     let action = RouteAction {
         cluster_specifier: Some(ClusterSpecifier::ClusterHeader(names::CLUSTER.to_owned())),
         // Off unless the filter sets one for this request (`timeout`).
         timeout: Some(Duration::default()),
-        retry_policy,
+        retry_policy: Some(retries),
         request_mirror_policies: mirrors.iter().map(mirror).collect(),
         ..RouteAction::default()
     };
@@ -116,6 +127,23 @@ fn default_retries() -> RetryPolicy {
     RetryPolicy {
         num_retries: wire::uint(retries.attempts),
         retry_on: retries.retry_on,
+        ..elsewhere()
+    }
+}
+
+/// As Istio does it: the endpoint that has just failed is not chosen again, if another one is found soon.
+fn elsewhere() -> RetryPolicy {
+    let previous_hosts = RetryHostPredicate {
+        name: PREVIOUS_HOSTS.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(Any {
+            type_url: PreviousHostsPredicate::type_url(),
+            // It has no fields.
+            value: Vec::new(),
+        })),
+    };
+    RetryPolicy {
+        retry_host_predicate: vec![previous_hosts],
+        host_selection_retry_max_attempts: SELECTIONS,
         ..RetryPolicy::default()
     }
 }
@@ -133,6 +161,8 @@ fn mirror(mirror: &Mirror) -> RequestMirrorPolicy {
             ..RuntimeFractionalPercent::default()
         }),
         trace_sampled: wire::no(),
+        // As in Istio. The name with `-shadow` behind it would be in no certificate, and on no list of hosts.
+        disable_shadow_host_suffix_append: true,
         ..RequestMirrorPolicy::default()
     }
 }

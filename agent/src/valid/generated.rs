@@ -130,6 +130,9 @@ impl Valid for cluster::Cluster {
         if let Some(value) = &self.lrs_server {
             value.valid().within("lrs_server")?;
         }
+        if let Some(value) = &self.dns_failure_refresh_rate {
+            value.valid().within("dns_failure_refresh_rate")?;
+        }
         if let Some(value) = &self.upstream_http_protocol_options {
             value.valid().within("upstream_http_protocol_options")?;
         }
@@ -189,6 +192,19 @@ impl Valid for cluster::cluster::LeastRequestLbConfig {
         }
         if let Some(value) = &self.slow_start_config {
             value.valid().within("slow_start_config")?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for cluster::cluster::RefreshRate {
+    fn valid(&self) -> Validity {
+        rule::required(&self.base_interval).within("base_interval")?;
+        if let Some(value) = &self.base_interval {
+            rule::gt(Span::of(value), Span::new(0, 1000000)).within("base_interval")?;
+        }
+        if let Some(value) = &self.max_interval {
+            rule::gt(Span::of(value), Span::new(0, 1000000)).within("max_interval")?;
         }
         Ok(())
     }
@@ -872,6 +888,9 @@ impl Valid for route::HeaderMatcher {
 
 impl Valid for route::RetryPolicy {
     fn valid(&self) -> Validity {
+        for (at, value) in self.retry_host_predicate.iter().enumerate() {
+            value.valid().item("retry_host_predicate", at)?;
+        }
         for (at, value) in self.retriable_headers.iter().enumerate() {
             value.valid().item("retriable_headers", at)?;
         }
@@ -881,6 +900,13 @@ impl Valid for route::RetryPolicy {
         for (at, value) in self.retry_options_predicates.iter().enumerate() {
             value.valid().item("retry_options_predicates", at)?;
         }
+        Ok(())
+    }
+}
+
+impl Valid for route::retry_policy::RetryHostPredicate {
+    fn valid(&self) -> Validity {
+        rule::min_len(&self.name, 1).within("name")?;
         Ok(())
     }
 }
@@ -990,6 +1016,20 @@ impl Valid for route::route_action::hash_policy::ConnectionProperties {}
 impl Valid for route::route_action::hash_policy::Cookie {
     fn valid(&self) -> Validity {
         rule::min_len(&self.name, 1).within("name")?;
+        for (at, value) in self.attributes.iter().enumerate() {
+            value.valid().item("attributes", at)?;
+        }
+        Ok(())
+    }
+}
+
+impl Valid for route::route_action::hash_policy::CookieAttribute {
+    fn valid(&self) -> Validity {
+        rule::min_len(&self.name, 1).within("name")?;
+        rule::max_bytes(&self.name, 16384).within("name")?;
+        rule::header_name(&self.name, false).within("name")?;
+        rule::max_bytes(&self.value, 16384).within("value")?;
+        rule::header_value(&self.value, false).within("value")?;
         Ok(())
     }
 }

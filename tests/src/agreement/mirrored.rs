@@ -113,21 +113,13 @@ impl Copies {
             hosts.0.unwrap_or_default().concat(),
             hosts.1.unwrap_or_default().concat(),
         );
-        ensure!(copy == shadow(&sent), "to {copy} instead of {}", shadow(&sent));
+        ensure!(copy == sent, "to {copy} instead of {sent}");
         Ok(())
     }
 }
 
 fn number_of(headers: &Headers) -> String {
     headers.get(NUMBER).cloned().unwrap_or_default().concat()
-}
-
-/// How Envoy names the host of a copy.
-fn shadow(host: &str) -> String {
-    match host.split_once(':') {
-        Some((name, port)) => format!("{name}-shadow:{port}"),
-        None => format!("{host}-shadow"),
-    }
 }
 
 /// How many of a hundred such requests are copied, for whoever notes it.

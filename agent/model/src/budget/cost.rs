@@ -13,6 +13,9 @@ use crate::{Meta, Object, annotation};
 /// So many bytes of a rule count as one more.
 const BYTES_OF_A_RULE: usize = 1024;
 
+/// A selector counts as so many endpoints: each WorkloadEntry of its namespace is compared with it.
+const ENDPOINTS_OF_A_SELECTOR: usize = 25;
+
 /// How much of each resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost([u64; ITEMS.len()]);
@@ -67,7 +70,10 @@ pub fn cost(object: &Object) -> Cost {
     match object {
         Object::Gateway(meta, spec) => gateway(meta, spec),
         Object::VirtualService(_, spec) => virtual_service(spec),
-        Object::ServiceEntry(_, spec) => endpoints(spec.endpoints.len().max(1) * spec.hosts.len().max(1)),
+        Object::ServiceEntry(_, spec) => {
+            let selector = usize::from(spec.workload_selector.is_some()) * ENDPOINTS_OF_A_SELECTOR;
+            endpoints(spec.endpoints.len().max(1) * spec.hosts.len().max(1) + selector)
+        }
         Object::WorkloadEntry(..) => endpoints(1),
         Object::EndpointSlice(_, slice) => endpoints(slice.endpoints.iter().flatten().count()),
         _ => Cost::default(),

@@ -49,14 +49,34 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
     true
 }
 
-/// Cuts a VirtualService's rules from the one on whose conditions cannot be read, so that it is known which hosts the object
-/// is for. It is refused all the same; says whether something was cut.
+/// Cuts what keeps it from being known which hosts an object is for, and what of it must not be lost. It is refused all the
+/// same; says whether something was cut.
 pub(super) fn close(spec: &mut Value, kind: Kind, refusal: &mut Finding) -> bool {
+    match kind {
+        Kind::VirtualService => close_rules(spec, refusal),
+        Kind::DestinationRule => open_scope(spec, refusal),
+        _ => false,
+    }
+}
+
+/// Cuts the lists around a DestinationRule's TLS. Where it is not known who sees it, everybody does, as if nothing were said.
+fn open_scope(spec: &mut Value, refusal: &Finding) -> bool {
     let field = refusal.field.as_deref().unwrap_or_default();
-    let rest = field
-        .strip_prefix("spec.http")
-        .filter(|_| kind == Kind::VirtualService);
-    let Some(rest) = rest else {
+    let lists = ["exportTo", "subsets"].into_iter();
+    let mut lists = lists.filter(|list| {
+        field
+            .strip_prefix("spec.")
+            .is_some_and(|own| own.starts_with(list))
+    });
+    let list = lists.next().and_then(|list| spec.get_mut(list));
+    list.map(|list| *list = Value::Null).is_some()
+}
+
+/// Cuts a VirtualService's rules from the one on whose conditions cannot be read.
+fn close_rules(spec: &mut Value, refusal: &mut Finding) -> bool {
+    let kind = Kind::VirtualService;
+    let field = refusal.field.as_deref().unwrap_or_default();
+    let Some(rest) = field.strip_prefix("spec.http") else {
         return false;
     };
     let at = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));

@@ -261,7 +261,7 @@ impl Catalog {
         let before = known.holder.clone();
         known.settle_holder();
         let holder = known.holder.as_ref();
-        let selected = holder.map_or(0, |holder| self.workloads.selected_by(holder).len());
+        let selected = holder.map_or(0, |holder| self.workloads.count(holder));
         known.size = known.count(selected);
         if let Some(before) = before
             .as_ref()

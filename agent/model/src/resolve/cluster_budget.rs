@@ -19,18 +19,14 @@ pub(super) fn settle<'u>(
     users: impl Iterator<Item = &'u ObjectRef>,
     endpoints: usize,
 ) -> Result<(), Excess> {
-    let mut namespaces: Vec<_> = users.map(|user| &user.namespace).collect();
-    namespaces.dedup();
+    let payers = meter.payers(cluster, users);
     let tenants = &meter.policy().tenants;
-    if tenants.tenancy == Tenancy::Single || !namespaces.iter().all(|own| tenants.is_tenant(own)) {
+    if tenants.tenancy == Tenancy::Single || !payers.iter().all(|own| tenants.is_tenant(own)) {
         meter.settle(cluster, []);
         return Ok(());
     }
-    let charged: Vec<_> = meter.charged(cluster).cloned().collect();
-    namespaces.sort_by_key(|own| !charged.contains(*own));
     let endpoints = u64::try_from(endpoints).unwrap_or(u64::MAX);
     let mut cost = Cost::only(BudgetItem::Clusters, 1);
     cost.set(BudgetItem::ClusterEndpoints, endpoints);
-    let payers = namespaces.into_iter().cloned();
     meter.settle_for_one(cluster, payers, cost)
 }

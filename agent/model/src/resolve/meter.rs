@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use imbl::OrdSet;
 
+use crate::ObjectRef;
 use crate::budget::{BudgetPolicy, Cost, Excess, Usage};
 
 /// What each namespace uses of one thing.
@@ -149,6 +150,14 @@ impl<K: Ord + Clone> Meter<K> {
     /// Nothing is left of a thing: it is charged to nobody.
     pub(super) fn release(&mut self, thing: &K) {
         self.freed |= !self.take_back(thing).is_empty();
+    }
+
+    /// The namespaces of those who use a thing, of whom one pays: first whoever does already.
+    pub(super) fn payers<'u>(&self, thing: &K, users: impl Iterator<Item = &'u ObjectRef>) -> Vec<Arc<str>> {
+        let mut namespaces: Vec<_> = users.map(|user| Arc::clone(&user.namespace)).collect();
+        namespaces.dedup();
+        namespaces.sort_by_key(|own| !self.charged(thing).any(|charged| charged == own));
+        namespaces
     }
 
     /// Who is charged for a thing.

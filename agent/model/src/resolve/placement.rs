@@ -209,20 +209,35 @@ fn share(groups: &mut Vec<WeighedGroup<'_>>, own: LocalityRef<'_>, shares: &[Loc
     groups.sort_by_key(|group| group.locality);
 }
 
-/// Envoy adds the weights of a priority up in 32 bits.
-fn finished(groups: Vec<WeighedGroup<'_>>) -> Vec<EndpointGroup> {
-    let total: u64 = groups.iter().map(|group| group.weight).sum();
-    let divisor = match u32::try_from(total) {
-        Ok(_) => 1,
-        Err(_) => total / u64::from(u32::MAX / 2) + 1,
-    };
+/// Envoy adds up the weights of localities in 32 bits, and if it hashes, those of the endpoints of a priority too.
+fn finished(mut groups: Vec<WeighedGroup<'_>>) -> Vec<EndpointGroup> {
+    let divisor = self::divisor(groups.iter().map(|group| group.weight));
+    let endpoints = groups.iter().flat_map(|group| &group.endpoints);
+    let weights = self::divisor(endpoints.map(|own| u64::from(own.weight.max(1))));
+    if weights > 1 {
+        let endpoints = groups.iter_mut().flat_map(|group| &mut group.endpoints);
+        endpoints.for_each(|own| own.weight = small_weight(own.weight.into(), weights));
+    }
     let groups = groups.into_iter().map(|group| EndpointGroup {
         locality: group.locality.to_owned(),
         priority: group.priority,
-        weight: u32::try_from(group.weight / divisor).unwrap_or(u32::MAX).max(1),
+        weight: small_weight(group.weight, divisor),
         endpoints: group.endpoints,
     });
     groups.collect()
+}
+
+/// What weights have to be divided by so that their sum fits into 32 bits.
+fn divisor(weights: impl Iterator<Item = u64>) -> u64 {
+    let total: u64 = weights.sum();
+    match u32::try_from(total) {
+        Ok(_) => 1,
+        Err(_) => total / u64::from(u32::MAX / 2) + 1,
+    }
+}
+
+fn small_weight(weight: u64, divisor: u64) -> u32 {
+    u32::try_from(weight / divisor).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]

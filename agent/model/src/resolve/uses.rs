@@ -121,9 +121,12 @@ impl Uses {
     /// Pods of a namespace moved: subsets of hosts with such a pod are to be looked at. Only those are compared that are in
     /// use, so that nobody else pays for an index of all endpoints by pod.
     pub(super) fn touch_pods(&mut self, namespace: &str, is_touched: impl Fn(&str) -> bool) {
+        let mut hosts = BTreeMap::<&str, bool>::new();
         let clusters = self.by_pods.of(namespace);
         let touched = clusters.filter(|cluster| {
             let used = self.clusters.get(*cluster);
+            // A host may have thousands of subsets.
+            let mut is_touched = |host| *hosts.entry(host).or_insert_with(|| is_touched(host));
             used.is_some_and(|used| is_touched(&used.of.host))
         });
         self.dirty.extend(touched.cloned());
@@ -199,54 +202,48 @@ impl Uses {
             return Few::default();
         };
         if used.places.is_empty() {
-            let host = Arc::clone(&used.of.host);
-            self.set_pods(cluster, None);
-            self.clusters.remove(cluster);
-            self.by_host.update(&host, |clusters| {
-                clusters.remove(cluster);
-            });
-            self.budget.spare(cluster);
-            self.hashes.spare(cluster);
+            self.forget(cluster);
             moved.insert(Arc::clone(cluster));
             return Few::default();
         }
-        let users = used.places.iter().map(|((object, _), _)| object);
         let known = terms.catalog.get(&used.of.host);
         let endpoints = known.map_or(0, |known| known.size);
-        let admitted = cluster_budget::settle(&mut self.budget, cluster, users, endpoints);
+        let excess = cluster_budget::settle(&mut self.budget, cluster, used.users(), endpoints).err();
         let before = used.upstream.as_deref();
+        let mut findings: Vec<_> = excess.iter().flat_map(|own| used.told_of_excess(own)).collect();
+        if excess.is_some() && before.is_none() {
+            // Its endpoints may be many. It is looked at whenever there may be room.
+            used.findings = findings;
+            return Few::default();
+        }
         let mut settled = upstream(&used.of, before, terms);
-        let pods = settled.pods.take();
-        let (kept, mut findings) = match admitted {
-            Ok(()) => {
-                let findings = used.told(&settled.doubts);
-                (Some(settled), findings)
-            }
-            Err(excess) => {
-                let findings = used.told_of_excess(&excess);
-                (before.map(|before| with_endpoints(settled, before)), findings)
-            }
-        };
-        let (now, wants) = match kept {
-            Some(mut settled) => {
-                let author = settled.balanced_by.as_ref();
-                if let Err(excess) = hash_budget::settle(&mut self.hashes, &mut settled.upstream, author) {
-                    findings.extend(used.told_of_hashing(&excess));
-                }
-                (Some(settled.upstream), settled.wants)
-            }
-            None => {
-                self.hashes.release(cluster);
-                (None, Few::default())
-            }
-        };
+        match before.filter(|_| excess.is_some()) {
+            Some(before) => settled = with_endpoints(settled, before),
+            None => findings = used.told(&settled.doubts),
+        }
+        let (own, author) = (&mut settled.upstream, settled.balanced_by.as_ref());
+        if let Err(excess) = hash_budget::settle(&mut self.hashes, own, author, used.users()) {
+            findings.extend(used.told_of_hashing(&excess));
+        }
         used.findings = findings;
-        if used.upstream.as_deref() != now.as_ref() {
-            used.upstream = now.map(Arc::new);
+        if used.upstream.as_deref() != Some(&settled.upstream) {
+            used.upstream = Some(Arc::new(settled.upstream));
             moved.insert(Arc::clone(cluster));
         }
-        self.set_pods(cluster, pods);
-        wants
+        self.set_pods(cluster, settled.pods);
+        settled.wants
+    }
+
+    /// Nobody names it any more.
+    fn forget(&mut self, cluster: &Arc<str>) {
+        self.set_pods(cluster, None);
+        if let Some(used) = self.clusters.remove(cluster) {
+            self.by_host.update(&used.of.host, |clusters| {
+                clusters.remove(cluster);
+            });
+        }
+        self.budget.spare(cluster);
+        self.hashes.spare(cluster);
     }
 
     /// Envoy does not have these clusters any more.
@@ -306,6 +303,11 @@ fn with_endpoints(mut settled: SettledUpstream, before: &Upstream) -> SettledUps
 }
 
 impl Used {
+    /// The VirtualServices that name it, in order.
+    fn users(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.places.iter().map(|((object, _), _)| object)
+    }
+
     /// What is to be said of each VirtualService that names it.
     fn told(&self, doubts: &[Doubt]) -> Vec<Finding> {
         let each = |own: &Doubt| {

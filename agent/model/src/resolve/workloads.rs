@@ -1,5 +1,5 @@
-//! WorkloadEntries, and the ServiceEntries that select them by labels: each selects within its own namespace. What a
-//! ServiceEntry selects is kept, so that a WorkloadEntry costs a look at its namespace's selectors and no more.
+//! WorkloadEntries, and the ServiceEntries that select them by labels: each selects within its own namespace. Of what a
+//! ServiceEntry selects only the number is kept: a thousand selectors may each select the same thousand WorkloadEntries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ struct Selection {
     labels: BTreeMap<String, String>,
     /// The hosts of the ServiceEntry.
     hosts: Vec<Arc<str>>,
-    members: Members,
+    /// How many it selects.
+    count: usize,
 }
 
 impl Selection {
@@ -25,13 +26,11 @@ impl Selection {
     }
 }
 
-/// WorkloadEntries by name, each with the labels of its metadata among its own.
-type Members = BTreeMap<Arc<str>, Arc<WorkloadEntry>>;
-
 /// Those of a namespace.
 #[derive(Debug, Default)]
 struct NamespaceWorkloads {
-    workloads: Members,
+    /// By name, each with the labels of its metadata among its own.
+    workloads: BTreeMap<Arc<str>, Arc<WorkloadEntry>>,
     /// By the name of the ServiceEntry.
     selections: BTreeMap<Arc<str>, Selection>,
 }
@@ -51,20 +50,20 @@ impl Workloads {
     ) -> Vec<Arc<str>> {
         let own = self.by_namespace.entry(Arc::clone(&name.namespace)).or_default();
         let now = now.map(|(meta, spec)| labelled(meta, spec));
+        let before = match &now {
+            Some(now) => own.workloads.insert(Arc::clone(&name.name), Arc::clone(now)),
+            None => own.workloads.remove(&name.name),
+        };
         let mut touched = Vec::new();
         for selection in own.selections.values_mut() {
-            let member = now.as_ref().filter(|now| selection.selects(now));
-            let before = match member {
-                Some(now) => selection.members.insert(Arc::clone(&name.name), Arc::clone(now)),
-                None => selection.members.remove(&name.name),
+            let selected = |workload: &Option<Arc<WorkloadEntry>>| {
+                workload.as_ref().is_some_and(|own| selection.selects(own))
             };
-            if before.as_ref() != member {
+            let (was, is) = (selected(&before), selected(&now));
+            selection.count = selection.count + usize::from(is) - usize::from(was);
+            if (was || is) && before != now {
                 touched.extend(selection.hosts.iter().cloned());
             }
-        }
-        match now {
-            Some(now) => drop(own.workloads.insert(Arc::clone(&name.name), now)),
-            None => drop(own.workloads.remove(&name.name)),
         }
         self.forget_empty(&name.namespace);
         touched
@@ -79,12 +78,10 @@ impl Workloads {
             let mut selection = Selection {
                 labels: selector.labels.clone(),
                 hosts: hosts.to_vec(),
-                members: Members::new(),
+                count: 0,
             };
-            let all = own.workloads.iter();
-            let members = all.filter(|(_, workload)| selection.selects(workload));
-            let members = members.map(|(name, workload)| (Arc::clone(name), Arc::clone(workload)));
-            selection.members = members.collect();
+            let all = own.workloads.values();
+            selection.count = all.filter(|workload| selection.selects(workload)).count();
             own.selections.insert(Arc::clone(&name.name), selection);
         }
         self.forget_empty(&name.namespace);
@@ -97,13 +94,21 @@ impl Workloads {
         }
     }
 
-    /// What a ServiceEntry selects, in order of names.
-    pub(super) fn selected_by(&self, name: &ObjectRef) -> impl ExactSizeIterator<Item = &WorkloadEntry> {
-        static NONE: Members = Members::new();
+    /// How many a ServiceEntry selects.
+    pub(super) fn count(&self, name: &ObjectRef) -> usize {
         let own = self.by_namespace.get(&name.namespace);
         let selection = own.and_then(|own| own.selections.get(&name.name));
-        let members = selection.map_or(&NONE, |selection| &selection.members);
-        members.values().map(|workload| &**workload)
+        selection.map_or(0, |selection| selection.count)
+    }
+
+    /// What a ServiceEntry selects, in order of names.
+    pub(super) fn selected_by(&self, name: &ObjectRef) -> impl Iterator<Item = &WorkloadEntry> {
+        let own = self.by_namespace.get(&name.namespace);
+        let selection = own.and_then(|own| Some((own, own.selections.get(&name.name)?)));
+        selection.into_iter().flat_map(|(own, selection)| {
+            let all = own.workloads.values().map(|workload| &**workload);
+            all.filter(|workload| selection.selects(workload))
+        })
     }
 }
 

@@ -36,6 +36,8 @@ pub struct HashedCookie {
     pub path: String,
     /// Clients without it get one that lives so long; of no length is a session's. None is given if this is none.
     pub ttl: Option<Duration>,
+    /// What more is said of it to clients that are given one: names, and values that may be empty.
+    pub attributes: Vec<(String, String)>,
 }
 
 impl fmt::Display for HashedValue {

@@ -6,6 +6,8 @@ use super::PolicyProblems;
 use crate::resolved::{HashBalancing, HashTable, HashedCookie, HashedValue};
 
 const FIELD: &str = "loadBalancer.consistentHash";
+/// Of a cookie's attribute, its name and its value.
+const LONGEST_ATTRIBUTE: usize = 16_384;
 
 /// None if nothing is hashed: then, as in Istio, a request goes to any endpoint.
 pub(super) fn lower(own: &ConsistentHash, problems: &mut PolicyProblems) -> Option<HashBalancing> {
@@ -62,16 +64,44 @@ fn cookie(own: &HashCookie, problems: &mut PolicyProblems) -> HashedCookie {
         problems.refuse(format!("{FIELD}.httpCookie.name"), message);
     }
     let path = own.path.clone().unwrap_or_default();
-    if !path.bytes().all(is_of_cookie_path) {
+    if !path.bytes().all(is_of_cookie_value) {
         let message = format!("{path:?} is not the path of a cookie: no `;`, and visible ASCII alone");
         problems.refuse(format!("{FIELD}.httpCookie.path"), message);
     }
+    let attributes = attributes(own, problems);
     let ttl = problems.duration(&format!("{FIELD}.httpCookie.ttl"), own.ttl.as_ref(), 0.0);
     HashedCookie {
         name: own.name.clone(),
         path,
         ttl,
+        attributes,
     }
+}
+
+fn attributes(own: &HashCookie, problems: &mut PolicyProblems) -> Vec<(String, String)> {
+    let mut attributes = Vec::new();
+    for (at, own) in own.attributes.iter().enumerate() {
+        let field = format!("{FIELD}.httpCookie.attributes[{at}]");
+        let value = own.value.clone().unwrap_or_default();
+        if own.name.len().max(value.len()) > LONGEST_ATTRIBUTE {
+            let message = format!("longer than {LONGEST_ATTRIBUTE} bytes, which Envoy does not take");
+            problems.refuse(field, message);
+        } else if own.name.is_empty() || !own.name.bytes().all(is_of_cookie_name) {
+            let message = format!("{:?} is not the name of a cookie's attribute", own.name);
+            problems.refuse(format!("{field}.name"), message);
+        } else if !value.bytes().all(is_of_cookie_value) {
+            let message = format!(
+                "{value:?} is not the value of a cookie's attribute: no `;`, and visible ASCII alone"
+            );
+            problems.refuse(format!("{field}.value"), message);
+        }
+        attributes.push((own.name.clone(), value));
+    }
+    let is_given = own.ttl.is_some();
+    let field = format!("{FIELD}.httpCookie.attributes");
+    let reason = "without `ttl` no client is given the cookie";
+    problems.no_effect(&field, !attributes.is_empty() && !is_given, reason);
+    attributes
 }
 
 fn table(own: &ConsistentHash, problems: &mut PolicyProblems) -> HashTable {
@@ -148,6 +178,6 @@ fn is_of_cookie_name(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b";=,\"".contains(&byte)
 }
 
-fn is_of_cookie_path(byte: u8) -> bool {
+fn is_of_cookie_value(byte: u8) -> bool {
     (byte.is_ascii_graphic() || byte == b' ') && byte != b';'
 }

@@ -106,6 +106,7 @@ fn what_is_hashed_is_one_of_four() {
             name: "user".to_owned(),
             path: path.to_owned(),
             ttl: ttl.map(Duration::from_secs),
+            attributes: Vec::new(),
         })
     };
     for (own, by) in [
@@ -193,6 +194,14 @@ fn hashing_that_envoy_or_a_client_would_not_take_is_refused() {
         (
             json!({"httpCookie": {"name": "a", "ttl": "-1s"}}),
             "httpCookie.ttl",
+        ),
+        (
+            json!({"httpCookie": {"name": "a", "ttl": "1h", "attributes": [{"name": "a b"}]}}),
+            "httpCookie.attributes[0].name",
+        ),
+        (
+            json!({"httpCookie": {"name": "a", "ttl": "1h", "attributes": [{"name": "a"}, {"name": "b", "value": "c; d"}]}}),
+            "httpCookie.attributes[1].value",
         ),
         (
             json!({"httpCookie": {"name": "a", "ttl": "soon"}}),

@@ -8,7 +8,6 @@ use kube::client::{Body, ClientBuilder};
 use kube::config::{InClusterError, KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 use thiserror::Error;
-use tower::ServiceExt as _;
 
 use super::pace::Pace;
 
@@ -59,11 +58,13 @@ pub async fn connect(context: Option<&str>, watch_timeout: Duration) -> Result<C
 /// The same client with a connection for each request. A connection that is used again keeps what it read last in its receive
 /// buffer until the next answer, which may never come, or be shorter.
 pub(super) fn without_reuse(client: &Client) -> Client {
-    let closing = client.clone().map_request(|mut request: http::Request<Body>| {
+    let own = client.clone();
+    let closing = tower::service_fn(move |mut request: http::Request<Body>| {
+        let own = own.clone();
         request
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
-        request
+        async move { own.send(request).await }
     });
     Client::new(closing, client.default_namespace())
 }

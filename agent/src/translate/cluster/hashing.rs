@@ -4,7 +4,7 @@
 use envoy_types::pb::envoy::config::cluster::v3::{LoadBalancingPolicy, load_balancing_policy::Policy};
 use envoy_types::pb::envoy::config::route::v3::route_action::{
     HashPolicy,
-    hash_policy::{ConnectionProperties, Cookie, Header, PolicySpecifier, QueryParameter},
+    hash_policy::{ConnectionProperties, Cookie, CookieAttribute, Header, PolicySpecifier, QueryParameter},
 };
 use envoy_types::pb::envoy::extensions::load_balancing_policies::common::v3::{
     ConsistentHashingLbConfig, locality_lb_config::LocalityWeightedLbConfig,
@@ -60,6 +60,13 @@ fn most(least: u32, endpoints: &Endpoints) -> Option<UInt64Value> {
     }
 }
 
+fn attribute((name, value): &(String, String)) -> CookieAttribute {
+    CookieAttribute {
+        name: name.clone(),
+        value: value.clone(),
+    }
+}
+
 fn hash_policy(by: &HashedValue) -> HashPolicy {
     let specifier = match by {
         HashedValue::Header(name) => PolicySpecifier::Header(Header {
@@ -70,7 +77,7 @@ fn hash_policy(by: &HashedValue) -> HashPolicy {
             name: cookie.name.clone(),
             path: cookie.path.clone(),
             ttl: cookie.ttl.and_then(wire::duration),
-            ..Cookie::default()
+            attributes: cookie.attributes.iter().map(attribute).collect(),
         }),
         HashedValue::SourceIp => {
             PolicySpecifier::ConnectionProperties(ConnectionProperties { source_ip: true })

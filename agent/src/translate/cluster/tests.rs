@@ -107,6 +107,7 @@ fn what_is_hashed_stands_in_the_cluster() {
         name: "user".to_owned(),
         path: String::new(),
         ttl: None,
+        attributes: Vec::new(),
     });
     let maglev = Maglev::decode(&*hashing(cookie, HashTable::Maglev(11)).value).unwrap();
     assert_eq!(maglev.table_size, wire::ulong(11));

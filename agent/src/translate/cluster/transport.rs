@@ -24,7 +24,12 @@ const NO_CERTIFICATE: &str = "00000000000000000000000000000000000000000000000000
 
 /// None is plain text and nothing before it.
 pub(super) fn socket(http2: bool, policy: &UpstreamPolicy, packer: &Packer) -> Option<TransportSocket> {
-    let http2 = http2 || policy.pool.version == Some(UpstreamHttp::Two);
+    // With the client's version both may be spoken: Envoy then offers what fits the request.
+    let http2 = match policy.pool.version {
+        Some(UpstreamHttp::Two) => true,
+        Some(UpstreamHttp::Client) => false,
+        None => http2,
+    };
     let tls = policy.tls.as_ref();
     let tls = tls.map(|tls| named("tls", &context(tls, http2), packer));
     let Some(version) = policy.proxy_protocol else {

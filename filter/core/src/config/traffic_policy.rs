@@ -77,6 +77,15 @@ messages! {
         path: Option<String>,
         /// How long it lives; 0 is a session.
         ttl: Option<String>,
+        /// What more the gateway says of it, such as `SameSite`.
+        attributes: Vec<CookieAttribute>,
+    }
+    /// `consistentHash.httpCookie.attributes[]`.
+    CookieAttribute {
+        /// Its name.
+        name: String,
+        /// Its value, if it has one.
+        value: Option<String>,
     }
     /// `consistentHash.ringHash`.
     RingHash {

@@ -246,6 +246,9 @@ fn weights_of_a_priority_fit_into_32_bits() {
     let total: u64 = groups.iter().map(|group| u64::from(group.weight)).sum();
     assert!(u32::try_from(total).is_ok() && total > 1_000_000, "{total}");
     assert_eq!(groups[0].weight, groups[1].weight);
+    let endpoints = groups.iter().flat_map(|group| &group.endpoints);
+    let total: u64 = endpoints.map(|own| u64::from(own.weight)).sum();
+    assert!(u32::try_from(total).is_ok() && total > 1_000_000_000, "{total}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl HostRoutes {
     #[must_use]
     pub fn connections(&self) -> Option<(Option<&ObjectRef>, &[Share])> {
         let stream = self.stream.as_deref()?;
-        Some((stream.service.as_ref(), &stream.shares))
+        Some((stream.service.as_ref(), &*stream.shares))
     }
 }
 

@@ -16,8 +16,7 @@ use std::time::{Duration, Instant};
 use imbl::{OrdMap, OrdSet};
 use sealgate_core::arrival::PathPolicy;
 use sealgate_core::explain::Question;
-use sealgate_core::host;
-use sealgate_model::explain::{KnownHost, ServedHost};
+use sealgate_model::explain::ServedHost;
 use sealgate_model::ledger::{Ledger, News};
 use sealgate_model::preview::{GatewayOptions, KnownSecret};
 use sealgate_model::resolve::{Claim, Resolver, ServedCertificate, Speaker, Tenure};
@@ -318,11 +317,7 @@ impl Engine {
     /// All that the answer to a question is made of.
     #[must_use]
     pub fn served_host(&self, question: &Question) -> ServedHost {
-        let name = host::normalize(question.authority.as_bytes());
-        let name = String::from_utf8_lossy(&name);
-        let rules = self.resolver.table_of(question.listener_port(), &name);
-        let facts = KnownHost::new(question, &self.resolver, self.paths());
-        ServedHost::new(facts, rules, &self.resolver)
+        ServedHost::new(question, &self.resolver, self.paths())
     }
 
     /// What becomes of paths before rules see them, where a server says nothing.

@@ -91,20 +91,26 @@ async fn an_explanation_is_of_what_is_served_now() -> Result<()> {
         );
     }
     let lines = "{\"id\":\"a b\",\"scheme\":\"http\",\"authority\":\"www.aliyun.com\",\"path\":\"/x?y=%20&z\"}\nnonsense\n\
-        {\"id\":2,\"authority\":\"www.aliyun.com\",\"headers\":[[\"x-a\",\" & \"]],\"draw\":0.25,\"protocol\":\"HTTP/2\"}\n";
+        {\"id\":2,\"authority\":\"www.aliyun.com\",\"headers\":[[\"x-a\",\" & \"]],\"draw\":0.25,\"protocol\":\"HTTP/2\"}\n\
+        {\"id\":3,\"scheme\":\"http\",\"authority\":\"elsewhere.example\",\"path\":\"http://www.aliyun.com/x\"}\n\
+        {\"id\":4,\"scheme\":\"http\",\"authority\":\"elsewhere.example\",\"method\":\"CONNECT\",\"path\":\"www.aliyun.com:80\"}\n";
     let batch = site.dir().with_file_name("batch");
     fs::write(&batch, lines)?;
     let batch = format!("--batch={}", batch.display());
     let there = ask(&site, &["explain", &batch])?;
     let here = site.sealgate(&["explain", &dir, &batch])?;
     ensure!(
-        here.status.code() == Some(2) && text(&here).lines().count() == 3,
+        here.status.code() == Some(2) && text(&here).lines().count() == 5,
         "{here:?}"
     );
     ensure!(
         there.status == here.status && there.stdout == here.stdout,
         "{there:?}, not {here:?}"
     );
+    // A whole URL as the target says which host is meant, whatever the connection is for.
+    let by_target = text(&there).lines().nth(3).map(serde_json::from_str::<Value>);
+    let by_target = by_target.context("an answer is missing")??;
+    ensure!(by_target["decision"]["status"] == 219, "{by_target}");
     Ok(())
 }
 

@@ -149,12 +149,6 @@ impl Explainer {
         })
     }
 
-    /// The routes as data, by port.
-    #[must_use]
-    pub fn tables(&self) -> &BTreeMap<u16, TableConfig> {
-        &self.tables
-    }
-
     /// The answer alone.
     #[must_use]
     pub fn line(&self, resolver: &Resolver, question: &Question) -> LineAnswer {

@@ -1,10 +1,20 @@
-//! A sorted set of a few values. A `BTreeSet` of one value takes the room of eleven, and nearly everything here has one.
+//! A sorted set of a few values. A `BTreeSet` of one value takes the room of eleven, and nearly everything here has one. What
+//! is no set, and has as few values, is filled in the same way.
 
 use std::borrow::Borrow;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Few<T>(Vec<T>);
+
+/// Puts a value into a list. A few take no more room than they need; of many each would be copied again for every one that
+/// comes.
+pub(crate) fn insert<T>(list: &mut Vec<T>, at: usize, value: T) {
+    if list.len() < 4 {
+        list.reserve_exact(1);
+    }
+    list.insert(at, value);
+}
 
 impl<T> Default for Few<T> {
     fn default() -> Self {
@@ -18,10 +28,7 @@ impl<T: Ord> Few<T> {
         let Err(at) = self.0.binary_search(&value) else {
             return false;
         };
-        if self.0.len() < 4 {
-            self.0.reserve_exact(1);
-        }
-        self.0.insert(at, value);
+        insert(&mut self.0, at, value);
         true
     }
 

@@ -8,13 +8,13 @@ mod place;
 mod secrets;
 mod table;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sealgate_core::arrival::PathPolicy;
+use sealgate_core::explain::Question;
 
-use crate::explain::Explainer;
+use crate::explain::ServedHost;
 use crate::ledger::{Ledger, listed};
 use crate::manifest::{self, Namespaces};
 use crate::resolve::{Claims, Gateway, Resolver, Speaker, World};
@@ -43,7 +43,6 @@ pub struct Preview {
     said: BTreeMap<ObjectRef, Vec<Finding>>,
     /// What is to be settled.
     step: Judged,
-    explainer: OnceCell<Explainer>,
 }
 
 impl Preview {
@@ -61,7 +60,6 @@ impl Preview {
             ledger: Ledger::default(),
             said: BTreeMap::new(),
             step: Judged::default(),
-            explainer: OnceCell::new(),
         }
     }
 
@@ -160,7 +158,6 @@ impl Preview {
             namesake: &|name| secrets.namesake(name),
         };
         self.resolver.settle(world, &mut self.ledger);
-        self.explainer = OnceCell::new();
     }
 
     /// What is wrong or doubtful, the worst first.
@@ -186,15 +183,10 @@ impl Preview {
         self.store.objects().map(|object| object.object_ref())
     }
 
-    /// Ready to be asked; none if the tables cannot be built, which is a fault of ours.
+    /// All that the answer to a question is made of. No other host is looked at.
     #[must_use]
-    pub fn explainer(&self) -> Option<&Explainer> {
-        if self.explainer.get().is_none() {
-            let made = Explainer::new(&self.resolver, self.paths).ok()?;
-            // Nobody else can have set it in between.
-            drop(self.explainer.set(made));
-        }
-        self.explainer.get()
+    pub fn served_host(&self, question: &Question) -> ServedHost {
+        ServedHost::new(question, &self.resolver, self.paths)
     }
 }
 

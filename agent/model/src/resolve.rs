@@ -17,6 +17,7 @@ mod hash_budget;
 mod hosts;
 mod http3;
 mod index;
+mod listed;
 mod lowered;
 mod match_scope;
 mod member;
@@ -61,6 +62,7 @@ pub use self::addresses::AddressPolicy;
 pub use self::block::HostRoutes;
 pub use self::chain::ConnectionPolicy;
 pub use self::claims::{Claim, Claimant, Claims, Tenure};
+pub use self::listed::ListedRules;
 pub use self::own_gateway::Gateway;
 pub use self::ports::{NameKey, StreamKey, chain_id};
 pub use self::speaker::Speaker;
@@ -74,6 +76,7 @@ use self::doubted::Doubted;
 use self::gateway::{DeclaredGateway, DeclaredServer};
 use self::gateways::{GatewayKey, Gateways, key};
 use self::hosts::HostRules;
+use self::lowered::Lowered;
 use self::owners::HostOwners;
 use self::pods::PodsMoved;
 use self::port::Terms;
@@ -580,6 +583,33 @@ impl Resolver {
         let wildcards = wildcards.map(|suffix| Arc::from(format!("*{suffix}")));
         let all: BTreeSet<Arc<str>> = wildcards.chain([Arc::from(host), Arc::from("*")]).collect();
         self.table_with(number, all.into_iter())
+    }
+
+    /// The hosts of ports that are served, in order, with what they became.
+    pub fn hosts(&self) -> impl Iterator<Item = (HostKey, &Arc<HostRoutes>)> {
+        let table = self.routes.table();
+        let numbers = self.ports().map(|port| port.number);
+        let hosts = numbers.flat_map(move |number| table.hosts(number).map(move |domain| (number, domain)));
+        let hosts = hosts.filter_map(move |host| {
+            let routes = table.routes(&host)?;
+            Some((host, routes))
+        });
+        hosts.filter(|(_, routes)| routes.is_served())
+    }
+
+    /// The rules of a host for people to look at, made anew; none if it has none.
+    #[must_use]
+    pub fn listed(&self, host: &HostKey) -> Option<ListedRules> {
+        let routes = self.routes.table().routes(host)?;
+        let rules = self.carried_out(host).filter(HostRules::is_answered)?;
+        if routes.is_closed {
+            return Some(ListedRules {
+                tried: block::closed(&host.1).rules,
+                ..ListedRules::default()
+            });
+        }
+        let lowered = rules::rules(&rules, host.0, self.lookup(), Lowered::with_left_out());
+        Some(ListedRules::new(&rules, lowered))
     }
 
     fn table_with(&self, number: u16, hosts: impl Iterator<Item = Arc<str>>) -> TableConfig {

@@ -16,7 +16,7 @@ mod regexes;
 mod retry;
 mod rewrite;
 
-pub use catch_all::split_catch_all;
+pub use catch_all::{SplitRule, split_catch_all, takes_everything};
 pub use code::ProblemCode;
 pub use regexes::RegexMeter;
 

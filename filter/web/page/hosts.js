@@ -1,27 +1,36 @@
-// Gateways to hosts to rules, in the order in which they are tried.
+// Gateways to hosts to rules, in the order in which they are tried; then those that are not.
 
 import { h, sign, empty, plural, field } from "./dom.js";
 import { known } from "./data.js";
 import { list } from "./list.js";
 import { ask } from "./explorer.js";
 
-const DEAD = new Set(["dead-rule", "never-matches", "shadowed-host", "dead-match", "claimed-path"]);
+/** What is so on every host; all else may be said of another one. */
+const DEAD = new Set(["dead-rule", "never-matches"]);
 const key = host => `${host.port} ${host.domain}`;
 
 function row(host) {
   return [h("span", null, h("b", null, host.domain), h("span", { class: "sub" }, host.services.join(", "))), h("span", { class: "port num quiet" }, host.port),
-    h("span", { class: "rulecount num" }, plural(host.rules, "rule")), h("span", null, host.marked ? sign("doubt", plural(host.marked, "doubt")) : "")];
+    h("span", { class: "rulecount num" }, host.passedOn ? "passed on" : plural(host.rules, "rule")), h("span", null, host.marked ? sign("doubt", plural(host.marked, "doubt")) : "")];
 }
 
 function rule(own, at) {
-  const dead = own.marks.some(mark => DEAD.has(mark.code) && !/\.match\[/.test(mark.field));
+  const isDead = mark => DEAD.has(mark.code) && !/\.match\[/.test(mark.field);
+  const dead = own.cutBy || own.marks.some(isDead);
   const link = `#/findings?text=${encodeURIComponent(`VirtualService ${own.service}`)}`;
-  return h("li", null, h("span", { class: "num quiet" }, at + 1), h("div", null,
+  return h("li", null, h("span", { class: "num quiet" }, own.cutBy ? "—" : at + 1), h("div", null,
     h("p", null, own.name && [h("b", null, own.name), " "], h("span", { class: "quiet small" }, `${own.service} http[${own.rule}]${own.root ? `, by ${own.root}` : ""}`)),
     own.blocks.length ? own.blocks.map((block, number) => h("p", { class: dead ? "dead" : "" }, number > 0 && h("span", { class: "quiet" }, "or "), block.length ? block.map((condition, place) => [place > 0 && h("span", { class: "quiet" }, " and "), h("span", { class: "mono" }, condition)]) : "every request"))
       : h("p", { class: dead ? "dead" : "" }, "every request"),
     h("p", { class: "then" }, `→ ${own.action}`),
-    own.marks.map(mark => h("p", { class: "small" }, sign("doubt", dead ? `Never reached (${mark.code})` : mark.code), " ", mark.message, " ", h("a", { href: link }, "what to do")))));
+    own.cutBy && h("p", { class: "small" }, sign("doubt", "Never tried for this host:"), ` ${own.cutBy} takes every request before`),
+    own.marks.map(mark => h("p", { class: "small" }, sign("doubt", isDead(mark) ? `Never reached (${mark.code})` : mark.code), " ", mark.message, " ", h("a", { href: link }, "what to do")))));
+}
+
+/** A host of which there are no rules. */
+function without(host) {
+  if (!host.passedOn) return empty("No rules", "Every request gets 404, or is redirected to HTTPS by the server.");
+  return empty("Passed on", host.words ? `Connections go as a whole to ${host.words}. No HTTP rule applies.` : "Connections are closed: no destination gets them. No HTTP rule applies.");
 }
 
 export function hosts(root, params) {
@@ -36,10 +45,10 @@ export function hosts(root, params) {
   async function show() {
     const host = all.find(own => key(own) === chosen);
     if (!host) return rules.replaceChildren(h("p", { class: "quiet" }, "Choose a host to see its rules in the order in which they are tried."));
-    const own = await ask("rules", host.port, host.domain.split(", ")[0]);
+    const own = await ask("rules", host.port, host.domain);
     const why = `#/why?url=${encodeURIComponent(`${host.port === 80 ? "http" : "https"}://${host.domain.replace("*", "any")}${host.port === 443 || host.port === 80 ? "" : `:${host.port}`}/`)}`;
     rules.replaceChildren(h("h2", null, `${host.domain} on port ${host.port}`), h("p", { class: "small" }, h("a", { href: why }, "Ask why a request goes where it goes")),
-      own.length ? h("ol", { class: "rules rows" }, own.slice(0, 500).map(rule)) : empty("No rules", "Every request gets 404, or is redirected to HTTPS by the server."), own.length > 500 && h("p", { class: "quiet" }, `and ${own.length - 500} more`));
+      own.length ? h("ol", { class: "rules rows" }, own.slice(0, 500).map(rule)) : without(host), own.length > 500 ? h("p", { class: "quiet" }, `and ${own.length - 500} more`) : "");
   }
 
   function narrow() {
@@ -52,7 +61,7 @@ export function hosts(root, params) {
   function tree() {
     const all = known.served.gateways;
     return h("details", { open: all.length <= 3 }, h("summary", null, plural(all.length, "Gateway")), h("ul", { class: "rows" }, all.slice(0, 100).map(gateway => h("li", null, h("b", null, gateway.name), h("ul", null, gateway.servers.slice(0, 20).map(server => h("li", { class: "small" },
-      server.served ? "" : [sign("doubt", "not served"), " "], `port ${server.port}${server.bind === server.port ? "" : `, bound as ${server.bind}`}${server.tls ? ", TLS" : ""}${server.httpsRedirect ? ", redirects to HTTPS" : ""}: `,
+      server.served ? "" : [sign("doubt", "port not served"), " "], `port ${server.port}${server.bind === server.port ? "" : `, bound as ${server.bind}`}${server.tls ? ", TLS" : ""}${server.httpsRedirect ? ", redirects to HTTPS" : ""}: `,
       server.hosts.slice(0, 12).join(", "), server.hosts.length > 12 ? ` and ${server.hosts.length - 12} more` : "")))))));
   }
 

@@ -46,8 +46,9 @@ pub(crate) fn answer(preview: &Preview, form: &RequestForm) -> Result<WhyAnswer,
         "" => None,
         pem => Some(ClientChain::read(pem.as_bytes())?),
     };
-    let explainer = preview.explainer().ok_or(DeskError::Tables)?;
-    let explained = explainer.explain(preview.resolver(), &question, client.as_ref());
+    let explained = preview
+        .served_host(&question)
+        .explain(&question, client.as_ref())?;
     let explanation = serde_json::to_value(&explained)?;
     let (path, headers) = match &explained {
         ExplainAnswer::Stream(_) => (None, None),

@@ -126,9 +126,7 @@ impl Desk {
     /// There is nothing to be asked, or what is given cannot be read.
     pub fn line(&self, question: &str) -> Result<String, DeskError> {
         let question: Question = serde_json::from_str(question)?;
-        let base = self.base()?;
-        let explainer = base.explainer().ok_or(DeskError::Tables)?;
-        json(&explainer.line(base.resolver(), &question))
+        json(&self.base()?.served_host(&question).line(&question)?)
     }
 
     /// What these manifests would change, and the removal of objects (a list of `Kind namespace/name`).

@@ -1,5 +1,6 @@
 //! What the desk cannot do.
 
+use sealgate_core::table::TableError;
 use sealgate_model::explain::{CertificateError, RequestError};
 use sealgate_model::preview::{BadTable, OptionsError};
 use thiserror::Error;
@@ -13,9 +14,9 @@ pub enum DeskError {
     /// No such object.
     #[error("there is no {0}")]
     NoObject(String),
-    /// The tables cannot be built.
-    #[error("the tables cannot be built")]
-    Tables,
+    /// The table of a host cannot be built, which is a fault of ours.
+    #[error("the table cannot be built: {0}")]
+    Routes(#[from] TableError),
     /// Not JSON, or of another form.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

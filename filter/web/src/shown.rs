@@ -21,7 +21,9 @@ impl FindingJson {
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     objects: BTreeMap<&'static str, usize>,
+    /// With those whose connections are passed on.
     hosts: usize,
+    /// Those that are tried, once for each host.
     rules: usize,
 }
 
@@ -31,15 +33,12 @@ impl Summary {
         for name in preview.names() {
             *objects.entry(name.kind.as_str()).or_default() += 1;
         }
-        let tables = preview
-            .explainer()
-            .into_iter()
-            .flat_map(|own| own.tables().values());
-        let hosts: Vec<_> = tables.flat_map(|table| &table.virtual_hosts).collect();
+        let hosts = preview.resolver().hosts();
+        let rules: Vec<usize> = hosts.map(|(_, routes)| routes.rules).collect();
         Self {
             objects,
-            hosts: hosts.len(),
-            rules: hosts.iter().map(|host| host.rules.len()).sum(),
+            hosts: rules.len(),
+            rules: rules.iter().sum(),
         }
     }
 }
@@ -86,4 +85,49 @@ pub fn codes() -> Result<String, DeskError> {
         }
     });
     Ok(serde_json::to_string(&all.collect::<Vec<_>>())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use sealgate_model::preview::GatewayOptions;
+    use serde_json::json;
+
+    use super::*;
+
+    const TEXT: &str = r#"
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: istio-system }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - port: { number: 80, name: http, protocol: HTTP }
+      hosts: ["*.example"]
+    - port: { number: 443, name: tls, protocol: TLS }
+      hosts: ["*.example"]
+      tls: { mode: PASSTHROUGH }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: shop }
+spec:
+  hosts: [shop.example, www.example]
+  gateways: [istio-system/edge]
+  http:
+    - match: [{ uri: { prefix: /cart } }]
+      directResponse: { status: 200 }
+    - directResponse: { status: 404 }
+    - directResponse: { status: 500 }
+  tls:
+    - match: [{ sniHosts: [shop.example] }]
+      route: [{ destination: { host: shop.local, port: { number: 443 } } }]
+"#;
+
+    #[test]
+    fn hosts_are_counted_with_the_rules_that_are_tried_and_with_connections() {
+        let preview = Preview::of_manifests(TEXT, &GatewayOptions::default()).unwrap();
+        let summary = serde_json::to_value(Summary::new(&preview)).unwrap();
+        let expected = json!({ "objects": { "Gateway": 1, "VirtualService": 1 }, "hosts": 3, "rules": 4 });
+        assert_eq!(summary, expected);
+    }
 }

@@ -57,9 +57,14 @@ pub struct ServedHost {
 }
 
 impl ServedHost {
-    /// Of these rules, as a resolver has them.
+    /// Of the host that a question is for; `paths` is the gateway's own policy.
     #[must_use]
-    pub fn new(facts: KnownHost, rules: TableConfig, resolver: &Resolver) -> Self {
+    pub fn new(question: &Question, resolver: &Resolver, paths: PathPolicy) -> Self {
+        let facts = KnownHost::new(question, resolver, paths);
+        // The server is found by the name that the connection is for, rules by the one that the request is for.
+        let name = question.seen_authority();
+        let name = String::from_utf8_lossy(&host::normalize(name.as_bytes())).into_owned();
+        let rules = resolver.table_of(question.listener_port(), &name);
         let all = rules.virtual_hosts.iter().flat_map(|host| &host.rules);
         let routes = all.filter_map(|rule| match &rule.action {
             Action::Route(route) => Some(&route.destinations),

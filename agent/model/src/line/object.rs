@@ -79,7 +79,7 @@ impl ObjectLine {
         };
         let value = match kind {
             Kind::Service | Kind::EndpointSlice | Kind::Endpoints => self.spec,
-            _ => json!({ "spec": self.spec }),
+            _ => with_spec(self.spec),
         };
         Ok(manifest::decode(kind, meta, value))
     }
@@ -105,13 +105,18 @@ impl ObjectLine {
         let mut whole = match (kind, self.spec) {
             (Some(Kind::Service | Kind::EndpointSlice | Kind::Endpoints), whole @ Value::Object(_)) => whole,
             (_, Value::Null) => json!({}),
-            (_, spec) => json!({ "spec": spec }),
+            (_, spec) => with_spec(spec),
         };
         whole["apiVersion"] = json!(version);
         whole["kind"] = json!(self.kind);
         whole["metadata"] = metadata;
         whole
     }
+}
+
+/// An object of this alone. `json!` would copy all of it.
+fn with_spec(spec: Value) -> Value {
+    [("spec", spec)].into_iter().collect()
 }
 
 /// Takes off nulls and empty lists, each as good as a field that is not there. An empty map may say something: any value.

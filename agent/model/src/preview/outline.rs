@@ -1,13 +1,15 @@
 //! What is served, from Gateways to hosts to rules in declared order, for people to look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sealgate_core::rules::{Action, MatchConfig, RuleConfig, VirtualHostConfig};
+use sealgate_core::rules::{Action, MatchConfig, RuleConfig, RuleOrigin};
 use serde::Serialize;
 
 use super::Preview;
 use crate::resolve::gateway::{DeclaredGateway, DeclaredServer};
-use crate::{Code, Finding, Kind};
+use crate::resolve::{HostKey, HostRoutes, ListedRules};
+use crate::resolved::Share;
+use crate::{Code, Finding, Kind, ObjectRef};
 
 /// A Gateway.
 #[derive(Debug, Serialize)]
@@ -49,14 +51,16 @@ pub struct HostOutline {
     pub port: u16,
     /// `name`, `*.suffix` or `*`.
     pub domain: String,
-    /// How many rules it has.
+    /// How many rules are tried for it.
     pub rules: usize,
-    /// How many of them are marked.
+    /// How many rules are doubtful, or never tried for it.
     pub marked: usize,
     /// The VirtualServices that they are of.
     pub services: Vec<String>,
     /// What else of the rules may be searched for: paths and destinations.
     pub words: String,
+    /// Whether its connections are passed on as a whole, to the destinations that are the words; none closes them.
+    pub passed_on: bool,
 }
 
 /// A rule of a host.
@@ -75,8 +79,10 @@ pub struct RuleOutline {
     pub blocks: Vec<Vec<String>>,
     /// What happens then.
     pub action: String,
-    /// What is doubtful of it: codes and messages.
+    /// What is doubtful of it, on this host or on another one.
     pub marks: Vec<MarkOutline>,
+    /// The rule that takes every request of the host before it; none if it is tried.
+    pub cut_by: Option<String>,
 }
 
 /// What is doubtful of a rule.
@@ -142,30 +148,34 @@ impl Preview {
     pub fn hosts(&self) -> Vec<HostOutline> {
         let findings = self.findings();
         let marks = marks(&findings);
-        let tables = self
-            .explainer()
-            .into_iter()
-            .flat_map(|explainer| explainer.tables());
-        let hosts =
-            tables.flat_map(|(port, table)| table.virtual_hosts.iter().map(move |host| (*port, host)));
+        let hosts = self.resolver.hosts();
         hosts
-            .map(|(port, host)| host_outline(port, host, &marks))
+            .filter_map(|(host, routes)| self.host(&host, routes, &marks))
             .collect()
     }
 
-    /// The rules of a host, in the order in which they are tried.
+    fn host(&self, host: &HostKey, routes: &HostRoutes, marks: &Marks<'_>) -> Option<HostOutline> {
+        match routes.connections() {
+            Some((service, shares)) => Some(passed_on(host, service, shares)),
+            None => Some(host_outline(host, &self.resolver.listed(host)?, marks)),
+        }
+    }
+
+    /// The rules of a host, in the order in which they are tried, then those that are not, as they are declared.
     #[must_use]
     pub fn rules(&self, port: u16, domain: &str) -> Vec<RuleOutline> {
         let findings = self.findings();
         let marks = marks(&findings);
-        let table = self
-            .explainer()
-            .and_then(|explainer| explainer.tables().get(&port));
-        let hosts = table.into_iter().flat_map(|table| &table.virtual_hosts);
-        let mut own = hosts.filter(|host| host.domains.iter().any(|own| own == domain));
-        let rules = own.next().into_iter().flat_map(|host| &host.rules);
-        rules.map(|rule| rule_outline(rule, &marks)).collect()
+        let listed = self.resolver.listed(&(port, domain.into())).unwrap_or_default();
+        let rules = all(&listed);
+        rules.map(|(rule, by)| rule_outline(rule, by, &marks)).collect()
     }
+}
+
+/// The rules of a host, each with the one that is in its way.
+fn all(listed: &ListedRules) -> impl Iterator<Item = (&RuleConfig, Option<&RuleOrigin>)> {
+    let tried = listed.tried.iter().map(|rule| (rule, None));
+    tried.chain(listed.left_out.iter().map(|(rule, by)| (rule, Some(by))))
 }
 
 /// What is doubtful of rules themselves, not of what they lead to.
@@ -192,16 +202,39 @@ fn marks_of<'m, 'f>(rule: &RuleConfig, marks: &'m Marks<'f>) -> &'m [&'f Finding
     marks.get(&key).map_or(&[], Vec::as_slice)
 }
 
-fn host_outline(port: u16, host: &VirtualHostConfig, marks: &Marks<'_>) -> HostOutline {
-    let mut services: Vec<String> = host
-        .rules
-        .iter()
-        .map(|rule| rule.origin.virtual_service.clone())
+fn host_outline((port, domain): &HostKey, listed: &ListedRules, marks: &Marks<'_>) -> HostOutline {
+    let services: BTreeSet<&str> = all(listed)
+        .map(|(rule, _)| &*rule.origin.virtual_service)
         .collect();
-    services.sort();
-    services.dedup();
+    let marked = all(listed).filter(|(rule, by)| by.is_some() || !marks_of(rule, marks).is_empty());
+    HostOutline {
+        port: *port,
+        domain: domain.to_string(),
+        rules: listed.tried.len(),
+        marked: marked.count(),
+        services: services.into_iter().map(str::to_owned).collect(),
+        words: words(all(listed).map(|(rule, _)| rule)),
+        passed_on: false,
+    }
+}
+
+/// A host that no HTTP rule applies to.
+fn passed_on((port, domain): &HostKey, service: Option<&ObjectRef>, shares: &[Share]) -> HostOutline {
+    let service = service.map(|own| format!("{}/{}", own.namespace, own.name));
+    HostOutline {
+        port: *port,
+        domain: domain.to_string(),
+        rules: 0,
+        marked: 0,
+        services: service.into_iter().collect(),
+        words: destinations(shares.iter().map(|share| (&*share.cluster, share.weight))),
+        passed_on: true,
+    }
+}
+
+fn words<'r>(rules: impl Iterator<Item = &'r RuleConfig>) -> String {
     let mut words = String::new();
-    for rule in &host.rules {
+    for rule in rules {
         if words.len() > MOST_WORDS {
             break;
         }
@@ -212,21 +245,10 @@ fn host_outline(port: u16, host: &VirtualHostConfig, marks: &Marks<'_>) -> HostO
         words.push_str(&action(&rule.action));
         words.push(' ');
     }
-    HostOutline {
-        port,
-        domain: host.domains.join(", "),
-        rules: host.rules.len(),
-        marked: host
-            .rules
-            .iter()
-            .filter(|rule| !marks_of(rule, marks).is_empty())
-            .count(),
-        services,
-        words,
-    }
+    words
 }
 
-fn rule_outline(rule: &RuleConfig, marks: &Marks<'_>) -> RuleOutline {
+fn rule_outline(rule: &RuleConfig, by: Option<&RuleOrigin>, marks: &Marks<'_>) -> RuleOutline {
     let marked = marks_of(rule, marks).iter().map(|finding| MarkOutline {
         code: finding.code,
         field: finding.field.clone().unwrap_or_default(),
@@ -241,6 +263,7 @@ fn rule_outline(rule: &RuleConfig, marks: &Marks<'_>) -> RuleOutline {
         blocks: rule.matches.iter().map(conditions).collect(),
         action: action(&rule.action),
         marks: marked.collect(),
+        cut_by: by.map(|by| format!("{} http[{}]", by.virtual_service, by.rule)),
     }
 }
 
@@ -268,21 +291,24 @@ fn conditions(block: &MatchConfig) -> Vec<String> {
 fn action(action: &Action) -> String {
     match action {
         Action::Route(route) => {
-            let total: u32 = route.destinations.iter().map(|to| to.weight).sum();
-            let many = route.destinations.len() > 1;
-            let names = route.destinations.iter().map(|to| {
-                let share = if many {
-                    format!(" ({} of {total})", to.weight)
-                } else {
-                    String::new()
-                };
-                format!("{}{share}", short(&to.cluster))
-            });
-            format!("to {}", names.collect::<Vec<_>>().join(", "))
+            let all = route.destinations.iter();
+            let all = all.map(|to| (&*to.cluster, to.weight));
+            format!("to {}", destinations(all))
         }
         Action::Redirect(redirect) => format!("redirect, {}", redirect.status),
         Action::Direct(direct) => format!("answer {}", direct.status),
     }
+}
+
+/// Clusters with their weights, as people write them.
+fn destinations<'d>(all: impl Iterator<Item = (&'d str, u32)> + Clone) -> String {
+    let total: u64 = all.clone().map(|(_, weight)| u64::from(weight)).sum();
+    let is_only = all.clone().count() == 1;
+    let names = all.map(|(cluster, weight)| match is_only {
+        true => short(cluster),
+        false => format!("{} ({weight} of {total})", short(cluster)),
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// `outbound|PORT|SUBSET|HOST` as people write it.

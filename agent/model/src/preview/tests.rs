@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use sealgate_core::explain::{Protocol, Question};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::CredentialName;
-use crate::explain::request;
+use crate::explain::{Explainer, request};
 use crate::line::{BeginLine, ClaimLine, CredentialLine, NameLine, ObjectLine, TableLine};
 
 const TEXT: &str = r#"
@@ -43,8 +43,8 @@ fn question(url: &str) -> Question {
 
 /// Where a request goes.
 fn asked(preview: &Preview, url: &str) -> String {
-    let explainer = preview.explainer().unwrap();
-    let answer = explainer.explain(preview.resolver(), &question(url), None);
+    let question = question(url);
+    let answer = preview.served_host(&question).explain(&question, None).unwrap();
     let answer: Value = serde_json::to_value(&answer).unwrap();
     let decision = &answer["decision"];
     let cluster = decision["cluster"].as_str().or(decision["type"].as_str());
@@ -73,18 +73,160 @@ fn manifests_are_served_and_doubted_as_in_a_directory() {
     };
     assert_eq!(
         (host.port, host.domain.as_str(), host.rules, host.marked),
-        (443, "shop.example", 2, 2)
+        (443, "shop.example", 2, 3)
+    );
+    assert_eq!(
+        (&*host.services, host.passed_on),
+        (&["default/shop".to_owned()][..], false)
     );
     let rules = preview.rules(443, "shop.example");
     assert_eq!(rules[0].blocks, [["path prefix \"/cart\""]]);
     assert_eq!(rules[0].action, "to cart.local:443");
-    // What stands behind a rule that takes every request is in no table; the finding alone tells of it.
-    assert_eq!(rules.len(), 2);
     assert_eq!(rules[0].marks[0].code, Code::UnknownDestination);
+    assert_eq!((rules[0].cut_by.as_ref(), rules[1].cut_by.as_ref()), (None, None));
+    // What stands behind a rule that takes every request is in no table, and is told of all the same.
+    assert_eq!(rules[2].blocks, [["path exact \"/old\""]]);
+    assert_eq!(rules[2].action, "redirect, 301");
+    assert_eq!(rules[2].cut_by.as_deref(), Some("default/shop http[1]"));
+    assert_eq!(rules[2].marks[0].code, Code::DeadRule);
+    assert_eq!(rules.len(), 3);
     assert_eq!(
         preview.gateways()[0].servers[0].credentials,
         ["istio-system/edge"]
     );
+}
+
+/// The rules of a host, each with the one that cuts it.
+fn listed(preview: &Preview, domain: &str) -> Vec<String> {
+    let rules = preview.rules(443, domain);
+    let rules = rules.iter().map(|own| {
+        let by = own.cut_by.as_deref();
+        let by = by.map(|by| format!(", cut by {by}")).unwrap_or_default();
+        format!("{} http[{}] {:?}{by}", own.service, own.rule, own.blocks)
+    });
+    rules.collect()
+}
+
+#[test]
+fn a_rule_that_is_cut_on_one_host_is_alive_on_another() {
+    let (gateway, _) = TEXT.split_once("---").unwrap();
+    let service = |name: &str, hosts: &str, rules: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{ name: {name} }}\nspec:\n  \
+             hosts: [{hosts}]\n  gateways: [istio-system/edge]\n  http: [{rules}]\n"
+        )
+    };
+    let answer = |status: u16| format!("directResponse: {{ status: {status} }}");
+    let elder = service("a", "a.example", &format!("{{ {} }}", answer(200)));
+    let rules = format!(
+        "{{ match: [{{ uri: {{ prefix: /x }} }}], {} }}, {{ {} }}, {{ match: [{{ uri: {{ prefix: /y }} }}], {} }}",
+        answer(201),
+        answer(202),
+        answer(203)
+    );
+    let younger = service("b", "\"a.example\", \"b.example\"", &rules);
+    let blocks = format!(
+        "{{ match: [{{ uri: {{ prefix: /p }} }}, {{ uri: {{ prefix: / }} }}, {{ uri: {{ prefix: /q }} }}], {} }}",
+        answer(204)
+    );
+    let preview = of(&[gateway, &elder, &younger, &service("c", "c.example", &blocks)].concat());
+    assert_eq!(
+        listed(&preview, "a.example"),
+        [
+            r#"default/b http[0] [["path prefix \"/x\""]]"#,
+            "default/a http[0] []",
+            "default/b http[1] [], cut by default/a http[0]",
+            r#"default/b http[2] [["path prefix \"/y\""]], cut by default/a http[0]"#,
+        ]
+    );
+    assert_eq!(
+        listed(&preview, "b.example"),
+        [
+            r#"default/b http[0] [["path prefix \"/x\""]]"#,
+            "default/b http[1] []",
+            r#"default/b http[2] [["path prefix \"/y\""]], cut by default/b http[1]"#,
+        ]
+    );
+    assert_eq!(
+        listed(&preview, "c.example"),
+        [
+            r#"default/c http[0] [["path prefix \"/p\""]]"#,
+            r#"default/c http[0] [["path prefix \"/\""]]"#,
+            r#"default/c http[0] [["path prefix \"/q\""]], cut by default/c http[0]"#,
+        ]
+    );
+    let dead = |at: usize| {
+        let rules = preview.rules(443, "a.example");
+        rules[at].marks.iter().any(|mark| mark.code == Code::DeadRule)
+    };
+    assert!(!dead(2) && dead(3), "alive on b.example, and nowhere");
+    let hosts = preview.hosts();
+    let counts: Vec<_> = hosts
+        .iter()
+        .map(|host| (host.domain.as_str(), host.rules, host.services.len()))
+        .collect();
+    assert_eq!(
+        counts,
+        [("a.example", 2, 2), ("b.example", 2, 1), ("c.example", 2, 1)]
+    );
+    let counted: Vec<_> = preview.resolver.hosts().map(|(_, own)| own.rules).collect();
+    assert_eq!(counted, [2, 2, 2]);
+}
+
+#[test]
+fn a_host_whose_connections_are_passed_on_says_where() {
+    let (gateway, _) = TEXT.split_once("---").unwrap();
+    let gateway = gateway
+        .replace("protocol: HTTPS", "protocol: TLS")
+        .replace("mode: SIMPLE, credentialName: edge", "mode: PASSTHROUGH");
+    let service = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: db }\nspec:\n  \
+        hosts: [db.example]\n  gateways: [istio-system/edge]\n  tls:\n  - match: [{ sniHosts: [db.example] }]\n    route:\n    \
+        - { destination: { host: a.local, port: { number: 5432 } }, weight: 1 }\n    \
+        - { destination: { host: b.local, port: { number: 5432 } }, weight: 3 }\n";
+    let preview = of(&(gateway + service));
+    let [host] = &preview.hosts()[..] else {
+        panic!("{:?}", preview.hosts())
+    };
+    assert_eq!(
+        (host.port, host.domain.as_str(), host.rules, host.passed_on),
+        (443, "db.example", 0, true)
+    );
+    assert_eq!(host.services, ["default/db"]);
+    assert_eq!(host.words, "a.local:5432 (1 of 4), b.local:5432 (3 of 4)");
+    assert!(preview.rules(443, "db.example").is_empty());
+    assert_eq!(asked(&preview, "https://db.example/"), "connection");
+}
+
+#[test]
+fn one_host_answers_as_all_of_them_do() {
+    let preview = of(TEXT);
+    let explainer = Explainer::new(&preview.resolver, preview.paths).unwrap();
+    for (text, place, wanted) in [
+        (
+            r#"{"authority":"shop.example","path":"/cart"}"#,
+            "/matched/match",
+            json!(0),
+        ),
+        // Rules see the host of the target.
+        (
+            r#"{"authority":"other.example","path":"https://shop.example/cart"}"#,
+            "/matched/match",
+            json!(0),
+        ),
+        // There is such a host, and no rule that takes this.
+        (
+            r#"{"authority":"other.example","method":"CONNECT","path":"shop.example:443"}"#,
+            "/decision/reason",
+            json!("rule"),
+        ),
+    ] {
+        let question: Question = serde_json::from_str(text).unwrap();
+        let one = preview.served_host(&question).line(&question).unwrap();
+        let one = serde_json::to_value(&one).unwrap();
+        let all = serde_json::to_value(explainer.line(&preview.resolver, &question)).unwrap();
+        assert_eq!(one, all, "{text}");
+        assert_eq!(one.pointer(place), Some(&wanted), "{one}");
+    }
 }
 
 #[test]

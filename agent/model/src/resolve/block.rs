@@ -8,6 +8,7 @@ use sealgate_core::rules::{
 use sealgate_core::table::HostBlock;
 
 use super::hosts::HostRules;
+use super::listed::tried;
 use super::lowered::{Lowered, Use};
 use super::rank::Rank;
 use super::reach::Reach;
@@ -16,7 +17,8 @@ use super::stream_route::StreamRoute;
 use super::streams;
 use crate::Code;
 use crate::few::Few;
-use crate::{Finding, Severity};
+use crate::resolved::Share;
+use crate::{Finding, ObjectRef, Severity};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +27,8 @@ pub struct HostRoutes {
     pub encoded: Option<HostBlock>,
     /// Whether all of it answers 503, because its rules cannot be together.
     pub(super) is_closed: bool,
+    /// How many rules are tried for it.
+    pub rules: usize,
     /// The destinations that its rules name.
     pub(super) uses: Few<Use>,
     /// Hosts whose only port is taken, because a destination names none.
@@ -55,7 +59,7 @@ pub(super) fn config(
     port: u16,
     lookup: Lookup<'_>,
 ) -> (VirtualHostConfig, Lowered) {
-    let mut lowered = rules(host, port, lookup);
+    let mut lowered = rules(host, port, lookup, Lowered::default());
     let config = VirtualHostConfig {
         domains: vec![domain.to_owned()],
         https_redirect: host.https_redirect,
@@ -72,6 +76,7 @@ impl HostRoutes {
             return Self {
                 encoded: None,
                 is_closed: false,
+                rules: 0,
                 native: Native::default(),
                 reach: Reach::default(),
                 uses: lowered.uses.into_iter().collect(),
@@ -116,6 +121,10 @@ impl HostRoutes {
         Self {
             encoded: encoded.ok().filter(|_| host.is_answered()),
             is_closed,
+            rules: match is_closed {
+                true => 1,
+                false => tried(&config.rules),
+            },
             native: native(&config),
             reach: Reach::new(&config, &lowered.cut, &hidden),
             uses: lowered.uses.into_iter().collect(),
@@ -123,6 +132,18 @@ impl HostRoutes {
             stream: None,
             findings: lowered.findings,
         }
+    }
+
+    /// Whether anything is answered for the host, or done with its connections.
+    pub(super) fn is_served(&self) -> bool {
+        self.encoded.is_some() || self.stream.is_some()
+    }
+
+    /// The VirtualService that says where its connections go, and there; none if its requests are routed.
+    #[must_use]
+    pub fn connections(&self) -> Option<(Option<&ObjectRef>, &[Share])> {
+        let stream = self.stream.as_deref()?;
+        Some((stream.service.as_ref(), &*stream.shares))
     }
 }
 

@@ -21,6 +21,7 @@ use super::rule_book::RuleBook;
 use super::service::is_exported;
 use super::workloads::Workloads;
 use crate::Code;
+use crate::few;
 use crate::locality::Locality;
 use crate::store::Moved;
 use crate::tenancy::{Authority, SERVICE_SUFFIX, Tenants};
@@ -479,8 +480,7 @@ fn put<K: Ord + Clone, T>(all: &mut Vec<(K, Arc<T>)>, name: &K, value: &Arc<T>, 
     match (found, there) {
         (Ok(at), false) => drop(all.remove(at)),
         (Err(at), true) => {
-            all.reserve_exact(1);
-            all.insert(at, (name.clone(), Arc::clone(value)));
+            few::insert(all, at, (name.clone(), Arc::clone(value)));
         }
         (Ok(at), true) => {
             if let Some(own) = all.get_mut(at) {

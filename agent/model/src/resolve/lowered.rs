@@ -105,9 +105,27 @@ pub(super) struct Lowered {
     pub(super) findings: Vec<Finding>,
     /// Rules that are left out.
     pub(super) cut: Vec<Cut>,
+    /// The same as they would run, and blocks of rules that are left out; none if nobody asks for them.
+    pub(super) left_out: Option<Vec<RuleConfig>>,
 }
 
 impl Lowered {
+    /// Keeps what is left out, for somebody who asks.
+    pub(super) fn with_left_out() -> Self {
+        Self {
+            left_out: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
+    /// A rule is left out. It is made for those who ask alone.
+    pub(super) fn leave_out(&mut self, make: impl FnOnce(&mut Self) -> Option<RuleConfig>) {
+        if let Some(mut left_out) = self.left_out.take() {
+            left_out.extend(make(self));
+            self.left_out = Some(left_out);
+        }
+    }
+
     /// A rule names this destination.
     pub(super) fn add_use(&mut self, of: Use) {
         let first = Use {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sealgate_core::config::{DestinationRuleSpec, Subset};
 
 use crate::ObjectRef;
+use crate::few;
 use crate::patterns::PatternMap;
 use crate::traffic_policy::MergedPolicy;
 
@@ -60,8 +61,7 @@ impl RuleBook {
             .update(host, |rules| {
                 rules.retain(|own| own.rank.name != rule.rank.name);
                 let at = rules.partition_point(|own| own.rank < rule.rank);
-                rules.reserve_exact(1);
-                rules.insert(at, rule);
+                few::insert(rules, at, rule);
             });
     }
 

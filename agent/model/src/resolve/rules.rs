@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealgate_core::config::{Destination, HttpMatch};
 use sealgate_core::convert;
-use sealgate_core::rules::{RuleConfig, RuleOrigin};
+use sealgate_core::rules::{MatchConfig, RuleConfig, RuleOrigin};
 
 use super::catalog::Catalog;
 use super::delegate::{Declared, declared};
@@ -24,8 +24,8 @@ pub(super) struct Lookup<'a> {
     pub(super) catalog: &'a Catalog,
 }
 
-pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>) -> Lowered {
-    let mut lowered = Lowered::default();
+/// The rules of a host, into what is empty.
+pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>, mut lowered: Lowered) -> Lowered {
     for group in host.groups() {
         add(&group, &host.without, port, lookup, &mut lowered);
     }
@@ -46,6 +46,7 @@ fn add(
         let mut catch_all: Option<(RuleOrigin, Option<usize>)> = None;
         for declared in declared(service, lookup.services, without, &mut lowered.findings) {
             if let Some((by, block)) = &catch_all {
+                lowered.leave_out(|lowered| rule(&declared, gateways, port, lookup, lowered));
                 lowered.cut.extend(kept(&declared, gateways, port).map(|_| Cut {
                     rule: declared.origin,
                     by: by.clone(),
@@ -56,9 +57,10 @@ fn add(
             let Some(rule) = rule(&declared, gateways, port, lookup, lowered) else {
                 continue;
             };
-            let (others, end) = convert::split_catch_all(rule);
-            lowered.rules.extend(others);
-            if let Some(own) = end {
+            let split = convert::split_catch_all(rule);
+            lowered.rules.extend(split.others);
+            if let Some(own) = split.catch_all {
+                lowered.leave_out(|_| dead(&own, split.dead));
                 let block = own.matches.first().map(|block| block.index);
                 catch_all = Some((own.origin.clone(), block));
                 last.push(own);
@@ -96,6 +98,14 @@ fn rule(
         block.index = declared.places.get(block.index).copied().unwrap_or_default();
     }
     Some(rule)
+}
+
+/// The blocks of a rule behind the one of them that takes everything; none if there are none.
+fn dead(rule: &RuleConfig, blocks: Vec<MatchConfig>) -> Option<RuleConfig> {
+    (!blocks.is_empty()).then(|| RuleConfig {
+        matches: blocks,
+        ..rule.clone()
+    })
 }
 
 /// The blocks that are meant for these Gateways and this port; none if the rule is not.

@@ -13,7 +13,7 @@ use super::meter::Meter;
 use super::upstream::{Doubt, SettledUpstream, UpstreamTerms, upstream};
 use super::{cluster_budget, hash_budget};
 use crate::budget::{BudgetPolicy, Excess, Usage};
-use crate::few::Few;
+use crate::few::{self, Few};
 use crate::ledger::Ledger;
 use crate::patterns::PatternMap;
 use crate::resolved::Upstream;
@@ -82,8 +82,7 @@ impl Uses {
                 .into_iter()
                 .for_each(|(_, count)| *count += 1),
             Err(at) => {
-                used.places.reserve_exact(1);
-                used.places.insert(at, (own, 1));
+                few::insert(&mut used.places, at, (own, 1));
             }
         }
         self.by_host.entry(&of.host).insert(Arc::clone(&of.cluster));

@@ -2,25 +2,48 @@
 
 use crate::rules::{MatchConfig, RuleConfig, StringMatcher};
 
-/// A rule without its first block that takes everything, and that block as a rule of its own; what comes after it is
-/// dead.
+/// A rule, cut where it takes everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SplitRule {
+    /// Its blocks before that; none if there are none.
+    pub others: Option<RuleConfig>,
+    /// The first block that takes everything, as a rule of its own.
+    pub catch_all: Option<RuleConfig>,
+    /// The blocks after it, which are dead.
+    pub dead: Vec<MatchConfig>,
+}
+
+/// Cuts a rule at its first block that takes everything.
 #[must_use]
-pub fn split_catch_all(mut rule: RuleConfig) -> (Option<RuleConfig>, Option<RuleConfig>) {
+pub fn split_catch_all(mut rule: RuleConfig) -> SplitRule {
     if rule.matches.is_empty() {
-        return (None, Some(rule));
+        return SplitRule {
+            catch_all: Some(rule),
+            ..SplitRule::default()
+        };
     }
     let Some(at) = rule.matches.iter().position(is_catch_all) else {
-        return (Some(rule), None);
+        return SplitRule {
+            others: Some(rule),
+            ..SplitRule::default()
+        };
     };
-    rule.matches.truncate(at + 1);
+    let dead = rule.matches.split_off(at + 1);
     let catch_all = RuleConfig {
         matches: rule.matches.split_off(at),
         ..rule.clone()
     };
-    (
-        Some(rule).filter(|rule| !rule.matches.is_empty()),
-        Some(catch_all),
-    )
+    SplitRule {
+        others: Some(rule).filter(|rule| !rule.matches.is_empty()),
+        catch_all: Some(catch_all),
+        dead,
+    }
+}
+
+/// Whether a rule takes every request that comes to it.
+#[must_use]
+pub fn takes_everything(rule: &RuleConfig) -> bool {
+    rule.matches.is_empty() || rule.matches.iter().any(is_catch_all)
 }
 
 fn is_catch_all(block: &MatchConfig) -> bool {

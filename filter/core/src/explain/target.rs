@@ -1,6 +1,8 @@
 //! What Envoy's codecs make of a request's first line: which of them reach the rules, and with which host and path. Told
 //! for `explain`; a test holds it to the real Envoy, over both versions of HTTP.
 
+use std::borrow::Cow;
+
 use super::{CodecRefusal, Protocol, Question};
 
 /// The methods that Envoy's parser of HTTP/1.1 knows.
@@ -47,6 +49,24 @@ impl Question {
     /// # Errors
     /// Envoy's codec refuses it.
     pub(super) fn received(&self) -> Result<Self, CodecRefusal> {
+        let (authority, path) = self.target()?;
+        Ok(Self {
+            authority,
+            path,
+            target_scheme: self.target_scheme(),
+            ..self.clone()
+        })
+    }
+
+    /// The host that rules see: that of the target, if it names one. No rule sees a request that Envoy refuses; it keeps its own.
+    #[must_use]
+    pub fn seen_authority(&self) -> Cow<'_, str> {
+        self.target()
+            .map_or(Cow::Borrowed(&*self.authority), |(authority, _)| authority.into())
+    }
+
+    /// The host and path that its first line says.
+    fn target(&self) -> Result<(String, String), CodecRefusal> {
         let (authority, path) = match self.protocol {
             Protocol::Http1 => self.first_line()?,
             Protocol::Http2 => self.pseudo_headers()?,
@@ -54,12 +74,7 @@ impl Question {
         if !is_authority(&authority, self.protocol) {
             return Err(self.refusal("authority"));
         }
-        Ok(Self {
-            authority,
-            path,
-            target_scheme: self.target_scheme(),
-            ..self.clone()
-        })
+        Ok((authority, path))
     }
 
     /// Over TLS too, Envoy believes a target that says `http`.
@@ -174,5 +189,44 @@ fn is_authority(text: &str, protocol: Protocol) -> bool {
     match protocol {
         Protocol::Http1 => text.bytes().all(|byte| known(byte) || byte == b'@'),
         Protocol::Http2 => !text.is_empty() && text.bytes().all(known),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_that_rules_see_is_the_targets() {
+        let seen = |text: &str| {
+            let question: Question = serde_json::from_str(text).unwrap();
+            question.seen_authority().into_owned()
+        };
+        for (question, host) in [
+            (r#"{"authority":"a.test","path":"/x"}"#, "a.test"),
+            (
+                r#"{"authority":"a.test","scheme":"http","path":"http://b.test:80/x"}"#,
+                "b.test:80",
+            ),
+            (
+                r#"{"authority":"a.test","method":"CONNECT","path":"b.test:80"}"#,
+                "b.test:80",
+            ),
+            (
+                r#"{"authority":"a.test","method":"CONNECT","path":"b.test:80","protocol":"HTTP/2"}"#,
+                "b.test:80",
+            ),
+            // What is refused has no other host.
+            (
+                r#"{"authority":"a.test","scheme":"http","path":"https://b.test/"}"#,
+                "a.test",
+            ),
+            (
+                r#"{"authority":"a.test","path":"http://b.test/","protocol":"HTTP/2"}"#,
+                "a.test",
+            ),
+        ] {
+            assert_eq!(seen(question), host, "{question}");
+        }
     }
 }

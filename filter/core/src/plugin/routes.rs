@@ -93,9 +93,9 @@ fn lower(service: &GivenService, report: &mut PluginReport) -> ServiceRules {
         };
         // What comes after a rule that takes everything is never reached.
         if lowered.last.is_empty() {
-            let (others, end) = convert::split_catch_all(rule);
-            lowered.others.extend(others);
-            lowered.last.extend(end);
+            let split = convert::split_catch_all(rule);
+            lowered.others.extend(split.others);
+            lowered.last.extend(split.catch_all);
         }
     }
     lowered

@@ -6,6 +6,7 @@ mod connections;
 mod events;
 pub(crate) mod explain;
 mod guard;
+mod headers;
 mod metrics;
 mod objects;
 mod page;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -98,6 +99,7 @@ fn router(sources: AdminSources, access: AdminAccess) -> Router {
         .route("/api/events", get(events))
         .layer(from_fn_with_state(access.token, token::authorize))
         .layer(from_fn_with_state(access.hosts, guard::guard))
+        .layer(from_fn(headers::restrict))
         .with_state(sources)
 }
 

@@ -162,6 +162,36 @@ fn the_page_may_load_nothing_from_elsewhere_and_is_sent_once() {
 }
 
 #[test]
+fn no_answer_is_lent_to_others_or_kept_when_it_changes() {
+    let agent = Agent::start("127.0.0.1", &[]);
+    let ask = |path: &str, host: &str| agent.ask(&format!("GET {path} HTTP/1.0\r\nhost: {host}\r\n\r\n"));
+    for (path, host, code, cache) in [
+        ("/", "localhost", 200, "no-cache"),
+        ("/healthz", "localhost", 200, ""),
+        ("/missing.js", "localhost", 404, ""),
+        ("/metrics", "localhost", 200, "no-store"),
+        ("/api/status", "localhost", 200, "no-store"),
+        ("/api/objects", "localhost", 200, "no-store"),
+        ("/api/explain", "localhost", 400, "no-store"),
+        ("/api/missing", "localhost", 404, "no-store"),
+        ("/api/status", "evil.example", 421, "no-store"),
+    ] {
+        let answer = ask(path, host);
+        assert!(answer.contains(&format!(" {code} ")), "{path}: {answer}");
+        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+        for line in [
+            "cross-origin-resource-policy: same-origin",
+            "x-content-type-options: nosniff",
+        ] {
+            let count = head.lines().filter(|own| *own == line).count();
+            assert_eq!(count, 1, "{path}: {line}: {head}");
+        }
+        let told = head.lines().find_map(|line| line.strip_prefix("cache-control: "));
+        assert_eq!(told.unwrap_or_default(), cache, "{path}: {head}");
+    }
+}
+
+#[test]
 fn what_is_served_is_told_whole_and_then_what_changed() {
     let agent = Agent::start("127.0.0.1", &[]);
     let rows = |path: &str| {
@@ -235,6 +265,12 @@ fn a_few_pages_are_told_of_changes_and_probes_are_answered() {
     assert!(
         eight.iter().all(|(_, text)| text.contains("text/event-stream")),
         "{eight:?}"
+    );
+    // The next stream begins soon, and has a connection of its own.
+    let (_, text) = &eight[0];
+    assert!(
+        text.contains("retry: 500\n") && text.contains("connection: close\r\n"),
+        "{text}"
     );
     assert!(listen().1.contains(" 503 "));
     assert!(agent.ask("GET /readyz HTTP/1.0\r\n\r\n").contains(" 200 "));

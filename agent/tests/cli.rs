@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -309,6 +310,53 @@ fn every_shell_and_man_know_every_command() {
         let text = fs::read_to_string(dir.join(page)).unwrap();
         assert!(text.contains(word), "{page}: {text}");
     }
+}
+
+/// An agent that says this of itself, once.
+fn agent(synced: bool, source: &Value) -> SocketAddr {
+    let status = serde_json::json!({
+        "synced": synced, "source": source, "publications": 0, "gateways": [], "credentials": [], "proxies": [],
+        "refusals": [],
+    });
+    let status = status.to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        let length = status.len();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{status}"
+        )
+        .unwrap();
+    });
+    address
+}
+
+#[test]
+fn check_waits_for_no_agent_and_believes_none_that_knows_too_little() {
+    let check = |synced, source| {
+        let address = agent(synced, &source).to_string();
+        let output = sealgate(&["check", "--admin", &address]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said, output.stdout.is_empty())
+    };
+    let up = serde_json::json!({ "up": true, "watches": [] });
+    let (code, said, is_silent) = check(false, serde_json::json!({ "up": false, "watches": [] }));
+    assert!(
+        code == Some(2) && is_silent && said.contains("first list is not complete"),
+        "{said}"
+    );
+    let watch =
+        |name: &str, state: &str| serde_json::json!({ "name": name, "state": state, "message": "403" });
+    let down = serde_json::json!({ "up": false, "watches": [watch("Gateway", "failed"), watch("Pod", "following")] });
+    let (code, said, is_silent) = check(true, down);
+    assert!(
+        code == Some(0) && !is_silent && said.contains("out of date; Gateway: 403") && !said.contains("Pod"),
+        "{said}"
+    );
+    assert_eq!(check(true, up), (Some(0), String::new(), false));
 }
 
 #[test]

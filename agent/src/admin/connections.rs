@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 /// In which a request's headers have to be there, and in which the next request of a connection has to begin.
 const HEADERS: Duration = Duration::from_secs(5);
 /// After this long a connection ends, whatever goes on: a client that reads an answer slowly holds nothing up for ever.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// Of the descriptors that the process may have, one in so many is for connections of the admin interface.
 const SHARE: u64 = 8;
 /// However many descriptors there are.

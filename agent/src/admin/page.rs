@@ -53,15 +53,10 @@ fn answer(name: &str, asked: &HeaderMap) -> Response {
     set(header::ETAG, tag);
     set(header::CACHE_CONTROL, "no-cache");
     set(header::CONTENT_SECURITY_POLICY, POLICY);
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::X_FRAME_OPTIONS, "DENY");
     set(
         HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    );
-    set(
-        HeaderName::from_static("cross-origin-resource-policy"),
         "same-origin",
     );
     if asked
@@ -86,5 +81,22 @@ fn set_type(name: &str, is_packed: bool, headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if is_packed {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else the browser learns of a script only from another one.
+    #[test]
+    fn the_start_page_names_every_script() {
+        let ((_, start, _), _) = &BY_NAME[START];
+        let start = std::str::from_utf8(start).unwrap();
+        let workers = ["worker.js", "sealgate_web.js"];
+        for (name, ..) in PAGE.iter().filter(|(name, ..)| name.ends_with(".js")) {
+            let is_named = start.contains(&format!("\"{name}\""));
+            assert_eq!(is_named, !workers.contains(name), "{name}");
+        }
     }
 }

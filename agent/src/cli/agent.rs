@@ -49,6 +49,9 @@ pub(super) enum AgentError {
     /// No server takes it.
     #[error("the request is too long to ask a running agent about it")]
     TooLong,
+    /// It does not know yet what there is.
+    #[error("--admin {0}: the agent's first list is not complete: it cannot judge yet")]
+    Unsynced(String),
     /// It answers, and not what was asked for.
     #[error("--admin {0}: the agent's answer cannot be read: {1}")]
     Unreadable(String, String),
@@ -81,6 +84,16 @@ impl AgentClient {
         let answer = self.get("/api/status")?;
         serde_json::from_slice(answer.body())
             .map_err(|error| AgentError::Unreadable(self.address.clone(), error.to_string()))
+    }
+
+    /// The same, once it has read all objects: until then it has nothing to find fault with.
+    pub(super) fn synced(&mut self) -> Result<Status, AgentError> {
+        let status = self.status()?;
+        if status.synced {
+            Ok(status)
+        } else {
+            Err(AgentError::Unsynced(self.address.clone()))
+        }
     }
 
     /// A path's answer, if it is a good one.

@@ -3,6 +3,7 @@
 mod plugin;
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Result;
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use super::agent::AgentClient;
 use super::{Conclusion, input, print};
-use crate::admin::status::{CredentialStatus, FindingStatus};
+use crate::admin::status::{CredentialStatus, FindingStatus, SourceStatus};
 use crate::args::{AgentArgs, CheckArgs};
 use crate::engine::Engine;
 use crate::one_line::in_one_line;
@@ -75,12 +76,28 @@ fn of_objects(args: &CheckArgs) -> Result<CheckReport> {
 
 /// What a running agent says of what it has read.
 fn of_agent(agent: &AgentArgs) -> Result<CheckReport> {
-    let status = AgentClient::new(agent)?.status()?;
+    let status = AgentClient::new(agent)?.synced()?;
+    if !status.source.up {
+        // If standard error is closed there is nobody to tell.
+        let _ = writeln!(io::stderr(), "sealgate: warning: {}", stale(&status.source));
+    }
     Ok(CheckReport {
         findings: status.refusals,
         credentials: status.credentials,
         tenancy: None,
     })
+}
+
+/// What the findings may miss.
+fn stale(source: &SourceStatus) -> String {
+    let failed = source.watches.iter().filter(|watch| watch.state == "failed");
+    let failed = failed.map(|watch| {
+        let message = watch.message.as_deref().unwrap_or("failed");
+        format!("; {}: {message}", watch.name)
+    });
+    let failed: String = failed.collect();
+    let text = format!("the agent cannot see all changes now, so its findings may be out of date{failed}");
+    in_one_line(&text).into_owned()
 }
 
 /// There is neither a Secret nor a tenant.

@@ -1,6 +1,6 @@
 // The page: one view at a time, by the part of the address that never leaves the browser.
 
-import { h, plural } from "./dom.js";
+import { h, put, plural } from "./dom.js";
 import * as data from "./data.js";
 import { overview, attention } from "./overview.js";
 import { certificates } from "./certificates.js";
@@ -16,6 +16,9 @@ const VIEWS = [
 const main = document.getElementById("main");
 const nav = document.getElementById("nav");
 const source = document.getElementById("source");
+const trouble = h("p", { class: "notice bad", role: "alert", hidden: true });
+/** What depends on the time is drawn again this often. */
+const REFRESH = 30_000;
 let shown = null;
 
 function place() {
@@ -30,7 +33,9 @@ function go() {
   const again = shown?.name === name;
   if (!again) {
     const root = h("div", { class: `view ${name}` });
-    main.replaceChildren(root);
+    main.replaceChildren(trouble, root);
+    // Whoever follows a link goes on reading here; whoever opens the page begins at its top.
+    if (shown) main.focus({ preventScroll: true });
     shown = { name, view: view(root, params) };
     scrollTo(0, 0);
   } else {
@@ -43,15 +48,28 @@ function go() {
   update();
 }
 
+/** Where it all comes from, in a word. */
+function origin({ mode, trouble, live }) {
+  if (mode === "manifests") return "No gateway: manifests only";
+  if (trouble) return "The agent does not answer";
+  return mode ? (live ? "Live" : "Connecting…") : "";
+}
+
+function lament({ trouble, at }) {
+  const old = at ? ` This page shows what it said at ${new Date(at).toLocaleTimeString("en-GB")}.` : "";
+  return trouble && `The agent does not answer: ${trouble}. The page keeps asking.${old}`;
+}
+
 function update() {
   const { known } = data;
   const count = attention().filter(item => item.kind === "bad").length;
   const badge = nav.querySelector("[data-name=overview] .count");
-  badge.textContent = count || "";
+  put(badge, count || "");
   badge.hidden = !count;
   badge.setAttribute("aria-label", plural(count, "problem"));
-  source.textContent = known.mode === "manifests" ? "No gateway: manifests only"
-    : known.trouble ? "The agent does not answer" : known.mode === "agent" ? (known.live ? "Live" : "Connecting…") : "";
+  put(source, origin(known));
+  put(trouble, lament(known));
+  trouble.hidden = !known.trouble;
   if (known.mode) shown?.view.update();
 }
 
@@ -59,5 +77,14 @@ nav.append(...VIEWS.map(([name, title]) => h("a", { href: `#/${name}`, "data-nam
 addEventListener("hashchange", go);
 document.querySelector(".skip").addEventListener("click", event => { event.preventDefault(); main.focus(); });
 data.follow(update);
-data.start();
-go();
+
+// Browsers keep the token of an address, and let no page ask for anything whose address has one.
+const here = new URL(location.href);
+if (here.username || here.password) {
+  here.username = here.password = "";
+  location.replace(here);
+} else {
+  data.start();
+  setInterval(update, REFRESH);
+  go();
+}

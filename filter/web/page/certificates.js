@@ -1,22 +1,12 @@
 // Which certificates there are, until when, and who has which version of each.
 
-import { h, s, sign, empty, plural, table, field } from "./dom.js";
+import { h, s, put, sign, empty, plural, table, field, announce } from "./dom.js";
 import { known } from "./data.js";
 import { list } from "./list.js";
-import { day, relative, milliseconds, daysUntil } from "./time.js";
+import { standing, warningText, warnings } from "./standing.js";
+import { day, relative, milliseconds } from "./time.js";
 
 const DAY = 86_400_000;
-
-/** How it stands: a sign and a word. */
-function standing(own) {
-  if (own.state === "refused") return ["bad", "refused"];
-  if (own.daysLeft != null && own.daysLeft < 0) return ["bad", "expired"];
-  if (own.state === "pending") return ["wait", "missing"];
-  if (own.state === "ignored") return ["wait", "ignored"];
-  if (own.warnings.includes("expires-soon")) return ["doubt", "expires"];
-  if (own.warnings.length) return ["doubt", "doubtful"];
-  return ["good", "ready"];
-}
 
 const RANK = { bad: 0, doubt: 1, wait: 2, good: 3 };
 
@@ -25,7 +15,8 @@ function scale(all) {
   const ends = all.map(own => Date.parse(own.notAfter)).filter(Number.isFinite).sort((a, b) => a - b);
   const end = ends[Math.floor((ends.length - 1) * 0.95)] ?? Date.now() + 90 * DAY;
   const from = Date.now() - 30 * DAY, to = Math.max(end, Date.now() + 60 * DAY) + 5 * DAY;
-  return { from, to, x: time => Math.min(100, Math.max(0, (time - from) / (to - from) * 100)) };
+  // To what can be seen: else every line is another one at each look.
+  return { from, to, x: time => Number(Math.min(100, Math.max(0, (time - from) / (to - from) * 100)).toFixed(2)) };
 }
 
 function line(own, { x }, kind) {
@@ -64,12 +55,12 @@ const HELD = { current: "good", behind: "doubt", refused: "bad", gone: "wait" };
 function details(own) {
   const pair = (name, value) => value == null || value === "" ? [] : [h("dt", null, name), h("dd", null, value)];
   const [kind, word] = standing(own);
-  return h("div", { class: "panel" }, h("h2", null, own.name), h("p", null, sign(kind, word), own.served && kind === "bad" ? ", the last good version is served on" : ""),
+  return h("div", { class: "panel" }, h("h2", null, own.name), h("p", null, sign(kind, word), own.served && own.state !== "ready" && (own.state === "refused" ? ", the last good version is served" : ", the stored version is served")),
     own.message && h("p", { class: "notice" }, own.message),
     h("dl", { class: "pairs" },
       pair("Names", own.dnsNames.join(", ")), pair(own.subjects.length > 1 ? "Authorities" : "Subject", own.subjects.join("; ")), pair("Issuer", own.issuer), pair("Key", own.keyType),
-      pair("Valid", own.notAfter && `${day(own.notBefore)} to ${day(own.notAfter)}, ${daysUntil(own.notAfter)} days left`),
-      pair("Warnings", own.warnings.join(", ")), pair("Serial", own.serial && h("code", null, own.serial)),
+      pair("Valid", own.notAfter && `${day(own.notBefore)} to ${day(own.notAfter)}, ${Date.parse(own.notAfter) > Date.now() ? "ends" : "ended"} ${relative(own.notAfter)}`),
+      pair("Warnings", warnings(own).map(code => warningText(own, code)).join("; ")), pair("Serial", own.serial && h("code", null, own.serial)),
       pair("SHA-256", own.sha256 && h("code", null, own.sha256)), pair("Version", own.version && h("code", null, own.version.slice(0, 16))),
       pair("Last rotated", own.lastRotated && h("span", { title: own.lastRotated }, relative(own.lastRotated))),
       pair("Slowest proxy", own.rotationMs == null ? null : milliseconds(own.rotationMs))),
@@ -113,36 +104,34 @@ function overTime(all) {
 
 export function certificates(root, params) {
   const filter = h("input", { type: "search", placeholder: "name, host, issuer", autocomplete: "off" });
-  const sub = h("p"), plots = h("div", { class: "split" }), body = h("div"), detail = h("div", { "aria-live": "polite" }), axis = h("div", { class: "axis" });
-  let range = scale([]), chosen = params.get("name"), shownDetail = "";
-  const all = list({ label: "Certificates", kind: "certs", height: 62, tall: 92, key: own => own.name, row: own => row(own, range), chosen, choose: own => { chosen = own.name; history.replaceState(null, "", `#/certificates?name=${encodeURIComponent(chosen)}`); show(); } });
+  const sub = h("p"), plots = h("div", { class: "split" }), body = h("div"), detail = h("div"), axis = h("div", { class: "axis" });
+  let range = scale([]), chosen = params.get("name");
+  const all = list({ label: "Certificates", kind: "certs", height: 62, tall: 92, key: own => own.name, row: own => row(own, range), chosen, choose });
   root.append(h("div", { class: "head" }, h("h1", null, "Certificates"), sub), body);
   const whole = [h("section", null, plots), h("div", { class: "tools" }, field("Find", filter, { class: "grow" })), h("section", null, axis, all.element, h("p", { class: "legend" }, "The upright line is now; the dotted one is when the agent begins to warn.")), h("section", null, detail)];
 
+  function choose(own) {
+    chosen = own.name;
+    history.replaceState(null, "", `#/certificates?name=${encodeURIComponent(chosen)}`);
+    show();
+    announce(`${own.name}: ${standing(own)[1]}${own.notAfter ? `, ends ${relative(own.notAfter)}` : ""}`);
+  }
+
   function show() {
     const own = known.status.credentials.find(own => own.name === chosen);
-    const text = JSON.stringify(own ?? "");
-    if (text === shownDetail) return;
-    shownDetail = text;
-    detail.replaceChildren(own ? details(own) : h("p", { class: "quiet" }, "Choose a certificate to see its names, its key and who holds it."));
+    put(detail, own ? details(own) : h("p", { class: "quiet" }, "Choose a certificate to see its names, its key and who holds it."));
   }
 
   function update() {
-    if (!known.status) {
-      body.replaceChildren(empty("Certificates need a gateway", "Without one, this page reads no Secret. Open it from a running agent (its --admin address) to see what is served until when."));
-      return;
-    }
+    if (!known.status) return put(body, empty("Certificates need a gateway", "Without one, this page reads no Secret. Open it from a running agent (its --admin address) to see what is served until when."));
     const credentials = known.status.credentials;
-    sub.textContent = `${plural(credentials.filter(own => own.served).length, "certificate")} served`;
-    if (!credentials.length) {
-      body.replaceChildren(empty("No certificate yet", "A Gateway’s server names one in tls.credentialName; its Secret, or a folder with tls.crt and tls.key, provides it."));
-      return;
-    }
+    put(sub, `${plural(credentials.filter(own => own.served).length, "certificate")} served`);
+    if (!credentials.length) return put(body, empty("No certificate yet", "A Gateway’s server names one in tls.credentialName; its Secret, or a folder with tls.crt and tls.key, provides it."));
     if (!body.contains(all.element)) body.replaceChildren(...whole);
     range = scale(credentials);
     const drawn = [distribution(known.status.rotations), overTime(credentials)].filter(Boolean);
-    plots.replaceChildren(...(drawn.length ? drawn : [h("p", { class: "quiet" }, "No rotation has been measured yet. One is when a proxy confirms a certificate that replaces another.")]));
-    axis.replaceChildren(h("span", null, "State"), h("span", null, "Certificate"), h("span", { class: "scale num" }, h("span", null, day(range.from)), h("span", null, day(range.to))), h("span", null, "Ends"), h("span", null, "Held by"));
+    put(plots, drawn.length ? drawn : h("p", { class: "quiet" }, "No rotation has been measured yet. One is when a proxy confirms a certificate that replaces another."));
+    put(axis, h("span", null, "State"), h("span", null, "Certificate"), h("span", { class: "scale num" }, h("span", null, day(range.from)), h("span", null, day(range.to))), h("span", null, "Ends"), h("span", null, "Held by"));
     const text = filter.value.trim().toLowerCase();
     const wanted = credentials.filter(own => !text || [own.name, own.issuer, ...own.dnsNames, ...own.subjects].join(" ").toLowerCase().includes(text));
     all.set(wanted.sort((a, b) => RANK[standing(a)[0]] - RANK[standing(b)[0]] || (a.notAfter ?? "9").localeCompare(b.notAfter ?? "9")));

@@ -2,14 +2,24 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** Elements that do something: one does not become another. */
+const wired = new WeakSet();
+
+function listen(element, name, listener) {
+  element.addEventListener(name, listener);
+  wired.add(element);
+}
+
+const listed = children => children.flat(Infinity).filter(child => child != null && child !== false && child !== "");
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value == null || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) listen(element, name.slice(2), value);
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter(child => child != null && child !== false));
+  element.append(...listed(children));
   return element;
 }
 
@@ -17,6 +27,46 @@ function fill(element, attributes, children) {
 export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 /** The same in SVG. */
 export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+
+/** Whether one element can become the other by its children alone. */
+function isAlike(one, other) {
+  return one.nodeType === Node.ELEMENT_NODE && one.nodeName === other.nodeName && !wired.has(one) && !wired.has(other)
+    && one.attributes.length === other.attributes.length && [...one.attributes].every(({ name, value }) => other.getAttribute(name) === value);
+}
+
+/** The first of these siblings that is equal to a node. */
+function equal(sibling, node) {
+  while (sibling && !sibling.isEqualNode(node)) sibling = sibling.nextSibling;
+  return sibling;
+}
+
+/** Gives an element these children, and leaves alone what is the same: it keeps the focus, and nobody is read it again. */
+export function put(parent, ...children) {
+  const wanted = listed(children).map(child => child instanceof Node ? child : document.createTextNode(child));
+  let here = parent.firstChild;
+  const drop = until => { while (here !== until) { const gone = here; here = here.nextSibling; gone.remove(); } };
+  wanted.forEach((node, at) => {
+    const same = equal(here, node);
+    if (same) {
+      drop(same);
+      here = same.nextSibling;
+    } else if (here && isAlike(here, node) && !wanted.slice(at + 1).some(later => here.isEqualNode(later))) {
+      put(here, ...node.childNodes);
+      here = here.nextSibling;
+    } else {
+      parent.insertBefore(node, here);
+    }
+  });
+  drop(null);
+}
+
+const opened = new Map();
+
+/** What can be opened; made again under the same key, it is as somebody left it. */
+export function fold(key, attributes, summary, ...rest) {
+  const element = h("details", { ...attributes, open: opened.get(key) ?? attributes?.open, ontoggle: () => opened.set(key, element.open) }, summary, rest);
+  return element;
+}
 
 /** A sign: a shape, a word, and a colour. */
 export const sign = (kind, word) => h("span", { class: `sign ${kind}` }, word);

@@ -4,22 +4,20 @@
 const policy = globalThis.trustedTypes?.createPolicy("sealgate", { createScriptURL: url => { if (url !== "worker.js") throw new TypeError(url); return url; } });
 
 const waiting = new Map();
-let worker, count = 0, settle;
+let count = 0, settle;
 /** Whether there is an explorer; a reason if not. */
 export const ready = new Promise(resolve => { settle = resolve; });
 
-export function start() {
-  worker = new Worker(policy ? policy.createScriptURL("worker.js") : "worker.js", { type: "module" });
-  worker.addEventListener("message", ({ data }) => {
-    if (data.id === "ready") return settle({});
-    if (data.id === "absent") return settle({ missing: data.error });
-    const { resolve, reject } = waiting.get(data.id);
-    waiting.delete(data.id);
-    if (data.error === undefined) resolve(data.value); else reject(new Error(data.error));
-  });
-  // Its script is not there: this agent was built without.
-  worker.addEventListener("error", event => { event.preventDefault(); settle({ missing: "it is not part of this build" }); });
-}
+// It loads longest, so it begins before the rest of the page is there.
+const worker = new Worker(policy ? policy.createScriptURL("worker.js") : "worker.js", { type: "module" });
+worker.addEventListener("message", ({ data }) => {
+  if (data.id === "ready") return settle({});
+  if (data.id === "absent") return settle({ missing: data.error });
+  const { resolve, reject } = waiting.get(data.id);
+  waiting.delete(data.id);
+  if (data.error === undefined) resolve(data.value); else reject(new Error(data.error));
+});
+worker.addEventListener("error", event => { event.preventDefault(); settle({ missing: event.message || "worker.js does not load" }); });
 
 export function ask(call, ...args) {
   return new Promise((resolve, reject) => {

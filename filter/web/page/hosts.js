@@ -1,17 +1,27 @@
 // Gateways to hosts to rules, in the order in which they are tried; then those that are not.
 
-import { h, sign, empty, plural, field } from "./dom.js";
+import { h, put, fold, sign, empty, plural, field, announce } from "./dom.js";
 import { known } from "./data.js";
 import { list } from "./list.js";
 import { ask } from "./explorer.js";
 
 /** What is so on every host; all else may be said of another one. */
 const DEAD = new Set(["dead-rule", "never-matches"]);
+const DEFAULT_PORTS = { http: 80, https: 443 };
 const key = host => `${host.port} ${host.domain}`;
+
+const words = host => host.passedOn ? "passed on" : plural(host.rules, "rule");
 
 function row(host) {
   return [h("span", null, h("b", null, host.domain), h("span", { class: "sub" }, host.services.join(", "))), h("span", { class: "port num quiet" }, host.port),
-    h("span", { class: "rulecount num" }, host.passedOn ? "passed on" : plural(host.rules, "rule")), h("span", null, host.marked ? sign("doubt", plural(host.marked, "doubt")) : "")];
+    h("span", { class: "rulecount num" }, words(host)), h("span", null, host.marked ? sign("doubt", plural(host.marked, "doubt")) : "")];
+}
+
+/** A URL of this host, as the servers of its port are reached. */
+function address({ port, domain }) {
+  const isTls = known.served.gateways.some(gateway => gateway.servers.some(server => server.port === port && server.tls));
+  const scheme = isTls ? "https" : "http";
+  return `${scheme}://${domain.replace("*", "any")}${port === DEFAULT_PORTS[scheme] ? "" : `:${port}`}/`;
 }
 
 function rule(own, at) {
@@ -36,44 +46,51 @@ function without(host) {
 export function hosts(root, params) {
   const filter = h("input", { type: "search", placeholder: "host, VirtualService, path, destination", autocomplete: "off", value: params.get("text") ?? "" });
   const marked = h("input", { type: "checkbox" });
-  const sub = h("p", { role: "status" }), body = h("div"), rules = h("div", { "aria-live": "polite" }), gateways = h("div");
+  const sub = h("p", { role: "status" }), body = h("div"), rules = h("div"), gateways = h("div");
   let all = [], turn = -1, chosen = params.get("host");
-  const listed = list({ label: "Hosts", kind: "hosts", height: 52, key, row, chosen, choose: host => { chosen = key(host); history.replaceState(null, "", `#/hosts?host=${encodeURIComponent(chosen)}`); show(); } });
+  const listed = list({ label: "Hosts", kind: "hosts", height: 52, key, row, chosen, choose });
   root.append(h("div", { class: "head" }, h("h1", null, "Hosts and routes"), sub), body);
   const whole = [h("section", null, gateways), h("div", { class: "tools" }, field("Find", filter, { class: "grow" }), h("label", { class: "tick" }, marked, "only those with doubts")), h("div", { class: "split" }, h("div", null, listed.element), rules)];
 
+  function choose(host) {
+    chosen = key(host);
+    history.replaceState(null, "", `#/hosts?host=${encodeURIComponent(chosen)}`);
+    show();
+    announce(`${host.domain} on port ${host.port}: ${words(host)}`);
+  }
+
   async function show() {
     const host = all.find(own => key(own) === chosen);
-    if (!host) return rules.replaceChildren(h("p", { class: "quiet" }, "Choose a host to see its rules in the order in which they are tried."));
+    if (!host) return put(rules, h("p", { class: "quiet" }, "Choose a host to see its rules in the order in which they are tried."));
     const own = await ask("rules", host.port, host.domain);
-    const why = `#/why?url=${encodeURIComponent(`${host.port === 80 ? "http" : "https"}://${host.domain.replace("*", "any")}${host.port === 443 || host.port === 80 ? "" : `:${host.port}`}/`)}`;
-    rules.replaceChildren(h("h2", null, `${host.domain} on port ${host.port}`), h("p", { class: "small" }, h("a", { href: why }, "Ask why a request goes where it goes")),
-      own.length ? h("ol", { class: "rules rows" }, own.slice(0, 500).map(rule)) : without(host), own.length > 500 ? h("p", { class: "quiet" }, `and ${own.length - 500} more`) : "");
+    const why = `#/why?url=${encodeURIComponent(address(host))}`;
+    put(rules, h("h2", null, `${host.domain} on port ${host.port}`), h("p", { class: "small" }, h("a", { href: why }, "Ask why a request goes where it goes")),
+      own.length ? h("ol", { class: "rules rows" }, own.slice(0, 500).map(rule)) : without(host), own.length > 500 && h("p", { class: "quiet" }, `and ${own.length - 500} more`));
   }
 
   function narrow() {
     const words = filter.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const wanted = all.filter(host => (!marked.checked || host.marked) && words.every(word => host.text.includes(word)));
-    sub.textContent = words.length || marked.checked ? `${wanted.length.toLocaleString("en")} of ${plural(all.length, "host")}` : plural(all.length, "host");
+    put(sub, words.length || marked.checked ? `${wanted.length.toLocaleString("en")} of ${plural(all.length, "host")}` : plural(all.length, "host"));
     listed.set(wanted);
   }
 
   function tree() {
     const all = known.served.gateways;
-    return h("details", { open: all.length <= 3 }, h("summary", null, plural(all.length, "Gateway")), h("ul", { class: "rows" }, all.slice(0, 100).map(gateway => h("li", null, h("b", null, gateway.name), h("ul", null, gateway.servers.slice(0, 20).map(server => h("li", { class: "small" },
+    return fold("gateways", { open: all.length <= 3 }, h("summary", null, plural(all.length, "Gateway")), h("ul", { class: "rows" }, all.slice(0, 100).map(gateway => h("li", null, h("b", null, gateway.name), h("ul", null, gateway.servers.slice(0, 20).map(server => h("li", { class: "small" },
       server.served ? "" : [sign("doubt", "port not served"), " "], `port ${server.port}${server.bind === server.port ? "" : `, bound as ${server.bind}`}${server.tls ? ", TLS" : ""}${server.httpsRedirect ? ", redirects to HTTPS" : ""}: `,
       server.hosts.slice(0, 12).join(", "), server.hosts.length > 12 ? ` and ${server.hosts.length - 12} more` : "")))))));
   }
 
   async function update() {
-    if (known.missing) return body.replaceChildren(empty("This agent has no explorer", "It was built without the page’s module: scripts/build makes both."));
-    if (!known.served) return body.replaceChildren(known.mode === "agent" ? h("p", { class: "quiet" }, "Reading objects…") : empty("No manifests yet", h("a", { href: "#/overview" }, "Paste some"), " to see which host has which rules."));
+    if (known.missing) return put(body, empty("This agent has no explorer", "It was built without the page’s module: scripts/build makes both."));
+    if (!known.served) return put(body, known.mode === "agent" ? h("p", { class: "quiet" }, "Reading objects…") : empty("No manifests yet", h("a", { href: "#/overview" }, "Paste some"), " to see which host has which rules."));
     if (turn === known.turn) return;
     turn = known.turn;
     all = (await ask("hosts")).map(host => ({ ...host, text: `${host.domain} ${host.port} ${host.services.join(" ")} ${host.words}`.toLowerCase() }));
-    if (!all.length) return body.replaceChildren(empty("No host is served", "A host needs a server of a Gateway and a VirtualService that names the Gateway."));
+    if (!all.length) return put(body, empty("No host is served", "A host needs a server of a Gateway and a VirtualService that names the Gateway."));
     if (!body.contains(listed.element)) body.replaceChildren(...whole);
-    gateways.replaceChildren(tree());
+    put(gateways, tree());
     narrow();
     show();
   }

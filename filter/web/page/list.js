@@ -1,6 +1,6 @@
 // A list of any length: only the rows in sight are in the document. One stop for the Tab key, then the arrow keys.
 
-import { h } from "./dom.js";
+import { h, put } from "./dom.js";
 
 /**
  * @param {{label: string, kind: string, height: number, tall?: number, items: any[], key: (item: any) => string, name: (item: any) => string,
@@ -29,7 +29,7 @@ export function list(options) {
       element.style.height = `${height}px`;
       rows.push(element);
     }
-    space.replaceChildren(...rows);
+    put(space, rows);
     if (at >= 0) box.setAttribute("aria-activedescendant", id(at)); else box.removeAttribute("aria-activedescendant");
   }
 

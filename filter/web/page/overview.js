@@ -1,51 +1,82 @@
 // Is it well? The worst first; then how much there is, and what expires next.
 
-import { h, sign, empty, plural, table } from "./dom.js";
+import { h, put, sign, empty, plural, table } from "./dom.js";
 import { known, findings } from "./data.js";
+import { fullBudgets, lag, standing, warningText, warnings } from "./standing.js";
 import { day, relative } from "./time.js";
 import { paster } from "./paste.js";
 
 const WORST = { bad: 0, doubt: 1, wait: 2 };
 
+const capital = word => word[0].toUpperCase() + word.slice(1);
+const item = (kind, word, what, words, link) => ({ kind, word, what, words, link });
+
+/** `a`, `a and b`, or the first and how many more. */
+function names(all) {
+  const shown = all.slice(0, all.length > 3 ? 2 : 3), rest = all.length - shown.length;
+  return new Intl.ListFormat("en").format(rest ? [...shown, `${rest} more`] : shown);
+}
+
+function sourceItems({ synced, source }) {
+  const failed = source.watches.filter(watch => watch.state === "failed");
+  return [
+    failed.length && item("bad", "Source", `The agent cannot read ${names(failed.map(watch => watch.name))}, so changes there have no effect`,
+      failed.slice(0, 5).map(watch => `${watch.name}: ${watch.message ?? watch.state}`).join("; ")),
+    (!synced || !source.up && !failed.length) && item("doubt", "Reading", "The agent is still reading objects", "Until it has read all of them, it may serve too few."),
+  ].filter(Boolean);
+}
+
+function proxyItem(proxy, { credentials, proxyRefusals }) {
+  const { node, state } = proxy;
+  // Each refusal has an item of its own.
+  if (state === "refused" && !proxyRefusals.some(own => own.node === node)) return item("bad", "Refused", `Proxy ${node} rejects what it was sent`, "", "#/proxies");
+  if (!proxy.connected) return item("wait", "Gone", `Proxy ${node} is not connected`, proxy.since ? `Gone ${relative(proxy.since)}` : "", "#/proxies");
+  const behind = state === "current" ? 0 : lag(proxy, credentials);
+  return behind > 0 && item("doubt", "Behind", `Proxy ${node} has not confirmed ${plural(behind, "certificate")} for more than 30 s`, "", "#/proxies");
+}
+
+function proxyItems(status) {
+  const refusals = status.proxyRefusals.map(own => item("bad", "Refused", `${own.node} rejects ${own.type} ${own.name ?? ""}`, own.reason, "#/proxies"));
+  const none = !status.proxies.some(proxy => proxy.connected) && item("bad", "No proxy", "No Envoy is connected, so nothing is served", "Start one with the bootstrap that sealgate bootstrap prints.");
+  return [...refusals, none, ...status.proxies.map(proxy => proxyItem(proxy, status))].filter(Boolean);
+}
+
+function credentialItem(own) {
+  const [kind, word] = standing(own), name = `${own.kind === "trustBundle" ? "Trust bundle" : "Certificate"} ${own.name}`;
+  const made = (kind, what, words) => item(kind, capital(word), what, words ?? "", `#/certificates?name=${encodeURIComponent(own.name)}`);
+  const why = own.message ?? own.reason;
+  if (own.state === "refused") return made("bad", `${name}: ${own.served ? "the last good version is served" : "nothing is served"}`, why);
+  if (own.state === "pending" && !own.served) return made("doubt", name, why);
+  if (word === "kept") return made("doubt", `${name}: the stored version is served`, why);
+  const codes = warnings(own);
+  return codes.length > 0 && made(kind, name, codes.map(code => warningText(own, code)).join("; "));
+}
+
+function budgetItem({ namespace, resource, used, limit, percent }) {
+  return item("doubt", "Budget", `Namespace ${namespace} uses ${percent} % of its ${resource}`, `${used.toLocaleString("en")} of ${limit.toLocaleString("en")}`, "#/findings?text=budget");
+}
+
+function errorItems(said) {
+  const objects = new Map();
+  for (const one of said) objects.set(one.object, [...(objects.get(one.object) ?? []), one]);
+  return [...objects].map(([object, own]) => item("bad", plural(own.length, "error"), object, `${own[0].field ? `${own[0].field}: ` : ""}${own[0].message}`, `#/findings?text=${encodeURIComponent(object)}`));
+}
+
 /** What needs somebody, the worst first. */
 export function attention() {
-  const status = known.status, items = [];
-  const add = (kind, word, what, words, link) => items.push({ kind, word, what, words, link });
-  if (known.trouble && known.mode === "agent") add("bad", "No answer", "The agent does not answer", known.trouble);
-  if (status) {
-    if (!status.source.up) {
-      const bad = status.source.watches.filter(watch => watch.state === "failed" || watch.state === "missing");
-      add("bad", "Source", "Objects cannot be read, so nothing changes until they can", bad.map(watch => `${watch.name}: ${watch.message ?? watch.state}`).join("; "));
-    }
-    for (const refusal of status.proxyRefusals) {
-      add("bad", "Refused", `${refusal.type} ${refusal.name ?? ""} is refused by ${refusal.node}`, refusal.reason, "#/proxies");
-    }
-    for (const proxy of status.proxies) {
-      if (proxy.state === "behind") add("doubt", "Behind", `Proxy ${proxy.node} has not confirmed everything yet`, "", "#/proxies");
-      if (proxy.state === "gone") add("wait", "Gone", `Proxy ${proxy.node} is not connected`, "", "#/proxies");
-    }
-    if (!status.proxies.some(proxy => proxy.connected)) add("doubt", "No proxy", "No Envoy is connected, so nothing is served", "");
-    for (const own of status.credentials) {
-      const link = `#/certificates?name=${encodeURIComponent(own.name)}`;
-      if (own.daysLeft != null && own.daysLeft < 0 && own.served) add("bad", "Expired", own.name, `expired ${relative(own.notAfter)}`, link);
-      else if (own.warnings.includes("expires-soon")) add("doubt", "Expires", own.name, `expires ${relative(own.notAfter)}`, link);
-      if (own.state === "refused") add("bad", "Refused", `Certificate ${own.name}${own.served ? ": the last good version is served on" : " is not served"}`, own.message ?? own.reason, link);
-      if (own.state === "pending") add("doubt", "Missing", `Certificate ${own.name}`, own.message ?? own.reason ?? "", link);
-    }
-  }
-  const errors = findings().filter(one => one.severity === "error");
-  const objects = new Map();
-  for (const one of errors) objects.set(one.object, [...(objects.get(one.object) ?? []), one]);
-  for (const [object, own] of objects) {
-    add("bad", plural(own.length, "error"), object, `${own[0].field ? `${own[0].field}: ` : ""}${own[0].message}`, `#/findings?text=${encodeURIComponent(object)}`);
-  }
+  const { status, trouble } = known;
+  const items = [
+    ...trouble && known.mode === "agent" ? [item("bad", "No answer", "The agent does not answer", trouble)] : [],
+    ...status ? [sourceItems(status), proxyItems(status), status.credentials.map(credentialItem), fullBudgets(status.budgets).map(budgetItem)].flat().filter(Boolean) : [],
+    ...errorItems(findings().filter(one => one.severity === "error")),
+  ];
   return items.sort((a, b) => WORST[a.kind] - WORST[b.kind]);
 }
 
 const MOST = 12;
 
 function worst(items) {
-  if (!items.length) return h("p", null, sign("good", "Nothing needs you"));
+  if (!items.length) return h("p", null, sign("good", "Nothing needs your attention"));
   return [h("ul", { class: "rows worst" }, items.slice(0, MOST).map(item => h("li", null, sign(item.kind, item.word),
     h("div", { class: "what" }, item.link ? h("a", { href: item.link }, item.what) : item.what, item.words && h("p", { class: "words small" }, item.words))))),
   items.length > MOST && h("p", { class: "quiet small" }, `and ${plural(items.length - MOST, "more")}, under Findings, Certificates and Proxies`)];
@@ -72,7 +103,9 @@ function facts() {
 }
 
 function expiring() {
-  const dated = known.status.credentials.filter(own => own.notAfter).sort((a, b) => a.notAfter < b.notAfter ? -1 : 1).slice(0, 6);
+  // What says something of its dates comes first: a revocation list may end before its certificate.
+  const isQuiet = own => warnings(own).length === 0;
+  const dated = known.status.credentials.filter(own => own.served && own.notAfter).sort((a, b) => isQuiet(a) - isQuiet(b) || (a.notAfter < b.notAfter ? -1 : 1)).slice(0, 6);
   if (!dated.length) return empty("No certificate yet", "A Gateway’s server names one in tls.credentialName; its Secret has tls.crt and tls.key.");
   return table("Certificates that expire next", ["Certificate", "Expires", "Names"], dated.map(own => [
     h("a", { href: `#/certificates?name=${encodeURIComponent(own.name)}` }, own.name),
@@ -87,27 +120,37 @@ function gateways() {
   return [table("Servers of Gateways", ["Gateway", "Port", "Hosts", "Certificate"], rows.slice(0, 50)), rows.length > 50 && h("p", { class: "quiet small" }, `and ${rows.length - 50} more servers`)];
 }
 
+/** The title: whether it is well. */
+function verdict(items) {
+  const count = kind => items.filter(item => item.kind === kind).length;
+  const isAgent = known.mode === "agent";
+  if (!isAgent && !known.served) return "Paste manifests, see what a gateway would make of them";
+  if (count("bad")) return `${plural(count("bad"), "thing")} to fix`;
+  if (isAgent && !known.status.synced) return "The agent is still reading objects";
+  if (count("doubt")) return `Serving, with ${plural(count("doubt"), "thing")} to look at`;
+  return isAgent ? "All is well" : "These manifests are fine";
+}
+
 export function overview(root) {
   const title = h("h1"), sub = h("p"), paste = h("div"), body = h("div");
+  const attended = h("section", { "aria-label": "What needs attention" }), counted = h("section", { "aria-label": "How much there is" });
+  const dated = h("section"), served = h("section");
   root.append(h("div", { class: "head" }, title, sub), paste, body);
   let pasting = null;
   return {
     update() {
       const isAgent = known.mode === "agent";
       if (!isAgent && !pasting) { pasting = paster(); paste.append(pasting); }
-      const nothing = !isAgent && !known.served;
       const items = attention();
-      const bad = items.filter(item => item.kind === "bad").length;
-      title.textContent = nothing ? "Paste manifests, see what a gateway would make of them" : bad ? `${plural(bad, "thing")} to fix`
-        : items.length ? `Serving, with ${plural(items.length, "thing")} to look at` : isAgent ? "All is well" : "These manifests are fine";
-      sub.textContent = isAgent && known.status ? (known.status.synced ? `${plural(known.status.publications, "change")} published` : "Still reading objects") : "";
-      if (nothing) return body.replaceChildren();
-      body.replaceChildren(
-        h("section", { "aria-label": "What needs attention" }, worst(items)),
-        h("section", { "aria-label": "How much there is" }, facts()),
-        isAgent ? h("section", null, h("h2", null, "Expires next"), expiring()) : "",
-        h("section", null, h("h2", null, "Gateways"), known.missing && isAgent
-          ? table("Servers of Gateways", ["Gateway", "Servers"], known.status.gateways.map(own => [own.name, own.servers.join(", ")])) : gateways()));
+      put(title, verdict(items));
+      put(sub, isAgent && known.status.synced && `${plural(known.status.publications, "change")} published`);
+      if (!isAgent && !known.served) return body.replaceChildren();
+      put(attended, worst(items));
+      put(counted, facts());
+      if (isAgent) put(dated, h("h2", null, "Expires next"), expiring());
+      put(served, h("h2", null, "Gateways"), known.missing && isAgent
+        ? table("Servers of Gateways", ["Gateway", "Servers"], known.status.gateways.map(own => [own.name, own.servers.join(", ")])) : gateways());
+      put(body, attended, counted, isAgent && dated, served);
     },
   };
 }

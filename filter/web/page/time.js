@@ -1,7 +1,5 @@
 // Times for people. Dates are shown in the time zone of whoever looks, and whole in titles.
 
-const DAY = 86_400_000;
-
 export const day = time => new Date(time).toISOString().slice(0, 10);
 
 /** "in 3 days", "2 hours ago". */
@@ -20,4 +18,3 @@ export function milliseconds(ms) {
   return ms < 1000 ? `${Number(ms.toFixed(ms < 10 ? 1 : 0))} ms` : `${Number((ms / 1000).toFixed(1))} s`;
 }
 
-export const daysUntil = time => Math.floor((new Date(time) - Date.now()) / DAY);

@@ -1,6 +1,6 @@
 // Why a request goes where it goes, and what an edit would change.
 
-import { h, sign, empty, field, plural, announce } from "./dom.js";
+import { h, put, sign, empty, field, plural, announce } from "./dom.js";
 import { known } from "./data.js";
 import { ask } from "./explorer.js";
 import { findingLine } from "./findings.js";
@@ -101,14 +101,14 @@ export function why(root, params) {
   const headers = h("textarea", { rows: 3, placeholder: "x-beta: yes", spellcheck: "false" });
   const certificate = h("textarea", { rows: 4, placeholder: "-----BEGIN CERTIFICATE-----", spellcheck: "false" });
   const client = h("details", null, h("summary", null, "Client certificate"), field("PEM, the client’s own first; no key", certificate));
-  const result = h("div", { "aria-live": "polite" });
+  const result = h("div");
   const share = h("button", { type: "button", onclick: copy }, "Copy a link");
   const form = h("form", { onsubmit: event => { event.preventDefault(); remember(); show(true); } },
     h("div", { class: "tools" }, field("Method", method), field("URL, with the port of the Gateway if it is not the scheme’s", url, { class: "grow" }), field("Protocol", http), h("button", { class: "main", id: "ask" }, "Explain"), share),
     h("div", { class: "split side" }, field("Headers, one per line", headers), client));
   const choices = h("datalist", { id: "objects" }), object = h("input", { id: "object", list: "objects", autocomplete: "off", spellcheck: "false", placeholder: "VirtualService namespace/name" }), text = h("textarea", { rows: 18, spellcheck: "false", "aria-label": "Edited manifests", id: "edited" });
-  const changes = h("div", { "aria-live": "polite" });
-  let removed = [], tried = false, names = [];
+  const changes = h("div");
+  let removed = [], tried = false, names = [], told = null;
   const whatIf = h("details", null, h("summary", null, "What if: edit manifests and see what changes"),
     h("div", { class: "split" }, h("div", null, h("div", { class: "tools" }, field("Object", object, { class: "grow" }), choices, h("button", { type: "button", onclick: load }, "Edit it"), h("button", { type: "button", onclick: remove }, "Remove it")),
       field("Edited, new or more manifests; nothing leaves this browser", text), h("div", { class: "tools" }, h("button", { type: "button", class: "main", onclick: () => tryIt(true), id: "try" }, "See what changes"), h("button", { type: "button", onclick: reset }, "Start over"))), changes));
@@ -141,23 +141,25 @@ export function why(root, params) {
   }
 
   async function show(isNew) {
-    if (!url.value.trim()) return result.replaceChildren(empty("Ask about a request", "Give a URL whose host a Gateway serves. The answer names each rule that was tried, the condition that failed, and what the upstream gets."));
+    if (!url.value.trim()) return put(result, empty("Ask about a request", "Give a URL whose host a Gateway serves. The answer names each rule that was tried, the condition that failed, and what the upstream gets."));
     try {
       const answer = await ask("ask", request(), false);
-      result.replaceChildren(...answerOf(answer, url.value.trim()).flat());
+      put(result, answerOf(answer, url.value.trim()));
       const decided = answer.explanation.matched?.virtualService;
       if (decided && !whatIf.open) object.value = `VirtualService ${decided}`;
-      if (isNew) announce(sentence(answer));
+      const now = sentence(answer);
+      if (isNew || told && told !== now) announce(now);
+      told = now;
       if (tried) tryIt(false);
     } catch (error) {
-      result.replaceChildren(h("p", { class: "notice bad", role: "alert" }, error.message));
+      put(result, h("p", { class: "notice bad", role: "alert" }, error.message));
     }
   }
 
   /** A browser that is offered ten thousand names offers none. */
   function narrow() {
     const text = object.value.trim().toLowerCase();
-    choices.replaceChildren(...names.filter(name => name.toLowerCase().includes(text)).slice(0, 30).map(value => h("option", { value })));
+    put(choices, names.filter(name => name.toLowerCase().includes(text)).slice(0, 30).map(value => h("option", { value })));
   }
   object.addEventListener("input", narrow);
 
@@ -166,14 +168,14 @@ export function why(root, params) {
     try {
       own = await ask("object", object.value.trim());
     } catch (error) {
-      return changes.replaceChildren(h("p", { class: "notice bad", role: "alert" }, error.message));
+      return put(changes, h("p", { class: "notice bad", role: "alert" }, error.message));
     }
     text.value = text.value.trim() ? `${text.value.trim()}\n---\n${own}` : own;
     text.focus();
   }
   function remove() {
     const name = object.value.trim();
-    if (!names.includes(name)) return changes.replaceChildren(h("p", { class: "notice bad", role: "alert" }, `there is no ${name || "such object"}`));
+    if (!names.includes(name)) return put(changes, h("p", { class: "notice bad", role: "alert" }, `there is no ${name || "such object"}`));
     if (!removed.includes(name)) removed.push(name);
     tryIt(true);
   }
@@ -194,9 +196,9 @@ export function why(root, params) {
       }
       const block = (title, all) => all.length ? [h("h3", null, title), all.map(one => findingLine(one))] : "";
       parts.push(block("New findings", said.new), block("Findings that go", said.gone), said.new.length + said.gone.length ? "" : h("p", { class: "quiet" }, "No finding comes or goes."));
-      changes.replaceChildren(...parts.flat(2));
+      put(changes, parts);
     } catch (error) {
-      changes.replaceChildren(h("p", { class: "notice bad", role: "alert" }, error.message));
+      put(changes, h("p", { class: "notice bad", role: "alert" }, error.message));
     }
   }
 
@@ -205,8 +207,8 @@ export function why(root, params) {
   return {
     params(now) { write(now); turn = -1; this.update(); },
     async update() {
-      if (known.missing) return body.replaceChildren(empty("This agent has no explorer", "It was built without the page’s module: scripts/build makes both. sealgate explain answers the same on the command line."));
-      if (!known.served) return body.replaceChildren(known.mode === "agent" ? h("p", { class: "quiet" }, "Reading objects…") : empty("No manifests yet", h("a", { href: "#/overview" }, "Paste some"), " first."));
+      if (known.missing) return put(body, empty("This agent has no explorer", "It was built without the page’s module: scripts/build makes both. sealgate explain answers the same on the command line."));
+      if (!known.served) return put(body, known.mode === "agent" ? h("p", { class: "quiet" }, "Reading objects…") : empty("No manifests yet", h("a", { href: "#/overview" }, "Paste some"), " first."));
       if (turn === known.turn) return;
       turn = known.turn;
       if (!body.contains(form)) body.replaceChildren(...whole);

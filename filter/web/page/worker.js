@@ -1,21 +1,34 @@
 // The explorer, beside the page's own thread: ten thousand routes are read without holding up anybody's scrolling.
 
-import init, { Explorer, codes, lineOf } from "./sealgate_web.js";
-
+/** The module's functions, once it is there. */
+let module;
 let explorer;
 
-async function start() {
-  const module = await fetch("sealgate_web.wasm");
-  if (!module.ok) throw new Error(`sealgate_web.wasm: ${module.status}`);
-  await init({ module_or_path: await module.arrayBuffer() });
-  explorer = new Explorer();
+async function compiled() {
+  const answer = await fetch("sealgate_web.wasm");
+  if (!answer.ok) throw new Error(`sealgate_web.wasm: ${answer.status}`);
+  // Only under its own type is it compiled while it arrives; some servers know no such type.
+  const isTyped = answer.headers.get("content-type") === "application/wasm";
+  return isTyped ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer());
 }
 
-/** Reads what an agent serves, line by line; what changed, if something is known already. */
-async function load() {
-  const since = explorer.generation();
+async function start() {
+  // Both at once: neither waits for the other to be fetched.
+  const [script, code] = await Promise.all([import("./sealgate_web.js"), compiled()]);
+  await script.default({ module_or_path: code });
+  module = script;
+  explorer = new module.Explorer();
+}
+
+/** What an agent serves; what changed, if something is known already. */
+async function fetched(since) {
   const answer = await fetch(`api/objects${since == null ? "" : `?since=${since}`}`);
   if (!answer.ok) throw new Error(`api/objects: ${answer.status}`);
+  return answer;
+}
+
+/** Reads it line by line. */
+async function read(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "", whole = false;
   for (;;) {
@@ -30,16 +43,21 @@ async function load() {
 }
 
 const calls = {
+  /** Nothing, if nothing changed. */
   async load() {
+    let before = explorer.generation();
+    // An agent that does not answer takes nothing away.
+    const answer = await fetched(before);
     try {
-      await load();
+      await read(answer);
     } catch {
       // Changes of what is not known, or half an answer: from the beginning.
       explorer.free();
-      explorer = new Explorer();
-      await load();
+      explorer = new module.Explorer();
+      before = undefined;
+      await read(await fetched());
     }
-    return calls.overview();
+    return explorer.generation() === before ? null : calls.overview();
   },
   manifests(text, options) {
     explorer.manifests(text, JSON.stringify(options));
@@ -59,8 +77,8 @@ const calls = {
   edit: (manifests, removed) => JSON.parse(explorer.edit(manifests, JSON.stringify(removed))),
   names: () => JSON.parse(explorer.names()),
   object: name => explorer.object(name),
-  codes: () => JSON.parse(codes()),
-  place: (manifest, path) => lineOf(manifest, path),
+  codes: () => JSON.parse(module.codes()),
+  place: (manifest, path) => module.lineOf(manifest, path),
 };
 
 const started = start();

@@ -41,13 +41,17 @@ impl Desk {
     /// # Errors
     /// There is nothing to be asked, or what is given cannot be read.
     pub fn lines(&mut self, text: &str) -> Result<bool, DeskError> {
+        let before = self.agent.generation();
         let mut is_whole = false;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             is_whole |= self.agent.take(line)?;
         }
         if is_whole {
-            self.pasted = None;
-            self.edited = None;
+            let is_other = self.pasted.take().is_some() || self.agent.generation() != before;
+            // What was tried stays while that stays on which it was tried.
+            if is_other {
+                self.edited = None;
+            }
         }
         Ok(is_whole)
     }
@@ -172,4 +176,31 @@ fn named(text: &str) -> Option<ObjectRef> {
     let (kind, name) = text.split_once(' ')?;
     let (namespace, name) = name.split_once('/')?;
     Some(ObjectRef::new(Kind::named(kind)?, namespace, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GATEWAY: &str = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: istio-system}\nspec:\n  \
+        selector: {istio: ingressgateway}\n  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*.example']}]\n";
+
+    fn table(generation: u64, since: Option<u64>) -> String {
+        let begin =
+            serde_json::json!({ "begin": { "generation": generation, "since": since, "options": {} } });
+        format!("{begin}\n{{\"end\":2}}\n")
+    }
+
+    #[test]
+    fn what_was_tried_stays_while_nothing_changes() {
+        let mut desk = Desk::default();
+        assert!(desk.lines(&table(1, None)).unwrap());
+        desk.edit(GATEWAY, "[]").unwrap();
+        let tried = |desk: &Desk| desk.preview(true).unwrap().gateways().len();
+        assert_eq!((tried(&desk), desk.base().unwrap().gateways().len()), (1, 0));
+        assert!(desk.lines(&table(1, Some(1))).unwrap());
+        assert_eq!(tried(&desk), 1, "nothing changed");
+        assert!(desk.lines(&table(2, Some(1))).unwrap());
+        assert_eq!(tried(&desk), 0, "it was tried on something else");
+    }
 }

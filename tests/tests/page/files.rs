@@ -58,7 +58,7 @@ async fn file(State((folder, asked)): State<Asked>, uri: Uri) -> Response {
         Some((_, "js")) => "text/javascript",
         Some((_, "css")) => "text/css",
         Some((_, "svg")) => "image/svg+xml",
-        // A server that has never heard of modules.
+        Some((_, "wasm")) => "application/wasm",
         _ => "application/octet-stream",
     };
     match std::fs::read(folder.join(name)) {

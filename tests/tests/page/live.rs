@@ -140,6 +140,40 @@ async fn what_changes_appears_without_reloading() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_did_not_change_is_not_drawn_again() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    stage.serve().await?;
+    stage.open("overview").await?;
+    let browser = &stage.browser;
+    let link = "document.querySelector('main a[href*=edge]')";
+    browser.until("the certificate", link).await?;
+    let version =
+        "const { known } = await import('./data.js'); window.version = known.status.credentials[0].version";
+    browser
+        .run(
+            &format!("{link}.focus(); window.focused = {link}; {version}"),
+            &[],
+        )
+        .await?;
+    let again = "const { ask } = await import('./explorer.js'); return await ask('load')";
+    let told = browser.run(again, &[]).await?;
+    ensure!(told.is_null(), "nothing changed: {told}");
+
+    // Another version of the certificate, and nothing else of what is shown.
+    stage
+        .authority
+        .leaf(&[HOST])?
+        .write(&stage.site.dir().join("edge"))?;
+    let is_new =
+        "import('./data.js').then(({ known }) => known.status.credentials[0].version !== window.version)";
+    browser.until("the rotation", is_new).await?;
+    let kept = "return document.activeElement === window.focused && document.contains(window.focused)";
+    let kept = browser.run(kept, &[]).await?;
+    ensure!(kept == true, "the focus is lost");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_page_says_of_a_request_is_what_a_client_gets() -> Result<()> {
     let mut stage = Stage::start().await?;
     stage.serve().await?;

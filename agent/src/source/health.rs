@@ -204,7 +204,7 @@ fn say(name: &str, before: Option<WatchState>, watch: &WatchHealth) {
     match watch.state {
         WatchState::Failed => tracing::error!(
             watch = name,
-            "watch failed, keeping the objects that are known: {message}"
+            "watch failed, keeping the known objects: {message}"
         ),
         WatchState::Missing => tracing::warn!(watch = name, "{message}"),
         WatchState::Following if before == Some(WatchState::Failed) => {

@@ -103,7 +103,7 @@ impl OnDemandRequests {
         let length = u32::from_be_bytes(length) as usize;
         if compressed != 0 || length > LARGEST {
             return Err(Status::resource_exhausted(
-                "a request that is compressed, or too large",
+                "a request is compressed or too large",
             ));
         }
         let Some(message) = rest.get(..length) else {

@@ -279,8 +279,7 @@ fn proxy_concerns(proxies: &[ProxyReport], now: OffsetDateTime) -> Vec<Concern> 
         let since = oldest.and_then(|oldest| parsed(oldest.since.as_deref()?));
         if since.is_some_and(|since| now - since > LONG_BEHIND) {
             let behind = plural(proxy.behind.total, "certificate");
-            let message =
-                format!("{node} has not confirmed {behind} for more than {LONG_BEHIND}");
+            let message = format!("{node} has not confirmed {behind} for more than {LONG_BEHIND}");
             concerns.push(concern("proxies", message));
         }
     }

@@ -53,17 +53,17 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print an Envoy bootstrap configuration that uses the agent's socket
     Bootstrap(BootstrapArgs),
-    /// Validate manifests before you apply them, or what a cluster has, or what an agent serves
+    /// Validate manifests before you apply them, the objects in a cluster, or what an agent serves
     Check(CheckArgs),
     /// Show where a request would go, and why
     Explain(ExplainArgs),
-    /// Say whether a running agent and its proxies are well, and what needs attention
+    /// Show whether a running agent and its proxies are well, and what needs attention
     Status(StatusArgs),
     /// List the certificates that a running agent serves, or that a directory would provide
     Certs(CertsArgs),
     /// Print manifests that make Istio's own ingress gateway use Sealgate, without applying them
     Istio(IstioArgs),
-    /// Print the completions of a shell
+    /// Print completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write those of all commands into a directory
     Man(ManArgs),
@@ -116,8 +116,8 @@ pub struct RunArgs {
         default_value = ""
     )]
     pub admin_hosts: String,
-    /// File with a token (at least 16 characters) that the admin interface asks for, except on `/healthz` and `/readyz`; it
-    /// may be replaced while the agent runs
+    /// File with a token (at least 16 characters) that the admin interface requires, except on `/healthz` and `/readyz`; it
+    /// can be replaced while the agent runs
     #[arg(long, env = "SEALGATE_ADMIN_TOKEN_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub admin_token_file: Option<PathBuf>,
     /// What the gateway serves
@@ -232,7 +232,7 @@ pub struct GatewayArgs {
         value_name = "K=V,..."
     )]
     pub gateway_labels: String,
-    /// Where this gateway is, as region, zone and subzone, so that the nearest endpoints can come first; see upstreams.md
+    /// Location of this gateway as region, zone and subzone, so that the nearest endpoints can be preferred; see upstreams.md
     #[arg(
         long,
         env = "SEALGATE_LOCALITY",
@@ -302,7 +302,7 @@ pub struct BootstrapArgs {
     /// Port of Envoy's admin interface on loopback
     #[arg(long, default_value_t = 15000)]
     pub admin_port: u16,
-    /// Which statistics Envoy keeps per destination; they can take more than half of a destination's memory
+    /// Which statistics Envoy keeps per destination
     #[arg(long, value_enum, default_value_t = ClusterStats::Few)]
     pub cluster_stats: ClusterStats,
 }
@@ -352,10 +352,10 @@ pub enum EscapedSlashesArg {
 /// Which statistics Envoy keeps per destination (`cluster.outbound|...` in `/stats`). It always keeps all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ClusterStats {
-    /// All: 62 KB per destination
+    /// All; this needs the most memory
     All,
-    /// Requests (all, failed, active), connections (active, failed) and healthy endpoints: 32 KB
+    /// Requests (all, failed, active), connections (active, failed) and healthy endpoints; a destination needs about 29.5 KB
     Few,
-    /// None: 26 KB
+    /// None; a destination needs about 29.4 KB
     None,
 }

@@ -11,14 +11,14 @@ use crate::valid::Violation;
 /// What is to be said of each of them if a proxy refused it.
 pub(crate) fn refused(resolver: &Resolver, resource: &ResourceKey, reason: &str) -> Vec<Finding> {
     let (kind, name) = resource;
-    let message = format!("a proxy refuses {} {name}: {reason}", kind.short());
+    let message = format!("a proxy rejects {} {name}: {reason}", kind.short());
     findings(resolver, resource, Code::RefusedByProxy, &message)
 }
 
 /// What is to be said of each of them if it is not published.
 pub(crate) fn withheld(resolver: &Resolver, resource: &ResourceKey, violation: &Violation) -> Vec<Finding> {
     let (kind, name) = resource;
-    let message = format!("Envoy would refuse {} {name}: {violation}", kind.short());
+    let message = format!("Envoy would reject {} {name}: {violation}", kind.short());
     findings(resolver, resource, Code::InvalidForProxy, &message)
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn verdict(object: &ObjectRef, verdict: &Conviction) -> Finding {
         object: object.clone(),
         field: None,
         message: format!(
-            "with it a proxy refuses {kind} {name}: {reason}; its last good version is served on"
+            "with it, a proxy rejects {kind} {name}: {reason}; its last good version stays in use"
         ),
     }
 }

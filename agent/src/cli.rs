@@ -11,6 +11,7 @@ mod own;
 mod run;
 mod status;
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -63,5 +64,22 @@ fn print(text: &str) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// `1 gateway`, `2 gateways`.
+fn plural<N: Display + From<u8> + PartialEq>(count: N, noun: &str) -> String {
+    let ending = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plural;
+
+    #[test]
+    fn only_one_is_singular() {
+        let counts = [-1_i64, 0, 1, 2, 11].map(|count| plural(count, "day"));
+        assert_eq!(counts, ["-1 days", "0 days", "1 day", "2 days", "11 days"]);
     }
 }

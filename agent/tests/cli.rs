@@ -155,11 +155,11 @@ fn an_explanation_names_the_host_and_the_condition_that_each_block_failed() {
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
     let expected = r#"request   GET http://SHOP.example/cart/items?a=1 on port 80
-host      shop.example is a virtual host by its own name
+host      shop.example is the exact name of a virtual host
 tried     VirtualService default/shop http[0].match[0]        headers[x-a]: exact "1", the request has none
           VirtualService default/shop http[1].match[0] "put"  method: exact "PUT" does not match "GET"
           VirtualService default/shop http[1].match[1] "put"  uri: prefix "/v2" does not match "/cart/items"
-decided   VirtualService default/shop http[2]: it takes every request
+decided   VirtualService default/shop http[2]: it matches every request
 decision  route
           authority                SHOP.example
           cluster                  outbound|80||nginx.default.svc.cluster.local
@@ -195,16 +195,16 @@ fn an_explanation_says_why_nothing_is_found() {
     for (url, line) in [
         (
             "http://elsewhere/",
-            "host      no virtual host of port 80 takes elsewhere",
+            "host      no virtual host on port 80 matches elsewhere",
         ),
         (
             "https://a.example/",
-            "host      no virtual host of port 443 takes a.example",
+            "host      no virtual host on port 443 matches a.example",
         ),
         ("http://a.example/x", "decided   by nobody: no rule matches"),
         (
             "http://b.example:8080/",
-            "host      b.example is taken by *.example: no exact name does, and no longer wildcard; its server \
+            "host      b.example matches *.example, and no exact name or longer wildcard; its server \
              redirects to HTTPS before any rule",
         ),
     ] {
@@ -224,7 +224,7 @@ fn the_version_of_http_decides_what_becomes_of_a_url() {
         ("HTTP/1.1", "decided   Envoy, before any rule"),
         (
             "http/2",
-            "decided   VirtualService default/shop http[2]: it takes every request",
+            "decided   VirtualService default/shop http[2]: it matches every request",
         ),
     ] {
         let url = "http://shop.example/cart";

@@ -121,7 +121,7 @@ impl Agent {
     fn named(&self) -> Vec<String> {
         let findings = self.engine.view().findings();
         let refused = findings.iter().filter(|finding| {
-            finding.code == Code::RefusedByProxy && finding.message.starts_with("with it a proxy refuses")
+            finding.code == Code::RefusedByProxy && finding.message.starts_with("with it, a proxy rejects")
         });
         refused.map(|finding| finding.object.name.to_string()).collect()
     }

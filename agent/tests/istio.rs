@@ -261,7 +261,7 @@ fn what_cannot_be_served_so_is_named() {
         (
             "full",
             gateway("", &format!("{good}, {good}")),
-            "Gateway ns/g: spec.servers[1].hosts: \"a.example\" at port 443 is another server's too",
+            "Gateway ns/g: spec.servers[1].hosts: \"a.example\" at port 443 also belongs to another server",
         ),
         (
             "full",
@@ -282,7 +282,7 @@ fn what_cannot_be_served_so_is_named() {
                     .replace("name: g,", "name: h,")
                     .replace("a.example", "b.example")
             ),
-            "Gateway ns/h: metadata.annotations[sealgate.dev/identity]: it is not that of Gateway ns/g",
+            "Gateway ns/h: metadata.annotations[sealgate.dev/identity]: it differs from that of Gateway ns/g",
         ),
         (
             "full",

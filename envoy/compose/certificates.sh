@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes a certificate authority, and certificates of it as the agent reads them: NAME/tls.crt and NAME/tls.key.
+# Creates a certificate authority, and certificates from it as the agent reads them: NAME/tls.crt and NAME/tls.key.
 #
-#   once                 myexample-credential for *.aliyun.com, if there is none
-#   renew NAME HOST...   a new certificate and key for these hosts, in place of the old ones
+#   once                 creates myexample-credential for *.aliyun.com if it does not exist
+#   renew NAME HOST...   replaces the certificate and key with new ones for these hosts
 #   authority            prints the authority's certificate
 set -eu
 umask 077
@@ -26,7 +26,7 @@ renew() {
         -keyout "$folder/.tls.key" -out /authority/request 2>/dev/null
     openssl x509 -req -in /authority/request -days 90 -copy_extensions copy \
         -CA /authority/ca.crt -CAkey /authority/ca.key -out "$folder/.tls.crt" 2>/dev/null
-    # Only the agent reads the key. Each file is whole when it gets its name; the agent waits for its other half.
+    # Only the agent may read the key. Each file is complete before it gets its name; the agent waits until both match.
     chmod 444 "$folder/.tls.crt"
     chmod 400 "$folder/.tls.key"
     chown 65532 "$folder/.tls.key"

@@ -26,7 +26,7 @@ impl Root {
         match self.configure(size) {
             Ok(()) => true,
             Err(reason) => {
-                host::error(&format!("sealgate: the configuration is refused: {reason}"));
+                host::error(&format!("sealgate: the configuration is rejected: {reason}"));
                 false
             }
         }

@@ -55,7 +55,7 @@ fn recover(table: &mut RouteTable) -> Result<(), HostError> {
             return Ok(());
         };
         if let Err(error) = table.install(bytes) {
-            host::error(&format!("sealgate: shared part {index} is refused: {error}"));
+            host::error(&format!("sealgate: shared part {index} is rejected: {error}"));
             return Ok(());
         }
     }

@@ -222,7 +222,7 @@ async fn envoy_does_not_start_with_what_nobody_knows_and_its_log_names_the_place
         ),
     ] {
         let log = site.refused(&config.to_string()).await?;
-        let said = format!("sealgate: the configuration is refused: {place}");
+        let said = format!("sealgate: the configuration is rejected: {place}");
         ensure!(log.contains(&said), "{config}: {log}");
     }
     Ok(())
@@ -385,7 +385,7 @@ async fn rules_that_the_filter_cannot_carry_out_keep_envoy_from_starting() -> Re
     ] {
         let config = json!({"routing": {"virtualServices": [{"hosts": [HOST], "http": [rule]}]}});
         let log = site.refused(&config.to_string()).await?;
-        let said = format!("sealgate: the configuration is refused: {place}{said}");
+        let said = format!("sealgate: the configuration is rejected: {place}{said}");
         ensure!(log.contains(&said), "{config}: {log}");
     }
     Ok(())

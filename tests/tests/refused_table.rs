@@ -270,7 +270,7 @@ async fn envoy_does_not_start_with_what_the_filter_refuses() -> Result<()> {
     for (what, bootstrap) in ports.into_iter().chain(parts) {
         let log = ends(machine.folder.path(), &bootstrap?).await.context(what)?;
         ensure!(
-            log.contains("sealgate: the configuration is refused"),
+            log.contains("sealgate: the configuration is rejected"),
             "{what}: {log}"
         );
     }

@@ -349,7 +349,7 @@ async fn without_a_folder_a_running_envoy_keeps_what_a_new_agent_cannot_judge() 
         .lines()
         .find(|line| line.starts_with("sealgate_proxy_unjudged{"));
     ensure!(counted.is_some_and(|line| !line.ends_with(" 0")), "{counted:?}");
-    let words = "a proxy keeps what an agent before this one sent";
+    let words = "a proxy keeps what an earlier agent sent";
     stand.site.agent_says(words).await?;
 
     // What is mended is served, and nothing is kept any more.

@@ -127,7 +127,7 @@ fn said_by_certs(site: &Site, former: &str) -> Result<()> {
     let (code, text) = site.certs(&[])?;
     ensure!(code == Some(1), "{code:?}: {text}");
     ensure!(
-        text.starts_with("refused refuses Secret istio-system/edge: "),
+        text.starts_with("refused rejects Secret istio-system/edge: "),
         "{text}"
     );
     for wanted in [
@@ -201,7 +201,7 @@ async fn a_port_that_cannot_be_bound_is_said_everywhere() -> Result<()> {
     let (code, text) = site.certs(&[])?;
     ensure!(code == Some(1), "{code:?}: {text}");
     ensure!(
-        text.starts_with(&format!("edge-1 refuses Listener {name}: ")) && text.contains("bind"),
+        text.starts_with(&format!("edge-1 rejects Listener {name}: ")) && text.contains("bind"),
         "{text}"
     );
     line(

@@ -142,7 +142,7 @@ fn the_hosts_of_a_refused_server_are_named() -> Result<()> {
         &(edge(&(plain_server(80, HOST) + &database)) + &routes(&format!("  - {OK}"))),
         &[(
             "error not-carried-out Gateway istio-system/edge spec.servers[1].port.protocol",
-            "\"UDP\": HTTP, HTTP2, GRPC, HTTPS, TLS and TCP are served; the server's hosts are not served: h0.test, h1.test, \
+            "\"UDP\": expected HTTP, HTTP2, GRPC, HTTPS, TLS or TCP; the server's hosts are not served: h0.test, h1.test, \
              h2.test, h3.test, h4.test and 3 more",
         )],
     )

@@ -98,7 +98,7 @@ impl Default for Budgets {
 
 /// Not `NAME=NUMBER,...`.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("{0:?}: NAME=NUMBER, and NAME is one of {names}, or of these after {TOTAL}", names = names())]
+#[error("{0:?}: expected NAME=NUMBER, where NAME is one of {names}, or one of these with the prefix {TOTAL}", names = names())]
 pub struct BudgetError(String);
 
 fn names() -> String {
@@ -173,7 +173,7 @@ impl fmt::Display for Excess {
         let (word, prefix) = (resource.word(), if is_total { TOTAL } else { "" });
         write!(
             f,
-            "{whose} would have {used} {word}, and may have {limit} (--budgets {prefix}{word}=N allows more)"
+            "{whose} would have {used} {word}, but the limit is {limit} (--budgets {prefix}{word}=N allows more)"
         )
     }
 }

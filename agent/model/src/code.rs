@@ -197,8 +197,8 @@ codes! {
         BadHost = "bad-host" [Error]: "the value is not a host name or wildcard" => "use `*.` only at the start";
         BadPort = "bad-port" [Error]: "the port is not from 1 to 65535" => "";
         PortCollision = "port-collision" [Error]:
-            "servers of another kind have the port: for plain HTTP, for TLS or for TCP; or `--port-map` binds another port \
-             there; or it is an admin port"
+            "servers of another kind (plain HTTP, TLS or TCP) use the port, `--port-map` binds another port to it, or it is \
+             an admin port"
             => "use another port";
         HostCollision = "host-collision" [Error]:
             "another server claimed this host first and keeps it; this server serves its other hosts"

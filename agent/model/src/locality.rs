@@ -22,7 +22,7 @@ pub struct Locality {
 
 /// Why a text is no locality of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("expected REGION/ZONE/SUBZONE, of which the end may be missing, without `*` and spaces")]
+#[error("expected REGION, REGION/ZONE or REGION/ZONE/SUBZONE, without `*` and spaces")]
 pub struct LocalityError;
 
 impl Locality {

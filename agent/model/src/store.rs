@@ -282,7 +282,7 @@ impl Store {
             .admits(&self.policy.budgets, &name.namespace, (before, now));
         admitted.map_err(|excess| {
             let served = match (self.objects.contains_key(name), self.closed.contains(name)) {
-                (true, false) => "; the last good version is served on",
+                (true, false) => "; the last good version stays in use",
                 (true, true) => "; its hosts answer 503",
                 (false, _) => "",
             };

@@ -20,14 +20,15 @@ pub struct AgentArgs {
 /// Flags of `status`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status 1 if anything needs attention: an object, a certificate or a proxy is in error, a watch has \
-    failed, no proxy is connected, a proxy has been behind for half a minute, or a certificate or a budget runs out."
+    after_help = "Exit status 1 if anything needs attention: an object, a certificate or a proxy has an error, a watch has \
+    failed, no proxy is connected, a proxy has been behind for half a minute, a certificate has a warning about its dates, \
+    or a budget is almost used up."
 )]
 pub struct StatusArgs {
     /// Which agent is asked
     #[command(flatten)]
     pub agent: AgentArgs,
-    /// Print all that is listed, and not the first ten of each
+    /// Print all entries of each list, not only the first ten
     #[arg(long)]
     pub all: bool,
     /// Print JSON

@@ -38,10 +38,10 @@ pub(super) enum AgentError {
     #[error("--admin-token-file {0}")]
     Token(TokenError),
     /// It asks for another token, or for one at all.
-    #[error("--admin {0}: the agent asks for a token, and this is not it (--admin-token-file)")]
+    #[error("--admin {0}: the agent requires a token, and the right one was not given (--admin-token-file)")]
     Unauthorized(String),
     /// It knows no such path.
-    #[error("--admin {0}: the agent has no {1}: is it of an older version?")]
+    #[error("--admin {0}: the agent has no {1}: is it an older version?")]
     Missing(String, String),
     /// It answers otherwise.
     #[error("--admin {0}: the agent answers {1}: {2}")]
@@ -176,7 +176,7 @@ async fn fetch(
 async fn connect(address: &str) -> Result<AgentSender, String> {
     let stream = timeout(CONNECT, TcpStream::connect(address))
         .await
-        .map_err(|_| "it does not take the connection".to_owned())?
+        .map_err(|_| "it does not accept the connection".to_owned())?
         .map_err(|error| error.to_string())?;
     let (sender, connection) = handshake(TokioIo::new(stream))
         .await

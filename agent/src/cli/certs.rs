@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::agent::AgentClient;
-use super::{Conclusion, input, print};
+use super::{Conclusion, input, plural, print};
 use crate::admin::status::{CredentialStatus, HeldBy, HeldState, ProxyRefusalStatus};
 use crate::args::CertsArgs;
 use crate::one_line::in_one_line;
@@ -58,7 +58,7 @@ fn text(report: &CertsReport) -> Result<String> {
     for own in &report.proxy_refusals {
         let (node, kind) = (in_one_line(&own.node), &own.r#type);
         let name = own.name.as_deref().map(in_one_line).unwrap_or_default();
-        writeln!(text, "{node} refuses {kind} {name}: {}", in_one_line(&own.reason))?;
+        writeln!(text, "{node} rejects {kind} {name}: {}", in_one_line(&own.reason))?;
     }
     for own in &report.credentials {
         let reasons = own.reason.iter().chain(&own.warnings);
@@ -90,7 +90,7 @@ fn facts(own: &CredentialStatus) -> [(&'static str, Option<String>); 9] {
         ("serial", own.serial.clone()),
         (
             "not after",
-            end.map(|(end, days)| format!("{end} ({days} days left)")),
+            end.map(|(end, days)| format!("{end} ({} left)", plural(days, "day"))),
         ),
         ("key", own.key_type.clone()),
         ("SHA-256", own.sha256.clone()),

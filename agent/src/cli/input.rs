@@ -28,7 +28,7 @@ pub(super) fn load(input: &InputArgs, gateway: &GatewayArgs) -> Result<Engine> {
             #[cfg(feature = "kubernetes")]
             Source::Kubernetes(api) => cluster::load(&api, gateway),
         },
-        (None, None) => Err(anyhow!("none of --dir, --source and --admin")),
+        (None, None) => Err(anyhow!("one of --dir, --source and --admin is required")),
     }
 }
 

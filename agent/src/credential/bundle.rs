@@ -78,7 +78,7 @@ fn lists(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CredentialError> {
         .into_iter()
         .map(|block| match block {
             pem::PemBlock::Crl(der) => Ok(der),
-            _ => Err(bad("something else than a revocation list")),
+            _ => Err(bad("something other than a revocation list")),
         })
         .collect::<Result<Vec<_>, _>>()?;
     if lists.is_empty() {

@@ -65,7 +65,7 @@ fn check(bytes: &[u8], serial: &[u8]) -> Result<Lifetime, &'static str> {
         return Err("it is for another certificate");
     }
     if until.is_none() {
-        return Err("it does not say until when it is good");
+        return Err("it does not say when it expires");
     }
     Ok(Lifetime { from, until })
 }

@@ -300,7 +300,7 @@ impl CredentialRecord {
             None => (Code::Deleted, "the Secret was deleted".to_owned(), None),
         };
         let served = match self.good {
-            Some(_) => "; the last good version is served on",
+            Some(_) => "; the last good version stays in use",
             None => "",
         };
         Some(Finding {

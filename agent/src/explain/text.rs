@@ -41,7 +41,7 @@ pub fn text(question: &Question, explanation: &ExplainAnswer) -> serde_json::Res
 /// How a rule came to decide.
 fn way(question: &Question, arrived: &Question, trace: &Trace, matched: &Value, page: &mut Page) {
     if arrived.path != question.path {
-        page.line("path", &format!("{} is what rules see", arrived.path));
+        page.line("path", &format!("rules see {}", arrived.path));
     }
     match &trace.host {
         Some(own) => page.line("host", &host(own)),
@@ -113,11 +113,11 @@ fn request(question: &Question) -> String {
 fn host(host: &VirtualHost) -> String {
     let VirtualHost { name, domain, .. } = host;
     let how = match host.by {
-        HostMatch::Exact => format!("{name} is a virtual host by its own name"),
+        HostMatch::Exact => format!("{name} is the exact name of a virtual host"),
         HostMatch::Wildcard => {
-            format!("{name} is taken by {domain}: no exact name does, and no longer wildcard")
+            format!("{name} matches {domain}, and no exact name or longer wildcard")
         }
-        HostMatch::Any => format!("{name} is taken by *: neither an exact name nor a wildcard does"),
+        HostMatch::Any => format!("{name} matches *, and no exact name or wildcard"),
     };
     if host.https_redirect {
         format!("{how}; its server redirects to HTTPS before any rule")
@@ -128,7 +128,7 @@ fn host(host: &VirtualHost) -> String {
 
 fn nobody(question: &Question) -> String {
     let port = question.listener_port();
-    format!("no virtual host of port {port} takes {}", question.authority)
+    format!("no virtual host on port {port} matches {}", question.authority)
 }
 
 fn tried(trial: &Trial) -> (String, String) {
@@ -155,7 +155,7 @@ fn decided(trace: &Trace, matched: &Value) -> String {
         let why = if block.is_some() {
             "all of it matches"
         } else {
-            "it takes every request"
+            "it matches every request"
         };
         return format!(
             "{}: {why}",

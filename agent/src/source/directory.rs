@@ -405,5 +405,5 @@ impl DirectoryFollower {
 }
 
 fn complain(error: &DirectoryError) {
-    tracing::error!(%error, "cannot read the directory; serving the objects that are known");
+    tracing::error!(%error, "cannot read the directory; serving the known objects");
 }

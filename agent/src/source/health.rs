@@ -202,10 +202,9 @@ impl Drop for Watched {
 fn say(name: &str, before: Option<WatchState>, watch: &WatchHealth) {
     let message = watch.message.as_deref().unwrap_or_default();
     match watch.state {
-        WatchState::Failed => tracing::error!(
-            watch = name,
-            "watch failed, keeping the objects that are known: {message}"
-        ),
+        WatchState::Failed => {
+            tracing::error!(watch = name, "watch failed, keeping the known objects: {message}")
+        }
         WatchState::Missing => tracing::warn!(watch = name, "{message}"),
         WatchState::Following if before == Some(WatchState::Failed) => {
             tracing::info!(watch = name, "watch works again")

@@ -39,7 +39,7 @@ pub enum Broken {
     #[error("{0} {1}")]
     Bound(&'static str, String),
     /// A number that no word of the enum has.
-    #[error("{0} is no value of this enum")]
+    #[error("{0} is not a value of this enum")]
     Undefined(i32),
     /// Some values alone are good.
     #[error("one of {0}")]
@@ -75,16 +75,16 @@ pub enum Broken {
     #[error("another chain has the same match: {0}")]
     SameMatch(String),
     /// A star anywhere but in a first label of its own.
-    #[error("{0:?} has a star that is no label of its own at the start")]
+    #[error("{0:?} has a star that is not a whole label at the start")]
     PartialWildcard(String),
     /// Two virtual hosts, or one twice, have a domain.
-    #[error("the domain {0:?} is there twice")]
+    #[error("the domain {0:?} occurs twice")]
     DomainTwice(String),
     /// What RE2 makes of the regular expression is too large.
     #[error("a regular expression whose program is about {0} long; at most {1}")]
     ProgramSize(usize, usize),
     /// Not a regular expression.
-    #[error("it is no regular expression: {0}")]
+    #[error("it is not a regular expression: {0}")]
     Regex(String),
     /// Another listener has the address.
     #[error("{0} is the address of the listener {1}")]

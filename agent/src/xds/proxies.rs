@@ -274,7 +274,7 @@ impl ProxyStream {
                     node = self.node,
                     kind = kind.short(),
                     count,
-                    "a proxy keeps what an agent before this one sent: its objects cannot be read, and nothing is kept of them"
+                    "a proxy keeps what an earlier agent sent: its objects cannot be read, and no copy of them was kept"
                 );
             }
         }

@@ -277,7 +277,7 @@ impl Discovery {
                 }
                 () = sleep_until(deadline) => connection.flush(Instant::now()),
                 _ = self.stopped.wait_for(|stopped| *stopped) => {
-                    return Err(Status::unavailable("the agent stops"));
+                    return Err(Status::unavailable("the agent is stopping"));
                 }
             };
             if let Some(stream) = &mut proxy {

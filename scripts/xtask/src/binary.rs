@@ -53,7 +53,7 @@ fn cross(command: &mut Command, arch: Arch) -> Result<()> {
     let compiler = format!("{triplet}-gcc");
     ensure!(
         Command::new(&compiler).arg("--version").output().is_ok(),
-        "{compiler} is not there: Debian has it in gcc-{}, and its libraries in libc6-dev-{}-cross",
+        "{compiler} is missing: on Debian, install gcc-{} and libc6-dev-{}-cross",
         triplet.replace('_', "-"),
         arch.name()
     );

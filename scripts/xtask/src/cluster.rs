@@ -29,10 +29,10 @@ use steps::Steps;
 
 #[derive(clap::Args)]
 pub(crate) struct ClusterArgs {
-    /// On a Kubernetes of one node with real pods, installed by the chart (Linux, as root)
+    /// In a one-node Kubernetes cluster with real pods, installed by the chart (Linux, as root)
     #[arg(long, conflicts_with = "kubernetes")]
     pub(crate) cluster: bool,
-    /// With --cluster: this build of the agent, instead of one that is made for the image; the filter lies beside it
+    /// With --cluster: use this build of the agent, with the filter next to it, instead of building one
     #[arg(long, requires = "cluster")]
     binary: Option<PathBuf>,
     /// The folder of the cluster: this process is in namespaces of its own
@@ -46,14 +46,14 @@ pub(crate) fn main(args: &ClusterArgs) -> Result<()> {
     }
     programs::setup_system()?;
     let mut steps = Steps::first();
-    steps.begin("what is needed: Kubernetes, Helm, Envoy, nginx, httpbin, the agent");
+    steps.begin("prepare Kubernetes, Helm, Envoy, nginx, httpbin and the agent");
     Programs::get()?;
     images::fetch()?;
     let agent = match &args.binary {
         Some(path) => path.clone(),
         None => binary::build(Arch::own())?,
     };
-    steps.done("all of it is there");
+    steps.done("everything is ready");
     enter(&agent)
 }
 

@@ -26,10 +26,10 @@ const COMPOSE_SUM: &str = "dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d6
 
 #[derive(clap::Args)]
 pub(crate) struct ComposeArgs {
-    /// The agent to be tried; the filter lies beside it
+    /// The agent to test, with the filter next to it
     #[arg(long, default_value = "target/debug/sealgate")]
     binary: PathBuf,
-    /// Fail where no engine can be had, instead of saying so
+    /// Fail if there is no container engine, instead of only reporting it
     #[arg(long)]
     required: bool,
     /// The folder of an engine that is to be started: this process is in namespaces of its own
@@ -53,7 +53,7 @@ pub(crate) fn main(args: &ComposeArgs) -> Result<()> {
     };
     if let Err(missing) = missing {
         ensure!(!args.required, "{missing}");
-        println!("SKIPPED: containers were not tried: {missing}. `docker compose config` alone is:");
+        println!("SKIPPED: containers were not tested: {missing}. Testing only `docker compose config`:");
         let mut config = match compose() {
             Ok(config) => config,
             Err(error) => {
@@ -67,7 +67,7 @@ pub(crate) fn main(args: &ComposeArgs) -> Result<()> {
     let fetched = compose().and_then(|_| standin::fetch());
     if let Err(error) = fetched {
         ensure!(!args.required, "{error:#}");
-        println!("SKIPPED: containers were not tried: {error:#}");
+        println!("SKIPPED: containers were not tested: {error:#}");
         return Ok(());
     }
     engine::enter(&args.binary)

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 const FILE: &str = "envoy/kubernetes/crds.yaml";
 const HEAD: &str = "# Written by `cargo xtask crds` from filter/core/src/config: change the types, not this file.\n\
-                    # For clusters without Istio; Istio's own definitions serve as well.\n";
+                    # For clusters without Istio. Istio's own definitions work as well.\n";
 
 /// One kind, and what `kubectl get` shows. All versions of its row are served, with one schema, as Istio does; the first is
 /// the one that is stored.
@@ -41,7 +41,7 @@ const KINDS: [Definition; 5] = [
         short: "vs",
         columns: &[
             ("Gateways", ".spec.gateways", "The Gateways that it is bound to"),
-            ("Hosts", ".spec.hosts", "The hosts that it speaks for"),
+            ("Hosts", ".spec.hosts", "The hosts that it applies to"),
         ],
         schema: schema::<VirtualServiceSpec>,
     },

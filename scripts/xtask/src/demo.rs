@@ -20,14 +20,14 @@ pub fn main(kubernetes: bool) -> Result<()> {
     progress.next("build the filter");
     let folder = product::folder(PROFILE)?;
     let filter = product::build_agent_filter(&folder)?;
-    progress.next("build the agent, and what plays");
+    progress.next("build the agent and the walkthrough");
     product::build_agent(&mut programs(kubernetes), &filter)?;
     let mut walkthrough = Command::new(folder.join(WALKTHROUGH));
     if kubernetes {
         progress.next("get kube-apiserver and etcd");
         walkthrough.arg("--kubernetes").env(kube::ASSETS, kube::setup()?);
     }
-    progress.next("play, under load");
+    progress.next("run the walkthrough, under load");
     let built = progress::minutes()?;
     walkthrough
         .env(product::FILTER, filter)
@@ -36,7 +36,7 @@ pub fn main(kubernetes: bool) -> Result<()> {
     run(&mut walkthrough)?;
     let all = progress::minutes()?;
     progress.end(&format!(
-        "processor time: {all:.1} minutes, of which {:.1} to play",
+        "CPU time: {all:.1} minutes, {:.1} of them for the walkthrough",
         all - built
     ));
     Ok(())

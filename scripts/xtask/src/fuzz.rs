@@ -39,11 +39,11 @@ const COVERAGE: [&str; 7] = [
 pub(crate) struct Args {
     /// certificate, table, request, objects, tenants or explain; all by default
     target: Option<String>,
-    /// How often each is run: 10,000,000 times by default, explain 100,000 times; tenants go by seconds alone, 60 by
-    /// default
+    /// How often each runs: by default 10,000,000 times, explain 100,000 times; for tenants, only --seconds counts (60 by
+    /// default)
     #[arg(long)]
     runs: Option<u64>,
-    /// No longer than this many seconds each
+    /// Run each for at most this many seconds
     #[arg(long)]
     seconds: Option<u32>,
     /// Repeats a run

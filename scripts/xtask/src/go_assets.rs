@@ -49,7 +49,10 @@ impl GoAssets {
             Command::new("go").arg("version").output().is_ok(),
             "{names}: built from Go modules; install Go 1.26 or later (https://go.dev/dl)"
         );
-        eprintln!("building {names} into {}, once: many minutes", tools.display());
+        eprintln!(
+            "building {names} into {}; this happens once and takes many minutes",
+            tools.display()
+        );
         fs::create_dir_all(tools)?;
         let scratch = Scratch::new()?;
         for (name, package) in self.programs {

@@ -63,7 +63,10 @@ impl GoTool {
             Command::new("go").arg("version").output().is_ok(),
             "{name} is built from its Go module: install Go {go} or later (https://go.dev/dl)"
         );
-        eprintln!("building {name} into {}, once: some minutes", tools.display());
+        eprintln!(
+            "building {name} into {}; this happens once and takes some minutes",
+            tools.display()
+        );
         fs::create_dir_all(tools)?;
         let scratch = fs::canonicalize(tools)?.join(format!("build-{}", std::process::id()));
         let mut command = go_build(&self.module(), &scratch, name, self.package, "-s -w");

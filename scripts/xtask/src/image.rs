@@ -34,19 +34,19 @@ const MODULE: &str = "plugin.wasm";
 
 #[derive(clap::Args)]
 pub(crate) struct ImageArgs {
-    /// For which machines [default: this one]
+    /// Architectures to build for [default: this machine's]
     #[arg(long, value_enum)]
     arch: Vec<Arch>,
-    /// Where the archives go
+    /// Output folder for the archives
     #[arg(long, default_value = "target/images")]
     out: PathBuf,
-    /// This build of the agent, instead of one that is made for the image; the filter lies beside it
+    /// Use this build of the agent, with the filter next to it, instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// Lay out the files of the agent's image in this folder, and pack nothing
+    /// Only write the files of the agent's image to this folder, and pack nothing
     #[arg(long)]
     tree: Option<PathBuf>,
-    /// Build the agent's image by the Dockerfile, with Docker
+    /// Build the agent's image with Docker, from the Dockerfile
     #[arg(long, conflicts_with_all = ["tree", "binary"])]
     docker: bool,
 }

@@ -15,10 +15,10 @@ use clap::ValueEnum;
 
 #[derive(clap::Args)]
 pub(crate) struct JourneyArgs {
-    /// Which page
+    /// The page to run
     #[arg(value_enum)]
     name: Name,
-    /// The agent to be tried; the filter lies beside it
+    /// The agent to test, with the filter next to it
     #[arg(long, default_value = "target/debug/sealgate")]
     binary: PathBuf,
     /// The folder of the journey: this process is in a machine of its own
@@ -31,9 +31,9 @@ pub(crate) struct JourneyArgs {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
-    /// Envoy on a virtual machine: under a systemd in namespaces of its own (root)
+    /// Envoy on a virtual machine: under its own systemd, in namespaces (as root)
     Vm,
-    /// Istio: what `sealgate istio` prints, with a fake kubectl and a fake helm
+    /// Istio: the output of `sealgate istio`, with a fake kubectl and helm
     Istio,
 }
 

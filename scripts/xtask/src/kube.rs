@@ -89,7 +89,7 @@ fn sources(module: &Path) -> Result<String> {
 )]
 fn build(tools: &Path, scratch: &Path) -> Result<()> {
     ensure!(Command::new("go").arg("version").output().is_ok(), HOW);
-    eprintln!("building kube-apiserver and etcd into {TOOLS}, once: some minutes");
+    eprintln!("building kube-apiserver and etcd into {TOOLS}; this happens once and takes some minutes");
     fs::create_dir_all(tools)?;
     let flags = linker_flags(&fs::read_to_string(Path::new(MODULE).join("go.mod"))?)?;
     PROGRAMS.iter().try_for_each(|(name, package)| {

@@ -49,80 +49,80 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Get what the other tasks need: wasm targets and Envoy, under .tools
+    /// Install what the other tasks need: wasm targets, and Envoy under .tools
     Setup,
     /// Get kube-apiserver and etcd for the Kubernetes tests, under .tools/kube
     SetupKube,
-    /// Get what the page's tests need but a browser: axe-core, under .tools/axe
+    /// Get what the page's tests need besides a browser: axe-core, under .tools/axe
     SetupPage,
     /// Write envoy/kubernetes/crds.yaml from the types that the agent reads objects with
     Crds,
     /// Get Helm for `chart`, under .tools/helm
     SetupHelm,
-    /// Try the chart with the values of tests/helm, and write envoy/kubernetes/gateway/gateway.yaml from it
+    /// Test the chart with the values in tests/helm, and write envoy/kubernetes/gateway/gateway.yaml from it
     Chart {
         /// Compare instead of writing
         #[arg(long)]
         check: bool,
     },
-    /// Try the alert rules of the chart with promtool, which is built under .tools/promtool once
+    /// Test the alert rules of the chart with promtool, which is built once under .tools/promtool
     Alerts,
     /// Write the tables of docs/reference/findings.md from the codes of findings
     Findings,
     /// Write agent/src/valid/generated.rs from the annotations of Envoy's protos
     Validators,
-    /// Build the page: static files for any file server (target/page), and what the agent carries of it
+    /// Build the page: static files for any file server (target/page), and the part that the agent contains
     Page,
-    /// Build the page, the filter, and the agent that carries both (target/release)
+    /// Build the page, the filter, and the agent that contains both (target/release)
     Build {
         /// The debug profile (target/debug)
         #[arg(long)]
         debug: bool,
     },
-    /// Run all tests but those with other projects' control planes; `test istio` and `test envoy-gateway` run those
+    /// Run all tests except those with other projects' control planes; `test istio` and `test envoy-gateway` run those
     Test {
         /// Passed on to cargo test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Play the walkthrough with the real Envoy, under load
+    /// Run the walkthrough with the real Envoy, under load
     Demo {
-        /// With objects of the real API server instead of files
+        /// With objects from a real API server instead of files
         #[arg(long)]
         kubernetes: bool,
         #[command(flatten)]
         cluster: cluster::ClusterArgs,
     },
-    /// Measure, side by side with others or with a floor
+    /// Run a benchmark, side by side with alternatives or a baseline
     Bench {
         /// filter, identity, kubernetes, rotation or scale
         name: String,
         /// Fewer rounds
         #[arg(long)]
         quick: bool,
-        /// What else `scale` takes: --sizes, --source, --svg, --flood, --rotate-all
+        /// Further arguments of `scale`: --sizes, --source, --svg, --flood, --rotate-all
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Feed what reads anything with bytes that nobody meant
+    /// Fuzz everything that reads untrusted bytes
     Fuzz(fuzz::Args),
-    /// Pack the agent's image and the filter's artifact, without an engine (target/images)
+    /// Pack the agent's image and the filter's artifact, without a container engine (target/images)
     Image(image::ImageArgs),
-    /// Try envoy/compose in containers
+    /// Test envoy/compose in containers
     ComposeTest(compose::ComposeArgs),
-    /// Do what a page of docs/journeys says
+    /// Run the commands of a page in docs/journeys
     Journey(journey::JourneyArgs),
-    /// Make and check what a release consists of (target/dist)
+    /// Build and check the files of a release (target/dist)
     Release(release::ReleaseArgs),
-    /// Check licences, sources and advisories of what the tree is made of (deny.toml)
+    /// Check licenses, sources and advisories of all dependencies (deny.toml)
     Deny {
-        /// Fail where the advisories cannot be fetched, instead of saying so
+        /// Fail if the advisories cannot be fetched, instead of only reporting it
         #[arg(long)]
         advisories: bool,
     },
-    /// Make the site of docs/ with mdBook, which is built under .tools/cargo once (target/book)
+    /// Build the site of docs/ (target/book) with mdBook, which is built once under .tools/cargo
     Docs,
-    /// Formatting and clippy
+    /// Check formatting, and run clippy
     Lint,
     /// Check the rules that ARCHITECTURE.md names
     Rules,
@@ -192,7 +192,7 @@ fn bench(name: &str, quick: bool, rest: &[String]) -> Result<()> {
             let control_plane = if is_directory { None } else { Some(kube::setup()?) };
             program("bench-scale", &arguments, control_plane)
         }
-        other => bail!("bench {other}: there are filter, identity, kubernetes, rotation and scale"),
+        other => bail!("bench {other}: expected filter, identity, kubernetes, rotation or scale"),
     }
 }
 

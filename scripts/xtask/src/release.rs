@@ -19,19 +19,19 @@ use crate::{binary, version};
 
 #[derive(clap::Args)]
 pub(crate) struct ReleaseArgs {
-    /// Make and check everything here, and push nothing; there is no other way yet
+    /// Build and check everything locally, and push nothing; required for now
     #[arg(long)]
     dry_run: bool,
-    /// The tag that is released: it has to be the version's, and the changelog has to know it
+    /// The tag to release: it must match the version, which must be in the changelog
     #[arg(long)]
     tag: Option<String>,
-    /// For which machines
+    /// Architectures to build for
     #[arg(long, value_enum, default_values = ["amd64", "arm64"])]
     arch: Vec<Arch>,
-    /// This build of the agent, instead of one that is made (for one architecture); the filter lies beside it
+    /// Use this build of the agent, with the filter next to it, instead of building one (for one architecture)
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// Where it all goes
+    /// Output folder
     #[arg(long, default_value = "target/dist")]
     out: PathBuf,
 }

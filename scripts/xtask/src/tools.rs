@@ -28,7 +28,7 @@ impl Tool {
             return Ok(fs::canonicalize(program)?);
         }
         eprintln!(
-            "building {} {} into {FOLDER}, once: some minutes",
+            "building {} {} into {FOLDER}; this happens once and takes some minutes",
             self.name, self.version
         );
         // Its release profile would have it optimized as a whole: minutes more, for a program that runs for seconds.

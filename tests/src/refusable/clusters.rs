@@ -15,7 +15,7 @@ pub const CLUSTERS: &[Spoiled<ClusterParts>] = &[
     (
         "enum",
         |parts| parts.cluster.lb_policy = 99,
-        "lb_policy: 99 is no value of this enum",
+        "lb_policy: 99 is not a value of this enum",
     ),
     (
         "wrapped-number",

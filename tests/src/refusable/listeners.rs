@@ -241,7 +241,7 @@ pub const LISTENERS: &[(&str, Spoiled<ListenerParts>)] = &[
                     ..TlsParameters::default()
                 });
             },
-            "tls_params.tls_minimum_protocol_version: 42 is no value of this enum",
+            "tls_params.tls_minimum_protocol_version: 42 is not a value of this enum",
         ),
     ),
     (
@@ -311,7 +311,7 @@ pub const LISTENERS: &[(&str, Spoiled<ListenerParts>)] = &[
         (
             "domain-twice",
             |parts| parts.host.domains = ["a.test", "A.test"].map(str::to_owned).into(),
-            "virtual_hosts[0]: the domain \"A.test\" is there twice",
+            "virtual_hosts[0]: the domain \"A.test\" occurs twice",
         ),
     ),
     (
@@ -325,7 +325,7 @@ pub const LISTENERS: &[(&str, Spoiled<ListenerParts>)] = &[
                     ..VirtualHost::default()
                 }];
             },
-            "virtual_hosts[1]: the domain \"*\" is there twice",
+            "virtual_hosts[1]: the domain \"*\" occurs twice",
         ),
     ),
 ];

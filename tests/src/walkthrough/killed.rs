@@ -19,7 +19,7 @@ impl Walkthrough {
         self.site.start_agent().await?;
         let took = self.renew(SOON).await?;
         let told = format!(
-            "   Envoy served on for {OUTAGE:?} without the agent; the next rotation arrived after {took:.1?}"
+            "   Envoy kept serving for {OUTAGE:?} without the agent; the next rotation arrived after {took:.1?}"
         );
         let more = self.api_server_killed().await?;
         Ok(format!("{told}{more}"))

@@ -86,6 +86,6 @@ impl Walkthrough {
         self.store.write_leaf("example-org", &other).await?;
         self.refused("Secret istio-system/example-org", "deleted", false)
             .await?;
-        Ok("   both certificates by SNI; after the deletion the last good one is served on, and that is said".to_owned())
+        Ok("   both certificates by SNI; after the deletion, the last good one stays in use, and that is reported".to_owned())
     }
 }

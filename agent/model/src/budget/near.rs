@@ -44,7 +44,7 @@ fn finding(object: ObjectRef, item: BudgetItem) -> Finding {
         code: Code::NearBudget,
         field: None,
         message: format!(
-            "the namespace {} uses {NEAR_PERCENT} % of its {word} or more (--budgets {word}=N allows more)",
+            "the namespace {} uses {NEAR_PERCENT}% of its {word} or more (--budgets {word}=N allows more)",
             object.namespace
         ),
         object,

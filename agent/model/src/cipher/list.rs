@@ -23,7 +23,7 @@ impl fmt::Display for BadRule {
             Self::Unknown(name) => write!(f, "{name:?} is not known to Envoy"),
             Self::Group => write!(f, "a group is written [NAME|NAME], and ends where it began"),
             Self::Mixed => write!(f, "an operator cannot follow a group"),
-            Self::Syntax => write!(f, "names, [NAME|NAME], and -NAME, +NAME or !NAME are taken"),
+            Self::Syntax => write!(f, "expected NAME, [NAME|NAME], -NAME, +NAME or !NAME"),
         }
     }
 }

@@ -38,8 +38,8 @@ pub(super) fn check(spec: &VirtualServiceSpec, report: &mut ObjectReport) {
         if with_policy().any(|other| is_reached(other) && takes_paths_of(other, rule)) {
             continue;
         }
-        let message = "no pre-flight reaches it: those have method OPTIONS, and none of the headers that the request itself \
-                       will have. A rule for the same paths without these conditions, and with this corsPolicy, answers them";
+        let message = "no preflight reaches it: preflights have the method OPTIONS, and none of the actual request's headers. \
+                       Add a rule for the same paths without these conditions, and with this corsPolicy";
         let field = format!("spec.http[{at}].corsPolicy");
         report.add(Severity::Warning, Code::UnreachedCors, field, message);
     }

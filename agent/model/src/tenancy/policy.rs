@@ -20,7 +20,7 @@ pub enum PolicyError {
     #[error("{0}")]
     Shape(String),
     /// Not a host, port, Secret or namespace.
-    #[error("{field}: {value:?} is no {kind}")]
+    #[error("{field}: {value:?} is not a {kind}")]
     Value {
         /// Where it stands.
         field: String,
@@ -279,16 +279,16 @@ secrets:
             ("host: []", "host"),
             (
                 "hosts: [{names: [a..b], namespaces: [x]}]",
-                "hosts[0].names: \"a..b\" is no host",
+                "hosts[0].names: \"a..b\" is not a host",
             ),
             (
                 "hosts: [{names: [a.b], namespaces: [X]}]",
-                "hosts[0].namespaces: \"X\" is no namespace",
+                "hosts[0].namespaces: \"X\" is not a namespace",
             ),
             ("ports: [{numbers: [70000], namespaces: [x]}]", "70000"),
             (
                 "secrets: [{names: ['a*b'], namespaces: [x]}]",
-                "secrets[0].names: \"a*b\" is no Secret's name",
+                "secrets[0].names: \"a*b\" is not a Secret's name",
             ),
             ("secrets: [{names: ['A*'], namespaces: [x]}]", "secrets[0].names"),
             ("secrets: [{names: [a]}]", "namespaces"),

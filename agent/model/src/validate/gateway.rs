@@ -58,7 +58,7 @@ fn server(server: &Server, field: &str, report: &mut ObjectReport) {
             Code::NotCarriedOut,
             "port.protocol",
             format!(
-                "{:?}: HTTP, HTTP2, GRPC, HTTPS, TLS and TCP are served",
+                "{:?}: expected HTTP, HTTP2, GRPC, HTTPS, TLS or TCP",
                 server.port.protocol
             ),
         );

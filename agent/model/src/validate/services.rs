@@ -84,7 +84,7 @@ fn unnoticed(
         if traffic_policy::needs_ejection(policy) && !is_noticed {
             let field = format!("{place}.loadBalancer.localityLbSetting");
             let message =
-                "without `outlierDetection` nobody notices that endpoints fail: all localities are equal";
+                "without `outlierDetection`, failing endpoints are not detected: all localities are equal";
             report.add(Severity::Warning, Code::NotCarriedOut, field, message);
         }
     };
@@ -157,9 +157,9 @@ fn selector(spec: &ServiceEntrySpec, report: &mut ObjectReport) {
         return;
     };
     let message = if !spec.endpoints.is_empty() {
-        "`endpoints` are given, so that the selector has no effect"
+        "`endpoints` is set, so the selector has no effect"
     } else if selector.labels.is_empty() {
-        "it has no labels, so that it selects nothing"
+        "it has no labels, so it selects nothing"
     } else {
         return;
     };

@@ -136,7 +136,7 @@ fn route(route: &[StreamDestination], place: &str, report: &mut ObjectReport) {
         }
         destinations::destination(&to.destination, &format!("{field}.destination"), report);
         if let Some(weight) = to.weight.filter(|weight| *weight < 0) {
-            let message = format!("{weight}: a weight is not negative");
+            let message = format!("{weight}: a weight must not be negative");
             error(report, Code::BadWeight, format!("{field}.weight"), message);
         }
     }

@@ -16,7 +16,7 @@ use super::input::UserGateway;
 use super::site::Site;
 
 /// A handshake there succeeds with any certificate, and a resumed session does not tell.
-const UNCHECKED: &str = "true: a certificate that nobody has checked would be told of as verified";
+const UNCHECKED: &str = "true: an unchecked certificate would be reported as verified";
 
 /// A filter chain of Istio's.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Chains {
                 };
                 if chains.secure.iter().any(|other| other.is_taken_for(&chain)) {
                     let host = chain.sni.as_deref().unwrap_or("*");
-                    let reason = format!("{host:?} at port {} is another server's too", chain.port);
+                    let reason = format!("{host:?} at port {} also belongs to another server", chain.port);
                     refused.push(chain.refusal(reason));
                 }
                 chains.secure.push(chain);

@@ -80,7 +80,7 @@ pub(super) fn manifests(args: &IstioSdsArgs) -> Result<Manifests, IstioError> {
     objects.push(pod.deployment(&site)?);
     if gateways.is_empty() {
         notes.push(
-            "in each Gateway, write `credentialName: sds://NAME`; with -f, Gateways are printed so"
+            "in each Gateway, write `credentialName: sds://NAME`; with -f, Gateways are printed that way"
                 .to_owned(),
         );
     }

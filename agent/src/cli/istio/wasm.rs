@@ -166,7 +166,7 @@ fn annotated(gateways: &[UserGateway]) -> Result<Value, IstioError> {
     if let Some((other, _)) = others.iter().find(|(_, other)| other != identity) {
         let field = format!("metadata.annotations[{}]", annotation::IDENTITY);
         let reason = format!(
-            "it is not that of {}, and the filter has one for all",
+            "it differs from that of {}, and the filter has one for all",
             first.own.object
         );
         return Err(IstioError::Refused(vec![other.own.refusal(&field, reason)]));

@@ -11,6 +11,7 @@ use crate::admin::status::{
     BudgetStatus, CredentialStatus, FindingStatus, HeldState, ProxyRefusalStatus, ProxyStatus, Status,
     WatchStatus,
 };
+use crate::cli::plural;
 
 /// A proxy that has not confirmed a certificate for so long does not only take its time.
 const LONG_BEHIND: Duration = Duration::seconds(30);
@@ -277,9 +278,8 @@ fn proxy_concerns(proxies: &[ProxyReport], now: OffsetDateTime) -> Vec<Concern> 
         let oldest = proxy.behind.first.first();
         let since = oldest.and_then(|oldest| parsed(oldest.since.as_deref()?));
         if since.is_some_and(|since| now - since > LONG_BEHIND) {
-            let count = proxy.behind.total;
-            let message =
-                format!("{node} has not confirmed {count} certificates for more than {LONG_BEHIND}");
+            let behind = plural(proxy.behind.total, "certificate");
+            let message = format!("{node} has not confirmed {behind} for more than {LONG_BEHIND}");
             concerns.push(concern("proxies", message));
         }
     }
@@ -288,7 +288,10 @@ fn proxy_concerns(proxies: &[ProxyReport], now: OffsetDateTime) -> Vec<Concern> 
 
 fn finding_concern(refusals: &[FindingStatus]) -> Option<Concern> {
     let errors = refusals.iter().filter(|own| own.severity == "error").count();
-    (errors > 0).then(|| concern("refusals", format!("{errors} findings are errors")))
+    (errors > 0).then(|| {
+        let verb = if errors == 1 { "is an error" } else { "are errors" };
+        concern("refusals", format!("{} {verb}", plural(errors, "finding")))
+    })
 }
 
 fn expiry_concern(own: &ExpiryReport) -> Option<Concern> {
@@ -300,7 +303,7 @@ fn budget_concern(own: &BudgetReport) -> Concern {
     let BudgetStatus {
         namespace, resource, ..
     } = &own.budget;
-    let message = format!("{namespace} uses {} % of its {resource}", own.percent);
+    let message = format!("{namespace} uses {}% of its {resource}", own.percent);
     concern("budgets", message)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::report::{BehindReport, ProxyReport, Shown, StatusReport};
 use crate::admin::status::{FindingStatus, HeldState, WatchStatus};
+use crate::cli::plural;
 use crate::one_line::in_one_line;
 
 /// The width of the first column.
@@ -23,7 +24,7 @@ pub(super) fn render(report: &StatusReport) -> String {
     let served = counts(&report.credentials);
     page.line(
         "serves",
-        &format!("{} gateways; certificates: {served}", report.gateways),
+        &format!("{}; certificates: {served}", plural(report.gateways, "gateway")),
     );
     page.line("proxies", &counts(&report.proxy_states));
     page.list("", shown(&report.proxies, proxy).flatten());
@@ -38,15 +39,17 @@ pub(super) fn render(report: &StatusReport) -> String {
             format!(": {warnings}")
         };
         vec![format!(
-            "{} {} ({days} days left){warnings}",
-            own.not_after, own.name
+            "{} {} ({} left){warnings}",
+            own.not_after,
+            own.name,
+            plural(days, "day")
         )]
     });
     page.list("expires", expiring.flatten());
     let budgets = shown(&report.budgets, |own| {
         let budget = &own.budget;
         vec![format!(
-            "{} {}: {} of {} ({} %)",
+            "{} {}: {} of {} ({}%)",
             budget.namespace, budget.resource, budget.used, budget.limit, own.percent
         )]
     });
@@ -100,7 +103,7 @@ fn source(report: &StatusReport) -> impl Iterator<Item = String> {
     let state = match (source.synced, source.up) {
         (false, _) => "reading the first list",
         (true, true) => "up",
-        (true, false) => "not everything is followed",
+        (true, false) => "not all watches are up",
     };
     let watches = source.watches.iter().map(watch);
     std::iter::once(state.to_owned()).chain(watches)

@@ -127,7 +127,7 @@ impl ClusterReader {
             read.barred = own().filter(|name| is_barred(name)).cloned().collect();
             let names = barred.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             read.notes.push(format!(
-                "you have no right to read these Secrets of {}, which are taken for good ones: {names}",
+                "you have no permission to read these Secrets of {}, which are assumed to be good: {names}",
                 self.namespace
             ));
         }

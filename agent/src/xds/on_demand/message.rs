@@ -102,9 +102,7 @@ impl OnDemandRequests {
         let [compressed, length @ ..] = *header;
         let length = u32::from_be_bytes(length) as usize;
         if compressed != 0 || length > LARGEST {
-            return Err(Status::resource_exhausted(
-                "a request that is compressed, or too large",
-            ));
+            return Err(Status::resource_exhausted("a request is compressed or too large"));
         }
         let Some(message) = rest.get(..length) else {
             return Ok(None);

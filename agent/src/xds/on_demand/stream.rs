@@ -70,7 +70,7 @@ impl OnDemandStream {
                 request = self.requests.next() => request?,
                 () = wake.notified() => continue,
                 _ = self.stopped.wait_for(|stopped| *stopped) => {
-                    return Err(Status::unavailable("the agent stops"));
+                    return Err(Status::unavailable("the agent is stopping"));
                 }
             };
             match request {

@@ -51,7 +51,7 @@ pub(in super::super) fn framed(kind: TypeUrl, append: impl FnOnce(&mut Vec<u8>))
     let mut message = vec![0; HEADER_BYTES];
     append(&mut message);
     let length = u32::try_from(message.len() - HEADER_BYTES)
-        .map_err(|_| Status::resource_exhausted("a message is larger than gRPC can tell"))?;
+        .map_err(|_| Status::resource_exhausted("a message is larger than gRPC allows"))?;
     if let Some(place) = message.get_mut(1..HEADER_BYTES) {
         place.copy_from_slice(&length.to_be_bytes());
     }

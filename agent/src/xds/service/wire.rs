@@ -137,12 +137,12 @@ fn node_id(node: Option<&Node>) -> &str {
 
 fn malformed(node: Option<&Node>, names: &[String]) -> Option<&'static str> {
     if node.is_some_and(|node| node.id.len() > LONGEST_NODE) {
-        return Some("a node's id is longer than any can be");
+        return Some("the node's id is too long");
     }
     names
         .iter()
         .any(|name| name.len() > LONGEST_NAME)
-        .then_some("a resource's name is longer than any can be")
+        .then_some("a resource's name is too long")
 }
 
 fn reason(status: RpcStatus) -> String {

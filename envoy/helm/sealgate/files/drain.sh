@@ -1,7 +1,7 @@
 #!/bin/bash
-# Before Envoy is told to end: clients are asked to connect elsewhere (`connection: close`, GOAWAY) while new ones, which a
+# Before Envoy is told to end: existing clients are asked to connect elsewhere (`connection: close`, GOAWAY). New ones, which a
 # load balancer may send for a while, are still served. Done when none is connected, or after DRAIN_MOST seconds.
-# Bash and its /dev/tcp, because an Envoy image has no curl.
+# This uses bash's /dev/tcp, because Envoy's image has no curl.
 set -u
 
 ask() { # METHOD PATH

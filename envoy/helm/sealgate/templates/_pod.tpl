@@ -6,7 +6,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # Envoy reads its bootstrap once: another one is another pod.
+    # Envoy reads its bootstrap only once, so a new bootstrap requires a new pod.
     checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sha256sum }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
@@ -14,11 +14,11 @@ metadata:
 spec:
   serviceAccountName: {{ include "sealgate.serviceAccount" . }}
   automountServiceAccountToken: false
-  # Of a Service `sealgate` there would be variables SEALGATE_..., by which the agent reads its flags.
+  # A Service `sealgate` would set variables SEALGATE_..., which the agent reads as flags.
   enableServiceLinks: false
-  # The drain, and a little for both to end.
+  # Time for the drain, and some for both to end.
   terminationGracePeriodSeconds: {{ add .Values.drain.mostSeconds 15 }}
-  # One user for both, so that nobody else may use the agent's socket.
+  # One user for both, so that no other user can connect to the agent's socket.
   securityContext:
     runAsNonRoot: true
     runAsUser: 65532
@@ -27,7 +27,7 @@ spec:
     seccompProfile:
       type: RuntimeDefault
   initContainers:
-    # A native sidecar: Envoy starts when it has all of its lists, and it ends after Envoy.
+    # A native sidecar: Envoy starts when the agent has listed all objects, and the agent ends after Envoy.
     - name: agent
       restartPolicy: Always
       image: {{ include "sealgate.image" (dict "image" .Values.agent.image "default" .Chart.AppVersion) }}
@@ -50,7 +50,7 @@ spec:
         - {{ include "sealgate.adminAddress" . | printf "--admin=%s" | quote }}
         - --state-dir=/var/lib/sealgate
         {{- if .Values.rbac.secretNames }}
-        # It may not watch the namespace.
+        # The agent has no permission to watch the whole namespace.
         - --secret-watch=name
         {{- end }}
         {{- if .Values.agent.tenancyPolicy }}
@@ -131,9 +131,9 @@ spec:
         - --concurrency
         - {{ .Values.envoy.concurrency | quote }}
         {{- end }}
-        # The file system is read-only, and nothing starts a second Envoy here.
+        # The file system is read-only, and no second Envoy ever starts here.
         - --disable-hot-restart
-        # Told to drain, it says so with every answer, not with some.
+        # While Envoy drains, every response asks the client to connect elsewhere, not only some.
         - --drain-strategy
         - immediate
         {{- range .Values.envoy.extraArgs }}
@@ -155,7 +155,7 @@ spec:
           {{- if $.Values.hostPorts }}
           hostPort: {{ .port }}
           {{- if .http3 }}
-        # Only here: the pod needs no word of it otherwise, and patches of pods confuse the two.
+        # Only with host ports: the pod does not need it otherwise, and patches of pods confuse the two ports.
         - containerPort: {{ .targetPort }}
           hostPort: {{ .port }}
           protocol: UDP
@@ -164,7 +164,7 @@ spec:
         {{- end }}
         - name: probes
           containerPort: 15021
-      # There is no liveness probe: an Envoy that ends is started again, and one that drains must not be.
+      # No liveness probe: the kubelet restarts an Envoy that exits anyway, and must not restart one that drains.
       readinessProbe:
         httpGet:
           path: /ready
@@ -225,7 +225,7 @@ spec:
     - topologyKey: {{ . }}
       maxSkew: 1
       whenUnsatisfiable: ScheduleAnyway
-      # Each rollout's pods by themselves: old ones that are about to go do not count.
+      # Spread the pods of each rollout separately, without counting the old ones.
       matchLabelKeys: [pod-template-hash]
       labelSelector:
         matchLabels:

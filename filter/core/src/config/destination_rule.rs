@@ -23,7 +23,7 @@ pub struct DestinationRuleSpec {
     /// Namespaces that see it.
     #[serde(deserialize_with = "null_as_default")]
     pub export_to: Vec<String>,
-    /// For which proxies of its namespace it is; without one for all clients.
+    /// Proxies in its namespace that it applies to; without it, all clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload_selector: Option<WorkloadSelector>,
 }

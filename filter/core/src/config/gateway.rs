@@ -32,7 +32,7 @@ pub struct Server {
     /// `dns`, `ns/dns`, `./dns` or `*/dns`.
     #[serde(deserialize_with = "null_as_default")]
     pub hosts: Vec<String>,
-    /// How TLS ends.
+    /// TLS settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Box<ServerTls>>,
     /// Unused by Istio itself.
@@ -72,31 +72,31 @@ pub struct ServerTls {
     /// `SIMPLE` (default), `MUTUAL`, `OPTIONAL_MUTUAL`, `PASSTHROUGH`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// A file of Envoy's machine.
+    /// A file on Envoy's machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_certificate: Option<String>,
-    /// A file of Envoy's machine.
+    /// A file on Envoy's machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub private_key: Option<String>,
-    /// A file of Envoy's machine.
+    /// A file on Envoy's machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_certificates: Option<String>,
-    /// A file of Envoy's machine.
+    /// A file on Envoy's machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_crl: Option<String>,
     /// The Secret in the gateway's namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_name: Option<String>,
-    /// Several, for RSA beside ECDSA.
+    /// Several Secrets, for RSA and ECDSA.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub credential_names: Vec<String>,
     /// A Secret for the trust bundle alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_cert_credential_name: Option<String>,
-    /// Files of Envoy's machine.
+    /// Files on Envoy's machine.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tls_certificates: Vec<serde_json::Value>,
-    /// Names of which a client's certificate must hold one.
+    /// A client's certificate must contain one of these names.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub subject_alt_names: Vec<String>,
     /// SPKI pins.

@@ -53,7 +53,7 @@ pub struct ServiceEntryPort {
     /// Its name, by which endpoints map it.
     #[serde(deserialize_with = "null_as_default")]
     pub name: String,
-    /// The endpoints' port, if it is another.
+    /// The endpoints' port, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_port: Option<u32>,
 }
@@ -82,16 +82,16 @@ pub struct WorkloadEntry {
     /// For subsets.
     #[serde(deserialize_with = "null_as_default")]
     pub labels: BTreeMap<String, String>,
-    /// Not carried out.
+    /// Not supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// Not carried out.
+    /// Region, zone and subzone, separated by slashes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locality: Option<String>,
     /// Relative share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
-    /// Not carried out.
+    /// Not supported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
 }

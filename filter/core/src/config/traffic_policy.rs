@@ -13,13 +13,13 @@ messages! {
         load_balancer: Option<LoadBalancer>,
         /// How many connections and requests at a time.
         connection_pool: Option<ConnectionPool>,
-        /// When an endpoint is left out for a while.
+        /// When an endpoint is ejected for a while.
         outlier_detection: Option<OutlierDetection>,
-        /// TLS towards the upstream.
+        /// TLS to the upstream.
         tls: Option<ClientTls>,
         /// In place of the rest for some ports.
         port_level_settings: Vec<PortTrafficPolicy>,
-        /// HTTP CONNECT around TCP; not carried out.
+        /// HTTP CONNECT around TCP; not supported.
         tunnel: Option<serde_json::Value>,
         /// The client's address, before anything else that is sent.
         proxy_protocol: Option<ProxyProtocol>,
@@ -34,9 +34,9 @@ messages! {
         load_balancer: Option<LoadBalancer>,
         /// How many connections and requests at a time.
         connection_pool: Option<ConnectionPool>,
-        /// When an endpoint is left out for a while.
+        /// When an endpoint is ejected for a while.
         outlier_detection: Option<OutlierDetection>,
-        /// TLS towards the upstream.
+        /// TLS to the upstream.
         tls: Option<ClientTls>,
     }
     /// `loadBalancer`.
@@ -47,9 +47,9 @@ messages! {
         consistent_hash: Option<ConsistentHash>,
         /// By where endpoints are.
         locality_lb_setting: Option<LocalityBalancing>,
-        /// Deprecated in Istio: a `warmup` of so long.
+        /// Deprecated in Istio: a `warmup` of this duration.
         warmup_duration_secs: Option<String>,
-        /// New endpoints get less at first.
+        /// New endpoints get fewer requests at first.
         warmup: Option<Warmup>,
     }
     /// `loadBalancer.consistentHash`: one of the four sources, and one of the two tables.
@@ -142,7 +142,7 @@ messages! {
     TcpPool {
         /// At a time.
         max_connections: Option<i64>,
-        /// Until a connection is there.
+        /// Timeout for a new connection.
         connect_timeout: Option<String>,
         /// Probes of idle connections.
         tcp_keepalive: Option<TcpKeepalive>,
@@ -153,11 +153,11 @@ messages! {
     }
     /// `connectionPool.tcp.tcpKeepalive`.
     TcpKeepalive {
-        /// Without an answer, until the connection is dead.
+        /// Unanswered probes until the connection is dead.
         probes: Option<u32>,
-        /// Until the first one.
+        /// Idle time until the first one.
         time: Option<String>,
-        /// Between two.
+        /// Time between two.
         interval: Option<String>,
     }
     /// `connectionPool.http`.
@@ -166,7 +166,7 @@ messages! {
         http1_max_pending_requests: Option<i64>,
         /// Requests at a time.
         http2_max_requests: Option<i64>,
-        /// Then it is closed; 0 is no limit.
+        /// Requests until a connection is closed; 0 means no limit.
         max_requests_per_connection: Option<i64>,
         /// Retries at a time.
         max_retries: Option<i64>,
@@ -183,34 +183,34 @@ messages! {
     OutlierDetection {
         /// Removed from Istio.
         consecutive_errors: Option<i64>,
-        /// Errors of the connection are counted apart.
+        /// Whether connection errors are counted separately.
         split_external_local_origin_errors: Option<bool>,
-        /// Errors of the connection, if they are counted apart.
+        /// Consecutive connection errors, if counted separately.
         consecutive_local_origin_failures: Option<u32>,
-        /// 502, 503 and 504.
+        /// Consecutive responses with 502, 503 or 504.
         consecutive_gateway_errors: Option<u32>,
-        /// All of 5xx; 5 by default.
+        /// Consecutive responses with any 5xx; 5 by default.
         consecutive_5xx_errors: Option<u32>,
-        /// Between two looks; 10s by default.
+        /// Time between two checks; 10s by default.
         interval: Option<String>,
-        /// Times how often it has been left out; 30s by default.
+        /// Ejection time, multiplied by the number of ejections; 30s by default.
         base_ejection_time: Option<String>,
-        /// Of the endpoints; 10 by default.
+        /// Largest percentage of ejected endpoints; 10 by default.
         max_ejection_percent: Option<i64>,
-        /// With fewer healthy ones, all get requests.
+        /// If fewer endpoints are healthy, all get requests.
         min_health_percent: Option<i64>,
     }
     /// `tls`.
     ClientTls {
         /// `DISABLE` (default), `SIMPLE`, `MUTUAL` or `ISTIO_MUTUAL`.
         mode: Option<String>,
-        /// A file of the proxy.
+        /// A file on the proxy's machine.
         client_certificate: Option<String>,
-        /// A file of the proxy.
+        /// A file on the proxy's machine.
         private_key: Option<String>,
-        /// A file of the proxy.
+        /// A file on the proxy's machine.
         ca_certificates: Option<String>,
-        /// A file of the proxy.
+        /// A file on the proxy's machine.
         ca_crl: Option<String>,
         /// The Secret of certificate, key and CA.
         credential_name: Option<String>,
@@ -218,7 +218,7 @@ messages! {
         subject_alt_names: Vec<String>,
         /// The name that is asked for.
         sni: Option<String>,
-        /// Any certificate will do.
+        /// Accept any certificate.
         insecure_skip_verify: Option<bool>,
     }
     /// `proxyProtocol`.
@@ -228,9 +228,9 @@ messages! {
     }
     /// `retryBudget`.
     RetryBudget {
-        /// Of the requests that are open; 20 by default.
+        /// Percentage of active requests; 20 by default.
         percent: Option<f64>,
-        /// So many in any case; 3 by default.
+        /// Retries that are always allowed; 3 by default.
         min_retry_concurrency: Option<u32>,
     }
 }

@@ -9,7 +9,7 @@ use super::null_as_default;
 messages! {
     /// `spec` of a VirtualService.
     VirtualServiceSpec {
-        /// The hosts that it speaks for.
+        /// The hosts that it applies to.
         hosts: Vec<String>,
         /// The Gateways that it is bound to, `ns/name` or `name`, and `mesh`.
         gateways: Vec<String>,
@@ -17,7 +17,7 @@ messages! {
         http: Vec<HttpRoute>,
         /// Rules for TLS that is passed through, by SNI.
         tls: Vec<TlsRoute>,
-        /// Rules for TCP, be it in TLS that ends at the gateway.
+        /// Rules for TCP, also inside TLS that ends at the gateway.
         tcp: Vec<TcpRoute>,
         /// Namespaces that see it.
         export_to: Vec<String>,
@@ -38,11 +38,11 @@ messages! {
         delegate: Option<Box<Delegate>>,
         /// What the upstream sees.
         rewrite: Option<Box<HttpRewrite>>,
-        /// The whole request's time.
+        /// Timeout of the whole request.
         timeout: Option<String>,
-        /// When to try again.
+        /// When to retry.
         retries: Option<Box<HttpRetry>>,
-        /// Failures on purpose.
+        /// Injected faults.
         fault: Option<Box<Fault>>,
         /// A copy for another service.
         mirror: Option<Box<Destination>>,
@@ -87,7 +87,7 @@ messages! {
         without_headers: BTreeMap<String, Option<StringMatch>>,
         /// Clients in the mesh; a gateway has none.
         source_namespace: Option<String>,
-        /// For statistics; not carried out.
+        /// For statistics; not supported.
         stat_prefix: Option<String>,
     }
     /// One of the three; none is "present" where that makes sense.
@@ -119,7 +119,7 @@ messages! {
     TlsMatch {
         /// SNI names or wildcards, within the VirtualService's hosts.
         sni_hosts: Vec<String>,
-        /// Addresses that clients connect to; refused.
+        /// Addresses that clients connect to; a block with these is ignored.
         destination_subnets: Vec<String>,
         /// The listener's port.
         port: Option<u32>,
@@ -139,11 +139,11 @@ messages! {
     }
     /// One block of a TCP rule's `match`: all of it must hold.
     TcpMatch {
-        /// Addresses that clients connect to; refused.
+        /// Addresses that clients connect to; a block with these is ignored.
         destination_subnets: Vec<String>,
         /// The listener's port.
         port: Option<u32>,
-        /// Addresses of clients; refused.
+        /// Addresses of clients; a block with these is ignored.
         source_subnet: Option<String>,
         /// Clients in the mesh; a gateway has none.
         source_labels: BTreeMap<String, String>,
@@ -229,24 +229,24 @@ messages! {
     }
     /// `retries`.
     HttpRetry {
-        /// How many more times.
+        /// Number of retries.
         attempts: Option<i64>,
-        /// Each try's time.
+        /// Timeout of each try.
         per_try_timeout: Option<String>,
         /// Envoy's conditions and status codes.
         retry_on: Option<String>,
-        /// Not carried out.
+        /// Not supported.
         retry_remote_localities: Option<bool>,
-        /// Not carried out.
+        /// Not supported.
         retry_ignore_previous_hosts: Option<bool>,
-        /// Not carried out.
+        /// Not supported.
         backoff: Option<String>,
     }
     /// `fault`.
     Fault {
-        /// Wait first.
+        /// Delay the request.
         delay: Option<FaultDelay>,
-        /// Fail.
+        /// Abort the request.
         abort: Option<FaultAbort>,
     }
     /// `fault.delay`.
@@ -295,18 +295,18 @@ messages! {
         allow_headers: Vec<String>,
         /// Response headers.
         expose_headers: Vec<String>,
-        /// How long a pre-flight holds.
+        /// How long a client may cache a preflight.
         max_age: Option<String>,
         /// Whether credentials may be sent.
         allow_credentials: Option<bool>,
-        /// What happens to pre-flights of other origins.
+        /// What happens to preflights from other origins.
         unmatched_preflights: Option<String>,
     }
     /// `headers`.
     Headers {
-        /// Towards the upstream.
+        /// Requests to the upstream.
         request: Option<HeaderOperations>,
-        /// Towards the client.
+        /// Responses to the client.
         response: Option<HeaderOperations>,
     }
     /// `headers.request` or `.response`: remove first, then set and add.
@@ -315,7 +315,7 @@ messages! {
         set: BTreeMap<String, String>,
         /// Append.
         add: BTreeMap<String, String>,
-        /// Take off.
+        /// Headers to remove.
         remove: Vec<String>,
     }
 }

@@ -57,7 +57,7 @@ impl std::fmt::Display for Totals {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "{} requests in {:.0} s, {} failed; {} answers said `connection: close` or came before GOAWAY, {} were sent again as HTTP/2 has it",
+            "{} requests in {:.0} s, {} failed; {} answers said `connection: close` or came before GOAWAY, {} were retried as HTTP/2 allows",
             self.requests(),
             self.seconds,
             self.failed,

@@ -149,7 +149,9 @@ fn sources() -> Result<String> {
     reason = "Go is silent for minutes: say what is going on"
 )]
 fn build(tools: &Path, scratch: &Path) -> Result<()> {
-    eprintln!("building the programs of a Kubernetes node into {TOOLS}, once: some minutes");
+    eprintln!(
+        "building the programs of a Kubernetes node into {TOOLS}; this happens once and takes some minutes"
+    );
     fs::create_dir_all(tools)?;
     let flags = linker_flags(&fs::read_to_string(Path::new(MODULE).join("go.mod"))?)?;
     BUILT.iter().try_for_each(|(name, package)| {

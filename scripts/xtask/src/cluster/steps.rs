@@ -40,5 +40,5 @@ impl Steps {
 
 #[expect(clippy::print_stdout, reason = "what was seen is the answer")]
 pub(super) fn all_held() {
-    println!("all of it held, and nothing of the cluster is left");
+    println!("all steps succeeded, and nothing is left of the cluster");
 }

@@ -36,13 +36,13 @@ pub(super) fn play(agent: &Path) -> Result<()> {
     {
         let project = up()?;
         both_hosts_answer(&project)?;
-        say("both hosts answer; what comes without TLS is sent to HTTPS");
+        say("both hosts answer; plain HTTP is redirected to HTTPS");
         a_new_certificate_is_served()?;
-        say("a new certificate is served, and `sealgate certs` says that Envoy has it");
+        say("a new certificate is served, and `sealgate certs` shows that Envoy has it");
         an_agent_that_died_is_replaced(&project)?;
-        say("the agent was killed: Envoy served on, a new agent came, and a new certificate is served");
+        say("the agent was killed: Envoy kept serving, a new agent started, and a new certificate is served");
         nobody_may_more_than_needed()?;
-        say("Envoy: user 101, no capabilities, a root that is read-only; the socket: 65532, group 101, 0660");
+        say("Envoy: user 101, no capabilities, a read-only root; the socket: 65532, group 101, 0660");
     }
     nothing_is_left()?;
     say("`down` left no container, volume or network");

@@ -52,7 +52,7 @@ impl Shell {
             shown += usize::from(!block.shown.is_empty());
         }
         say(&format!(
-            "{page}: {run} blocks were run, {shown} of them answer as the page shows; {left} are not run here"
+            "{page}: {run} blocks ran, {shown} of them with the output that the page shows; {left} are not run here"
         ));
         Ok(())
     }

@@ -88,7 +88,7 @@ fn of_architecture(folder: &Path, arch: Arch) -> Result<()> {
         image.keys()
     );
     if !libraries.is_empty() {
-        super::say("NOT STATIC: the program needs libraries, so that it is no release");
+        super::say("NOT STATIC: the program needs libraries, so it cannot be released");
     }
     let bom: Value = serde_json::from_slice(&read(folder, &format!("{name}.cdx.json"))?)?;
     ensure!(

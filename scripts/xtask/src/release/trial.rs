@@ -28,7 +28,7 @@ pub(super) fn run(folder: &Path, program: &[u8], arch: Arch, is_release: bool) -
         says_its_version(&program, is_release).and_then(|()| serves(&program))
     } else {
         super::say(&format!(
-            "NOT RUN: the program for {}, for there is no {}",
+            "NOT RUN: the program for {}, because there is no {}",
             arch.name(),
             arch.emulator()
         ));

@@ -90,8 +90,7 @@ fn suites(tls: &ServerTls, lowest: Option<usize>, field: &str, report: &mut Obje
     };
     for (at, entry) in tls.cipher_suites.iter().enumerate() {
         if cipher::is_of_tls_1_3(entry) {
-            let message =
-                "the suites of TLS 1.3 are always there, and cannot be chosen: this name does nothing";
+            let message = "TLS 1.3 suites are always enabled and cannot be selected: this name has no effect";
             let place = format!("{field}.cipherSuites[{at}]");
             report.add(Severity::Warning, Code::NoEffect, place, message);
         }

@@ -100,7 +100,7 @@ impl TableReader {
 
     fn finish(&mut self) -> Result<(), BadTable> {
         let begin = self.begin.take().ok_or(BadTable::NoBeginning)?;
-        // Nothing changed: what was made of it stays, with what it was asked already.
+        // Nothing changed.
         if begin.since == Some(begin.generation) {
             return Ok(());
         }

@@ -358,19 +358,16 @@ fn what_an_agent_tells_is_the_same_gateway() {
 }
 
 #[test]
-fn what_did_not_change_is_not_made_again() {
+fn an_empty_difference_changes_nothing() {
     let mut reader = TableReader::default();
     assert!(read(&mut reader, lines(&of(TEXT), 7)).unwrap());
-    let tables =
-        |reader: &TableReader| std::ptr::from_ref(reader.preview().unwrap().explainer().unwrap().tables());
-    let before = tables(&reader);
     let begin = BeginLine {
         generation: 7,
         since: Some(7),
         options: GatewayOptions::default(),
     };
     assert!(read(&mut reader, vec![TableLine::Begin(begin)]).unwrap());
-    assert_eq!((tables(&reader), reader.generation()), (before, Some(7)));
+    assert_eq!(reader.generation(), Some(7));
     let told = reader.preview().unwrap();
     assert_eq!(asked(told, "https://shop.example/"), "outbound|443||shop.local");
 }

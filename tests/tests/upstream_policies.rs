@@ -1,6 +1,7 @@
 //! `trafficPolicy` of DestinationRules, by what real upstreams see of it.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,8 +34,13 @@ impl Stand {
 
     /// `NAME.test` leads to these ports of this machine, as `NAME.origin`.
     fn route(&self, name: &str, ports: &[u16]) -> Result<()> {
+        self.route_with(name, ports, "")
+    }
+
+    /// With something more in the rule.
+    fn route_with(&self, name: &str, ports: &[u16], more: &str) -> Result<()> {
         let (host, service) = (format!("{name}.test"), format!("{name}.origin"));
-        let to = format!("  - route: [{{destination: {{host: {service}}}}}]\n");
+        let to = format!("  - route: [{{destination: {{host: {service}}}}}]\n{more}");
         let routes = routes_of("istio-system", name, ("gateway", &host), &to);
         let mut service = entry(name, &service, 80, 1);
         let endpoints = ports
@@ -95,6 +101,24 @@ impl Stand {
         });
         Ok(own.map(ToString::to_string).collect())
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_goes_to_another_endpoint_than_the_one_that_failed() -> Result<()> {
+    let stand = Stand::start(&[]).await?;
+    let good = OriginServer::start("good", None).await?;
+    // Nobody listens there any more.
+    let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let own = "    retries: {attempts: 1, retryOn: connect-failure}\n";
+    for (name, more) in [("default", ""), ("own", own)] {
+        stand.route_with(name, &[closed, good.port], more)?;
+        stand.says(name, "good").await?;
+        for at in 0..100 {
+            let answer = stand.get(name).await?;
+            ensure!(answer.status == 200, "{name}, {at}: {}", answer.status);
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

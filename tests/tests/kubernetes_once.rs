@@ -64,7 +64,7 @@ async fn a_cluster_is_checked_and_explained_with_the_rights_of_whoever_asks() ->
     let output = ask(&cluster, &["check", "--json"])?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(
-        said.contains("no right to read") && said.contains("aliyun-com"),
+        said.contains("no permission to read") && said.contains("aliyun-com"),
         "{said}"
     );
     let report = json(&output)?;

@@ -574,7 +574,9 @@ async fn headers_count_as_the_upstream_gets_them_and_retries_go_round() -> Resul
         let tries = stand.upstreams.iter().zip(&before);
         let mut tries: Vec<_> = tries.map(|(own, before)| own.requests() - before).collect();
         tries.sort_unstable();
-        ensure!(tries == [1, 1, 1, 1], "{tries:?}");
+        // The next places on the ring may be those of an endpoint that was tried: Envoy looks at five.
+        let is_elsewhere = tries.iter().filter(|own| **own > 0).count() > 1;
+        ensure!(tries.iter().sum::<usize>() == 4 && is_elsewhere, "{tries:?}");
     }
     Ok(())
 }

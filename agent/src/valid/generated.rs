@@ -25,6 +25,7 @@ use envoy_types::pb::envoy::extensions::load_balancing_policies::common::v3 as c
 use envoy_types::pb::envoy::extensions::load_balancing_policies::maglev::v3 as maglev;
 use envoy_types::pb::envoy::extensions::load_balancing_policies::ring_hash::v3 as ring_hash;
 use envoy_types::pb::envoy::extensions::matching::common_inputs::network::v3 as network;
+use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3 as previous_hosts;
 use envoy_types::pb::envoy::extensions::transport_sockets::proxy_protocol::v3 as proxy_protocol;
 use envoy_types::pb::envoy::extensions::transport_sockets::quic::v3 as quic;
 use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3 as raw_buffer;
@@ -1512,6 +1513,8 @@ impl Valid for common::ConsistentHashingLbConfig {
     }
 }
 
+impl Valid for common::locality_lb_config::LocalityWeightedLbConfig {}
+
 impl Valid for maglev::Maglev {
     fn valid(&self) -> Validity {
         if let Some(value) = &self.table_size {
@@ -1546,6 +1549,8 @@ impl Valid for ring_hash::RingHash {
 }
 
 impl Valid for network::ServerNameInput {}
+
+impl Valid for previous_hosts::PreviousHostsPredicate {}
 
 impl Valid for proxy_protocol::ProxyProtocolUpstreamTransport {
     fn valid(&self) -> Validity {

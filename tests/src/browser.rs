@@ -22,12 +22,12 @@ const HOW: &str = "the page's tests check accessibility with axe-core: `cargo xt
 /// A slow machine takes its time to draw.
 const SOON: Duration = Duration::from_secs(30);
 
-/// One browser with one page; it ends with this value.
+/// One browser with one page; it ends with this value, and with the test program if that is killed.
 pub struct Browser {
     driver: Driver,
     session: String,
     /// What it keeps.
-    _profile: TempDir,
+    _folder: TempDir,
 }
 
 /// How a page is looked at.
@@ -47,13 +47,13 @@ impl Browser {
     /// # Errors
     /// There is no Chromium or no driver of it: the message says how to get them.
     pub async fn start() -> Result<Self> {
-        let profile = tempfile::Builder::new().prefix("sealgate-browser").tempdir()?;
-        let driver = Driver::start().await?;
-        let folder = format!("--user-data-dir={}", profile.path().display());
+        let folder = tempfile::Builder::new().prefix("sealgate-browser").tempdir()?;
+        let driver = Driver::start(folder.path()).await?;
+        let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
         let mut options = json!({ "args": [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--hide-scrollbars",
-            "--lang=en-US", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", folder,
+            "--lang=en-US", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", profile,
         ] });
         if let Some(chromium) = env::var_os("SEALGATE_CHROMIUM") {
             options["binary"] = json!(chromium.to_string_lossy());
@@ -70,7 +70,7 @@ impl Browser {
         Ok(Self {
             session: format!("/session/{session}"),
             driver,
-            _profile: profile,
+            _folder: folder,
         })
     }
 
@@ -229,4 +229,37 @@ fn axe() -> Result<PathBuf> {
         bail!("{HOW}");
     };
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The processes that were given this folder: all of a browser, and what watches over it.
+    fn processes(folder: &Path) -> Result<Vec<String>> {
+        let folder = folder.display().to_string();
+        let entries = fs::read_dir("/proc")?;
+        // Neither what is no process nor what has ended meanwhile has a line.
+        let lines = entries.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+        let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+        Ok(lines.filter(|line| line.contains(&folder)).collect())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_of_a_browser_is_left() -> Result<()> {
+        let browser = Browser::start().await?;
+        let folder = browser._folder.path().to_owned();
+        let all = processes(&folder)?;
+        let is_renderer = |line: &String| line.contains("--type=renderer");
+        ensure!(all.iter().any(is_renderer), "{all:#?}");
+        drop(browser);
+        eventually("all of it is gone", SOON, || async {
+            let left = processes(&folder)?;
+            ensure!(left.is_empty() && !folder.exists(), "{left:#?}");
+            Ok(())
+        })
+        .await
+    }
 }

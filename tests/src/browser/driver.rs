@@ -1,8 +1,7 @@
 //! ChromeDriver, and the few words of WebDriver that it is told.
 
 use std::env;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -15,6 +14,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::eventually;
+use crate::kube::Guard;
+use crate::kube::daemon::Daemon;
 use crate::site::free_port;
 
 pub(super) const HOW: &str = "the page's tests drive the real Chromium: on Debian, apt-get install chromium chromium-driver; elsewhere, \
@@ -24,18 +25,13 @@ const START: Duration = Duration::from_secs(30);
 /// Longer than any script of a test may take.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// A running driver; it ends with this value, and its browsers with it.
+/// A running driver. It ends with this value, and its browsers with it: they are of its process group, and would outlive the
+/// driver alone. If the test program is killed, the guard ends them.
 pub(super) struct Driver {
-    child: Child,
+    // In the order in which they end.
+    daemon: Daemon,
+    guard: Guard,
     port: u16,
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // What it does not hear it does not have to: its browsers end with the pipe to them.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// `SEALGATE_CHROMEDRIVER`, or the folder that machines of GitHub name, or what is in `PATH`.
@@ -46,22 +42,26 @@ fn program() -> PathBuf {
 }
 
 impl Driver {
-    pub(super) async fn start() -> Result<Self> {
+    /// What it and its browsers write is in this folder, which ends with them.
+    pub(super) async fn start(folder: &Path) -> Result<Self> {
         let port = free_port()?;
-        let program = program();
-        let child = Command::new(&program)
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{}: {HOW}", program.display()))?;
-        let driver = Self { child, port };
+        let daemon = Daemon::new("chromedriver", program(), vec![format!("--port={port}")], folder);
+        // A browser that is killed leaves files in there.
+        let temporary = [("TMPDIR", folder.display().to_string())];
+        let mut driver = Self {
+            daemon: daemon.within(&env::current_dir()?, &temporary),
+            guard: Guard::start(folder)?,
+            port,
+        };
+        driver.daemon.start().context(HOW)?;
+        driver.guard.watch_over(driver.daemon.group().into_iter())?;
         let is_ready = || async {
             let status = driver.ask("GET", "/status", None).await?;
             ensure!(status["ready"] == true, "{status}");
             Ok(())
         };
-        eventually("the driver starts", START, is_ready).await?;
+        let ready = eventually("the driver starts", START, is_ready).await;
+        ready.with_context(|| driver.daemon.log_end())?;
         Ok(driver)
     }
 

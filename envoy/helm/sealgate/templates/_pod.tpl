@@ -82,6 +82,11 @@ spec:
         {{- end }}
         - name: SEALGATE_LOG
           value: {{ .Values.agent.logLevel | quote }}
+        {{- if .Values.agent.adminToken.secretName }}
+        # --admin-token-file, also for commands that are run in this container.
+        - name: SEALGATE_ADMIN_TOKEN_FILE
+          value: /var/run/secrets/sealgate/admin-token
+        {{- end }}
       ports:
         - name: admin
           containerPort: 15080
@@ -110,6 +115,11 @@ spec:
         - name: token
           mountPath: /var/run/secrets/kubernetes.io/serviceaccount
           readOnly: true
+        {{- if .Values.agent.adminToken.secretName }}
+        - name: admin-token
+          mountPath: /var/run/secrets/sealgate
+          readOnly: true
+        {{- end }}
         {{- if .Values.agent.tenancyPolicy }}
         - name: config
           mountPath: /etc/sealgate
@@ -203,6 +213,16 @@ spec:
     - name: config
       configMap:
         name: {{ include "sealgate.name" . }}
+    {{- with .Values.agent.adminToken }}
+    {{- if .secretName }}
+    - name: admin-token
+      secret:
+        secretName: {{ .secretName | quote }}
+        items:
+          - key: {{ .key | quote }}
+            path: admin-token
+    {{- end }}
+    {{- end }}
     - name: token
       projected:
         sources:

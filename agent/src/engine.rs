@@ -80,7 +80,7 @@ pub struct Engine {
     glanced: Instant,
     /// Claims that stand otherwise since the last time.
     claims: BTreeMap<Claim, Option<Tenure>>,
-    /// What is known of credentials, without anything of them; a clone costs nothing, and keeps no key.
+    /// What is known of credentials, without what is secret; a clone costs nothing, and keeps no key.
     secrets: OrdMap<CredentialName, KnownSecret>,
     /// All claims; a clone costs nothing.
     standing: OrdMap<Claim, Tenure>,

@@ -1,5 +1,5 @@
 //! The gateway as objects alone would make it: no proxy that refuses, no certificate to be read, no state of before. The page
-//! asks it why, and what if.
+//! asks it why, and what if. Of certificates it knows what an agent says of its own.
 
 mod edit;
 mod options;
@@ -154,7 +154,7 @@ impl Preview {
                 listed.is_none_or(|listed| tenants.may_name_secret(namespace, &name.name, listed))
             },
             is_known: &|name| store.get(name).is_some() || said.contains_key(name),
-            certificate: &|_| None,
+            certificate: &|name| secrets.certificate(name),
             namesake: &|name| secrets.namesake(name),
         };
         self.resolver.settle(world, &mut self.ledger);

@@ -1,6 +1,6 @@
 //! `/api/objects`: what is served, as the page's explorer reads it: objects without Secrets, who claimed what, and of credentials
-//! whether they are there. Everything, or what changed since a state that was told before. A line at a time, so that it costs
-//! little memory however much there is.
+//! whether they are there and what handshakes depend on. Everything, or what changed since a state that was told before. A line
+//! at a time, so that it costs little memory however much there is.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ const REMEMBERED: usize = 16;
 /// Lines are sent in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
-/// What the lines tell, at one moment. It holds nothing of a certificate or key.
+/// What the lines tell, at one moment. It holds no certificate and no key.
 #[derive(Clone, Debug)]
 struct ToldObjects {
     number: u64,

@@ -106,6 +106,7 @@ impl Engine {
         let now = record.map(|record| KnownSecret {
             is_served: record.good.is_some(),
             allowed: record.allowed().cloned(),
+            certificate: self.credentials.certificate(name).map(Arc::new),
         });
         // What is no other stays the same map, which whoever compares need not look into.
         if self.secrets.get(name) == now.as_ref() {

@@ -46,7 +46,7 @@ pub struct View {
     pub budgets: Budgets,
     /// The objects that are served, as they are served.
     pub objects: OrdMap<ObjectRef, Arc<Object>>,
-    /// What is known of credentials, without anything of them.
+    /// What is known of credentials, without what is secret.
     pub secrets: OrdMap<CredentialName, KnownSecret>,
     /// Who has what.
     pub claims: OrdMap<Claim, Tenure>,

@@ -195,7 +195,8 @@ export function why(root, params) {
         if (isNew) announce(was === is ? "Nothing changes for this request" : `After the edit: ${is}`);
       }
       const block = (title, all) => all.length ? [h("h3", null, title), all.map(one => findingLine(one))] : "";
-      parts.push(block("New findings", said.new), block("Findings that go", said.gone), said.new.length + said.gone.length ? "" : h("p", { class: "quiet" }, "No finding comes or goes."));
+      parts.push(block("New findings", said.new), block("Findings that go", said.gone), said.new.length + said.gone.length ? "" : h("p", { class: "quiet" }, "No finding comes or goes."),
+        known.mode === "agent" ? "" : h("p", { class: "quiet small" }, "No certificate is read here: warnings that depend on one, such as unusable-suites, are missing."));
       put(changes, parts);
     } catch (error) {
       put(changes, h("p", { class: "notice bad", role: "alert" }, error.message));

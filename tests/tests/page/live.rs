@@ -225,6 +225,35 @@ async fn what_the_page_says_of_a_request_is_what_a_client_gets() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_if_warns_of_handshakes() -> Result<()> {
+    let stage = Stage::start().await?;
+    stage.open("why").await?;
+    let browser = &stage.browser;
+    browser
+        .until("the form", "document.querySelector('#edited')")
+        .await?;
+    let tls = "mode: SIMPLE, credentialName: edge, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]";
+    let servers = plain_server(80, HOST) + &tls_server(HOST, tls);
+    let edited = gateway_of("istio-system", "edge", &servers);
+    browser.press("details:has(#edited) > summary").await?;
+    browser.write("#edited", &edited).await?;
+    browser.press("#try").await?;
+    browser
+        .until(
+            "the warning",
+            "[...document.querySelectorAll('.finding')].some(one => one.innerText.includes('unusable-suites'))",
+        )
+        .await?;
+    let said = browser.text("main").await?;
+    ensure!(
+        said.contains("New findings") && said.contains("the ECDSA keys of its certificates"),
+        "{said}"
+    );
+    ensure!(!said.contains("No certificate is read here"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_listener_is_at_the_top() -> Result<()> {
     let mut stage = Stage::start().await?;
     let other = TcpListener::bind(("127.0.0.1", stage.site.https))?;

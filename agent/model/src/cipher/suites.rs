@@ -1,7 +1,10 @@
 //! The suites that BoringSSL knows, and the names of several.
 
+use serde::{Deserialize, Serialize};
+
 /// What a certificate's key has to be for a suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum KeyKind {
     /// RSA.
     Rsa,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClaimLine, ObjectLine};
 use crate::preview::{GatewayOptions, KnownSecret};
+use crate::resolve::ServedCertificate;
 use crate::{CredentialName, Kind, ObjectRef};
 
 /// A line.
@@ -16,7 +17,7 @@ pub enum TableLine {
     Begin(BeginLine),
     /// Who has something; before all objects.
     Claim(ClaimLine),
-    /// A credential, without anything of it.
+    /// A credential, without its key.
     Credential(CredentialLine),
     /// An object as it is served.
     Object(ObjectLine),
@@ -50,6 +51,9 @@ pub struct CredentialLine {
     pub served: bool,
     /// The namespaces whose Gateways may name it; none before that was read.
     pub allowed: Option<Vec<String>>,
+    /// What handshakes depend on of its certificate; none of a bundle, and if there is no good version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<ServedCertificate>,
 }
 
 impl CredentialLine {
@@ -62,6 +66,7 @@ impl CredentialLine {
             name: name.name.to_string(),
             served: known.is_served,
             allowed: allowed.map(|names| names.iter().map(ToString::to_string).collect()),
+            certificate: known.certificate.as_deref().cloned(),
         }
     }
 
@@ -74,6 +79,7 @@ impl CredentialLine {
         let known = KnownSecret {
             is_served: self.served,
             allowed,
+            certificate: self.certificate.map(Arc::new),
         };
         (CredentialName::new(self.namespace, self.name), known)
     }

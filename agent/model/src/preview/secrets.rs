@@ -1,9 +1,11 @@
-//! What a preview knows of Secrets: whether there is a good one, and who may name it. It reads no certificate.
+//! What a preview knows of Secrets: whether there is a good one, and who may name it. It reads no certificate; an agent says of
+//! its own what handshakes depend on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::annotation;
+use crate::resolve::ServedCertificate;
 use crate::{CredentialName, SecretObject};
 
 /// What is known of one credential; by default that it is gone.
@@ -13,6 +15,8 @@ pub struct KnownSecret {
     pub is_served: bool,
     /// The namespaces whose Gateways may name it, as its Secret lists them; none before that was read.
     pub allowed: Option<Arc<[Arc<str>]>>,
+    /// What handshakes depend on of its certificate; none of a bundle, and if nobody has read it.
+    pub certificate: Option<Arc<ServedCertificate>>,
 }
 
 /// See the module.
@@ -52,6 +56,7 @@ impl KnownSecrets {
         let known = |is_served| KnownSecret {
             is_served,
             allowed: Some(Arc::clone(&allowed)),
+            certificate: None,
         };
         let mut said = Vec::new();
         if own.is_bundle() {
@@ -73,6 +78,10 @@ impl KnownSecrets {
 
     pub(super) fn allowed(&self, name: &CredentialName) -> Option<&[Arc<str>]> {
         self.known.get(name)?.allowed.as_deref()
+    }
+
+    pub(super) fn certificate(&self, name: &CredentialName) -> Option<ServedCertificate> {
+        self.known.get(name)?.certificate.as_deref().cloned()
     }
 
     /// A good credential of the same name in another namespace.

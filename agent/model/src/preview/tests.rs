@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::CredentialName;
+use crate::cipher::KeyKind;
 use crate::explain::{Explainer, request};
 use crate::line::{BeginLine, ClaimLine, CredentialLine, NameLine, ObjectLine, TableLine};
+use crate::resolve::ServedCertificate;
 
 const TEXT: &str = r#"
 apiVersion: networking.istio.io/v1
@@ -299,6 +301,11 @@ fn lines(preview: &Preview, number: u64) -> Vec<TableLine> {
     let known = KnownSecret {
         is_served: true,
         allowed: Some([].into()),
+        certificate: Some(Arc::new(ServedCertificate {
+            key: KeyKind::Ecdsa,
+            quic: true,
+            names: vec!["*.example".to_owned()],
+        })),
     };
     let edge = CredentialName::new("istio-system", "edge");
     lines.push(TableLine::Credential(CredentialLine::new(&edge, &known)));
@@ -355,6 +362,25 @@ fn what_an_agent_tells_is_the_same_gateway() {
     );
     let unknown = read(&mut reader, changes).unwrap_err();
     assert!(matches!(unknown, BadTable::Unknown(7)), "{unknown}");
+}
+
+#[test]
+fn an_edit_is_warned_of_handshakes_with_an_agents_certificates() {
+    let preview = of(TEXT);
+    let mut reader = TableReader::default();
+    assert!(read(&mut reader, lines(&preview, 7)).unwrap());
+    let (gateway, _) = TEXT.split_once("---").unwrap();
+    let edited = gateway.replace(
+        "credentialName: edge",
+        "credentialName: edge, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]",
+    );
+    let new = |base: &Preview| {
+        let trial = base.with_edits(base.read("edit", &edited), &BTreeSet::new());
+        codes(&trial.findings_beyond(base))
+    };
+    assert_eq!(new(reader.preview().unwrap()), ["unusable-suites"]);
+    // Nobody has read this one: it may have any key.
+    assert!(new(&preview).is_empty());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the resolution is told of what is not part of it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cipher::KeyKind;
 use crate::{CredentialName, ObjectRef};
 
@@ -19,7 +21,8 @@ pub struct World<'a> {
 }
 
 /// What handshakes depend on of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ServedCertificate {
     /// Its key.
     pub key: KeyKind,

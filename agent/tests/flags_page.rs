@@ -19,7 +19,7 @@ Each flag of `sealgate run` can also be set by an environment variable: `SEALGAT
 Data goes to standard output, messages to standard error. The exit status is 0 on success, 1 if the answer is no (an error finding,
 no match), and 2 on wrong usage or unreadable input.
 
-This page is generated from the program: `SEALGATE_WRITE_DOCS=1 cargo test -p sealgate-agent --test flags_page`.
+This page is generated from the program: `SEALGATE_WRITE_DOCS=1 cargo test -p sealgate-agent --test agent flags_page`.
 ";
 
 #[test]

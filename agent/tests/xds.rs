@@ -5,7 +5,6 @@
     reason = "helpers of tests fail by panicking"
 )]
 
-#[path = "xds/server.rs"]
 mod server;
 
 use std::fs;

@@ -2,9 +2,7 @@
 //! Envoy, and server names as no library would send them. What is expected comes from the rule as the docs say it, in
 //! `chain_pairs/oracle.rs`. What was seen is `docs/reference/connections.md`; `SEALGATE_WRITE_DOCS=1` writes it.
 
-#[path = "chain_pairs/oracle.rs"]
 mod oracle;
-#[path = "chain_pairs/page.rs"]
 mod page;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,6 @@
 //! No request fails while the agent, Envoy, or both are started anew, also where objects that were served are refused, deleted or
 //! cannot be read now. Real agent, real Envoy and its hot restart, clients that ask all the while.
 
-#[path = "restarts_under_load/kinds.rs"]
 mod kinds;
 
 use std::time::Duration;

@@ -1,9 +1,7 @@
 //! No default ends a request on which nothing moves: answers, uploads, WebSockets and gRPC streams wait as long as their rule
 //! says, through the real Envoy.
 
-#[path = "silence/exchanges.rs"]
 mod exchanges;
-#[path = "silence/patient.rs"]
 mod patient;
 
 use std::time::{Duration, Instant};

@@ -5,6 +5,7 @@ mod axe;
 mod binary;
 mod browser;
 mod chart;
+mod checks;
 mod circles;
 mod cluster;
 mod compose;
@@ -32,8 +33,9 @@ mod validators;
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::{Parser, Subcommand};
 use xtask::process::{cargo, root, run};
 use xtask::product::{self, build, build_debug, build_filter, remapped};
@@ -124,6 +126,8 @@ enum Task {
     Docs,
     /// Check formatting, and run clippy
     Lint,
+    /// Run rules, lint, chart --check, alerts and deny, two at a time
+    Checks,
     /// Check the rules that ARCHITECTURE.md names
     Rules,
 }
@@ -158,21 +162,28 @@ fn main() -> Result<()> {
         Task::Deny { advisories } => deny::check(advisories),
         Task::Docs => docs::build(),
         Task::Lint => lint(),
+        Task::Checks => checks::main(),
         Task::Rules => rules::check(),
     }
 }
 
 fn test(rest: &[String]) -> Result<()> {
-    setup()?;
+    let envoy = setup()?;
     browser::get()?;
-    page::build()?;
-    let agent = build(true)?;
-    let module = agent.with_file_name("sealgate_filter.wasm");
+    // The modules are optimized by one processor: Go takes the other.
+    let (control_plane, agent) = thread::scope(|scope| {
+        let control_plane = scope.spawn(kube::setup);
+        let agent = page::build().and_then(|_| build(true));
+        (control_plane.join(), agent)
+    });
+    let agent = agent?;
+    let module = agent.with_file_name(product::MODULE);
     let mut command = cargo(&["test", "--workspace"]);
-    command.args(rest).env("SEALGATE_FILTER_WASM", module);
-    command.env(kube::ASSETS, kube::setup()?);
+    command.args(rest).env(product::FILTER, module);
+    let control_plane = control_plane.map_err(|_| anyhow!("building the control plane panicked"))?;
+    command.env(kube::ASSETS, control_plane?);
     command.env(axe::SCRIPT, axe::get()?);
-    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy()?))
+    run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy))
 }
 
 fn bench(name: &str, quick: bool, rest: &[String]) -> Result<()> {

@@ -11,7 +11,7 @@ use sealgate_tests::scenario::{self, GATEWAY, UPSTREAMS, explained};
 use sealgate_tests::site::Site;
 use serde_json::{Value, json};
 
-use crate::files::Files;
+use super::files::Files;
 
 const ASK: &str = "const { ask } = await import('./explorer.js'); \
     await ask('manifests', arguments[0], {}); \

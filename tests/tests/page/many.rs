@@ -8,7 +8,7 @@ use sealgate_tests::browser::Browser;
 use sealgate_tests::front::say;
 use serde_json::json;
 
-use crate::files::{Files, folder};
+use super::files::{Files, folder};
 
 const HOSTS: usize = 10_000;
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use sealgate_tests::browser::Browser;
 use serde_json::json;
 
-use crate::files::Files;
+use super::files::Files;
 
 const MANIFESTS: &str = r#"
 apiVersion: networking.istio.io/v1

@@ -1,0 +1,18 @@
+//! The agent from without, a file for each concern, as one program: linked once.
+
+mod admin;
+mod bad_input;
+mod binding;
+mod cli;
+mod directory;
+mod directory_moves;
+mod flags_page;
+mod full_disk;
+mod held_back;
+mod istio;
+mod restart;
+mod status_schema;
+mod tenancy;
+mod umask;
+mod usage;
+mod xds;

@@ -56,8 +56,8 @@ function origin({ mode, trouble, live }) {
 }
 
 function lament({ trouble, at }) {
-  const old = at ? ` This page shows what it said at ${new Date(at).toLocaleTimeString("en-GB")}.` : "";
-  return trouble && `The agent does not answer: ${trouble}. The page keeps asking.${old}`;
+  const old = at ? ` This page shows the state at ${new Date(at).toLocaleTimeString("en-GB")}.` : "";
+  return trouble && `The agent does not answer: ${trouble}. The page keeps trying.${old}`;
 }
 
 function update() {

@@ -163,7 +163,7 @@ async fn events(State(sources): State<AdminSources>) -> Response {
     match sources.listeners.listen(sources.engine, sources.history) {
         Some(stream) => stream.into_response(),
         None => {
-            let message = format!("at most {} pages are told of changes at a time\n", events::MOST);
+            let message = format!("at most {} pages can follow changes at a time\n", events::MOST);
             (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
         }
     }

@@ -106,7 +106,7 @@ enum Fate {
 impl Fate {
     fn words(self, part: ObjectPart, object: &Object) -> String {
         let words = match (self, part, object) {
-            (Self::Stays, _, _) => "what it was before is served on",
+            (Self::Stays, _, _) => "the previous version is still served",
             (Self::Unavailable, ObjectPart::Rule(_), _) => "its requests are answered with 503",
             (Self::Unavailable, _, _) => "its connections are closed",
             (Self::LeftOut, ObjectPart::Server(at), Object::Gateway(_, spec)) => {

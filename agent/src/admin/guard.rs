@@ -36,8 +36,8 @@ fn refusal(request: &Request, hosts: &[String]) -> Option<(StatusCode, String)> 
         && !is_known(authority, hosts)
     {
         let message = format!(
-            "{authority:?} is neither an address nor localhost nor one of --admin-hosts: a name that anybody may point \
-             here is not answered\n"
+            "{authority:?} is not an IP address, localhost or one of --admin-hosts: requests for other names are \
+             rejected, because anyone can point a name here\n"
         );
         return Some((StatusCode::MISDIRECTED_REQUEST, message));
     }

@@ -55,7 +55,7 @@ pub(super) enum BadQuery {
     State(String),
     #[error("severity={0}: expected error or warning")]
     Severity(String),
-    #[error("after: fields has to name the one list that goes on, of {0}")]
+    #[error("after: fields must name exactly one of these lists: {0}")]
     ManyLists(String),
 }
 
@@ -324,8 +324,8 @@ mod tests {
             ("limit=0", "limit=0"),
             ("state=good", "state=good"),
             ("severity=info", "severity=info"),
-            ("after=a&fields=credentials,refusals", "the one list"),
-            ("after=a", "the one list"),
+            ("after=a&fields=credentials,refusals", "exactly one"),
+            ("after=a", "exactly one"),
         ] {
             let error = StatusQuery::read(bad).unwrap_err().to_string();
             assert!(error.contains(word), "{bad}: {error}");

@@ -136,7 +136,7 @@ fn given(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
 
 fn refusal() -> Response {
     let challenges = CHALLENGES.map(|text| (header::WWW_AUTHENTICATE, HeaderValue::from_static(text)));
-    let message = "this needs the token of --admin-token-file\n";
+    let message = "this requires the token in --admin-token-file\n";
     let mut response = (StatusCode::UNAUTHORIZED, message).into_response();
     let headers: &mut HeaderMap<HeaderValue> = response.headers_mut();
     for (name, value) in challenges {

@@ -18,7 +18,7 @@ pub enum CertificateError {
     #[error(transparent)]
     Bad(#[from] BadCertificate),
     /// Nothing says so.
-    #[error("there is no certificate in it")]
+    #[error("it contains no certificate")]
     Empty,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn told_of(
     let chain = port.and_then(|port| port.chain_of(&name));
     let Some(config) = chain.and_then(|chain| chain.told()) else {
         return IdentityAnswer {
-            by: "this host asks for no certificate, or tells nothing of it",
+            by: "this host requests no client certificate, or sends nothing about it to the upstream",
             set: Vec::new(),
             left_out: Vec::new(),
         };
@@ -91,7 +91,7 @@ pub(super) fn told_of(
         .map(|element| (Rendered::XFCC.to_owned(), element));
     let set = rendered.set.into_iter().chain(appended);
     IdentityAnswer {
-        by: "is told to the upstream so, if the trust bundle takes the certificate",
+        by: "the upstream gets these headers, if the trust bundle verifies the certificate",
         set: set
             .map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()))
             .collect(),

@@ -20,7 +20,7 @@ pub enum RequestError {
     #[error("header {0}: expected name: value")]
     Header(String),
     /// A header whose name is none.
-    #[error("header {0}: {1:?} is not a header's name")]
+    #[error("header {0}: {1:?} is not a header name")]
     HeaderName(String, String),
 }
 

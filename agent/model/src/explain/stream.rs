@@ -81,7 +81,7 @@ impl StreamAnswer {
             ends_tls,
             ..
         } = &self.decision;
-        let tls = if *ends_tls { ", once TLS has ended" } else { "" };
+        let tls = if *ends_tls { " after TLS termination" } else { "" };
         format!(
             "filter chain {filter_chain}: the connection is passed on as a whole{tls}, and no HTTP rule applies"
         )

@@ -16,13 +16,13 @@ use crate::tenancy::{PolicyError, Tenancy, TenancyPolicy, Tenants};
 #[derive(Debug, Error)]
 pub enum OptionsError {
     /// No object could be in it.
-    #[error("namespace {0:?}: lower-case letters, digits and `-`")]
+    #[error("namespace {0:?}: expected lower-case letters, digits and `-`")]
     Namespace(String),
     /// No mode.
     #[error("tenancy {0:?}: expected single or namespaces")]
     Tenancy(String),
     /// Not what becomes of paths.
-    #[error("{0:?} is neither a form of paths nor of escaped slashes")]
+    #[error("{0:?} is not a value of --path-normalization or --escaped-slashes")]
     Paths(String),
     /// The policy.
     #[error("tenancy policy: {0}")]

@@ -269,7 +269,7 @@ fn rule_outline(rule: &RuleConfig, by: Option<&RuleOrigin>, marks: &Marks<'_>) -
 
 fn conditions(block: &MatchConfig) -> Vec<String> {
     let case = if block.ignore_uri_case {
-        ", whatever its case"
+        " (case-insensitive)"
     } else {
         ""
     };
@@ -295,8 +295,8 @@ fn action(action: &Action) -> String {
             let all = all.map(|to| (&*to.cluster, to.weight));
             format!("to {}", destinations(all))
         }
-        Action::Redirect(redirect) => format!("redirect, {}", redirect.status),
-        Action::Direct(direct) => format!("answer {}", direct.status),
+        Action::Redirect(redirect) => format!("redirect with {}", redirect.status),
+        Action::Direct(direct) => format!("respond with {}", direct.status),
     }
 }
 

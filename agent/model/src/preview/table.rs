@@ -23,10 +23,10 @@ pub enum BadTable {
     #[error(transparent)]
     Options(#[from] OptionsError),
     /// The first line is another.
-    #[error("the lines begin in the middle")]
+    #[error("the first line is missing")]
     NoBeginning,
     /// Changes of what is not known.
-    #[error("changes since {0}, which is not known")]
+    #[error("changes since state {0}, which is unknown")]
     Unknown(u64),
     /// Some are missing.
     #[error("{0} lines instead of {1}")]

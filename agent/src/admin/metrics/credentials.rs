@@ -42,7 +42,7 @@ fn states(registry: &mut Registry, credentials: &[CredentialStatus]) {
     }
     registry.register(
         "credential_state",
-        "1 for the state that a credential is in",
+        "1 for the current state of a credential",
         states,
     );
 }
@@ -104,7 +104,7 @@ fn holders(registry: &mut Registry, credentials: &[CredentialStatus]) {
     }
     registry.register(
         "credential_proxies",
-        "Proxies that have a certificate as it is served, or do not, by state",
+        "Proxies that have or ask for a certificate, by state",
         holders,
     );
 }

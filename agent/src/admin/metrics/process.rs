@@ -66,7 +66,7 @@ impl ProcessUsage {
     fn register(&self, registry: &mut Registry) {
         let cpu: Counter<f64, AtomicU64> = Counter::default();
         cpu.inc_by(self.cpu_seconds);
-        registry.register("process_cpu_seconds", "CPU time, of user and system", cpu);
+        registry.register("process_cpu_seconds", "User and system CPU time", cpu);
         let start = Float::default();
         start.set(self.start_seconds);
         registry.register(
@@ -88,7 +88,7 @@ impl ProcessUsage {
         if let Some(limit) = self.max_fds {
             gauge(
                 "process_max_fds",
-                "File descriptors that may be open",
+                "Maximum number of open file descriptors",
                 amount(limit),
             );
         }

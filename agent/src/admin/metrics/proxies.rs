@@ -69,10 +69,10 @@ fn states(registry: &mut Registry, status: &Status) {
         };
         held.get_or_create(&labels).inc();
     }
-    registry.register("proxy_state", "1 for the state that a proxy is in", states);
+    registry.register("proxy_state", "1 for the current state of a proxy", states);
     registry.register(
         "proxy_credentials",
-        "Certificates that a proxy has as they are served, or does not, by state",
+        "Certificates that a proxy has or asks for, by state",
         held,
     );
 }
@@ -87,7 +87,7 @@ fn unjudged(registry: &mut Registry, proxies: &[ProxyStatus]) {
     }
     registry.register(
         "proxy_unjudged",
-        "Resources that a proxy keeps of an agent before this one, because their objects cannot be read",
+        "Resources that a proxy keeps from a previous agent, because their objects cannot be read",
         unjudged,
     );
 }

@@ -96,7 +96,7 @@ impl HostRoutes {
                 object: service.virtual_service(),
                 field: None,
                 message: format!(
-                    "the routes of {domain} cannot be made: {error}; its requests are answered with 503"
+                    "the routes of {domain} cannot be built: {error}; its requests are answered with 503"
                 ),
             }));
         });

@@ -253,8 +253,8 @@ fn dead_rule(service: &str, rule: usize, (by, host): (&Obstacle, &str)) -> Findi
             by.service
         ),
         Obstacle::Server => format!(
-            "never reached at this gateway: {host} is that of a server of another Gateway, which takes it from the wider one, \
-             and to which this is not bound"
+            "never reached at this gateway: a server of another Gateway, to which this VirtualService is not bound, takes {host} \
+             from the wider server"
         ),
         Obstacle::Redirect => {
             format!(

@@ -1,4 +1,4 @@
-// Which certificates there are, until when, and who has which version of each.
+// The certificates, when they expire, and which proxy has which version.
 
 import { h, s, put, sign, empty, plural, table, field, announce } from "./dom.js";
 import { known } from "./data.js";
@@ -10,12 +10,12 @@ const DAY = 86_400_000;
 
 const RANK = { bad: 0, doubt: 1, wait: 2, good: 3 };
 
-/** The window that all time lines share: from a month ago to where most of them end. */
+/** The range that all time lines share: from a month ago to when most certificates expire. */
 function scale(all) {
   const ends = all.map(own => Date.parse(own.notAfter)).filter(Number.isFinite).sort((a, b) => a - b);
   const end = ends[Math.floor((ends.length - 1) * 0.95)] ?? Date.now() + 90 * DAY;
   const from = Date.now() - 30 * DAY, to = Math.max(end, Date.now() + 60 * DAY) + 5 * DAY;
-  // To what can be seen: else every line is another one at each look.
+  // Rounded to what is visible: otherwise, every line would change at each redraw.
   return { from, to, x: time => Number(Math.min(100, Math.max(0, (time - from) / (to - from) * 100)).toFixed(2)) };
 }
 
@@ -31,7 +31,7 @@ function line(own, { x }, kind) {
     at(now, { class: "now", y1: 2, y2: 24 })));
 }
 
-/** The last tenth of its life, at most 30 days: from then on the agent warns. */
+/** When the agent starts to warn: in the last tenth of the lifetime, at most 30 days before the end. */
 function warned(own) {
   const [from, to] = [Date.parse(own.notBefore), Date.parse(own.notAfter)];
   return Number.isFinite(to) ? to - Math.min(30 * DAY, (to - from) / 10) : null;
@@ -69,7 +69,7 @@ function details(own) {
       proxy.version ? h("code", null, proxy.version.slice(0, 16)) : "none"])) : h("p", { class: "quiet" }, "No proxy asks for it."));
 }
 
-/** How long rotations took, all since the agent started. */
+/** How long rotations took since the agent started. */
 function distribution({ buckets }) {
   const total = buckets.reduce((sum, bucket) => sum + bucket.count, 0);
   if (!total) return null;

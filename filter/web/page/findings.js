@@ -1,4 +1,4 @@
-// What is wrong or doubtful, by object: where in the YAML, what it means, what to do.
+// Findings by object: where in the YAML, what they mean, and what to do.
 
 import { h, put, sign, empty, plural, field, prose } from "./dom.js";
 import { known, findings as all } from "./data.js";
@@ -10,7 +10,7 @@ export function findingLine(one) {
   return h("div", { class: "finding" }, sign(KINDS[one.severity], one.severity), h("div", null, h("p", { class: "message" }, one.message), h("p", { class: "small quiet" }, `${one.object}${one.field ? `, ${one.field}` : ""} · ${one.code}`)));
 }
 
-/** Some lines around the place. */
+/** The lines around the field. */
 async function place(one) {
   const manifest = await ask("object", one.object).catch(() => null);
   if (!manifest) return null;
@@ -33,7 +33,7 @@ function whole(one) {
 
 const MOST = 150;
 
-/** What is said when nothing is wrong. */
+/** Shown if there are no findings. */
 function praise() {
   if (known.mode === "agent") return empty("No errors or warnings");
   if (!known.served) return empty("No manifests yet", h("a", { href: "#/overview" }, "Paste some"), " to have them checked.");
@@ -51,7 +51,7 @@ export function findings(root, params) {
   let drawn = null, sections = new Map();
   root.append(h("div", { class: "head" }, h("h1", null, "Findings"), sub), h("div", { class: "tools" }, field("Find", text, { class: "grow" }), field("Topic", about), ticks.map(([, , label]) => label)), body);
 
-  /** The same element for the same findings: what is open in it stays open. */
+  /** Reuses the element for the same findings, so that what is open in it stays open. */
   function section(object, own) {
     const key = JSON.stringify([own, known.codes.size]);
     return [key, sections.get(key) ?? h("section", { class: "object" }, h("h2", null, object), own.map(whole))];
@@ -59,7 +59,7 @@ export function findings(root, params) {
 
   function draw() {
     const said = all();
-    // An agent says nothing that is only for information.
+    // An agent reports no findings of severity info.
     for (const [name, , label] of ticks) label.hidden = name === "info" && known.mode === "agent";
     if (about.options.length === 1 && known.codes.size) about.append(...[...new Set([...known.codes.values()].map(code => code.section))].map(name => h("option", null, name)));
     const wanted = new Set(ticks.filter(([, tick]) => tick.checked).map(([name]) => name));

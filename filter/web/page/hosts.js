@@ -1,11 +1,11 @@
-// Gateways to hosts to rules, in the order in which they are tried; then those that are not.
+// Gateways, hosts, and their rules: first those that are tried, in order, then those that never are.
 
 import { h, put, fold, sign, empty, plural, field, announce } from "./dom.js";
 import { known } from "./data.js";
 import { list } from "./list.js";
 import { ask } from "./explorer.js";
 
-/** What is so on every host; all else may be said of another one. */
+/** Codes that apply to a rule on every host; other findings may be about another host. */
 const DEAD = new Set(["dead-rule", "never-matches"]);
 const DEFAULT_PORTS = { http: 80, https: 443 };
 const key = host => `${host.port} ${host.domain}`;
@@ -17,7 +17,7 @@ function row(host) {
     h("span", { class: "rulecount num" }, words(host)), h("span", null, host.marked ? sign("doubt", `${host.marked} doubtful`) : "")];
 }
 
-/** A URL of this host, as the servers of its port are reached. */
+/** A URL of this host, with the scheme of its port. */
 function address({ port, domain }) {
   const isTls = known.served.gateways.some(gateway => gateway.servers.some(server => server.port === port && server.tls));
   const scheme = isTls ? "https" : "http";
@@ -37,7 +37,7 @@ function rule(own, at) {
     own.marks.map(mark => h("p", { class: "small" }, sign("doubt", isDead(mark) ? `Never reached (${mark.code})` : mark.code), " ", mark.message, " ", h("a", { href: link }, "what to do")))));
 }
 
-/** A host of which there are no rules. */
+/** Shown for a host without rules. */
 function without(host) {
   if (!host.passedOn) return empty("No rules", "Every request gets 404, or the server redirects it to HTTPS.");
   return empty("Passed on", host.words ? `Connections are passed on as a whole to ${host.words}. No HTTP rule applies.` : "Connections are closed, because there is no destination. No HTTP rule applies.");

@@ -1,4 +1,4 @@
-// Is it well? The worst first; then how much there is, and what expires next.
+// What needs attention, the worst first; then totals, and what expires next.
 
 import { h, put, sign, empty, plural, table } from "./dom.js";
 import { known, findings } from "./data.js";
@@ -11,7 +11,7 @@ const WORST = { bad: 0, doubt: 1, wait: 2 };
 const capital = word => word[0].toUpperCase() + word.slice(1);
 const item = (kind, word, what, words, link) => ({ kind, word, what, words, link });
 
-/** `a`, `a and b`, or the first and how many more. */
+/** `a`, `a and b`, or the first two and how many more. */
 function names(all) {
   const shown = all.slice(0, all.length > 3 ? 2 : 3), rest = all.length - shown.length;
   return new Intl.ListFormat("en").format(rest ? [...shown, `${rest} more`] : shown);
@@ -28,7 +28,7 @@ function sourceItems({ synced, source }) {
 
 function proxyItem(proxy, { credentials, proxyRefusals }) {
   const { node, state } = proxy;
-  // Each refusal has an item of its own.
+  // Each rejected resource has its own item.
   if (state === "refused" && !proxyRefusals.some(own => own.node === node)) return item("bad", "Refused", `Proxy ${node} rejects what it was sent`, "", "#/proxies");
   if (!proxy.connected) return item("wait", "Gone", `Proxy ${node} is not connected`, proxy.since ? `Disconnected ${relative(proxy.since)}` : "", "#/proxies");
   const behind = state === "current" ? 0 : lag(proxy, credentials);
@@ -62,7 +62,7 @@ function errorItems(said) {
   return [...objects].map(([object, own]) => item("bad", plural(own.length, "error"), object, `${own[0].field ? `${own[0].field}: ` : ""}${own[0].message}`, `#/findings?text=${encodeURIComponent(object)}`));
 }
 
-/** What needs somebody, the worst first. */
+/** What needs attention, the worst first. */
 export function attention() {
   const { status, trouble } = known;
   const items = [
@@ -103,7 +103,7 @@ function facts() {
 }
 
 function expiring() {
-  // What says something of its dates comes first: a revocation list may end before its certificate.
+  // Certificates with warnings come first: a CRL may expire before its certificate.
   const isQuiet = own => warnings(own).length === 0;
   const dated = known.status.credentials.filter(own => own.served && own.notAfter).sort((a, b) => isQuiet(a) - isQuiet(b) || (a.notAfter < b.notAfter ? -1 : 1)).slice(0, 6);
   if (!dated.length) return empty("No certificates yet", "A server of a Gateway names a certificate in tls.credentialName. The Secret has tls.crt and tls.key.");
@@ -120,7 +120,7 @@ function gateways() {
   return [table("Servers of Gateways", ["Gateway", "Port", "Hosts", "Certificate"], rows.slice(0, 50)), rows.length > 50 && h("p", { class: "quiet small" }, `and ${rows.length - 50} more servers`)];
 }
 
-/** The title: whether it is well. */
+/** The title: whether all is well. */
 function verdict(items) {
   const count = kind => items.filter(item => item.kind === kind).length;
   const isAgent = known.mode === "agent";

@@ -1,4 +1,4 @@
-// Manifests in place of a gateway: pasted, or files.
+// Manifests instead of a gateway: pasted, or from files.
 
 import { h, field, announce } from "./dom.js";
 import { known, paste } from "./data.js";

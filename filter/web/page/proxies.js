@@ -1,4 +1,4 @@
-// What each Envoy has confirmed, what it lacks, and what it refuses in its own words.
+// What each Envoy has confirmed, what it lacks, and what it rejects, with its error messages.
 
 import { h, put, fold, sign, empty, plural, table } from "./dom.js";
 import { known } from "./data.js";
@@ -9,7 +9,7 @@ const RANK = ["refused", "behind", "gone", "current"];
 
 const MINUTE = 60_000;
 
-/** Whether some proxy lacks a version of it. */
+/** Whether some proxy does not have the served version. */
 const isLacked = own => own.proxies.some(held => held.state === "behind" || held.state === "refused");
 
 function proxy(own, { credentials, proxyRefusals }) {
@@ -39,7 +39,7 @@ export function proxies(root) {
     update() {
       const status = known.status;
       if (!status) return put(body, empty("Proxies need a gateway", "Open this page at the --admin address of a running agent to see what each Envoy has confirmed."));
-      // What is shown, with the time to the minute.
+      // Redraws only if something shown has changed, or a minute has passed.
       const lacked = status.credentials.filter(isLacked).map(own => [own.name, own.proxies]);
       const now = JSON.stringify([status.proxies, status.proxyRefusals, lacked, Math.floor(Date.now() / MINUTE)]);
       if (now === drawn) return;

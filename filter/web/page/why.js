@@ -40,7 +40,7 @@ const MOST = 200;
 
 function triedStep({ explanation: { earlier } }) {
   if (!earlier?.length) return null;
-  // Of thousands, the last ones tell more: they are nearest to what decided.
+  // Of thousands, the last ones are the most useful: they are nearest to the decision.
   const shown = earlier.slice(-MOST);
   return [h("h3", null, `${plural(earlier.length, "block")} did not match`), shown.length < earlier.length && h("p", { class: "quiet small" }, `The last ${MOST} of them, nearest to the decision:`),
     h("ul", { class: "tried" }, shown.map(trial => h("li", null, h("span", { class: "small" }, rulePlace(trial.virtualService, trial.rule, trial.ruleName, trial.match)),
@@ -53,7 +53,7 @@ function decidedStep({ explanation: { matched, decision } }) {
   return [h("h3", null, decision.type === "notFound" ? "No rule decides" : "Decided before any rule"), h("p", null, decision.type === "notFound" ? "Requests that match no rule are answered with 404." : "Envoy or the Gateway’s server answers it.")];
 }
 
-/** Whatever is said of the decision that is not said elsewhere. */
+/** The decision's fields that are not shown elsewhere. */
 function rest(decision) {
   const rows = [];
   const walk = (path, value) => {
@@ -123,7 +123,7 @@ export function why(root, params) {
     http.value = from.get("http") ?? "";
     headers.value = from.getAll("header").join("\n");
   }
-  /** The certificate stays out of it, and so does what people edit. */
+  /** Does not contain the certificate and the edits. */
   function link() {
     const to = new URLSearchParams({ url: url.value.trim() });
     if (method.value !== "GET") to.set("method", method.value);
@@ -156,7 +156,7 @@ export function why(root, params) {
     }
   }
 
-  /** A browser that is offered ten thousand names offers none. */
+  /** With ten thousand options, a browser would show none. */
   function narrow() {
     const text = object.value.trim().toLowerCase();
     put(choices, names.filter(name => name.toLowerCase().includes(text)).slice(0, 30).map(value => h("option", { value })));

@@ -1,4 +1,4 @@
-//! What an upstream would be told of a client that shows a certificate: the same code as the filter's.
+//! What an upstream would be told about a client with a certificate, by the filter's own code.
 
 use sealgate_core::explain::Question;
 use sealgate_core::host;
@@ -14,15 +14,15 @@ use crate::resolved::ServedPort;
 /// Not a certificate.
 #[derive(Debug, Error)]
 pub enum CertificateError {
-    /// What says that it is one cannot be decoded.
+    /// A PEM block of a certificate cannot be decoded.
     #[error(transparent)]
     Bad(#[from] BadCertificate),
-    /// Nothing says so.
+    /// It has no PEM block of a certificate.
     #[error("it contains no certificate")]
     Empty,
 }
 
-/// A client's certificate, and those between it and its authority.
+/// A client's certificate and its intermediates.
 #[derive(Clone, Debug)]
 pub struct ClientChain {
     leaf: Vec<u8>,
@@ -51,7 +51,7 @@ pub struct IdentityAnswer {
     pub by: &'static str,
     /// Names and values.
     pub set: Vec<(String, String)>,
-    /// Names of those that do not fit.
+    /// Names of headers that would exceed the limit.
     pub left_out: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Credentials: their states, their dates, and which proxies have them.
+//! Credentials: their states, their dates, and how many proxies have them.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -88,7 +88,8 @@ fn timestamp(date: &str) -> Option<i64> {
     Some(date.unix_timestamp())
 }
 
-/// By certificate how many proxies are in each state; one series for each certificate and proxy would be millions.
+/// For each certificate, the number of proxies in each state: one series for each certificate and proxy would be
+/// millions.
 fn holders(registry: &mut Registry, credentials: &[CredentialStatus]) {
     let holders = Family::<HolderLabels, Gauge>::default();
     for credential in credentials.iter().filter(|own| own.served) {

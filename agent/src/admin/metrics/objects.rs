@@ -1,4 +1,4 @@
-//! Objects: what is wrong with them, and what their namespaces use.
+//! Objects: findings, and how much of their budgets namespaces use.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;

@@ -1,4 +1,4 @@
-//! What this process is, and what it costs: the metrics that Prometheus' own libraries have, by the same names.
+//! The build and the resources of this process, with the metric names of Prometheus' own libraries.
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,7 +19,7 @@ struct BuildLabels {
     envoy: &'static str,
 }
 
-/// What `sealgate --version` says.
+/// The same as `sealgate --version`.
 pub(super) fn register_build(registry: &mut Registry) {
     let labels = BuildLabels {
         version: env!("CARGO_PKG_VERSION"),
@@ -29,7 +29,7 @@ pub(super) fn register_build(registry: &mut Registry) {
     registry.register("build", "What this agent was built from", Info::new(labels));
 }
 
-/// Where it cannot be read, there is nothing: the rest is worth as much without it.
+/// Left out if it cannot be read: the other metrics do not depend on it.
 pub(super) fn register(registry: &mut Registry) {
     if let Ok(usage) = ProcessUsage::read() {
         usage.register(registry);

@@ -51,5 +51,9 @@ fn budgets(registry: &mut Registry, budgets: &[BudgetStatus]) {
         limits.get_or_create(&labels).set(amount(budget.limit));
     }
     registry.register("budget_used", "Amount of a resource that a namespace uses", used);
-    registry.register("budget_limit", "Amount of a resource that a namespace may use", limits);
+    registry.register(
+        "budget_limit",
+        "Amount of a resource that a namespace may use",
+        limits,
+    );
 }

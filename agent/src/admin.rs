@@ -1,5 +1,5 @@
-//! Health, readiness, metrics, status and the page over HTTP, on loopback unless told otherwise. Reads what the
-//! engine shows; nothing here changes it, or holds it up.
+//! Health, readiness, metrics, status and the page over HTTP, by default on loopback. Only reads the engine's state,
+//! and never blocks it.
 
 mod access;
 mod connections;
@@ -39,7 +39,7 @@ use self::objects::History;
 use self::query::StatusQuery;
 use crate::shared::Shared;
 
-/// What answers are made of.
+/// What answers are built from.
 #[derive(Clone)]
 struct AdminSources {
     engine: Arc<Shared>,
@@ -47,7 +47,7 @@ struct AdminSources {
     listeners: Listeners,
 }
 
-/// Binds the address, and says what it exposes if others than this machine reach it without a token.
+/// Binds the address. Warns if other machines can reach it without a token.
 ///
 /// # Errors
 /// It cannot be bound.
@@ -142,10 +142,10 @@ async fn status_json(
     }
 }
 
-/// What is asked of the objects.
+/// The query of `/api/objects`.
 #[derive(Deserialize)]
 struct ObjectsQuery {
-    /// The state that is known already.
+    /// The state that the client already has.
     since: Option<u64>,
 }
 
@@ -163,7 +163,7 @@ async fn events(State(sources): State<AdminSources>) -> Response {
     match sources.listeners.listen(sources.engine, sources.history) {
         Some(stream) => stream.into_response(),
         None => {
-            let message = format!("at most {} pages are told of changes at a time\n", events::MOST);
+            let message = format!("at most {} pages can follow changes at a time\n", events::MOST);
             (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
         }
     }

@@ -392,7 +392,7 @@ fn a_part_of_the_status_is_what_was_asked_for() {
         ("/api/explain?url=http://a/&colour=red", "colour"),
         (
             "/api/explain?url=http://a/&peerCertificate=x",
-            "there is no certificate in it",
+            "it contains no certificate",
         ),
     ] {
         let answer = ask(bad);

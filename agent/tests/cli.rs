@@ -201,7 +201,7 @@ fn an_explanation_says_why_nothing_is_found() {
             "https://a.example/",
             "host      no virtual host on port 443 matches a.example",
         ),
-        ("http://a.example/x", "decided   by nobody: no rule matches"),
+        ("http://a.example/x", "decided   by default: no rule matches"),
         (
             "http://b.example:8080/",
             "host      b.example matches *.example, and no exact name or longer wildcard; its server \

@@ -1,6 +1,6 @@
-//! Rules and requests by chance: what `explain` says of each request is what the real Envoy does, over HTTP/1.1 and
-//! HTTP/2. A run is an edition of the rules after the other, each with hosts of its own, so that nothing of the edition
-//! before can answer.
+//! Random rules and requests: `explain` must predict what the real Envoy does with each request, over HTTP/1.1 and
+//! HTTP/2. A run is a sequence of editions of the rules, each with its own hosts, so that nothing of an earlier edition
+//! can answer.
 
 mod ground;
 mod headers;

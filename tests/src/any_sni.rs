@@ -1,7 +1,7 @@
 //! Any bytes as the server name of a real TLS 1.3 handshake: with a trailing dot, in capitals, of any length.
 //!
-//! The library sends only names that it has checked, in a form of its own. So it sends a stand-in, and each place that the
-//! ClientHello goes to gets the real name in its stead: the wire, and the transcript that both sides hash.
+//! The library sends only valid names, in normalized form. So it sends a placeholder, and the real name replaces it
+//! everywhere that the ClientHello goes: on the wire, and in the transcript hash.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

@@ -28,7 +28,7 @@ pub const START: Duration = Duration::from_secs(30);
 pub struct Clients {
     /// The machine.
     pub site: Site,
-    /// Who signs clients' certificates.
+    /// The CA of clients' certificates.
     pub root: Handmade,
     /// Where Envoy's own XFCC is served.
     pub native: u16,
@@ -135,7 +135,7 @@ impl Clients {
         ask_on(&mut connection, host).await
     }
 
-    /// Gives the filter another configuration, with which it begins anew.
+    /// Gives the filter a new configuration, with which it restarts.
     ///
     /// # Errors
     /// It does not get it.

@@ -1,4 +1,4 @@
-//! The materials under `data/credentials`: what they are, what is said of them, and how they become a Secret.
+//! The test certificates under `data/credentials`: what they are, the expected findings, and how they become a Secret.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! An upstream that says who it is and which bytes reached it: no HTTP library stands between.
+//! An upstream that returns its name and the bytes that reached it, without an HTTP library in between.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -106,7 +106,7 @@ impl Echo {
         }
     }
 
-    /// Who asks for a WebSocket gets one with the same text on it, and its end.
+    /// A request for a WebSocket gets one with the same text, which is then closed.
     fn answer(&self, head: &str, upgrade: bool) -> String {
         let Self { name, headers, .. } = self;
         let body = format!("{name}\n{head}");

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What it does to whoever asks.
+/// How it misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whim {
     /// Nothing bad.

@@ -13,7 +13,7 @@ pub struct IstioPem<'a> {
     pub certificate: &'a str,
     /// Its key.
     pub key: &'a str,
-    /// Who signs clients' certificates.
+    /// The CA of clients' certificates.
     pub root: &'a str,
 }
 

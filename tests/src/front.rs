@@ -1,4 +1,4 @@
-//! Questions to a gateway from its clients, whoever configures it.
+//! Requests of clients to a gateway, however it is configured.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub const FORGED: &[(&str, &str)] = &[
 /// What reaches an upstream of a forged request, in lower case, if it does.
 const TRACES: [&str; 3] = ["forged", "zm9yz2vk", "x-sealgate-"];
 
-/// Where a gateway listens, and who its clients are.
+/// Where a gateway listens, and its clients.
 #[derive(Debug)]
 pub struct Front {
     /// With TLS.
@@ -117,7 +117,8 @@ impl Front {
         eventually(&format!("{host}{path} is answered with {status}"), SOON, attempt).await
     }
 
-    /// A client whose certificate is verified is told of to the upstream, and its forgeries are not.
+    /// The upstream is told about a client with a verified certificate, and does not get headers that the client
+    /// forged.
     ///
     /// # Errors
     /// What is not so.
@@ -139,7 +140,7 @@ impl Front {
     }
 }
 
-/// Ends a load after so many rotations, of which it may have felt nothing.
+/// Ends a load after some rotations, none of which may have disturbed it.
 ///
 /// # Errors
 /// Something failed, or the load was none.
@@ -153,7 +154,7 @@ pub async fn rotated(load: Load, rotations: usize) -> Result<()> {
     Ok(())
 }
 
-/// A figure, for whoever runs the tests.
+/// Prints a figure.
 #[expect(
     clippy::print_stderr,
     reason = "what was seen is the result as much as that it was right"

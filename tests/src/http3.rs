@@ -75,7 +75,7 @@ impl QuicConnection {
         Self::open_within(port, name, tls, LIMIT).await
     }
 
-    /// The same, of which a refusal is expected: nobody need be there to say so.
+    /// The same, but expected to fail, possibly because nothing listens.
     ///
     /// # Errors
     /// Either failed, or took too long.
@@ -125,7 +125,7 @@ impl QuicConnection {
         );
         let exchange = async {
             let mut stream = self.sender.send_request(request.body(())?).await?;
-            // Who has answered need not hear the end of the question.
+            // A server that has answered need not read the rest of the request.
             let _ = stream.finish().await;
             let response = stream.recv_response().await?;
             let mut body = BytesMut::new();

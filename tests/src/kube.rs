@@ -98,13 +98,13 @@ impl ControlPlane {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    /// Who may do everything.
+    /// The account with all rights.
     #[must_use]
     pub fn admin(&self) -> &Access {
         &self.admin
     }
 
-    /// A client that may do everything. It lives as long as the runtime that made it: one for each test.
+    /// A client with all rights. It works only in the runtime that created it, so each test needs its own.
     ///
     /// # Errors
     /// The library's.

@@ -1,5 +1,5 @@
-//! Upstreams and clients of connections as a whole: the upstream says who it is in the first line, in TLS of its own or not,
-//! then sends back what comes.
+//! Upstreams and clients of raw connections: the upstream sends its name in the first line, with or without TLS, and
+//! then echoes what it receives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::client::Tls;
 use crate::origin;
 use crate::pki::Leaf;
 
-/// Longer nobody waits for a line.
+/// The longest wait for a line.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Starts an upstream; it ends with the runtime. Gives its port.

@@ -1,4 +1,4 @@
-//! WebAssembly modules that are broken on purpose: what a gateway does when its filter is.
+//! WebAssembly modules that are broken on purpose, to test what a gateway does with a broken filter.
 
 /// A module without anything in it: Envoy finds no filter there.
 pub const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
@@ -13,7 +13,7 @@ const I32_CONST: u8 = 0x41;
 /// first request.
 const TRAPPING: [(&str, usize, usize, &[u8]); 6] = [
     ("proxy_abi_version_0_2_1", 0, 0, &[]),
-    // Address 1024 is in the first page, and nobody reads what is written there.
+    // Address 1024 is in the first page; what is written there is never read.
     ("proxy_on_memory_allocate", 1, 1, &[I32_CONST, 0x80, 0x08]),
     ("proxy_on_vm_start", 2, 1, &[I32_CONST, 1]),
     ("proxy_on_configure", 2, 1, &[I32_CONST, 1]),

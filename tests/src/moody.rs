@@ -1,5 +1,5 @@
-//! An upstream that is not always well: each try of a request is answered as its header `x-mood` says, a status or
-//! `slow` after the other, the last one for all that follow. It counts the tries.
+//! An upstream that sometimes fails: the header `x-mood` lists how to answer each try of a request, with a status or
+//! `slow`; the last entry applies to all later tries. It counts the tries.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! An upstream that says in each answer how it was reached: over which connection, under which name, by whose certificate.
+//! An upstream whose answers say how it was reached: the connection, the server name, and the client certificate.
 
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +41,7 @@ struct Reached {
     client: String,
 }
 
-/// TLS of an upstream: what it shows, and whose clients it takes.
+/// TLS of an upstream: its certificate, and the CA of its clients.
 ///
 /// # Errors
 /// The library's.

@@ -90,7 +90,7 @@ impl RawRequest {
                 Version::H1 => self.as_text(),
                 Version::H2 => [frames::preface(), frames::request(self, tls.is_some(), 1)].concat(),
             };
-            // Whoever refuses a request may close before it has read it all.
+            // A server that rejects a request may close before it has read all of it.
             let _ = wire.write_all(&bytes).await;
             // With TLS, what was written may still lie here.
             let _ = wire.flush().await;

@@ -1,4 +1,4 @@
-//! A socket between Envoy and the agent that ends in the middle of what the agent says, and works again when it is told to.
+//! A socket between Envoy and the agent that breaks in the middle of the agent's data, and can be repaired.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Scenario tables: objects, requests, and what becomes of each. The same table is held to what `explain` says and to
-//! what the real Envoy does.
+//! Scenario tables: objects, requests, and the expected result of each. The same table is compared with `explain` and
+//! with the real Envoy.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,7 +66,7 @@ pub struct Case {
     pub response: Headers,
     /// Of the upstreams, how much each gets of many such requests.
     pub shares: Option<BTreeMap<String, u32>>,
-    /// How often the upstream is tried.
+    /// How many times the upstream is tried.
     pub tries: Option<usize>,
     /// The status that the client gets from or for the upstream, if not 200.
     pub ends: Option<u16>,

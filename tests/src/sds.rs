@@ -1,5 +1,5 @@
-//! A secret discovery service that serves whatever it is given and writes down what Envoy says of it. The agent's own
-//! cannot be had to serve what is bad.
+//! A secret discovery service that serves anything, and records Envoy's replies. The agent's own refuses to serve
+//! invalid secrets.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The manifests that a page of the book shows: the tests apply these, not what looks like them.
+//! The manifests on a page of the book: the tests apply exactly these.
 
 use std::path::Path;
 

@@ -102,7 +102,7 @@ impl ServerCertVerifier for BySpki {
 /// client says so only after the handshake.
 ///
 /// # Errors
-/// There was no handshake, or the server let nobody in.
+/// There was no handshake, or the server rejected the client.
 pub async fn knock(
     port: u16,
     host: &str,

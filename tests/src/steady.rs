@@ -1,5 +1,6 @@
-//! Clients that ask the same things all the while, and count whatever is not the one right answer. They follow the protocols: who
-//! is told that a connection is over (`connection: close`, GOAWAY, its end) opens another one. Nothing is sent twice.
+//! Clients that repeat the same requests, and count every answer that is not the expected one. They follow the
+//! protocols: when a connection ends (`connection: close`, GOAWAY, close), they open another one. Nothing is sent
+//! twice.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,14 +16,14 @@ use crate::pki::Leaf;
 
 const REMEMBERED_FAILURES: usize = 10;
 
-/// How a client uses its connections, and how often it asks.
+/// How a client uses its connections, and how often it sends requests.
 const HABITS: [Habit; 3] = [
     Habit {
         name: "kept",
         keeps: true,
         every: Duration::from_millis(100),
     },
-    // It hears of a drain late: with its next answer.
+    // It notices a drain late: with its next answer.
     Habit {
         name: "kept and idle",
         keeps: true,

@@ -1,4 +1,4 @@
-//! Where the walkthrough keeps its objects: the steps write, and the store knows what that means.
+//! Where the walkthrough keeps its objects: in files, or in an API server.
 //!
 //! The folder is written in both cases. It is the directory source itself, or it is what an operator keeps beside the
 //! cluster: the same manifests, which `sealgate check` reads.
@@ -31,7 +31,7 @@ pub enum Kind {
     Kubernetes,
 }
 
-/// How the steps speak of what they do.
+/// The wording of the steps' output.
 #[derive(Debug)]
 pub struct Words {
     /// What the agent starts on.

@@ -1,4 +1,4 @@
-//! A machine whose agent is only its server: what a test publishes reaches the real Envoy past every check.
+//! A machine with only the agent's xDS server: what a test publishes reaches the real Envoy without any check.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What lies between a client and a server: passes bytes on, cuts connections, falls silent, or refuses.
+//! A proxy between a client and a server that passes bytes on, cuts connections, falls silent, or refuses connections.
 
 use std::io;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl Wire {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Lets the connections of now fall silent for ever; new ones are as the mood is.
+    /// Silences the present connections forever; new ones follow the current mode.
     pub fn mute(&self) {
         self.mutes.send_modify(|mutes| *mutes += 1);
     }

@@ -136,7 +136,7 @@ async fn a_server_is_refused_alone() -> Result<()> {
             .says(&[(
                 "bad-tls-version",
                 "spec.servers[1].tls.minProtocolVersion",
-                "what it was before is served on",
+                "the previous version is still served",
             )])
             .await
     };
@@ -152,7 +152,7 @@ async fn a_server_is_refused_alone() -> Result<()> {
         stand.says(&[(
             "invalid-object",
             "spec.servers[1].tls",
-            "what it was before is served on",
+            "the previous version is still served",
         )])
     };
     eventually("it cannot be read", SOON, stays).await?;
@@ -239,7 +239,7 @@ async fn a_rule_is_refused_alone_and_its_place_stays() -> Result<()> {
         .says(&[(
             "invalid-header-name",
             "spec.http[1].headers.request.set[a b]",
-            "what it was before is served on",
+            "the previous version is still served",
         )])
         .await?;
 

@@ -83,8 +83,8 @@ fn rules_that_a_narrower_server_hides_are_dead() -> Result<()> {
         &(edge(&plain_server(80, "*.test")) + &narrow + &routes(&format!("  - {OK}"))),
         &[(
             "warning dead-rule VirtualService istio-system/site spec.http[0]",
-            "never reached at this gateway: shop.test is that of a server of another Gateway, which takes it from the wider one, \
-             and to which this is not bound",
+            "never reached at this gateway: a server of another Gateway, to which this VirtualService is not bound, takes \
+             shop.test from the wider server",
         )],
     )
 }

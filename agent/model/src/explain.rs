@@ -1,4 +1,4 @@
-//! What becomes of a request, and why: the same tables as in the filter, asked by `sealgate explain` and by the page.
+//! Explains where a request goes, from the filter's own tables; for `sealgate explain` and the page.
 
 mod certificate;
 mod hashing;
@@ -25,7 +25,7 @@ pub use self::served::{KnownHost, ServedHost};
 pub use self::stream::StreamAnswer;
 pub use self::upstream::{HeaderFate, UpstreamHeader, upstream_headers};
 
-/// What is served, ready to be asked.
+/// Answers questions about what is served.
 #[derive(Debug)]
 pub struct Explainer {
     paths: PathPolicy,
@@ -43,13 +43,13 @@ pub enum LineAnswer {
     Request(Box<RoutedAnswer>),
 }
 
-/// What becomes of a request, and how its destination finds an endpoint.
+/// Where a request goes, and how its destination selects an endpoint.
 #[derive(Debug, Serialize)]
 pub struct RoutedAnswer {
     /// Where it goes.
     #[serde(flatten)]
     pub answer: BatchAnswer,
-    /// By what the endpoint is found, if by a hash.
+    /// The value that selects the endpoint, if a hash does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<HashAnswer>,
 }
@@ -73,18 +73,18 @@ pub struct RequestExplanation {
     /// How it came about.
     #[serde(flatten)]
     pub trace: Trace,
-    /// What is told of a client with a certificate.
+    /// What the upstream is told about a client with a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityAnswer>,
-    /// The request as rules see it; none if Envoy answers before that.
+    /// The request as rules see it; none if Envoy answers before any rule.
     #[serde(skip)]
     pub arrived: Option<Question>,
-    /// By what its destination finds an endpoint, for people.
+    /// The value that selects the endpoint, for people.
     #[serde(skip)]
     pub hash: Option<HashedValue>,
 }
 
-/// What an answer is made of, wherever it comes from.
+/// What an answer is built from.
 struct AnswerSource<'f> {
     host: &'f KnownHost,
     routes: &'f RouteTable,
@@ -134,10 +134,10 @@ impl AnswerSource<'_> {
 }
 
 impl Explainer {
-    /// Reads what is served. `paths` is what becomes of paths where a server says nothing.
+    /// Reads what is served. `paths` is the path policy of servers that do not set one.
     ///
     /// # Errors
-    /// The tables are none; those of a resolver always are.
+    /// The tables are invalid, which a resolver's never are.
     pub fn new(resolver: &Resolver, paths: PathPolicy) -> Result<Self, TableError> {
         let numbers = resolver.ports().map(|port| port.number);
         let tables: BTreeMap<_, _> = numbers.map(|number| (number, resolver.table(number))).collect();
@@ -182,7 +182,7 @@ impl Explainer {
 }
 
 impl ExplainAnswer {
-    /// Whether anything answers.
+    /// Whether the request leads anywhere.
     #[must_use]
     pub fn is_found(&self) -> bool {
         match self {

@@ -1,9 +1,8 @@
-//! An object of which not all is good: the smallest part that means something to its author is refused, and the rest is
-//! carried out.
+//! An object with invalid parts: only the smallest meaningful part is refused, and the rest is served.
 //!
-//! A part that was served before is served on as it was, if it can be told which one it is: a server by its port and hosts, a
-//! rule by its conditions, a subset and a port by their names. Else it is left out, but for a rule: what comes after it may
-//! answer more than it would have (a list that denies before it allows), so its place stays, and answers 503.
+//! If an earlier version of the part can be identified, that version is still served: a server by its port and hosts, a
+//! rule by its conditions, a subset and a port by their names. Otherwise the part is left out, except for rules: later
+//! rules may allow what the invalid one denies, so its place stays, and its requests get 503.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use sealgate_core::host;
 use crate::named;
 use crate::{Finding, Kind, Object, Severity};
 
-/// A part of an object that is refused by itself, by its place in its list.
+/// A part of an object that can be refused alone, by its place in its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ObjectPart {
     /// `spec.servers` of a Gateway.
@@ -39,8 +38,8 @@ pub(crate) enum ObjectPart {
 }
 
 impl ObjectPart {
-    /// The part that a field belongs to; none if what is wrong there is wrong with the whole object. Which requests a rule is
-    /// for has to be known: without its conditions nothing can stand in its place.
+    /// The part that a field belongs to; none if an error there affects the whole object. So do errors in a rule's
+    /// conditions: without them, it is unknown which requests must not reach later rules.
     pub(crate) fn of(kind: Kind, field: &str) -> Option<Self> {
         let (list, rest) = field.strip_prefix("spec.")?.split_once('[')?;
         let (at, rest) = rest.split_once(']')?;
@@ -59,7 +58,7 @@ impl ObjectPart {
         }
     }
 
-    /// The list of the spec that it stands in, and where.
+    /// The list of the spec that it is in, and its place there.
     pub(crate) fn place(self) -> (&'static str, usize) {
         match self {
             Self::Server(at) => ("servers", at),
@@ -74,7 +73,7 @@ impl ObjectPart {
     }
 }
 
-/// The parts that errors are about.
+/// The parts that have errors.
 pub(crate) fn broken(kind: Kind, findings: &[Finding]) -> BTreeSet<ObjectPart> {
     let errors = findings
         .iter()
@@ -84,7 +83,7 @@ pub(crate) fn broken(kind: Kind, findings: &[Finding]) -> BTreeSet<ObjectPart> {
         .collect()
 }
 
-/// Whether something is said of one of these parts.
+/// Whether a finding is about one of these parts.
 pub(crate) fn is_of(finding: &Finding, parts: &BTreeSet<ObjectPart>) -> bool {
     let part = finding
         .field
@@ -93,12 +92,12 @@ pub(crate) fn is_of(finding: &Finding, parts: &BTreeSet<ObjectPart>) -> bool {
     part.is_some_and(|part| parts.contains(&part))
 }
 
-/// What becomes of a part that is refused.
+/// What happens to a part that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is served as it was before.
+    /// Its previous version is still served.
     Stays,
-    /// A rule's place stays.
+    /// The rule's place stays: its requests get 503, its connections are closed.
     Unavailable,
     LeftOut,
 }
@@ -106,7 +105,7 @@ enum Fate {
 impl Fate {
     fn words(self, part: ObjectPart, object: &Object) -> String {
         let words = match (self, part, object) {
-            (Self::Stays, _, _) => "what it was before is served on",
+            (Self::Stays, _, _) => "the previous version is still served",
             (Self::Unavailable, ObjectPart::Rule(_), _) => "its requests are answered with 503",
             (Self::Unavailable, _, _) => "its connections are closed",
             (Self::LeftOut, ObjectPart::Server(at), Object::Gateway(_, spec)) => {
@@ -132,8 +131,8 @@ fn unserved(hosts: &[String]) -> String {
 
 type Fates = BTreeMap<ObjectPart, Fate>;
 
-/// The object without what is wrong with it, and each error with what becomes of its part; none if nothing of it can be
-/// served. `former` is what is served until now.
+/// The object without its invalid parts; none if nothing of it can be served. Adds to the message of each error what
+/// happens to the part. `former` is the version that has been served until now.
 pub(crate) fn admitted(
     object: &Arc<Object>,
     former: Option<&Object>,
@@ -160,7 +159,7 @@ pub(crate) fn admitted(
     Some(Arc::new(mended))
 }
 
-/// Whether a part of one object means in the other what it meant: who it is for is the same.
+/// Whether a part means the same in both versions: the fields that say what it applies to are equal.
 fn has_same_scope(object: &Object, former: &Object) -> bool {
     match (object, former) {
         (Object::Gateway(meta, own), Object::Gateway(before, former)) => {
@@ -184,7 +183,7 @@ fn has_same_scope(object: &Object, former: &Object) -> bool {
     }
 }
 
-/// Puts each kind's list in order, one kind per row.
+/// Mends an object, with one function per kind.
 macro_rules! by_kind {
     ($($kind:ident: $mend:ident,)*) => {
         fn mend(object: &Object, former: Option<&Object>, broken: &mut Fates) -> Option<Object> {
@@ -209,7 +208,7 @@ by_kind! {
     ServiceEntry: service_entry,
 }
 
-/// Servers keep their places, which name their filter chains: where one is left out stands one without hosts.
+/// Servers keep their places, which name their filter chains: one without hosts replaces one that is left out.
 fn gateway(spec: &GatewaySpec, former: Option<&GatewaySpec>, broken: &mut Fates) -> Option<GatewaySpec> {
     let mut mended = spec.clone();
     for (part, fate) in broken.iter_mut() {
@@ -235,8 +234,8 @@ fn gateway(spec: &GatewaySpec, former: Option<&GatewaySpec>, broken: &mut Fates)
     (is_closed && mended.servers.iter().any(is_served)).then_some(mended)
 }
 
-/// Whether another server would have a host of one that is left out, with what it asks of clients in the place of what that
-/// one asks.
+/// Whether another server would take a host of one that is left out. It may require less of clients, such as no
+/// certificate.
 fn is_taken_over(left_out: &Server, servers: &[Server]) -> bool {
     let pattern = |host: &String| host.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let takes = |host: &String, own: &String| host::intersection(&pattern(host), &pattern(own)).is_some();
@@ -284,7 +283,7 @@ fn virtual_service(
     Some(mended)
 }
 
-/// Puts in the place of a rule for connections what it was before, or one that closes them.
+/// Replaces a rule for connections with its previous version, or with one that closes them.
 fn stream_rule<'f, R: Clone + 'f, M: PartialEq>(
     rule: &mut R,
     mut former: impl Iterator<Item = &'f R>,
@@ -301,7 +300,7 @@ fn stream_rule<'f, R: Clone + 'f, M: PartialEq>(
     Fate::Unavailable
 }
 
-/// What stands in the place of a rule that is not carried out.
+/// The replacement of an invalid rule: it answers 503.
 pub(crate) fn unavailable(rule: &HttpRoute) -> HttpRoute {
     let answer = DirectResponse {
         status: 503,
@@ -333,7 +332,7 @@ fn destination_rule(
     (!mended.subsets.is_empty()).then_some(mended)
 }
 
-/// A subset of which only its TLS is left; none if it asks for none, or if nobody knows which one it is.
+/// A subset with only its TLS settings; none if it has none, or if its name is invalid.
 pub(crate) fn tls_alone(subset: &Subset) -> Option<Subset> {
     let policy = subset.traffic_policy.as_deref().and_then(policy_of_tls)?;
     sealgate_core::host::is_subset(&subset.name).then(|| Subset {
@@ -342,7 +341,7 @@ pub(crate) fn tls_alone(subset: &Subset) -> Option<Subset> {
     })
 }
 
-/// What a policy says of TLS; none if it asks for none.
+/// The TLS settings of a policy; none if it does not ask for TLS.
 pub(crate) fn policy_of_tls(policy: &TrafficPolicy) -> Option<Box<TrafficPolicy>> {
     let ports = policy.port_level_settings.iter();
     let ports: Vec<_> = ports
@@ -387,7 +386,7 @@ fn service_entry(
     (mended.ports.is_empty() == spec.ports.is_empty()).then_some(mended)
 }
 
-/// A list with what each refused place held before in its place, or what remains of it.
+/// A list in which each refused element is replaced by its previous version, or by what remains of it.
 fn with_former<T: Clone>(
     all: &[T],
     former: &[T],
@@ -410,7 +409,7 @@ fn with_former<T: Clone>(
     left.collect()
 }
 
-/// A list without some of its places; none if nothing is left of it.
+/// A list without some of its elements; none if nothing is left.
 pub(crate) fn without<T: Clone>(all: &[T], is_broken: impl Fn(usize) -> bool) -> Option<Vec<T>> {
     let places = all.iter().enumerate().filter(|(at, _)| !is_broken(*at));
     let left: Vec<T> = places.map(|(_, own)| own.clone()).collect();

@@ -1,5 +1,6 @@
-//! The gateway as objects alone would make it: no proxy that refuses, no certificate to be read, no state of before. The page
-//! asks it why, and what if. Of certificates it knows what an agent says of its own.
+//! The gateway as it follows from objects alone: without proxies that reject something, without reading certificates,
+//! and without earlier state. The page asks it why a request goes where it goes, and what an edit would change. Of
+//! certificates it knows what an agent says about them.
 
 mod edit;
 mod options;
@@ -27,7 +28,7 @@ pub use self::place::line_of;
 pub use self::secrets::{KnownSecret, KnownSecrets};
 pub use self::table::{BadTable, TableReader};
 
-/// What a text is called that has no file.
+/// The name of a text that is not in a file.
 const PASTED: &str = "manifests";
 
 /// See the module.
@@ -39,14 +40,14 @@ pub struct Preview {
     store: Store,
     ledger: Ledger<Speaker>,
     resolver: Resolver,
-    /// What is said of objects by themselves.
+    /// Findings about single objects.
     said: BTreeMap<ObjectRef, Vec<Finding>>,
-    /// What is to be settled.
+    /// Changes that are not settled yet.
     step: Judged,
 }
 
 impl Preview {
-    /// One without objects.
+    /// Creates one without objects.
     #[must_use]
     pub fn new(gateway: Gateway, paths: PathPolicy, secrets: KnownSecrets, claims: &Claims) -> Self {
         let mut resolver = Resolver::new(gateway.clone());
@@ -63,10 +64,10 @@ impl Preview {
         }
     }
 
-    /// One of manifests, as a directory with this one file would be read.
+    /// Creates one from manifests, read like a directory with this one file.
     ///
     /// # Errors
-    /// The options are none.
+    /// The options are invalid.
     pub fn of_manifests(text: &str, options: &GatewayOptions) -> Result<Self, OptionsError> {
         let mut preview = Self::new(
             options.gateway()?,
@@ -81,7 +82,8 @@ impl Preview {
         Ok(preview)
     }
 
-    /// Objects as they are written in a text of this name; those without a namespace are where a directory has them.
+    /// Reads the objects in a text of this name. Those without a namespace get the one that they would get in a
+    /// directory.
     #[must_use]
     pub fn read(&self, name: &str, text: &str) -> Vec<SourceObject> {
         let namespaces = Namespaces {
@@ -89,12 +91,12 @@ impl Preview {
             other: "default",
         };
         let mut entries = manifest::read(name, text.as_bytes(), &namespaces);
-        // Of two that are at odds the older stands, as in the agent.
+        // In a conflict, the older object wins, as in the agent.
         entries.sort_by_key(|entry| entry.object.as_ref().and_then(|object| object.meta().created));
         first_of_each(name, entries)
     }
 
-    /// Takes an object as it is written; what follows is found by [`Self::settle`].
+    /// Takes an object as it is written. [`Self::settle`] finds the consequences.
     pub fn set(&mut self, entry: SourceObject) {
         if entry.object_ref.kind == Kind::Secret {
             self.set_secret(entry);
@@ -115,7 +117,7 @@ impl Preview {
         self.step.say(entry.object_ref, entry.findings);
     }
 
-    /// Takes an object as an agent serves it: it was judged there.
+    /// Takes an object as an agent serves it: the agent has already checked it.
     pub fn serve(&mut self, name: &ObjectRef, object: Option<Arc<Object>>) {
         match object {
             Some(object) => self
@@ -125,7 +127,7 @@ impl Preview {
         }
     }
 
-    /// From now on this is known of Secrets.
+    /// Replaces what is known about Secrets.
     pub fn set_secrets(&mut self, secrets: KnownSecrets) {
         for name in secrets.differing(&self.secrets) {
             self.resolver.touch_credential(&name);
@@ -133,7 +135,7 @@ impl Preview {
         self.secrets = secrets;
     }
 
-    /// What follows from what was taken.
+    /// Finds the consequences of the changes so far.
     pub fn settle(&mut self) {
         let mut step = std::mem::take(&mut self.step);
         self.store.settle(&mut step);
@@ -160,7 +162,7 @@ impl Preview {
         self.resolver.settle(world, &mut self.ledger);
     }
 
-    /// What is wrong or doubtful, the worst first.
+    /// The findings, the worst first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         listed(self.ledger.findings())
@@ -183,14 +185,14 @@ impl Preview {
         self.store.objects().map(|object| object.object_ref())
     }
 
-    /// All that the answer to a question is made of. No other host is looked at.
+    /// Everything that the answer to a question needs. Looks at no other host.
     #[must_use]
     pub fn served_host(&self, question: &Question) -> ServedHost {
         ServedHost::new(question, &self.resolver, self.paths)
     }
 }
 
-/// Of two objects of one name the first counts, and the other is said.
+/// Keeps the first of several objects with the same name, and reports the others.
 fn first_of_each(name: &str, entries: Vec<SourceObject>) -> Vec<SourceObject> {
     let mut known = BTreeSet::new();
     let judged = entries.into_iter().map(|entry| {

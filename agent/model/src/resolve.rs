@@ -97,7 +97,7 @@ use crate::{Kind, Object, ObjectRef};
 
 /// Of a DNS name, and so of a pattern.
 const LONGEST_NAME: usize = 255;
-/// More often nothing is looked at again within a step: what is left then is looked at in the next one.
+/// The maximum number of passes in a step. The next step does the rest.
 const ROUNDS: usize = 4;
 
 /// See the module.
@@ -113,9 +113,9 @@ pub struct Resolver {
     doubted: Doubted,
     owners: HostOwners,
     budget: RuleBudget,
-    /// Hosts whose routes are to be made anew.
+    /// Hosts whose routes must be rebuilt.
     hosts: BTreeSet<HostKey>,
-    /// Gateways of which is to be said whether they are for this gateway.
+    /// Gateways for which to report whether this gateway serves them.
     unselected: BTreeMap<ObjectRef, Option<Arc<Object>>>,
 }
 
@@ -140,8 +140,8 @@ impl Resolver {
         }
     }
 
-    /// From now on these claims stand, which are those of an agent before this one, as far as somebody still asks for what is
-    /// claimed. To be told before any object is.
+    /// Restores the claims of a previous agent, as far as something still asks for what is claimed. Must be called
+    /// before any object is taken.
     pub fn remember(&mut self, claims: &Claims) {
         self.ports.remember(claims);
         for (claim, tenure) in claims {
@@ -157,7 +157,7 @@ impl Resolver {
         }
     }
 
-    /// Takes a change of an object; what follows from it is found by [`Self::settle`].
+    /// Takes a change of an object. [`Self::settle`] finds the consequences.
     pub fn take(&mut self, moved: &Moved) {
         match moved.name.kind {
             Kind::Gateway => {
@@ -182,7 +182,7 @@ impl Resolver {
         }
     }
 
-    /// Something else is said of a Gateway now: whether there is one of this name may be another answer.
+    /// The findings about a Gateway changed: whether one with this name exists may have changed, too.
     pub fn touch_gateway(&mut self, name: &ObjectRef) {
         let key = key(name);
         if self.gateways.get(&key).is_none() {
@@ -272,9 +272,9 @@ impl Resolver {
     }
 }
 
-/// What follows from it.
+/// The consequences of a change.
 impl Resolver {
-    /// Envoy does not have these clusters any more: says whether there may be room now for others, which the next
+    /// Envoy no longer has these clusters. Returns whether there may now be room for others, which the next
     /// [`Self::settle`] finds.
     pub fn release<'c>(&mut self, clusters: impl IntoIterator<Item = &'c Arc<str>>) -> bool {
         let uses = self.routes.uses_mut();
@@ -282,11 +282,12 @@ impl Resolver {
         uses.is_hopeful()
     }
 
-    /// Looks at everything that the changes since the last time touched.
+    /// Updates everything that the changes since the last time affect.
     pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
         let (mut names, mut claims) = (BTreeSet::new(), BTreeMap::new());
         claims.extend(self.settle_catalog(ledger));
-        // Who waits for a host may have it once nobody has rules for it any more, and then others' rules are looked at.
+        // When a host no longer has rules, those who wait for it may get it, and then others' rules must be checked
+        // again.
         for _ in 0..ROUNDS {
             let (moved_names, moved_claims) = self.settle_servers(world, ledger);
             names.extend(moved_names);
@@ -332,7 +333,7 @@ impl Resolver {
         }
     }
 
-    /// Gives the names that are given on demand, and another way than before, and the claims that stand otherwise.
+    /// Returns the on-demand names and the claims that changed.
     fn settle_servers(
         &mut self,
         world: World<'_>,
@@ -371,13 +372,13 @@ impl Resolver {
         (names, claims)
     }
 
-    /// Makes the routes of hosts anew, and of those for whose rules there may be room now.
+    /// Rebuilds the routes of hosts, and of those for whose rules there may now be room.
     fn settle_hosts(&mut self, ledger: &mut Ledger<Speaker>) {
         for host in std::mem::take(&mut self.hosts) {
             self.settle_host(&host, ledger);
         }
         for hosts in self.budget.take_hopeful().into_values() {
-            // Where a namespace finds no room for one host, it will not for the next one either.
+            // If a namespace has no room for one host, it has none for the next one either.
             for host in hosts {
                 if !self.settle_host(&host, ledger) {
                     break;
@@ -386,7 +387,7 @@ impl Resolver {
         }
     }
 
-    /// Looks at the hosts of services that objects spoke for; gives the claims that stand otherwise.
+    /// Updates the hosts of services whose objects changed; returns the claims that changed.
     fn settle_catalog(&mut self, ledger: &mut Ledger<Speaker>) -> Vec<(Claim, Option<Tenure>)> {
         let mut claims = Vec::new();
         for (namespace, pods) in self.catalog.take_moved_pods() {
@@ -415,7 +416,7 @@ impl Resolver {
         claims
     }
 
-    /// Makes the routes of a host anew; says whether there is room for all of them.
+    /// Rebuilds the routes of a host; returns whether there is room for all of them.
     fn settle_host(&mut self, host: &HostKey, ledger: &mut Ledger<Speaker>) -> bool {
         let rules = self.owners.settle(host, self.declared(host));
         let (rules, excess) = self.budget.settle(host, rules, &self.services);
@@ -451,7 +452,7 @@ impl Resolver {
     }
 }
 
-/// What is there to be read.
+/// Accessors.
 impl Resolver {
     /// The Gateways that are served, in order.
     #[must_use]
@@ -464,7 +465,7 @@ impl Resolver {
         self.ports.views()
     }
 
-    /// Where the connections of a filter chain go that are passed on as a whole; none closes them.
+    /// Where a filter chain passes connections on to; if empty, they are closed.
     #[must_use]
     pub fn stream(&self, key: &StreamKey) -> &[Share] {
         let route = self.ports.stream(key);
@@ -516,8 +517,8 @@ impl Resolver {
         self.routes.users(cluster)
     }
 
-    /// What a port's listener is made of: the Gateways with a server on it, and the VirtualServices that say where its
-    /// connections go.
+    /// The objects that a port's listener is built from: the Gateways with a server on it, and the VirtualServices that
+    /// say where its connections go.
     pub fn objects_of(&self, port: u16) -> impl Iterator<Item = ObjectRef> {
         let gateways = self.gateways().values();
         let own = gateways.filter(move |gateway| gateway.servers.values().any(|server| server.port == port));
@@ -537,13 +538,13 @@ impl Resolver {
             .collect()
     }
 
-    /// The namespaces of which pods are needed: those of Services with a subset in use.
+    /// The namespaces whose Pods are needed: those of Services with a subset in use.
     #[must_use]
     pub fn pod_namespaces(&self) -> &OrdSet<Arc<str>> {
         self.routes.uses().pod_namespaces()
     }
 
-    /// Who has what.
+    /// All claims.
     #[must_use]
     pub fn claims(&self) -> Claims {
         let mut claims = self.ports.claims();
@@ -569,13 +570,13 @@ impl Resolver {
         self.wants.all()
     }
 
-    /// The routes of a port as data, made anew: for people who ask.
+    /// Builds the routes of a port as data, for explanations.
     #[must_use]
     pub fn table(&self, number: u16) -> TableConfig {
         self.table_with(number, self.routes.table().hosts(number))
     }
 
-    /// The same, as much of it as may take this host, which is normalized: itself, and the wildcards that it is within.
+    /// The same for one host, which is normalized, and the wildcards that contain it.
     #[must_use]
     pub fn table_of(&self, number: u16, host: &str) -> TableConfig {
         let dots = host.match_indices('.').filter_map(|(at, _)| host.get(at..));
@@ -597,7 +598,7 @@ impl Resolver {
         hosts.filter(|(_, routes)| routes.is_served())
     }
 
-    /// The rules of a host for people to look at, made anew; none if it has none.
+    /// Builds the rules of a host, for people; none if it has none.
     #[must_use]
     pub fn listed(&self, host: &HostKey) -> Option<ListedRules> {
         let routes = self.routes.table().routes(host)?;

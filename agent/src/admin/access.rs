@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Who may use the admin interface.
 
 use super::guard::AdminHosts;
 use super::token::AdminToken;
@@ -6,8 +6,8 @@ use super::token::AdminToken;
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct AdminAccess {
-    /// By which names.
+    /// The host names that requests may be for.
     pub hosts: AdminHosts,
-    /// What they have to have; none asks for nothing.
+    /// The token that requests need; none if they need none.
     pub token: Option<AdminToken>,
 }

@@ -1,5 +1,5 @@
-//! Connections of the admin interface: few at a time, and none for long, so that whoever opens thousands takes no
-//! descriptor that the proxies' socket or a rotation needs.
+//! Connections of the admin interface: few at a time, and none for long. A client that opens thousands must not use up
+//! the file descriptors that the proxies' socket or a rotation needs.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,27 +17,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::AbortHandle;
 
-/// In which a request's headers have to be there, and in which the next request of a connection has to begin.
+/// The time for a request's headers to arrive, and for the next request of a connection to begin.
 const HEADERS: Duration = Duration::from_secs(5);
-/// After this long a connection ends, whatever goes on: a client that reads an answer slowly holds nothing up for ever.
+/// A connection is closed after this time in any case, so that a slow reader cannot hold it forever.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
-/// Of the descriptors that the process may have, one in so many is for connections of the admin interface.
+/// One in this many of the process's file descriptors is for the admin interface.
 const SHARE: u64 = 8;
-/// However many descriptors there are.
+/// The bounds, whatever the limit on file descriptors is.
 const FEWEST: usize = 4;
 const MOST: usize = 64;
-/// After a failed accept, for nothing else says when there are descriptors again.
+/// The wait after a failed accept: nothing signals when descriptors are available again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How many connections there may be.
+/// The maximum number of connections.
 fn most() -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     let share = limit.map(|limit| usize::try_from(limit / SHARE).unwrap_or(MOST));
     share.unwrap_or(MOST).clamp(FEWEST, MOST)
 }
 
-/// Serves until `shutdown`. Who comes when there are as many connections as there may be takes the place of the oldest: a
-/// probe is answered though thousands wait.
+/// Serves until `shutdown`. At the maximum, a new connection replaces the oldest one, so that probes are answered even
+/// if thousands of connections are open.
 pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(most()));
     let (stop, stopped) = watch::channel(false);
@@ -97,7 +97,7 @@ async fn connection(
     let mut serving = pin!(serving);
     let whole = async {
         let is_over = tokio::select! {
-            // A client's mistake is no news.
+            // A client's mistake is not logged.
             _ = serving.as_mut() => true,
             _ = stopped.wait_for(|stopped| *stopped) => false,
         };

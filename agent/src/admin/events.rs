@@ -1,4 +1,4 @@
-//! `/api/events`: says when there is something else to be read, and nothing of what it is.
+//! `/api/events`: signals that something has changed, but not what.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,16 +16,17 @@ use super::objects::History;
 use crate::engine::View;
 use crate::shared::Shared;
 
-/// Whoever looks sees a change so late at most; nothing that happens often tells of itself.
+/// How often changes are looked for: frequent changes must not each cause an event.
 const PAUSE: Duration = Duration::from_millis(300);
-/// After this long a stream ends, and another one begins: a connection that is cut off would look like a fault.
+/// A stream ends after this time, and the browser opens another one: a connection that is cut off would look like a
+/// fault.
 const LONGEST: Duration = Duration::from_secs(50);
-/// After this long the other one begins.
+/// The time until the browser opens the next stream.
 const RETRY: Duration = Duration::from_millis(500);
-/// Each holds a connection for as long as a page is open.
+/// The maximum number of streams: each holds a connection while its page is open.
 pub(super) const MOST: usize = 8;
 
-/// Places for those who listen.
+/// The places for open streams.
 #[derive(Clone, Debug)]
 pub(super) struct Listeners {
     places: Arc<Semaphore>,
@@ -40,7 +41,7 @@ impl Listeners {
         }
     }
 
-    /// What happens from now on; none if too many listen.
+    /// A stream of the changes from now on; none if there are too many already.
     pub(super) fn listen(
         &self,
         shared: Arc<Shared>,
@@ -61,28 +62,28 @@ impl Listeners {
         });
         let changes = changes.take_until(over(self.stopped.clone()));
         let stream = Sse::new(changes).keep_alive(KeepAlive::default());
-        // The next stream has a whole connection's time.
+        // The next stream gets a new connection, which lives for the full time.
         Some(([(header::CONNECTION, "close")], stream))
     }
 }
 
-/// Ends with the agent, else whoever stops it would wait for the page to be closed; or after [`LONGEST`].
+/// Ends when the agent stops, which would otherwise wait for pages to be closed; or after [`LONGEST`].
 async fn over(mut stopped: watch::Receiver<bool>) {
     drop(timeout(LONGEST, stopped.wait_for(|stopped| *stopped)).await);
 }
 
-/// What one page was told.
+/// What one page has been told.
 struct PageWatch {
     shared: Arc<Shared>,
     history: Arc<History>,
     views: watch::Receiver<Arc<View>>,
-    /// How many views there were.
+    /// The number of views so far.
     seen: u64,
     told: Option<ToldState>,
     _place: OwnedSemaphorePermit,
 }
 
-/// What stands for all that can be read.
+/// A fingerprint of everything that a page can read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ToldState {
     objects: u64,
@@ -96,7 +97,7 @@ impl PageWatch {
             let now = self.now();
             if self.told != Some(now) {
                 self.told = Some(now);
-                // A number of JavaScript's does not hold a whole stamp.
+                // A JavaScript number is too small for a stamp.
                 let status = format!("{:x}-{}", now.proxies, now.seen);
                 let data = json!({ "objects": now.objects, "status": status });
                 return Event::default()
@@ -110,7 +111,7 @@ impl PageWatch {
 
     fn now(&mut self) -> ToldState {
         let (view, is_new) = {
-            // Both at once: what comes in between is new the next time.
+            // In one step, so that no change in between is missed.
             let view = self.views.borrow_and_update();
             (Arc::clone(&view), view.has_changed())
         };

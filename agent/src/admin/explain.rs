@@ -1,4 +1,4 @@
-//! `/api/explain`: where a request would go now, and why. Nothing is changed, and nothing of a key is said.
+//! `/api/explain`: where a request would go now, and why. Changes nothing, and never shows a key.
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, StatusCode, header};
@@ -12,10 +12,10 @@ use super::AdminSources;
 use super::parameters::{BadParameters, parameters};
 use crate::explain;
 
-/// Whether the request leads anywhere, for `sealgate explain`, whose exit status says it.
+/// Whether the request leads anywhere: the exit status of `sealgate explain`.
 pub(crate) const FOUND: HeaderName = HeaderName::from_static("x-sealgate-found");
 
-/// What is asked, and how the answer is to look.
+/// The question, and the form of the answer.
 #[derive(Debug)]
 struct ExplainQuery {
     question: Question,
@@ -24,7 +24,7 @@ struct ExplainQuery {
     peer: Option<String>,
 }
 
-/// How an answer looks.
+/// The form of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum AnswerForm {
     /// As `sealgate explain --json` prints it.
@@ -36,7 +36,7 @@ enum AnswerForm {
     Line,
 }
 
-/// What is no question.
+/// Why a query is not a question.
 #[derive(Debug, Error)]
 enum BadQuestion {
     #[error(transparent)]

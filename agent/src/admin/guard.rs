@@ -1,5 +1,5 @@
-//! Who may ask: no web page of somebody else's, be it by a name of its own that leads here (DNS rebinding) or from its own
-//! origin. The admin interface asks for no password, so an operator's browser must not be made to read it out.
+//! Keeps other web pages out, whether they use a name of their own that resolves to this address (DNS rebinding) or
+//! their own origin. The admin interface may have no password, so no page may use an operator's browser to read it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Names besides addresses and `localhost` by which the interface may be asked (`--admin-hosts`).
+/// Host names, besides IP addresses and `localhost`, that requests may be for (`--admin-hosts`).
 pub type AdminHosts = Arc<[String]>;
 
 /// Lets a request through, or says why not.
@@ -31,17 +31,17 @@ fn refusal(request: &Request, hosts: &[String]) -> Option<(StatusCode, String)> 
             .get(header::HOST)
             .map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned()),
     };
-    // Without one it is no browser.
+    // A request without a host is not a browser's.
     if let Some(authority) = &authority
         && !is_known(authority, hosts)
     {
         let message = format!(
-            "{authority:?} is neither an address nor localhost nor one of --admin-hosts: a name that anybody may point \
-             here is not answered\n"
+            "{authority:?} is not an IP address, localhost or one of --admin-hosts: requests for other names are \
+             rejected, because anyone can point a name here\n"
         );
         return Some((StatusCode::MISDIRECTED_REQUEST, message));
     }
-    // The page itself holds nothing, and may be linked to.
+    // The page itself contains no data, and other pages may link to it.
     let is_foreign = request.uri().path() != "/" && is_cross_origin(headers, authority.as_deref());
     is_foreign.then(|| {
         let message = "pages of other origins may not read this\n".to_owned();
@@ -61,7 +61,7 @@ fn is_known(authority: &str, hosts: &[String]) -> bool {
         || hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
-/// Whether a browser says that a page of another origin asks.
+/// Whether a browser says that the request comes from another origin.
 fn is_cross_origin(headers: &HeaderMap, authority: Option<&str>) -> bool {
     let site = headers.get(FETCH_SITE).map(|site| site.as_bytes());
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {

@@ -1,5 +1,5 @@
-//! What browsers may do with an answer, whatever it is: no page of another origin gets it, nobody guesses its type, and what
-//! changes is not kept.
+//! Response headers that tell browsers not to give an answer to other origins, not to guess its type, and not to cache
+//! what changes.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -8,7 +8,7 @@ use axum::response::Response;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Sets the headers that say so.
+/// Sets these headers.
 pub(super) async fn restrict(request: Request, next: Next) -> Response {
     let is_live = is_live(request.uri().path());
     let mut answer = next.run(request).await;
@@ -24,7 +24,7 @@ pub(super) async fn restrict(request: Request, next: Next) -> Response {
     answer
 }
 
-/// Whether what is at a path is another thing at each look.
+/// Whether the content at a path may change at any time.
 fn is_live(path: &str) -> bool {
     path == "/metrics" || path.starts_with("/api/")
 }

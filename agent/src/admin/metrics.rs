@@ -1,5 +1,5 @@
-//! The status as Prometheus text, and what this process costs. What the status says is read from it at each scrape: there is
-//! no second account that could disagree with `/api/status`. `docs/reference/metrics.md` explains each metric.
+//! The status in the Prometheus text format, and metrics of this process. Each scrape reads the status, so that metrics
+//! cannot disagree with `/api/status`. `docs/reference/metrics.md` explains each metric.
 
 mod credentials;
 mod objects;
@@ -21,7 +21,7 @@ use super::status::Status;
 
 type Float = Gauge<f64, AtomicU64>;
 
-/// Gauges that are 1 for what is so.
+/// Gauges that are 1 for what is true.
 type Flags<Labels> = Family<Labels, Gauge>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,7 +49,7 @@ pub(super) fn render(status: &Status) -> String {
     text
 }
 
-/// A gauge as this library counts.
+/// A count in the type of this library's gauges.
 fn amount(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
-//! `/api/objects`: what is served, as the page's explorer reads it: objects without Secrets, who claimed what, and of credentials
-//! whether they are there and what handshakes depend on. Everything, or what changed since a state that was told before. A line
-//! at a time, so that it costs little memory however much there is.
+//! `/api/objects`: what is served, for the page's explorer: objects except Secrets, claims, which credentials exist, and
+//! the properties of their certificates that handshakes depend on. Everything, or the changes since an earlier state.
+//! Sent line by line, so that it needs little memory.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,12 +16,12 @@ use sealgate_model::{CredentialName, Object, ObjectRef};
 
 use crate::engine::View;
 
-/// States of which the changes can be told.
+/// How many states are kept, to send changes since them.
 const REMEMBERED: usize = 16;
 /// Lines are sent in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
-/// What the lines tell, at one moment. It holds no certificate and no key.
+/// What the lines describe, at one moment. It has no certificates and no keys.
 #[derive(Clone, Debug)]
 struct ToldObjects {
     number: u64,
@@ -29,12 +29,12 @@ struct ToldObjects {
     secrets: OrdMap<CredentialName, KnownSecret>,
 }
 
-/// The states that were told last. They share what did not change, so each costs what did.
+/// The latest states. They share what did not change, so each costs only its changes.
 #[derive(Debug, Default)]
 pub(super) struct History(Mutex<VecDeque<ToldObjects>>);
 
 impl History {
-    /// The number of this state, which is another for each.
+    /// The number of this state, which is unique.
     pub(super) fn number(&self, view: &View) -> u64 {
         let mut known = self.lock();
         let is_same =
@@ -43,7 +43,7 @@ impl History {
         if let Some(same) = newest.filter(is_same) {
             return same.number;
         }
-        // No agent after this one gives a number again.
+        // Starts at the time, so that a later agent does not reuse a number.
         let number = newest.map_or_else(first, |own| own.number + 1);
         known.push_back(ToldObjects {
             number,
@@ -62,7 +62,7 @@ impl History {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<ToldObjects>> {
-        // A panic while it was held can at worst have lost a state, and then everything is told.
+        // A panic while it was held can at worst have lost a state: then everything is sent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,7 +104,7 @@ fn everything(view: &View) -> impl Iterator<Item = TableLine> + Send + use<> {
         .chain(objects.filter_map(|(_, object)| line(&object)))
 }
 
-/// What changed is small, or else somebody asks for it seldom: it is looked for at once.
+/// Collected at once: either there are few changes, or they are requested rarely.
 fn changes(before: &ToldObjects, now: &View) -> impl Iterator<Item = TableLine> + Send + use<> {
     let secrets = before.secrets.diff(&now.secrets).map(|item| {
         TableLine::Credential(match item {

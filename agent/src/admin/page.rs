@@ -1,4 +1,4 @@
-//! The page's files, as they were built in: what a static server would serve, and what it may do.
+//! The page's files, which are built in, with their Content-Security-Policy.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -14,7 +14,7 @@ type PageFile = (&'static str, &'static [u8], bool);
 include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 const START: &str = "index.html";
-/// Scripts and styles of its own, the module, and nothing from or to anywhere else. The page itself says the same, for
+/// Allows the page's own scripts, styles and module, and no other origin. The page itself contains the same policy, for
 /// servers that set no headers.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
@@ -88,7 +88,7 @@ fn set_type(name: &str, is_packed: bool, headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
-    /// Else the browser learns of a script only from another one.
+    /// Otherwise, the browser would discover a script only when another one imports it.
     #[test]
     fn the_start_page_names_every_script() {
         let ((_, start, _), _) = &BY_NAME[START];

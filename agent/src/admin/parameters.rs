@@ -1,4 +1,4 @@
-//! The parameters of a query. One that is misspelled is an error: it would silently be no filter at all.
+//! The parameters of a query. An unknown parameter is an error: ignored, a misspelled filter would match everything.
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
@@ -6,10 +6,10 @@ use thiserror::Error;
 /// What is wrong with a query.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(super) enum BadParameters {
-    /// There is none of this name.
+    /// No parameter has this name.
     #[error("there is no parameter {0:?}; the known ones are {1}")]
     Unknown(String, String),
-    /// Its bytes are no text.
+    /// Its value is not UTF-8.
     #[error("{0}: not UTF-8")]
     NotText(String),
 }

@@ -1,4 +1,4 @@
-//! `/api/status?...`: a part of the status, for gateways whose whole one is large.
+//! `/api/status?...`: a part of the status, for gateways with a large one.
 
 use std::collections::BTreeSet;
 
@@ -26,13 +26,13 @@ const PARAMETERS: [&str; 7] = [
     "limit",
     "after",
 ];
-/// What is between the parts of a key: no name has it.
+/// Separates the parts of a key: no name contains it.
 const BETWEEN: char = '\u{1f}';
 
-/// Which part is asked for.
+/// The requested part.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct StatusQuery {
-    /// All, if none is named.
+    /// Empty for all fields.
     fields: BTreeSet<String>,
     namespace: Option<String>,
     name: Option<String>,
@@ -42,7 +42,7 @@ pub(super) struct StatusQuery {
     after: Option<String>,
 }
 
-/// What cannot be asked for.
+/// Why a query is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(super) enum BadQuery {
     #[error(transparent)]
@@ -55,7 +55,7 @@ pub(super) enum BadQuery {
     State(String),
     #[error("severity={0}: expected error or warning")]
     Severity(String),
-    #[error("after: fields has to name the one list that goes on, of {0}")]
+    #[error("after: fields must name exactly one of these lists: {0}")]
     ManyLists(String),
 }
 
@@ -148,7 +148,7 @@ impl StatusQuery {
         }
     }
 
-    /// The entries after the given one, as many as are wanted, and the key of the last if there are more.
+    /// At most `limit` entries after the given one, and the key of the last if there are more.
     fn page<T>(
         &self,
         list: &'static str,
@@ -178,7 +178,7 @@ fn object_name(finding: &FindingStatus) -> &str {
     finding.object.split_once(' ').map_or("", |(_, name)| name)
 }
 
-/// The worst first: of `error` and `warning` that is the order of their letters.
+/// The worst first: `error` sorts before `warning`.
 fn finding_key(own: &FindingStatus) -> String {
     let field = own.field.clone().unwrap_or_default();
     joined([&own.severity, &own.object, &field, &own.code, &own.message])
@@ -207,7 +207,7 @@ fn fields(list: &str) -> Result<Vec<String>, BadQuery> {
     names.map(known_one).collect()
 }
 
-/// Those that a status has.
+/// The fields of a status.
 fn known_fields() -> BTreeSet<String> {
     let value = serde_json::to_value(Status::default()).unwrap_or_default();
     let fields = value.as_object().into_iter().flat_map(Map::keys);
@@ -324,8 +324,8 @@ mod tests {
             ("limit=0", "limit=0"),
             ("state=good", "state=good"),
             ("severity=info", "severity=info"),
-            ("after=a&fields=credentials,refusals", "the one list"),
-            ("after=a", "the one list"),
+            ("after=a&fields=credentials,refusals", "exactly one"),
+            ("after=a", "exactly one"),
         ] {
             let error = StatusQuery::read(bad).unwrap_err().to_string();
             assert!(error.contains(word), "{bad}: {error}");

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Whether the source's first list is complete.
+    /// Whether the first list of objects is complete.
     pub synced: bool,
     /// How the source is doing.
     pub source: SourceStatus,
-    /// How many times something was published since the start.
+    /// How many times the agent has published a change since it started.
     pub publications: u64,
-    /// How long proxies waited for credentials, from publication to each one's confirmation, since the start.
+    /// How long proxies took to confirm credentials after publication, since the agent started.
     #[serde(default)]
     pub rotations: RotationsStatus,
     /// The Gateways that this gateway serves.
@@ -27,13 +27,13 @@ pub struct Status {
     /// Certificates that proxies ask for by name.
     #[serde(default)]
     pub on_demand: OnDemandStatus,
-    /// What namespaces use of what all share.
+    /// What each namespace uses of the shared budgets.
     #[serde(default)]
     pub budgets: Vec<BudgetStatus>,
-    /// What connected proxies refuse now.
+    /// What connected proxies reject now.
     #[serde(default)]
     pub proxy_refusals: Vec<ProxyRefusalStatus>,
-    /// What was refused or is doubtful, and why.
+    /// Current errors and warnings.
     pub refusals: Vec<FindingStatus>,
 }
 
@@ -44,23 +44,23 @@ pub fn status_schema() -> schemars::Schema {
     settings.into_generator().into_root_schema_for::<Status>()
 }
 
-/// How long rotations took: each proxy counts that asked for the credential before it was published.
+/// How long rotations took, for each proxy that had asked for the credential when it was published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationsStatus {
     /// By duration, ascending.
     pub buckets: Vec<BucketStatus>,
-    /// All of them together.
+    /// The sum of all durations.
     pub sum_seconds: f64,
 }
 
-/// Rotations that took longer than those of the bucket before, and at most so long.
+/// Rotations that took longer than the previous bucket's bound, and at most this one's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BucketStatus {
-    /// None of the last bucket, which has no upper bound.
+    /// The upper bound; null in the last bucket, which has none.
     pub at_most_seconds: Option<f64>,
-    /// How many there were.
+    /// The number of rotations.
     pub count: u64,
 }
 
@@ -82,9 +82,9 @@ pub struct BudgetStatus {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
-    /// Whether its first lists were complete, and everything is followed since.
+    /// Whether its first lists were complete, and all changes are being followed.
     pub up: bool,
-    /// What is followed, of a Kubernetes source.
+    /// The watches of a Kubernetes source.
     pub watches: Vec<WatchStatus>,
 }
 
@@ -96,12 +96,12 @@ pub struct WatchStatus {
     pub name: String,
     /// `listing`, `following`, `failed` or `missing`.
     pub state: String,
-    /// Why, where that is not good.
+    /// The reason, if the state is not good.
     pub message: Option<String>,
-    /// Since when it is in that state.
+    /// Since when it has been in this state.
     #[serde(default)]
     pub since: Option<String>,
-    /// How often it has failed since it began.
+    /// How many times it has failed since it started.
     #[serde(default)]
     pub failures: u64,
 }
@@ -126,9 +126,9 @@ pub struct CredentialStatus {
     pub state: String,
     /// `keyPair` or `trustBundle`.
     pub kind: String,
-    /// Why it is not ready: a stable word.
+    /// Why it is not ready, as a stable word.
     pub reason: Option<String>,
-    /// The same for people.
+    /// The reason in words.
     pub message: Option<String>,
     /// Whether a good version is being served (also while a newer one is refused).
     pub served: bool,
@@ -146,25 +146,25 @@ pub struct CredentialStatus {
     pub not_before: Option<String>,
     /// Not after; of a bundle the earliest.
     pub not_after: Option<String>,
-    /// Whole days until then; negative when it has passed.
+    /// Whole days until `notAfter`; negative if it has passed.
     pub days_left: Option<i64>,
     /// `ECDSA-P256`.
     pub key_type: Option<String>,
     /// Content hash of what is served.
     pub version: Option<String>,
-    /// When the served version replaced another one (or first came).
+    /// When the served version was first served.
     pub last_rotated: Option<String>,
-    /// How long the slowest proxy took to confirm the served version, in milliseconds: of those that asked for it when it
-    /// was published, and have confirmed it.
+    /// How long the slowest proxy took to confirm the served version, in milliseconds. Only proxies count that had asked for it
+    /// when it was published, and have confirmed it.
     pub rotation_ms: Option<f64>,
-    /// What its dates give reason to say: codes of findings.
+    /// Warnings about its dates, as codes of findings.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// The proxies that hold it, or should.
+    /// The proxies that have it or ask for it.
     pub proxies: Vec<HeldBy>,
 }
 
-/// What a proxy has of what it should have.
+/// Whether a proxy has what it should have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum HeldState {
@@ -173,7 +173,7 @@ pub enum HeldState {
     Current,
     /// It has not confirmed it yet.
     Behind,
-    /// It refused it.
+    /// It rejected it.
     Refused,
     /// It is not connected.
     Gone,
@@ -201,16 +201,16 @@ impl HeldState {
 pub struct HeldBy {
     /// Its node id.
     pub node: String,
-    /// What that means.
+    /// Its state.
     #[serde(default)]
     pub state: HeldState,
-    /// The version that it confirmed last; none if it never had one.
+    /// The version that it confirmed last, if any.
     pub version: Option<String>,
-    /// What it said if it refused the last one.
+    /// Its error message, if it rejected the last one.
     pub refused: Option<String>,
 }
 
-/// A resource that a connected proxy refuses.
+/// A resource that a connected proxy rejects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyRefusalStatus {
@@ -218,13 +218,13 @@ pub struct ProxyRefusalStatus {
     pub node: String,
     /// `Listener`, `Cluster`, ...
     pub r#type: String,
-    /// The resource; none where the proxy refused several at once.
+    /// The resource; null if the proxy rejected several at once.
     pub name: Option<String>,
     /// Which version of it.
     pub version: Option<String>,
-    /// What the proxy said.
+    /// The proxy's error message.
     pub reason: String,
-    /// Since when it has refused the resource, in whatever version; none where it refused several at once.
+    /// Since when it has rejected the resource, in any version; null if it rejected several at once.
     #[serde(default)]
     pub since: Option<String>,
 }
@@ -235,16 +235,16 @@ pub struct ProxyRefusalStatus {
 pub struct ProxyStatus {
     /// Its node id.
     pub node: String,
-    /// Whether a stream of it is open.
+    /// Whether it has an open stream.
     pub connected: bool,
-    /// Since when it is connected, or gone.
+    /// Since when it has been connected, or disconnected.
     #[serde(default)]
     pub since: Option<String>,
-    /// Whether it has everything that it asks for, as far as the agent knows: the worst of its certificates, or `refused` if it
-    /// refuses anything else.
+    /// Whether it has everything that it asks for, as far as the agent knows: the worst state of its certificates, or `refused`
+    /// if it rejects anything else.
     #[serde(default)]
     pub state: HeldState,
-    /// How many resources it keeps of an agent before this one, because their objects cannot be read.
+    /// How many resources it keeps from a previous agent, because their objects cannot be read.
     #[serde(default)]
     pub unjudged: usize,
     /// What it confirmed, per type.
@@ -259,15 +259,15 @@ pub struct TypeStatus {
     pub r#type: String,
     /// Resource name to confirmed version.
     pub acknowledged: std::collections::BTreeMap<String, String>,
-    /// What it refused last, in its own words.
+    /// The error message of its last rejection.
     pub refused: Option<String>,
     /// How many responses it has confirmed.
     #[serde(default)]
     pub confirmations: u64,
-    /// How many it has refused.
+    /// How many it has rejected.
     #[serde(default)]
     pub refusals: u64,
-    /// How many it keeps of an agent before this one, because their objects cannot be read.
+    /// How many it keeps from a previous agent, because their objects cannot be read.
     #[serde(default)]
     pub unjudged: usize,
 }
@@ -278,8 +278,8 @@ pub struct TypeStatus {
 pub struct OnDemandStatus {
     /// Names that proxies hold now.
     pub resident: usize,
-    /// How many times a name was asked for that nobody serves.
+    /// How many times a proxy asked for a name that is not served.
     pub unknown: u64,
-    /// How many times a name was taken back that is still served.
+    /// How many times a name that is still served was taken back.
     pub taken_back: u64,
 }

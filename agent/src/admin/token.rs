@@ -1,4 +1,4 @@
-//! The token that whoever reads the admin interface has to have (`--admin-token-file`), but for probes.
+//! The token that requests to the admin interface need (`--admin-token-file`), except probes.
 
 use std::fs;
 use std::io;
@@ -16,13 +16,13 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Shorter ones are guessed.
+/// Shorter tokens can be guessed.
 const SHORTEST: usize = 16;
-/// A file that is longer is another one.
+/// A longer file is not a token file.
 const LONGEST: u64 = 4096;
-/// Whoever supervises the agent has no token, and learns nothing but whether it lives and is ready.
+/// Probes send no token, and learn only whether the agent is alive and ready.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
-/// A program is to send the token; a browser asks its user for it, as a password of any user.
+/// Programs send the token; browsers ask for it as a password, with any user name.
 const CHALLENGES: [&str; 2] = ["Bearer realm=\"sealgate\"", "Basic realm=\"sealgate\""];
 
 /// Why a file holds no token.
@@ -34,7 +34,7 @@ pub enum TokenError {
     /// It is empty, or too short to be one.
     #[error("{0}: a token has at least {SHORTEST} characters, on one line")]
     Short(PathBuf),
-    /// A header cannot carry it.
+    /// It has characters that a header cannot have.
     #[error("{0}: a token has visible ASCII characters, on one line")]
     Unfit(PathBuf),
 }
@@ -62,7 +62,7 @@ pub fn read_token(path: &Path) -> Result<Zeroizing<String>, TokenError> {
     }
 }
 
-/// What is kept of a token.
+/// The digest of a token; the token itself is not kept.
 type TokenDigest = [u8; 32];
 
 fn digest(token: &[u8]) -> TokenDigest {
@@ -73,7 +73,7 @@ fn digest(token: &[u8]) -> TokenDigest {
 #[derive(Clone, Debug)]
 pub struct AdminToken {
     path: PathBuf,
-    /// Of the last one that could be read.
+    /// The digest of the last token that could be read.
     last: Arc<Mutex<TokenDigest>>,
 }
 
@@ -81,7 +81,7 @@ impl AdminToken {
     /// Reads it.
     ///
     /// # Errors
-    /// There is none.
+    /// The file holds no token.
     pub fn open(path: &Path) -> Result<Self, TokenError> {
         let token = read_token(path)?;
         Ok(Self {
@@ -90,8 +90,7 @@ impl AdminToken {
         })
     }
 
-    /// Whether this is it, in a time that says nothing of where they differ. A file that cannot be read any more leaves the
-    /// token as it was.
+    /// Whether this is the token, compared in constant time. While the file cannot be read, the last token stays valid.
     fn is(&self, given: &[u8]) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(token) = read_token(&self.path) {
@@ -101,7 +100,7 @@ impl AdminToken {
     }
 }
 
-/// Lets a request through that has the token, or needs none.
+/// Lets requests through that have the token or need none.
 pub(super) async fn authorize(
     State(token): State<Option<AdminToken>>,
     request: Request,
@@ -119,7 +118,7 @@ fn is_authorized(headers: &HeaderMap, token: &AdminToken) -> bool {
     given.is_some_and(|given| token.is(&given))
 }
 
-/// The token that a header carries: as a bearer's, or as a password.
+/// The token in a header: a bearer token or a password.
 fn given(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
     let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
     let rest = rest.trim();
@@ -136,7 +135,7 @@ fn given(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
 
 fn refusal() -> Response {
     let challenges = CHALLENGES.map(|text| (header::WWW_AUTHENTICATE, HeaderValue::from_static(text)));
-    let message = "this needs the token of --admin-token-file\n";
+    let message = "this requires the token in --admin-token-file\n";
     let mut response = (StatusCode::UNAUTHORIZED, message).into_response();
     let headers: &mut HeaderMap<HeaderValue> = response.headers_mut();
     for (name, value) in challenges {

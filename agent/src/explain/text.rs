@@ -74,7 +74,7 @@ impl Page {
         self.line("client", own.by);
         self.table("", own.set.clone());
         let left_out = own.left_out.iter();
-        let left_out = left_out.map(|name| (name.clone(), "does not fit".to_owned()));
+        let left_out = left_out.map(|name| (name.clone(), "too large".to_owned()));
         self.table("left out", left_out.collect());
     }
 
@@ -153,7 +153,7 @@ fn decided(trace: &Trace, matched: &Value) -> String {
         let block = index(&matched["match"]);
         let rule = index(&matched["rule"]).unwrap_or_default();
         let why = if block.is_some() {
-            "all of it matches"
+            "all conditions match"
         } else {
             "it matches every request"
         };
@@ -163,9 +163,9 @@ fn decided(trace: &Trace, matched: &Value) -> String {
         );
     }
     match &trace.host {
-        None => "by nobody",
+        None => "by default: no virtual host matches",
         Some(host) if host.https_redirect => "httpsRedirect of the Gateway's server",
-        Some(_) => "by nobody: no rule matches",
+        Some(_) => "by default: no rule matches",
     }
     .to_owned()
 }

@@ -1,4 +1,4 @@
-// The page: one view at a time, by the part of the address that never leaves the browser.
+// The page: one view at a time, chosen by the address's fragment, which never leaves the browser.
 
 import { h, put, plural } from "./dom.js";
 import * as data from "./data.js";
@@ -17,7 +17,7 @@ const main = document.getElementById("main");
 const nav = document.getElementById("nav");
 const source = document.getElementById("source");
 const trouble = h("p", { class: "notice bad", role: "alert", hidden: true });
-/** What depends on the time is drawn again this often. */
+/** How often everything that depends on the time is redrawn. */
 const REFRESH = 30_000;
 let shown = null;
 
@@ -34,7 +34,7 @@ function go() {
   if (!again) {
     const root = h("div", { class: `view ${name}` });
     main.replaceChildren(trouble, root);
-    // Whoever follows a link goes on reading here; whoever opens the page begins at its top.
+    // After a link, the focus moves to the content; on the first load, it stays at the top.
     if (shown) main.focus({ preventScroll: true });
     shown = { name, view: view(root, params) };
     scrollTo(0, 0);
@@ -48,7 +48,7 @@ function go() {
   update();
 }
 
-/** Where it all comes from, in a word. */
+/** Where the data comes from, in a few words. */
 function origin({ mode, trouble, live }) {
   if (mode === "manifests") return "No gateway: manifests only";
   if (trouble) return "The agent does not answer";
@@ -56,8 +56,8 @@ function origin({ mode, trouble, live }) {
 }
 
 function lament({ trouble, at }) {
-  const old = at ? ` This page shows what it said at ${new Date(at).toLocaleTimeString("en-GB")}.` : "";
-  return trouble && `The agent does not answer: ${trouble}. The page keeps asking.${old}`;
+  const old = at ? ` This page shows the state at ${new Date(at).toLocaleTimeString("en-GB")}.` : "";
+  return trouble && `The agent does not answer: ${trouble}. The page keeps trying.${old}`;
 }
 
 function update() {
@@ -78,7 +78,7 @@ addEventListener("hashchange", go);
 document.querySelector(".skip").addEventListener("click", event => { event.preventDefault(); main.focus(); });
 data.follow(update);
 
-// Browsers keep the token of an address, and let no page ask for anything whose address has one.
+// Browsers remember a token in an address, but block the requests of a page whose address has one.
 const here = new URL(location.href);
 if (here.username || here.password) {
   here.username = here.password = "";

@@ -1,4 +1,4 @@
-// What the page knows, and where from: a running agent, told of changes as they happen, or manifests that somebody pasted.
+// The page's data: from a running agent, updated as things change, or from pasted manifests.
 
 import * as explorer from "./explorer.js";
 
@@ -11,17 +11,17 @@ export const known = {
   at: null,
   /** Why it cannot be read now. */
   trouble: null,
-  /** Whether changes are told. */
+  /** Whether the stream of changes is open. */
   live: false,
-  /** What the explorer says as a whole; none before it is ready. */
+  /** The explorer's overview; null until it is ready. */
   served: null,
-  /** Another number for each state of the objects. */
+  /** A number that changes with the objects. */
   turn: 0,
   /** Why there is no explorer. */
   missing: null,
-  /** What codes of findings mean. */
+  /** The meaning of each finding code. */
   codes: new Map(),
-  /** What was pasted, and the flags with it. */
+  /** The pasted manifests, and the flags entered with them. */
   manifests: "",
   options: {},
 };
@@ -30,11 +30,11 @@ const listeners = new Set();
 export function follow(listener) { listeners.add(listener); }
 const tell = () => listeners.forEach(listener => listener());
 
-/** What failed is tried again after this long. */
+/** The time until a failed task is retried. */
 const RETRY = 2000;
 const pause = time => new Promise(resolve => setTimeout(resolve, time));
 
-/** Why each task failed that did. */
+/** Failed tasks, and why. */
 const troubles = new Map();
 
 function note(task, trouble) {
@@ -45,7 +45,7 @@ function note(task, trouble) {
   tell();
 }
 
-/** Runs a task again and again, never twice at a time, and leaves the agent nine tenths of the time for others. One that fails is tried again. */
+/** Runs a task whenever asked, never twice at a time, and for at most a tenth of the time, so that the agent can serve others. Retries on failure. */
 function paced(task) {
   let running = false, again = false;
   return async function run() {
@@ -64,7 +64,7 @@ function paced(task) {
     } finally {
       setTimeout(() => {
         running = false;
-        // When a page is seen again, it is told what is new.
+        // A hidden page is updated when it is shown again.
         if (again && !document.hidden) run();
       }, Math.max(rest, 9 * (performance.now() - began)));
     }
@@ -86,7 +86,7 @@ function taken(status) {
 const readObjects = paced(async () => {
   if ((await explorer.ready).missing) return;
   const now = await explorer.ask("load");
-  // Nothing, if all of it was known.
+  // Null if nothing changed.
   if (now) served(now);
 });
 
@@ -96,25 +96,25 @@ function served(now) {
   tell();
 }
 
-/** Takes manifests in place of an agent. */
+/** Uses manifests instead of an agent. */
 export async function paste(text, options) {
   known.manifests = text;
   known.options = options;
   served(await explorer.ask("manifests", text, options));
 }
 
-/** Each stream of changes ends after a while. Only if no other one begins in this time, that is news. */
+/** Each stream of changes ends after a while. It is a problem only if no new one starts within this time. */
 const GRACE = 10_000;
 let source = null, late = null;
 
-/** A page that nobody sees holds no connection: browsers and the agent allow few. */
+/** A hidden page holds no connection: browsers and the agent allow only a few. */
 function listen() {
   if (source || document.hidden) return;
   source = new EventSource("api/events");
   let last = {};
   source.addEventListener("open", () => {
     expect();
-    // Words of one connection say nothing of another.
+    // The numbers of one connection cannot be compared with those of another.
     last = {};
   });
   source.addEventListener("change", ({ data }) => {
@@ -126,7 +126,7 @@ function listen() {
   });
   source.addEventListener("error", () => {
     late ??= setTimeout(miss, GRACE);
-    // It goes on by itself, unless it was refused: then the page looks now and then.
+    // The browser reconnects by itself, unless the request was rejected: then the page polls.
     if (source?.readyState !== EventSource.CLOSED) return;
     source = null;
     readStatus();
@@ -135,13 +135,13 @@ function listen() {
   });
 }
 
-/** No change can be missed any more. */
+/** Changes arrive again. */
 function expect() {
   clearTimeout(late);
   late = null;
 }
 
-/** Changes are missed, and it may be for the agent’s sake. */
+/** No changes arrive; the agent may be the reason. */
 function miss() {
   late = null;
   known.live = false;
@@ -155,7 +155,7 @@ function hush() {
   expect();
 }
 
-/** The first status of an agent; none if this is a file server’s page. An agent that does not answer yet, or asks for its token, is asked again. */
+/** The first status of an agent; null if a file server serves this page. Retries while the agent does not answer, or requires its token. */
 async function first() {
   for (;;) {
     try {
@@ -173,7 +173,7 @@ async function first() {
   }
 }
 
-/** What needs an agent. */
+/** Starts everything that needs an agent. */
 function followAgent(status) {
   taken(status);
   document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else listen(); });

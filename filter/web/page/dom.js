@@ -1,8 +1,8 @@
-// Elements from data. Whatever comes from objects is put in as text, never as markup: anybody may have written it.
+// Builds elements from data. Text from objects is inserted as text, never as markup: anybody may have written it.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Elements that do something: one does not become another. */
+/** Elements with event listeners: never reused for other content. */
 const wired = new WeakSet();
 
 function listen(element, name, listener) {
@@ -28,7 +28,7 @@ export const h = (tag, attributes, ...children) => fill(document.createElement(t
 /** The same in SVG. */
 export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
-/** Whether one element can become the other by its children alone. */
+/** Whether the elements differ only in their children. */
 function isAlike(one, other) {
   return one.nodeType === Node.ELEMENT_NODE && one.nodeName === other.nodeName && !wired.has(one) && !wired.has(other)
     && one.attributes.length === other.attributes.length && [...one.attributes].every(({ name, value }) => other.getAttribute(name) === value);
@@ -40,7 +40,7 @@ function equal(sibling, node) {
   return sibling;
 }
 
-/** Gives an element these children, and leaves alone what is the same: it keeps the focus, and nobody is read it again. */
+/** Replaces an element's children, but keeps those that are equal: they keep the focus, and screen readers do not repeat them. */
 export function put(parent, ...children) {
   const wanted = listed(children).map(child => child instanceof Node ? child : document.createTextNode(child));
   let here = parent.firstChild;
@@ -62,7 +62,7 @@ export function put(parent, ...children) {
 
 const opened = new Map();
 
-/** What can be opened; made again under the same key, it is as somebody left it. */
+/** A section that can be opened. Rebuilt with the same key, it stays open or closed. */
 export function fold(key, attributes, summary, ...rest) {
   const element = h("details", { ...attributes, open: opened.get(key) ?? attributes?.open, ontoggle: () => opened.set(key, element.open) }, summary, rest);
   return element;
@@ -89,10 +89,10 @@ export function table(caption, heads, rows) {
       ? h("th", { scope: "row" }, cell) : h("td", { "data-label": heads[at] }, cell)))))));
 }
 
-/** What is said when there is nothing. */
+/** Shown where there is no data. */
 export const empty = (title, ...rest) => h("div", { class: "empty" }, h("strong", null, title), rest);
 
-/** Tells screen readers. */
+/** Announces a text to screen readers. */
 export function announce(text) { document.getElementById("announcer").textContent = text; }
 
 export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;

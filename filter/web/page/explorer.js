@@ -1,14 +1,14 @@
-// Calls of the worker that explains.
+// Calls to the worker that runs the WebAssembly module.
 
-// Scripts are made of this one address, and of nothing that comes from outside.
+// Only this one script may be loaded as a worker.
 const policy = globalThis.trustedTypes?.createPolicy("sealgate", { createScriptURL: url => { if (url !== "worker.js") throw new TypeError(url); return url; } });
 
 const waiting = new Map();
 let count = 0, settle;
-/** Whether there is an explorer; a reason if not. */
+/** Settles when the explorer is ready, with the reason if it is missing. */
 export const ready = new Promise(resolve => { settle = resolve; });
 
-// It loads longest, so it begins before the rest of the page is there.
+// It takes longest to load, so it starts before the rest of the page.
 const worker = new Worker(policy ? policy.createScriptURL("worker.js") : "worker.js", { type: "module" });
 worker.addEventListener("message", ({ data }) => {
   if (data.id === "ready") return settle({});

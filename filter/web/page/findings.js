@@ -1,4 +1,4 @@
-// What is wrong or doubtful, by object: where in the YAML, what it means, what to do.
+// Findings by object: where in the YAML, what they mean, and what to do.
 
 import { h, put, sign, empty, plural, field, prose } from "./dom.js";
 import { known, findings as all } from "./data.js";
@@ -10,7 +10,7 @@ export function findingLine(one) {
   return h("div", { class: "finding" }, sign(KINDS[one.severity], one.severity), h("div", null, h("p", { class: "message" }, one.message), h("p", { class: "small quiet" }, `${one.object}${one.field ? `, ${one.field}` : ""} · ${one.code}`)));
 }
 
-/** Some lines around the place. */
+/** The lines around the field. */
 async function place(one) {
   const manifest = await ask("object", one.object).catch(() => null);
   if (!manifest) return null;
@@ -24,8 +24,8 @@ async function place(one) {
 function whole(one) {
   const code = known.codes.get(one.code);
   const where = h("div");
-  const more = one.field && !known.missing && h("details", { ontoggle: show }, h("summary", { class: "small" }, "Show the place"), where);
-  async function show() { if (more.open && !where.firstChild) where.replaceChildren((await place(one)) ?? h("p", { class: "quiet small" }, "This version of the object is not the one that is served, so its text is not here.")); }
+  const more = one.field && !known.missing && h("details", { ontoggle: show }, h("summary", { class: "small" }, "Show it in the YAML"), where);
+  async function show() { if (more.open && !where.firstChild) where.replaceChildren((await place(one)) ?? h("p", { class: "quiet small" }, "This version of the object is not served, so its text is not available.")); }
   return h("div", { class: "finding" }, sign(KINDS[one.severity], one.severity), h("div", null, h("p", { class: "message" }, one.message),
     h("p", { class: "small" }, one.field && [h("code", null, one.field), " "], h("span", { class: "quiet" }, one.code)),
     code && h("p", { class: "small" }, "It means: ", prose(code.means), ". ", code.remedy && ["To do: ", prose(code.remedy), "."]), more));
@@ -33,11 +33,11 @@ function whole(one) {
 
 const MOST = 150;
 
-/** What is said when nothing is wrong. */
+/** Shown if there are no findings. */
 function praise() {
   if (known.mode === "agent") return empty("No errors or warnings");
   if (!known.served) return empty("No manifests yet", h("a", { href: "#/overview" }, "Paste some"), " to have them checked.");
-  return empty("Nothing to say", "Every object is carried out as it is written.");
+  return empty("No findings", "Every object works as it is written.");
 }
 
 export function findings(root, params) {
@@ -46,12 +46,12 @@ export function findings(root, params) {
     const tick = h("input", { type: "checkbox", checked: true });
     return [name, tick, h("label", { class: "tick" }, tick, name)];
   });
-  const about = h("select", null, h("option", { value: "" }, "everything"));
+  const about = h("select", null, h("option", { value: "" }, "all topics"));
   const sub = h("p", { role: "status" }), body = h("div");
   let drawn = null, sections = new Map();
-  root.append(h("div", { class: "head" }, h("h1", null, "Findings"), sub), h("div", { class: "tools" }, field("Find", text, { class: "grow" }), field("About", about), ticks.map(([, , label]) => label)), body);
+  root.append(h("div", { class: "head" }, h("h1", null, "Findings"), sub), h("div", { class: "tools" }, field("Find", text, { class: "grow" }), field("Topic", about), ticks.map(([, , label]) => label)), body);
 
-  /** The same element for the same findings: what is open in it stays open. */
+  /** Reuses the element for the same findings, so that what is open in it stays open. */
   function section(object, own) {
     const key = JSON.stringify([own, known.codes.size]);
     return [key, sections.get(key) ?? h("section", { class: "object" }, h("h2", null, object), own.map(whole))];
@@ -59,7 +59,7 @@ export function findings(root, params) {
 
   function draw() {
     const said = all();
-    // An agent says nothing that is only for information.
+    // An agent reports no findings of severity info.
     for (const [name, , label] of ticks) label.hidden = name === "info" && known.mode === "agent";
     if (about.options.length === 1 && known.codes.size) about.append(...[...new Set([...known.codes.values()].map(code => code.section))].map(name => h("option", null, name)));
     const wanted = new Set(ticks.filter(([, tick]) => tick.checked).map(([name]) => name));
@@ -71,11 +71,11 @@ export function findings(root, params) {
     drawn = now;
     put(sub, said.length > 0 && `${plural(said.filter(one => one.severity === "error").length, "error")}, ${plural(said.filter(one => one.severity === "warning").length, "warning")}${shown.length < said.length ? `; ${shown.length} shown` : ""}`);
     if (!said.length) return put(body, praise());
-    if (!shown.length) return put(body, empty("None of these", "Another word or more ticks may find some."));
+    if (!shown.length) return put(body, empty("No matching findings", "Change the search text, or select more severities."));
     const objects = new Map();
     for (const one of shown.slice(0, MOST)) objects.set(one.object, [...(objects.get(one.object) ?? []), one]);
     sections = new Map([...objects].map(([object, own]) => section(object, own)));
-    put(body, [...sections.values()], shown.length > MOST && h("p", { class: "quiet" }, `and ${shown.length - MOST} more: look for some of them`));
+    put(body, [...sections.values()], shown.length > MOST && h("p", { class: "quiet" }, `and ${shown.length - MOST} more: search to narrow the list`));
   }
   text.addEventListener("input", draw);
   about.addEventListener("change", draw);

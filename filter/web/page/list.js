@@ -1,4 +1,4 @@
-// A list of any length: only the rows in sight are in the document. One stop for the Tab key, then the arrow keys.
+// A list of any length: only the visible rows are in the document. The Tab key reaches the list, the arrow keys its rows.
 
 import { h, put } from "./dom.js";
 
@@ -8,7 +8,7 @@ import { h, put } from "./dom.js";
  */
 export function list(options) {
   const { label, kind, key, row } = options;
-  // Where there is little room, a row has more lines.
+  // On narrow screens, a row has more lines.
   const narrow = matchMedia("(max-width: 46rem)");
   let height = narrow.matches ? options.tall ?? options.height : options.height;
   const few = 12;
@@ -64,7 +64,7 @@ export function list(options) {
 
   return {
     element: box,
-    /** Shows other items; what was chosen stays so, and where one has scrolled to. */
+    /** Shows other items, and keeps the selection and the scroll position. */
     set(now) {
       items = now;
       at = chosen == null ? -1 : items.findIndex(item => key(item) === chosen);

@@ -1,4 +1,4 @@
-// Manifests in place of a gateway: pasted, or files.
+// Manifests instead of a gateway: pasted, or from files.
 
 import { h, field, announce } from "./dom.js";
 import { known, paste } from "./data.js";
@@ -65,8 +65,8 @@ export function paster() {
   return h("section", { class: "panel" },
     field("Manifests: Gateways, VirtualServices, ServiceEntries, DestinationRules, Services. They stay in this browser.", text),
     h("div", { class: "tools" }, field("or files", files, { class: "grow" }), field("Gateway’s namespace", namespace), field("Gateway’s labels", labels), field("Written by", tenancy)),
-    h("div", { class: "tools" }, h("button", { type: "button", class: "main", onclick: explain, id: "read" }, "Read them"),
+    h("div", { class: "tools" }, h("button", { type: "button", class: "main", onclick: explain, id: "read" }, "Read manifests"),
       h("button", { type: "button", onclick: () => { text.value = EXAMPLE; explain(); } }, "Show an example")),
     trouble,
-    h("p", { class: "quiet small" }, "Certificates are not read: a Secret that is not among the manifests is taken to be there and good."));
+    h("p", { class: "quiet small" }, "Certificates are not read. A Secret that is not among the manifests is assumed to exist and to be valid."));
 }

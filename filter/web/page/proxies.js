@@ -1,4 +1,4 @@
-// What each Envoy has confirmed, what it lacks, and what it refuses in its own words.
+// What each Envoy has confirmed, what it lacks, and what it rejects, with its error messages.
 
 import { h, put, fold, sign, empty, plural, table } from "./dom.js";
 import { known } from "./data.js";
@@ -9,7 +9,7 @@ const RANK = ["refused", "behind", "gone", "current"];
 
 const MINUTE = 60_000;
 
-/** Whether some proxy lacks a version of it. */
+/** Whether some proxy does not have the served version. */
 const isLacked = own => own.proxies.some(held => held.state === "behind" || held.state === "refused");
 
 function proxy(own, { credentials, proxyRefusals }) {
@@ -20,9 +20,9 @@ function proxy(own, { credentials, proxyRefusals }) {
     refusals.length ? h("ul", { class: "rows" }, refusals.map(refusal => h("li", null, sign("bad", `${refusal.type} ${refusal.name ?? ""}`), h("p", { class: "mono" }, refusal.reason),
       h("p", { class: "quiet small" }, [refusal.since && `Refused ${relative(refusal.since)}`, refusal.version && `version ${refusal.version.slice(0, 16)}`].filter(Boolean).join(", "))))) : "",
     lacking.length ? h("p", null, `${plural(lacking.length, "certificate")} behind or refused: `, lacking.slice(0, 10).map((one, at) => [at ? ", " : "", h("a", { href: `#/certificates?name=${encodeURIComponent(one.name)}` }, one.name)]), lacking.length > 10 ? ` and ${lacking.length - 10} more` : "") : "",
-    own.types.length ? table(`What ${own.node} confirmed`, ["Type", "Holds", "Confirmed", "Refused", "Versions"], own.types.map(type => [type.type, plural(Object.keys(type.acknowledged).length, "resource"),
-      h("span", { class: "num" }, type.confirmations.toLocaleString("en")), type.refusals ? [h("span", { class: "num" }, type.refusals.toLocaleString("en"), " times"), type.refused && h("p", { class: "small" }, type.refused)] : "never", versions(own, type)])) : h("p", { class: "quiet" }, "It has confirmed nothing yet."),
-    own.unjudged ? h("p", { class: "notice" }, `It keeps ${plural(own.unjudged, "resource")} of an agent before this one, because their objects cannot be read.`) : "");
+    own.types.length ? table(`What ${own.node} confirmed`, ["Type", "Has", "Confirmed", "Refused", "Versions"], own.types.map(type => [type.type, plural(Object.keys(type.acknowledged).length, "resource"),
+      h("span", { class: "num" }, type.confirmations.toLocaleString("en")), type.refusals ? [h("span", { class: "num" }, type.refusals.toLocaleString("en"), type.refusals === 1 ? " time" : " times"), type.refused && h("p", { class: "small" }, type.refused)] : "never", versions(own, type)])) : h("p", { class: "quiet" }, "It has confirmed nothing yet."),
+    own.unjudged ? h("p", { class: "notice" }, `It keeps ${plural(own.unjudged, "resource")} from a previous agent, because their objects cannot be read.`) : "");
 }
 
 function versions({ node }, type) {
@@ -38,8 +38,8 @@ export function proxies(root) {
   return {
     update() {
       const status = known.status;
-      if (!status) return put(body, empty("Proxies need a gateway", "Open this page from a running agent (its --admin address) to see what each Envoy has confirmed."));
-      // What is shown, with the time to the minute.
+      if (!status) return put(body, empty("Proxies need a gateway", "Open this page at the --admin address of a running agent to see what each Envoy has confirmed."));
+      // Redraws only if something shown has changed, or a minute has passed.
       const lacked = status.credentials.filter(isLacked).map(own => [own.name, own.proxies]);
       const now = JSON.stringify([status.proxies, status.proxyRefusals, lacked, Math.floor(Date.now() / MINUTE)]);
       if (now === drawn) return;
@@ -47,7 +47,7 @@ export function proxies(root) {
       put(sub, `${plural(status.proxies.filter(own => own.connected).length, "proxy", "proxies")} connected`);
       if (!status.proxies.length) return put(body, empty("No Envoy has connected yet", "Start one with the bootstrap that sealgate bootstrap prints."));
       const sorted = [...status.proxies].sort((a, b) => RANK.indexOf(a.state) - RANK.indexOf(b.state));
-      put(body, sorted.slice(0, 50).map(own => proxy(own, status)), sorted.length > 50 ? h("p", { class: "quiet" }, `and ${sorted.length - 50} more that are ${sorted[50].state} or better`) : "");
+      put(body, sorted.slice(0, 50).map(own => proxy(own, status)), sorted.length > 50 ? h("p", { class: "quiet" }, `and ${sorted.length - 50} more, in the state ${sorted[50].state} or better`) : "");
     },
   };
 }

@@ -1,4 +1,4 @@
-// How certificates, proxies and budgets stand: what needs somebody is what `sealgate status` says.
+// The state of certificates, proxies and budgets. The same needs attention here as in `sealgate status`.
 
 import { day, relative } from "./time.js";
 
@@ -11,15 +11,15 @@ const WORDS = {
   "ca-expired": () => "One of its CAs has expired",
   "ca-not-yet-valid": () => "One of its CAs is not valid yet",
   "staple-dropped": () => "Its OCSP staple has expired and is not served",
-  // A revocation list or a staple ends sooner than its certificate.
+  // A CRL or staple may expire before its certificate.
   "expires-soon": own => Date.parse(own.notAfter) - Date.now() < MONTH ? `It expires ${relative(own.notAfter)}` : "Its revocation list or OCSP staple expires soon",
 };
 const MONTH = 30 * 86_400_000;
 
-/** Of these, clients have noticed. */
+/** Clients notice these. */
 const BAD = { expired: "expired", "not-yet-valid": "not valid", "crl-expired": "CRL expired", "crl-not-yet-valid": "CRL not valid" };
 
-/** What there is to say of its dates: codes, the worst first. */
+/** Warnings about its dates, as codes, the worst first. */
 export function warnings(own) {
   if (!own.served) return [];
   // The agent judges the newest version. If another one is served, only its date is known.
@@ -30,7 +30,7 @@ export function warnings(own) {
 
 export const warningText = (own, code) => WORDS[code]?.(own) ?? code;
 
-/** The sign of a certificate, and a word. */
+/** The sign and the word for a certificate's state. */
 export function standing(own) {
   if (own.state === "refused") return ["bad", "refused"];
   const [worst] = warnings(own);
@@ -41,17 +41,17 @@ export function standing(own) {
   return worst ? ["doubt", "doubtful"] : ["good", "ready"];
 }
 
-/** A proxy that has not confirmed a certificate for so long does not only take its time. */
+/** If a proxy has not confirmed a certificate for this long, something is wrong. */
 const LONG_BEHIND = 30_000;
 
-/** How many certificates a proxy has not confirmed; none before it had time to. */
+/** How many certificates a proxy has not confirmed; 0 until it had enough time. */
 export function lag(proxy, credentials) {
   const behind = credentials.filter(own => own.proxies.some(held => held.node === proxy.node && held.state === "behind"));
   const since = behind.map(own => Math.max(...[own.lastRotated, proxy.since].map(Date.parse).filter(Number.isFinite)));
   return since.some(time => Number.isFinite(time) && Date.now() - time > LONG_BEHIND) ? behind.length : 0;
 }
 
-/** From this share of a budget on it is said that it will be used up. */
+/** From this percentage on, a budget counts as nearly used up. */
 const NEAR_PERCENT = 80;
 
 /** The budgets that are nearly used up, the fullest first. */

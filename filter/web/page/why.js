@@ -17,10 +17,10 @@ function destination(cluster) {
 export function sentence({ explanation: { decision } }) {
   switch (decision.type) {
     case "route": return `It goes to ${destination(decision.cluster)}`;
-    case "redirect": return `It is answered with ${decision.status}, to ${decision.location}`;
-    case "directResponse": return `It is answered with ${decision.status} at once`;
-    case "connection": return decision.clusters.length ? `Its connection goes to ${decision.clusters.map(to => destination(to.name)).join(" or ")} as a whole` : "Its connection is closed";
-    case "notFound": return `It is answered with 404: ${decision.reason === "host" ? "no virtual host takes this name" : "no rule of this host matches"}`;
+    case "redirect": return `It is redirected with ${decision.status} to ${decision.location}`;
+    case "directResponse": return `It is answered directly with ${decision.status}`;
+    case "connection": return decision.clusters.length ? `Its connection is passed on as a whole to ${decision.clusters.map(to => destination(to.name)).join(" or ")}` : "Its connection is closed";
+    case "notFound": return `It is answered with 404: ${decision.reason === "host" ? "no virtual host matches this name" : "no rule of this host matches"}`;
     default: return `It fails${decision.status ? ` with ${decision.status}` : ""}: ${decision.reason}`;
   }
 }
@@ -31,16 +31,16 @@ function hostStep({ explanation, port }, url) {
   const { host } = explanation;
   if (explanation.decision.type === "connection") return [h("h3", null, `Port ${port}, filter chain ${explanation.decision.filterChain}`), h("p", null, "Connections of this server are passed on as a whole. No HTTP rule applies.")];
   if (host === undefined) return null;
-  if (!host) return [h("h3", null, "No virtual host"), h("p", null, `No virtual host of port ${port} takes the name in ${url}.`)];
-  const how = { exact: "by its own name", wildcard: `by ${host.domain}: no exact name does, and no longer wildcard`, any: "by *: neither an exact name nor a wildcard does" }[host.by];
-  return [h("h3", null, `Host ${host.name}`), h("p", null, `Port ${port} takes it ${how}.`, host.httpsRedirect ? " Its server redirects to HTTPS before any rule." : "")];
+  if (!host) return [h("h3", null, "No virtual host"), h("p", null, `No virtual host on port ${port} matches the name in ${url}.`)];
+  const how = { exact: "is the exact name of a virtual host", wildcard: `matches ${host.domain}, and no exact name or longer wildcard`, any: "matches *, and no exact name or wildcard" }[host.by];
+  return [h("h3", null, `Host ${host.name}`), h("p", null, `On port ${port}, it ${how}.`, host.httpsRedirect ? " Its server redirects to HTTPS before any rule." : "")];
 }
 
 const MOST = 200;
 
 function triedStep({ explanation: { earlier } }) {
   if (!earlier?.length) return null;
-  // Of thousands, the last ones tell more: they are nearest to what decided.
+  // Of thousands, the last ones are the most useful: they are nearest to the decision.
   const shown = earlier.slice(-MOST);
   return [h("h3", null, `${plural(earlier.length, "block")} did not match`), shown.length < earlier.length && h("p", { class: "quiet small" }, `The last ${MOST} of them, nearest to the decision:`),
     h("ul", { class: "tried" }, shown.map(trial => h("li", null, h("span", { class: "small" }, rulePlace(trial.virtualService, trial.rule, trial.ruleName, trial.match)),
@@ -48,12 +48,12 @@ function triedStep({ explanation: { earlier } }) {
 }
 
 function decidedStep({ explanation: { matched, decision } }) {
-  if (matched) return [h("h3", null, rulePlace(matched.virtualService, matched.rule, matched.ruleName, matched.match)), h("p", null, sign("good", matched.match == null ? "takes every request" : "all of it matches"), matched.root ? ` delegated by ${matched.root.virtualService} http[${matched.root.rule}]` : "")];
+  if (matched) return [h("h3", null, rulePlace(matched.virtualService, matched.rule, matched.ruleName, matched.match)), h("p", null, sign("good", matched.match == null ? "it matches every request" : "all conditions match"), matched.root ? ` delegated by ${matched.root.virtualService} http[${matched.root.rule}]` : "")];
   if (decision.type === "connection") return null;
-  return [h("h3", null, decision.type === "notFound" ? "Nobody decides" : "Decided before any rule"), h("p", null, decision.type === "notFound" ? "What no rule takes is answered with 404." : "Envoy or the server answers by itself.")];
+  return [h("h3", null, decision.type === "notFound" ? "No rule decides" : "Decided before any rule"), h("p", null, decision.type === "notFound" ? "Requests that match no rule are answered with 404." : "Envoy or the Gateway’s server answers it.")];
 }
 
-/** Whatever is said of the decision that is not said elsewhere. */
+/** The decision's fields that are not shown elsewhere. */
 function rest(decision) {
   const rows = [];
   const walk = (path, value) => {
@@ -77,14 +77,14 @@ function doneStep({ explanation: { decision, grpc } }) {
   return [h("h3", null, "What happens"), h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", null, name), h("dd", { class: "mono" }, value)]))];
 }
 
-const FATES = { sent: "as sent", set: "set by the rule", added: "added by the rule", removed: "removed by the rule", dropped: "dropped: only the gateway may say it", identity: "of the client’s certificate" };
+const FATES = { sent: "as sent", set: "set by the rule", added: "added by the rule", removed: "removed by the rule", dropped: "dropped: only the gateway may set it", identity: "from the client’s certificate" };
 
 function headersStep({ headers, explanation: { identity } }) {
   if (!headers) return null;
   return [h("h3", null, "Headers that the upstream sees"), headers.length ? h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Headers" }, h("table", null, h("caption", { class: "unseen" }, "Headers that the upstream sees"), h("thead", null, h("tr", null, ["Name", "Value", "Why"].map(head => h("th", { scope: "col" }, head)))),
     h("tbody", null, headers.map(({ name, value, fate }) => { const gone = fate === "removed" || fate === "dropped" ? "gone" : "";
-      return h("tr", null, h("td", { class: `mono ${gone}` }, name), h("td", { class: `mono ${gone}` }, value), h("td", { class: "small quiet" }, FATES[fate])); })))) : h("p", { class: "quiet" }, "None of yours; Envoy adds its own, such as x-request-id."),
-    identity && h("p", { class: "small quiet" }, `The certificate ${identity.by}.${identity.leftOut.length ? ` Left out, because it does not fit: ${identity.leftOut.join(", ")}.` : ""}`)];
+      return h("tr", null, h("td", { class: `mono ${gone}` }, name), h("td", { class: `mono ${gone}` }, value), h("td", { class: "small quiet" }, FATES[fate])); })))) : h("p", { class: "quiet" }, "None from the client or a rule. Envoy adds its own, such as x-request-id."),
+    identity && h("p", { class: "small quiet" }, `Client certificate: ${identity.by}.${identity.leftOut.length ? ` Left out, because the headers would be too large: ${identity.leftOut.join(", ")}.` : ""}`)];
 }
 
 function answerOf(answer, url) {
@@ -100,20 +100,20 @@ export function why(root, params) {
   const http = h("select", null, h("option", { value: "" }, "HTTP/1.1"), h("option", { value: "2" }, "HTTP/2"));
   const headers = h("textarea", { rows: 3, placeholder: "x-beta: yes", spellcheck: "false" });
   const certificate = h("textarea", { rows: 4, placeholder: "-----BEGIN CERTIFICATE-----", spellcheck: "false" });
-  const client = h("details", null, h("summary", null, "Client certificate"), field("PEM, the client’s own first; no key", certificate));
+  const client = h("details", null, h("summary", null, "Client certificate"), field("PEM, the client’s own certificate first, without its key", certificate));
   const result = h("div");
   const share = h("button", { type: "button", onclick: copy }, "Copy a link");
   const form = h("form", { onsubmit: event => { event.preventDefault(); remember(); show(true); } },
-    h("div", { class: "tools" }, field("Method", method), field("URL, with the port of the Gateway if it is not the scheme’s", url, { class: "grow" }), field("Protocol", http), h("button", { class: "main", id: "ask" }, "Explain"), share),
+    h("div", { class: "tools" }, field("Method", method), field("URL, with the Gateway’s port if it is not the scheme’s default", url, { class: "grow" }), field("Protocol", http), h("button", { class: "main", id: "ask" }, "Explain"), share),
     h("div", { class: "split side" }, field("Headers, one per line", headers), client));
   const choices = h("datalist", { id: "objects" }), object = h("input", { id: "object", list: "objects", autocomplete: "off", spellcheck: "false", placeholder: "VirtualService namespace/name" }), text = h("textarea", { rows: 18, spellcheck: "false", "aria-label": "Edited manifests", id: "edited" });
   const changes = h("div");
   let removed = [], tried = false, names = [], told = null;
   const whatIf = h("details", null, h("summary", null, "What if: edit manifests and see what changes"),
     h("div", { class: "split" }, h("div", null, h("div", { class: "tools" }, field("Object", object, { class: "grow" }), choices, h("button", { type: "button", onclick: load }, "Edit it"), h("button", { type: "button", onclick: remove }, "Remove it")),
-      field("Edited, new or more manifests; nothing leaves this browser", text), h("div", { class: "tools" }, h("button", { type: "button", class: "main", onclick: () => tryIt(true), id: "try" }, "See what changes"), h("button", { type: "button", onclick: reset }, "Start over"))), changes));
+      field("Edited or additional manifests; they stay in this browser", text), h("div", { class: "tools" }, h("button", { type: "button", class: "main", onclick: () => tryIt(true), id: "try" }, "See what changes"), h("button", { type: "button", onclick: reset }, "Start over"))), changes));
   const body = h("div");
-  root.append(h("div", { class: "head" }, h("h1", null, "Why"), h("p", null, "Where a request goes, and which condition sent it there.")), body);
+  root.append(h("div", { class: "head" }, h("h1", null, "Why"), h("p", null, "Where a request goes, and why.")), body);
   const whole = [h("section", null, form), h("section", null, result), h("section", null, whatIf)];
 
   const request = () => ({ url: url.value.trim(), method: method.value, http2: http.value === "2", headers: headers.value, certificate: certificate.value });
@@ -123,7 +123,7 @@ export function why(root, params) {
     http.value = from.get("http") ?? "";
     headers.value = from.getAll("header").join("\n");
   }
-  /** The certificate stays out of it, and so does what people edit. */
+  /** Does not contain the certificate and the edits. */
   function link() {
     const to = new URLSearchParams({ url: url.value.trim() });
     if (method.value !== "GET") to.set("method", method.value);
@@ -141,7 +141,7 @@ export function why(root, params) {
   }
 
   async function show(isNew) {
-    if (!url.value.trim()) return put(result, empty("Ask about a request", "Give a URL whose host a Gateway serves. The answer names each rule that was tried, the condition that failed, and what the upstream gets."));
+    if (!url.value.trim()) return put(result, empty("Ask about a request", "Enter a URL whose host a Gateway serves. The answer shows each rule that was tried, the condition that failed, and what the upstream gets."));
     try {
       const answer = await ask("ask", request(), false);
       put(result, answerOf(answer, url.value.trim()));
@@ -156,7 +156,7 @@ export function why(root, params) {
     }
   }
 
-  /** A browser that is offered ten thousand names offers none. */
+  /** With ten thousand options, a browser would show none. */
   function narrow() {
     const text = object.value.trim().toLowerCase();
     put(choices, names.filter(name => name.toLowerCase().includes(text)).slice(0, 30).map(value => h("option", { value })));
@@ -185,18 +185,18 @@ export function why(root, params) {
     tried = true;
     try {
       const said = await ask("edit", text.value, removed);
-      const parts = [removed.length ? h("p", { class: "small" }, `Without ${removed.join(", ")}`) : ""];
+      const parts = [removed.length ? h("p", { class: "small" }, `Removed: ${removed.join(", ")}`) : ""];
       if (url.value.trim()) {
         const [before, after] = [await ask("ask", request(), false), await ask("ask", request(), true)];
         const [was, is] = [sentence(before), sentence(after)];
         const same = JSON.stringify({ ...before, took: 0 }) === JSON.stringify({ ...after, took: 0 });
-        parts.push(h("h3", null, "This request"), was === is ? h("p", null, is, ". ", h("span", { class: "same" }, same ? "Nothing changes for it." : "The same end, by another way:")) : [h("p", null, h("del", null, was)), h("p", null, h("ins", null, is))],
+        parts.push(h("h3", null, "This request"), was === is ? h("p", null, is, ". ", h("span", { class: "same" }, same ? "Nothing changes for it." : "The outcome is the same, but the details change:")) : [h("p", null, h("del", null, was)), h("p", null, h("ins", null, is))],
           same ? "" : h("ol", { class: "steps" }, [triedStep(after), decidedStep(after), doneStep(after), headersStep(after)].filter(Boolean).map(step => h("li", null, step))));
         if (isNew) announce(was === is ? "Nothing changes for this request" : `After the edit: ${is}`);
       }
       const block = (title, all) => all.length ? [h("h3", null, title), all.map(one => findingLine(one))] : "";
-      parts.push(block("New findings", said.new), block("Findings that go", said.gone), said.new.length + said.gone.length ? "" : h("p", { class: "quiet" }, "No finding comes or goes."),
-        known.mode === "agent" ? "" : h("p", { class: "quiet small" }, "No certificate is read here: warnings that depend on one, such as unusable-suites, are missing."));
+      parts.push(block("New findings", said.new), block("Findings that disappear", said.gone), said.new.length + said.gone.length ? "" : h("p", { class: "quiet" }, "No findings appear or disappear."),
+        known.mode === "agent" ? "" : h("p", { class: "quiet small" }, "No certificates are read here: warnings that depend on one, such as unusable-suites, are missing."));
       put(changes, parts);
     } catch (error) {
       put(changes, h("p", { class: "notice bad", role: "alert" }, error.message));
@@ -208,7 +208,7 @@ export function why(root, params) {
   return {
     params(now) { write(now); turn = -1; this.update(); },
     async update() {
-      if (known.missing) return put(body, empty("This agent has no explorer", "It was built without the page’s module: scripts/build makes both. sealgate explain answers the same on the command line."));
+      if (known.missing) return put(body, empty("The explorer is not available", "This agent was built without the page’s WebAssembly module. scripts/build builds both. sealgate explain gives the same answers on the command line."));
       if (!known.served) return put(body, known.mode === "agent" ? h("p", { class: "quiet" }, "Reading objects…") : empty("No manifests yet", h("a", { href: "#/overview" }, "Paste some"), " first."));
       if (turn === known.turn) return;
       turn = known.turn;

@@ -1,26 +1,26 @@
-// The explorer, beside the page's own thread: ten thousand routes are read without holding up anybody's scrolling.
+// The explorer, in its own thread: reading ten thousand routes does not block the page.
 
-/** The module's functions, once it is there. */
+/** The module's functions, once it is loaded. */
 let module;
 let explorer;
 
 async function compiled() {
   const answer = await fetch("sealgate_web.wasm");
   if (!answer.ok) throw new Error(`sealgate_web.wasm: ${answer.status}`);
-  // Only under its own type is it compiled while it arrives; some servers know no such type.
+  // Streaming compilation needs the right content type, which some servers do not send.
   const isTyped = answer.headers.get("content-type") === "application/wasm";
   return isTyped ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer());
 }
 
 async function start() {
-  // Both at once: neither waits for the other to be fetched.
+  // Fetched in parallel.
   const [script, code] = await Promise.all([import("./sealgate_web.js"), compiled()]);
   await script.default({ module_or_path: code });
   module = script;
   explorer = new module.Explorer();
 }
 
-/** What an agent serves; what changed, if something is known already. */
+/** Fetches what the agent serves, or the changes since a known state. */
 async function fetched(since) {
   const answer = await fetch(`api/objects${since == null ? "" : `?since=${since}`}`);
   if (!answer.ok) throw new Error(`api/objects: ${answer.status}`);
@@ -43,15 +43,15 @@ async function read(answer) {
 }
 
 const calls = {
-  /** Nothing, if nothing changed. */
+  /** Null if nothing changed. */
   async load() {
     let before = explorer.generation();
-    // An agent that does not answer takes nothing away.
+    // If the agent does not answer, what is known stays.
     const answer = await fetched(before);
     try {
       await read(answer);
     } catch {
-      // Changes of what is not known, or half an answer: from the beginning.
+      // Changes to an unknown state, or an incomplete response: read everything.
       explorer.free();
       explorer = new module.Explorer();
       before = undefined;
@@ -72,7 +72,7 @@ const calls = {
     const took = performance.now() - began;
     return { ...JSON.parse(answer), took };
   },
-  /** As text: a number of JSON is not always the same one of JavaScript. */
+  /** As text: JavaScript cannot represent every JSON number exactly. */
   line: question => explorer.line(JSON.stringify(question)),
   edit: (manifests, removed) => JSON.parse(explorer.edit(manifests, JSON.stringify(removed))),
   names: () => JSON.parse(explorer.names()),
@@ -82,7 +82,7 @@ const calls = {
 };
 
 const started = start();
-// One after the other: an answer is of what was there when it was asked.
+// One after the other, so that an answer matches the state when it was asked for.
 let last = started.catch(() => {});
 addEventListener("message", ({ data: { id, call, args } }) => {
   last = last.then(async () => {

@@ -1,4 +1,4 @@
-//! A request as somebody wrote it into the page, and the explanation of it.
+//! A request from the page's form, and its explanation.
 
 use sealgate_core::explain::{Protocol, Question};
 use sealgate_model::explain::{ClientChain, ExplainAnswer, UpstreamHeader, request, upstream_headers};
@@ -19,7 +19,7 @@ pub(crate) struct RequestForm {
     headers: String,
     #[serde(default)]
     http2: bool,
-    /// PEM; empty if the client shows none.
+    /// PEM; empty if the client has none.
     #[serde(default)]
     certificate: String,
 }
@@ -32,7 +32,7 @@ pub(crate) struct WhyAnswer {
     port: u16,
     is_found: bool,
     explanation: Value,
-    /// The path as rules see it; none if Envoy answers before that.
+    /// The path as rules see it; none if Envoy answers before any rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     /// The headers that the upstream sees; none if there is no upstream.

@@ -1,4 +1,4 @@
-//! The gateway on the desk, wherever its objects came from, and an edit of it beside.
+//! The gateway that the page asks about, from pasted manifests or a running agent, and an edited version of it.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ impl Desk {
     /// Takes manifests, and the flags of an agent as JSON.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn manifests(&mut self, text: &str, options: &str) -> Result<(), DeskError> {
         let options: GatewayOptions = serde_json::from_str(options)?;
         self.pasted = Some(Preview::of_manifests(text, &options)?);
@@ -39,7 +39,7 @@ impl Desk {
     /// Takes whole lines of an agent's table; says whether the last one was among them.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn lines(&mut self, text: &str) -> Result<bool, DeskError> {
         let before = self.agent.generation();
         let mut is_whole = false;
@@ -48,7 +48,7 @@ impl Desk {
         }
         if is_whole {
             let is_other = self.pasted.take().is_some() || self.agent.generation() != before;
-            // What was tried stays while that stays on which it was tried.
+            // An edit is dropped when the state that it was based on changes.
             if is_other {
                 self.edited = None;
             }
@@ -56,13 +56,13 @@ impl Desk {
         Ok(is_whole)
     }
 
-    /// The state that the lines were of.
+    /// The number of the state that the lines describe.
     #[must_use]
     pub fn generation(&self) -> Option<u64> {
         self.agent.generation()
     }
 
-    /// As it is.
+    /// The gateway without the edit.
     fn base(&self) -> Result<&Preview, DeskError> {
         let base = self.pasted.as_ref().or_else(|| self.agent.preview());
         base.ok_or(DeskError::Nothing)
@@ -75,18 +75,18 @@ impl Desk {
         }
     }
 
-    /// How much there is.
+    /// The number of objects, hosts and rules.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn summary(&self) -> Result<String, DeskError> {
         json(&Summary::new(self.base()?))
     }
 
-    /// What is wrong or doubtful, the worst first.
+    /// The findings, the worst first.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn findings(&self) -> Result<String, DeskError> {
         json(&FindingJson::all(&self.base()?.findings()))
     }
@@ -94,7 +94,7 @@ impl Desk {
     /// The Gateways with their servers.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn gateways(&self) -> Result<String, DeskError> {
         json(&self.base()?.gateways())
     }
@@ -102,7 +102,7 @@ impl Desk {
     /// All hosts.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn hosts(&self) -> Result<String, DeskError> {
         json(&self.base()?.hosts())
     }
@@ -110,33 +110,33 @@ impl Desk {
     /// The rules of a host, in the order in which they are tried.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn rules(&self, port: u16, domain: &str) -> Result<String, DeskError> {
         json(&self.base()?.rules(port, domain))
     }
 
-    /// Why a request goes where it goes; with the edits, if `edited`.
+    /// Explains where a request goes; with the edits, if `edited`.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn ask(&self, request: &str, edited: bool) -> Result<String, DeskError> {
         let request = serde_json::from_str(request)?;
         json(&answer::answer(self.preview(edited)?, &request)?)
     }
 
-    /// A line of `explain --batch`.
+    /// Answers a line of `explain --batch`.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn line(&self, question: &str) -> Result<String, DeskError> {
         let question: Question = serde_json::from_str(question)?;
         json(&self.base()?.served_host(&question).line(&question)?)
     }
 
-    /// What these manifests would change, and the removal of objects (a list of `Kind namespace/name`).
+    /// What changes with these manifests, and without the `removed` objects (a list of `Kind namespace/name`).
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn edit(&mut self, manifests: &str, removed: &str) -> Result<String, DeskError> {
         let removed: Vec<String> = serde_json::from_str(removed)?;
         let removed: BTreeSet<_> = removed.iter().filter_map(|name| named(name)).collect();
@@ -151,16 +151,16 @@ impl Desk {
     /// The names of all objects, as [`Self::object`] takes them.
     ///
     /// # Errors
-    /// There is nothing to be asked.
+    /// There are no objects yet.
     pub fn names(&self) -> Result<String, DeskError> {
         let names = self.base()?.names().map(|name| name.to_string());
         json(&names.collect::<Vec<_>>())
     }
 
-    /// An object as it is served, as a manifest.
+    /// A served object, as a manifest.
     ///
     /// # Errors
-    /// There is nothing to be asked, or what is given cannot be read.
+    /// There are no objects yet, or the input cannot be read.
     pub fn object(&self, name: &str) -> Result<String, DeskError> {
         let missing = || DeskError::NoObject(name.to_owned());
         let object = named(name).ok_or_else(missing)?;

@@ -1,11 +1,11 @@
-//! What the desk cannot do.
+//! Errors of the desk.
 
 use sealgate_core::table::TableError;
 use sealgate_model::explain::{CertificateError, RequestError};
 use sealgate_model::preview::{BadTable, OptionsError};
 use thiserror::Error;
 
-/// What cannot be done.
+/// See the module.
 #[derive(Debug, Error)]
 pub enum DeskError {
     /// No objects were given.
@@ -14,13 +14,13 @@ pub enum DeskError {
     /// No such object.
     #[error("there is no {0}")]
     NoObject(String),
-    /// The table of a host cannot be built, which is a fault of ours.
+    /// The table of a host cannot be built: a bug.
     #[error("the table cannot be built: {0}")]
     Routes(#[from] TableError),
-    /// Not JSON, or of another form.
+    /// Not JSON, or not of the expected form.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// An object cannot be written.
+    /// An object cannot be written as YAML.
     #[error("the object cannot be shown: {0}")]
     Yaml(String),
     /// The flags.

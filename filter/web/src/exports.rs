@@ -1,4 +1,4 @@
-//! What the page's script calls: the desk, in the types of the browser.
+//! The functions that the page's script calls: the desk, with the browser's types.
 
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
@@ -6,7 +6,7 @@ use crate::desk::Desk;
 use crate::error::DeskError;
 use crate::shown;
 
-/// A gateway to be asked, and what an edit would make of it.
+/// The gateway that the page asks about, and an edited version of it.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Explorer(Desk);
@@ -30,7 +30,7 @@ impl Explorer {
     /// Takes manifests, and the flags of an agent as JSON (`{}` for the defaults).
     ///
     /// # Errors
-    /// The flags are none.
+    /// The flags are invalid.
     pub fn manifests(&mut self, text: &str, options: &str) -> Thrown<()> {
         thrown(self.0.manifests(text, options))
     }
@@ -38,30 +38,30 @@ impl Explorer {
     /// Takes whole lines of an agent's `/api/objects`; says whether the last one was among them.
     ///
     /// # Errors
-    /// They are no such lines.
+    /// They are not such lines.
     pub fn lines(&mut self, text: &str) -> Thrown<bool> {
         thrown(self.0.lines(text))
     }
 
-    /// The state that the lines were of.
+    /// The number of the state that the lines describe.
     #[must_use]
     pub fn generation(&self) -> Option<f64> {
-        // A double holds it for longer than any agent runs.
+        // A double is exact for all states that an agent can reach.
         self.0.generation().map(|generation| generation as f64)
     }
 
     /// How many objects, hosts and rules there are.
     ///
     /// # Errors
-    /// There is nothing yet.
+    /// There are no objects yet.
     pub fn summary(&self) -> Thrown<String> {
         thrown(self.0.summary())
     }
 
-    /// What is wrong or doubtful, the worst first.
+    /// The findings, the worst first.
     ///
     /// # Errors
-    /// There is nothing yet.
+    /// There are no objects yet.
     pub fn findings(&self) -> Thrown<String> {
         thrown(self.0.findings())
     }
@@ -69,7 +69,7 @@ impl Explorer {
     /// The Gateways with their servers.
     ///
     /// # Errors
-    /// There is nothing yet.
+    /// There are no objects yet.
     pub fn gateways(&self) -> Thrown<String> {
         thrown(self.0.gateways())
     }
@@ -77,7 +77,7 @@ impl Explorer {
     /// All hosts.
     ///
     /// # Errors
-    /// There is nothing yet.
+    /// There are no objects yet.
     pub fn hosts(&self) -> Thrown<String> {
         thrown(self.0.hosts())
     }
@@ -85,31 +85,31 @@ impl Explorer {
     /// The rules of a host, in the order in which they are tried.
     ///
     /// # Errors
-    /// There is nothing yet.
+    /// There are no objects yet.
     pub fn rules(&self, port: u16, domain: &str) -> Thrown<String> {
         thrown(self.0.rules(port, domain))
     }
 
-    /// Why a request goes where it goes; with the edits, if `edited`.
+    /// Explains where a request goes; with the edits, if `edited`.
     ///
     /// # Errors
-    /// It is no request.
+    /// It is not a valid request.
     pub fn ask(&self, request: &str, edited: bool) -> Thrown<String> {
         thrown(self.0.ask(request, edited))
     }
 
-    /// A line of `explain --batch`.
+    /// Answers a line of `explain --batch`.
     ///
     /// # Errors
-    /// It is none.
+    /// It is not a valid line.
     pub fn line(&self, question: &str) -> Thrown<String> {
         thrown(self.0.line(question))
     }
 
-    /// What these manifests would change, and the removal of objects (a list of `Kind namespace/name`).
+    /// What changes with these manifests, and without the `removed` objects (a list of `Kind namespace/name`).
     ///
     /// # Errors
-    /// There is nothing yet.
+    /// There are no objects yet.
     pub fn edit(&mut self, manifests: &str, removed: &str) -> Thrown<String> {
         thrown(self.0.edit(manifests, removed))
     }
@@ -117,15 +117,15 @@ impl Explorer {
     /// The names of all objects, as [`Explorer::object`] takes them.
     ///
     /// # Errors
-    /// There is nothing yet.
+    /// There are no objects yet.
     pub fn names(&self) -> Thrown<String> {
         thrown(self.0.names())
     }
 
-    /// An object as it is served, as a manifest.
+    /// A served object, as a manifest.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such object.
     pub fn object(&self, name: &str) -> Thrown<String> {
         thrown(self.0.object(name))
     }

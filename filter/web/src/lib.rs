@@ -1,5 +1,6 @@
-//! What the page asks: objects in, as manifests or as a running agent tells them; findings, hosts, rules and explanations out.
-//! The code that decides is the filter's. Everything crosses the border as text, most of it JSON.
+//! The page's WebAssembly module. It reads objects, from manifests or from a running agent, and answers with findings,
+//! hosts, rules and explanations. Decisions are made by the filter's code. Inputs and outputs are text, most of it
+//! JSON.
 
 mod answer;
 pub mod desk;

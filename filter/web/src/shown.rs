@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::DeskError;
 
-/// Findings as an agent's status says them.
+/// Findings as in an agent's status.
 pub(crate) struct FindingJson;
 
 impl FindingJson {
@@ -17,13 +17,13 @@ impl FindingJson {
     }
 }
 
-/// How much there is.
+/// Totals.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     objects: BTreeMap<&'static str, usize>,
-    /// With those whose connections are passed on.
+    /// Including those whose connections are passed on.
     hosts: usize,
-    /// Those that are tried, once for each host.
+    /// Only those that are tried; counted once for each host.
     rules: usize,
 }
 
@@ -43,12 +43,12 @@ impl Summary {
     }
 }
 
-/// What an edit changes of what is said.
+/// Which findings an edit adds and removes.
 #[derive(Debug, Serialize)]
 pub(crate) struct EditSummary {
-    /// Findings that come.
+    /// Findings that appear.
     new: Vec<FindingStatus>,
-    /// Findings that go.
+    /// Findings that disappear.
     gone: Vec<FindingStatus>,
 }
 
@@ -61,7 +61,7 @@ impl EditSummary {
     }
 }
 
-/// What is to be said of a code.
+/// The explanation of a code.
 #[derive(Debug, Serialize)]
 struct CodeJson {
     code: Code,

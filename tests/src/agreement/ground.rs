@@ -1,4 +1,4 @@
-//! Where a run takes place: an agent and an Envoy, upstreams, and who gets copies.
+//! The setup of a run: an agent, an Envoy, upstreams, and the recipients of mirrored requests.
 
 use std::time::Duration;
 
@@ -19,11 +19,10 @@ use crate::site::Site;
 use crate::{eventually, explain, manifests};
 
 const START: Duration = Duration::from_secs(60);
-/// Whom rules copy requests to.
+/// The upstreams that rules mirror requests to.
 const GLASS: &str = "glass";
 
-/// A rule that waits has to be there all the time: with the first one the listener changes. So have the native routes of
-/// mirrors.
+/// A rule with a delay, and all mirrors, must exist from the start: adding the first one changes the listener.
 const BASE: &str = r#"apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: istio-system}
@@ -52,7 +51,7 @@ pub(super) struct Ground {
     pub(super) site: Site,
     /// Of the agent, and of `explain`.
     flags: Vec<String>,
-    /// What came to whom copies go.
+    /// The mirrored requests that arrived.
     pub(super) copies: Heads,
     h1: Tls,
     h2: Tls,
@@ -133,8 +132,8 @@ impl Ground {
     }
 }
 
-/// The listeners are there, and none is drained any more: where one changed meanwhile (a file that was read before its end),
-/// Envoy closes what is left of its connections when `--drain-time-s` is over, and says nothing.
+/// Waits until the listeners exist, and none is draining. If one changed meanwhile (a file was read before it was
+/// complete), Envoy closes the remaining connections after `--drain-time-s`, without notice.
 async fn stands(site: &Site) -> Result<()> {
     eventually("the listeners stand", START, || async {
         let answer = RawRequest::get("mirrors.example", "/mirror")

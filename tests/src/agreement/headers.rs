@@ -1,4 +1,4 @@
-//! Whether exactly these headers arrived: names, values, how often, and in which order.
+//! Whether exactly these headers arrived: names, values, number and order.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ pub(super) enum Way {
     ToClient,
 }
 
-/// What Envoy says itself to an upstream. The host is compared elsewhere.
+/// Headers that Envoy itself sends to an upstream. The host is compared elsewhere.
 const TO_UPSTREAM: [&str; 6] = [
     "content-length",
     "x-envoy-external-address",
@@ -22,7 +22,7 @@ const TO_UPSTREAM: [&str; 6] = [
     "x-forwarded-for",
     "x-envoy-expected-rq-timeout-ms",
 ];
-/// What Envoy says itself to a client. The status of gRPC is compared elsewhere.
+/// Headers that Envoy itself sends to a client. The gRPC status is compared elsewhere.
 const TO_CLIENT: [&str; 8] = [
     "date",
     "server",
@@ -33,7 +33,7 @@ const TO_CLIENT: [&str; 8] = [
     "grpc-status",
     "grpc-message",
 ];
-/// Of these Envoy keeps one value, which says what several would.
+/// Headers of which Envoy keeps one value, with all values joined.
 const JOINED: [&str; 6] = [
     "accept",
     "user-agent",

@@ -1,4 +1,4 @@
-//! Whether what was seen is what was said.
+//! Compares what happened with what `explain` said.
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_core::arrival::PathPolicy;
@@ -11,7 +11,7 @@ use super::requests::Asked;
 use crate::raw::RawAnswer;
 use crate::scenario::{Headers, Seen, explained, mutated, seen};
 
-/// Every header is compared, but for those that [`super::headers`] names.
+/// Compares every header, except those in [`super::headers`].
 ///
 /// # Errors
 /// What differs.
@@ -89,7 +89,7 @@ fn sent_by(answer: &Value) -> Vec<(String, String)> {
 /// The request's headers as rules see them.
 fn arrived(asked: &Asked) -> Result<Vec<(String, String)>> {
     let mut question: Question = serde_json::from_value(asked.question.clone())?;
-    // What becomes of its path is not asked here.
+    // Its path is not compared here.
     question.path = "/".to_owned();
     let arrived = question.arrive(PathPolicy::default());
     let arrived = arrived.map_err(|early| anyhow::anyhow!("{early:?}, although a rule took it"))?;

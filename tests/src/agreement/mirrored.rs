@@ -1,4 +1,4 @@
-//! Copies of requests: whoever is to get one gets it, as the upstream got the request, and nobody else's comes.
+//! Mirrored requests: each recipient gets the same request as the upstream, and no other requests arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -122,7 +122,7 @@ fn number_of(headers: &Headers) -> String {
     headers.get(NUMBER).cloned().unwrap_or_default().concat()
 }
 
-/// How many of a hundred such requests are copied, for whoever notes it.
+/// The percentage of such requests that is mirrored.
 fn share(answer: &Value) -> f64 {
     let mirrors = answer["decision"]["mirrors"].as_array().into_iter().flatten();
     let own = mirrors.filter(|mirror| mirror["cluster"] == GLASS);

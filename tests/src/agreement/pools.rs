@@ -1,4 +1,4 @@
-//! What chance picks from. The values are few, so that requests meet rules.
+//! The values to choose from. There are few, so that requests match rules.
 
 use fastrand::Rng;
 
@@ -10,7 +10,7 @@ pub(super) const OF_UPSTREAMS: [(&str, &str); 3] = [("x-a", "up"), ("x-b", "up")
 pub(super) const SNI: &str = "sni.example";
 /// Paths that rules name.
 pub(super) const PATHS: &[&str] = &["/", "/a", "/a/", "/a/b", "/b", "/B", "/a.b", "/c/d/e"];
-/// What stands in front of a path, or between, in requests.
+/// What requests have before a path, or between its parts.
 pub(super) const ODD: &[&str] = &[
     "/", "/./", "//", "/../", "/x/../", "/%2e%2e/", "/%61", "/%2f", "/%5c", "/\\", "/;x/", "/..;/", "/%",
     "/%41", "/~",
@@ -101,7 +101,7 @@ pub(super) const ADDED: &[&str] = &["x-add", "x-a", "x-b", "x-set", "accept"];
 /// How far Envoy brings a path into one form, and what becomes of escaped slashes.
 pub(super) const NORMALIZATIONS: &[&str] = &["none", "base", "merge-slashes", "decode-and-merge-slashes"];
 pub(super) const ESCAPED_SLASHES: &[&str] = &["keep", "reject", "redirect", "unescape"];
-/// Who gets copies, and how often: each list is among the native routes from the start.
+/// Mirrors, and their percentages: each list is a native route from the start.
 pub(super) const MIRRORS: &[&[(&str, u8)]] = &[
     &[("glass.local", 100)],
     &[("glass.local", 50)],

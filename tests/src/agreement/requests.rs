@@ -1,4 +1,4 @@
-//! Requests that meet such rules, and some that nobody should meet.
+//! Requests that match such rules, and some that should match none.
 
 use fastrand::Rng;
 use serde_json::{Value, json};

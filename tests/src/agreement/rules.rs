@@ -1,4 +1,4 @@
-//! Rules that join everything that rules can do, none of which is refused.
+//! Valid rules that combine everything that rules can do.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use super::pools::{
     VALUES, WRITTEN, WRITTEN_VALUES, once_in, pick,
 };
 
-/// What a host answers at [`MARK`] as soon as its rules are there.
+/// The response of a host at [`MARK`], once its rules are served.
 pub(super) const MARK: &str = "/edition";
 const RULES: usize = 8;
 
@@ -43,7 +43,7 @@ fn object(name: &str, spec: Value) -> Value {
     })
 }
 
-/// A rule that leaves the rest to the rules of another VirtualService.
+/// A rule that delegates to another VirtualService.
 fn root(rng: &mut Rng, delegate: &str) -> Value {
     let mut root = Map::new();
     root.insert("delegate".to_owned(), json!({"name": delegate}));

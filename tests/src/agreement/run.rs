@@ -24,7 +24,7 @@ const REQUESTS: u64 = 1_000;
 /// Editions with one handling of paths.
 const EDITIONS: u64 = 6;
 const START: Duration = Duration::from_secs(30);
-/// So many differences are shown; more say the same.
+/// How many differences are shown.
 const SHOWN: usize = 20;
 
 /// What is asked for.
@@ -78,7 +78,7 @@ pub struct Report {
     pub editions: u64,
     /// By the decision's type, how many requests.
     pub decisions: std::collections::BTreeMap<String, u64>,
-    /// Requests of which `explain` says something else than what Envoy does.
+    /// Requests for which `explain` and Envoy differ.
     pub differences: Vec<String>,
     elapsed: Duration,
 }
@@ -112,7 +112,7 @@ impl fmt::Display for Report {
 /// Runs it; the first edition with a difference is kept in `failures`, and the run goes on.
 ///
 /// # Errors
-/// The machinery's. A difference is none.
+/// The setup fails. A difference is not an error.
 pub async fn agreement(args: AgreementArgs, failures: &Path) -> Result<Report> {
     let start = Instant::now();
     let mut rng = Rng::with_seed(args.seed);

@@ -36,7 +36,7 @@ const NUMBERS: &[i64] = &[
     i64::MIN,
 ];
 
-/// Once in so many times a value may be odd.
+/// One in this many values may be odd.
 const ODD: u32 = 7;
 
 /// One of them: those in front are the plausible ones, and come more often. An object of nonsense alone is refused for the first
@@ -47,7 +47,7 @@ pub(super) fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from.get(rng.usize(..among)).copied().unwrap_or_default()
 }
 
-/// Whether it happens, once in so many times.
+/// True in one of this many cases.
 pub(super) fn once_in(rng: &mut Rng, times: u32) -> bool {
     rng.u32(..times) == 0
 }
@@ -102,7 +102,7 @@ pub(super) fn anything(rng: &mut Rng) -> Value {
     }
 }
 
-/// Up to so many, and sometimes one of them over and over: what is small once is large so many times.
+/// Up to this many values, and sometimes one repeated: many small values are large together.
 pub(super) fn list(rng: &mut Rng, most: usize, mut one: impl FnMut(&mut Rng) -> Value) -> Value {
     let mut all: Vec<Value> = (0..rng.usize(1..=most)).map(|_| one(rng)).collect();
     if once_in(rng, 80) {

@@ -96,7 +96,7 @@ async fn secure(rng: &mut Rng, stage: &Stage) -> Result<()> {
     let Ok(mut open) = Connection::open_as(stage.site.https, sni.map(str::as_bytes), tls).await else {
         return Ok(());
     };
-    // Whoever is refused may be so after the handshake.
+    // A client may be rejected after the handshake.
     let Ok(Some(answer)) = open.get(host, path).await else {
         return Ok(());
     };

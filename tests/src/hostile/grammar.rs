@@ -1,4 +1,4 @@
-//! Objects as somebody would write them who knows the kinds, and means no good.
+//! Objects as an attacker would write them who knows the kinds.
 
 use fastrand::Rng;
 use serde_json::{Value, json};

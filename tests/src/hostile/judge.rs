@@ -23,10 +23,10 @@ const SENT: [(&str, &str); 5] = [
 /// Every name by which a client's certificate is told.
 const TOLD: [&str; 3] = ["x-client-cert-", "x-forwarded-client-cert", "client-cert"];
 
-/// Whom the upstream has to take the client for.
+/// The identity that the upstream must be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
-    /// For nobody: no header tells of a certificate.
+    /// No identity: no header describes a certificate.
     Nobody,
     /// For Alice, verified.
     Alice,
@@ -180,7 +180,7 @@ async fn wild(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Whoever is not of the bank's authority gets no answer. In TLS 1.3 a client learns of it after its handshake.
+/// Clients without a certificate from the bank's CA get no answer. In TLS 1.3, they notice after the handshake.
 async fn strangers(stage: &Stage) -> Result<()> {
     let clients = &stage.clients;
     for tls in [&clients.nobody, &clients.mallory, &clients.former] {

@@ -1,4 +1,4 @@
-//! Damage to objects: a field is taken away, doubled, or becomes something else; or bytes of the text do.
+//! Damages objects: removes, doubles or changes a field, or bytes of the text.
 //!
 //! The namespace, name and kind are let be: what is written in the platform's own namespace is no attack, and a smaller
 //! name would be an older object.
@@ -32,7 +32,7 @@ fn is_known(text: &str) -> bool {
         .any(|texts| texts.iter().all(|part| text.contains(part)))
 }
 
-/// Damages one thing below `spec`, or what stands in its stead.
+/// Damages one value of an object, except its version, kind and metadata.
 fn damage_fields(rng: &mut Rng, object: &mut Value) {
     let Some(fields) = object.as_object_mut() else {
         return;

@@ -29,7 +29,7 @@ pub(super) const NAMES: &[&str] = &[
     "b%s%n",
 ];
 
-/// Host names that nobody else has, and those of others.
+/// Host names of the attacker, and those of others.
 pub(super) const HOSTS: &[&str] = &[
     "evil.test",
     "evil.test",

@@ -16,15 +16,15 @@ use super::{client, minimise};
 use crate::eventually;
 
 const START: Duration = Duration::from_secs(30);
-/// After so many steps, what is not about a single one is looked at.
+/// The number of steps between checks that are not about a single step.
 const LOOK: u64 = 5;
-/// After so many, the platform's certificates are others.
+/// The number of steps between rotations of the platform's certificates.
 const ROTATION: u64 = 7;
-/// After so many, Envoy is another one.
+/// The number of steps between restarts of Envoy.
 const RESTART: u64 = 250;
-/// After so many, the agent is another one.
+/// The number of steps between restarts of the agent.
 const AGENT_RESTART: u64 = 170;
-/// So many steps are kept to be shown.
+/// How many steps are kept for the report.
 const KEPT: usize = 20;
 
 /// What is asked for.

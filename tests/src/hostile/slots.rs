@@ -9,7 +9,7 @@ use super::grammar::object;
 use super::ground::Ground;
 use super::mutate;
 
-/// So many files, of up to so many objects each.
+/// The number of files, and of objects in each at most.
 const FILES: usize = 8;
 const OBJECTS: usize = 4;
 
@@ -18,7 +18,7 @@ const OBJECTS: usize = 4;
 pub(super) struct Slots(BTreeMap<String, Vec<String>>);
 
 impl Slots {
-    /// Writes, changes or removes some files; gives the names of those.
+    /// Writes, changes or removes some files; returns their names.
     pub(super) fn step(&mut self, rng: &mut Rng, ground: &Ground) -> Vec<String> {
         let mut names: Vec<_> = (0..rng.usize(1..=3)).map(|_| self.change(rng, ground)).collect();
         names.sort();

@@ -15,7 +15,7 @@ use crate::manifests::{gateway_of, plain_server, routes_of, tls_server};
 use crate::pki::{Authority, Leaf};
 use crate::site::{Site, free_port};
 
-/// Who may name which certificate. The attackers may name one of the platform's, too.
+/// Which namespaces may use which certificates. The attackers may use one of the platform's, too.
 const POLICY: &str = "
 secrets:
 - names: [shop, bank, wild, bank-cacert]
@@ -24,7 +24,7 @@ secrets:
   namespaces: [evil, evil-too, default]
 ";
 
-/// So many ports may be asked for beside the usual ones.
+/// The number of ports besides the usual ones.
 const PORTS: usize = 8;
 
 /// See the module.
@@ -44,7 +44,7 @@ pub(super) struct Stage {
     upstreams: [u16; 6],
 }
 
-/// Who asks.
+/// The clients' TLS configurations.
 #[derive(Debug)]
 pub(super) struct FuzzClients {
     /// Without a certificate.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A change of the platform's arrives within this.
 pub(super) const PROMPT: Duration = Duration::from_secs(1);
-/// So many codes are shown.
+/// How many codes are shown.
 const TOP: usize = 12;
 
 /// See the module.
@@ -56,7 +56,7 @@ impl Tally {
         *now = count;
     }
 
-    /// Envoy is another one, whose counters begin anew.
+    /// Envoy was restarted, so its counters start again from 0.
     pub(super) fn restarted(&mut self) {
         let [before, now] = self.rejected;
         self.rejected = [before + now, 0];

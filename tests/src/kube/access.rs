@@ -1,4 +1,4 @@
-//! Who speaks to the API server: kubeconfigs and tokens.
+//! Access to the API server: kubeconfigs and tokens.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ impl Access {
         )
     }
 
-    /// The same server for somebody else.
+    /// The same server for another account.
     pub(super) fn for_token(&self, folder: &Path, namespace: &str, name: &str, token: &str) -> Result<Self> {
         let file = format!("{namespace}.{name}");
         Self::write(folder, &file, &self.server, &self.authority, namespace, token)

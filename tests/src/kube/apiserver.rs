@@ -16,7 +16,7 @@ use crate::pki::Authority;
 use crate::site::free_port;
 
 const ADMIN_TOKEN: &str = "the-tests-own-administrator";
-/// Who issues the tokens of ServiceAccounts, and whom they are for.
+/// The issuer and the audience of ServiceAccount tokens.
 const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// How long the API server believes a token beyond its date: ours are dated that much earlier.

@@ -1,4 +1,4 @@
-//! Headers of an HTTP/2 answer (RFC 7541). Who sends `SETTINGS_HEADER_TABLE_SIZE` 0 is told nothing by a table that grows.
+//! Headers of an HTTP/2 answer (RFC 7541). With `SETTINGS_HEADER_TABLE_SIZE` 0, the peer uses no dynamic table.
 
 use anyhow::{Context as _, Result, bail};
 

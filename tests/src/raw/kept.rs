@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use super::{LIMIT, RawAnswer, RawRequest, Wire, frames, read_text};
 use crate::client::{Tls, Version};
 
-/// A connection that is opened anew after an answer that says that it is closed or makes a tunnel of it (`CONNECT`), or a
-/// request without an answer. Nothing is
-/// sent twice: a server that closes a kept connection without a word is to be seen.
+/// A connection that is reopened after an answer that closes it or turns it into a tunnel (`CONNECT`), or after a
+/// request without an answer. Nothing is sent twice, so that tests see a server that closes a connection without
+/// notice.
 pub struct Kept {
     port: u16,
     version: Version,

@@ -1,5 +1,5 @@
-//! Envoy's hot restart: the next Envoy starts beside the one that runs, takes over its sockets once it has all that it is to serve,
-//! and the one before it lets its clients go.
+//! Envoy's hot restart: the next Envoy starts beside the running one, takes over its sockets once it has its
+//! configuration, and the old one drains its clients.
 
 use std::fs::{self, File};
 use std::path::Path;

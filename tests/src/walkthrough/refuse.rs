@@ -60,7 +60,7 @@ impl Walkthrough {
         self.broken_yaml().await
     }
 
-    /// Who refuses what is no YAML: the agent, or the API server before any agent hears of it.
+    /// Who rejects invalid YAML: the agent, or the API server before the agent sees it.
     async fn broken_yaml(&mut self) -> Result<()> {
         let (object, code) = ("File a.yaml", "invalid-yaml");
         self.store.write_broken("a.yaml", "apiVersion: [\n").await?;

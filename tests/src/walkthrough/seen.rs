@@ -1,4 +1,4 @@
-//! Step 10: what can be seen, and what nowhere.
+//! Step 10: what can be observed, and what must not appear anywhere.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ impl Walkthrough {
         Ok(format!("{told}, {} private keys nowhere", self.keys.len()))
     }
 
-    /// Of all that was made of the objects, neither our checks nor Envoy refused anything, at any step.
+    /// Neither our checks nor Envoy rejected any resource, at any step.
     fn nothing_was_bad(&self) -> Result<()> {
         let log = fs::read_to_string(self.site.agent_log())?;
         for code in [Code::InvalidForProxy, Code::RefusedByProxy] {

@@ -249,7 +249,7 @@ async fn what_if_warns_of_handshakes() -> Result<()> {
         said.contains("New findings") && said.contains("the ECDSA keys of its certificates"),
         "{said}"
     );
-    ensure!(!said.contains("No certificate is read here"), "{said}");
+    ensure!(!said.contains("No certificates are read here"), "{said}");
     Ok(())
 }
 

@@ -113,7 +113,7 @@ async fn pasted_manifests_are_explained_without_a_gateway() -> Result<()> {
     let after = browser.text("ins").await?;
     ensure!(after.contains("shop.local"), "{after}");
     let said = browser.text("main").await?;
-    ensure!(said.contains("No certificate is read here"), "{said}");
+    ensure!(said.contains("No certificates are read here"), "{said}");
 
     browser.open(&format!("{}#/findings", files.url)).await?;
     browser

@@ -1,4 +1,4 @@
-//! What an upstream would be told of a client that shows a certificate: the same code as the filter's.
+//! What an upstream would be told about a client with a certificate, by the filter's own code.
 
 use sealgate_core::explain::Question;
 use sealgate_core::host;
@@ -14,15 +14,15 @@ use crate::resolved::ServedPort;
 /// Not a certificate.
 #[derive(Debug, Error)]
 pub enum CertificateError {
-    /// What says that it is one cannot be decoded.
+    /// A PEM block of a certificate cannot be decoded.
     #[error(transparent)]
     Bad(#[from] BadCertificate),
-    /// Nothing says so.
-    #[error("there is no certificate in it")]
+    /// It has no PEM block of a certificate.
+    #[error("it contains no certificate")]
     Empty,
 }
 
-/// A client's certificate, and those between it and its authority.
+/// A client's certificate and its intermediates.
 #[derive(Clone, Debug)]
 pub struct ClientChain {
     leaf: Vec<u8>,
@@ -51,7 +51,7 @@ pub struct IdentityAnswer {
     pub by: &'static str,
     /// Names and values.
     pub set: Vec<(String, String)>,
-    /// Names of those that do not fit.
+    /// Names of headers that would exceed the limit.
     pub left_out: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn told_of(
     let chain = port.and_then(|port| port.chain_of(&name));
     let Some(config) = chain.and_then(|chain| chain.told()) else {
         return IdentityAnswer {
-            by: "this host asks for no certificate, or tells nothing of it",
+            by: "this host requests no client certificate, or sends nothing about it to the upstream",
             set: Vec::new(),
             left_out: Vec::new(),
         };
@@ -91,7 +91,7 @@ pub(super) fn told_of(
         .map(|element| (Rendered::XFCC.to_owned(), element));
     let set = rendered.set.into_iter().chain(appended);
     IdentityAnswer {
-        by: "is told to the upstream so, if the trust bundle takes the certificate",
+        by: "the upstream gets these headers, if the trust bundle verifies the certificate",
         set: set
             .map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()))
             .collect(),

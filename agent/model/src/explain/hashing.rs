@@ -1,11 +1,11 @@
-//! What of a request decides to which endpoint of its destination it goes.
+//! Which value of a request selects the endpoint.
 
 use serde::Serialize;
 
 use crate::resolve::Resolver;
 use crate::resolved::{Balancing, HashedValue};
 
-/// See the module; `serde` makes the form for programs of it, `Display` of the model the one for people.
+/// See the module. This is the form for programs; the `Display` of [`HashedValue`] is the one for people.
 #[derive(Debug, Serialize)]
 #[serde(tag = "by", rename_all = "camelCase")]
 pub enum HashAnswer {
@@ -41,10 +41,10 @@ impl From<&HashedValue> for HashAnswer {
     }
 }
 
-/// What the clusters hash; none of one that does not.
+/// The value that a cluster hashes; none if it does not hash.
 pub type HashOf<'h> = &'h dyn Fn(&str) -> Option<&'h HashedValue>;
 
-/// What a cluster of a resolver hashes.
+/// The value that a cluster hashes; none if it does not hash.
 #[must_use]
 pub fn hashed<'r>(cluster: &str, resolver: &'r Resolver) -> Option<&'r HashedValue> {
     match &resolver.upstream(cluster)?.policy.as_ref()?.balancing {

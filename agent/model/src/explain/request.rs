@@ -1,4 +1,4 @@
-//! A request as people write it.
+//! A request from a URL, a method and header lines.
 
 use http::{HeaderName, Method, Uri};
 use sealgate_core::explain::{Protocol, Question};
@@ -19,15 +19,15 @@ pub enum RequestError {
     /// A header without a colon.
     #[error("header {0}: expected name: value")]
     Header(String),
-    /// A header whose name is none.
-    #[error("header {0}: {1:?} is not a header's name")]
+    /// A header with an invalid name.
+    #[error("header {0}: {1:?} is not a header name")]
     HeaderName(String, String),
 }
 
 /// Reads a URL, a method and headers, each `name: value`.
 ///
 /// # Errors
-/// One of them is none.
+/// One of them is invalid.
 pub fn request<'h>(
     url: &str,
     method: &str,

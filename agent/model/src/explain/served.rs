@@ -1,4 +1,4 @@
-//! What is served to a host, as much of it as one question needs.
+//! What is served for one host: as much as a question needs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct KnownHost {
     pub port: Option<Arc<ServedPort>>,
     /// Where its connections go, if they are passed on as a whole.
     pub shares: Vec<Share>,
-    /// What becomes of its paths before rules see them.
+    /// How its paths are normalized before rules see them.
     pub paths: PathPolicy,
 }
 
@@ -45,12 +45,12 @@ impl KnownHost {
     }
 }
 
-/// All that an answer is made of, apart from the engine that serves it.
+/// Everything that an answer needs, independent of the engine.
 #[derive(Clone, Debug)]
 pub struct ServedHost {
     /// Without its rules.
     pub facts: KnownHost,
-    /// Its rules, and those of the wider hosts that would take it otherwise.
+    /// Its rules, and those of the wider hosts that match it.
     pub rules: TableConfig,
     /// What its destinations hash, by cluster.
     hashes: BTreeMap<String, HashedValue>,
@@ -61,7 +61,7 @@ impl ServedHost {
     #[must_use]
     pub fn new(question: &Question, resolver: &Resolver, paths: PathPolicy) -> Self {
         let facts = KnownHost::new(question, resolver, paths);
-        // The server is found by the name that the connection is for, rules by the one that the request is for.
+        // The connection's name selects the server, the request's name the rules.
         let name = question.seen_authority();
         let name = String::from_utf8_lossy(&host::normalize(name.as_bytes())).into_owned();
         let rules = resolver.table_of(question.listener_port(), &name);

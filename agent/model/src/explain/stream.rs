@@ -1,4 +1,4 @@
-//! A request to a server that routes connections as a whole: no rule sees it.
+//! A request to a server that passes connections on as a whole: no HTTP rule sees it.
 
 use sealgate_core::explain::Question;
 use sealgate_core::host;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{HashAnswer, HashOf, KnownHost};
 use crate::resolved::{HashedValue, Share, Traffic};
 
-/// What becomes of its connection.
+/// Where its connection goes.
 #[derive(Debug, Serialize)]
 pub struct StreamAnswer {
     id: Value,
@@ -30,7 +30,7 @@ enum StreamDecision {
 struct ClusterShare {
     name: String,
     weight: u32,
-    /// By what its endpoint is found, if a connection has that.
+    /// The value that selects its endpoint, if connections have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<HashAnswer>,
 }
@@ -46,7 +46,7 @@ impl ClusterShare {
     }
 }
 
-/// None if its requests are routed.
+/// None if the server routes requests.
 pub(super) fn answer(question: &Question, facts: &KnownHost, hash_of: HashOf<'_>) -> Option<StreamAnswer> {
     let port = facts.port.as_deref()?;
     let name = host::normalize(question.authority.as_bytes());
@@ -73,7 +73,7 @@ impl StreamAnswer {
         !clusters.is_empty()
     }
 
-    /// How it comes about, for people.
+    /// Why, for people.
     #[must_use]
     pub fn decided(&self) -> String {
         let StreamDecision::Connection {
@@ -81,7 +81,7 @@ impl StreamAnswer {
             ends_tls,
             ..
         } = &self.decision;
-        let tls = if *ends_tls { ", once TLS has ended" } else { "" };
+        let tls = if *ends_tls { " after TLS termination" } else { "" };
         format!(
             "filter chain {filter_chain}: the connection is passed on as a whole{tls}, and no HTTP rule applies"
         )

@@ -1,4 +1,4 @@
-//! The headers that the upstream sees of a request, each with what became of it.
+//! The headers of a request on the way to the upstream, and what happens to each.
 
 use sealgate_core::explain::Question;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::IdentityAnswer;
 
-/// What became of a header on its way.
+/// What happens to a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum HeaderFate {
@@ -16,11 +16,11 @@ pub enum HeaderFate {
     Set,
     /// A rule adds it.
     Added,
-    /// A rule takes it off: the upstream does not see it.
+    /// A rule removes it: the upstream does not see it.
     Removed,
-    /// It is the gateway's to say, so what the client sent of it is dropped.
+    /// Only the gateway may set it, so the client's is dropped.
     Dropped,
-    /// It tells of the client's certificate.
+    /// It describes the client's certificate.
     Identity,
 }
 
@@ -29,14 +29,14 @@ pub enum HeaderFate {
 pub struct UpstreamHeader {
     /// As it was sent or written.
     pub name: String,
-    /// Its value; of one that is gone, what the client sent.
+    /// Its value; of a removed or dropped one, the client's.
     pub value: String,
-    /// What became of it.
+    /// What happens to it.
     pub fate: HeaderFate,
 }
 
-/// The headers of a request that goes to an upstream, as an answer names what becomes of them: remove, set, add. What Envoy
-/// adds by itself, such as `x-request-id`, is not among them.
+/// The headers of a request that goes to an upstream, after the `operations` of an answer: remove, set, add. Headers
+/// that Envoy itself adds, such as `x-request-id`, are not included.
 #[must_use]
 pub fn upstream_headers(
     sent: &Question,

@@ -1,4 +1,4 @@
-//! What if: the same gateway after an edit, beside the one before.
+//! What if: the same gateway after an edit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use super::Preview;
 use crate::{Finding, Kind, ObjectRef, SourceObject};
 
 impl Preview {
-    /// The gateway that these objects would make of this one, and the removal of those: what was there before keeps its claims,
-    /// as it would in a running agent.
+    /// This gateway with these objects, and without the removed ones. What was there before keeps its claims, as in a
+    /// running agent.
     #[must_use]
     pub fn with_edits(&self, entries: Vec<SourceObject>, removed: &BTreeSet<ObjectRef>) -> Self {
         let mut trial = Self::new(
@@ -34,7 +34,7 @@ impl Preview {
         trial
     }
 
-    /// Findings that this one has and `other` has not.
+    /// Findings that this one has and `other` does not.
     #[must_use]
     pub fn findings_beyond(&self, other: &Self) -> Vec<Finding> {
         let known: BTreeSet<_> = other.findings().into_iter().collect();

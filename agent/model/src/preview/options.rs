@@ -1,4 +1,4 @@
-//! The flags of an agent that decide what is served, as data: an agent tells the page its own.
+//! The agent's flags that affect what is served, as data: an agent sends its own to the page.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,14 @@ use crate::tenancy::{PolicyError, Tenancy, TenancyPolicy, Tenants};
 /// Options that cannot be used.
 #[derive(Debug, Error)]
 pub enum OptionsError {
-    /// No object could be in it.
-    #[error("namespace {0:?}: lower-case letters, digits and `-`")]
+    /// Not a namespace.
+    #[error("namespace {0:?}: expected lower-case letters, digits and `-`")]
     Namespace(String),
-    /// No mode.
+    /// Not a mode.
     #[error("tenancy {0:?}: expected single or namespaces")]
     Tenancy(String),
-    /// Not what becomes of paths.
-    #[error("{0:?} is neither a form of paths nor of escaped slashes")]
+    /// Not a value of these flags.
+    #[error("{0:?} is not a value of --path-normalization or --escaped-slashes")]
     Paths(String),
     /// The policy.
     #[error("tenancy policy: {0}")]
@@ -35,7 +35,7 @@ pub enum OptionsError {
     Locality(#[from] LocalityError),
 }
 
-/// See the module. The default is that of `sealgate check --dir`.
+/// See the module. The defaults are those of `sealgate check --dir`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct GatewayOptions {
@@ -67,7 +67,7 @@ pub struct GatewayOptions {
     pub escaped_slashes: Option<String>,
 }
 
-/// Where Envoy's admin interface is unless told otherwise.
+/// The default port of Envoy's admin interface.
 const ENVOY_ADMIN: u16 = 15000;
 
 const FORMS: [(&str, PathNormalization); 4] = [
@@ -120,7 +120,7 @@ impl GatewayOptions {
     /// The gateway.
     ///
     /// # Errors
-    /// An option is none.
+    /// An option is invalid.
     pub fn gateway(&self) -> Result<Gateway, OptionsError> {
         for name in [&self.namespace, &self.root_namespace] {
             if !is_name(name) {
@@ -164,7 +164,7 @@ impl GatewayOptions {
         }
     }
 
-    /// What becomes of paths where a server says nothing.
+    /// The path policy of servers that do not set one.
     #[must_use]
     pub fn paths(&self) -> PathPolicy {
         PathPolicy {

@@ -1,4 +1,4 @@
-//! What is served, from Gateways to hosts to rules in declared order, for people to look at.
+//! An outline of what is served, for people: Gateways, hosts, and rules in declared order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{Code, Finding, Kind, ObjectRef};
 pub struct GatewayOutline {
     /// `namespace/name`.
     pub name: String,
-    /// As they are declared.
+    /// In declared order.
     pub servers: Vec<ServerOutline>,
 }
 
@@ -55,11 +55,12 @@ pub struct HostOutline {
     pub rules: usize,
     /// How many rules are doubtful, or never tried for it.
     pub marked: usize,
-    /// The VirtualServices that they are of.
+    /// The VirtualServices that they belong to.
     pub services: Vec<String>,
-    /// What else of the rules may be searched for: paths and destinations.
+    /// More text to search: paths and destinations.
     pub words: String,
-    /// Whether its connections are passed on as a whole, to the destinations that are the words; none closes them.
+    /// Whether its connections are passed on as a whole. `words` then has the destinations; if empty, connections are
+    /// closed.
     pub passed_on: bool,
 }
 
@@ -75,36 +76,36 @@ pub struct RuleOutline {
     pub name: Option<String>,
     /// The VirtualService that delegated to it.
     pub root: Option<String>,
-    /// Its blocks, each with its conditions; none takes every request.
+    /// Its blocks, each with its conditions; without blocks, it matches every request.
     pub blocks: Vec<Vec<String>>,
-    /// What happens then.
+    /// What it does.
     pub action: String,
-    /// What is doubtful of it, on this host or on another one.
+    /// Findings about it, for this host or another one.
     pub marks: Vec<MarkOutline>,
-    /// The rule that takes every request of the host before it; none if it is tried.
+    /// The earlier rule that takes every request for the host; none if this rule is tried.
     pub cut_by: Option<String>,
 }
 
-/// What is doubtful of a rule.
+/// A finding about a rule.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MarkOutline {
     /// The finding's code.
     pub code: Code,
-    /// In which field.
+    /// The field.
     pub field: String,
     /// For people.
     pub message: String,
 }
 
-/// Longer words of a host are not searched.
+/// The limit of a host's `words`.
 const MOST_WORDS: usize = 2000;
 
 /// Findings by VirtualService and rule.
 type Marks<'f> = BTreeMap<(String, usize), Vec<&'f Finding>>;
 
 impl Preview {
-    /// The Gateways that are this gateway's.
+    /// The Gateways that this gateway serves.
     #[must_use]
     pub fn gateways(&self) -> Vec<GatewayOutline> {
         let gateways = self.resolver.gateways().values();
@@ -161,7 +162,7 @@ impl Preview {
         }
     }
 
-    /// The rules of a host, in the order in which they are tried, then those that are not, as they are declared.
+    /// The rules of a host: those that are tried, in order, then those that are not, in declared order.
     #[must_use]
     pub fn rules(&self, port: u16, domain: &str) -> Vec<RuleOutline> {
         let findings = self.findings();
@@ -172,13 +173,13 @@ impl Preview {
     }
 }
 
-/// The rules of a host, each with the one that is in its way.
+/// The rules of a host, each with the rule that takes its requests, if any.
 fn all(listed: &ListedRules) -> impl Iterator<Item = (&RuleConfig, Option<&RuleOrigin>)> {
     let tried = listed.tried.iter().map(|rule| (rule, None));
     tried.chain(listed.left_out.iter().map(|(rule, by)| (rule, Some(by))))
 }
 
-/// What is doubtful of rules themselves, not of what they lead to.
+/// Findings about rules of VirtualServices.
 fn marks(findings: &[Finding]) -> Marks<'_> {
     let mut marks = Marks::new();
     let own = findings
@@ -269,7 +270,7 @@ fn rule_outline(rule: &RuleConfig, by: Option<&RuleOrigin>, marks: &Marks<'_>) -
 
 fn conditions(block: &MatchConfig) -> Vec<String> {
     let case = if block.ignore_uri_case {
-        ", whatever its case"
+        " (case-insensitive)"
     } else {
         ""
     };
@@ -295,12 +296,12 @@ fn action(action: &Action) -> String {
             let all = all.map(|to| (&*to.cluster, to.weight));
             format!("to {}", destinations(all))
         }
-        Action::Redirect(redirect) => format!("redirect, {}", redirect.status),
-        Action::Direct(direct) => format!("answer {}", direct.status),
+        Action::Redirect(redirect) => format!("redirect with {}", redirect.status),
+        Action::Direct(direct) => format!("respond with {}", direct.status),
     }
 }
 
-/// Clusters with their weights, as people write them.
+/// Clusters with their weights, for people.
 fn destinations<'d>(all: impl Iterator<Item = (&'d str, u32)> + Clone) -> String {
     let total: u64 = all.clone().map(|(_, weight)| u64::from(weight)).sum();
     let is_only = all.clone().count() == 1;
@@ -311,7 +312,7 @@ fn destinations<'d>(all: impl Iterator<Item = (&'d str, u32)> + Clone) -> String
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// `outbound|PORT|SUBSET|HOST` as people write it.
+/// `outbound|PORT|SUBSET|HOST`, for people.
 fn short(cluster: &str) -> String {
     match cluster.split('|').collect::<Vec<_>>()[..] {
         [_, port, "", host] => format!("{host}:{port}"),

@@ -1,4 +1,4 @@
-//! Where a field of an object stands in its manifest: findings name fields, and people look for lines.
+//! Finds the line of a field in a manifest: findings name fields, and people look for lines.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-/// A step into a document.
+/// A step of a path into a document.
 #[derive(Debug, PartialEq, Eq)]
 enum FieldStep {
     Key(String),
     At(usize),
 }
 
-/// The line of a field, from 1; of the nearest one around it if it is not there itself. `spec.http[0].match[1].uri` and
-/// `data[tls.key]` are fields. None if the document cannot be read.
+/// The line of a field, from 1; if the field is missing, that of its nearest parent. Examples of fields are
+/// `spec.http[0].match[1].uri` and `data[tls.key]`. None if the document cannot be read.
 #[must_use]
 pub fn line_of(document: &str, field: &str) -> Option<u64> {
     let steps = steps(field);
-    // What is missing stands where its parent does.
+    // A missing field has its parent's line.
     (0..=steps.len()).rev().find_map(|depth| {
         let seed = FieldPath(steps.get(..depth)?);
         serde_saphyr::with_deserializer_from_str(document, |deserializer| seed.deserialize(deserializer))
@@ -48,7 +48,7 @@ fn steps(field: &str) -> Vec<FieldStep> {
     steps
 }
 
-/// What is left of a field's path; the line where it leads.
+/// The rest of a field's path. Deserializes to the line of the field.
 #[derive(Clone, Copy)]
 struct FieldPath<'s>(&'s [FieldStep]);
 
@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for FieldPath<'_> {
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             match self.0.split_first() {
                 Some((FieldStep::Key(own), [])) if *own == key.value => {
-                    // The key's line: its value may begin on the next one.
+                    // The key's line: the value may start on the next one.
                     map.next_value::<IgnoredAny>()?;
                     found = Some(key.referenced.line());
                 }

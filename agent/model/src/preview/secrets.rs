@@ -8,12 +8,12 @@ use crate::annotation;
 use crate::resolve::ServedCertificate;
 use crate::{CredentialName, SecretObject};
 
-/// What is known of one credential; by default that it is gone.
+/// What is known about one credential; by default, it does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownSecret {
-    /// Whether there is a good version.
+    /// Whether there is a valid version.
     pub is_served: bool,
-    /// The namespaces whose Gateways may name it, as its Secret lists them; none before that was read.
+    /// The namespaces whose Gateways may name it, from its Secret; none until that has been read.
     pub allowed: Option<Arc<[Arc<str>]>>,
     /// What handshakes depend on of its certificate; none of a bundle, and if nobody has read it.
     pub certificate: Option<Arc<ServedCertificate>>,
@@ -23,12 +23,12 @@ pub struct KnownSecret {
 #[derive(Clone, Debug, Default)]
 pub struct KnownSecrets {
     known: BTreeMap<CredentialName, KnownSecret>,
-    /// Those of which nothing is known are taken to be there.
+    /// Whether unknown credentials are assumed to exist.
     is_assumed: bool,
 }
 
 impl KnownSecrets {
-    /// All are taken to be there, unless something else is said.
+    /// All are assumed to exist, unless known otherwise.
     #[must_use]
     pub fn assumed() -> Self {
         Self {
@@ -46,7 +46,7 @@ impl KnownSecrets {
         }
     }
 
-    /// Takes what a Secret says of itself: which keys it has, and nothing of their values. Gives the credentials.
+    /// Reads which keys a Secret has, but not their values. Returns its credentials.
     pub(super) fn read(&mut self, secret: &SecretObject) -> Vec<CredentialName> {
         let own = CredentialName::new(Arc::clone(&secret.meta.namespace), Arc::clone(&secret.meta.name));
         let has = |key: &str| secret.data.get(key).is_some_and(|value| !value.is_empty());
@@ -84,7 +84,7 @@ impl KnownSecrets {
         self.known.get(name)?.certificate.as_deref().cloned()
     }
 
-    /// A good credential of the same name in another namespace.
+    /// A valid credential of the same name in another namespace.
     pub(super) fn namesake(&self, name: &CredentialName) -> Option<CredentialName> {
         let mut known = self.known.iter();
         let other = known.find(|(other, own)| {
@@ -93,7 +93,7 @@ impl KnownSecrets {
         other.map(|(other, _)| other.clone())
     }
 
-    /// The credentials of which something else is known than there.
+    /// The credentials that differ from `other`.
     pub(super) fn differing(&self, other: &Self) -> BTreeSet<CredentialName> {
         let names = self.known.keys().chain(other.known.keys());
         let differ = names.filter(|name| self.known.get(*name) != other.known.get(*name));

@@ -1,4 +1,4 @@
-//! The gateway of a running agent, read from the lines that it tells: everything first, then what changed.
+//! The gateway of a running agent, read from its `/api/objects`: first everything, then changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use crate::line::{BeginLine, TableLine, UnknownKind};
 use crate::resolve::Claims;
 use crate::{CredentialName, Object, ObjectRef};
 
-/// Lines that are no agent's, or not all of them.
+/// Lines that are not an agent's, or incomplete.
 #[derive(Debug, Error)]
 pub enum BadTable {
     /// Not a line.
     #[error("{0}")]
     Line(#[from] serde_json::Error),
-    /// An object of no kind.
+    /// An object of an unknown kind.
     #[error(transparent)]
     Kind(#[from] UnknownKind),
     /// The options.
     #[error(transparent)]
     Options(#[from] OptionsError),
-    /// The first line is another.
-    #[error("the lines begin in the middle")]
+    /// The first line is missing.
+    #[error("the first line is missing")]
     NoBeginning,
-    /// Changes of what is not known.
-    #[error("changes since {0}, which is not known")]
+    /// Changes to an unknown state.
+    #[error("changes since state {0}, which is unknown")]
     Unknown(u64),
     /// Some are missing.
     #[error("{0} lines instead of {1}")]
@@ -42,7 +42,7 @@ pub struct TableReader {
     secrets: BTreeMap<CredentialName, KnownSecret>,
     objects: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     preview: Option<Preview>,
-    /// The state that the preview is of.
+    /// The number of the preview's state.
     generation: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ impl TableReader {
     /// Takes a line; says whether it was the last.
     ///
     /// # Errors
-    /// It is none, or others are missing.
+    /// It is invalid, or others are missing.
     pub fn take(&mut self, line: &str) -> Result<bool, BadTable> {
         let line = serde_json::from_str(line)?;
         self.lines += 1;
@@ -125,13 +125,13 @@ impl TableReader {
         Ok(())
     }
 
-    /// What was read, once it is whole.
+    /// The gateway, once it has been read completely.
     #[must_use]
     pub fn preview(&self) -> Option<&Preview> {
         self.preview.as_ref()
     }
 
-    /// The state that it is of.
+    /// The number of its state.
     #[must_use]
     pub fn generation(&self) -> Option<u64> {
         self.generation

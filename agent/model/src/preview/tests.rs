@@ -88,7 +88,7 @@ fn manifests_are_served_and_doubted_as_in_a_directory() {
     assert_eq!((rules[0].cut_by.as_ref(), rules[1].cut_by.as_ref()), (None, None));
     // What stands behind a rule that takes every request is in no table, and is told of all the same.
     assert_eq!(rules[2].blocks, [["path exact \"/old\""]]);
-    assert_eq!(rules[2].action, "redirect, 301");
+    assert_eq!(rules[2].action, "redirect with 301");
     assert_eq!(rules[2].cut_by.as_deref(), Some("default/shop http[1]"));
     assert_eq!(rules[2].marks[0].code, Code::DeadRule);
     assert_eq!(rules.len(), 3);

@@ -1,5 +1,5 @@
-//! Addresses that are nobody's upstream: those of the gateway's own machine. Envoy's admin interface listens there, and a
-//! route to it would let clients end the proxy.
+//! Addresses that must not be upstreams: those of the gateway's own machine. Envoy's admin interface listens there, and
+//! a route to it would let clients stop the proxy.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,14 +9,14 @@ use crate::resolved::Endpoint;
 /// Where requests may be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
-    /// Loopback and link-local addresses are upstreams like others.
+    /// Whether loopback and link-local addresses may be upstreams.
     pub local: bool,
-    /// Ports that are none's there, nor under a name that could lead there: those of admin interfaces.
+    /// Ports of admin interfaces: never upstreams there, nor at a name that could resolve to there.
     pub barred_ports: BTreeSet<u16>,
 }
 
 impl AddressPolicy {
-    /// Whether an endpoint is one; says why not.
+    /// Why an endpoint must not be an upstream, if so.
     pub(super) fn allows(&self, endpoint: &Endpoint, refused: &mut Vec<String>) -> bool {
         let refusal = self.refusal(endpoint);
         refused.extend(refusal.map(|reason| format!("{}:{}: {reason}", endpoint.address, endpoint.port)));
@@ -32,7 +32,7 @@ impl AddressPolicy {
             let is_local = is_local_name(&endpoint.address);
             return match (is_local && !self.local, is_barred) {
                 (true, _) => Some("a name for the gateway's own machine"),
-                // Where a name leads is only known when it is too late.
+                // What a name resolves to is not known here.
                 (false, true) => Some("the port of an admin interface, with a name that may resolve to it"),
                 (false, false) => None,
             };
@@ -56,8 +56,8 @@ fn is_broadcast(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(address) if address.is_broadcast())
 }
 
-/// Where clouds answer with their machines' credentials, beside the link-local addresses: Alibaba's and Azure's, and by IPv6
-/// Amazon's and Google's.
+/// Cloud metadata services with credentials, besides the link-local ones: Alibaba's and Azure's, and with IPv6 Amazon's
+/// and Google's.
 const METADATA: [IpAddr; 4] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
@@ -76,7 +76,7 @@ fn is_local(address: IpAddr) -> bool {
     is_near || METADATA.contains(&address)
 }
 
-/// Whether resolvers may take a name for an address, as `127.1` or `0x7f000001`: its last label is a number.
+/// Whether resolvers may read a name as an address, such as `127.1` or `0x7f000001`: its last label is a number.
 fn is_number(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or_default();

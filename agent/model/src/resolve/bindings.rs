@@ -1,4 +1,4 @@
-//! What a VirtualService asks of Gateways that they do not give.
+//! What a VirtualService expects from its Gateways, but they do not provide.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::protocol::ServerProtocol;
 use crate::{Finding, Severity};
 use crate::{Kind, ObjectRef};
 
-/// The Gateways that this gateway serves, and those that are known but are another gateway's, or refused.
+/// The Gateways that this gateway serves, and whether others are known: those of another gateway, or refused.
 pub(super) struct KnownGateways<'a> {
     pub(super) served: &'a Gateways,
     pub(super) is_known: &'a dyn Fn(&ObjectRef) -> bool,
@@ -28,7 +28,7 @@ fn gateway_ref((name, namespace): &GatewayKey) -> ObjectRef {
     ObjectRef::new(Kind::Gateway, &**namespace, &**name)
 }
 
-/// Everything that is to be said of it.
+/// All findings about it.
 pub(super) fn findings(service: &Service, gateways: &KnownGateways<'_>) -> Vec<Finding> {
     let mut check = Check {
         service,
@@ -45,7 +45,7 @@ struct Check<'s> {
 
 impl<'s> Check<'s> {
     fn all(&mut self, gateways: &KnownGateways<'s>) {
-        // Without hosts it is there for others to delegate to.
+        // Without hosts, it is only a delegate.
         if self.service.hosts.is_empty() {
             return;
         }
@@ -65,13 +65,13 @@ impl<'s> Check<'s> {
             match gateways.served.get(&key) {
                 _ if name == MESH => {}
                 Some(served) => bound.push(&**served),
-                // Another gateway's, or refused and said so.
+                // It is another gateway's, or refused, which has its own finding.
                 None if (gateways.is_known)(&gateway_ref(&key)) => elsewhere = true,
                 None => self.unknown(at, &key, gateways),
             }
         }
         self.exported(&mut bound);
-        // What is served elsewhere is not known here.
+        // What other gateways serve is not known here.
         if !bound.is_empty() && !elsewhere {
             self.hosts(&bound);
             self.server_names(&bound);
@@ -98,7 +98,7 @@ impl<'s> Check<'s> {
         self.say(Severity::Warning, Code::UnknownGateway, field, message);
     }
 
-    /// Takes out the Gateways that do not see the VirtualService.
+    /// Removes the Gateways that do not see the VirtualService.
     fn exported(&mut self, bound: &mut Vec<&DeclaredGateway>) {
         let sees = |gateway: &&DeclaredGateway| {
             let (meta, spec) = (&self.service.meta, &self.service.spec);
@@ -195,7 +195,7 @@ impl<'s> Check<'s> {
                     .filter(|host| self.is_taken(bound, host, |_| true))
             };
             let is_read = hosts().any(|host| self.is_taken(bound, host, reads));
-            // That nobody serves the hosts is said of them.
+            // If no server has the hosts, there is a finding about them already.
             if is_there && !is_read && hosts().next().is_some() {
                 let message =
                     format!("no server of its Gateways with these hosts {what}: the rules have no effect");
@@ -233,7 +233,7 @@ impl<'s> Check<'s> {
             .any(|gateway| gateway.takes(host, namespace, protocols))
     }
 
-    /// Why no Gateway carries a block out.
+    /// Why a block has no effect on any Gateway.
     fn dropped(
         &self,
         block: MatchScope<'_>,

@@ -1,4 +1,4 @@
-//! What one host of a port became: its rules in the form that is read in place, and what follows from them elsewhere.
+//! The result for one host of a port: its encoded rules, and their consequences elsewhere.
 
 use std::sync::Arc;
 
@@ -23,32 +23,32 @@ use crate::{Finding, ObjectRef, Severity};
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostRoutes {
-    /// As the filter reads it; none if nothing is answered for the host.
+    /// In the filter's format; none if the host has no rules.
     pub encoded: Option<HostBlock>,
-    /// Whether all of it answers 503, because its rules cannot be together.
+    /// Whether all its requests get 503, because its rules cannot be combined.
     pub(super) is_closed: bool,
     /// How many rules are tried for it.
     pub rules: usize,
     /// The destinations that its rules name.
     pub(super) uses: Few<Use>,
-    /// Hosts whose only port is taken, because a destination names none.
+    /// Hosts of destinations without a port, which use the service's only port.
     pub(super) assumed: Few<Arc<str>>,
-    /// What needs a native route or filter of its own.
+    /// What needs its own native route or filter.
     pub native: Native,
-    /// Which rules no request reaches, as far as this host goes.
+    /// Which rules no request for this host reaches.
     pub(super) reach: Reach,
-    /// Where connections go, if its server routes them as a whole.
+    /// Where connections go, if its server passes them on as a whole.
     pub(super) stream: Option<Arc<StreamRoute>>,
-    /// What making it brought up.
+    /// Findings from building it.
     pub findings: Vec<Finding>,
 }
 
-/// What Envoy cannot be told per request.
+/// What the filter cannot set per request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Native {
     /// Lists of mirrors, by their key.
     pub mirrors: Vec<(Arc<str>, Arc<[Mirror]>)>,
-    /// Whether some rule lets requests wait.
+    /// Whether some rule delays requests.
     pub delays: bool,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn config(
 }
 
 impl HostRoutes {
-    /// Makes the block of a domain.
+    /// Builds the block of a domain.
     pub(super) fn new(domain: &str, host: &HostRules, port: u16, lookup: Lookup<'_>) -> Self {
         if let Some(server) = &host.stream {
             let (route, lowered) = streams::route(domain, (host, server), port, lookup);
@@ -87,8 +87,8 @@ impl HostRoutes {
         }
         let (config, mut lowered) = config(domain, host, port, lookup);
         let encoded = HostBlock::encode(&config).map_err(|error| {
-            // Each rule was tried by itself before; if they cannot be together, nobody gets a part of them, nor what a wider
-            // host would answer.
+            // Each rule alone was checked before. If they cannot be combined, none of them is served, and no wider host
+            // answers in their place.
             let services = host.services.keys();
             lowered.findings.extend(services.map(|service| Finding {
                 severity: Severity::Error,
@@ -96,11 +96,11 @@ impl HostRoutes {
                 object: service.virtual_service(),
                 field: None,
                 message: format!(
-                    "the routes of {domain} cannot be made: {error}; its requests are answered with 503"
+                    "the routes of {domain} cannot be built: {error}; its requests are answered with 503"
                 ),
             }));
         });
-        // The owner's rules do not go down with those of strangers.
+        // The owner's rules must not fail because of other namespaces' rules.
         if let (Err(()), Some(own)) = (&encoded, host.owners_alone()) {
             let strangers = lowered.findings.into_iter();
             let strangers =
@@ -134,12 +134,12 @@ impl HostRoutes {
         }
     }
 
-    /// Whether anything is answered for the host, or done with its connections.
+    /// Whether the host has rules for requests or connections.
     pub(super) fn is_served(&self) -> bool {
         self.encoded.is_some() || self.stream.is_some()
     }
 
-    /// The VirtualService that says where its connections go, and there; none if its requests are routed.
+    /// Where its connections go, and the VirtualService that says so; none if its requests are routed.
     #[must_use]
     pub fn connections(&self) -> Option<(Option<&ObjectRef>, &[Share])> {
         let stream = self.stream.as_deref()?;
@@ -147,7 +147,7 @@ impl HostRoutes {
     }
 }
 
-/// A virtual host of which nothing can be carried out.
+/// A virtual host that answers only 503.
 pub(super) fn closed(domain: &str) -> VirtualHostConfig {
     let rule = RuleConfig {
         origin: RuleOrigin::default(),

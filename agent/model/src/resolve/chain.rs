@@ -9,11 +9,11 @@ use super::stream_route::StreamRoute;
 use crate::protocol::ServerProtocol;
 use crate::resolved::{FilterChain, Meaning, Tls, Traffic};
 
-/// What hosts ask of connections whose server routes no requests: none is good enough, so that a request for them on a
-/// connection to another server is answered with 421, and comes again on one of its own.
+/// The demand of hosts whose connections are passed on as a whole: no connection satisfies it, so that a request for
+/// them on another server's connection gets 421, and the client retries on a new connection.
 const NO_REQUESTS: &str = "no-requests";
 
-/// What the server of a host asks of a connection.
+/// What the server of a host demands of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionPolicy {
     /// The server, by its chain's name.
@@ -75,7 +75,7 @@ impl FilterChain {
         }
     }
 
-    /// Of a server's chain one for each host with a route of its own, and one that closes the connections of all others.
+    /// Splits a server's chain: one for each host with its own route, and one that closes all other connections.
     pub(super) fn split(
         self: &Arc<Self>,
         routes: Option<&BTreeMap<Arc<str>, Arc<StreamRoute>>>,
@@ -105,7 +105,7 @@ impl FilterChain {
         routed.chain(closed).map(Arc::new).collect()
     }
 
-    /// What a connection must be to ask for its hosts; none on a plain port.
+    /// What a connection must have for requests to its hosts; none on a port without TLS.
     #[must_use]
     pub fn demand(&self) -> Option<ConnectionPolicy> {
         let policy = self.policy.as_ref()?;

@@ -1,5 +1,5 @@
-//! Who has the hosts of a port. Whoever had one first keeps it for as long as it wants it, however old the objects are of
-//! those who ask for it later.
+//! Claims to the hosts of a port. The first to claim a host keeps it as long as it wants it, even if older objects
+//! claim it later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::few::Few;
 use crate::patterns::PatternMap;
 use crate::protocol::PortKind;
 
-/// What is kept by whoever asked for it first.
+/// What can be claimed; the first to claim it keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Claim {
     /// The kind of a port.
     Port(u16),
     /// A host of a port.
     Host(u16, Arc<str>),
-    /// Whose rules come first on a host of a port.
+    /// Which namespace's rules come first on a host of a port.
     Routes(u16, Arc<str>),
     /// What a service's host is.
     Service(Arc<str>),
@@ -66,7 +66,7 @@ impl Claim {
     }
 }
 
-/// How a claim stands.
+/// The state of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tenure {
     /// The port is one without TLS.
@@ -75,7 +75,7 @@ pub enum Tenure {
     Tls,
     /// The port is one for TCP.
     Tcp,
-    /// It is somebody's.
+    /// It has an owner.
     Of(Claimant),
 }
 
@@ -112,7 +112,7 @@ pub struct Claimant {
 }
 
 impl Claimant {
-    /// Who would have the hosts of a server: a Gateway, or of plain servers a namespace, whose servers share them.
+    /// The owner of a server's hosts: the Gateway, or for servers without TLS the namespace, whose servers share them.
     pub(super) fn of(server: &DeclaredServer) -> Self {
         let gateway = &server.id.gateway;
         Self {
@@ -127,10 +127,10 @@ impl Claimant {
 pub(super) struct HostClaims {
     /// Who asks for a pattern.
     wanted: PatternMap<Few<ServerId>>,
-    /// Who asks in vain.
+    /// Claims that were not granted.
     waiting: PatternMap<Few<ServerId>>,
     held: PatternMap<Option<Claimant>>,
-    /// Patterns that somebody else has now, or nobody.
+    /// Patterns whose owner has changed.
     moved: BTreeSet<Arc<str>>,
 }
 
@@ -156,13 +156,13 @@ impl HostClaims {
         self.wanted.get(pattern).into_iter().flatten()
     }
 
-    /// The servers that ask in vain for a pattern, or for one within it.
+    /// The servers that wait for a pattern, or for one within it.
     pub(super) fn waiting(&self, pattern: &str) -> impl Iterator<Item = &ServerId> {
         let within = self.waiting.within(pattern).flat_map(|(_, ids)| ids);
         self.waiting.get(pattern).into_iter().flatten().chain(within)
     }
 
-    /// Whether a server asks for a pattern in vain.
+    /// Whether a server waits for a pattern.
     pub(super) fn set_waiting(&mut self, pattern: &str, id: &ServerId, waits: bool) {
         self.waiting.update(pattern, |ids| {
             if waits {
@@ -185,13 +185,13 @@ impl HostClaims {
             .filter_map(|(wider, holder)| Some((wider, holder.as_ref()?)))
     }
 
-    /// From now on a pattern is somebody's, or nobody's.
+    /// Sets or removes the owner of a pattern.
     pub(super) fn give(&mut self, pattern: &Arc<str>, to: Option<Claimant>) {
         self.held.update(pattern, |holder| *holder = to);
         self.moved.insert(Arc::clone(pattern));
     }
 
-    /// Patterns that somebody else has since the last time, or nobody.
+    /// Patterns whose owner has changed since the last time.
     pub(super) fn take_moved(&mut self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.moved)
     }

@@ -1,4 +1,4 @@
-//! `delegate`: the rules of another VirtualService in the place of one that delegates to it.
+//! `delegate`: the rules of another VirtualService replace the one that delegates to it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::gateway_ref::{self, MESH};
 use crate::{Finding, Severity};
 use crate::{Kind, Meta, ObjectRef};
 
-/// A rule on its way: as it runs, where it was written, and where each of its blocks was.
+/// A rule being built, with where it and each of its blocks were written.
 pub(super) struct Declared<'a> {
     pub(super) route: Cow<'a, HttpRoute>,
     pub(super) service: &'a Meta,
@@ -24,7 +24,7 @@ pub(super) struct Declared<'a> {
 }
 
 impl Declared<'_> {
-    /// A root and a delegate that are good by themselves, and not together.
+    /// Problems of a root and a delegate that are valid alone, but not together.
     pub(super) fn refusals(&self, problems: &[Problem]) -> impl Iterator<Item = Finding> {
         let refused = problems.iter().filter(|problem| problem.refused);
         refused.map(|problem| {
@@ -61,7 +61,7 @@ pub(super) fn declared<'a>(
     declared
 }
 
-/// What the delegate of a rule says; nothing if there is none, or if the root may not see it.
+/// The rules of a rule's delegate; empty if there is none, or if the root may not see it.
 fn delegated<'a>(
     service: &Service,
     (at, rule): (usize, &HttpRoute),
@@ -151,7 +151,7 @@ fn origin(meta: &Meta, at: usize, route: &HttpRoute) -> RuleOrigin {
     }
 }
 
-/// With the names of services and Gateways written out, so that they mean the same in another namespace.
+/// Qualifies the names of services and Gateways, so that they mean the same in another namespace.
 fn qualified(route: &HttpRoute, namespace: &str) -> HttpRoute {
     let mut route = route.clone();
     let destinations = route.route.iter_mut().map(|to| &mut to.destination);

@@ -1,4 +1,4 @@
-//! Which VirtualServices are to be looked at again, because what their Gateways give them may be something else now.
+//! Which VirtualServices must be checked again, because their Gateways have changed.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ impl Doubted {
         self.0.extend(naming.map(|service| service.rank.clone()));
     }
 
-    /// All that name a Gateway which came, went or has other ports; else those with a host in what it takes now and did
-    /// not, or the other way round.
+    /// All that name a Gateway, if it was added or removed or its ports changed; otherwise, those with a host that the
+    /// Gateway starts or stops to take.
     pub(super) fn gateway(
         &mut self,
         name: &str,
@@ -48,7 +48,7 @@ impl Doubted {
         }
     }
 
-    /// Says of each what is to be said now.
+    /// Updates the findings about each.
     pub(super) fn settle(
         &mut self,
         services: &Services,

@@ -1,4 +1,4 @@
-//! A Gateway's servers as they are declared: one by one, with what its annotations say of all of them.
+//! A Gateway's servers as they are declared, with the annotations that apply to all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::protocol::ServerProtocol;
 use crate::resolved::Tls;
 use crate::validate::split_host;
 
-/// The namespaces whose VirtualServices may have a host, none being every one, and what its server does.
+/// The namespaces whose VirtualServices may use a host (none for all), and what its server does.
 type Openings = Few<(Option<Arc<str>>, ServerProtocol)>;
 
 /// With more hosts than this, they are looked up by pattern.
@@ -33,11 +33,11 @@ pub struct DeclaredGateway {
     pub servers: BTreeMap<usize, Arc<DeclaredServer>>,
     /// `443 HTTPS *.example.com`, one per server, for people.
     pub described: Vec<String>,
-    /// What its identity headers begin with, if that is its own choice.
+    /// The prefix of its identity headers, if it sets one.
     pub prefix: Option<String>,
     /// Of many hosts: their patterns, each with the namespaces whose VirtualServices may have it.
     many: Option<Box<PatternMap<Openings>>>,
-    /// The ports that it names, good or not.
+    /// The ports that it names, valid or not.
     ports: BTreeSet<u32>,
 }
 
@@ -82,7 +82,7 @@ impl DeclaredGateway {
     #[must_use]
     pub fn new(meta: &Meta, spec: &GatewaySpec, secrets: &str) -> Self {
         let rank = Rank::of(meta);
-        // One that cannot be read never became part of the store.
+        // An invalid one never gets into the store.
         let identity = annotation::identity(meta).and_then(Result::ok);
         let certificates = annotation::certificates(meta)
             .and_then(Result::ok)
@@ -184,7 +184,7 @@ impl DeclaredServer {
                 pattern: pattern.into(),
             }
         };
-        // Where one is refused, nothing is left of it but its place.
+        // Of a refused one, only the place is left.
         if server.hosts.is_empty() {
             return None;
         }
@@ -209,7 +209,7 @@ impl DeclaredServer {
         })
     }
 
-    /// Its patterns, sorted and each once. Of a server for TCP nobody sees which host a connection is for: it has all.
+    /// Its patterns, sorted, without duplicates. For a TCP server, the host of a connection is unknown: it has all.
     #[must_use]
     pub fn patterns(&self) -> Vec<Arc<str>> {
         if self.protocol == ServerProtocol::Tcp {
@@ -244,7 +244,7 @@ impl DeclaredServer {
         }
     }
 
-    /// Whether whoever has one of its hosts has it alone: of plain servers the rules are merged.
+    /// Whether only one server can have a host: without TLS, the rules of several servers are merged.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
         self.protocol != ServerProtocol::Plain

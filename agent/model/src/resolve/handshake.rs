@@ -1,4 +1,4 @@
-//! What is to be said of the certificates of a server: those that are not there, and those that no handshake uses.
+//! Findings about the certificates of a server: those that are missing, and those that no handshake uses.
 
 use super::gateway::DeclaredServer;
 use super::server_finding::of_server;
@@ -8,7 +8,7 @@ use crate::cipher::{self, KeyKind};
 use crate::resolved::{Tls, TlsVersion};
 use crate::{Code, CredentialName, Finding, Severity};
 
-/// Of a server that is carried out.
+/// The findings for a served server.
 pub(super) fn findings(server: &DeclaredServer, served: &Served, world: World<'_>) -> Vec<Finding> {
     let asked = server.tls.as_deref().unwrap_or(&served.tls);
     let missing = served.missing.iter();
@@ -55,7 +55,7 @@ fn missing_credential(
     of_server(server, severity, Code::CredentialNotReady, &field, message)
 }
 
-/// Suites for a kind of key that none of its certificates has.
+/// Cipher suites for a key type that none of its certificates has.
 fn unusable(
     server: &DeclaredServer,
     asked: &Tls,
@@ -64,7 +64,7 @@ fn unusable(
     if asked.min_version > TlsVersion::V1_2 {
         return None;
     }
-    // One that is not there may be of any kind.
+    // A missing one may have any key type.
     let keys: Vec<KeyKind> = certificates
         .iter()
         .map(|own| Some(own.as_ref()?.key))
@@ -90,7 +90,7 @@ fn unusable(
     Some(of_server(server, Severity::Warning, code, field, message))
 }
 
-/// Of certificates with one kind of key and the same names the first is shown, and the others are not.
+/// Of several certificates with the same key type and names, only the first is used.
 fn doubled(server: &DeclaredServer, asked: &Tls, certificates: &[Option<ServedCertificate>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, own) in certificates.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Which VirtualServices speak for a host of a port, and through which Gateways.
+//! Which VirtualServices have rules for a host of a port, and through which Gateways.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,20 +19,19 @@ pub(super) struct HostRules {
     pub(super) services: BTreeMap<Rank, BTreeSet<Rank>>,
     /// Namespaces whose delegates are left out.
     pub(super) without: BTreeSet<Arc<str>>,
-    /// VirtualServices that name the host and are bound to a wider server alone, beside which this one has it.
+    /// VirtualServices that name the host, but are bound only to a wider server, from which this server takes it.
     pub(super) hidden: BTreeSet<Rank>,
     /// The namespace whose rules come before those of all others; none if age alone decides.
     pub(super) owner: Option<Arc<str>>,
-    /// The server of the host, if it routes connections as a whole: by the rules for TLS or TCP, and no others.
+    /// The server of the host, if it passes connections on as a whole, by the rules for TLS or TCP only.
     pub(super) stream: Option<StreamServer>,
 }
 
-/// What is declared for a host, be it a name or a wildcard; none if nobody serves it by that name. Of a server's pattern
-/// and a VirtualService's host the narrower one is what both have in common: so one of them is `domain` itself, and the
-/// other is it too, or wider.
+/// What is declared for a host, a name or a wildcard; none if nothing serves it by that name. A server's pattern and a
+/// VirtualService's host have the narrower one in common: so one of them is `domain`, and the other is equal or wider.
 ///
-/// A host is that of the narrowest server that takes it, as the filter chain of a connection is: whoever has a wider server
-/// beside it says nothing of its hosts.
+/// A host belongs to the narrowest server that matches it, like the filter chain of a connection: a wider server has no
+/// say in it.
 pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> Option<HostRules> {
     let mut rules = HostRules::default();
     let (mut is_served, mut is_taken) = (false, false);
@@ -73,18 +72,18 @@ fn is_bound_wider(domain: &str, service: &Service, servers: &Servers) -> bool {
 }
 
 impl HostRules {
-    /// Whether anything is answered for the host; else it is only known whose rules are hidden.
+    /// Whether there are rules for the host; otherwise, it only lists whose rules are hidden.
     pub(super) fn is_answered(&self) -> bool {
         self.stream.is_none() && (self.https_redirect || !self.services.is_empty())
     }
 
-    /// Whether anything is to be said or done for the host at all.
+    /// Whether there is anything to serve or report for the host.
     pub(super) fn is_something(&self) -> bool {
         self.is_answered() || !self.hidden.is_empty() || self.stream.is_some()
     }
 
-    /// The VirtualServices, in groups whose rules follow each other: what comes last in one comes before the next one. The
-    /// owner's is the first, and each other namespace has one of its own.
+    /// The VirtualServices in groups, one after the other: the catch-all rules of a group come before the next group.
+    /// The owner's group is the first, and each other namespace has its own.
     pub(super) fn groups(&self) -> Vec<Vec<(&Rank, &BTreeSet<Rank>)>> {
         let Some(owner) = &self.owner else {
             return vec![self.services.iter().collect()];
@@ -104,7 +103,7 @@ impl HostRules {
             .collect()
     }
 
-    /// Takes a namespace's rules off, also those that others delegate to; gives its VirtualServices.
+    /// Removes a namespace's rules, including those that others delegate to; returns its VirtualServices.
     pub(super) fn leave_out(&mut self, namespace: &Arc<str>) -> Vec<Rank> {
         let own = self.services.keys().filter(|rank| rank.namespace == *namespace);
         let own: Vec<Rank> = own.cloned().collect();
@@ -119,7 +118,7 @@ impl HostRules {
         all.filter(|rank| self.owner.as_ref().is_some_and(|owner| rank.namespace != *owner))
     }
 
-    /// What is left of it with the owner's rules alone; none if all of it is the owner's.
+    /// The host with only the owner's rules; none if all rules are the owner's.
     pub(super) fn owners_alone(&self) -> Option<Self> {
         let owner = self.owner.as_ref()?;
         let mut own = self.clone();
@@ -149,7 +148,7 @@ pub(super) fn of_server(server: &DeclaredServer, services: &Services) -> BTreeSe
         return server.patterns().into_iter().collect();
     }
     for pattern in server.patterns() {
-        // Whoever they are bound to: a narrower server takes hosts from wider ones.
+        // Even if they are not bound to it: a narrower server takes hosts from wider ones.
         domains.extend(services.within(&pattern).map(|(host, _)| host));
         domains.extend(services.server_names_within(&pattern));
         domains.insert(pattern);

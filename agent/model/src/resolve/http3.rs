@@ -13,13 +13,13 @@ use crate::{Code, CredentialName, Finding, Severity};
 /// Why a server has no HTTP/3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum NoHttp3 {
-    /// Envoy asks for certificates on demand over TCP alone.
+    /// Envoy supports certificates on demand only over TCP.
     OnDemand,
-    /// Envoy tells nobody which certificate a client showed over QUIC: a server would be told of none.
+    /// Envoy does not expose client certificates over QUIC, so upstreams could not be told about them.
     ClientCertificate,
-    /// QUIC has TLS 1.3 and no other.
+    /// QUIC requires TLS 1.3.
     TlsVersion,
-    /// Envoy refuses certificates with such a key for QUIC, by its place.
+    /// Envoy rejects such keys for QUIC; the place of the certificate.
     Key(usize, CredentialName),
 }
 
@@ -28,7 +28,7 @@ pub(super) fn is_served(server: &DeclaredServer, tls: &Tls, world: World<'_>) ->
     is_asked_for(server) && obstacle(server, tls, world).is_none()
 }
 
-/// What is to be said of a server that is asked for HTTP/3, and does not have it.
+/// The finding about a server that should have HTTP/3, but does not.
 pub(super) fn finding(server: &DeclaredServer, tls: &Tls, world: World<'_>) -> Option<Finding> {
     let obstacle = obstacle(server, tls, world).filter(|_| is_asked_for(server))?;
     let (field, reason) = match obstacle {
@@ -56,7 +56,7 @@ pub(super) fn finding(server: &DeclaredServer, tls: &Tls, world: World<'_>) -> O
     Some(of_server(server, Severity::Warning, code, &field, message))
 }
 
-/// Of a Gateway that asks for it these servers are meant; others have nothing to do with it.
+/// The servers that a Gateway's request for HTTP/3 applies to.
 fn is_asked_for(server: &DeclaredServer) -> bool {
     server.http3 && server.protocol == ServerProtocol::Secure
 }

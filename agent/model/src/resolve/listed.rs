@@ -1,5 +1,5 @@
-//! The rules of a host for people to look at: those that are tried, and those that are not, because one before them takes
-//! every request.
+//! The rules of a host, for people: those that are tried, and those that are not, because an earlier one takes every
+//! request.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use super::lowered::Lowered;
 pub struct ListedRules {
     /// In the order in which they are tried.
     pub tried: Vec<RuleConfig>,
-    /// In declared order, each as it would run, and the rule that takes its requests. Of a rule that is tried it may be some
-    /// blocks.
+    /// In declared order, each as it would run, with the rule that takes its requests. Includes single blocks of rules
+    /// that are tried.
     pub left_out: Vec<(RuleConfig, RuleOrigin)>,
 }
 
-/// A place in declared order: the VirtualService's, the rule's in it, that of a delegate's rule, and the first block's.
+/// A place in declared order: of the VirtualService, the rule, the delegate's rule, and the first block.
 type DeclaredPlace = (usize, usize, usize, usize);
 
-/// How many of the rules that run are tried. Those behind one that takes every request are another VirtualService's, which
+/// How many of the rules are tried. Those after one that takes every request belong to another VirtualService, which
 /// may be first on another host.
 pub(super) fn tried(rules: &[RuleConfig]) -> usize {
     let end = rules.iter().position(convert::takes_everything);
@@ -30,7 +30,7 @@ pub(super) fn tried(rules: &[RuleConfig]) -> usize {
 }
 
 impl ListedRules {
-    /// Of rules that were made with what is left out.
+    /// From rules that were built with what is left out.
     pub(super) fn new(host: &HostRules, lowered: Lowered) -> Self {
         let mut rules = lowered.rules;
         let behind = rules.split_off(tried(&rules));

@@ -1,4 +1,4 @@
-//! Rules as they run, and what they were made from.
+//! Rules as they run, and where they come from.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Use {
     pub(super) subset: Arc<str>,
     /// The VirtualService that names it.
     pub(super) place: ObjectRef,
-    /// Where it does, and what for.
+    /// Where, and for what.
     pub(super) spot: Spot,
 }
 
@@ -40,7 +40,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What becomes of it if nothing is sent there.
+    /// What happens if nothing is sent there.
     pub(super) fn lost(self) -> &'static str {
         match self {
             Self::Http => "its requests are answered with 503",
@@ -50,7 +50,7 @@ impl Purpose {
     }
 }
 
-/// Where a VirtualService names a destination; of many places with one purpose, the first one.
+/// Where a VirtualService names a destination: the first place for each purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
     /// What it gets.
@@ -100,17 +100,17 @@ pub(super) struct Lowered {
     pub(super) rules: Vec<RuleConfig>,
     /// The destinations that they name.
     pub(super) uses: BTreeSet<Use>,
-    /// Hosts of which a destination names no port: what is taken follows the service.
+    /// Hosts of destinations without a port: the service's ports decide.
     pub(super) assumed: BTreeSet<Arc<str>>,
     pub(super) findings: Vec<Finding>,
     /// Rules that are left out.
     pub(super) cut: Vec<Cut>,
-    /// The same as they would run, and blocks of rules that are left out; none if nobody asks for them.
+    /// The same as they would run, with blocks that are left out; none unless requested.
     pub(super) left_out: Option<Vec<RuleConfig>>,
 }
 
 impl Lowered {
-    /// Keeps what is left out, for somebody who asks.
+    /// Also keeps what is left out.
     pub(super) fn with_left_out() -> Self {
         Self {
             left_out: Some(Vec::new()),
@@ -118,7 +118,7 @@ impl Lowered {
         }
     }
 
-    /// A rule is left out. It is made for those who ask alone.
+    /// A rule is left out. It is built only if requested.
     pub(super) fn leave_out(&mut self, make: impl FnOnce(&mut Self) -> Option<RuleConfig>) {
         if let Some(mut left_out) = self.left_out.take() {
             left_out.extend(make(self));

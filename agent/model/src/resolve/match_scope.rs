@@ -1,4 +1,4 @@
-//! For which Gateways and ports a block of a rule's `match` is meant: the same for rules of every kind.
+//! Which Gateways and ports a block of a rule's `match` applies to, for rules of every kind.
 
 use sealgate_core::config::{HttpMatch, TcpMatch, TlsMatch};
 
@@ -12,7 +12,7 @@ pub(super) struct MatchScope<'r> {
     pub(super) gateways: &'r [String],
     pub(super) source_namespace: Option<&'r str>,
     pub(super) has_source_labels: bool,
-    /// Whether it is for some addresses alone, which a gateway does not look at.
+    /// Whether it is limited to addresses, which gateways ignore.
     pub(super) has_subnets: bool,
 }
 
@@ -53,7 +53,7 @@ impl<'r> From<&'r TcpMatch> for MatchScope<'r> {
 }
 
 impl MatchScope<'_> {
-    /// Whether a block of a VirtualService in `namespace` is meant for this Gateway and port.
+    /// Whether a block of a VirtualService in `namespace` applies to this Gateway and port.
     pub(super) fn is_for(self, namespace: &str, gateway: &Rank, port: u16) -> bool {
         if self.has_subnets || self.port.is_some_and(|own| own != u32::from(port)) {
             return false;

@@ -11,14 +11,14 @@ use crate::resolved::{FilterChain, Meaning, Tls};
 /// A server with TLS that is carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
-    /// Its filter chain, if it had one of its own; where connections are routed as a whole, without routes.
+    /// The filter chain that it has if it shares none; without routes, if it passes connections on as a whole.
     pub(super) chain: Arc<FilterChain>,
     /// What its Gateway says of certificates.
     pub(super) certificates: Certificates,
 }
 
 impl Member {
-    /// Its group, if it may share a chain at all. One with HTTP/3 may not: other servers that come would take it away.
+    /// Its group, if it may share a chain. A server with HTTP/3 may not: servers that join could disable HTTP/3.
     pub(super) fn group(&self) -> Option<Arc<str>> {
         let is_sharable = self.chain.is_http() && !self.chain.http3;
         let tls = self.chain.tls.as_ref().filter(|_| is_sharable)?;
@@ -31,7 +31,7 @@ impl Member {
     }
 }
 
-/// Names what the servers of one chain must have in common.
+/// A name for what the servers of one chain must have in common.
 fn group(tls: &Tls, meaning: &Meaning) -> Arc<str> {
     let policy = tls.policy();
     if *meaning == Meaning::default() {

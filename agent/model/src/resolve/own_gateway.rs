@@ -1,4 +1,4 @@
-//! The gateway that is served: which Gateways are its own, and what it does with their ports.
+//! The gateway that the agent serves: which Gateways it serves, and what it does with their ports.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ pub struct Gateway {
     pub labels: BTreeMap<String, String>,
     /// The ports that Envoy binds in place of a Gateway's.
     pub port_map: BTreeMap<u16, u16>,
-    /// From how many servers of one TLS policy on certificates are given on demand; 0 is never.
+    /// From this many servers with the same TLS policy on, certificates are served on demand; 0 for never.
     pub on_demand_from: usize,
-    /// Who may do what.
+    /// What namespaces may do.
     pub tenants: Tenants,
     /// What namespaces may use up.
     pub budgets: Budgets,
@@ -31,7 +31,7 @@ pub struct Gateway {
     pub locality: Locality,
 }
 
-/// What a port is kept for.
+/// What a port is reserved for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reserved {
     /// This port of Gateways, which is mapped there.
@@ -41,7 +41,7 @@ pub(super) enum Reserved {
 }
 
 impl Gateway {
-    /// Budgets, and for whom they are.
+    /// Budgets, and which namespaces have them.
     #[must_use]
     pub fn budgets(&self) -> BudgetPolicy {
         BudgetPolicy {
@@ -50,14 +50,14 @@ impl Gateway {
         }
     }
 
-    /// Whether a Gateway's selector means it.
+    /// Whether a Gateway's selector matches it.
     #[must_use]
     pub fn is_selected(&self, spec: &GatewaySpec) -> bool {
         let mut selector = spec.selector.iter();
         selector.all(|(key, value)| self.labels.get(key) == Some(value))
     }
 
-    /// Says of a Gateway for which label it is not this gateway's, if it is not.
+    /// A finding with the label because of which a Gateway is not this gateway's, if it is not.
     pub(super) fn unselected(&self, object: Option<&Object>) -> Option<Finding> {
         let Some(Object::Gateway(meta, spec)) = object else {
             return None;
@@ -79,7 +79,7 @@ impl Gateway {
         })
     }
 
-    /// Why no server can have a port, whoever asks for it: what Envoy would bind for it is bound for something else.
+    /// Why no server can have a port: Envoy would have to bind a port that is used for something else.
     pub(super) fn reserved(&self, port: u16) -> Option<Reserved> {
         let bound = self.bind(port);
         let mut others = self.port_map.iter().filter(|(from, _)| **from != port);

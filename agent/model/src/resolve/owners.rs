@@ -1,5 +1,5 @@
-//! Whose rules come first on a host that several namespaces have rules for: those of the one that had some first. If all
-//! namespaces are one team's, age alone decides, as in Istio.
+//! Whose rules come first on a host for which several namespaces have rules: those of the namespace that had rules
+//! first. With `--tenancy single`, age alone decides, as in Istio.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::tenancy::Tenancy;
 pub(super) struct HostOwners {
     tenancy: Tenancy,
     owners: BTreeMap<HostKey, Arc<str>>,
-    /// Hosts that are another namespace's since the last time, or nobody's.
+    /// Hosts whose owner has changed since the last time.
     moved: BTreeSet<HostKey>,
 }
 
@@ -37,7 +37,7 @@ impl HostOwners {
         self.owners.get(key).cloned()
     }
 
-    /// These are the rules of a host from now on.
+    /// Sets the rules of a host.
     pub(super) fn settle(&mut self, key: &HostKey, rules: Option<HostRules>) -> Option<HostRules> {
         let namespaces = || {
             rules
@@ -58,7 +58,7 @@ impl HostOwners {
         Some(HostRules { owner: now, ..rules? })
     }
 
-    /// The rules of a host, with whose come first.
+    /// The rules of a host, with the namespace whose rules come first.
     pub(super) fn of(&self, key: &HostKey, rules: HostRules) -> HostRules {
         HostRules {
             owner: self.owners.get(key).cloned(),
@@ -66,7 +66,7 @@ impl HostOwners {
         }
     }
 
-    /// The claims that stand otherwise since the last time.
+    /// The claims that have changed since the last time.
     pub(super) fn take_moved(&mut self) -> impl Iterator<Item = (Claim, Option<Tenure>)> {
         let moved = std::mem::take(&mut self.moved).into_iter();
         moved.map(|key| {

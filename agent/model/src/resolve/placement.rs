@@ -1,5 +1,5 @@
-//! Which endpoints come first, and in which shares, by where they and the gateway are. What Istio means by
-//! `localityLbSetting` and by a Service's `trafficDistribution`, endpoint by endpoint.
+//! Priorities and weights of endpoints, from their locality and the gateway's: Istio's `localityLbSetting` and a
+//! Service's `trafficDistribution`, for each endpoint.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(super) struct Whereabouts<'p> {
 }
 
 impl Whereabouts<'_> {
-    /// What it says of a label; nothing is said by an empty one.
+    /// The value of a label; an empty one counts as missing.
     fn label(&self, key: &str) -> &str {
         let placed = match key {
             REGION_LABEL => self.locality.region,
@@ -44,7 +44,7 @@ impl Whereabouts<'_> {
     }
 }
 
-/// Whether where something is says what a label is, without labels of its own.
+/// Whether the locality alone gives a label's value.
 pub(super) fn is_of_topology(key: &str) -> bool {
     [
         REGION_LABEL,
@@ -63,7 +63,7 @@ pub(super) struct PlacedEndpoint<'e> {
     pub(super) position: Whereabouts<'e>,
 }
 
-/// What is nearer where a policy says nothing.
+/// What counts as near if no policy says so.
 static SILENT: Nearness = Nearness {
     labels: Vec::new(),
     regions: Vec::new(),
@@ -78,8 +78,8 @@ pub(super) enum Order<'o> {
 }
 
 impl<'o> Order<'o> {
-    /// What a policy says comes before what a Service wishes. That endpoints fail is noticed with ejection alone; a Service
-    /// wants the near ones all the same.
+    /// A policy takes precedence over a Service's preference. A policy's order needs outlier detection, which
+    /// notices failing endpoints; a Service's preference does not.
     pub(super) fn new(policy: Option<&'o UpstreamPolicy>, wished: Option<&'o Nearness>) -> Self {
         let is_noticed = policy.is_some_and(|policy| policy.ejection.is_some());
         match (policy.and_then(|policy| policy.placement.as_ref()), wished) {
@@ -92,7 +92,7 @@ impl<'o> Order<'o> {
         }
     }
 
-    /// Whether nothing comes first.
+    /// Whether no endpoint is preferred.
     pub(super) fn is_equal(self) -> bool {
         matches!(self, Self::Equal)
     }
@@ -120,7 +120,7 @@ impl<'o> Order<'o> {
     }
 }
 
-/// The first label that differs decides. Another network is beyond everything.
+/// The first label that differs decides. Another network is the farthest.
 fn label_rank(labels: &[NearLabel], own: Whereabouts<'_>, of: Whereabouts<'_>) -> u32 {
     if own.says_nothing() {
         return 0;
@@ -144,7 +144,7 @@ fn small(rank: usize) -> u32 {
     u32::try_from(rank).unwrap_or(u32::MAX)
 }
 
-/// How far away; of other regions the next one comes first, if there is one.
+/// The distance; among other regions, the failover region is the nearest.
 fn locality_rank(regions: &[NextRegion], own: LocalityRef<'_>, of: LocalityRef<'_>) -> u32 {
     let distance = own.distance(of);
     let next = regions.iter().find(|next| next.from == own.region);
@@ -152,7 +152,7 @@ fn locality_rank(regions: &[NextRegion], own: LocalityRef<'_>, of: LocalityRef<'
     distance + u32::from(distance == 3 && !is_next)
 }
 
-/// Puts endpoints into groups, those that come first before the others.
+/// Puts endpoints into groups by priority.
 pub(super) fn arrange(
     endpoints: Vec<PlacedEndpoint<'_>>,
     own: Whereabouts<'_>,
@@ -189,7 +189,7 @@ struct WeighedGroup<'g> {
     endpoints: Vec<Endpoint>,
 }
 
-/// Localities that one rule means divide its share by their weights; those that none means get nothing.
+/// The localities of a rule divide its share by their weights; localities without a rule get nothing.
 fn share(groups: &mut Vec<WeighedGroup<'_>>, own: LocalityRef<'_>, shares: &[LocalityShares]) {
     let Some(shares) = shares.iter().find(|shares| own.is_meant(shares.from.borrow())) else {
         return;
@@ -227,7 +227,7 @@ fn finished(mut groups: Vec<WeighedGroup<'_>>) -> Vec<EndpointGroup> {
     groups.collect()
 }
 
-/// What weights have to be divided by so that their sum fits into 32 bits.
+/// The divisor that makes the sum of weights fit into 32 bits.
 fn divisor(weights: impl Iterator<Item = u64>) -> u64 {
     let total: u64 = weights.sum();
     match u32::try_from(total) {

@@ -1,4 +1,4 @@
-//! The pods that are known, by namespace: their labels decide which endpoints of a Service belong to a subset.
+//! The known pods, by namespace: their labels decide which endpoints of a Service belong to a subset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ pub(super) type SubsetLabels = BTreeMap<String, String>;
 
 type NamespacePods = BTreeMap<Arc<str>, Arc<Meta>>;
 
-/// Which pods of a namespace moved.
+/// Which pods of a namespace have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PodsMoved {
-    /// Nothing was known of its pods before, or is any more.
+    /// The first pod became known, or the last one is gone.
     All,
     /// These.
     Some(BTreeSet<Arc<str>>),
@@ -38,7 +38,7 @@ pub(super) type MovedPods = BTreeMap<Arc<str>, PodsMoved>;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
-    /// Only of namespaces with a pod that was read: what is in none is not known, rather than without labels.
+    /// Only namespaces with a pod that was read: in others, pods are unknown, not without labels.
     by_namespace: BTreeMap<Arc<str>, NamespacePods>,
     moved: MovedPods,
 }
@@ -68,7 +68,7 @@ impl Pods {
         }
     }
 
-    /// Those that moved since the last time.
+    /// Those that have changed since the last time.
     pub(super) fn take_moved(&mut self) -> MovedPods {
         std::mem::take(&mut self.moved)
     }
@@ -78,13 +78,13 @@ impl Pods {
         self.by_namespace.contains_key(namespace)
     }
 
-    /// What an endpoint of a namespace belongs to, if that is a pod that was read.
+    /// The pod of an endpoint, if it was read.
     pub(super) fn of(&self, namespace: &str, target: Option<&ObjectReference>) -> Option<&Meta> {
         let pods = self.by_namespace.get(namespace)?;
         pods.get(pod_name(target)?).map(|pod| &**pod)
     }
 
-    /// What selects the pods of a namespace with these labels; none if nothing is known of its pods.
+    /// Selects the pods of a namespace with these labels; none if its pods are unknown.
     pub(super) fn selector<'p>(
         &'p self,
         namespace: &str,
@@ -103,7 +103,7 @@ pub(super) struct PodSelector<'p> {
 }
 
 impl PodSelector<'_> {
-    /// Whether what an endpoint belongs to is such a pod.
+    /// Whether an endpoint belongs to such a pod.
     pub(super) fn selects(&self, target: Option<&ObjectReference>) -> bool {
         let pod = pod_name(target).and_then(|name| self.pods.get(name));
         pod.is_some_and(|pod| {

@@ -1,5 +1,5 @@
-//! Rules that no request reaches, because earlier ones take all of theirs. Each host says what it sees of them; a rule is
-//! dead if no host reaches it.
+//! Rules that no request reaches, because earlier ones take all their requests. Each host reports which rules it
+//! reaches; a rule is dead if no host reaches it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -21,7 +21,7 @@ pub(super) type ServiceName = Arc<str>;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BlockPlace {
     service: ServiceName,
-    /// The VirtualService of the host: of a delegate's rule the one that delegated to it.
+    /// The VirtualService of the host; for a delegate's rule, the one that delegated to it.
     owner: ServiceName,
     rule: usize,
     block: Option<usize>,
@@ -41,7 +41,7 @@ enum Obstacle {
     Block(BlockPlace),
     /// `httpsRedirect` of the host's server.
     Redirect,
-    /// The host is that of a server that the VirtualService is not bound to.
+    /// The host belongs to a server that the VirtualService is not bound to.
     Server,
 }
 
@@ -54,16 +54,16 @@ pub(super) struct Cut {
     pub(super) block: Option<usize>,
 }
 
-/// What one host says of its rules.
+/// What one host reports about its rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reach {
     /// Rules that it reaches.
     alive: Few<(ServiceName, usize)>,
-    /// Rules that it does not reach, and what is in the way.
+    /// Rules that it does not reach, and why.
     dead: BTreeMap<(ServiceName, usize), Obstacle>,
     /// Blocks that another VirtualService's block takes.
     claimed: BTreeMap<BlockPlace, BlockPlace>,
-    /// VirtualServices of which nothing is left for it, and the one in the way.
+    /// VirtualServices whose rules it never reaches, and the one that takes their requests.
     shadowed: Few<(ServiceName, ServiceName)>,
 }
 
@@ -129,8 +129,8 @@ fn is_alive(blocks: &[Covered]) -> bool {
 }
 
 impl Reach {
-    /// What this host says. Where everything is redirected to HTTPS nothing is reached; that is on purpose where another port
-    /// reaches the rules.
+    /// The report of this host. If everything is redirected to HTTPS, no rule is reached; that is intended if another
+    /// port reaches the rules.
     pub(super) fn new(host: &VirtualHostConfig, cut: &[Cut], hidden: &[(&Rank, usize)]) -> Self {
         let mut reach = Self::default();
         for (rank, rules) in hidden {
@@ -196,7 +196,7 @@ impl Reach {
         }
     }
 
-    /// The VirtualServices of which it says anything.
+    /// The VirtualServices that it reports about.
     pub(super) fn services(&self) -> BTreeSet<ServiceName> {
         let rules = self
             .alive
@@ -209,7 +209,7 @@ impl Reach {
     }
 }
 
-/// What all hosts together say of one VirtualService; each host with its name, in order.
+/// The findings about one VirtualService from the reports of all hosts; each host with its name, in order.
 pub(super) fn findings<'r>(service: &str, hosts: impl Iterator<Item = (&'r str, &'r Reach)>) -> Vec<Finding> {
     let mut alive = BTreeSet::new();
     let mut dead = BTreeMap::new();
@@ -253,8 +253,8 @@ fn dead_rule(service: &str, rule: usize, (by, host): (&Obstacle, &str)) -> Findi
             by.service
         ),
         Obstacle::Server => format!(
-            "never reached at this gateway: {host} is that of a server of another Gateway, which takes it from the wider one, \
-             and to which this is not bound"
+            "never reached at this gateway: a server of another Gateway, to which this VirtualService is not bound, takes {host} \
+             from the wider server"
         ),
         Obstacle::Redirect => {
             format!(

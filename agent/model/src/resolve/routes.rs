@@ -1,5 +1,5 @@
-//! The routes of all hosts, and what follows from them elsewhere: destinations in use, doubts about rules, and which hosts
-//! are to be looked at again when a service changes.
+//! The routes of all hosts, and their consequences elsewhere: destinations in use, findings about rules, and which
+//! hosts must be updated when a service changes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ pub(super) struct Routes {
     uses: Uses,
     /// Hosts whose rules take a service's only port.
     assuming: Index<Arc<str>, HostKey>,
-    /// Hosts that say something of a VirtualService's rules.
+    /// Hosts that report about a VirtualService's rules.
     reached: Index<ServiceName, HostKey>,
-    /// VirtualServices of whose rules some host says something else now.
+    /// VirtualServices about which some host's report has changed.
     doubted: BTreeSet<ServiceName>,
 }
 
@@ -46,7 +46,7 @@ impl Routes {
         &mut self.uses
     }
 
-    /// From now on the routes of a host are these; gives those that it had.
+    /// Replaces the routes of a host; returns the old ones.
     pub(super) fn replace(
         &mut self,
         host: &HostKey,
@@ -92,7 +92,7 @@ impl Routes {
         }
     }
 
-    /// A service's host is something else now: its destinations are to be looked at.
+    /// A service's host has changed: its destinations must be updated.
     pub(super) fn touch_service(&mut self, host: &str) {
         self.uses.touch(host);
     }
@@ -102,7 +102,7 @@ impl Routes {
         self.assuming.of(host)
     }
 
-    /// Says of VirtualServices which of their rules no host reaches.
+    /// Reports which rules of VirtualServices no host reaches.
     pub(super) fn settle_reach(&mut self, ledger: &mut Ledger<Speaker>) {
         for service in std::mem::take(&mut self.doubted) {
             let hosts = self.reached.of(&service);

@@ -1,4 +1,4 @@
-//! The rules of one host: those of its VirtualServices in order, delegates in their roots' place.
+//! The rules of one host: those of its VirtualServices in order, with delegates in place of their roots.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::reach::Cut;
 use super::service::Services;
 use crate::parts;
 
-/// What everything that is lowered is looked up in.
+/// Where names are looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Lookup<'a> {
     pub(super) services: &'a Services,
@@ -32,7 +32,7 @@ pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>, mut lowered
     lowered
 }
 
-/// Each VirtualService's list ends with what takes everything; of several, that comes after all others.
+/// The list of each VirtualService ends with its catch-all rule; with several, the catch-alls come after all others.
 fn add(
     services: &[(&Rank, &BTreeSet<Rank>)],
     without: &BTreeSet<Arc<str>>,
@@ -70,7 +70,7 @@ fn add(
     lowered.rules.extend(last);
 }
 
-/// The rule for these Gateways and this port; none if it is not meant for them.
+/// The rule for these Gateways and this port; none if it does not apply to them.
 fn rule(
     declared: &Declared<'_>,
     gateways: &BTreeSet<Rank>,
@@ -80,14 +80,14 @@ fn rule(
 ) -> Option<RuleConfig> {
     let Declared { route, service, .. } = declared;
     let kept = kept(declared, gateways, port)?;
-    // Of a delegate's rule some things were written in its root.
+    // Some fields of a delegate's rule come from its root.
     let written = declared.origin.root.is_none().then_some(declared.origin.rule);
     let origin = || declared.origin.clone();
     let mut cluster = |to: &Destination| {
         let spot = Spot::of(to, route, written);
         lookup.catalog.cluster((to, spot), service, port, lowered)
     };
-    // What was refused never became part of the store; two good rules may still not be one together.
+    // Refused objects never get into the store; still, two valid rules may not be valid as one.
     let converted = convert::rule(origin(), route, &kept, &mut cluster).or_else(|problems| {
         lowered.findings.extend(declared.refusals(&problems));
         let stand_in = parts::unavailable(route);
@@ -100,7 +100,7 @@ fn rule(
     Some(rule)
 }
 
-/// The blocks of a rule behind the one of them that takes everything; none if there are none.
+/// The blocks of a rule after its catch-all block; none if there are none.
 fn dead(rule: &RuleConfig, blocks: Vec<MatchConfig>) -> Option<RuleConfig> {
     (!blocks.is_empty()).then(|| RuleConfig {
         matches: blocks,
@@ -108,7 +108,7 @@ fn dead(rule: &RuleConfig, blocks: Vec<MatchConfig>) -> Option<RuleConfig> {
     })
 }
 
-/// The blocks that are meant for these Gateways and this port; none if the rule is not.
+/// The blocks that apply to these Gateways and this port; none if the rule does not.
 fn kept(declared: &Declared<'_>, gateways: &BTreeSet<Rank>, port: u16) -> Option<Vec<usize>> {
     let blocks = declared.route.r#match.iter().enumerate();
     let applies = |block: &HttpMatch| {

@@ -1,7 +1,7 @@
 //! Which servers of a port share one filter chain, whose certificates a proxy asks for by SNI, one name at a time.
 //!
-//! That chain names no servers: it takes what no other chain takes, and so a host that comes or goes changes the names
-//! and not the listener. There is one of it on a port at most, and none beside a server for `*` that is not part of it.
+//! That chain names no servers: it takes what no other chain takes, so that a host that is added or removed changes the
+//! names and not the listener. A port has at most one, and none if a server for `*` is not part of it.
 
 mod groups;
 
@@ -44,7 +44,7 @@ impl SharedChain {
     }
 }
 
-/// See the module. Everything here follows from the members alone, in whatever order they came.
+/// See the module. Depends only on the members, not on their order.
 #[derive(Debug, Default)]
 pub(super) struct Sharing {
     members: BTreeMap<ServerId, Member>,
@@ -80,8 +80,8 @@ impl Sharing {
         self.names.get(pattern)
     }
 
-    /// Takes what became of servers; gives the names, each with its chain, whose certificate is another one now. A group
-    /// goes on demand from so many servers on; 0 is never.
+    /// Updates servers; returns the names whose certificate has changed, each with its chain. From `from` servers
+    /// on, a group is served on demand; 0 for never.
     pub(super) fn settle(&mut self, moves: &[MemberMove], from: usize) -> BTreeSet<MovedName> {
         let mut ids: BTreeSet<ServerId> = BTreeSet::new();
         let mut touched: BTreeSet<Arc<str>> = BTreeSet::new();

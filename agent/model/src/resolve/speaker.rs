@@ -1,4 +1,4 @@
-//! Who says something of objects: each has the last word on what it said before.
+//! The sources of findings: each one replaces its own earlier findings.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::reach::ServiceName;
 use super::table::HostKey;
 use crate::{CredentialName, ObjectRef};
 
-/// Who says something.
+/// A source of findings.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Speaker {
     /// An object by itself.

@@ -1,4 +1,4 @@
-//! What becomes of a server among the others of its port, and what is said of it.
+//! The state of a server among the others of its port, and the findings about it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::protocol::PortKind;
 use crate::{Code, CredentialName};
 use crate::{Finding, Severity};
 
-/// Why a server is not carried out at all.
+/// Why a server is not served at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The port is of the other kind.
     Port,
-    /// The operator keeps the port for others.
+    /// The operator reserves the port for others.
     PortNotAllowed,
-    /// What Envoy would bind for the port is bound for something else.
+    /// The port that Envoy would bind is used for something else.
     Reserved(Reserved),
     /// It names no certificate.
     NoCertificate,
@@ -43,7 +43,7 @@ pub(super) enum Loss {
     Taken(Claimant),
     /// It lies within a wider one of another namespace.
     Within(Arc<str>, Arc<str>),
-    /// The operator keeps it for others.
+    /// The operator reserves it for others.
     NotAllowed,
     /// Another namespace has rules for it, on a server that takes it too.
     Routed(Arc<str>),
@@ -51,7 +51,7 @@ pub(super) enum Loss {
     Repeated,
 }
 
-/// A host that a server asks for in vain.
+/// A host that a server claims, but does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LostHost {
     pub(super) pattern: Arc<str>,
@@ -68,7 +68,7 @@ pub(super) enum ServerStanding {
     Secure(Served, Member),
 }
 
-/// What became of a server.
+/// The state of a server.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Judgement {
     /// The server with the hosts that it has; none if it is not carried out.
@@ -95,7 +95,7 @@ impl Judgement {
         }
     }
 
-    /// The credentials that it wants, also to know whether it may.
+    /// The credentials that it wants, including those that it may not use: that can change.
     pub(super) fn wants(&self, declared: &DeclaredServer) -> Few<CredentialName> {
         match (&self.standing, &declared.tls) {
             (ServerStanding::Secure(served, _), _) => served.names.clone(),
@@ -143,7 +143,7 @@ pub(super) fn said(server: &DeclaredServer, standing: &Judgement, world: World<'
     findings
 }
 
-/// The hosts that go down with a server, the first few by name.
+/// The hosts of a server that is not served, the first few by name.
 fn unserved(server: &DeclaredServer) -> String {
     format!(
         "the server's hosts are not served: {}",
@@ -151,7 +151,7 @@ fn unserved(server: &DeclaredServer) -> String {
     )
 }
 
-/// What a Gateway says of identity headers on a port that it shares with strangers.
+/// The finding about a Gateway's identity annotation on a port that it shares with other namespaces.
 fn untold(server: &DeclaredServer, standing: &Judgement) -> Option<Finding> {
     let carried_out = standing.server.as_ref()?;
     (server.identity.is_some() && carried_out.identity.is_none()).then(|| Finding {
@@ -236,7 +236,7 @@ fn refused(server: &DeclaredServer, refusal: &Refusal) -> Option<(Code, &'static
             );
             Some((Code::SecretNotGranted, "tls.credentialName", message))
         }
-        // Said of the Gateway by itself, which never became part of the store; of hosts it is said one by one.
+        // The first has a finding about the Gateway itself, which is not in the store; the last has one for each host.
         Refusal::NoCertificate | Refusal::Hosts => None,
     }
 }

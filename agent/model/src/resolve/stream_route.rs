@@ -1,4 +1,4 @@
-//! Where connections go that are passed on as a whole, as data.
+//! Where connections are passed on to, as data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ pub(super) struct StreamServer {
 pub(super) struct StreamRoute {
     /// The server, by its chain's name.
     pub(super) server: Arc<str>,
-    /// The VirtualService that says so; none if there was no room for any.
+    /// The VirtualService that says so; none if no budget had room for it.
     pub(super) service: Option<ObjectRef>,
-    /// None closes them.
+    /// If empty, connections are closed.
     pub(super) shares: Vec<Share>,
 }
 
 impl StreamRoute {
-    /// The name of the chain of a host that has it.
+    /// The name of the chain of a host with its own route.
     pub(super) fn chain(&self, domain: &str) -> Arc<str> {
         format!("{}/{domain}", self.server).into()
     }

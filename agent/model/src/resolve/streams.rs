@@ -1,5 +1,5 @@
-//! Where connections go that a server routes as a whole: by the server name of a handshake that does not end here (`tls`
-//! rules), by that of one that does, or by the port alone (`tcp` rules).
+//! Where a server passes connections on to: by the server name of a TLS handshake that does not end here (`tls` rules),
+//! by that of one that does, or by the port alone (`tcp` rules).
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{Code, Finding, Severity};
 struct Candidate<'r> {
     purpose: Purpose,
     rule: usize,
-    /// The server name by which it does: of several rules the one with the narrowest counts, as Envoy would have it.
+    /// The server name that matches: the rule with the narrowest name counts, as in Envoy.
     name: Option<String>,
     route: &'r [StreamDestination],
 }
@@ -210,7 +210,7 @@ fn shares(
     shares.collect()
 }
 
-/// What is said of a rule whose place another one has. One for a wider server name has others left.
+/// The finding about a rule whose connections another rule gets. A rule for a wider server name still gets others.
 fn behind(
     domain: &str,
     port: u16,

@@ -80,22 +80,22 @@ fn version(text: Option<&str>) -> Option<TlsVersion> {
     }
 }
 
-/// What a server is served with, and what of it is missing.
+/// The TLS settings that a server is served with, and what is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Served {
-    /// What it asks for, or what its hosts had until now.
+    /// The settings that it asks for, or those that its hosts had until now.
     pub(super) tls: Arc<Tls>,
-    /// Everything that it asks for, and what it is served with in its place.
+    /// Every credential that it asks for, and those that are served instead.
     pub(super) names: Few<CredentialName>,
-    /// What it asks for and is not there.
+    /// Credentials that it asks for, but do not exist.
     pub(super) missing: Vec<CredentialName>,
-    /// Whether what its hosts had is served in place of what it asks for.
+    /// Whether the hosts' previous settings are served instead.
     pub(super) held: bool,
 }
 
-/// A server whose credential is not there keeps the one that its hosts had. Without a former one it is there all the
-/// same: nothing else takes its hosts, a proxy that still holds the credential serves on, and a proxy that does not gets
-/// it without a change of the listener.
+/// A server whose credential is missing keeps the one that its hosts had. Without a previous one, the server is served
+/// anyway: nothing else takes its hosts, a proxy that still has the credential keeps serving, and other proxies get the
+/// credential later without a listener change.
 pub(super) fn served(
     asked: &Arc<Tls>,
     before: Option<&Arc<Tls>>,

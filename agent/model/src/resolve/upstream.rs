@@ -242,7 +242,7 @@ fn pods_unknown(view: ServiceView<'_>, order: Order<'_>) -> Option<Doubt> {
     let namespace = &view.meta.namespace;
     (!view.catalog.pods().has(namespace)).then(|| {
         let message = format!(
-            "{}: no Pod in the namespace {namespace} has been read: no endpoint counts as one with the label {}",
+            "{}: no Pod in the namespace {namespace} has been read: endpoints are treated as not having the label {}",
             view.of.host, label.key
         );
         Doubt::new(Code::PodsUnknown, message)

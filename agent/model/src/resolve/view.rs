@@ -1,4 +1,4 @@
-//! A port as Envoy gets it: filter chains, and what its listener has to know of the routes.
+//! A port as Envoy gets it: filter chains, and what its listener must know about the routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl NativeCount {
         moved || (native.delays && self.delays == 1)
     }
 
-    /// One less does; says whether the port does not need it any more.
+    /// One host less needs it; returns whether the port no longer needs it.
     pub(super) fn remove(&mut self, native: &Native) -> bool {
         let mut moved = false;
         for (key, _) in &native.mirrors {
@@ -47,7 +47,7 @@ impl NativeCount {
     }
 }
 
-/// The port; none if nothing of it is carried out.
+/// The port; none if none of its servers is served.
 pub(super) fn port(
     (number, bind): (u16, u16),
     servers: &Servers,
@@ -88,7 +88,7 @@ pub(super) fn port(
     })
 }
 
-/// What upstreams are told of each chain; one that is in none tells nothing.
+/// What upstreams are told about the clients of each chain; nothing for a chain that is missing here.
 fn told(chains: &[Arc<FilterChain>]) -> Vec<IdentityPolicy> {
     let mut told: Vec<IdentityPolicy> = Vec::new();
     for chain in chains {
@@ -106,9 +106,8 @@ fn told(chains: &[Arc<FilterChain>]) -> Vec<IdentityPolicy> {
     told
 }
 
-/// Whether hosts may be asked for on some connections alone. Certificates of the gateway do not matter: which one it
-/// showed is the client's business. Where all chains demand the same, and no certificate, there is nothing to be got
-/// round.
+/// Whether requests for hosts are allowed only on some connections. The gateway's certificates do not matter: clients
+/// check them. If all chains demand the same, and no client certificate, there is nothing to bypass.
 fn has_demands(chains: &[Arc<FilterChain>]) -> bool {
     let secure = || {
         chains

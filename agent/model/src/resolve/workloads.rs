@@ -1,5 +1,5 @@
-//! WorkloadEntries, and the ServiceEntries that select them by labels: each selects within its own namespace. Of what a
-//! ServiceEntry selects only the number is kept: a thousand selectors may each select the same thousand WorkloadEntries.
+//! WorkloadEntries, and the ServiceEntries that select them by labels within their namespace. Only the number of
+//! selected WorkloadEntries is kept: a thousand selectors may each select the same thousand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(super) struct Workloads {
 }
 
 impl Workloads {
-    /// A WorkloadEntry is this from now on, or gone; gives the hosts of the ServiceEntries that select it, or did.
+    /// Sets or removes a WorkloadEntry; returns the hosts of the ServiceEntries that select it, or did.
     pub(super) fn set_workload(
         &mut self,
         name: &ObjectRef,
@@ -69,7 +69,7 @@ impl Workloads {
         touched
     }
 
-    /// A ServiceEntry with these hosts is this from now on, or gone.
+    /// Sets or removes a ServiceEntry with these hosts.
     pub(super) fn set_entry(&mut self, name: &ObjectRef, hosts: &[Arc<str>], now: Option<&ServiceEntrySpec>) {
         let selector = now.and_then(|spec| spec.workload_selector.as_ref());
         let own = self.by_namespace.entry(Arc::clone(&name.namespace)).or_default();
@@ -112,7 +112,7 @@ impl Workloads {
     }
 }
 
-/// Of a label that both have, that of the metadata counts, as in Istio.
+/// If both have a label, the metadata's counts, as in Istio.
 fn labelled(meta: &Meta, spec: &Arc<WorkloadEntry>) -> Arc<WorkloadEntry> {
     if meta.labels.is_empty() {
         return Arc::clone(spec);

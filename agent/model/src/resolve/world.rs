@@ -1,26 +1,26 @@
-//! What the resolution is told of what is not part of it.
+//! What the resolver knows about the outside.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cipher::KeyKind;
 use crate::{CredentialName, ObjectRef};
 
-/// What is known from outside of objects that are not part of the resolution.
+/// What is known about objects that the resolver does not have.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
-    /// Whether there is a good version of a credential.
+    /// Whether a credential has a valid version.
     pub is_served: &'a dyn Fn(&CredentialName) -> bool,
     /// Whether Gateways of a namespace may name a credential, as far as is known.
     pub may_name: &'a dyn Fn(&str, &CredentialName) -> bool,
-    /// Whether there is such an object, be it that it is refused.
+    /// Whether such an object exists, even if it is refused.
     pub is_known: &'a dyn Fn(&ObjectRef) -> bool,
-    /// What is to be known of the certificate that is served of a credential.
+    /// What must be known about a credential's served certificate.
     pub certificate: &'a dyn Fn(&CredentialName) -> Option<ServedCertificate>,
     /// A credential of the same name in another namespace.
     pub namesake: &'a dyn Fn(&CredentialName) -> Option<CredentialName>,
 }
 
-/// What handshakes depend on of a certificate.
+/// The properties of a certificate that handshakes depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServedCertificate {

@@ -46,7 +46,7 @@ impl fmt::Display for HashedValue {
             Self::Header(name) => write!(f, "the header {name}"),
             Self::Cookie(HashedCookie { name, ttl: None, .. }) => write!(f, "the cookie {name}"),
             Self::Cookie(HashedCookie { name, .. }) => {
-                write!(f, "the cookie {name}, which a client without it is given")
+                write!(f, "the cookie {name}, which Envoy sets if a client has none")
             }
             Self::SourceIp => f.write_str("the client's address"),
             Self::QueryParameter(name) => write!(f, "the query parameter {name}"),

@@ -1,4 +1,4 @@
-//! Credentials: their states, their dates, and which proxies have them.
+//! Credentials: their states, their dates, and how many proxies have them.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -42,7 +42,7 @@ fn states(registry: &mut Registry, credentials: &[CredentialStatus]) {
     }
     registry.register(
         "credential_state",
-        "1 for the state that a credential is in",
+        "1 for the current state of a credential",
         states,
     );
 }
@@ -88,7 +88,8 @@ fn timestamp(date: &str) -> Option<i64> {
     Some(date.unix_timestamp())
 }
 
-/// By certificate how many proxies are in each state; one series for each certificate and proxy would be millions.
+/// For each certificate, the number of proxies in each state: one series for each certificate and proxy would be
+/// millions.
 fn holders(registry: &mut Registry, credentials: &[CredentialStatus]) {
     let holders = Family::<HolderLabels, Gauge>::default();
     for credential in credentials.iter().filter(|own| own.served) {
@@ -104,7 +105,7 @@ fn holders(registry: &mut Registry, credentials: &[CredentialStatus]) {
     }
     registry.register(
         "credential_proxies",
-        "Proxies that have a certificate as it is served, or do not, by state",
+        "Proxies that have or ask for a certificate, by state",
         holders,
     );
 }

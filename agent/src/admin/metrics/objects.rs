@@ -1,4 +1,4 @@
-//! Objects: what is wrong with them, and what their namespaces use.
+//! Objects: findings, and how much of their budgets namespaces use.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -36,7 +36,7 @@ fn findings(registry: &mut Registry, findings: &[FindingStatus]) {
         };
         family.get_or_create(&labels).inc();
     }
-    registry.register("findings", "What is refused or doubtful now", family);
+    registry.register("findings", "Current errors and warnings", family);
 }
 
 fn budgets(registry: &mut Registry, budgets: &[BudgetStatus]) {
@@ -50,6 +50,10 @@ fn budgets(registry: &mut Registry, budgets: &[BudgetStatus]) {
         used.get_or_create(&labels).set(amount(budget.used));
         limits.get_or_create(&labels).set(amount(budget.limit));
     }
-    registry.register("budget_used", "What a namespace uses of a resource", used);
-    registry.register("budget_limit", "What a namespace may use of a resource", limits);
+    registry.register("budget_used", "Amount of a resource that a namespace uses", used);
+    registry.register(
+        "budget_limit",
+        "Amount of a resource that a namespace may use",
+        limits,
+    );
 }

@@ -1,4 +1,4 @@
-//! What this process is, and what it costs: the metrics that Prometheus' own libraries have, by the same names.
+//! The build and the resources of this process, with the metric names of Prometheus' own libraries.
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,7 +19,7 @@ struct BuildLabels {
     envoy: &'static str,
 }
 
-/// What `sealgate --version` says.
+/// The same as `sealgate --version`.
 pub(super) fn register_build(registry: &mut Registry) {
     let labels = BuildLabels {
         version: env!("CARGO_PKG_VERSION"),
@@ -29,7 +29,7 @@ pub(super) fn register_build(registry: &mut Registry) {
     registry.register("build", "What this agent was built from", Info::new(labels));
 }
 
-/// Where it cannot be read, there is nothing: the rest is worth as much without it.
+/// Left out if it cannot be read: the other metrics do not depend on it.
 pub(super) fn register(registry: &mut Registry) {
     if let Ok(usage) = ProcessUsage::read() {
         usage.register(registry);
@@ -66,7 +66,7 @@ impl ProcessUsage {
     fn register(&self, registry: &mut Registry) {
         let cpu: Counter<f64, AtomicU64> = Counter::default();
         cpu.inc_by(self.cpu_seconds);
-        registry.register("process_cpu_seconds", "CPU time, of user and system", cpu);
+        registry.register("process_cpu_seconds", "User and system CPU time", cpu);
         let start = Float::default();
         start.set(self.start_seconds);
         registry.register(
@@ -88,7 +88,7 @@ impl ProcessUsage {
         if let Some(limit) = self.max_fds {
             gauge(
                 "process_max_fds",
-                "File descriptors that may be open",
+                "Maximum number of open file descriptors",
                 amount(limit),
             );
         }

@@ -1,4 +1,4 @@
-//! Proxies: what they have, what they said, and what they ask for by name.
+//! Proxies: what they have, confirm, reject, and ask for by name.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -48,7 +48,7 @@ fn connected(registry: &mut Registry, proxies: &[ProxyStatus]) {
     registry.register("proxies_connected", "Proxies with an open stream", connected);
 }
 
-/// By proxy what it is in, and how many of its certificates are in each state.
+/// For each proxy, its state, and the number of its certificates in each state.
 fn states(registry: &mut Registry, status: &Status) {
     let states = Flags::<NodeLabels>::default();
     let held = Family::<NodeLabels, Gauge>::default();
@@ -69,10 +69,10 @@ fn states(registry: &mut Registry, status: &Status) {
         };
         held.get_or_create(&labels).inc();
     }
-    registry.register("proxy_state", "1 for the state that a proxy is in", states);
+    registry.register("proxy_state", "1 for the current state of a proxy", states);
     registry.register(
         "proxy_credentials",
-        "Certificates that a proxy has as they are served, or does not, by state",
+        "Certificates that a proxy has or asks for, by state",
         held,
     );
 }
@@ -87,12 +87,12 @@ fn unjudged(registry: &mut Registry, proxies: &[ProxyStatus]) {
     }
     registry.register(
         "proxy_unjudged",
-        "Resources that a proxy keeps of an agent before this one, because their objects cannot be read",
+        "Resources that a proxy keeps from a previous agent, because their objects cannot be read",
         unjudged,
     );
 }
 
-/// A proxy that went is forgotten at some time, and its counters with it.
+/// A disconnected proxy is eventually forgotten, with its counters.
 fn words(registry: &mut Registry, proxies: &[ProxyStatus]) {
     let confirmations = Family::<TypeLabels, Counter>::default();
     let refusals = Family::<TypeLabels, Counter>::default();

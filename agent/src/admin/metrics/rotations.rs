@@ -1,4 +1,4 @@
-//! How long it takes until proxies have what was published.
+//! How long proxies take to confirm what was published.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub(super) fn register(registry: &mut Registry, status: &Status) {
     );
 }
 
-/// The library's own histogram counts for itself; this one shows what the status says.
+/// The library's histogram counts by itself; this one shows the status's counts.
 #[derive(Debug)]
 struct RotationHistogram(RotationsStatus);
 

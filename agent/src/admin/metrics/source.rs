@@ -1,4 +1,4 @@
-//! What the agent reads, and how often it published what came of it.
+//! The state of the source, and how many changes were published.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

@@ -1,4 +1,4 @@
-//! The document has a row for each metric, and no other.
+//! The document has a row for each metric, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -74,7 +74,7 @@ fn bucket(at_most_seconds: Option<f64>, count: u64) -> BucketStatus {
 /// A metric's type and labels.
 type Shape = (String, BTreeSet<String>);
 
-/// By the name that a query has; a histogram's without its suffixes.
+/// By the name that queries use; histograms without their suffixes.
 fn shown(text: &str) -> BTreeMap<String, Shape> {
     let mut types = BTreeMap::new();
     for line in text.lines() {
@@ -105,7 +105,7 @@ fn shown(text: &str) -> BTreeMap<String, Shape> {
     types
 }
 
-/// The rows that begin with a metric's name; alerts have names of another spelling.
+/// The rows that begin with a metric's name; names of alerts are capitalized.
 fn documented(text: &str) -> BTreeMap<String, Shape> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.filter(|row| row.starts_with(|first: char| first.is_ascii_lowercase()))

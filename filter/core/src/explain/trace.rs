@@ -223,7 +223,7 @@ impl<'t> Condition<'t> {
             (false, true, _) => format!("{field}: {wanted} must not match {found}"),
             (true, ..) => format!("{field}: {wanted}, {found}"),
             (false, false, _) if self.ignore_case => {
-                format!("{field}: {wanted}, whatever its case, does not match {found}")
+                format!("{field}: {wanted} (case-insensitive) does not match {found}")
             }
             (false, false, _) => format!("{field}: {wanted} does not match {found}"),
         };

@@ -1,4 +1,4 @@
-//! Names that nobody serves, by the hundred thousand: server names by real handshakes, then hosts of requests.
+//! Hundreds of thousands of names that are not served: server names in real handshakes, then hosts of requests.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ use super::objects::host;
 use super::stand::Stand;
 use crate::client::Connection;
 
-/// Clients at a time, and how often each attempts: a thousand a second in all. Faster would measure how a worker without
-/// a pause serves the others, and not what unknown names do to it.
+/// Concurrent clients, and the interval of each one's attempts: a thousand attempts a second in total. A higher rate
+/// would measure an overloaded worker, and not the effect of unknown names.
 const AT_ONCE: usize = 64;
 const PERIOD: Duration = Duration::from_millis(64);
-/// However slow the answers are, a flood ends.
+/// A flood ends after this time, even if answers are slow.
 const LIMIT: Duration = Duration::from_secs(900);
 /// A handshake that hangs is given up, as an attacker would.
 const HANDSHAKE: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ struct Sent {
     wrong: usize,
 }
 
-/// So many attempts at a fixed pace, and what came of them.
+/// Makes attempts at a fixed rate, and counts the results.
 async fn attempts<C, A: Future<Output = (C, bool)>>(
     count: usize,
     client: impl Fn(usize) -> C,

@@ -1,4 +1,4 @@
-//! A kept connection to one host. One that ended in order is opened again, and nobody is told.
+//! A persistent connection to one host. Reconnects silently after an orderly close.
 
 use anyhow::{Context as _, Result};
 

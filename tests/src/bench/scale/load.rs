@@ -1,5 +1,5 @@
-//! The kept load: requests to old routes, each at a time that was fixed before, on kept connections spread over the
-//! hosts; and a probe that asks every four milliseconds, to which a worker that stands still cannot be hidden.
+//! The background load: requests to existing routes, on a fixed schedule, on persistent connections to many hosts; and
+//! a probe that asks every four milliseconds, which notices any stall of a worker.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -145,7 +145,7 @@ impl Place {
     }
 }
 
-/// Files come whole into the directory, by rename, as from every tool that takes care.
+/// Files are moved into the directory by rename, so that they are always complete.
 #[derive(Debug)]
 pub(super) struct Folder {
     objects: PathBuf,

@@ -130,7 +130,7 @@ pub(super) async fn until_host(target: &Target<'_>, start: Instant) -> Result<Se
 /// Whether a new connection is served as it should be.
 async fn look(target: &Target<'_>, start: Instant, seen: &mut Seen) -> bool {
     let open = Connection::open(target.port, target.host, target.tls);
-    // Nobody shakes hands with a host that is not there; and an attempt that hangs is not waited for.
+    // A host that is not there fails the handshake; an attempt that hangs is abandoned.
     let Ok(Ok(mut open)) = tokio::time::timeout(ATTEMPT, open).await else {
         return false;
     };

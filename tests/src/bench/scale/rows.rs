@@ -8,7 +8,8 @@ use super::changes::{Change, What};
 use super::stand::Stand;
 use crate::bench::Times;
 
-/// Between two rounds, and as much again by chance, so that no timer of the agent's is met each time.
+/// The pause between two rounds, plus a random one of up to the same length, so that rounds do not align with timers of
+/// the agent.
 const PAUSE: Duration = Duration::from_millis(60);
 /// Wrong answers that are told in words.
 const TOLD: usize = 3;
@@ -26,7 +27,7 @@ pub(super) struct Rounds {
     pub(super) told: Vec<String>,
 }
 
-/// So many changes of one kind, one after the other. What they brought is there until the last has been served.
+/// Makes changes of one kind, one after the other. What they add stays until the last has been served.
 pub(super) async fn rounds(stand: &Stand, what: What, count: usize) -> Result<Rounds> {
     let mut rounds = Rounds::default();
     let mut made = Vec::new();

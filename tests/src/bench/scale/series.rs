@@ -13,7 +13,7 @@ use super::stand::Stand;
 
 /// From one change to the next, unless it takes longer to be served.
 const EVERY: Duration = Duration::from_millis(200);
-/// How often it is looked for: seldom, as looking costs too.
+/// How often the result is checked: rarely, because checks cost time, too.
 const LOOK: Duration = Duration::from_millis(20);
 /// What belongs to a change and comes after it: acknowledgements, counters.
 const AFTER: Duration = Duration::from_millis(60);

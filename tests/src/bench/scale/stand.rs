@@ -28,7 +28,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 const CALM: Duration = Duration::from_secs(1);
 /// Longer than Envoy's `--drain-time-s`.
 const DRAINED: Duration = Duration::from_secs(6);
-/// Others may be at work on this machine: then nothing is ever even.
+/// The longest wait: with other load on this machine, values never settle.
 const CALM_LIMIT: Duration = Duration::from_secs(30);
 /// The route whose rule changes, and the one whose endpoint moves; each lies in a file of its own.
 pub(super) const RULE: &str = "rule";
@@ -73,7 +73,7 @@ pub(super) struct Stand {
     /// Where EndpointSlices may point.
     far: Upstreams,
     next: AtomicUsize,
-    /// How often the endpoint was moved.
+    /// How many times the endpoint was moved.
     moves: AtomicUsize,
 }
 

@@ -47,7 +47,7 @@ fn each_block_names_the_one_condition_that_failed() {
         .collect();
     let expected = [
         r#"ns/a 0 0 uri: prefix "/a" does not match "/b""#,
-        r#"ns/a 0 3 uri: exact "/ab", whatever its case, does not match "/b""#,
+        r#"ns/a 0 3 uri: exact "/ab" (case-insensitive) does not match "/b""#,
         r#"ns/a 0 4 uri: regex `/[0-9]+` does not match "/b""#,
         r#"ns/a 1 0 queryParams[q]: exact "1", the request has none"#,
         r#"ns/a 1 1 queryParams[q]: any value, the request has none"#,

@@ -158,6 +158,11 @@ mod tests {
 
     /// What stands for a DestinationRule with this in its spec.
     fn rule(spec: &str) -> Option<DestinationRuleSpec> {
+        judged(spec).0
+    }
+
+    /// The same, with what is said of the rule.
+    fn judged(spec: &str) -> (Option<DestinationRuleSpec>, Vec<Finding>) {
         let text = format!(
             "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: r, namespace: team}}, spec: {{{spec}}}}}"
         );
@@ -175,10 +180,11 @@ mod tests {
             findings.iter().any(|own| own.severity == Severity::Error),
             "{findings:?}"
         );
-        match &*of(&object, &mut findings)? {
-            Object::DestinationRule(_, spec) => Some((**spec).clone()),
+        let stand_in = of(&object, &mut findings).map(|stand_in| match &*stand_in {
+            Object::DestinationRule(_, spec) => (**spec).clone(),
             other => panic!("{other:?}"),
-        }
+        });
+        (stand_in, findings)
     }
 
     #[test]
@@ -207,5 +213,43 @@ mod tests {
             assert!(own.traffic_policy.unwrap().tls.is_some(), "{lists}");
             assert!(own.export_to.is_empty() && own.subsets.is_empty(), "{lists}");
         }
+    }
+
+    #[test]
+    fn a_selector_that_cannot_be_read_selects_all_that_it_could() {
+        let cases: [(&str, &str, &[&str]); 4] = [
+            ("[a]", "", &[]),
+            ("egress", "", &[]),
+            ("{matchLabels: [a]}", ".matchLabels", &[]),
+            (
+                "{matchLabels: {istio: egress, version: 1}}",
+                ".matchLabels.version",
+                &["istio"],
+            ),
+        ];
+        for (selector, place, labels) in cases {
+            let (own, findings) = judged(&format!(
+                "host: a.test, workloadSelector: {selector}, trafficPolicy: {{tls: {{mode: SIMPLE}}}}"
+            ));
+            let own = own.unwrap_or_else(|| panic!("{selector}: nothing stands"));
+            assert!(own.traffic_policy.unwrap().tls.is_some(), "{selector}");
+            let left = own.workload_selector.unwrap().match_labels;
+            assert_eq!(left.keys().collect::<Vec<_>>(), labels, "{selector}");
+            let fields: Vec<_> = findings.iter().map(|own| own.field.as_deref()).collect();
+            let place = format!("spec.workloadSelector{place}");
+            assert_eq!(fields, [Some(place.as_str())], "{selector}");
+        }
+    }
+
+    #[test]
+    fn tls_stands_where_nothing_else_can_be_read() {
+        let own = rule(
+            "host: a.test, workloadSelector: [], exportTo: team, subsets: v1, \
+             trafficPolicy: {tls: {mode: SIMPLE}}",
+        );
+        let own = own.unwrap();
+        assert!(own.traffic_policy.unwrap().tls.is_some());
+        assert!(own.export_to.is_empty() && own.subsets.is_empty());
+        assert!(own.workload_selector.unwrap().match_labels.is_empty());
     }
 }

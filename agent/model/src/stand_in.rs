@@ -38,6 +38,17 @@ pub(crate) fn of(object: &Object, findings: &mut [Finding]) -> Option<Arc<Object
     Some(Arc::new(stand_in))
 }
 
+/// What stands for an object that is beyond a budget, if no version of it is served: a DestinationRule's TLS, with the subsets
+/// that ask for it. None if it asks for none.
+pub(crate) fn without_room(object: &Object) -> Option<Arc<Object>> {
+    let Object::DestinationRule(meta, spec) = object else {
+        return None;
+    };
+    let mut tls = destination_rule(spec, &[])?;
+    tls.subsets.retain(|subset| subset.traffic_policy.is_some());
+    Some(Arc::new(Object::DestinationRule(Arc::clone(meta), Arc::new(tls))))
+}
+
 /// A VirtualService that ends where it cannot be carried out, and what becomes of its requests.
 fn virtual_service(spec: &VirtualServiceSpec, findings: &[Finding]) -> Option<(VirtualServiceSpec, String)> {
     let errors = || {

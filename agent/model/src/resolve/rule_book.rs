@@ -234,10 +234,10 @@ mod tests {
                 created: i64::try_from(number % 5).ok(),
                 name: ObjectRef::new(Kind::DestinationRule, "team", format!("r{number}")),
             },
-            is_private: step % 4 == 0,
+            is_private: step.is_multiple_of(4),
             spec: Arc::new(DestinationRuleSpec {
                 subsets: subsets.collect(),
-                traffic_policy: (step % 3 == 0).then(|| Box::new(TrafficPolicy::default())),
+                traffic_policy: step.is_multiple_of(3).then(|| Box::new(TrafficPolicy::default())),
                 ..DestinationRuleSpec::default()
             }),
         }

@@ -181,8 +181,12 @@ impl Store {
             findings.extend(validate::object(&object));
             let admitted = parts::admitted(&object, None, &mut findings);
             self.kept.insert(object_ref.clone(), None);
-            if let Some(object) = admitted.filter(|object| self.admits(&object_ref, cost(object)).is_ok()) {
+            let Some(object) = admitted else { continue };
+            if self.admits(&object_ref, cost(&object)).is_ok() {
                 self.replace(&object_ref, Some(object), step);
+            } else if let Some(tls) = stand_in::without_room(&object) {
+                self.closed.insert(object_ref.clone());
+                self.replace_unpaid(&object_ref, tls, step);
             }
         }
     }

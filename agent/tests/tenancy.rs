@@ -717,6 +717,18 @@ fn lists_that_multiply_each_other_are_bounded() -> Result<()> {
          a.test, subsets: [{}]}}}}",
         many(129, &|at| format!("{{name: v{at}}}"))
     );
+    let ports = |count: usize| {
+        let ports = many(count, &|at| format!("{{port: {{number: {}}}}}", at + 1));
+        with_subsets(
+            "own",
+            1,
+            &format!(", trafficPolicy: {{portLevelSettings: [{ports}]}}"),
+        )
+    };
+    let labels = |count: usize| {
+        let labels = many(count, &|at| format!("l{at}: x"));
+        with_subsets("own", 1, "").replace("name: v0", &format!("name: v0, labels: {{{labels}}}"))
+    };
     for (objects, is_refused) in [
         (routes(1, 256), false),
         (routes(1, 257), true),
@@ -725,6 +737,10 @@ fn lists_that_multiply_each_other_are_bounded() -> Result<()> {
         (gateways, true),
         (names, true),
         (subsets, true),
+        (ports(128), false),
+        (ports(129), true),
+        (labels(64), false),
+        (labels(65), true),
     ] {
         let mut gate = Gate::new("")?;
         gate.apply(&objects);

@@ -163,6 +163,8 @@ fn closed_streams(spec: &VirtualServiceSpec) -> (Vec<TlsRoute>, Vec<TcpRoute>) {
 
 #[cfg(test)]
 mod tests {
+    use sealgate_core::config::TrafficPolicy;
+
     use super::*;
     use crate::manifest::{self, Namespaces};
     use crate::validate;
@@ -224,6 +226,39 @@ mod tests {
             assert!(own.traffic_policy.unwrap().tls.is_some(), "{lists}");
             assert!(own.export_to.is_empty() && own.subsets.is_empty(), "{lists}");
         }
+    }
+
+    /// The mode of a policy's TLS, and how many ports it has.
+    fn mode(policy: &TrafficPolicy) -> (Option<String>, usize) {
+        let mode = policy.tls.as_ref().and_then(|tls| tls.mode.clone());
+        (mode, policy.port_level_settings.len())
+    }
+
+    #[test]
+    fn tls_of_more_ports_or_labels_than_there_may_be_is_no_plain_text() {
+        let ports = |count: u32| {
+            let ports =
+                (1..=count).map(|port| format!("{{port: {{number: {port}}}, tls: {{mode: SIMPLE}}}}"));
+            ports.collect::<Vec<_>>().join(", ")
+        };
+        let policy = |count| format!("trafficPolicy: {{portLevelSettings: [{}]}}", ports(count));
+        let many = Some("(too many portLevelSettings)".to_owned());
+        let own = rule(&format!("host: a.test, {}", policy(129))).unwrap();
+        assert_eq!(mode(&own.traffic_policy.unwrap()), (many, 0));
+        let own = rule(&format!("host: a.test, exportTo: team, {}", policy(128))).unwrap();
+        assert_eq!(mode(&own.traffic_policy.unwrap()), (None, 128));
+        let labels: Vec<_> = (0..65).map(|at| format!("l{at}: x")).collect();
+        let own = rule(&format!(
+            "host: a.test, exportTo: team, subsets: [{{name: v1, labels: {{{}}}, {}}}]",
+            labels.join(", "),
+            policy(1)
+        ))
+        .unwrap();
+        let [subset] = own.subsets.as_slice() else {
+            panic!("{own:?}");
+        };
+        assert_eq!(mode(subset.traffic_policy.as_ref().unwrap()), (None, 1));
+        assert!(subset.labels.is_empty());
     }
 
     #[test]

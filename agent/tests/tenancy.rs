@@ -412,6 +412,100 @@ fn hash_rings_are_bounded_and_what_has_no_room_is_served_without() -> Result<()>
     Ok(())
 }
 
+/// A DestinationRule of the team with so many subsets, and what more it says.
+fn with_subsets(service: &str, count: usize, more: &str) -> String {
+    let subsets: Vec<_> = (0..count).map(|at| format!("{{name: v{at}}}")).collect();
+    format!(
+        "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: {service}, namespace: team}}, spec: \
+         {{host: {service}.test, subsets: [{}]{more}}}}}\n---\n",
+        subsets.join(", ")
+    )
+}
+
+/// Whether requests to a cluster are in TLS, and how many connections it may have.
+fn reached(gate: &Gate, cluster: &str) -> (bool, Option<u32>) {
+    let upstream = gate.0.resolver().upstream(cluster);
+    let policy = upstream.and_then(|own| own.policy.as_ref());
+    let is_tls = policy.is_some_and(|policy| policy.tls.is_some());
+    (is_tls, policy.and_then(|policy| policy.pool.connections))
+}
+
+#[test]
+fn a_rule_without_room_for_its_subsets_keeps_its_tls_and_nothing_else() -> Result<()> {
+    let mut gate = Gate::new("destination-rule-subsets=5")?;
+    gate.apply(&gateway("gw", "all", "a.test"));
+    gate.apply(&["s1", "s2", "s3"].map(|name| entry(name, 1)).concat());
+    gate.apply(&leading("r", "a.test", &["s1", "s2", "s3"]));
+    let connections = "connectionPool: {tcp: {maxConnections: 7}}";
+    let plain = format!(", trafficPolicy: {{{connections}}}");
+    let tls = format!(", trafficPolicy: {{tls: {{mode: SIMPLE}}, {connections}}}");
+    gate.apply(&with_subsets("s1", 3, &plain));
+    gate.apply(&[with_subsets("s2", 3, &tls), with_subsets("s3", 3, &plain)].concat());
+    let all =
+        |gate: &Gate| ["s1", "s2", "s3"].map(|name| reached(gate, &format!("outbound|80||{name}.test")));
+    let (fits, is_left_out) = ((false, Some(7)), (false, None));
+    ensure!(
+        all(&gate) == [fits, (true, None), is_left_out],
+        "{:?}",
+        all(&gate)
+    );
+    let used = gate.used("destination-rule-subsets");
+    ensure!(used == 3, "{used} are used");
+    let over = ["over-budget DestinationRule s2", "over-budget DestinationRule s3"];
+    ensure!(gate.said() == over, "{:?}", gate.said());
+    let findings = gate.0.view().findings();
+    let mut found = findings.iter().filter(|own| own.code == Code::OverBudget);
+    let message = found.next().context("nothing is said")?.message.as_str();
+    ensure!(
+        message.contains("(--budgets destination-rule-subsets=N allows more); only its TLS settings apply"),
+        "{message}"
+    );
+    // Once there is room, it is served as it is, and what is wrong afterwards leaves it so.
+    gate.delete(Kind::DestinationRule, "s1");
+    let expected = [is_left_out, (true, Some(7)), is_left_out];
+    ensure!(all(&gate) == expected, "{:?}", all(&gate));
+    gate.apply(&with_subsets("s2", 3, &tls).replace("maxConnections: 7", "maxConnections: -7"));
+    ensure!(all(&gate) == expected, "{:?}", all(&gate));
+    gate.delete(Kind::DestinationRule, "s2");
+    ensure!(all(&gate) == [is_left_out, is_left_out, fits], "{:?}", all(&gate));
+    gate.delete(Kind::DestinationRule, "s3");
+    let used = gate.used("destination-rule-subsets");
+    ensure!(used == 0 && gate.said().is_empty(), "{used}: {:?}", gate.said());
+    Ok(())
+}
+
+/// Also if the rule says nothing else, and is read again.
+#[test]
+fn subsets_without_room_keep_their_tls() -> Result<()> {
+    let mut gate = Gate::new("destination-rule-subsets=1")?;
+    gate.apply(&gateway("gw", "all", "a.test"));
+    gate.apply(&entry("s1", 1));
+    let rule = |subset: &str| {
+        format!(
+            "{{match: [{{uri: {{exact: /{subset}}}}}], route: [{{destination: {{host: s1.test, subset: {subset}, port: \
+             {{number: 80}}}}}}]}}"
+        )
+    };
+    gate.apply(&service("r", "a.test", &["v0", "v1", "v2"].map(rule).join(", ")));
+    let secure = |name: &str| format!("{{name: {name}, trafficPolicy: {{tls: {{mode: SIMPLE}}}}}}");
+    let subsets = |more: &str| {
+        let two = [secure("v0"), secure("v1")].join(", ");
+        with_subsets("s1", 0, "").replace("subsets: []", &format!("subsets: [{two}{more}]"))
+    };
+    let over = ["over-budget DestinationRule s1"];
+    for rule in [subsets(", {name: v2}"), subsets(""), subsets("")] {
+        gate.apply(&rule);
+        for (subset, is_tls) in [("v0", true), ("v1", true), ("v2", false)] {
+            let found = reached(&gate, &format!("outbound|80|{subset}|s1.test"));
+            ensure!(found == (is_tls, None), "{subset}: {found:?}");
+        }
+        ensure!(gate.said() == over, "{:?}", gate.said());
+        let used = gate.used("destination-rule-subsets");
+        ensure!(used == 0, "{used} are used");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_selector_counts_for_the_workloads_that_it_is_compared_with() -> Result<()> {
     let mut gate = Gate::new("endpoints=60")?;
@@ -544,7 +638,7 @@ fn each_budget_is_kept() -> Result<()> {
             endpoints.join(", ")
         )
     };
-    let several: [(&str, &dyn Fn(usize) -> String); 6] = [
+    let several: [(&str, &dyn Fn(usize) -> String); 7] = [
         ("ports", &|count| servers(count, "")),
         ("hosts", &|count| servers(count, "")),
         ("prefixes", &identity),
@@ -563,6 +657,9 @@ fn each_budget_is_kept() -> Result<()> {
             })
         }),
         ("endpoints", &entry),
+        ("destination-rule-subsets", &|count| {
+            with_subsets("own", count, "")
+        }),
     ];
     for (item, objects) in several {
         for limit in [format!("{item}=5"), format!("{item}=100,total-{item}=5")] {
@@ -620,6 +717,18 @@ fn lists_that_multiply_each_other_are_bounded() -> Result<()> {
          a.test, subsets: [{}]}}}}",
         many(129, &|at| format!("{{name: v{at}}}"))
     );
+    let ports = |count: usize| {
+        let ports = many(count, &|at| format!("{{port: {{number: {}}}}}", at + 1));
+        with_subsets(
+            "own",
+            1,
+            &format!(", trafficPolicy: {{portLevelSettings: [{ports}]}}"),
+        )
+    };
+    let labels = |count: usize| {
+        let labels = many(count, &|at| format!("l{at}: x"));
+        with_subsets("own", 1, "").replace("name: v0", &format!("name: v0, labels: {{{labels}}}"))
+    };
     for (objects, is_refused) in [
         (routes(1, 256), false),
         (routes(1, 257), true),
@@ -628,6 +737,10 @@ fn lists_that_multiply_each_other_are_bounded() -> Result<()> {
         (gateways, true),
         (names, true),
         (subsets, true),
+        (ports(128), false),
+        (ports(129), true),
+        (labels(64), false),
+        (labels(65), true),
     ] {
         let mut gate = Gate::new("")?;
         gate.apply(&objects);

@@ -40,10 +40,12 @@ pub enum BudgetItem {
     ClusterEndpoints,
     /// Entries of hash rings and tables, each by each cluster that has one.
     HashEntries,
+    /// Subsets of DestinationRules.
+    DestinationRuleSubsets,
 }
 
 /// All of them, with what a namespace may use of each, and all tenants together.
-const ITEMS: [(BudgetItem, &str, u64, u64); 10] = [
+const ITEMS: [(BudgetItem, &str, u64, u64); 11] = [
     (BudgetItem::Ports, "ports", 50, 1_000),
     (BudgetItem::Hosts, "hosts", 20_000, 200_000),
     (BudgetItem::Prefixes, "prefixes", 2, 16),
@@ -59,6 +61,12 @@ const ITEMS: [(BudgetItem, &str, u64, u64); 10] = [
         500_000,
     ),
     (BudgetItem::HashEntries, "hash-entries", 2_000_000, 20_000_000),
+    (
+        BudgetItem::DestinationRuleSubsets,
+        "destination-rule-subsets",
+        20_000,
+        100_000,
+    ),
 ];
 
 /// What marks a limit that holds for all tenants together.

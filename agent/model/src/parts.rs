@@ -16,6 +16,11 @@ use sealgate_core::host;
 use crate::named;
 use crate::{Finding, Kind, Object, Severity};
 
+/// `portLevelSettings` of a policy: each cluster of the service looks through them for its port.
+pub(crate) const PORT_SETTINGS: usize = 128;
+/// Labels of a subset: each cluster of it compares them with those of each endpoint.
+pub(crate) const SUBSET_LABELS: usize = 64;
+
 /// A part of an object that can be refused alone, by its place in its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ObjectPart {
@@ -335,33 +340,47 @@ fn destination_rule(
 /// A subset with only its TLS settings; none if it has none, or if its name is invalid.
 pub(crate) fn tls_alone(subset: &Subset) -> Option<Subset> {
     let policy = subset.traffic_policy.as_deref().and_then(policy_of_tls)?;
+    let labels = Some(&subset.labels).filter(|labels| labels.len() <= SUBSET_LABELS);
     sealgate_core::host::is_subset(&subset.name).then(|| Subset {
+        name: subset.name.clone(),
+        labels: labels.cloned().unwrap_or_default(),
         traffic_policy: Some(policy),
-        ..subset.clone()
     })
 }
 
-/// The TLS settings of a policy; none if it does not ask for TLS.
+/// Not an existing mode: requests are answered with 503.
+const MANY_PORTS: &str = "(too many portLevelSettings)";
+
+/// The TLS settings of a policy; none if it does not ask for TLS. A policy with too many ports is not searched: its TLS
+/// settings are ones that cannot be carried out.
 pub(crate) fn policy_of_tls(policy: &TrafficPolicy) -> Option<Box<TrafficPolicy>> {
-    let ports = policy.port_level_settings.iter();
-    let ports: Vec<_> = ports
-        .map(|port| PortTrafficPolicy {
-            port: port.port.clone(),
-            tls: port.tls.clone(),
-            ..PortTrafficPolicy::default()
-        })
-        .collect();
-    let mut all = policy
-        .tls
-        .iter()
-        .chain(ports.iter().filter_map(|port| port.tls.as_ref()));
+    let ports = policy.port_level_settings.as_slice();
+    let of_ports = ports.iter().filter_map(|port| port.tls.as_ref());
+    let mut all = policy.tls.iter().chain(of_ports);
     all.any(ClientTls::is_on).then(|| {
-        Box::new(TrafficPolicy {
-            tls: policy.tls.clone(),
-            port_level_settings: ports,
-            ..TrafficPolicy::default()
+        Box::new(match ports.len() <= PORT_SETTINGS {
+            true => TrafficPolicy {
+                tls: policy.tls.clone(),
+                port_level_settings: ports.iter().map(tls_of_port).collect(),
+                ..TrafficPolicy::default()
+            },
+            false => TrafficPolicy {
+                tls: Some(ClientTls {
+                    mode: Some(MANY_PORTS.to_owned()),
+                    ..ClientTls::default()
+                }),
+                ..TrafficPolicy::default()
+            },
         })
     })
+}
+
+fn tls_of_port(port: &PortTrafficPolicy) -> PortTrafficPolicy {
+    PortTrafficPolicy {
+        port: port.port.clone(),
+        tls: port.tls.clone(),
+        ..PortTrafficPolicy::default()
+    }
 }
 
 fn service_entry(

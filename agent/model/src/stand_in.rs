@@ -38,6 +38,17 @@ pub(crate) fn of(object: &Object, findings: &mut [Finding]) -> Option<Arc<Object
     Some(Arc::new(stand_in))
 }
 
+/// What stands for an object that is beyond a budget, if no version of it is served: a DestinationRule's TLS, with the subsets
+/// that ask for it. None if it asks for none.
+pub(crate) fn without_room(object: &Object) -> Option<Arc<Object>> {
+    let Object::DestinationRule(meta, spec) = object else {
+        return None;
+    };
+    let mut tls = destination_rule(spec, &[])?;
+    tls.subsets.retain(|subset| subset.traffic_policy.is_some());
+    Some(Arc::new(Object::DestinationRule(Arc::clone(meta), Arc::new(tls))))
+}
+
 /// A VirtualService that ends where it cannot be carried out, and what becomes of its requests.
 fn virtual_service(spec: &VirtualServiceSpec, findings: &[Finding]) -> Option<(VirtualServiceSpec, String)> {
     let errors = || {
@@ -152,12 +163,19 @@ fn closed_streams(spec: &VirtualServiceSpec) -> (Vec<TlsRoute>, Vec<TcpRoute>) {
 
 #[cfg(test)]
 mod tests {
+    use sealgate_core::config::TrafficPolicy;
+
     use super::*;
     use crate::manifest::{self, Namespaces};
     use crate::validate;
 
     /// What stands for a DestinationRule with this in its spec.
     fn rule(spec: &str) -> Option<DestinationRuleSpec> {
+        judged(spec).0
+    }
+
+    /// The same, with what is said of the rule.
+    fn judged(spec: &str) -> (Option<DestinationRuleSpec>, Vec<Finding>) {
         let text = format!(
             "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: r, namespace: team}}, spec: {{{spec}}}}}"
         );
@@ -175,10 +193,11 @@ mod tests {
             findings.iter().any(|own| own.severity == Severity::Error),
             "{findings:?}"
         );
-        match &*of(&object, &mut findings)? {
-            Object::DestinationRule(_, spec) => Some((**spec).clone()),
+        let stand_in = of(&object, &mut findings).map(|stand_in| match &*stand_in {
+            Object::DestinationRule(_, spec) => (**spec).clone(),
             other => panic!("{other:?}"),
-        }
+        });
+        (stand_in, findings)
     }
 
     #[test]
@@ -207,5 +226,76 @@ mod tests {
             assert!(own.traffic_policy.unwrap().tls.is_some(), "{lists}");
             assert!(own.export_to.is_empty() && own.subsets.is_empty(), "{lists}");
         }
+    }
+
+    /// The mode of a policy's TLS, and how many ports it has.
+    fn mode(policy: &TrafficPolicy) -> (Option<String>, usize) {
+        let mode = policy.tls.as_ref().and_then(|tls| tls.mode.clone());
+        (mode, policy.port_level_settings.len())
+    }
+
+    #[test]
+    fn tls_of_more_ports_or_labels_than_there_may_be_is_no_plain_text() {
+        let ports = |count: u32| {
+            let ports =
+                (1..=count).map(|port| format!("{{port: {{number: {port}}}, tls: {{mode: SIMPLE}}}}"));
+            ports.collect::<Vec<_>>().join(", ")
+        };
+        let policy = |count| format!("trafficPolicy: {{portLevelSettings: [{}]}}", ports(count));
+        let many = Some("(too many portLevelSettings)".to_owned());
+        let own = rule(&format!("host: a.test, {}", policy(129))).unwrap();
+        assert_eq!(mode(&own.traffic_policy.unwrap()), (many, 0));
+        let own = rule(&format!("host: a.test, exportTo: team, {}", policy(128))).unwrap();
+        assert_eq!(mode(&own.traffic_policy.unwrap()), (None, 128));
+        let labels: Vec<_> = (0..65).map(|at| format!("l{at}: x")).collect();
+        let own = rule(&format!(
+            "host: a.test, exportTo: team, subsets: [{{name: v1, labels: {{{}}}, {}}}]",
+            labels.join(", "),
+            policy(1)
+        ))
+        .unwrap();
+        let [subset] = own.subsets.as_slice() else {
+            panic!("{own:?}");
+        };
+        assert_eq!(mode(subset.traffic_policy.as_ref().unwrap()), (None, 1));
+        assert!(subset.labels.is_empty());
+    }
+
+    #[test]
+    fn a_selector_that_cannot_be_read_selects_all_that_it_could() {
+        let cases: [(&str, &str, &[&str]); 4] = [
+            ("[a]", "", &[]),
+            ("egress", "", &[]),
+            ("{matchLabels: [a]}", ".matchLabels", &[]),
+            (
+                "{matchLabels: {istio: egress, version: 1}}",
+                ".matchLabels.version",
+                &["istio"],
+            ),
+        ];
+        for (selector, place, labels) in cases {
+            let (own, findings) = judged(&format!(
+                "host: a.test, workloadSelector: {selector}, trafficPolicy: {{tls: {{mode: SIMPLE}}}}"
+            ));
+            let own = own.unwrap_or_else(|| panic!("{selector}: nothing stands"));
+            assert!(own.traffic_policy.unwrap().tls.is_some(), "{selector}");
+            let left = own.workload_selector.unwrap().match_labels;
+            assert_eq!(left.keys().collect::<Vec<_>>(), labels, "{selector}");
+            let fields: Vec<_> = findings.iter().map(|own| own.field.as_deref()).collect();
+            let place = format!("spec.workloadSelector{place}");
+            assert_eq!(fields, [Some(place.as_str())], "{selector}");
+        }
+    }
+
+    #[test]
+    fn tls_stands_where_nothing_else_can_be_read() {
+        let own = rule(
+            "host: a.test, workloadSelector: [], exportTo: team, subsets: v1, \
+             trafficPolicy: {tls: {mode: SIMPLE}}",
+        );
+        let own = own.unwrap();
+        assert!(own.traffic_policy.unwrap().tls.is_some());
+        assert!(own.export_to.is_empty() && own.subsets.is_empty());
+        assert!(own.workload_selector.unwrap().match_labels.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::Code;
 use crate::SourceObject;
-use crate::budget::{BudgetPolicy, Cost, Usage, cost};
+use crate::budget::{BudgetPolicy, Cost, Excess, Usage, cost};
 use crate::parts;
 use crate::stand_in;
 use crate::validate;
@@ -41,6 +41,8 @@ pub struct Store {
     kept_anew: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     /// Objects for which a stand-in is served: nothing of them ever was.
     closed: BTreeSet<ObjectRef>,
+    /// Those of them whose stand-in is charged to nobody: there is no room for the object, and its TLS must not be lost.
+    unpaid: BTreeSet<ObjectRef>,
     is_unchecked: bool,
 }
 
@@ -52,6 +54,8 @@ struct Waiting {
     /// As its source has it.
     source: Arc<Object>,
     cost: Cost,
+    /// Whether it is what stands for an object that is refused.
+    is_stand_in: bool,
     /// What else is said of it.
     said: Vec<Finding>,
 }
@@ -177,8 +181,12 @@ impl Store {
             findings.extend(validate::object(&object));
             let admitted = parts::admitted(&object, None, &mut findings);
             self.kept.insert(object_ref.clone(), None);
-            if let Some(object) = admitted.filter(|object| self.admits(&object_ref, cost(object)).is_ok()) {
+            let Some(object) = admitted else { continue };
+            if self.admits(&object_ref, cost(&object)).is_ok() {
                 self.replace(&object_ref, Some(object), step);
+            } else if let Some(tls) = stand_in::without_room(&object) {
+                self.closed.insert(object_ref.clone());
+                self.replace_unpaid(&object_ref, tls, step);
             }
         }
     }
@@ -222,25 +230,20 @@ impl Store {
         self.waiting.remove(&name);
         let was_closed = self.closed.contains(&name);
         let admitted = self.admitted(&name, &object, &mut findings);
-        let former = self.objects.get(&name);
-        if let Some(admitted) = admitted.filter(|admitted| former != Some(admitted)) {
+        let paid = self.objects.get(&name).filter(|_| !self.unpaid.contains(&name));
+        if let Some(admitted) = admitted.filter(|admitted| paid != Some(admitted)) {
             let cost = cost(&admitted);
             match self.admits(&name, cost) {
                 Ok(()) => self.replace(&name, Some(admitted), step),
                 Err(excess) => {
-                    // What is served is no version of it.
-                    if was_closed {
-                        self.closed.insert(name.clone());
-                    }
-                    let said = findings.clone();
-                    findings.push(excess);
                     let waiting = Waiting {
                         object: admitted,
                         source: object,
                         cost,
-                        said,
+                        is_stand_in: self.closed.contains(&name),
+                        said: findings.clone(),
                     };
-                    self.waiting.insert(name.clone(), waiting);
+                    findings.push(self.wait(&name, waiting, was_closed, &excess, step));
                 }
             }
         }
@@ -267,33 +270,52 @@ impl Store {
         stand_in
     }
 
-    /// Whether there is room for an object in the budget of its namespace; what there is to be said of that.
-    fn admits(&self, name: &ObjectRef, now: Cost) -> Result<(), Finding> {
+    /// Whether there is room for an object in the budget of its namespace.
+    fn admits(&self, name: &ObjectRef, now: Cost) -> Result<(), Excess> {
         if !self.policy.tenants.is_tenant(&name.namespace) {
             return Ok(());
         }
-        let before = self
-            .objects
-            .get(name)
-            .map(|before| cost(before))
-            .unwrap_or_default();
-        let admitted = self
-            .usage
-            .admits(&self.policy.budgets, &name.namespace, (before, now));
-        admitted.map_err(|excess| {
-            let served = match (self.objects.contains_key(name), self.closed.contains(name)) {
-                (true, false) => "; the last good version stays in use",
-                (true, true) => "; its hosts answer 503",
-                (false, _) => "",
-            };
-            Finding {
-                severity: Severity::Error,
-                code: Code::OverBudget,
-                object: name.clone(),
-                field: None,
-                message: format!("{excess}{served}"),
-            }
-        })
+        let change = (self.charged(name), now);
+        self.usage.admits(&self.policy.budgets, &name.namespace, change)
+    }
+
+    /// An object waits for room, and what is served of it stays. If no version of it is, its TLS stands. Gives what is to be
+    /// said of it.
+    fn wait(
+        &mut self,
+        name: &ObjectRef,
+        waiting: Waiting,
+        was_closed: bool,
+        excess: &Excess,
+        step: &mut Judged,
+    ) -> Finding {
+        let is_served = self.objects.contains_key(name);
+        let has_version = is_served && !was_closed;
+        let tls = match has_version {
+            true => None,
+            false => stand_in::without_room(&waiting.object),
+        };
+        let served = match name.kind {
+            _ if has_version => "; the last good version stays in use",
+            Kind::DestinationRule if is_served || tls.is_some() => "; only its TLS settings apply",
+            _ if is_served => "; its hosts answer 503",
+            _ => "",
+        };
+        // What is served is no version of it.
+        if was_closed || tls.is_some() {
+            self.closed.insert(name.clone());
+        }
+        self.waiting.insert(name.clone(), waiting);
+        if let Some(tls) = tls {
+            self.replace_unpaid(name, tls, step);
+        }
+        Finding {
+            severity: Severity::Error,
+            code: Code::OverBudget,
+            object: name.clone(),
+            field: None,
+            message: format!("{excess}{served}"),
+        }
     }
 
     /// Forgets an object.
@@ -310,16 +332,38 @@ impl Store {
     }
 
     fn replace(&mut self, name: &ObjectRef, now: Option<Arc<Object>>, step: &mut Judged) {
+        self.charge(name, now.as_deref());
+        self.unpaid.remove(name);
+        self.serve(name, now, step);
+    }
+
+    /// Serves what stands for an object for which there is no room.
+    fn replace_unpaid(&mut self, name: &ObjectRef, stand_in: Arc<Object>, step: &mut Judged) {
+        self.charge(name, None);
+        self.unpaid.insert(name.clone());
+        self.serve(name, Some(stand_in), step);
+    }
+
+    /// What a namespace is charged for an object that is served.
+    fn charged(&self, name: &ObjectRef) -> Cost {
+        let paid = self.objects.get(name).filter(|_| !self.unpaid.contains(name));
+        paid.map(|own| cost(own)).unwrap_or_default()
+    }
+
+    /// A namespace is charged for this in place of what is served until now.
+    fn charge(&mut self, name: &ObjectRef, now: Option<&Object>) {
+        if self.policy.tenants.is_tenant(&name.namespace) {
+            let (before, now) = (self.charged(name), now.map(cost).unwrap_or_default());
+            self.freed |= before.is_more_of_some(now);
+            self.usage.change(&name.namespace, before, now);
+        }
+    }
+
+    fn serve(&mut self, name: &ObjectRef, now: Option<Arc<Object>>, step: &mut Judged) {
         let before = match &now {
             Some(object) => self.objects.insert(name.clone(), Arc::clone(object)),
             None => self.objects.remove(name),
         };
-        if self.policy.tenants.is_tenant(&name.namespace) {
-            let costs = |object: &Option<Arc<Object>>| object.as_deref().map(cost).unwrap_or_default();
-            let (before, now) = (costs(&before), costs(&now));
-            self.freed |= before.is_more_of_some(now);
-            self.usage.change(&name.namespace, before, now);
-        }
         step.moved.push(Moved {
             name: name.clone(),
             before,
@@ -339,9 +383,16 @@ impl Store {
             };
             if self.admits(&name, cost).is_ok()
                 && let Some(Waiting {
-                    object, source, said, ..
+                    object,
+                    source,
+                    is_stand_in,
+                    said,
+                    ..
                 }) = self.waiting.remove(&name)
             {
+                if !is_stand_in {
+                    self.closed.remove(&name);
+                }
                 step.say(name.clone(), said);
                 self.replace(&name, Some(object), step);
                 self.keep(&name, Some(&source));

@@ -75,6 +75,9 @@ pub fn cost(object: &Object) -> Cost {
             endpoints(spec.endpoints.len().max(1) * spec.hosts.len().max(1) + selector)
         }
         Object::WorkloadEntry(..) => endpoints(1),
+        Object::DestinationRule(_, spec) => {
+            Cost::only(BudgetItem::DestinationRuleSubsets, count(spec.subsets.len()))
+        }
         Object::EndpointSlice(_, slice) => endpoints(slice.endpoints.iter().flatten().count()),
         _ => Cost::default(),
     }

@@ -15,7 +15,7 @@ fn kinds(item: BudgetItem) -> &'static [Kind] {
         | BudgetItem::Clusters
         | BudgetItem::ClusterEndpoints => &[Kind::VirtualService],
         BudgetItem::Endpoints => &[Kind::ServiceEntry, Kind::WorkloadEntry, Kind::EndpointSlice],
-        BudgetItem::HashEntries => &[Kind::DestinationRule],
+        BudgetItem::HashEntries | BudgetItem::DestinationRuleSubsets => &[Kind::DestinationRule],
     }
 }
 

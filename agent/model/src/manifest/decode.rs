@@ -33,7 +33,7 @@ impl Raw<'_> {
     pub(crate) fn spec<T: Clone + DeserializeOwned>(mut self) -> Decoded<(Arc<Meta>, Arc<T>)> {
         let spec = self.value.get_mut("spec").map(Value::take);
         let mut spec = spec.unwrap_or(Value::Object(Default::default()));
-        let (mut cut, mut is_closed) = (0, false);
+        let (mut cut, mut closed) = (0, 0);
         let decoded = loop {
             let mut refusal = match typed(&spec, "spec", self.object_ref, self.findings) {
                 Ok(decoded) => break decoded,
@@ -42,10 +42,11 @@ impl Raw<'_> {
             let field = refusal.field.as_deref().unwrap_or_default();
             let kind = self.object_ref.kind;
             let is_cut = cut < salvage::MOST_CUT && salvage::cut(&mut spec, kind, field);
-            if !is_cut && (is_closed || !salvage::close(&mut spec, kind, &mut refusal)) {
+            let is_over = closed == salvage::MOST_CLOSED;
+            if !is_cut && (is_over || !salvage::close(&mut spec, kind, &mut refusal)) {
                 return Err(refusal);
             }
-            is_closed |= !is_cut;
+            closed += usize::from(!is_cut);
             cut += 1;
             self.findings.push(*refusal);
         };

@@ -1,12 +1,15 @@
 //! A part of an object that cannot be read: it is cut down to what says which part it is, so that the rest can be.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::parts::ObjectPart;
 use crate::{Finding, Kind};
 
 /// So many parts of an object are cut; beyond, it is refused as a whole.
 pub(super) const MOST_CUT: usize = 32;
+
+/// An object is closed so often at most: a DestinationRule has as many parts that say who it is for, and what it has.
+pub(super) const MOST_CLOSED: usize = 3;
 
 /// Cuts the part of a spec that holds a field; says whether something was cut, and the rest may be read now.
 pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
@@ -59,17 +62,37 @@ pub(super) fn close(spec: &mut Value, kind: Kind, refusal: &mut Finding) -> bool
     }
 }
 
-/// Cuts the lists around a DestinationRule's TLS. Where it is not known who sees it, everybody does, as if nothing were said.
+const SELECTOR: &str = "workloadSelector";
+
+/// Cuts what is around a DestinationRule's TLS. Where it is not known who sees it, everybody does, as if nothing were said.
+/// Where it is not known which proxies it selects, it selects all that it could.
 fn open_scope(spec: &mut Value, refusal: &Finding) -> bool {
     let field = refusal.field.as_deref().unwrap_or_default();
-    let lists = ["exportTo", "subsets"].into_iter();
-    let mut lists = lists.filter(|list| {
-        field
-            .strip_prefix("spec.")
-            .is_some_and(|own| own.starts_with(list))
-    });
-    let list = lists.next().and_then(|list| spec.get_mut(list));
-    list.map(|list| *list = Value::Null).is_some()
+    let place = field.strip_prefix("spec.").unwrap_or_default();
+    let mut names = ["exportTo", "subsets", SELECTOR].into_iter();
+    let Some(name) = names.find(|name| place.starts_with(name)) else {
+        return false;
+    };
+    let Some(part) = spec.get_mut(name) else {
+        return false;
+    };
+    *part = match name {
+        SELECTOR => widest_selector(part),
+        _ => Value::Null,
+    };
+    true
+}
+
+/// A selector with the labels that can be read. Without any it selects each proxy of the rule's namespace, and nobody beyond,
+/// as no selector does.
+fn widest_selector(selector: &Value) -> Value {
+    let labels = selector.get("matchLabels").and_then(Value::as_object);
+    let labels = labels.into_iter().flatten();
+    let labels: Map<String, Value> = labels
+        .filter(|(_, value)| value.is_string())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    json!({ "matchLabels": labels })
 }
 
 /// Cuts a VirtualService's rules from the one on whose conditions cannot be read.

@@ -19,9 +19,10 @@ use super::placement::Whereabouts;
 use super::pods::{MovedPods, Pods, pod_name};
 use super::rule_book::RuleBook;
 use super::service::is_exported;
+use super::upstream_tls;
 use super::workloads::Workloads;
 use crate::Code;
-use crate::few;
+use crate::few::{self, Few};
 use crate::locality::Locality;
 use crate::store::Moved;
 use crate::tenancy::{Authority, SERVICE_SUFFIX, Tenants};
@@ -44,6 +45,22 @@ struct VoiceRank {
     name: ObjectRef,
 }
 
+/// A DestinationRule, with what is to be said of its TLS: that is known once, and said whenever something of the host moves.
+#[derive(Debug, PartialEq)]
+struct KnownRule {
+    spec: Arc<DestinationRuleSpec>,
+    said: Vec<Finding>,
+}
+
+impl KnownRule {
+    fn new(name: &ObjectRef, spec: &Arc<DestinationRuleSpec>) -> Self {
+        Self {
+            spec: Arc::clone(spec),
+            said: upstream_tls::findings(name, spec),
+        }
+    }
+}
+
 /// What is known of one host. Of several ServiceEntries the first in order stands; those that may not speak for the host
 /// are kept apart.
 #[derive(Debug, Default, PartialEq)]
@@ -53,11 +70,11 @@ pub(super) struct Known {
     pub(super) slices: NamedObjects<EndpointSlice>,
     pub(super) endpoints: Option<Arc<Endpoints>>,
     /// Those that name this very host, be they for this gateway or not.
-    rules: NamedObjects<DestinationRuleSpec>,
+    rules: NamedObjects<KnownRule>,
     /// The ServiceEntry that stands.
     holder: Option<ObjectRef>,
     /// Of namespaces whose word does not count.
-    strangers: Vec<ObjectRef>,
+    strangers: Few<ObjectRef>,
     /// How many endpoints it has, all subsets together.
     pub(super) size: usize,
 }
@@ -384,12 +401,15 @@ impl Catalog {
             let known = self.hosts.entry(Arc::clone(&host)).or_default();
             match object {
                 Object::ServiceEntry(..) | Object::DestinationRule(..) if !counts => {
-                    known.strangers.retain(|stranger| stranger != name);
-                    known.strangers.extend(there.then(|| name.clone()));
+                    known.strangers.remove(name);
+                    if there {
+                        known.strangers.insert(name.clone());
+                    }
                 }
                 Object::ServiceEntry(_, spec) => put(&mut known.entries, &rank, spec, there),
                 Object::DestinationRule(meta, spec) => {
-                    put(&mut known.rules, name, spec, there);
+                    let rule = Arc::new(KnownRule::new(name, spec));
+                    put(&mut known.rules, name, &rule, there);
                     self.book_rule(&host, (meta, name), spec, there);
                 }
                 Object::EndpointSlice(_, slice) => put(&mut known.slices, name, slice, there),

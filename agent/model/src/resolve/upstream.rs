@@ -188,7 +188,7 @@ fn endpoints(
     let wished = wished.filter(|_| !own.locality.is_empty());
     let order = Order::new(policy, wished.as_ref());
     let mut found = if let Some(entry) = known.entry() {
-        entry::find(of, entry, catalog.selected(known), &labels, doubts)
+        entry::find(of, entry, catalog.selected(known), labels, doubts)
     } else if let Some((meta, service)) = service {
         let view = ServiceView {
             of,
@@ -196,7 +196,7 @@ fn endpoints(
             service,
             known,
             catalog,
-            labels: &labels,
+            labels,
             has_pods,
             is_hinted: order.is_equal() && policy.is_none_or(|policy| policy.placement.is_none()),
             // Where few healthy ones are enough to give up, none that is not ready may get a request.
@@ -293,19 +293,22 @@ fn pods_of(
     is_asked.then(|| Arc::clone(&meta.namespace))
 }
 
-fn subset(of: &Use, rules: &AppliedRules<'_>, doubts: &mut Doubts) -> SubsetLabels {
+/// Those of all endpoints.
+static NO_LABELS: SubsetLabels = SubsetLabels::new();
+
+fn subset<'r>(of: &Use, rules: &AppliedRules<'r>, doubts: &mut Doubts) -> &'r SubsetLabels {
     if of.subset.is_empty() {
-        return SubsetLabels::new();
+        return &NO_LABELS;
     }
     if let Some((_, subset)) = rules.subset(&of.subset) {
-        return subset.labels.clone();
+        return &subset.labels;
     }
     let message = format!(
         "no DestinationRule has a subset {} of {}: all endpoints are used",
         of.subset, of.host
     );
     doubts.push(Doubt::new(Code::UnknownSubset, message));
-    SubsetLabels::new()
+    &NO_LABELS
 }
 
 fn port_number(port: u32) -> Option<u16> {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use sealgate_core::config::{DestinationRuleSpec, ServiceEntrySpec, TrafficPolicy, WorkloadEntry};
 
 use super::{is_host, is_name_of_host, is_port, is_subset};
+use crate::parts::{PORT_SETTINGS, SUBSET_LABELS};
 use crate::report::ObjectReport;
 use crate::traffic_policy::{self, MergedPolicy, PolicyProblems};
 use crate::{Code, Severity};
@@ -36,6 +37,7 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, report: &mut ObjectRe
     for (at, subset) in spec.subsets.iter().enumerate() {
         let field = format!("spec.subsets[{at}]");
         let place = format!("{field}.trafficPolicy");
+        report.at_most(subset.labels.len(), SUBSET_LABELS, format!("{field}.labels"));
         policy(subset.traffic_policy.as_deref(), &place, report);
         unnoticed(whole, subset.traffic_policy.as_deref(), &place, report);
         if !is_subset(&subset.name) {
@@ -58,6 +60,8 @@ fn policy(policy: Option<&TrafficPolicy>, place: &str, report: &mut ObjectReport
         );
     }
     own_policy(&MergedPolicy::alone(policy), place, report);
+    let ports = policy.port_level_settings.len();
+    report.at_most(ports, PORT_SETTINGS, format!("{place}.portLevelSettings"));
     for (at, port) in policy.port_level_settings.iter().enumerate() {
         let place = format!("{place}.portLevelSettings[{at}]");
         let number = port.port.as_ref().map(|port| port.number);

@@ -8,7 +8,6 @@ use sealgate_core::host::{self, intersection};
 
 use super::Catalog;
 use crate::resolve::rule_book::{AppliedRules, BookedRule, RuleRank, RuleShelf};
-use crate::resolve::upstream_tls;
 use crate::tenancy::{self, SERVICE_SUFFIXES, Tenancy};
 use crate::{Code, Finding, Kind, Meta, ObjectRef, Severity};
 
@@ -21,8 +20,13 @@ impl Catalog {
         spec: &Arc<DestinationRuleSpec>,
         there: bool,
     ) {
+        let rank = RuleRank {
+            is_general: spec.workload_selector.is_none(),
+            created: meta.created,
+            name: name.clone(),
+        };
         if !there {
-            return self.book.remove(host, name);
+            return self.book.remove(host, &rank);
         }
         if self.unselected(name, spec).is_some() {
             return;
@@ -31,11 +35,7 @@ impl Catalog {
         self.book.insert(
             host,
             BookedRule {
-                rank: RuleRank {
-                    is_general: spec.workload_selector.is_none(),
-                    created: meta.created,
-                    name: name.clone(),
-                },
+                rank,
                 is_private: !spec.export_to.is_empty() && spec.export_to.iter().all(is_own),
                 spec: Arc::clone(spec),
             },
@@ -49,10 +49,10 @@ impl Catalog {
         };
         let foreign = known.strangers.iter().map(|stranger| foreign(stranger, host));
         let rules = known.rules.iter().flat_map(|(name, rule)| {
-            let for_others = self.unselected(name, rule);
+            let for_others = self.unselected(name, &rule.spec);
             match for_others.or_else(|| self.of_other_clients(name, host)) {
                 Some(finding) => vec![finding],
-                None => upstream_tls::findings(name, rule),
+                None => rule.said.clone(),
             }
         });
         foreign.chain(rules).collect()

@@ -42,6 +42,9 @@ use xtask::product::{self, build, build_debug, build_filter, remapped};
 use xtask::setup::{WASM, envoy, make_executable, setup};
 use xtask::{demo, kube, version};
 
+/// How many tests run at a time.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
 /// Sets up, builds, tests and shows Sealgate.
 #[derive(Parser)]
 struct Args {
@@ -183,6 +186,11 @@ fn test(rest: &[String]) -> Result<()> {
     let control_plane = control_plane.map_err(|_| anyhow!("building the control plane panicked"))?;
     command.env(kube::ASSETS, control_plane?);
     command.env(axe::SCRIPT, axe::get()?);
+    // Half of a test's time is waiting.
+    if env::var_os(TEST_THREADS).is_none() {
+        let processors = thread::available_parallelism()?.get();
+        command.env(TEST_THREADS, (processors * 3 / 2).to_string());
+    }
     run(command.env("SEALGATE_BIN", agent).env("ENVOY_BIN", envoy))
 }
 

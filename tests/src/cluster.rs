@@ -70,7 +70,7 @@ impl Cluster {
             kubeconfig: access.kubeconfig.clone(),
             namespace: namespace.clone(),
         };
-        site.flags = vec![format!("--gateway-labels=istio={namespace}")];
+        site.flags = vec![objects.labels()];
         site.flags.extend(flags.iter().map(ToString::to_string));
         Ok(Self {
             objects,
@@ -95,8 +95,8 @@ impl Cluster {
     #[must_use]
     pub fn own(&self, text: &str) -> String {
         let namespace = &self.objects.namespace;
-        text.replace("istio-system", namespace)
-            .replace("istio: ingressgateway", &format!("istio: {namespace}"))
+        self.objects
+            .own(text)
             // A ServiceEntry counts for every namespace.
             .replace("host: welcome.local", &format!("host: welcome.{namespace}.local"))
             .replace("host: httpbin,", &format!("host: httpbin.{namespace}.local,"))

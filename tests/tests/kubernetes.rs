@@ -30,12 +30,13 @@ async fn what_is_applied_is_served() -> Result<()> {
         kubeconfig: plane.admin().kubeconfig.clone(),
         namespace: objects.namespace.clone(),
     };
+    // Others apply objects to the same cluster meanwhile.
+    site.flags = vec![objects.labels()];
     site.start_agent().await?;
     site.start_envoy(|bootstrap, _| bootstrap).await?;
     let authority = Authority::new("CA")?;
     let first = authority.leaf(&["*.aliyun.com"])?;
-    let gateway = gateway("aliyun-com", "").replace("istio-system", &objects.namespace);
-    objects.apply(&gateway).await?;
+    objects.apply(&objects.own(&gateway("aliyun-com", ""))).await?;
     objects.apply(&first.secret("aliyun-com")).await?;
     eventually("the certificate is shown", SOON, || {
         shows(&site, "a.aliyun.com", &first)

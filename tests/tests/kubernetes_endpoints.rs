@@ -52,12 +52,13 @@ async fn serving(objects: &Objects, plane: &ControlPlane) -> Result<Site> {
         kubeconfig: plane.admin().kubeconfig.clone(),
         namespace: objects.namespace.clone(),
     };
+    // Others apply objects to the same cluster meanwhile.
+    site.flags = vec![objects.labels()];
     site.start_agent().await?;
     site.start_envoy(|bootstrap, _| bootstrap).await?;
-    let gateway = gateway("app", "").replace("istio-system", &objects.namespace);
-    let route = virtual_service("app", "app.aliyun.com", ROUTE).replace("istio-system", &objects.namespace);
-    for text in [SERVICE, &gateway, &route] {
-        objects.apply(text).await?;
+    let route = virtual_service("app", "app.aliyun.com", ROUTE);
+    for text in [SERVICE, &gateway("app", ""), &route] {
+        objects.apply(&objects.own(text)).await?;
     }
     Ok(site)
 }

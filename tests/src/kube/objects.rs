@@ -159,6 +159,20 @@ impl Objects {
         Ok(api.list(&ListParams::default().labels(labels)).await?.items)
     }
 
+    /// Text that is about the gateway in istio-system, for one in this namespace that others do not share: it has a label of
+    /// its own, as [`Self::labels`] says.
+    #[must_use]
+    pub fn own(&self, text: &str) -> String {
+        text.replace("istio-system", &self.namespace)
+            .replace("istio: ingressgateway", &format!("istio: {}", self.namespace))
+    }
+
+    /// The flag of the agent for the gateway of [`Self::own`].
+    #[must_use]
+    pub fn labels(&self) -> String {
+        format!("--gateway-labels=istio={}", self.namespace)
+    }
+
     /// Applies CustomResourceDefinitions and waits until the API server serves them.
     ///
     /// # Errors

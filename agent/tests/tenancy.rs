@@ -506,6 +506,27 @@ fn subsets_without_room_keep_their_tls() -> Result<()> {
     Ok(())
 }
 
+/// In the place of its subset, that of a younger rule would be in plain text.
+#[test]
+fn a_rule_without_room_hides_the_subsets_that_it_hid() -> Result<()> {
+    let mut gate = Gate::new("destination-rule-subsets=1")?;
+    gate.apply(&gateway("gw", "all", "a.test"));
+    gate.apply(&entry("s1", 1));
+    let rule = "{route: [{destination: {host: s1.test, subset: v0, port: {number: 80}}}]}";
+    gate.apply(&service("r", "a.test", rule));
+    let cluster = "outbound|80|v0|s1.test";
+    let plain = "{name: v0, trafficPolicy: {tls: {mode: DISABLE}}}";
+    let younger = with_subsets("s1", 1, "").replace("{name: v0}", plain);
+    gate.apply(&younger.replace("name: s1,", "name: s2,"));
+    ensure!(reached(&gate, cluster) == (false, None), "{:?}", reached(&gate, cluster));
+    gate.apply(&with_subsets("s1", 1, ", trafficPolicy: {tls: {mode: SIMPLE}}"));
+    let over = "over-budget DestinationRule s1".to_owned();
+    ensure!(gate.said().contains(&over), "{:?}", gate.said());
+    ensure!(reached(&gate, cluster) == (true, None), "{:?}", reached(&gate, cluster));
+    ensure!(gate.used("destination-rule-subsets") == 1, "{:?}", gate.said());
+    Ok(())
+}
+
 #[test]
 fn a_selector_counts_for_the_workloads_that_it_is_compared_with() -> Result<()> {
     let mut gate = Gate::new("endpoints=60")?;

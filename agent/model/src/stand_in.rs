@@ -39,13 +39,16 @@ pub(crate) fn of(object: &Object, findings: &mut [Finding]) -> Option<Arc<Object
 }
 
 /// What stands for an object that is beyond a budget, if no version of it is served: a DestinationRule's TLS, with the subsets
-/// that ask for it. None if it asks for none.
+/// that have it. None if it asks for none.
 pub(crate) fn without_room(object: &Object) -> Option<Arc<Object>> {
     let Object::DestinationRule(meta, spec) = object else {
         return None;
     };
     let mut tls = destination_rule(spec, &[])?;
-    tls.subsets.retain(|subset| subset.traffic_policy.is_some());
+    // Where the service has TLS, each subset does: in its place that of a younger rule would count, be it without TLS.
+    let is_services = tls.traffic_policy.is_some();
+    tls.subsets
+        .retain(|subset| is_services || subset.traffic_policy.is_some());
     Some(Arc::new(Object::DestinationRule(Arc::clone(meta), Arc::new(tls))))
 }
 

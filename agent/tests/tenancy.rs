@@ -527,6 +527,28 @@ fn a_rule_without_room_hides_the_subsets_that_it_hid() -> Result<()> {
     Ok(())
 }
 
+/// Its source has another version by then, of which nothing is known.
+#[test]
+fn what_waits_for_room_is_not_served_once_its_object_cannot_be_read() -> Result<()> {
+    let mut gate = Gate::new("destination-rule-subsets=1")?;
+    gate.apply(&gateway("gw", "all", "a.test"));
+    gate.apply(&["s1", "s2"].map(|name| entry(name, 1)).concat());
+    gate.apply(&leading("r", "a.test", &["s1", "s2"]));
+    gate.apply(&with_subsets("s2", 1, ""));
+    let policy = ", trafficPolicy: {tls: {mode: SIMPLE}, connectionPool: {tcp: {maxConnections: 7}}}";
+    gate.apply(&with_subsets("s1", 1, policy));
+    let cluster = "outbound|80||s1.test";
+    ensure!(reached(&gate, cluster) == (true, None), "{:?}", reached(&gate, cluster));
+    gate.apply(
+        "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: s1, namespace: team}, spec: 1}",
+    );
+    gate.delete(Kind::DestinationRule, "s2");
+    ensure!(reached(&gate, cluster) == (true, None), "{:?}", reached(&gate, cluster));
+    gate.apply(&with_subsets("s1", 1, policy));
+    ensure!(reached(&gate, cluster) == (true, Some(7)), "{:?}", reached(&gate, cluster));
+    Ok(())
+}
+
 #[test]
 fn a_selector_counts_for_the_workloads_that_it_is_compared_with() -> Result<()> {
     let mut gate = Gate::new("endpoints=60")?;

@@ -126,6 +126,7 @@ impl Store {
                 self.keep(&object_ref, Some(&object));
             }
             None => {
+                self.waiting.remove(&object_ref);
                 self.keep(&object_ref, None);
                 step.say(object_ref, findings);
             }

@@ -15,6 +15,7 @@ use sealgate_agent::kept::credentials::KeptCredentials;
 use sealgate_agent::kept::unread::KeptUnread;
 use sealgate_agent::translate::Settings;
 use sealgate_model::manifest::{self, Namespaces};
+use sealgate_model::tenancy::Tenancy;
 use sealgate_model::{CredentialName, Object, SourceEvent, SourceObject};
 use time::OffsetDateTime;
 
@@ -111,6 +112,67 @@ fn objects_of_which_nothing_can_be_read_are_served_by_the_next_agent() {
     assert_eq!(served(&last), (vec![], vec![]));
     kept.note(last.take_kept());
     assert_eq!(KeptObjects::open(folder.path()).unwrap().1, []);
+}
+
+/// A rule for the service of [`GOOD`] that asks for TLS, with this besides in its policy.
+fn tls_rule(more: &str) -> SourceObject {
+    let text = format!(
+        "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: d, namespace: default}}, spec: \
+         {{host: s, subsets: [{{name: v1}}, {{name: v2}}], trafficPolicy: {{tls: {{mode: SIMPLE}}{more}}} }} }}"
+    );
+    read(&text).pop().unwrap()
+}
+
+/// Whether requests to the service of [`GOOD`] are in TLS.
+fn is_tls(engine: &Engine) -> bool {
+    let upstream = engine
+        .resolver()
+        .upstream("outbound|80||s.default.svc.cluster.local");
+    let policy = upstream.and_then(|own| own.policy.as_ref());
+    policy.is_some_and(|policy| policy.tls.is_some())
+}
+
+/// Of each case what is kept of a rule whose file cannot be read, and the budgets of the agents that come then.
+#[test]
+fn the_tls_of_a_rule_that_is_not_served_as_it_is_outlives_agents() {
+    let now = Instant::now();
+    let bad = ", connectionPool: {tcp: {maxConnections: -7}}";
+    let name = tls_rule("").object_ref;
+    let unread = || SourceObject::unread(name.clone());
+    let stands_for = |rule: SourceObject| {
+        let (mut first, _) = Engine::new(settings(false));
+        let mut all = read(GOOD);
+        all.push(rule);
+        first.apply([SourceEvent::Reset(all)], now);
+        assert!(is_tls(&first));
+        first.apply([SourceEvent::Apply(unread())], now);
+        first.take_kept()
+    };
+    // The last is one that the agent before did not refuse.
+    let refused = tls_rule(bad).object.map(Arc::new);
+    for (case, kept_of_it, budgets) in [
+        ("refused", stands_for(tls_rule(bad)), ""),
+        ("no room", stands_for(tls_rule("")), "destination-rule-subsets=1"),
+        ("refused anew", BTreeMap::from([(name.clone(), refused)]), ""),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut kept, _) = KeptObjects::open(folder.path()).unwrap();
+        kept.note(kept_of_it);
+        for _ in 0..3 {
+            let mut own = settings(false);
+            own.gateway.tenants.tenancy = Tenancy::Namespaces;
+            own.gateway.budgets = budgets.parse().unwrap();
+            let (mut next, _) = Engine::new(own);
+            let (mut kept, objects) = KeptObjects::open(folder.path()).unwrap();
+            assert_eq!(objects.len(), 1, "{case}");
+            next.remember_objects(objects);
+            let mut all = read(GOOD);
+            all.push(unread());
+            next.apply([SourceEvent::Reset(all)], now);
+            assert!(is_tls(&next), "{case}");
+            kept.note(next.take_kept());
+        }
+    }
 }
 
 #[test]

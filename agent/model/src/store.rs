@@ -146,12 +146,18 @@ impl Store {
         let is_source = |served: &Arc<Object>| {
             source.is_some_and(|source| Arc::ptr_eq(served, source) || served == source)
         };
-        // A stand-in is made anew from what the source has.
+        let was_kept = self.kept.contains_key(name);
+        let is_closed = self.closed.contains(name);
+        // What an agent before this one kept stays kept, also if a part of it is all that is served.
+        if is_closed && was_kept && source.is_none() {
+            return;
+        }
+        // A stand-in is made anew from what the source has, if that can be read.
+        let is_remade = is_closed && source.is_some();
         let served = self
             .objects
             .get(name)
-            .filter(|served| !is_source(served) && !self.closed.contains(name));
-        let was_kept = self.kept.contains_key(name);
+            .filter(|served| !is_source(served) && !is_remade);
         if let Some(served) = served {
             self.kept.insert(name.clone(), source.cloned());
             self.kept_anew.insert(name.clone(), Some(Arc::clone(served)));
@@ -168,7 +174,7 @@ impl Store {
     }
 
     /// Serves objects that an agent before this one kept, until the source says what it has. What is not good any more is
-    /// left out.
+    /// left out, or has a stand-in.
     pub fn remember(&mut self, kept: Vec<SourceObject>, step: &mut Judged) {
         for SourceObject {
             object_ref,
@@ -182,7 +188,12 @@ impl Store {
             findings.extend(validate::object(&object));
             let admitted = parts::admitted(&object, None, &mut findings);
             self.kept.insert(object_ref.clone(), None);
+            let is_refused = admitted.is_none();
+            let admitted = admitted.or_else(|| stand_in::of(&object, &mut findings));
             let Some(object) = admitted else { continue };
+            if is_refused {
+                self.closed.insert(object_ref.clone());
+            }
             if self.admits(&object_ref, cost(&object)).is_ok() {
                 self.replace(&object_ref, Some(object), step);
             } else if let Some(tls) = stand_in::without_room(&object) {

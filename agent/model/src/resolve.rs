@@ -411,7 +411,9 @@ impl Resolver {
             if let Some(holder) = change.holder {
                 claims.push((Claim::Service(Arc::clone(&host)), holder.map(Tenure::Of)));
             }
-            ledger.set(Speaker::Service(host), change.said);
+            if let Some(said) = change.said {
+                ledger.set(Speaker::Service(host), said);
+            }
         }
         claims
     }

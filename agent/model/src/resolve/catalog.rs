@@ -169,8 +169,18 @@ pub(super) struct HostChange {
     pub(super) ports: bool,
     /// Who says what the host is, if that is somebody else now.
     pub(super) holder: Option<Option<Claimant>>,
-    /// What is to be said from now on of objects that may not speak for it, or ask for what is not carried out.
-    pub(super) said: Vec<Finding>,
+    /// What is to be said from now on of objects that may not speak for it, or ask for what is not carried out; none if no
+    /// such object moved.
+    pub(super) said: Option<Vec<Finding>>,
+}
+
+/// A host that objects spoke for.
+#[derive(Debug, Default)]
+struct TouchedHost {
+    /// The ports that it had before.
+    ports: Vec<u32>,
+    /// Whether they spoke of more than its endpoints. These may move all the time, and anybody's rules may name the host.
+    is_said: bool,
 }
 
 /// See the module.
@@ -192,8 +202,8 @@ pub(super) struct Catalog {
     moved_rules: BTreeSet<(Arc<str>, Arc<str>)>,
     workloads: Workloads,
     pods: Pods,
-    /// Hosts that objects spoke for, each with the ports that it had before.
-    touched: BTreeMap<Arc<str>, Vec<u32>>,
+    /// Hosts that objects spoke for.
+    touched: BTreeMap<Arc<str>, TouchedHost>,
 }
 
 impl Catalog {
@@ -222,7 +232,7 @@ impl Catalog {
             Arc::clone(&holder.namespace),
             name,
         ));
-        self.touched.entry(Arc::clone(host)).or_default();
+        self.touched.entry(Arc::clone(host)).or_default().is_said = true;
     }
 
     /// Takes a change of an object; what it means is found by [`Self::settle`].
@@ -233,6 +243,7 @@ impl Catalog {
         if moved.name.kind == Kind::WorkloadEntry {
             return self.apply_workload(moved);
         }
+        let is_said = !matches!(moved.name.kind, Kind::EndpointSlice | Kind::Endpoints);
         for (object, there) in [(&moved.before, false), (&moved.now, true)] {
             let Some(object) = object else { continue };
             for host in self.hosts_of(object) {
@@ -240,7 +251,7 @@ impl Catalog {
                     self.moved_rules
                         .insert((Arc::clone(&host), Arc::clone(&moved.name.namespace)));
                 }
-                self.touch(host);
+                self.touch(host, is_said);
             }
             self.change(object, &moved.name, there);
         }
@@ -252,29 +263,32 @@ impl Catalog {
             _ => None,
         };
         for host in self.workloads.set_workload(&moved.name, now) {
-            self.touch(host);
+            self.touch(host, false);
         }
     }
 
-    /// What a host is will be looked at.
-    fn touch(&mut self, host: Arc<str>) {
+    /// What a host is will be looked at, and what is to be said of it where more than its endpoints moved.
+    fn touch(&mut self, host: Arc<str>, is_said: bool) {
         let known = self.hosts.get(&host);
-        let before = || known.map(Known::ports).unwrap_or_default();
-        self.touched.entry(host).or_insert_with(before);
+        let before = || TouchedHost {
+            ports: known.map(Known::ports).unwrap_or_default(),
+            is_said: false,
+        };
+        self.touched.entry(host).or_insert_with(before).is_said |= is_said;
     }
 
     /// Says of each host that objects spoke for what that means.
     pub(super) fn settle(&mut self) -> BTreeMap<Arc<str>, HostChange> {
         let touched = std::mem::take(&mut self.touched).into_iter();
         touched
-            .map(|(host, ports)| {
-                let change = self.settle_host(&host, &ports);
+            .map(|(host, touched)| {
+                let change = self.settle_host(&host, &touched);
                 (host, change)
             })
             .collect()
     }
 
-    fn settle_host(&mut self, host: &Arc<str>, ports: &[u32]) -> HostChange {
+    fn settle_host(&mut self, host: &Arc<str>, touched: &TouchedHost) -> HostChange {
         let known = self.hosts.entry(Arc::clone(host)).or_default();
         let before = known.holder.clone();
         known.settle_holder();
@@ -291,14 +305,14 @@ impl Catalog {
             self.held.insert(Arc::clone(&now.namespace), Arc::clone(host));
         }
         let mut change = HostChange {
-            ports: known.ports() != ports,
+            ports: known.ports() != touched.ports,
             holder: (known.holder != before).then(|| known.holder.as_ref().map(claimant)),
-            said: Vec::new(),
+            said: None,
         };
         if *known == Known::default() {
             self.hosts.remove(host);
         }
-        change.said = self.said(host);
+        change.said = touched.is_said.then(|| self.said(host));
         change
     }
 

@@ -122,6 +122,26 @@ fn namespaces_are_looked_up_in_istios_order() {
     assert_eq!(limits(&same), [Some(1), Some(2)]);
 }
 
+/// Anybody may name a host in any number of rules, and endpoints move all the time.
+#[test]
+fn what_is_said_of_rules_is_not_looked_up_for_endpoints_that_move() {
+    let mut site = site(Tenancy::Namespaces, "gw");
+    site.apply(&rule("shop", "r", APP, 1));
+    let said = site.codes();
+    assert_eq!(said, [Code::ForeignService]);
+    let slice = "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {name: app-1, namespace: team,
+      labels: {kubernetes.io/service-name: app}}, ports: [{name: http, port: 80}], endpoints: [{addresses: [10.0.0.1]}]}";
+    site.apply(slice);
+    assert_eq!(site.codes(), said);
+    site.take(&slice.replace("10.0.0.1", "10.0.0.2"));
+    let settled = site.resolver.catalog.settle();
+    assert_eq!(settled.get(APP).unwrap().said, None);
+    site.take(&rule("shop", "r", APP, 2));
+    let settled = site.resolver.catalog.settle();
+    let said = settled.get(APP).unwrap().said.as_ref();
+    assert_eq!(said.map(Vec::len), Some(1));
+}
+
 #[test]
 fn rules_of_one_host_are_merged_and_those_of_others_are_not() {
     let mut site = site(Tenancy::Namespaces, "gw");

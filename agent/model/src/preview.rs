@@ -120,11 +120,18 @@ impl Preview {
     /// Takes an object as an agent serves it: the agent has already checked it.
     pub fn serve(&mut self, name: &ObjectRef, object: Option<Arc<Object>>) {
         match object {
-            Some(object) => self
-                .store
-                .put(name, Some(Arc::clone(&object)), &object, &mut self.step),
+            Some(object) => {
+                self.store.reopen(name);
+                self.store
+                    .put(name, Some(Arc::clone(&object)), &object, &mut self.step);
+            }
             None => self.store.delete(name, &mut self.step),
         }
+    }
+
+    /// What an agent serves of an object stands for one for which it has no room: it is charged to nobody.
+    pub fn unpay(&mut self, name: &ObjectRef) {
+        self.store.unpay(name, &mut self.step);
     }
 
     /// Replaces what is known about Secrets.

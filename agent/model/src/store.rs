@@ -42,7 +42,7 @@ pub struct Store {
     /// Objects for which a stand-in is served: nothing of them ever was.
     closed: BTreeSet<ObjectRef>,
     /// Those of them whose stand-in is charged to nobody: there is no room for the object, and its TLS must not be lost.
-    unpaid: BTreeSet<ObjectRef>,
+    unpaid: OrdSet<ObjectRef>,
     is_unchecked: bool,
 }
 
@@ -231,6 +231,25 @@ impl Store {
     ) {
         self.replace(name, now, step);
         self.keep(name, Some(source));
+    }
+
+    /// What is served of an object stands for one for which an agent has no room, and is charged to nobody.
+    pub fn unpay(&mut self, name: &ObjectRef, step: &mut Judged) {
+        if let Some(stand_in) = self.objects.get(name).cloned() {
+            self.closed.insert(name.clone());
+            self.replace_unpaid(name, stand_in, step);
+        }
+    }
+
+    /// What is served of an object from now on is a version of it.
+    pub fn reopen(&mut self, name: &ObjectRef) {
+        self.closed.remove(name);
+    }
+
+    /// The objects that are charged to nobody, for there is no room for them; a clone costs nothing.
+    #[must_use]
+    pub fn unpaid(&self) -> &OrdSet<ObjectRef> {
+        &self.unpaid
     }
 
     fn judge(&mut self, name: ObjectRef, object: Arc<Object>, mut findings: Vec<Finding>, step: &mut Judged) {

@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use futures::stream;
-use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
+use imbl::{OrdMap, OrdSet};
 use sealgate_model::line::{BeginLine, ClaimLine, CredentialLine, NameLine, ObjectLine, TableLine};
 use sealgate_model::preview::KnownSecret;
 use sealgate_model::{CredentialName, Object, ObjectRef};
@@ -26,6 +26,8 @@ const PIECE: usize = 64 * 1024;
 struct ToldObjects {
     number: u64,
     objects: OrdMap<ObjectRef, Arc<Object>>,
+    /// It never differs alone.
+    unpaid: OrdSet<ObjectRef>,
     secrets: OrdMap<CredentialName, KnownSecret>,
 }
 
@@ -48,6 +50,7 @@ impl History {
         known.push_back(ToldObjects {
             number,
             objects: view.objects.clone(),
+            unpaid: view.unpaid.clone(),
             secrets: view.secrets.clone(),
         });
         if known.len() > REMEMBERED {
@@ -99,9 +102,11 @@ fn everything(view: &View) -> impl Iterator<Item = TableLine> + Send + use<> {
     let secrets = view.secrets.clone().into_iter();
     let secrets = secrets.map(|(name, known)| TableLine::Credential(CredentialLine::new(&name, &known)));
     let objects = view.objects.clone().into_iter();
+    let unpaid: Vec<_> = view.unpaid.iter().map(unpaid_line).collect();
     claims
         .chain(secrets)
         .chain(objects.filter_map(|(_, object)| line(&object)))
+        .chain(unpaid)
 }
 
 /// Collected at once: either there are few changes, or they are requested rarely.
@@ -119,12 +124,27 @@ fn changes(before: &ToldObjects, now: &View) -> impl Iterator<Item = TableLine> 
         DiffItem::Add(_, object) | DiffItem::Update { new: (_, object), .. } => line(object),
         DiffItem::Remove(name, _) => Some(TableLine::Gone(NameLine::from(name))),
     });
-    let all: Vec<_> = secrets.chain(objects).collect();
+    // What got room may be the same object.
+    let paid = before
+        .unpaid
+        .iter()
+        .filter(|name| !now.unpaid.contains(*name))
+        .filter_map(|name| line(now.objects.get(name)?));
+    let is_told = |name: &ObjectRef| {
+        let versions = before.objects.get(name).zip(now.objects.get(name));
+        before.unpaid.contains(name) && versions.is_some_and(|(before, now)| Arc::ptr_eq(before, now))
+    };
+    let unpaid = now.unpaid.iter().filter(|name| !is_told(name)).map(unpaid_line);
+    let all: Vec<_> = secrets.chain(objects).chain(paid).chain(unpaid).collect();
     all.into_iter()
 }
 
 fn line(object: &Object) -> Option<TableLine> {
     ObjectLine::new(object).map(|line| TableLine::Object(line.compact()))
+}
+
+fn unpaid_line(name: &ObjectRef) -> TableLine {
+    TableLine::Unpaid(NameLine::from(name))
 }
 
 /// Lines as bytes, and a last one that counts them.

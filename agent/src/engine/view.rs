@@ -46,6 +46,8 @@ pub struct View {
     pub budgets: Budgets,
     /// The objects that are served, as they are served.
     pub objects: OrdMap<ObjectRef, Arc<Object>>,
+    /// Those of them that no budget counts, for they stand for what has no room.
+    pub unpaid: OrdSet<ObjectRef>,
     /// What is known of credentials, without what is secret.
     pub secrets: OrdMap<CredentialName, KnownSecret>,
     /// Who has what.
@@ -80,6 +82,7 @@ impl Engine {
                 .collect(),
             budgets: self.settings.gateway.budgets.clone(),
             objects: self.store.by_name().clone(),
+            unpaid: self.store.unpaid().clone(),
             secrets: self.secrets.clone(),
             claims: self.standing.clone(),
             options: Arc::clone(&self.options),

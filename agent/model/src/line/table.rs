@@ -21,6 +21,8 @@ pub enum TableLine {
     Credential(CredentialLine),
     /// An object as it is served.
     Object(ObjectLine),
+    /// An object that is served for one for which there is no room: no budget counts it. After the object.
+    Unpaid(NameLine),
     /// An object that is served no more.
     Gone(NameLine),
     /// The last line: without it the answer was cut short.

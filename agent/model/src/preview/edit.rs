@@ -20,6 +20,9 @@ impl Preview {
         for object in self.store.objects() {
             trial.serve(&object.object_ref(), Some(Arc::clone(object)));
         }
+        for name in self.store.unpaid() {
+            trial.unpay(name);
+        }
         let said = self.said.iter();
         trial
             .step

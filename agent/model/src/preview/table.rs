@@ -1,6 +1,6 @@
 //! The gateway of a running agent, read from its `/api/objects`: first everything, then changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -41,6 +41,7 @@ pub struct TableReader {
     claims: Claims,
     secrets: BTreeMap<CredentialName, KnownSecret>,
     objects: BTreeMap<ObjectRef, Option<Arc<Object>>>,
+    unpaid: BTreeSet<ObjectRef>,
     preview: Option<Preview>,
     /// The number of the preview's state.
     generation: Option<u64>,
@@ -75,6 +76,10 @@ impl TableReader {
                 self.objects.insert(read.object_ref, read.object.map(Arc::new));
                 Ok(false)
             }
+            TableLine::Unpaid(line) => {
+                self.unpaid.extend(line.object_ref());
+                Ok(false)
+            }
             TableLine::Gone(line) => {
                 self.objects.extend(line.object_ref().map(|name| (name, None)));
                 Ok(false)
@@ -91,6 +96,7 @@ impl TableReader {
         self.lines = 1;
         self.claims.clear();
         self.objects.clear();
+        self.unpaid.clear();
         if begin.since.is_none() {
             self.secrets.clear();
         }
@@ -118,6 +124,9 @@ impl TableReader {
         };
         for (name, object) in std::mem::take(&mut self.objects) {
             preview.serve(&name, object);
+        }
+        for name in std::mem::take(&mut self.unpaid) {
+            preview.unpay(&name);
         }
         preview.settle();
         self.generation = Some(begin.generation);

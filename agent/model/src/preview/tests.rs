@@ -315,6 +315,8 @@ fn lines(preview: &Preview, number: u64) -> Vec<TableLine> {
             .filter_map(|object| ObjectLine::new(object))
             .map(|line| TableLine::Object(line.compact())),
     );
+    let unpaid = preview.store.unpaid().iter();
+    lines.extend(unpaid.map(|name| TableLine::Unpaid(NameLine::from(name))));
     lines
 }
 
@@ -381,6 +383,36 @@ fn an_edit_is_warned_of_handshakes_with_an_agents_certificates() {
     assert_eq!(new(reader.preview().unwrap()), ["unusable-suites"]);
     // Nobody has read this one: it may have any key.
     assert!(new(&preview).is_empty());
+}
+
+#[test]
+fn what_stands_for_a_rule_without_room_takes_no_room_after_an_edit() {
+    let rule = |name: &str, subsets: &[&str]| {
+        let subsets: Vec<_> = subsets.iter().map(|own| format!("{{name: {own}}}")).collect();
+        format!(
+            "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: {name}, namespace: team}}, spec: \
+             {{host: {name}.test, trafficPolicy: {{tls: {{mode: SIMPLE}}}}, subsets: [{}]}}}}\n---\n",
+            subsets.join(", ")
+        )
+    };
+    let options = GatewayOptions {
+        tenancy: "namespaces".to_owned(),
+        budgets: "destination-rule-subsets=4".to_owned(),
+        ..GatewayOptions::default()
+    };
+    let text = rule("a", &["v1", "v2"]) + &rule("b", &["v1", "v2", "v3"]);
+    let preview = Preview::of_manifests(&text, &options).unwrap();
+    assert!(codes(&preview.findings()).contains(&"over-budget"));
+    let mut reader = TableReader::default();
+    assert!(read(&mut reader, lines(&preview, 7)).unwrap());
+    // Two of four are used, whatever stands for the other rule.
+    for base in [&preview, reader.preview().unwrap()] {
+        for (subsets, is_over) in [(&["v1", "v2"][..], false), (&["v1", "v2", "v3"][..], true)] {
+            let trial = base.with_edits(base.read("edit", &rule("c", subsets)), &BTreeSet::new());
+            let new = trial.findings_beyond(base);
+            assert_eq!(codes(&new).contains(&"over-budget"), is_over, "{new:?}");
+        }
+    }
 }
 
 #[test]

@@ -518,11 +518,19 @@ fn a_rule_without_room_hides_the_subsets_that_it_hid() -> Result<()> {
     let plain = "{name: v0, trafficPolicy: {tls: {mode: DISABLE}}}";
     let younger = with_subsets("s1", 1, "").replace("{name: v0}", plain);
     gate.apply(&younger.replace("name: s1,", "name: s2,"));
-    ensure!(reached(&gate, cluster) == (false, None), "{:?}", reached(&gate, cluster));
+    ensure!(
+        reached(&gate, cluster) == (false, None),
+        "{:?}",
+        reached(&gate, cluster)
+    );
     gate.apply(&with_subsets("s1", 1, ", trafficPolicy: {tls: {mode: SIMPLE}}"));
     let over = "over-budget DestinationRule s1".to_owned();
     ensure!(gate.said().contains(&over), "{:?}", gate.said());
-    ensure!(reached(&gate, cluster) == (true, None), "{:?}", reached(&gate, cluster));
+    ensure!(
+        reached(&gate, cluster) == (true, None),
+        "{:?}",
+        reached(&gate, cluster)
+    );
     ensure!(gate.used("destination-rule-subsets") == 1, "{:?}", gate.said());
     Ok(())
 }
@@ -538,14 +546,26 @@ fn what_waits_for_room_is_not_served_once_its_object_cannot_be_read() -> Result<
     let policy = ", trafficPolicy: {tls: {mode: SIMPLE}, connectionPool: {tcp: {maxConnections: 7}}}";
     gate.apply(&with_subsets("s1", 1, policy));
     let cluster = "outbound|80||s1.test";
-    ensure!(reached(&gate, cluster) == (true, None), "{:?}", reached(&gate, cluster));
+    ensure!(
+        reached(&gate, cluster) == (true, None),
+        "{:?}",
+        reached(&gate, cluster)
+    );
     gate.apply(
         "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: s1, namespace: team}, spec: 1}",
     );
     gate.delete(Kind::DestinationRule, "s2");
-    ensure!(reached(&gate, cluster) == (true, None), "{:?}", reached(&gate, cluster));
+    ensure!(
+        reached(&gate, cluster) == (true, None),
+        "{:?}",
+        reached(&gate, cluster)
+    );
     gate.apply(&with_subsets("s1", 1, policy));
-    ensure!(reached(&gate, cluster) == (true, Some(7)), "{:?}", reached(&gate, cluster));
+    ensure!(
+        reached(&gate, cluster) == (true, Some(7)),
+        "{:?}",
+        reached(&gate, cluster)
+    );
     Ok(())
 }
 

@@ -196,7 +196,7 @@ export function why(root, params) {
       }
       const block = (title, all) => all.length ? [h("h3", null, title), all.map(one => findingLine(one))] : "";
       parts.push(block("New findings", said.new), block("Findings that disappear", said.gone), said.new.length + said.gone.length ? "" : h("p", { class: "quiet" }, "No findings appear or disappear."),
-        known.mode === "agent" ? "" : h("p", { class: "quiet small" }, "No certificates are read here: warnings that depend on one, such as unusable-suites, are missing."));
+        known.mode === "agent" && !said.secrets ? "" : h("p", { class: "quiet small" }, "No certificates are read here: warnings that depend on one, such as unusable-suites, are missing."));
       put(changes, parts);
     } catch (error) {
       put(changes, h("p", { class: "notice bad", role: "alert" }, error.message));

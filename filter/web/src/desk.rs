@@ -142,8 +142,9 @@ impl Desk {
         let removed: BTreeSet<_> = removed.iter().filter_map(|name| named(name)).collect();
         let base = self.base()?;
         let entries = base.read("edit", manifests);
+        let secrets = entries.iter().any(|entry| entry.object_ref.kind == Kind::Secret);
         let edited = base.with_edits(entries, &removed);
-        let summary = EditSummary::new(base, &edited);
+        let summary = EditSummary::new(base, &edited, secrets);
         self.edited = Some(edited);
         json(&summary)
     }
@@ -189,6 +190,18 @@ mod tests {
         let begin =
             serde_json::json!({ "begin": { "generation": generation, "since": since, "options": {} } });
         format!("{begin}\n{{\"end\":2}}\n")
+    }
+
+    #[test]
+    fn an_edit_says_whether_it_has_a_secret() {
+        let mut desk = Desk::default();
+        assert!(desk.lines(&table(1, None)).unwrap());
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: edge, namespace: istio-system}\n";
+        for (text, has_secret) in [(GATEWAY.to_owned(), false), (format!("{GATEWAY}---\n{secret}"), true)] {
+            let summary = desk.edit(&text, "[]").unwrap();
+            let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+            assert_eq!(summary["secrets"], has_secret, "{text}");
+        }
     }
 
     #[test]

@@ -50,11 +50,14 @@ pub(crate) struct EditSummary {
     new: Vec<FindingStatus>,
     /// Findings that disappear.
     gone: Vec<FindingStatus>,
+    /// Whether it has a Secret, of which no certificate is read.
+    secrets: bool,
 }
 
 impl EditSummary {
-    pub(crate) fn new(base: &Preview, edited: &Preview) -> Self {
+    pub(crate) fn new(base: &Preview, edited: &Preview, secrets: bool) -> Self {
         Self {
+            secrets,
             new: FindingJson::all(&edited.findings_beyond(base)),
             gone: FindingJson::all(&base.findings_beyond(edited)),
         }

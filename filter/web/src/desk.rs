@@ -197,7 +197,10 @@ mod tests {
         let mut desk = Desk::default();
         assert!(desk.lines(&table(1, None)).unwrap());
         let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: edge, namespace: istio-system}\n";
-        for (text, has_secret) in [(GATEWAY.to_owned(), false), (format!("{GATEWAY}---\n{secret}"), true)] {
+        for (text, has_secret) in [
+            (GATEWAY.to_owned(), false),
+            (format!("{GATEWAY}---\n{secret}"), true),
+        ] {
             let summary = desk.edit(&text, "[]").unwrap();
             let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
             assert_eq!(summary["secrets"], has_secret, "{text}");

@@ -41,8 +41,8 @@ impl Groups {
     }
 
     /// Of the groups that have at least this many servers (0 for never), or that ask to share, the one with the oldest
-    /// server, so that later servers do not change the choice. None if a server for `*` outside of the group would take
-    /// the connections of its chain.
+    /// server, so that later servers do not change the choice. A group without the port's server for `*` does not
+    /// qualify: that server would take the connections of its chain.
     pub(super) fn choose(&self, from: usize, catch_all: Option<&ServerId>) -> Option<Arc<str>> {
         let qualifies = |group: &Group| {
             let enough = from > 0 && group.members.len() >= from;

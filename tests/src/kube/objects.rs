@@ -159,8 +159,8 @@ impl Objects {
         Ok(api.list(&ListParams::default().labels(labels)).await?.items)
     }
 
-    /// Text that is about the gateway in istio-system, for one in this namespace that others do not share: it has a label of
-    /// its own, as [`Self::labels`] says.
+    /// Text that is about the gateway in istio-system, for one in this namespace that others do not share: it has a
+    /// label of its own, as [`Self::labels`] says.
     #[must_use]
     pub fn own(&self, text: &str) -> String {
         text.replace("istio-system", &self.namespace)

@@ -69,7 +69,8 @@ fn candidates<'r>(
     }))
 }
 
-/// What is declared for a host of a port: for its connections, if its server routes them as a whole, else for its requests.
+/// What is declared for a host of a port: for its connections, if its server routes them as a whole, else for its
+/// requests.
 pub(super) fn declared(host: (u16, &str), servers: &Servers, services: &Services) -> Option<HostRules> {
     let taking = servers.of_pattern(host.1).next();
     let taking = taking.or_else(|| Some(servers.narrowest(host.1).next()?.0));

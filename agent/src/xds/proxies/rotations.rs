@@ -14,7 +14,8 @@ const BOUNDS: [f64; 16] = [
 /// A histogram of durations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeBuckets {
-    /// Each upper bound in seconds, and how many durations are at most that and above the one before; the last is infinite.
+    /// Each upper bound in seconds, and how many durations are at most that and above the one before; the last is
+    /// infinite.
     pub buckets: Vec<(f64, u64)>,
     /// The sum of all durations.
     pub sum: Duration,

@@ -35,8 +35,8 @@ impl Resolution {
     }
 }
 
-/// The port that a destination names, with the endpoints of a subset with these labels. `workloads` are those that the entry
-/// selects.
+/// The port that a destination names, with the endpoints of a subset with these labels. `workloads` are those that the
+/// entry selects.
 pub(super) fn find<'e>(
     of: &Use,
     entry: &'e ServiceEntrySpec,

@@ -158,7 +158,7 @@ impl Engine {
             at: now,
             time: (self.clock.0)(),
         };
-        // What was never published has no publication time.
+        // Clusters that were never published are released immediately: Envoy does not have them.
         let snapshot = self.publisher.snapshot();
         let is_gone = |cluster: &&Arc<str>| {
             self.resolver.upstream(cluster).is_none() && snapshot.get(TypeUrl::Cluster, cluster).is_none()

@@ -9,7 +9,7 @@ use super::header::{Discrete, PREFIX};
 const LONGEST_PREFIX: usize = 48;
 /// The required ends of prefixes, in any spelling. Headers that begin with a prefix are removed from requests on every
 /// port, so a prefix must not match other headers; and a name that contains one of these belongs to the gateway,
-/// whichever prefixes are in use ([`crate::names::is_own`]).
+/// whichever prefixes are in use ([`crate::names::owner`]).
 pub(crate) const PREFIX_ENDS: [&str; 3] = ["client-cert-", "tls-client-", "ssl-client-"];
 /// Prefixes of headers that steer the gateway itself.
 const RESERVED: [&str; 2] = ["x-envoy-", "x-sealgate-"];

@@ -84,7 +84,7 @@ fn a_port_of_equals_asks_nothing_of_connections() {
     assert!(with_open["o.example"].policy.is_none() && with_open["m.example"].policy.is_some());
 }
 
-/// What the filter is told of the port's servers.
+/// The filter's table of the port's servers.
 fn filters_table(resolver: &Resolver) -> RouteTable {
     let demands = resolver.routes.table().all_demands();
     let demands = demands.map(|((_, host), demand)| ServerDemand {

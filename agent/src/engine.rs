@@ -1,4 +1,4 @@
-//! Joins the parts in the one direction: source, store and credentials, resolution, snapshot.
+//! Connects the parts, in one direction: source, store and credentials, resolution, snapshot.
 
 mod asking;
 mod follow;
@@ -38,17 +38,17 @@ use crate::trial::{Reception, Trials};
 use crate::unread::UnreadObjects;
 use crate::valid::Broken;
 
-/// Clusters and endpoints that are gone are served for this long: requests in flight may still name them.
+/// Removed clusters and endpoints are served for this long: requests in flight may still name them.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A clock that is set anew, forwards or back, is noticed after so long at the latest.
+/// A change of the system clock is noticed after this long at the latest.
 const GLANCE: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
-    /// The same for whoever asks.
+    /// The same settings, for views.
     options: Arc<GatewayOptions>,
     clock: Clock,
     store: Store,
@@ -56,43 +56,43 @@ pub struct Engine {
     resolver: Resolver,
     ledger: Ledger<Speaker>,
     publisher: Publisher,
-    /// Resources that Envoy would refuse.
+    /// Resources that Envoy would reject.
     withheld: Withheld,
     rotations: OrdMap<CredentialName, Rotation>,
-    /// Resources that proxies refuse.
+    /// Resources that proxies reject, with the reason.
     refused: BTreeMap<ResourceKey, String>,
     trials: Trials,
     /// Objects that are held back.
     guilty: BTreeSet<ObjectRef>,
     ask: AskProxies,
     lists: AskSource,
-    /// What is kept of an agent before this one, until something is applied.
+    /// What is remembered from a previous agent, until something is applied.
     remembered: (Judged, BTreeSet<CredentialName>),
-    /// Bundles of which an agent before this one knew a version, until the first lists are complete.
+    /// Bundles of which a previous agent knew a version, until the first lists are complete.
     unheard: BTreeSet<CredentialName>,
-    /// Credentials that are taken for good ones though nothing can be known of them.
+    /// Credentials that are assumed to be valid, because they cannot be read.
     assumed: BTreeSet<CredentialName>,
-    /// Credentials that changed since somebody asked.
+    /// Credentials that changed since [`Self::take_held`] was last called.
     held: BTreeMap<CredentialName, Option<HeldCredential>>,
-    /// Bundles whose own Secrets provide another version since somebody asked.
+    /// Bundles whose own Secrets changed since [`Self::take_own_versions`] was last called.
     own_versions: BTreeMap<CredentialName, Option<String>>,
-    /// When dates were looked at last.
+    /// When dates were last checked.
     glanced: Instant,
-    /// Claims that stand otherwise since the last time.
+    /// Claims that changed since [`Self::take_claims`] was last called.
     claims: BTreeMap<Claim, Option<Tenure>>,
-    /// What is known of credentials, without what is secret; a clone costs nothing, and keeps no key.
+    /// What is known about credentials, without secrets; a clone is cheap and has no keys.
     secrets: OrdMap<CredentialName, KnownSecret>,
-    /// All claims; a clone costs nothing.
+    /// All claims; a clone is cheap.
     standing: OrdMap<Claim, Tenure>,
-    /// What servers were told of the certificates that there are.
+    /// The properties of certificates that servers were checked with.
     certificates: BTreeMap<CredentialName, ServedCertificate>,
     patience: Patience,
-    /// Objects that nobody can judge.
+    /// Objects whose state is unknown because they cannot be read.
     doubts: UnreadObjects,
     rebinds: Rebinds,
-    /// Objects that an agent before this one held back, until their sources say what they have.
+    /// Objects that a previous agent held back, until their source sends them.
     recalled: BTreeMap<ObjectRef, RememberedBlame>,
-    /// Objects that are held back, as it was told last.
+    /// Objects that are held back, as last reported.
     blamed: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     synced: bool,
 }
@@ -104,7 +104,7 @@ impl Engine {
         Self::with_clock(settings, OffsetDateTime::now_utc)
     }
 
-    /// The same with another clock.
+    /// The same, with another clock.
     #[must_use]
     pub fn with_clock(
         settings: Settings,
@@ -158,7 +158,7 @@ impl Engine {
         (engine, snapshots)
     }
 
-    /// An engine that takes objects as they are: for tests of what follows when a proxy refuses what was checked.
+    /// An engine that does not check resources, for tests of what happens when a proxy rejects one.
     #[must_use]
     pub fn without_checks(settings: Settings) -> (Self, watch::Receiver<Arc<Snapshot>>) {
         let (engine, snapshots) = Self::new(settings);
@@ -166,8 +166,7 @@ impl Engine {
         (Self { store, ..engine }, snapshots)
     }
 
-    /// Takes everything that waits as one change, and publishes what moved. What there is to say of it is logged, and
-    /// returned for whoever else wants to know.
+    /// Takes all waiting events as one change, and publishes the result. News about it are logged and returned.
     pub fn apply(&mut self, events: impl IntoIterator<Item = SourceEvent>, now: Instant) -> Vec<News> {
         let (mut step, mut touched) = std::mem::take(&mut self.remembered);
         for event in events {
@@ -198,7 +197,7 @@ impl Engine {
         self.publish(&touched, changes, now);
         self.make_room(now);
         let withheld = self.withheld.iter();
-        // Who was first with an address is no worse than who has it.
+        // If another listener has the address, no object is to blame.
         let withheld =
             withheld.filter(|(_, violation)| !matches!(violation.broken(), Broken::AddressTaken(..)));
         let withheld: Vec<_> = withheld.map(|(key, _)| key.clone()).collect();
@@ -206,19 +205,19 @@ impl Engine {
         self.tell(gone, now)
     }
 
-    /// From now on what there is to say waits so long for what follows: objects that belong together come one after the other,
-    /// and what is said of the first ones is soon not so any more.
+    /// Delays news by this long: objects that belong together arrive one after the other, and findings about the first
+    /// ones are soon outdated.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = Patience::new(patience);
     }
 
-    /// From now on this says how complete the source's lists are: what seems to be missing may only not be read yet, and
-    /// nothing is said of it before.
+    /// Sets how to ask whether the source's lists are complete: what seems to be missing may just not be read yet, and
+    /// is not reported before.
     pub fn ask_source(&mut self, lists: impl Fn() -> Lists + Send + Sync + 'static) {
         self.lists = AskSource(Box::new(lists));
     }
 
-    /// Judges credentials anew of which a date has passed.
+    /// Checks credentials again when one of their dates has passed.
     fn look_at_dates(&mut self, now: Instant) {
         self.glanced = now;
         let mut touched = BTreeSet::new();
@@ -230,7 +229,7 @@ impl Engine {
         }
     }
 
-    /// What there is to say that was not said before.
+    /// Returns the news that were not reported before.
     fn tell(&mut self, gone: BTreeSet<ObjectRef>, now: Instant) -> Vec<News> {
         self.blame();
         let known = (self.ledger.has_news(), (self.lists.0)());
@@ -242,13 +241,13 @@ impl Engine {
         told
     }
 
-    /// Goes on with what takes time: judges dates that have passed, takes off what lingered long enough, and looks for
-    /// objects that are to blame.
+    /// Continues what takes time: checks dates that have passed, removes what was kept long enough, and looks for
+    /// objects to blame.
     pub fn go_on(&mut self, now: Instant) -> Vec<News> {
         self.look_at_dates(now);
         let mut receptions = self.receptions(&self.trials.keys(now));
         for (_, reception) in &mut receptions {
-            // A port that cannot be bound says nothing of any object.
+            // If a port cannot be bound, no object is to blame.
             if reception.reason().is_some_and(rebind::is_bind_failure) {
                 *reception = Reception::Nobody;
             }
@@ -271,7 +270,7 @@ impl Engine {
         self.resolver.wanted()
     }
 
-    /// From now on clusters that are gone are served on, beyond the grace, while this says that a proxy may name them.
+    /// Keeps removed clusters, beyond the grace period, while this says that a proxy may still name them.
     pub fn keep_while(&mut self, in_use: impl Fn(&Snapshot) -> bool + Send + Sync + 'static) {
         self.publisher.keep_while(in_use);
     }
@@ -299,8 +298,8 @@ impl Engine {
         .min()
     }
 
-    /// From now on these credentials are taken for good ones: whoever reads a cluster once may have no right to their
-    /// Secrets, which says nothing of them.
+    /// Assumes that these credentials are valid: someone who reads a cluster once may not have access to their Secrets,
+    /// which does not make them invalid.
     pub fn assume(&mut self, names: impl IntoIterator<Item = CredentialName>) {
         for name in names {
             self.resolver.touch_credential(&name);
@@ -314,13 +313,13 @@ impl Engine {
         &self.settings.gateway.tenants
     }
 
-    /// All that the answer to a question is made of.
+    /// Everything that the answer to a question depends on.
     #[must_use]
     pub fn served_host(&self, question: &Question) -> ServedHost {
         ServedHost::new(question, &self.resolver, self.paths())
     }
 
-    /// What becomes of paths before rules see them, where a server says nothing.
+    /// How paths are normalized before rules see them, unless a server says otherwise.
     #[must_use]
     pub fn paths(&self) -> PathPolicy {
         self.settings.gateway.paths

@@ -1,4 +1,4 @@
-//! Where objects come from. Every source says the same [`sealgate_model::SourceEvent`]s, so that nothing behind it knows which
+//! Where objects come from. Every source sends [`sealgate_model::SourceEvent`]s, so that nothing else depends on which
 //! one is running.
 
 pub mod directory;

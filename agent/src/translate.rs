@@ -1,4 +1,4 @@
-//! State to xDS resources: pure, and equal input gives equal bytes.
+//! Translates state into xDS resources, without side effects: equal input gives equal bytes.
 
 mod access_log;
 mod alt_svc;
@@ -46,18 +46,18 @@ pub struct Settings {
     pub gateway: crate::config::GatewaySettings,
     /// The address that listeners bind.
     pub listen: String,
-    /// The filter's module, as Envoy can read it.
+    /// The filter's module, at a path that Envoy can read.
     pub module: PathBuf,
 }
 
-/// What a resource was made of.
+/// What a resource was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Made<'n> {
     /// A credential, by namespace and name.
     Credential(&'n str, &'n str),
-    /// A destination, by its cluster.
+    /// A destination, by its cluster's name.
     Upstream(&'n str),
-    /// A part of the table.
+    /// A part of the routing table.
     Part(u16),
     /// A port.
     Port(u16),
@@ -65,7 +65,7 @@ pub enum Made<'n> {
     Stream(u16, &'n str),
 }
 
-/// What the resource of this name was made of, if it is one of ours.
+/// What the resource of this name was made from, if it is one of ours.
 #[must_use]
 pub fn made_of(kind: TypeUrl, name: &str) -> Option<Made<'_>> {
     match kind {
@@ -81,7 +81,8 @@ pub fn made_of(kind: TypeUrl, name: &str) -> Option<Made<'_>> {
     }
 }
 
-/// The resources among what changed that are made of many objects. Where connections of a filter chain go is one object's word.
+/// The changed resources that are made from many objects. Where a filter chain's connections go comes from a single
+/// object.
 #[must_use]
 pub fn composites(changes: &Changes) -> Vec<ResourceKey> {
     let extension = |name: String| (TypeUrl::ExtensionConfig, name.into());
@@ -97,7 +98,7 @@ pub fn composites(changes: &Changes) -> Vec<ResourceKey> {
     parts.chain(ports).collect()
 }
 
-/// Puts a credential into the snapshot; says whether that moved it.
+/// Puts a credential into the snapshot; returns whether that changed it.
 pub fn publish_credential(
     draft: &mut Draft<'_>,
     withheld: &mut Withheld,
@@ -113,7 +114,7 @@ pub fn publish_credential(
     draft.version(TypeUrl::Secret, &name) != before
 }
 
-/// Puts what changed of everything else into the snapshot.
+/// Puts all other changes into the snapshot.
 pub fn publish(
     draft: &mut Draft<'_>,
     withheld: &mut Withheld,
@@ -147,12 +148,12 @@ pub fn publish(
     }
 }
 
-/// The public authorities, for clusters whose upstreams show their certificates.
+/// Publishes the public authorities, for clusters whose upstreams have certificates from them.
 pub fn publish_public_ca(draft: &mut Draft<'_>, withheld: &mut Withheld, ca: &PublicCa) {
     withheld.offer(draft, TypeUrl::Secret, public_ca::NAME, public_ca::resource(ca));
 }
 
-/// The listener that holds the table, and the parts of it that nothing belongs to yet: a filter is ready once it has all.
+/// Publishes the listener with the table, and the table's empty parts: a filter is ready once it has all parts.
 pub fn publish_table(draft: &mut Draft<'_>, withheld: &mut Withheld, settings: &Settings) {
     for part in 0..PARTS {
         let resource = table::resource(part, None, &settings.module);

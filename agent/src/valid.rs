@@ -1,6 +1,6 @@
-//! What Envoy checks of a resource, checked before it is published: the rules that its protos are annotated with
-//! (`generated.rs`), and those that only its code knows, a file each. Messages are looked at as they are built, so
-//! nothing is decoded or encoded for it.
+//! Envoy's own checks of resources, done before publishing: the rules in the annotations of its protos
+//! (`generated.rs`), and those that are only in its code, one file each. Messages are checked as they are built, so
+//! nothing is decoded or encoded for this.
 
 mod addresses;
 mod chains;
@@ -19,12 +19,12 @@ pub use self::violation::{Broken, Violation};
 
 use self::violation::Located;
 
-/// Whether a message is one that Envoy takes.
+/// Whether Envoy accepts a message.
 pub type Validity = Result<(), Violation>;
 
 /// A message that Envoy checks.
 pub trait Valid {
-    /// Says what Envoy would refuse it for.
+    /// Checks whether Envoy would reject it.
     ///
     /// # Errors
     /// The first rule that is broken, and where.

@@ -1,4 +1,4 @@
-//! The admin interface of a running agent, as whoever reaches its port sees it.
+//! The admin interface of a running agent, as seen by anyone who can reach its port.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;

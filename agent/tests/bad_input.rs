@@ -1,5 +1,5 @@
-//! Files that nobody should write. Each is refused in good time and little memory by a stable code, with the object
-//! and the reason named; everything beside it goes on, in `check` and in a running agent.
+//! Files that nobody should write. Each is rejected quickly and with little memory, with a stable code, the object and
+//! the reason; everything else continues to work, in `check` and in a running agent.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;

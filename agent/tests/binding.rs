@@ -1,5 +1,5 @@
 //! Which rule of which VirtualService takes a request, once Gateways, namespaces, ports and delegates are resolved: the
-//! table is `binding.yaml`, asked through `explain --batch` and `check`.
+//! table `binding.yaml`, tested with `explain --batch` and `check`.
 
 use std::collections::BTreeMap;
 use std::fs;

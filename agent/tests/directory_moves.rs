@@ -1,5 +1,5 @@
-//! Whatever happens to a directory, what is followed is what a fresh look gives: only what moved is visited again, and
-//! nothing that moved is missed.
+//! After any change in a directory, following it gives the same result as reading it again: only what changed is
+//! visited again, and no change is missed.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::collections::BTreeMap;

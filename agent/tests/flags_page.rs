@@ -1,4 +1,4 @@
-//! `docs/reference/flags.md` is what the command line itself says. `SEALGATE_WRITE_DOCS=1` writes it.
+//! `docs/reference/flags.md` matches the command line's help. `SEALGATE_WRITE_DOCS=1` writes it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::env;

@@ -1,4 +1,4 @@
-//! A full disk, and rights that go and come back: a running agent, as a user of its own where that can be had.
+//! A full disk, and permissions that are revoked and restored: a running agent, as a separate user if possible.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;

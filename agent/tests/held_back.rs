@@ -1,5 +1,5 @@
-//! What a proxy refused is held back until its source has something else: also after the source lists all of it once more,
-//! and after the agent started anew with `--state-dir`. The proxies are fakes, which refuse whatever names one host.
+//! What a proxy rejected is held back until its source changes: also after the source lists everything again, and after
+//! a restart of the agent with `--state-dir`. The proxies are fakes that reject everything with a certain host.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

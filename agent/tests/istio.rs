@@ -1,5 +1,5 @@
-//! What `sealgate istio` prints, to the byte: manifests that a real istiod was given look like these.
-//! `SEALGATE_WRITE_GOLDEN=1` writes the files; read the difference.
+//! What `sealgate istio` prints, to the byte: tests with a real istiod use manifests like these.
+//! `SEALGATE_WRITE_GOLDEN=1` writes the files; read the diff.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;

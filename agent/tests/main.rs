@@ -1,4 +1,4 @@
-//! The agent from without, a file for each concern, as one program: linked once.
+//! Black-box tests of the agent, a file for each topic, as one program that is linked once.
 
 mod admin;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! An engine that starts anew with what the one before it kept, and one whose clock is set.
+//! An engine that restarts with what the previous one has kept, and one whose clock is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

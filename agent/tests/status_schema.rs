@@ -1,4 +1,4 @@
-//! `docs/reference/status.schema.json` is what the types say. `SEALGATE_WRITE_DOCS=1` writes it.
+//! `docs/reference/status.schema.json` matches the types. `SEALGATE_WRITE_DOCS=1` writes it.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What a namespace may use up, and what becomes of what is more: the engine, fed with manifests.
+//! Budgets of namespaces, and what happens to objects that exceed them: the engine, with manifests.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Who may read what the agent writes: that does not depend on the umask that it was started with.
+//! Who may read the agent's files does not depend on its umask.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;

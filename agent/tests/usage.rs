@@ -1,4 +1,4 @@
-//! Wrong values of flags and variables: exit 2, with the flag and the value named, and nothing done.
+//! Invalid values of flags and variables: exit status 2, with the flag and the value named, and nothing done.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;

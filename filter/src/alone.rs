@@ -1,5 +1,5 @@
-//! A filter without an agent, configured by people. Envoy's own routes stand behind it, and no native rule before it: what a
-//! client may not say is taken off here, on every request.
+//! A filter without an agent, configured by users. Envoy's own routes come after it, and no native rules before it:
+//! forged headers of clients are removed here, on every request.
 
 mod routing;
 
@@ -19,16 +19,16 @@ use crate::identity::PortIdentity;
 /// See the module.
 pub(crate) struct Alone {
     identity: PortIdentity,
-    /// Of the identity headers.
+    /// The prefix of identity headers.
     prefix: String,
-    /// What came by this name says something, and is replaced or taken off later.
+    /// Whether a received XFCC header is needed; it is replaced or removed later.
     keeps_xfcc: bool,
     unmatched: Unmatched,
     routing: Option<Routing>,
 }
 
 impl Alone {
-    /// Reads what people wrote.
+    /// Reads the user's configuration.
     pub(crate) fn new(text: &[u8]) -> Result<Self, String> {
         let mut report = PluginReport::default();
         let config = PluginConfig::from_json(text, &mut report);
@@ -55,7 +55,7 @@ impl Alone {
         self.identity.told_to_all()
     }
 
-    /// The headers without those that would be taken for the gateway's own words.
+    /// Removes headers that would be taken for the gateway's own, and returns the rest.
     pub(crate) fn take_forged_off(&self, mut headers: HeaderPairs) -> Result<HeaderPairs, HostError> {
         let mut forged = BTreeSet::new();
         headers.retain(|(name, _)| {
@@ -72,7 +72,7 @@ impl Alone {
         Ok(headers)
     }
 
-    /// Before a rule says how Envoy treats a request, nothing that a client said of it counts.
+    /// Removes a client's headers that steer Envoy, before a rule does.
     pub(crate) fn take_steering_off<'n>(
         &self,
         headers: impl Iterator<Item = &'n str>,
@@ -82,7 +82,7 @@ impl Alone {
         steering.try_for_each(|name| host::remove(Side::Request, name))
     }
 
-    /// What becomes of a request; none if Envoy's own routes decide.
+    /// Decides about a request; none if Envoy's own routes do.
     pub(crate) fn decide(&self, request: &impl Request) -> Option<Outcome<'_>> {
         let outcome = match &self.routing {
             Some(routing) => routing.decide(request),
@@ -95,7 +95,7 @@ impl Alone {
     }
 }
 
-/// As where an agent tells Envoy what to do with the header: only then it says something that is needed here.
+/// In the same cases in which an agent lets Envoy keep the header: only then is its value needed.
 fn keeps_xfcc(identity: &IdentityConfig) -> bool {
     identity.xfcc == Xfcc::AppendForward || identity.client_cert == CertHeader::Chain
 }

@@ -1,5 +1,5 @@
-//! Headers with Envoy's command operators in their values: what the commands ask for, from the host. Where the host has no
-//! such thing, nothing is written; where it fails, nothing can be.
+//! Headers with Envoy's command operators in their values, which get their facts from the host. If a fact does not
+//! exist, nothing is written; if the host fails, nothing can be.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -10,18 +10,18 @@ use sealgate_core::rules::{ArchivedHeaderMutations, HeaderFormat, HeaderMutation
 
 use crate::host::{self, HeaderPairs, HostError, Side};
 
-/// What one header may hold that a rule writes: Envoy takes no request whose headers are above 60 KB together.
+/// The maximum size of a header that a rule writes: Envoy rejects requests whose headers are above 60 KB together.
 const LONGEST: usize = 8 * 1024;
 
-/// Headers of a request that its response needs: the host forgets them once the request goes on.
+/// Headers of a request that its response needs: the host forgets them once the request continues.
 #[derive(Default)]
 pub(crate) struct KeptHeaders(HeaderPairs);
 
 impl KeptHeaders {
-    /// What these ask for, while the request is there.
+    /// Keeps what these need, while the request exists.
     pub(crate) fn of(formats: &[HeaderFormat]) -> Result<Self, HostError> {
         let names = formats.iter().flat_map(|own| headers(&own.format));
-        // However often a rule asks for one, it is there once.
+        // Each is kept once, however often a rule asks for it.
         let names: BTreeSet<_> = names.map(str::to_ascii_lowercase).collect();
         let mut kept = HeaderPairs::new();
         for name in names {
@@ -38,13 +38,12 @@ fn asked(name: &str) -> Result<Option<Vec<u8>>, HostError> {
     host::request_value(name)
 }
 
-/// What the host knows of this request, and what it has forgotten.
+/// Facts that the host has about this request, and those that were kept.
 #[derive(Default)]
 struct HostFacts<'r> {
-    /// None while the request is there.
+    /// None while the request exists.
     remembered: Option<&'r KeptHeaders>,
-    /// A value without what could not be read is not the one that was meant: a header of the client's would stay in its
-    /// place.
+    /// The first failure. A value with a missing part would be wrong, and a client's header would stay in its place.
     failed: Cell<Option<HostError>>,
 }
 
@@ -60,7 +59,7 @@ impl HostFacts<'_> {
         let value = value(format, self);
         match (self.failed.get(), value) {
             (Some(error), _) => Err(error),
-            // A rule may ask for one header many times over.
+            // A rule may ask for one header many times.
             (None, Some(value)) if value.len() > LONGEST => Err(HostError::TooLong),
             (None, value) => Ok(value),
         }
@@ -79,7 +78,7 @@ impl Facts for HostFacts<'_> {
             Fact::PeerFingerprint => &["connection", "sha256_peer_certificate_digest"],
             Fact::LocalSubject => &["connection", "subject_local_certificate"],
             Fact::StartTime => &["request", "time"],
-            // There is none yet.
+            // It does not exist yet.
             Fact::ResponseCode if self.remembered.is_none() => return None,
             Fact::ResponseCode => return self.noted(host::response_value(":status")),
         };
@@ -95,13 +94,13 @@ impl Facts for HostFacts<'_> {
     }
 }
 
-/// A request's headers at the host, for the core to change. After a call that failed, nothing more is done.
+/// A request's headers at the host, to be changed by the core. After a failed call, nothing more is done.
 #[derive(Default)]
 struct HostRequestHeaders {
     failed: Option<HostError>,
 }
 
-/// Changes the request as a rule says, and stops where it cannot.
+/// Changes the request as a rule says, up to the first failure.
 pub(crate) fn change_request(operations: &ArchivedHeaderMutations) -> Result<(), HostError> {
     let mut headers = HostRequestHeaders::default();
     operations.carry_out(&mut headers);
@@ -135,19 +134,19 @@ impl MutableHeaders for HostRequestHeaders {
             .flatten()
     }
 
-    /// The client's does not stay in its place.
+    /// The client's header must not stay in its place.
     fn set_nothing(&mut self, name: &str) {
         self.remove(name);
     }
 }
 
-/// The same of a response, of which each change is made that can be.
+/// The same for a response, of which all possible changes are made.
 struct HostResponseHeaders<'r> {
     remembered: &'r KeptHeaders,
     done: Result<(), HostError>,
 }
 
-/// Changes the response as a rule says, as far as that can be done.
+/// Changes the response as a rule says, as far as possible.
 pub(crate) fn change_response(
     operations: &HeaderMutations,
     remembered: &KeptHeaders,
@@ -190,6 +189,6 @@ impl MutableHeaders for HostResponseHeaders<'_> {
         })
     }
 
-    /// The upstream's stays.
+    /// The upstream's header stays.
     fn set_nothing(&mut self, _: &str) {}
 }

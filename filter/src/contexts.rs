@@ -1,5 +1,5 @@
-//! What Envoy's numbers stand for: plugins, and the requests of each. Whatever number comes, at whatever time, a request
-//! that is not known is answered here, and goes nowhere.
+//! The contexts behind Envoy's numbers: plugins, and the requests of each. Any number may come at any time: an unknown
+//! request is answered here, and goes nowhere.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ thread_local! {
     static CONTEXTS: RefCell<Contexts> = RefCell::default();
 }
 
-/// Envoy enters a VM once at a time. If it ever did otherwise, the second time is an error, and no panic.
+/// Envoy does not reenter a VM. If it ever did, that would be an error, not a panic.
 fn with<T>(call: impl FnOnce(&mut Contexts) -> Result<T, HostError>) -> Result<T, HostError> {
     CONTEXTS.with(|contexts| {
         let mut contexts = contexts.try_borrow_mut().map_err(|_| HostError::Busy)?;
@@ -40,7 +40,7 @@ fn log(what: &str, outcome: Result<(), HostError>) {
     }
 }
 
-/// A plugin that has no parent, or a request of the plugin that is its parent.
+/// Creates a plugin if it has no parent, or else a request of its parent.
 pub(crate) fn create(id: u32, parent: u32) {
     let created = with(|contexts| {
         if parent == 0 {
@@ -54,7 +54,7 @@ pub(crate) fn create(id: u32, parent: u32) {
     log("a context cannot begin", created);
 }
 
-/// What is deleted twice is gone all the same.
+/// Deleting twice is harmless.
 pub(crate) fn delete(id: u32) {
     let deleted = with(|contexts| {
         if contexts.streams.remove(&id).is_none() {
@@ -65,7 +65,7 @@ pub(crate) fn delete(id: u32) {
     log("a context cannot end", deleted);
 }
 
-/// Whether it is taken.
+/// Returns whether the configuration is accepted.
 pub(crate) fn configure(id: u32, size: usize) -> bool {
     let configured = with(|contexts| {
         let plugin = contexts.plugins.get_mut(&id);
@@ -84,19 +84,19 @@ pub(crate) fn request_headers(id: u32, count: usize) -> FilterAction {
     with_stream(id, |stream| stream.on_request_headers(count)).unwrap_or_else(http::refuse)
 }
 
-/// Whether its trailers may follow it.
+/// Whether the request's trailers may follow.
 pub(crate) fn request_trailers(id: u32, count: usize) -> FilterAction {
     with_stream(id, |_| http::on_request_trailers(count)).unwrap_or_else(http::refuse)
 }
 
-/// What becomes of a response's headers.
+/// Handles a response's headers.
 pub(crate) fn response_headers(id: u32) -> FilterAction {
     let changed = with_stream(id, |stream| stream.on_response_headers());
     log("a response's headers cannot be changed", changed);
     FilterAction::Continue
 }
 
-/// What becomes of a response's trailers.
+/// Handles a response's trailers.
 pub(crate) fn response_trailers(id: u32, count: usize) -> FilterAction {
     let changed = with_stream(id, |stream| stream.on_response_trailers(count));
     log("a response's trailers cannot be changed", changed);

@@ -8,7 +8,7 @@ thread_local! {
     static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0_u8));
 }
 
-/// In [0, 1): SplitMix64.
+/// A number in [0, 1), by SplitMix64.
 pub(crate) fn draw() -> f64 {
     let mixed = STATE.with(|state| {
         let next = state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,4 +1,4 @@
-//! The only file that calls the host: bytes in, `Result` out, never a panic, whatever the host answers.
+//! The only file that calls the host. It returns a `Result` and never panics, whatever the host answers.
 
 mod error;
 mod pairs;
@@ -10,13 +10,13 @@ use crate::abi::{self, HeaderMap, NOT_FOUND, OK};
 /// Which headers are read or changed.
 pub(crate) type Side = HeaderMap;
 
-/// Of an answer that is not gRPC's.
+/// The gRPC status of other answers.
 const NO_GRPC: i32 = -1;
 
 /// Names, in lower case, and values.
 pub(crate) type HeaderPairs = Vec<(String, Vec<u8>)>;
 
-/// A call that gives nothing but its status.
+/// The result of a call that returns only a status.
 fn done(call: &'static str, status: u32) -> Result<(), HostError> {
     match status {
         OK => Ok(()),
@@ -24,7 +24,7 @@ fn done(call: &'static str, status: u32) -> Result<(), HostError> {
     }
 }
 
-/// A call for a value that need not be there.
+/// The result of a call for a value that may not exist.
 fn found(call: &'static str, status: u32, value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, HostError> {
     match status {
         OK => Ok(value),
@@ -33,7 +33,7 @@ fn found(call: &'static str, status: u32, value: Option<Vec<u8>>) -> Result<Opti
     }
 }
 
-/// A value of the request, `:path` and the like too; the first of a repeated header.
+/// A value of the request, including `:path` and the like; the first of a repeated header.
 pub(crate) fn request_value(name: &str) -> Result<Option<Vec<u8>>, HostError> {
     header_value(HeaderMap::Request, name)
 }
@@ -46,12 +46,12 @@ pub(crate) fn response_value(name: &str) -> Result<Option<Vec<u8>>, HostError> {
 fn header_value(map: HeaderMap, name: &str) -> Result<Option<Vec<u8>>, HostError> {
     let mut value = None;
     let status = abi::ask(|host| host.header_map_value(map, name, &mut value));
-    // An empty one is handed over as none.
+    // An empty value is returned as none.
     let value = (status == OK).then(|| value.unwrap_or_default());
     found("proxy_get_header_map_value", status, value)
 }
 
-/// All of them, which are none only if the host told of none.
+/// All headers; only empty if the host announced none.
 pub(crate) fn all(side: Side, told_of: usize) -> Result<HeaderPairs, HostError> {
     const CALL: &str = "proxy_get_header_map_pairs";
     let mut encoded = None;
@@ -63,7 +63,7 @@ pub(crate) fn all(side: Side, told_of: usize) -> Result<HeaderPairs, HostError> 
         .ok_or(HostError::Malformed { call: CALL })
 }
 
-/// A fact of the connection; none if there is no such thing.
+/// A fact about the connection; none if it does not exist.
 pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
     let path = path.join("\0");
     let mut value = None;
@@ -71,7 +71,7 @@ pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
     found("proxy_get_property", status, value)
 }
 
-/// Counts one more. A number that is too low is no reason to fail a request: it is only said.
+/// Increments a counter. A failure is only logged, as it is no reason to fail a request.
 pub(crate) fn count(metric: &str) {
     if let Err(failed) = counted(metric) {
         error(&format!("sealgate: {metric} is not counted: {failed}"));
@@ -98,7 +98,7 @@ pub(crate) fn add(side: Side, name: &str, value: &[u8]) -> Result<(), HostError>
     done("proxy_add_header_map_value", status)
 }
 
-/// Takes a header off.
+/// Removes a header.
 pub(crate) fn remove(side: Side, name: &str) -> Result<(), HostError> {
     let status = abi::ask(|host| host.remove_header_map_value(side, name));
     done("proxy_remove_header_map_value", status)
@@ -109,7 +109,7 @@ pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Res
     send(status.into(), NO_GRPC, headers, body)
 }
 
-/// Answers the request here with a gRPC status; one that is not gRPC gets 200 and the message.
+/// Answers the request here with a gRPC status; a request that is not gRPC gets 200 and the message.
 pub(crate) fn respond_grpc(status: u8, message: &str) -> Result<(), HostError> {
     send(200, status.into(), &[], message.as_bytes())
 }
@@ -127,21 +127,21 @@ pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, HostError> {
     Ok(found("proxy_get_buffer_bytes", status, value)?.unwrap_or_default())
 }
 
-/// Puts a value where every VM of this process finds it.
+/// Stores a value for all VMs of this process.
 pub(crate) fn share(key: &str, value: &[u8]) -> Result<(), HostError> {
     let status = abi::ask(|host| host.set_shared_data(key, value));
     done("proxy_set_shared_data", status)
 }
 
-/// Such a value; none if nobody put one there.
+/// A stored value; none if there is none.
 pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>, HostError> {
     let mut value = None;
     let status = abi::ask(|host| host.shared_data(key, &mut value));
     found("proxy_get_shared_data", status, value)
 }
 
-/// Says something in Envoy's log.
+/// Writes to Envoy's log.
 pub(crate) fn error(message: &str) {
-    // There is nowhere left to say that saying it failed.
+    // If logging fails, there is nowhere left to report it.
     let _ = abi::ask(|host| host.log_error(message));
 }

@@ -1,4 +1,4 @@
-//! One request: read what the decision needs, decide, apply it with as few host calls as it takes.
+//! One request: reads what the decision needs, decides, and applies it with as few host calls as possible.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -22,11 +22,11 @@ use crate::host::{self, HeaderPairs, HostError, Side};
 use crate::identity::{self, PortIdentity, Verdict};
 use crate::table;
 
-/// Counts requests of which the table says what nobody can read.
+/// Counts requests whose part of the table cannot be read.
 const CORRUPT: &str = "sealgate_table_corrupt";
-/// Counts requests whose regexes ask for more work than one request may cost.
+/// Counts requests whose regexes need more work than allowed.
 const TOO_EXPENSIVE: &str = "sealgate_regex_too_expensive";
-/// Counts requests whose rewritten path or redirect is longer than any request may be.
+/// Counts requests whose rewritten path or redirect is too long.
 const TOO_LONG: &str = "sealgate_rewrite_too_long";
 
 /// One request's context.
@@ -34,18 +34,18 @@ pub(crate) struct Stream {
     identity: Rc<PortIdentity>,
     /// None with an agent.
     alone: Option<Rc<Alone>>,
-    /// Kept for the response's headers; none if they stay as they are.
+    /// Kept for the response's headers; none if they do not change.
     answer: Option<Box<ResponseHeaders>>,
 }
 
-/// What becomes of the response's headers, whoever answers.
+/// Changes of the response's headers, whoever answers.
 #[derive(Default)]
 struct ResponseHeaders {
     mutations: HeaderMutations,
-    /// What commands in them ask of the request.
+    /// What commands in them need from the request.
     remembered: KeptHeaders,
     cors: Vec<Header>,
-    /// It may vary by what only the gateway and the upstream know.
+    /// Whether it may vary by what only the gateway and the upstream know.
     varies: bool,
 }
 
@@ -58,7 +58,7 @@ impl Stream {
         }
     }
 
-    /// Nothing of the table is kept: the response needs no more than what is copied here.
+    /// No reference to the table is kept: everything that the response needs is copied here.
     fn route(&mut self, table: &RouteTable, headers: usize) -> Result<FilterAction, HostError> {
         if !table.is_complete() {
             return answer(503);
@@ -137,8 +137,8 @@ impl Stream {
         Ok(FilterAction::Pause)
     }
 
-    /// Answers as Envoy's fault filter does; if the request has to wait first, that filter, which stands behind this
-    /// one, does both.
+    /// Answers like Envoy's fault filter; if there is a delay first, that filter, which comes after this one, does
+    /// both.
     fn abort(
         &mut self,
         status: AbortStatus,
@@ -163,7 +163,7 @@ impl Stream {
 
     fn forward(&mut self, route: Route<'_>, told: Option<&Rendered>) -> Result<FilterAction, HostError> {
         change(&route, told)?;
-        // As with Envoy, what its values ask of the request they ask of the one that the upstream sees.
+        // As in Envoy, commands in these values refer to the request that the upstream sees.
         self.mutate_answer(&route.destination.response)?;
         if let Some(told) = told {
             self.vary(told);
@@ -193,7 +193,7 @@ impl Stream {
 }
 
 impl Stream {
-    /// Closed, never open: a request that could not be decided goes nowhere.
+    /// Fails closed: a request without a decision goes nowhere.
     pub(crate) fn on_request_headers(&mut self, count: usize) -> FilterAction {
         let routed = match self.alone.clone() {
             None => table::with(|table| self.route(table, count)),
@@ -202,8 +202,8 @@ impl Stream {
         routed.unwrap_or_else(refuse)
     }
 
-    /// Also called for what this filter, or Envoy itself, answers. What cannot be done is said, and the response goes on:
-    /// by now its upstream has done what it was asked for.
+    /// Also called for answers from this filter, or from Envoy itself. A failure is logged, and the response continues:
+    /// its upstream has already done what was asked.
     pub(crate) fn on_response_headers(&self) {
         if let Some(answer) = &self.answer
             && let Err(error) = answer.apply()
@@ -214,7 +214,7 @@ impl Stream {
         }
     }
 
-    /// A header that a rule takes off, or writes itself, is the upstream's no more.
+    /// Trailers that a rule would remove or write as headers are removed.
     pub(crate) fn on_response_trailers(&self, count: usize) {
         if let Some(ResponseHeaders { mutations, .. }) = self.answer.as_deref()
             && let Err(error) = remove_trailers(Side::ResponseTrailers, count, |name| {
@@ -231,8 +231,8 @@ impl Stream {
     }
 }
 
-/// What no client may say in a header it may not say behind the body either: servers read both as one, and no native
-/// rule takes trailers off.
+/// Removes trailers that clients may not send as headers: servers may treat both the same, and no native rule removes
+/// trailers.
 pub(crate) fn on_request_trailers(count: usize) -> FilterAction {
     let removed = remove_trailers(Side::RequestTrailers, count, |name| names::owner(name).is_some());
     match removed {
@@ -241,8 +241,7 @@ pub(crate) fn on_request_trailers(count: usize) -> FilterAction {
     }
 }
 
-/// Ends a request of which the host does not say enough, or with which it does not do what has to be done. If it cannot
-/// even be answered, it waits for its timeout.
+/// Ends a request for which a necessary host call failed. If it cannot even be answered, it waits for its timeout.
 pub(crate) fn refuse(error: HostError) -> FilterAction {
     host::error(&format!("sealgate: a request cannot be served: {error}"));
     let _ = host::respond(500, &[], &[]);
@@ -250,8 +249,8 @@ pub(crate) fn refuse(error: HostError) -> FilterAction {
 }
 
 impl ResponseHeaders {
-    /// The cross-origin headers come last and replace all others, as with Envoy's filter. What cannot be done keeps nothing
-    /// else from being done: a header that stays by mistake is one, not all.
+    /// The cross-origin headers come last and replace all others, as in Envoy's filter. After a failure, the other
+    /// changes are still made: then one header is wrong, not all.
     fn apply(&self) -> Result<(), HostError> {
         let mut done = command::change_response(&self.mutations, &self.remembered);
         for (name, value) in &self.cors {
@@ -264,7 +263,7 @@ impl ResponseHeaders {
     }
 }
 
-/// As many as can be, also if one cannot.
+/// Removes as many as possible, even if one cannot be removed.
 fn remove_trailers(side: Side, count: usize, is_removed: impl Fn(&str) -> bool) -> Result<(), HostError> {
     let trailers = host::all(side, count)?;
     let mut done = Ok(());
@@ -286,7 +285,7 @@ fn counted(metric: &str, status: u16) -> Result<FilterAction, HostError> {
     answer(status)
 }
 
-/// Lets Envoy's fault filter, which stands behind this one, hold the request.
+/// Lets Envoy's fault filter, which comes after this one, delay the request.
 fn delay(ms: Option<u64>) -> Result<(), HostError> {
     match ms {
         Some(ms) => set(names::FAULT_DELAY, &ms.to_string()),
@@ -294,7 +293,7 @@ fn delay(ms: Option<u64>) -> Result<(), HostError> {
     }
 }
 
-/// Makes of the request what the upstream is to see.
+/// Changes the request into what the upstream must see.
 fn change(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> {
     let to = route.destination;
     command::change_request(&to.request)?;
@@ -310,7 +309,7 @@ fn change(route: &Route<'_>, told: Option<&Rendered>) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Tells Envoy's router where it goes, and how.
+/// Tells Envoy's router where and how to send it.
 fn send(route: &Route<'_>) -> Result<(), HostError> {
     if let Some(ms) = route.timeout_ms {
         set(names::TIMEOUT_MS, &ms.to_string())?;
@@ -321,7 +320,7 @@ fn send(route: &Route<'_>) -> Result<(), HostError> {
     if let Some(mirrors) = &route.mirrors {
         set(names::MIRRORS, &mirrors.key)?;
     }
-    // Last: only a request that was changed in full may go anywhere.
+    // Last: only a completely changed request may go anywhere.
     set(names::CLUSTER, &route.destination.cluster)
 }
 
@@ -344,11 +343,11 @@ fn set(name: &str, value: &str) -> Result<(), HostError> {
     host::set(Side::Request, name, value.as_bytes())
 }
 
-/// The request as the host shows it. Headers are fetched at once, and only when a rule asks for one.
+/// The request at the host. Headers are fetched all together, when a rule first needs one.
 struct HostRequest {
     authority: Vec<u8>,
     path: Vec<u8>,
-    /// As many headers as the host told of.
+    /// The number of headers that the host announced.
     count: usize,
     headers: OnceCell<Result<HeaderPairs, HostError>>,
 }
@@ -363,7 +362,7 @@ impl HostRequest {
         })
     }
 
-    /// One whose headers were read before.
+    /// A request whose headers were read before.
     fn of(headers: HeaderPairs) -> Self {
         let first = |name: &str| {
             let found = headers.iter().find(|(own, _)| own == name);
@@ -383,7 +382,7 @@ impl HostRequest {
         read.map(|(name, _)| name.as_str())
     }
 
-    /// A decision on headers that could not be read is none: to a condition that forbids one, it looked absent.
+    /// Without the headers, a decision is invalid: to a condition that forbids one, it would look absent.
     fn was_read(&self) -> Result<(), HostError> {
         match self.headers.get() {
             Some(Err(status)) => Err(*status),

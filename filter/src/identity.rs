@@ -1,5 +1,5 @@
-//! Who the client is: one look at what Envoy wrote down of the connection, and headers that were made of it before. A
-//! certificate is read when it is new to this worker, and whenever it was forgotten.
+//! Who the client is: reads what Envoy recorded about the connection, and uses cached headers for it. A certificate is
+//! parsed only when it is new to this worker, or was evicted.
 
 mod cache;
 mod chain;
@@ -20,10 +20,10 @@ use sealgate_core::table::RouteTable;
 use self::cache::Cache;
 use crate::host::{self, HostError, Side};
 
-/// Counts requests of which a header was left out.
+/// Counts requests for which a header was left out.
 const LEFT_OUT: &str = "sealgate_identity_left_out";
 
-/// What a port's connections mean, and what was made of those that were seen.
+/// The policies for a port's connections, and cached headers.
 #[derive(Default)]
 pub(crate) struct PortIdentity {
     pub(crate) port: u16,
@@ -32,11 +32,11 @@ pub(crate) struct PortIdentity {
     has_complained: Cell<bool>,
 }
 
-/// What a request's connection says about it.
+/// The result for a request, from its connection.
 pub(crate) enum Verdict {
-    /// Upstreams are told this; none is nothing.
+    /// What upstreams are told; none for nothing.
     Told(Option<Rc<Rendered>>),
-    /// Its host wants another kind of connection.
+    /// Its host requires another kind of connection.
     Misdirected,
 }
 
@@ -49,7 +49,7 @@ impl PortIdentity {
         }
     }
 
-    /// Every connection tells the same.
+    /// The same policy for all connections.
     #[cfg(feature = "alone")]
     pub(crate) fn of_all(config: IdentityConfig) -> Self {
         Self {
@@ -58,7 +58,8 @@ impl PortIdentity {
         }
     }
 
-    /// One property call; none where nothing is told of connections, and nothing asked of them for this host.
+    /// Needs one property call; none if upstreams are told nothing about connections, and this host requires nothing of
+    /// them.
     pub(crate) fn judge(&self, table: &RouteTable, authority: &[u8]) -> Result<Verdict, HostError> {
         if self.policies.is_empty() && table.demand(self.port, authority).is_none() {
             return Ok(Verdict::Told(None));
@@ -68,17 +69,17 @@ impl PortIdentity {
         if !table.admits(self.port, authority, connection.as_ref()) {
             return Ok(Verdict::Misdirected);
         }
-        // Older than all that is said of connections now: nothing is known of it.
+        // The connection is older than its listener's description: nothing is known about it.
         let (Some(facts), Some(connection)) = (&facts, connection) else {
             return Ok(Verdict::Told(None));
         };
-        // On listeners of our own the chain knows, and Envoy is not asked.
+        // On our own listeners, the chain knows, and Envoy is not asked.
         let is_valid = connection.standing(false) == Standing::Presented && is_validated()?;
         let told = self.told(facts, Some(&connection), connection.standing(is_valid))?;
         Ok(Verdict::Told(Some(told)))
     }
 
-    /// What upstreams are told, if that is the same for all connections.
+    /// What upstreams are told if all connections have the same policy.
     #[cfg(feature = "alone")]
     pub(crate) fn told_to_all(&self) -> Result<Rc<Rendered>, HostError> {
         let facts = properties::facts()?;
@@ -92,7 +93,7 @@ impl PortIdentity {
         };
         let chain = self.policies.told("").is_some_and(IdentityConfig::wants_chain);
         if chain && standing == Standing::Verified {
-            // Nobody tells apart what follows one leaf.
+            // Not cached: the key does not distinguish chains after the same leaf.
             return Ok(Rc::new(self.rendered(connection.as_ref(), standing)?));
         }
         self.told(&facts, connection.as_ref(), standing)
@@ -142,7 +143,7 @@ impl PortIdentity {
         Ok(rendered)
     }
 
-    /// Once: the next certificate is as likely to be the same one.
+    /// Logs what is missing, once: the next certificate is likely the same.
     fn complain(&self, rendered: &Rendered) {
         let is_fine = rendered.left_out.is_empty() && !rendered.unreadable;
         if !is_fine && !self.has_complained.replace(true) {
@@ -154,7 +155,7 @@ impl PortIdentity {
     }
 }
 
-/// Envoy's word on the certificate.
+/// Whether Envoy says that the certificate is verified.
 fn is_validated() -> Result<bool, HostError> {
     let property = host::property(&["connection", "peer_certificate_valid"])?;
     Ok(property.as_deref() == Some(&[1]))
@@ -182,7 +183,8 @@ pub(crate) fn tell(rendered: &Rendered) -> Result<(), HostError> {
     Ok(())
 }
 
-/// RFC 9440, 2.4: a response that varies by a header which the client never sent varies by what no cache can know.
+/// RFC 9440, 2.4: a cache cannot know a header that the client never sent, so a response that varies by one gets `vary:
+/// *`.
 pub(crate) fn vary() -> Result<(), HostError> {
     let vary = host::response_value("vary")?.unwrap_or_default();
     let names = vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);

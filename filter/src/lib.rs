@@ -1,6 +1,5 @@
-//! The proxy-wasm filter: picks each request's destination inside Envoy. The decisions are `sealgate-core`'s; this
-//! crate reads requests from the host and applies what was decided. No code path may trap: a trap ends the VM and
-//! with it every request that it holds.
+//! The proxy-wasm filter: chooses each request's destination inside Envoy. `sealgate-core` makes the decisions; this
+//! crate reads requests from the host and applies them. No code may trap: a trap ends the VM and all its requests.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The filter that an agent carries takes no configuration but an agent's.
+//! The filter that is part of the agent only accepts the agent's configuration.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::host::{HeaderPairs, HostError};
 
 pub(crate) use self::Nobody as Alone;
 
-/// There is none.
+/// There is no value.
 pub(crate) enum Nobody {}
 
 impl Nobody {

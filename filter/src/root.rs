@@ -1,6 +1,6 @@
-//! The root context: one per plugin. A plugin whose configuration is a part of the table holds nothing but that; one of
-//! a port's traffic knows its port, and what is told of its connections. These two are an agent's; one that people wrote
-//! needs none.
+//! The root context: one per plugin. A plugin whose configuration is a part of the table has nothing else; one for a
+//! port's traffic knows its port, and what upstreams are told about its connections. An agent makes these two; a
+//! configuration by users needs no agent.
 
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// A refusal says where, and Envoy keeps the configuration that it has.
+    /// On rejection, logs where, and Envoy keeps the previous configuration.
     pub(crate) fn on_configure(&mut self, size: usize) -> bool {
         match self.configure(size) {
             Ok(()) => true,
@@ -32,7 +32,7 @@ impl Root {
         }
     }
 
-    /// A request that comes by it.
+    /// A new request of this plugin.
     pub(crate) fn stream(&self) -> Stream {
         Stream::new(Rc::clone(&self.identity), self.alone.clone())
     }

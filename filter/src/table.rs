@@ -1,7 +1,7 @@
-//! The table of this worker: every plugin of it shares one VM, so whichever of them is told a part installs it for all.
+//! The table of this worker: all its plugins share one VM, so a part that one of them gets is installed for all.
 //!
-//! A part is also put where Envoy keeps data for all VMs. A VM that crashed is made anew for the plugin that a request
-//! came to, and for it alone: nobody configures the parts once more, so they are taken from there.
+//! A part is also stored in Envoy's data for all VMs. After a crash, a VM is only restarted for the plugin that gets a
+//! request: the parts are not configured again, so they are taken from there.
 
 use std::cell::RefCell;
 
@@ -13,16 +13,16 @@ thread_local! {
     static TABLE: RefCell<RouteTable> = RefCell::default();
 }
 
-/// Installs a part in the place of the former one.
+/// Installs a part in place of the previous one.
 ///
 /// # Errors
-/// It is none that this filter can read; the former one stays.
+/// This filter cannot read it; the previous one stays.
 pub(crate) fn install(bytes: Vec<u8>) -> Result<(), String> {
     TABLE.with(|table| {
-        // Nobody configures a plugin while a request is decided on: the host enters a VM once at a time.
+        // A plugin is not configured during a decision: the host does not reenter a VM.
         let mut table = table.try_borrow_mut().map_err(|error| error.to_string())?;
         let index = table.install(bytes).map_err(|error| error.to_string())?;
-        // Always written: reading what is there would copy as much, and would take memory of the VM's own.
+        // Always written: reading the current value would copy as much, and would take memory of the VM.
         let part = table.part(index).unwrap_or_default();
         if let Err(error) = host::share(&key(index), part) {
             host::error(&format!("sealgate: part {index} is not shared: {error}"));
@@ -31,10 +31,10 @@ pub(crate) fn install(bytes: Vec<u8>) -> Result<(), String> {
     })
 }
 
-/// Decides by the table.
+/// Decides with the table.
 ///
 /// # Errors
-/// It is being changed, or as `decide` has it.
+/// It is being changed, or `decide` failed.
 pub(crate) fn with<T>(decide: impl FnOnce(&RouteTable) -> Result<T, HostError>) -> Result<T, HostError> {
     TABLE.with(|table| {
         if !table.try_borrow().map_err(|_| HostError::Busy)?.is_complete() {
@@ -46,8 +46,8 @@ pub(crate) fn with<T>(decide: impl FnOnce(&RouteTable) -> Result<T, HostError>) 
     })
 }
 
-/// Takes what is missing from what this worker or another one shared. The first part that is not there ends it: before
-/// the parts have come, a request costs one call of the host more.
+/// Takes missing parts from what this worker or another one has shared. It stops at the first part that is not there,
+/// so that before the parts arrive, a request costs only one more host call.
 fn recover(table: &mut RouteTable) -> Result<(), HostError> {
     let missing: Vec<u16> = table.missing().collect();
     for index in missing {

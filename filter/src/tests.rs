@@ -1,5 +1,5 @@
-//! Requests on a host that fails: whatever it answers to whatever call, nothing panics, and no request goes where the
-//! rules do not send it.
+//! Requests on a host that fails: whatever it answers to any call, nothing panics, and no request goes where the rules
+//! do not send it.
 
 #[cfg(feature = "alone")]
 mod alone;
@@ -15,7 +15,7 @@ use self::world::{FakeRequest, Machine, Outcome, requests};
 use crate::abi::FilterAction;
 use crate::exports;
 
-/// Every status that the ABI has but success, and some that it has not.
+/// All statuses of the ABI except success, and some that it does not have.
 const FAILURES: [u32; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 99, 1 << 31, u32::MAX];
 const DAMAGES: [Damage; 5] = [
     Damage::Missing,
@@ -31,7 +31,7 @@ fn replies() -> impl Iterator<Item = Reply> {
     failed.chain(done).chain(DAMAGES.into_iter().map(Reply::Damaged))
 }
 
-/// The request, and what becomes of it if the host is honest.
+/// The requests, each with its outcome if the host is honest.
 fn honest(machine: &Machine) -> Vec<(FakeRequest, Outcome)> {
     let run = |request| (request, machine.run(request, Box::new(|_, _| Reply::Honest)));
     requests().into_iter().map(run).collect()
@@ -107,11 +107,11 @@ fn every_call_and_all_after_it_may_fail_in_every_way() {
     }
 }
 
-/// Decides on a reply by the call's number and a seed alone.
+/// Chooses a reply, only by the call's number and a seed.
 fn random_reply(seed: u64, at: usize) -> Option<Reply> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(1 << 16) + at as u64);
     let pick: Vec<Reply> = replies().collect();
-    // Some seeds fail seldom, some nearly always.
+    // Some seeds fail rarely, some nearly always.
     (random.u64(..8) < seed % 8).then(|| pick[random.usize(..pick.len())])
 }
 
@@ -128,7 +128,7 @@ fn calls_may_fail_at_random() {
     }
 }
 
-/// While the table is not there, it is looked for in shared data, and each of these calls may fail too.
+/// While the table is missing, it is looked for in shared data, and each of these calls may fail too.
 #[test]
 fn a_table_that_cannot_be_recovered_answers_nothing_but_errors() {
     let shared = Machine::new().host.shared.borrow().clone();

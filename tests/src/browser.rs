@@ -1,4 +1,5 @@
-//! The real Chromium, driven over WebDriver: nothing but loopback resolves for it, so a page that asks for anything else fails.
+//! The real Chromium, driven over WebDriver: it can only resolve loopback names, so a page that requests anything else
+//! fails.
 
 mod driver;
 
@@ -19,25 +20,25 @@ use crate::eventually;
 const AXE: &str = "SEALGATE_AXE";
 const HOW: &str = "the page's tests check accessibility with axe-core: `cargo xtask setup-page` gets it with npm into .tools, and \
                    `scripts/test` does that by itself; or set SEALGATE_AXE to an axe.min.js";
-/// A slow machine takes its time to draw.
+/// Rendering takes time on a slow machine.
 const SOON: Duration = Duration::from_secs(30);
 
 /// One browser with one page; it ends with this value, and with the test program if that is killed.
 pub struct Browser {
     driver: Driver,
     session: String,
-    /// What it keeps.
+    /// Its profile.
     _folder: TempDir,
 }
 
-/// How a page is looked at.
+/// How a page is displayed.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// Pixels across.
+    /// The width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// The height in pixels.
     pub height: u32,
-    /// The dark form.
+    /// Whether in dark mode.
     pub dark: bool,
 }
 
@@ -45,7 +46,7 @@ impl Browser {
     /// Starts it.
     ///
     /// # Errors
-    /// There is no Chromium or no driver of it: the message says how to get them.
+    /// There is no Chromium or no driver for it: the message says how to get them.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("sealgate-browser").tempdir()?;
         let driver = Driver::start(folder.path()).await?;
@@ -92,7 +93,7 @@ impl Browser {
         self.post("/url", &json!({ "url": url })).await.map(drop)
     }
 
-    /// Runs the body of an async function in the page, with `arguments`; gives what it returns.
+    /// Runs the body of an async function in the page, with `arguments`; returns its result.
     ///
     /// # Errors
     /// It throws.
@@ -105,7 +106,7 @@ impl Browser {
     /// Waits until an expression is true in the page.
     ///
     /// # Errors
-    /// It does not become so.
+    /// It does not become true.
     pub async fn until(&self, what: &str, expression: &str) -> Result<()> {
         let look = || async {
             let text = "return [Boolean(await (EXPRESSION)), document.querySelector('main')?.innerText.slice(0, 600)]";
@@ -116,7 +117,7 @@ impl Browser {
         eventually(what, SOON, look).await
     }
 
-    /// The text of what a selector finds first.
+    /// The text of the first element that a selector finds.
     ///
     /// # Errors
     /// It finds nothing.
@@ -133,7 +134,7 @@ impl Browser {
             .to_owned())
     }
 
-    /// Writes into a field as a person does, and presses a button or another element.
+    /// Writes into a field as a user does.
     ///
     /// # Errors
     /// There is no such field.
@@ -143,7 +144,7 @@ impl Browser {
         self.run(BODY, &[json!(selector), json!(text)]).await.map(drop)
     }
 
-    /// Presses what a selector finds first.
+    /// Clicks the first element that a selector finds.
     ///
     /// # Errors
     /// It finds nothing.
@@ -170,7 +171,7 @@ impl Browser {
         self.post("/actions", &keys).await.map(drop)
     }
 
-    /// Looks at the page so.
+    /// Displays the page in this way.
     ///
     /// # Errors
     /// The browser is gone.
@@ -184,7 +185,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", media).await.map(drop)
     }
 
-    /// What is to be seen, as PNG.
+    /// A screenshot, as PNG.
     ///
     /// # Errors
     /// The browser is gone.
@@ -194,7 +195,7 @@ impl Browser {
         Ok(STANDARD.decode(text.as_str().context("no picture")?)?)
     }
 
-    /// Every violation that axe-core finds.
+    /// Checks that axe-core finds no violation.
     ///
     /// # Errors
     /// There is one, or no axe-core.
@@ -209,7 +210,7 @@ impl Browser {
         Ok(())
     }
 
-    /// What the page complained of: errors of scripts, and what its policy kept from it.
+    /// The page's complaints: errors of scripts, and violations of its policy.
     ///
     /// # Errors
     /// The browser is gone.
@@ -237,11 +238,11 @@ mod tests {
 
     use super::*;
 
-    /// The processes that were given this folder: all of a browser, and what watches over it.
+    /// The processes with this folder in their command line: those of a browser, and its guard.
     fn processes(folder: &Path) -> Result<Vec<String>> {
         let folder = folder.display().to_string();
         let entries = fs::read_dir("/proc")?;
-        // Neither what is no process nor what has ended meanwhile has a line.
+        // Skips entries that are not processes, and processes that have ended meanwhile.
         let lines = entries.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
         let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
         Ok(lines.filter(|line| line.contains(&folder)).collect())

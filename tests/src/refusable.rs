@@ -1,4 +1,4 @@
-//! Resources that break one rule each, made from good ones, with what our checks say of them.
+//! Resources that break one rule each, made from valid ones, with the result of our checks.
 
 mod clusters;
 mod listeners;
@@ -42,57 +42,57 @@ use sealgate_agent::valid::{Packer, Validity};
 pub use self::clusters::CLUSTERS;
 pub use self::listeners::{LISTENERS, path, regex};
 
-/// A name, what is spoiled, and what our checks say then.
+/// A name, a change that breaks a rule, and the result of our checks.
 pub type Spoiled<P> = (&'static str, fn(&mut P), &'static str);
 
-/// A resource, and what our checks say of it.
+/// A resource, and the result of our checks.
 #[derive(Debug)]
 pub struct Refusable {
-    /// What it is.
+    /// Its type.
     pub kind: TypeUrl,
     /// Its name.
     pub name: String,
-    /// It, encoded.
+    /// The encoded resource.
     pub body: Vec<u8>,
-    /// What is said.
+    /// The result of our checks.
     pub said: Validity,
 }
 
-/// The parts of a good cluster, to be spoiled.
+/// The parts of a valid cluster, to be changed.
 #[derive(Debug)]
 pub struct ClusterParts {
     /// All but what follows.
     pub cluster: Cluster,
     /// Its one endpoint.
     pub endpoint: LbEndpoint,
-    /// How it speaks.
+    /// Its protocol options.
     pub protocol: HttpProtocolOptions,
-    /// With which options.
+    /// Its options for HTTP/2.
     pub http2: Http2ProtocolOptions,
 }
 
-/// The parts of a good listener, to be spoiled.
+/// The parts of a valid listener, to be changed.
 #[derive(Debug)]
 pub struct ListenerParts {
     /// All but what follows.
     pub listener: Listener,
     /// Its first chain.
     pub chain: FilterChain,
-    /// What the chain does.
+    /// The chain's connection manager.
     pub manager: HttpConnectionManager,
     /// Its routes.
     pub routes: RouteConfiguration,
-    /// The one virtual host of these, beside those that are there.
+    /// The last virtual host, after those in `routes`.
     pub host: VirtualHost,
     /// Its one route.
     pub route: Route,
-    /// What that does.
+    /// The route's action.
     pub action: RouteAction,
     /// The last filter.
     pub router: Router,
-    /// How TLS ends.
+    /// How the chain terminates TLS.
     pub tls: DownstreamTlsContext,
-    /// What is asked of clients' certificates.
+    /// The requirements for clients' certificates.
     pub trust: CertificateValidationContext,
 }
 
@@ -126,7 +126,7 @@ pub fn endpoint(address: Option<Address>) -> LbEndpoint {
     }
 }
 
-/// A cluster that `spoil` has made a bad one.
+/// A cluster that `spoil` has made invalid.
 #[must_use]
 pub fn cluster(name: &str, spoil: impl FnOnce(&mut ClusterParts)) -> Refusable {
     let mut parts = ClusterParts {
@@ -171,7 +171,7 @@ pub fn cluster(name: &str, spoil: impl FnOnce(&mut ClusterParts)) -> Refusable {
     }
 }
 
-/// A name that a client's certificate has to have.
+/// A name that a client's certificate must have.
 #[must_use]
 pub fn san(kind: SanType) -> SubjectAltNameMatcher {
     SubjectAltNameMatcher {
@@ -184,7 +184,7 @@ pub fn san(kind: SanType) -> SubjectAltNameMatcher {
     }
 }
 
-/// A filter chain for these server names, that does nothing.
+/// A filter chain for these server names that does nothing.
 #[must_use]
 pub fn chain(server_names: &[&str]) -> FilterChain {
     FilterChain {
@@ -241,7 +241,7 @@ fn good_listener(name: &str, own: u32) -> ListenerParts {
     }
 }
 
-/// A listener that `spoil` has made a bad one. `own` is a port that no other one has.
+/// A listener that `spoil` has made invalid. `own` is a port that no other listener has.
 #[must_use]
 pub fn listener(name: &str, own: u32, spoil: impl FnOnce(&mut ListenerParts)) -> Refusable {
     let mut parts = good_listener(name, own);

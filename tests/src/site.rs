@@ -1,4 +1,4 @@
-//! One machine: a directory source, the agent, the real Envoy and the upstreams.
+//! A machine with a directory source, the agent, the real Envoy and the upstreams.
 
 mod successor;
 
@@ -18,7 +18,7 @@ use crate::{client, eventually, upstream};
 
 const ENVOY_LOG: &str = "envoy.log";
 const BOOTSTRAP: &str = "bootstrap.yaml";
-/// Ten thousand certificates take a debug build their time.
+/// Ten thousand certificates take a debug build some time.
 const START: Duration = Duration::from_secs(60);
 
 /// A process that ends with this value.
@@ -41,7 +41,7 @@ impl Running {
         Ok(kilobytes * 1024)
     }
 
-    /// To the nanosecond: the sum that the kernel keeps for the process counts in hundredths of a second.
+    /// To the nanosecond: the kernel's sum for the process is in hundredths of a second.
     fn processor_time(&self) -> Result<Duration> {
         let mut all = Duration::ZERO;
         for thread in fs::read_dir(self.proc().join("task"))? {
@@ -63,7 +63,7 @@ impl Drop for Running {
     }
 }
 
-/// A process that stands still until this value ends.
+/// A process that is stopped until this value is dropped.
 #[derive(Debug)]
 pub struct Paused(Pid);
 
@@ -80,12 +80,12 @@ pub struct Envoy {
     /// Where its files are.
     folder: PathBuf,
     admin: u16,
-    /// How many were before it, each of which handed its sockets on.
+    /// How many Envoys before it have handed their sockets on.
     epoch: u32,
 }
 
 impl Envoy {
-    /// Lets it stand still (SIGSTOP) for as long as the value lives.
+    /// Stops it (SIGSTOP) as long as the value lives.
     ///
     /// # Errors
     /// It is gone.
@@ -103,7 +103,7 @@ impl Envoy {
         self.process.memory()
     }
 
-    /// What its threads have taken of the processors.
+    /// The processor time of its threads.
     ///
     /// # Errors
     /// It is gone.
@@ -138,14 +138,14 @@ impl Envoy {
     }
 }
 
-/// Where the agent of a [`Site`] gets its objects from.
+/// The source of a [`Site`]'s agent.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// [`Site::dir`].
     Directory,
     /// An API server.
     Kubernetes {
-        /// How to reach it, and as whom.
+        /// How to connect to it, and as which user.
         kubeconfig: PathBuf,
         /// The gateway's namespace.
         namespace: String,
@@ -179,17 +179,17 @@ impl Source {
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
-    /// Where the agent gets its objects from; set it before the agent starts.
+    /// The agent's source; set it before the agent starts.
     pub source: Source,
-    /// More flags of the agent.
+    /// Additional flags of the agent.
     pub flags: Vec<String>,
-    /// What the agent logs (`SEALGATE_LOG`).
+    /// The agent's log level (`SEALGATE_LOG`).
     pub log_level: String,
-    /// How many descriptors the agent may have; set it before the agent starts.
+    /// The agent's limit of descriptors; set it before the agent starts.
     pub descriptors: Option<u32>,
     agent: Option<Running>,
     envoy: Option<Envoy>,
-    /// The Envoy before that one, until it has ended.
+    /// The previous Envoy, until it has ended.
     former: Option<Envoy>,
     /// Where HTTPS is served.
     pub https: u16,
@@ -205,7 +205,7 @@ pub struct Site {
     pub httpbin: u16,
 }
 
-/// The program that a variable of the environment names.
+/// The program that an environment variable names.
 ///
 /// # Errors
 /// It is not set.
@@ -215,15 +215,15 @@ pub fn program(variable: &str) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// A port of loopback that nobody has, and that no other call in this process gets.
+/// A free port on loopback that no other call in this process gets.
 ///
-/// It is below the range from which the kernel takes ports for connections and for port 0, so that
-/// nothing takes it before its user listens; each process begins at a place of its own.
+/// It is below the kernel's range of ephemeral ports, so that nothing takes it before its user listens; each process
+/// starts at a different port.
 ///
 /// # Errors
 /// There is none.
 pub fn free_port() -> Result<u16> {
-    // Behind those that Envoy Gateway insists on.
+    // After those that Envoy Gateway requires.
     const FIRST: u32 = 19_100;
     const COUNT: u32 = 12_900;
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -239,7 +239,7 @@ pub fn free_port() -> Result<u16> {
 }
 
 impl Site {
-    /// An empty directory, the agent on it, Envoy beside.
+    /// An empty directory, with the agent and Envoy.
     ///
     /// # Errors
     /// One of them does not start.
@@ -368,7 +368,7 @@ impl Site {
             .with_context(|| fs::read_to_string(self.agent_log()).unwrap_or_default())
     }
 
-    /// Waits until the agent's log says so: a line may come after what it tells of.
+    /// Waits until the agent's log contains this: a line may come after the event.
     ///
     /// # Errors
     /// It does not say so.
@@ -381,7 +381,7 @@ impl Site {
         .await
     }
 
-    /// Lets the agent stand still (SIGSTOP) for as long as the value lives.
+    /// Stops the agent (SIGSTOP) as long as the value lives.
     ///
     /// # Errors
     /// It does not run.
@@ -396,7 +396,7 @@ impl Site {
         self.agent = None;
     }
 
-    /// Starts Envoy, from what `sealgate bootstrap` prints and `edit` makes of it.
+    /// Starts Envoy with the output of `sealgate bootstrap`, as changed by `edit`.
     ///
     /// # Errors
     /// It does not get ready.
@@ -406,7 +406,7 @@ impl Site {
         Ok(())
     }
 
-    /// Starts one more Envoy, of this node id; its files are in a folder of that name.
+    /// Starts another Envoy with this node id; its files are in a folder of that name.
     ///
     /// # Errors
     /// It does not get ready.
@@ -442,7 +442,7 @@ impl Site {
         Ok(self.running_agent()?.0.id())
     }
 
-    /// `sealgate certs` of the running agent: its exit status, and what it prints.
+    /// Runs `sealgate certs` for the agent; returns its exit status and output.
     ///
     /// # Errors
     /// It cannot be run.
@@ -476,7 +476,7 @@ impl Site {
         self.running_agent()?.memory()
     }
 
-    /// What the agent's threads have taken of the processors.
+    /// The processor time of the agent's threads.
     ///
     /// # Errors
     /// It does not run.
@@ -492,7 +492,7 @@ impl Site {
         self.envoy.as_ref().context("Envoy does not run")?.memory()
     }
 
-    /// What Envoy's threads have taken of the processors.
+    /// The processor time of Envoy's threads.
     ///
     /// # Errors
     /// It does not run.

@@ -1,4 +1,4 @@
-//! What Envoy's access log says of a request: the path as it was routed, and no query.
+//! What Envoy's access log says about a request: the path as routed, without the query.
 
 use std::time::Duration;
 

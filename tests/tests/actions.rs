@@ -1,5 +1,6 @@
-//! What a rule does, through the real Envoy with the real filter: `data/actions.yaml` has the rules, `data/actions.json`
-//! the requests. Where Envoy has a filter of its own for it, the expectations are what that filter was seen to do.
+//! What a rule does, through the real Envoy with the real filter: `data/actions.yaml` has the rules,
+//! `data/actions.json` the requests. If Envoy has its own filter for something, the expectations are what that filter
+//! was observed to do.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

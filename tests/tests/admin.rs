@@ -1,5 +1,5 @@
-//! Whoever opens thousands of connections to the agent's admin port, and leaves their requests half written, takes nothing
-//! from the proxies: with 64 descriptors probes are answered, certificates rotate and a new Envoy starts.
+//! Thousands of connections to the agent's admin port with incomplete requests do not affect the proxies: with 64
+//! descriptors, probes are answered, certificates rotate and a new Envoy starts.
 
 use std::time::Duration;
 

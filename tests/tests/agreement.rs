@@ -1,4 +1,4 @@
-//! The short form of `cargo xtask fuzz explain`: `explain` and the real Envoy say the same of random requests.
+//! The short form of `cargo xtask fuzz explain`: `explain` and the real Envoy agree about random requests.
 
 use std::path::Path;
 

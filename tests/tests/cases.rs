@@ -1,4 +1,5 @@
-//! What people write and what is right, each in `data/cases`: what the real Envoy answers, and all that `check` says.
+//! Typical mistakes and correct objects, in `data/cases`: what the real Envoy answers, and everything that `check`
+//! says.
 
 use std::collections::BTreeSet;
 use std::fs;

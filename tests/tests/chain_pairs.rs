@@ -1,6 +1,6 @@
-//! Every pair of a filter chain that Envoy chose and a host that is asked for on it, in every mode of TLS: real agent, real
-//! Envoy, and server names as no library would send them. What is expected comes from the rule as the docs say it, in
-//! `chain_pairs/oracle.rs`. What was seen is `docs/reference/connections.md`; `SEALGATE_WRITE_DOCS=1` writes it.
+//! Every pair of a filter chain that Envoy chose and a host that is requested on it, in every TLS mode: real agent,
+//! real Envoy, and server names that no library would send. The expectations come from the documented rule, in
+//! `chain_pairs/oracle.rs`. The results are `docs/reference/connections.md`; `SEALGATE_WRITE_DOCS=1` writes it.
 
 mod oracle;
 mod page;

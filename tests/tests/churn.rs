@@ -1,5 +1,6 @@
-//! Pods come and go, and policies change, under load: no request fails. Real agent, real Envoy, a directory; each Pod is a
-//! server with an address of its own, which ends as a Pod does: first it is told so, then it answers what it has.
+//! Pods are added and removed, and policies change, under load: no request fails. Real agent, real Envoy, a directory;
+//! each Pod is a server with its own address, which terminates like a Pod: it gets a signal first, then finishes its
+//! requests.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;

@@ -1,5 +1,5 @@
-//! Whoever was first with a host, a port, a service's host or the rules of a host stays first: while the agent runs, and
-//! with `--state-dir` when it starts anew. A hostile namespace's objects all count as older here: their names come first.
+//! The first to claim a host, a port, a service's host or the rules of a host stays first: while the agent runs, and
+//! with `--state-dir` after a restart. A hostile namespace's objects all count as older here: their names sort first.
 
 use std::time::Duration;
 

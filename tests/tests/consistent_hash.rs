@@ -1,5 +1,5 @@
-//! `consistentHash` of DestinationRules: which of several real upstreams answers, by what requests say. Real agent, real
-//! Envoy.
+//! `consistentHash` of DestinationRules: which of several real upstreams answers, depending on the request. Real agent,
+//! real Envoy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Rules that cost much, on the real Envoy with the real filter: whoever asks for them gets an error soon, everybody else's
-//! requests are served meanwhile, and every change of others arrives.
+//! Expensive rules, on the real Envoy with the real filter: requests to them soon get an error, all other requests are
+//! served meanwhile, and all other changes arrive.
 
 use std::time::{Duration, Instant};
 

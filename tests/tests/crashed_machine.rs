@@ -1,5 +1,5 @@
-//! The filter's machine ends in the middle of a request, as it would for want of memory. The filter here is the real one,
-//! with one function added that ends it: nothing else can be relied on to.
+//! The filter's VM crashes in the middle of a request, as it would when out of memory. The filter here is the real one,
+//! with an additional function that crashes it, because nothing else does so reliably.
 
 use std::time::Duration;
 

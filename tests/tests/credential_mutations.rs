@@ -1,4 +1,4 @@
-//! Damaged materials: nothing makes the agent panic, what it serves reads back as the same, and Envoy takes it.
+//! Damaged materials: nothing makes the agent panic, what it serves reads back the same, and Envoy accepts it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! A bad Secret never reaches Envoy: hundreds of materials, each read by the agent and shown to the real Envoy, raw
-//! and as the agent would serve it. `data/credentials/table.txt` says what is right.
+//! A bad Secret never reaches Envoy: hundreds of materials, each read by the agent and shown to the real Envoy, raw and
+//! as the agent would serve it. `data/credentials/table.txt` has the expected results.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! An Envoy whose agent goes away in the middle of its start takes no request before it has everything. Real agent, real Envoys.
+//! An Envoy whose agent ends during Envoy's start accepts no request before it has everything. Real agent, real Envoys.
 
 use std::time::Duration;
 

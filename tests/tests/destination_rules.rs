@@ -1,5 +1,5 @@
-//! DestinationRules and services as Istio finds them: wildcards, namespaces, selectors; a headless Service and an ExternalName.
-//! Real agent, real Envoy, a directory.
+//! DestinationRules and services, looked up as in Istio: wildcards, namespaces, selectors; a headless Service and an
+//! ExternalName. Real agent, real Envoy, a directory.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

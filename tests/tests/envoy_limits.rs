@@ -1,4 +1,4 @@
-//! The limits that Envoy has are those that `docs/reference/envoy.md` lists, and `--envoy-limits` changes them. Real agent, real
+//! Envoy has the limits that `docs/reference/envoy.md` lists, and `--envoy-limits` changes them. Real agent, real
 //! Envoy.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
-//! No field is dropped in silence. `data/every-field.yaml` has every field of the definitions; each is taken out once,
-//! and either what is served changes, or a finding named it. `docs/reference/fields.md` says which, for every field.
+//! No field is silently ignored. `data/every-field.yaml` has every field of the definitions; each is removed once, and
+//! either what is served changes, or a finding has named it. `docs/reference/fields.md` says which, for every field.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

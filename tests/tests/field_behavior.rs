@@ -1,4 +1,5 @@
-//! Fields whose effect no other test asks real clients and upstreams about; `docs/reference/fields.md` names them all.
+//! Fields whose effect on real clients and upstreams no other test covers; `docs/reference/fields.md` lists all of
+//! them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

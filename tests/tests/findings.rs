@@ -1,5 +1,5 @@
-//! Every code of `docs/reference/findings.md` has an instance in `data/findings`, of which `check` says that code and
-//! nothing else. A new code without an instance fails here.
+//! Every code of `docs/reference/findings.md` has an example in `data/findings`, for which `check` reports only that
+//! code. A new code without an example fails here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

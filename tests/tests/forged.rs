@@ -1,5 +1,5 @@
 //! A client's own identity and routing headers never reach a decision or an upstream (invariant 7). The requests are
-//! made from the list by which the gateway takes such headers off, so that a new name is tried as soon as it is there.
+//! made from the list with which the gateway removes such headers, so that new names are tested automatically.
 
 use std::fs;
 use std::time::Duration;

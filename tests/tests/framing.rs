@@ -1,5 +1,5 @@
-//! What a rule says never puts a connection out of step: a kept connection of HTTP/1.1 gets as many answers as it has sent
-//! requests, each whole and in order, whatever framing a rule asks for. Such rules are refused by name.
+//! No rule can desynchronize a connection: a persistent HTTP/1.1 connection gets as many answers as it has sent
+//! requests, each complete and in order, whatever framing headers a rule sets. Such rules are rejected by name.
 
 use std::time::Duration;
 

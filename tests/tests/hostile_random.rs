@@ -1,6 +1,6 @@
-//! Requests that are put together at random of what is odd, through the real Envoy with the real filter: the filter
-//! never fails, ordinary requests are served on, and whatever reaches an upstream reaches the one that `explain` names
-//! for what arrived. `SEALGATE_HOSTILE_SEED` asks for others.
+//! Random combinations of odd parts of requests, through the real Envoy with the real filter: the filter never fails,
+//! ordinary requests are still served, and whatever reaches an upstream reaches the one that `explain` names for what
+//! arrived. `SEALGATE_HOSTILE_SEED` chooses others.
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;

@@ -1,5 +1,5 @@
-//! The forms in which upstreams can be told, as the annotation chooses them: RFC 9440, forwarded elements, other names,
-//! and certificates that nobody verified.
+//! The forms in which upstreams are told, as chosen by the annotation: RFC 9440, forwarded elements, other names, and
+//! unverified certificates.
 
 use std::time::Duration;
 

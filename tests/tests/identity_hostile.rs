@@ -1,5 +1,5 @@
-//! Client certificates as no CA should issue them, through the real Envoy: what our headers say is read back with a
-//! strict reader, and beside it what Envoy's own XFCC makes of the same certificate.
+//! Client certificates that no CA should issue, through the real Envoy: our headers are read back with a strict reader,
+//! and compared with Envoy's own XFCC for the same certificate.
 
 #[path = "../../filter/core/src/identity/tests/xfcc_reader.rs"]
 mod xfcc_reader;

@@ -1,4 +1,4 @@
-//! What Envoy refuses, our checks refuse: a resource for each kind of rule, shown to both.
+//! What Envoy rejects, our checks reject too: a resource for each kind of rule, given to both.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

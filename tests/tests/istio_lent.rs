@@ -1,4 +1,4 @@
-//! What `sealgate istio full` prints, in listeners that are not ours: the real Envoy and the agent, and a fake istiod.
+//! The output of `sealgate istio full` in listeners that are not ours: the real Envoy and the agent, and a fake istiod.
 
 use std::fs;
 use std::time::Duration;

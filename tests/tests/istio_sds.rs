@@ -1,4 +1,4 @@
-//! Certificates for a gateway of Istio's, by the names and in the ways that its Envoy asks for them.
+//! Certificates for a gateway of Istio, with the names and in the ways in which its Envoy asks for them.
 
 use std::fs;
 use std::time::Duration;

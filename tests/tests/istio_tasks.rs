@@ -1,5 +1,6 @@
-//! Tasks of Istio's documentation for ingress and traffic management: their manifests in the documented form (hosts, ports and
-//! subsets by the labels of pods), and what each task promises. `docs/reference/istio-tasks.md` lists them.
+//! Tasks from Istio's documentation for ingress and traffic management: their manifests in the documented form (hosts,
+//! ports and subsets by labels of pods), and the result that each task describes. `docs/reference/istio-tasks.md` lists
+//! them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! No copy of a private key outlives its use: the memory of the running agent is searched for every form that a key has on its
-//! way from a folder, YAML or JSON to Envoy, after it was rotated and after its Secret is gone.
+//! No copy of a private key outlives its use: the test searches the running agent's memory for every form that a key
+//! has on its way from a folder, YAML or JSON to Envoy, after a rotation and after its Secret was deleted.
 
 use std::fs;
 use std::time::Duration;

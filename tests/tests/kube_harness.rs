@@ -1,4 +1,4 @@
-//! The control plane of the other Kubernetes tests does what they rely on.
+//! The control plane of the other Kubernetes tests works as they expect.
 
 use std::io::Write as _;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What lies in `envoy/kubernetes`, on the real API server.
+//! The manifests in `envoy/kubernetes`, on the real API server.
 
 use std::time::Duration;
 

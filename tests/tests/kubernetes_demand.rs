@@ -1,5 +1,5 @@
-//! Which Secrets are followed: those that proxies ask for, by a listener that somebody wrote by hand, and no Gateway names;
-//! and those of Gateways, be they many or few.
+//! Which Secrets are followed: those that proxies ask for because of a handwritten listener, although no Gateway names
+//! them; and those of Gateways, whether many or few.
 
 use std::time::Duration;
 

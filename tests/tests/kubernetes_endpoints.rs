@@ -1,5 +1,6 @@
-//! Where a Service of the API is: Envoy has the addresses of its EndpointSlices. The API server takes no loopback
-//! address in one, so no request is sent here: these addresses are nobody's, and Envoy says which it would take.
+//! The endpoints of a Service from the API: Envoy has the addresses of its EndpointSlices. The API server does not
+//! allow loopback addresses there, so no request is sent: the addresses are unused, and Envoy's admin interface shows
+//! them.
 
 use std::time::Duration;
 

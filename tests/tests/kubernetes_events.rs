@@ -1,4 +1,4 @@
-//! What `kubectl describe` shows of a Secret that was refused and got well.
+//! What `kubectl describe` shows for a Secret that was rejected and then became valid.
 
 use std::time::Duration;
 

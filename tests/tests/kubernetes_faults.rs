@@ -1,4 +1,4 @@
-//! What the API server lives by fails: connections are cut, fall silent or are refused, etcd restarts, and a token ends.
+//! Failures around the API server: connections are cut, hang or are refused, etcd restarts, and a token expires.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! No copy of a private key outlives its use where the real API server is followed: the agent's memory is searched after a key was
-//! replaced, and after its Secret is gone. With a namespace watched at once the latter does not hold: Secrets are read one by one on
-//! connections that wait for the next read, and what was read last stays in their receive buffers.
+//! No copy of a private key outlives its use when the real API server is followed: the test searches the agent's memory
+//! after a key was replaced, and after its Secret was deleted. The latter is not true if a namespace is watched as a
+//! whole: Secrets are read one by one on connections that wait for the next read, and what was read last stays in their
+//! receive buffers.
 
 use std::time::Duration;
 

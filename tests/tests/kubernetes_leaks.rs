@@ -1,4 +1,4 @@
-//! No byte of a key, and no token, in anything that the agent says, at its most talkative.
+//! No byte of a key, and no token, in any output of the agent at the most verbose log level.
 
 use std::fs;
 

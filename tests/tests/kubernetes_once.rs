@@ -1,4 +1,4 @@
-//! `check` and `explain` of a cluster: the real API server, asked once with the rights of whoever asks.
+//! `check` and `explain` with a cluster: the real API server, read once with the user's permissions.
 
 use std::process::{Command, Output};
 

@@ -1,4 +1,4 @@
-//! The API server ends and comes back under a gateway that serves. The real one.
+//! The real API server ends and comes back while a gateway serves.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

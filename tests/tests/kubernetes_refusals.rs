@@ -1,5 +1,5 @@
-//! What the definitions of `envoy/kubernetes` refuse before any agent hears of it, and that they refuse no more than `check`
-//! does; and that a namespace which enforces the Pod Security level "restricted" takes the gateway's pods.
+//! What the definitions in `envoy/kubernetes` reject before any agent sees it, and that they reject no more than
+//! `check` does; and that a namespace which enforces the Pod Security level "restricted" accepts the gateway's pods.
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_tests::kube::ControlPlane;

@@ -1,5 +1,5 @@
-//! The agent under its own ServiceAccount, with the API server's RBAC on: [`Cluster`] gives it exactly the rights of
-//! `envoy/kubernetes/rbac.yaml`; here some of them are taken away.
+//! The agent under its own ServiceAccount, with the API server's RBAC on: [`Cluster`] gives it exactly the permissions
+//! in `envoy/kubernetes/rbac.yaml`; here, some of them are removed.
 
 use std::fs;
 

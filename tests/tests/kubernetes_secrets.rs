@@ -1,5 +1,5 @@
-//! Secrets of the API in every shape, watched by name and by namespace: which are read, what becomes of them, and that
-//! both ways say the same.
+//! Secrets of the API in every form, watched by name and by namespace: which are read, how they are handled, and that
+//! both ways have the same result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

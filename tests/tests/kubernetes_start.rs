@@ -1,5 +1,5 @@
-//! An agent says nothing of what a list that is under way has not told yet: no warning, no Event. A FAKE API server, because
-//! the real one does not answer for one kind later than for the others on demand.
+//! While a list is still being read, an agent reports nothing about objects that may be in it: no warning, no Event. A
+//! FAKE API server, because the real one cannot be made to answer later for one kind than for others.
 
 use std::fs;
 use std::time::Duration;

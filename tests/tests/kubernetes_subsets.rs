@@ -1,5 +1,5 @@
-//! Subsets of a Service of the API: Envoy has the addresses of the Pods with the labels. The API server takes no loopback
-//! address in an EndpointSlice, so no request is sent here.
+//! Subsets of a Service from the API: Envoy has the addresses of the Pods with the labels. The API server does not
+//! allow loopback addresses in an EndpointSlice, so no request is sent here.
 
 use std::fs;
 

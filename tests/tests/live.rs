@@ -1,4 +1,4 @@
-//! What a running agent is asked with `sealgate status`, `explain --admin` and `check --admin` is so: of what the real Envoy
+//! What `sealgate status`, `explain --admin` and `check --admin` say about a running agent is what the real Envoy
 //! serves and rejects.
 
 use std::fs;

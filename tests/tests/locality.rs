@@ -1,5 +1,5 @@
-//! Which endpoints come first, by where they are: Istio's tasks "locality failover" and "locality weighted distribution", and
-//! what EndpointSlices say of endpoints. Real agent, real Envoy.
+//! Which endpoints come first, by where they are: Istio's tasks "locality failover" and "locality weighted
+//! distribution", and what EndpointSlices say about endpoints. Real agent, real Envoy.
 
 use std::collections::BTreeMap;
 use std::fs;

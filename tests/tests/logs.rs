@@ -1,4 +1,4 @@
-//! The log of the real agent beside a real Envoy, as a program reads it.
+//! The log of the real agent with a real Envoy, as read by a program.
 
 use std::fs;
 use std::time::Duration;

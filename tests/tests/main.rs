@@ -1,5 +1,5 @@
-//! The scenarios, a file each, as one program: linked once, with one API server for all that share one, and a test that waits leaves
-//! its turn to others.
+//! The scenarios, one file each, as one program: it is linked once, tests can share an API server, and others run while
+//! a test waits.
 
 mod access_log;
 mod actions;

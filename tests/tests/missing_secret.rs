@@ -1,4 +1,4 @@
-//! A Secret that is not there: its server alone is concerned, and nothing but the Secret is needed to mend it.
+//! A missing Secret: only its server is affected, and only the Secret is needed to fix it.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The page, in the real Chromium: as static files without a gateway, and served by a real agent beside a real Envoy.
+//! The page, in the real Chromium: as static files without a gateway, and served by a real agent with a real Envoy.
 
 mod agreement;
 mod files;

@@ -1,4 +1,4 @@
-//! Of an object of which not all is good the rest is carried out, and what worked before works on. Real agent, real Envoy.
+//! If a part of an object is invalid, the rest is applied, and what worked before still works. Real agent, real Envoy.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Spellings of one path: what the real Envoy makes of each before any rule sees it is what `explain` says, for every
-//! `--path-normalization`. A deny rule for `/admin` stands before a rule for everything.
+//! Spellings of one path: `explain` agrees with how the real Envoy normalizes each before any rule sees it, for every
+//! `--path-normalization`. A deny rule for `/admin` comes before a rule for everything.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

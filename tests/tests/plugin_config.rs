@@ -1,5 +1,5 @@
-//! A filter without an agent, in the real Envoy: who its clients are and where requests go, by what people wrote, or by
-//! nothing at all.
+//! A filter without an agent, in the real Envoy: who its clients are and where requests go, with users' configurations,
+//! and with none.
 
 use anyhow::{Context as _, Result, ensure};
 use rustls::client::Resumption;

@@ -1,5 +1,5 @@
-//! Another program has the port of a listener: the real Envoy never tries again by itself, and serves once the port is free all the
-//! same. No object is blamed for it.
+//! Another program has the port of a listener: the real Envoy does not retry by itself, but still serves once the port
+//! is free. No object is blamed for it.
 
 use std::net::TcpListener;
 use std::time::Duration;

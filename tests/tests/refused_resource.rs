@@ -1,5 +1,5 @@
-//! A resource that the real Envoy refuses, forced past every check: everything else of the response arrives, and the one is
-//! known by name.
+//! A resource that the real Envoy rejects, forced past all checks: everything else in the response arrives, and the
+//! rejected one is known by name.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Configurations that the filter refuses, of a port and of a part of the table: with them Envoy does not start, and a
-//! running Envoy keeps what it has. They come from a file here, because the agent would never send bad ones.
+//! Configurations that the filter rejects, of a port and of a part of the table: with them, Envoy does not start, and a
+//! running Envoy keeps what it has. They come from a file here, because the agent would never send invalid ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What is served survives a restart of the agent, of Envoy and of both, also where the objects are refused now. Real agent,
-//! real Envoy, requests all the while.
+//! What is served survives a restart of the agent, of Envoy and of both, even if the objects are now rejected. Real
+//! agent, real Envoy, constant requests.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! No request fails while the agent, Envoy, or both are started anew, also where objects that were served are refused, deleted or
-//! cannot be read now. Real agent, real Envoy and its hot restart, clients that ask all the while.
+//! No request fails while the agent, Envoy, or both restart, even if objects that were served are now rejected, deleted
+//! or unreadable. Real agent, real Envoy and its hot restart, constant requests.
 
 mod kinds;
 

@@ -1,5 +1,5 @@
-//! The scenario tables of `data/scenarios`: what `explain` says of a request, what the real Envoy with the real filter
-//! does, and what the table wants are one and the same.
+//! The scenario tables of `data/scenarios`: what `explain` says about a request, what the real Envoy with the real
+//! filter does, and what the table expects are the same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

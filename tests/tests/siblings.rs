@@ -1,5 +1,5 @@
-//! What the real Envoy does with the other secrets of a context while one of them is refused. The agent's checks keep
-//! such a secret away, so the snapshots are published here, past them.
+//! What the real Envoy does with the other secrets of a context while one of them is rejected. The agent's checks would
+//! stop such a secret, so the snapshots are published here without them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! No default ends a request on which nothing moves: answers, uploads, WebSockets and gRPC streams wait as long as their rule
-//! says, through the real Envoy.
+//! No default ends an idle request: answers, uploads, WebSockets and gRPC streams wait as long as their rule says,
+//! through the real Envoy.
 
 mod exchanges;
 mod patient;

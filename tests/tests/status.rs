@@ -1,5 +1,6 @@
-//! What the agent says of who holds what is so: with real Envoys of which one stands still, one refuses, one is gone and one
-//! comes later, `sealgate certs`, `/api/status` and the metrics say which is which; `page.rs` holds the page to it.
+//! The agent's status of proxies is right: with real Envoys, of which one is stopped, one rejects, one is gone and one
+//! connects later, `sealgate certs`, `/api/status` and the metrics say which is which; `page.rs` checks the same for
+//! the page.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! An object that makes the real Envoy refuse a listener which others are part of, forced past every check: it is found and
-//! held back by itself, and everybody else's changes arrive.
+//! An object that makes the real Envoy reject a listener which others are part of, forced past all checks: only this
+//! object is found and held back, and all other changes arrive.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

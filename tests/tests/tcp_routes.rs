@@ -1,5 +1,5 @@
-//! Connections that are routed as a whole: TLS that is passed through by server name, TLS that ends at the gateway, and TCP.
-//! Real agent, real Envoy, real TLS upstreams.
+//! Connections that are routed as a whole: TLS that is passed through by server name, TLS that the gateway terminates,
+//! and TCP. Real agent, real Envoy, real TLS upstreams.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A hostile namespace beside a platform that serves: what it writes is refused by name, and the platform's hosts answer as
+//! A hostile namespace next to a platform: what it writes is rejected by name, and the platform's hosts answer as
 //! before, with and without TLS. Real agent, real Envoy.
 
 use std::time::Duration;

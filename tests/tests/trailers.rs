@@ -1,4 +1,4 @@
-//! What comes behind a body, and what `Connection` names, says no more than a header may.
+//! Trailers, and headers that `Connection` names, cannot bypass the rules for headers.
 
 use std::convert::Infallible;
 

@@ -1,5 +1,5 @@
-//! What was served of objects whose files cannot be read any more survives a restart of the agent, of Envoy and of both. Real
-//! agent, real Envoy, requests all the while.
+//! Objects whose files can no longer be read are still served after a restart of the agent, of Envoy and of both. Real
+//! agent, real Envoy, constant requests.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! `trafficPolicy` of DestinationRules, by what real upstreams see of it.
+//! `trafficPolicy` of DestinationRules, by what real upstreams see.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;

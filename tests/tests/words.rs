@@ -1,4 +1,4 @@
-//! What `check` says of mistakes that a code alone does not tell apart: whole findings, and no others.
+//! The exact findings of `check` for mistakes that share a code, and no others.
 
 use std::fs;
 use std::process::Command;

@@ -1,5 +1,4 @@
-//! The real Envoy takes the same certificate in every way that the protocol has, and goes on doing so after the agent
-//! was killed.
+//! The real Envoy gets the same certificate in every variant of the protocol, also after the agent was killed.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! What a namespace may use up of what all share. `docs/reference/limits.md` has the numbers and what they bound.
+//! Budgets: how much of what all namespaces share one of them may use. `docs/reference/limits.md` has the numbers and
+//! what they bound.
 
 mod cost;
 mod near;
@@ -14,37 +15,37 @@ pub use self::cost::{Cost, cost, weight, weight_of_streams};
 pub use self::near::near;
 use crate::tenancy::Tenants;
 
-/// From this share of a budget on it is said that it will be used up.
+/// From this share of a budget on, a finding warns that it is nearly used up.
 const NEAR_PERCENT: u64 = 80;
 
-/// What there is to be used up.
+/// What budgets limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BudgetItem {
-    /// Ports of servers, each by each Gateway.
+    /// Ports of servers, counted once for each Gateway.
     Ports,
     /// Hosts of servers.
     Hosts,
     /// Prefixes of identity headers that are not the default one.
     Prefixes,
-    /// Rules by their [`weight`], each by each host, and delegates in their roots' place.
+    /// Rules by their [`weight`], counted once for each host; delegates' rules in place of their roots'.
     Rules,
-    /// Destinations, each by each VirtualService.
+    /// Destinations, counted once for each VirtualService.
     Destinations,
-    /// Lists of mirrors, each by each VirtualService.
+    /// Lists of mirrors, counted once for each VirtualService.
     Mirrors,
-    /// Endpoints of ServiceEntries, each by each host.
+    /// Endpoints of ServiceEntries, counted once for each host.
     Endpoints,
-    /// Destinations as they are served: one without a port may be several.
+    /// Destinations as clusters: one without a port may be several.
     Clusters,
-    /// Endpoints, each by each cluster of its service.
+    /// Endpoints, counted once for each cluster of their service.
     ClusterEndpoints,
-    /// Entries of hash rings and tables, each by each cluster that has one.
+    /// Entries of hash rings and tables, counted once for each cluster that has one.
     HashEntries,
     /// Subsets of DestinationRules.
     DestinationRuleSubsets,
 }
 
-/// All of them, with what a namespace may use of each, and all tenants together.
+/// All items, with the default limits for each namespace and for all tenants together.
 const ITEMS: [(BudgetItem, &str, u64, u64); 11] = [
     (BudgetItem::Ports, "ports", 50, 1_000),
     (BudgetItem::Hosts, "hosts", 20_000, 200_000),
@@ -69,24 +70,24 @@ const ITEMS: [(BudgetItem, &str, u64, u64); 11] = [
     ),
 ];
 
-/// What marks a limit that holds for all tenants together.
+/// The prefix of a limit for all tenants together.
 const TOTAL: &str = "total-";
 
 impl BudgetItem {
-    /// Its word, as in `--budgets`.
+    /// Its name in `--budgets`.
     #[must_use]
     pub fn word(self) -> &'static str {
         let mut all = ITEMS.iter();
         all.find(|row| row.0 == self).map_or("", |row| row.1)
     }
 
-    /// All of them.
+    /// All items.
     pub fn all() -> impl Iterator<Item = Self> {
         ITEMS.into_iter().map(|row| row.0)
     }
 }
 
-/// What each namespace may use, and all tenants together.
+/// The limits for each namespace, and for all tenants together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budgets {
     each: Cost,
@@ -114,7 +115,7 @@ fn names() -> String {
 }
 
 impl Budgets {
-    /// What a namespace may use of a resource.
+    /// How much of a resource a namespace may use.
     #[must_use]
     pub fn each(&self, resource: BudgetItem) -> u64 {
         self.each.of(resource)
@@ -140,7 +141,7 @@ impl FromStr for Budgets {
     }
 }
 
-/// As `--budgets` takes it.
+/// In the syntax of `--budgets`.
 impl fmt::Display for Budgets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, (item, name, ..)) in ITEMS.into_iter().enumerate() {
@@ -155,13 +156,13 @@ impl fmt::Display for Budgets {
 /// A budget that would be exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Excess {
-    /// Of what.
+    /// Which one.
     pub resource: BudgetItem,
     /// What would be used.
     pub used: u64,
-    /// What may be.
+    /// The limit.
     pub limit: u64,
-    /// Whether by all tenants together.
+    /// Whether the limit is that for all tenants together.
     pub is_total: bool,
 }
 
@@ -186,17 +187,17 @@ impl fmt::Display for Excess {
     }
 }
 
-/// What is used. Operators' namespaces use nothing, and if all namespaces are one team's, none does.
+/// What namespaces use. Operators' namespaces are not counted, and with `--tenancy single`, none is.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
     by_namespace: OrdMap<Arc<str>, Cost>,
     total: Cost,
-    /// The namespaces that use more or less than before, since somebody asked.
+    /// The namespaces whose usage has changed since [`Self::take_moved`] was last called.
     moved: OrdSet<Arc<str>>,
 }
 
 impl Usage {
-    /// Whether a namespace may use this in place of that. Nobody is kept from using less.
+    /// Whether a namespace may change its usage from one cost to another. Using less is always allowed.
     ///
     /// # Errors
     /// A budget that would be exceeded.
@@ -228,7 +229,7 @@ impl Usage {
         Ok(())
     }
 
-    /// A namespace uses this in place of that.
+    /// Changes what a namespace uses.
     pub fn change(&mut self, namespace: &Arc<str>, before: Cost, now: Cost) {
         let own = self.by_namespace.get(namespace).copied().unwrap_or_default();
         let own = own.less(before).and(now);
@@ -241,7 +242,7 @@ impl Usage {
         }
     }
 
-    /// The namespaces that use more or less than before, since the last time.
+    /// The namespaces whose usage has changed since the last call.
     pub fn take_moved(&mut self) -> OrdSet<Arc<str>> {
         std::mem::take(&mut self.moved)
     }
@@ -261,12 +262,12 @@ impl Usage {
     }
 }
 
-/// Budgets, and for whom they are.
+/// Budgets, and which namespaces have them.
 #[derive(Clone, Debug, Default)]
 pub struct BudgetPolicy {
-    /// Who is a tenant.
+    /// Which namespaces are tenants.
     pub tenants: Tenants,
-    /// What each may use.
+    /// Their limits.
     pub budgets: Budgets,
 }
 
@@ -323,7 +324,7 @@ mod tests {
                 .is_err_and(|excess| excess.is_total)
         );
         usage.change(&b, none, hosts(5));
-        // Somebody lowered the budget: what is more than that may shrink.
+        // The budget was lowered: a namespace that is above it may still use less.
         let lower: Budgets = "hosts=3,total-hosts=3".parse().unwrap();
         assert!(usage.admits(&lower, &a, (hosts(10), hosts(9))).is_ok());
         usage.change(&a, hosts(10), none);

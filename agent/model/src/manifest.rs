@@ -14,15 +14,15 @@ use self::entries::Entries;
 use crate::kinds::Home;
 use crate::{Code, Finding, Kind, Meta, ObjectRef, Severity, SourceObject};
 
-/// Documents of one file: what each costs is little, and there may be millions in 8 MB.
+/// The maximum number of documents in a file: each costs little, but 8 MB may hold millions.
 const MOST_DOCUMENTS: usize = 50_000;
 
-/// Where objects without a namespace belong.
+/// The namespaces of objects that name none.
 #[derive(Clone, Debug)]
 pub struct Namespaces {
-    /// Of Secrets and Gateways: the gateway's own.
+    /// For Secrets and Gateways: that of the gateway.
     pub gateway: String,
-    /// Of all others.
+    /// For all others.
     pub other: &'static str,
 }
 
@@ -59,7 +59,7 @@ pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<SourceObje
     entries.finish()
 }
 
-/// The documents with the line that each starts on, split here so that a broken one leaves the others alone.
+/// The documents, each with the line that it starts on; split here so that a broken one does not affect the others.
 fn documents(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Vec::new();
     let (mut start, mut first, mut at) = (0, 0, 0);
@@ -76,7 +76,7 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
     documents
 }
 
-/// A document that holds more than comments.
+/// A document, unless it has only comments.
 fn document(line: usize, text: Option<&str>) -> Option<(usize, &str)> {
     let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     text.filter(|text| text.lines().any(says))
@@ -93,8 +93,8 @@ fn objects(file: &ObjectRef, mut value: Value, namespaces: &Namespaces, entries:
     };
     let (kind, version) = (text("kind"), text("apiVersion"));
     if kind.is_empty() || version.is_empty() {
-        // An error, not a note: what is cut off in the middle of a write may look like this, and a note would mean
-        // that the objects of the file are gone.
+        // An error, not a note: a file that was cut off while being written may look like this, and after a note, the
+        // objects of the file would count as deleted.
         let message = "a document that is not an object: it has no kind or no apiVersion".to_owned();
         return entries.push(refused(file.clone(), Code::NotAnObject, None, message));
     }
@@ -213,7 +213,7 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
     })
 }
 
-/// RFC 1123's subdomain.
+/// Whether it is a subdomain as RFC 1123 defines it.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let edge =
@@ -227,7 +227,7 @@ pub fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(byte))
 }
 
-/// What could not be read, and why: an error.
+/// The error about something that could not be read.
 #[must_use]
 pub fn refused(object_ref: ObjectRef, code: Code, field: Option<&str>, message: String) -> SourceObject {
     let finding = finding(

@@ -95,7 +95,7 @@ use crate::resolved::{ServedPort, Share, Upstream};
 use crate::store::Moved;
 use crate::{Kind, Object, ObjectRef};
 
-/// Of a DNS name, and so of a pattern.
+/// The maximum length of a DNS name, and therefore of a pattern.
 const LONGEST_NAME: usize = 255;
 /// The maximum number of passes in a step. The next step does the rest.
 const ROUNDS: usize = 4;
@@ -286,7 +286,7 @@ impl Resolver {
     pub fn settle(&mut self, world: World<'_>, ledger: &mut Ledger<Speaker>) -> Changes {
         let (mut names, mut claims) = (BTreeSet::new(), BTreeMap::new());
         claims.extend(self.settle_catalog(ledger));
-        // When a host no longer has rules, those who wait for it may get it, and then others' rules must be checked
+        // When a host no longer has rules, servers that wait for it may get it, and then others' rules must be checked
         // again.
         for _ in 0..ROUNDS {
             let (moved_names, moved_claims) = self.settle_servers(world, ledger);
@@ -454,7 +454,7 @@ impl Resolver {
     }
 }
 
-/// Accessors.
+/// Getters.
 impl Resolver {
     /// The Gateways that are served, in order.
     #[must_use]
@@ -474,30 +474,30 @@ impl Resolver {
         route.map(|route| &*route.shares).unwrap_or_default()
     }
 
-    /// The VirtualService that says so.
+    /// The VirtualService that routes its connections.
     #[must_use]
     pub fn stream_service(&self, key: &StreamKey) -> Option<&ObjectRef> {
         self.ports.stream(key)?.service.as_ref()
     }
 
-    /// All such filter chains, each with where its connections go.
+    /// All filter chains that pass connections on, each with its destinations.
     pub fn streams(&self) -> impl Iterator<Item = (StreamKey, &[Share])> {
         self.ports.streams().map(|(key, route)| (key, &*route.shares))
     }
 
-    /// One of them.
+    /// The port of this number, if it is served.
     #[must_use]
     pub fn port(&self, number: u16) -> Option<&Arc<ServedPort>> {
         self.ports.view(number)
     }
 
-    /// A part of the table; none if it is empty.
+    /// A part of the routing table; none if it is empty.
     #[must_use]
     pub fn part(&self, at: u16) -> Option<&TablePart> {
         self.routes.table().part(at)
     }
 
-    /// The names that are given on demand, each with its certificate.
+    /// The names that are served on demand, each with its certificate.
     #[must_use]
     pub fn names(&self) -> &OrdMap<NameKey, CredentialName> {
         self.ports.names()
@@ -588,7 +588,7 @@ impl Resolver {
         self.table_with(number, all.into_iter())
     }
 
-    /// The hosts of ports that are served, in order, with what they became.
+    /// The hosts of served ports, in order, with their routes.
     pub fn hosts(&self) -> impl Iterator<Item = (HostKey, &Arc<HostRoutes>)> {
         let table = self.routes.table();
         let numbers = self.ports().map(|port| port.number);

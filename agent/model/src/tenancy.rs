@@ -1,5 +1,5 @@
-//! Who may do what: how far the namespaces that write objects for one gateway trust each other. `docs/reference/tenancy.md` says
-//! it in words, beside what Istio allows.
+//! Who may do what: how far the namespaces that write objects for one gateway trust each other.
+//! `docs/reference/tenancy.md` describes it, and compares it with Istio.
 
 use std::sync::Arc;
 
@@ -18,42 +18,42 @@ pub enum Tenancy {
     /// Not at all: what one writes never changes what another's hosts do.
     #[default]
     Namespaces,
-    /// All are one team's.
+    /// All belong to one team.
     Single,
 }
 
-/// Whose word an object is, for a host of a service. The order is that in which several count.
+/// The authority of an object's namespace over the host of a service, in order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Authority {
     /// The namespace that the service is in.
     Owner,
     /// Those who run the gateway.
     Operator,
-    /// Anybody else.
+    /// Anyone else.
     Other,
 }
 
-/// The namespaces that matter here.
+/// Namespaces with a special role, and what the others may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tenants {
     /// How far they trust each other.
     pub tenancy: Tenancy,
     /// The gateway's own namespace.
     pub gateway: String,
-    /// The namespace whose objects are meant for all, as in Istio.
+    /// The namespace whose objects apply to all, as in Istio.
     pub root: String,
-    /// What the operator says of single hosts, ports and Secrets.
+    /// The operator's policy for single hosts, ports and Secrets.
     pub policy: TenancyPolicy,
 }
 
 impl Tenants {
-    /// Whether a namespace is that of those who run the gateway.
+    /// Whether a namespace is an operator's.
     #[must_use]
     pub fn is_operator(&self, namespace: &str) -> bool {
         namespace == self.gateway || namespace == self.root
     }
 
-    /// Whether the namespaces are strangers to each other, and this one is not the operator's.
+    /// Whether namespaces do not trust each other, and this one is not an operator's.
     #[must_use]
     pub fn is_tenant(&self, namespace: &str) -> bool {
         self.tenancy == Tenancy::Namespaces && !self.is_operator(namespace)
@@ -65,7 +65,7 @@ impl Tenants {
         !self.is_tenant(namespace) || self.policy.allows_port(namespace, port)
     }
 
-    /// What is said of a server's host.
+    /// What the policy says about a server's host.
     #[must_use]
     pub fn host(&self, namespace: &str, pattern: &str) -> HostWord {
         if self.is_tenant(namespace) {
@@ -75,16 +75,17 @@ impl Tenants {
         }
     }
 
-    /// Whether Gateways of a namespace may name a Secret of the gateway's, which lists these namespaces itself.
+    /// Whether Gateways of a namespace may name a Secret in the gateway's namespace; `listed` are the namespaces that
+    /// the Secret itself lists.
     #[must_use]
     pub fn may_name_secret(&self, namespace: &str, secret: &str, listed: &[Arc<str>]) -> bool {
         let is_listed = || listed.iter().any(|own| **own == *namespace || **own == *"*");
         !self.is_tenant(namespace) || is_listed() || self.policy.grants_secret(namespace, secret)
     }
 
-    /// Whether a host within a wider one, which `holder` has, is kept from a namespace: the operator keeps it for those whom
-    /// the wider server is open to; none is everybody. A tenant's wildcard keeps nothing, or anybody could keep all new
-    /// hosts from everybody by being early.
+    /// Whether a namespace may not have a host because `holder` has a wider one: the operator reserves it for those to
+    /// whom the wider server is open; none means everyone. A tenant's wildcard reserves nothing: else whoever is early
+    /// could keep all new hosts from everyone.
     #[must_use]
     pub fn is_reserved(
         &self,
@@ -96,7 +97,7 @@ impl Tenants {
         is_kept && !open_to.any(|open| open.is_none_or(|open| *open == *namespace))
     }
 
-    /// Whose word an object of this namespace is, for a host.
+    /// The authority of this namespace over a host.
     #[must_use]
     pub fn authority(&self, namespace: &str, host: &str) -> Authority {
         if owner(host) == Some(namespace) {
@@ -108,8 +109,8 @@ impl Tenants {
         }
     }
 
-    /// Whether such a word counts for a host: a Service is its own namespace's, and a name that is no Service of the
-    /// cluster is whoever's had it first.
+    /// Whether objects with this authority count for a host: a Service belongs to its namespace, and any other name to
+    /// whoever had it first.
     #[must_use]
     pub fn counts(&self, authority: Authority, host: &str) -> bool {
         self.tenancy == Tenancy::Single || authority != Authority::Other || owner(host).is_none()

@@ -1,4 +1,4 @@
-//! Whom the engine asks: a clock, the proxies, and the source.
+//! What the engine asks: a clock, the proxies, and the source.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use crate::news::Lists;
 use crate::snapshot::{ResourceKey, Snapshot};
 use crate::trial::Reception;
 
-/// Tells the time by which dates are judged.
+/// The clock for checking dates.
 pub(super) struct Clock(pub(super) Box<Told>);
 
-/// What a [`Clock`] is.
+/// The function of a [`Clock`].
 type Told = dyn Fn() -> OffsetDateTime + Send + Sync;
 
 impl fmt::Debug for Clock {
@@ -20,16 +20,16 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// What connected proxies make of a resource as it stands in a snapshot.
+/// Whether connected proxies have accepted a resource of a snapshot.
 pub(super) struct AskProxies {
     pub(super) ask: Box<Asked>,
-    /// Whether there is somebody to ask.
+    /// Whether there are proxies to ask.
     pub(super) is_set: bool,
-    /// Whether proxies are connected, and none of them has what an agent before this one sent.
+    /// Whether proxies are connected, and none of them has resources from a previous agent.
     pub(super) are_fresh: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// What [`AskProxies`] asks.
+/// The function of [`AskProxies`].
 type Asked = dyn Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync;
 
 impl Default for AskProxies {

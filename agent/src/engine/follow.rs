@@ -1,4 +1,4 @@
-//! What follows from what was taken: resolution, and what of it is published.
+//! The consequences of changes: resolution, and publishing its result.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::snapshot::TypeUrl;
 use crate::translate;
 
 impl Engine {
-    /// What follows from moved objects, and from credentials that came or went.
+    /// Resolves changed objects and credentials.
     pub(super) fn resolve(&mut self, step: Judged, touched: &BTreeSet<CredentialName>) -> Changes {
         step.moved.iter().for_each(|moved| self.resolver.take(moved));
         for (name, findings) in step.said {
@@ -26,7 +26,7 @@ impl Engine {
             }
             self.ledger.set(Speaker::Object(name), findings);
         }
-        // What becomes of a server follows whether it may name its credential, and whether that is there.
+        // A server depends on whether it may name its credential, and whether that exists.
         for name in self.credentials.take_reallowed() {
             self.resolver.touch_credential(&name);
             self.note_secret(&name);
@@ -35,7 +35,7 @@ impl Engine {
             let is_served = self.credentials.is_served(name);
             if self.rotations.contains_key(name) != is_served {
                 self.resolver.touch_credential(name);
-                // Where one of that name is missed, it is said that this one is there, or no more.
+                // Findings about a missing credential name those of the same name in other namespaces.
                 let own =
                     CredentialName::new(self.settings.gateway.namespace.as_str(), Arc::clone(&name.name));
                 if own != *name {
@@ -55,7 +55,7 @@ impl Engine {
         let said = self.ledger.findings().clone();
         let world = World {
             is_served: &|name| self.credentials.is_served(name) || self.assumed.contains(name),
-            // A Secret that was not read yet has not said no.
+            // A Secret that has not been read yet may list the namespace.
             may_name: &|namespace, name| {
                 let listed = self.credentials.allowed_namespaces(name);
                 listed.is_none_or(|listed| tenants.may_name_secret(namespace, &name.name, listed))
@@ -69,7 +69,7 @@ impl Engine {
         changes
     }
 
-    /// Says of namespaces that they have nearly used up budgets.
+    /// Reports namespaces that have nearly used up budgets.
     pub(super) fn look_at_budgets(&mut self) {
         let charged = self.store.take_charged().union(self.resolver.take_charged());
         for namespace in charged {
@@ -80,7 +80,8 @@ impl Engine {
         }
     }
 
-    /// Lets go of credentials that are held for nobody. Who might not name one may, now that nothing is known of it.
+    /// Forgets credentials that nothing needs any more. Servers that were not allowed to name one are checked again, as
+    /// nothing is known about it now.
     pub(super) fn forget(&mut self, touched: &mut BTreeSet<CredentialName>, changes: &mut Changes) {
         let (credentials, resolver) = (&mut self.credentials, &self.resolver);
         let gone = credentials.forget(|name| resolver.wanted().contains(name));
@@ -90,7 +91,7 @@ impl Engine {
         }
     }
 
-    /// Says what there is to say of credentials.
+    /// Updates the findings about credentials.
     pub(super) fn say_of(&mut self, credentials: &BTreeSet<CredentialName>) {
         for name in credentials {
             let findings = self.credentials.findings(name);
@@ -108,7 +109,7 @@ impl Engine {
             allowed: record.allowed().cloned(),
             certificate: self.credentials.certificate(name).map(Arc::new),
         });
-        // What is no other stays the same map, which whoever compares need not look into.
+        // Without a change, it stays the same map, so that comparing it is cheap.
         if self.secrets.get(name) == now.as_ref() {
             return;
         }
@@ -157,7 +158,7 @@ impl Engine {
             at: now,
             time: (self.clock.0)(),
         };
-        // What was never published is not to be waited for.
+        // Clusters that were never published are released immediately: Envoy does not have them.
         let snapshot = self.publisher.snapshot();
         let is_gone = |cluster: &&Arc<str>| {
             self.resolver.upstream(cluster).is_none() && snapshot.get(TypeUrl::Cluster, cluster).is_none()
@@ -177,7 +178,7 @@ impl Engine {
         }
     }
 
-    /// Destinations of which nothing is known, while their objects may be there and bad.
+    /// Unknown destinations whose objects may exist but be unreadable.
     pub(super) fn look_at_stand_ins(&mut self, changed: &BTreeSet<Arc<str>>) {
         let known = self.doubts.stand_ins();
         if known.is_empty() && !self.doubts.has_services() {
@@ -195,7 +196,7 @@ impl Engine {
         }
     }
 
-    /// Clusters that were taken off leave room for those that wait for it.
+    /// Removed clusters make room for those that wait for it.
     pub(super) fn make_room(&mut self, now: Instant) {
         let gone = self.publisher.take_gone();
         let clusters = gone.iter().filter(|key| key.0 == TypeUrl::Cluster);

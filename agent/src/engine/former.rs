@@ -1,4 +1,4 @@
-//! What passes from one agent to the next: what is told before anything is applied, and what is to be kept for it.
+//! What passes from one agent to the next: what it restores before anything is applied, and what it keeps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::kept::held_back::RememberedBlame;
 use crate::trial::Blame;
 
 impl Engine {
-    /// These claims stood when the agent before this one ended. To be told before anything is applied.
+    /// Restores the claims that the previous agent had. Must be called before anything is applied.
     pub fn remember(&mut self, claims: &Claims) {
         self.resolver.remember(claims);
         let claims = claims.iter();
@@ -21,20 +21,20 @@ impl Engine {
             .extend(claims.map(|(claim, tenure)| (claim.clone(), tenure.clone())));
     }
 
-    /// These objects were served when the agent before this one ended, though their sources had other versions. To be told
-    /// before anything is applied, and looked at with that: what is claimed is given up where nobody asks for it.
+    /// Restores objects that the previous agent served although their sources had other versions. Must be called before
+    /// anything is applied, and takes effect with the first change: claims that nothing asks for are given up.
     pub fn remember_objects(&mut self, kept: Vec<SourceObject>) {
         let names = kept.iter().map(|own| own.object_ref.clone());
         names.for_each(|name| self.doubts.know(name));
         self.store.remember(kept, &mut self.remembered.0);
     }
 
-    /// What these files held when they could be read is known. To be told before anything is applied.
+    /// Notes that the previous contents of these files are known. Must be called before anything is applied.
     pub fn know_files(&mut self, files: Vec<ObjectRef>) {
         files.into_iter().for_each(|file| self.doubts.know(file));
     }
 
-    /// These credentials were served when the agent before this one ended, though no Secret provided them. To be told before
+    /// Restores credentials that the previous agent served although no Secret provided them. Must be called before
     /// anything is applied.
     pub fn remember_credentials(&mut self, kept: Vec<RememberedCredential>) {
         for (name, secret, of_base) in kept {
@@ -43,30 +43,30 @@ impl Engine {
         }
     }
 
-    /// An agent before this one knew these versions of bundles' own Secrets: see [`Credentials::own_version`]. To be told before
-    /// anything is applied.
+    /// Restores the versions of bundles' own Secrets that a previous agent knew: see [`Credentials::own_version`]. Must
+    /// be called before anything is applied.
     pub fn remember_versions(&mut self, versions: BTreeMap<CredentialName, String>) {
         self.unheard.extend(versions.keys().cloned());
         self.credentials.remember_versions(versions);
     }
 
-    /// Of bundles that changed since the last time: the version that its own Secret provided last.
+    /// The bundles that changed since the last call, each with the last version from its own Secret.
     pub fn take_own_versions(&mut self) -> BTreeMap<CredentialName, Option<String>> {
         std::mem::take(&mut self.own_versions)
     }
 
-    /// Of credentials that changed since the last time: what is served of each, if its Secrets do not provide it any more.
+    /// The credentials that changed since the last call, each with what is served if its Secrets no longer provide it.
     pub fn take_held(&mut self) -> BTreeMap<CredentialName, Option<HeldCredential>> {
         std::mem::take(&mut self.held)
     }
 
-    /// What is served of objects whose sources have other versions, where that is new since the last time: none if it is no
-    /// other any more.
+    /// Changes since the last call of which objects are served in a version other than their source's, each with that
+    /// version; none if it is the source's again.
     pub fn take_kept(&mut self) -> BTreeMap<ObjectRef, Option<Arc<Object>>> {
         self.store.take_kept()
     }
 
-    /// These objects were held back when the agent before this one ended, because a proxy refused them. To be told before
+    /// Restores the objects that the previous agent held back because a proxy rejected them. Must be called before
     /// anything is applied.
     pub fn remember_held_back(&mut self, held_back: Vec<RememberedBlame>) {
         let recalled = held_back.into_iter().map(|own| (own.object.clone(), own));
@@ -74,8 +74,8 @@ impl Engine {
         self.blamed = self.recalled.keys().map(|name| (name.clone(), None)).collect();
     }
 
-    /// The objects that are held back because a proxy refuses them, where that is new since the last time: none if one is no
-    /// more. Of the first list nothing is known before it is complete.
+    /// Changes since the last call of which objects are held back because a proxy rejects them; none if one no longer
+    /// is. Empty until the first list is complete.
     pub fn take_held_back(&mut self) -> BTreeMap<ObjectRef, Option<(Arc<Object>, Blame)>> {
         if !self.synced {
             return BTreeMap::new();
@@ -93,12 +93,12 @@ impl Engine {
         changes
     }
 
-    /// The claims that stand otherwise since the last time.
+    /// The claims that changed since the last call.
     pub fn take_claims(&mut self) -> BTreeMap<Claim, Option<Tenure>> {
         std::mem::take(&mut self.claims)
     }
 
-    /// Once all Secrets were heard of, what an agent before this one knew of others is of no use.
+    /// Once all Secrets have been read, what a previous agent knew about others is useless.
     pub(super) fn forget_versions(&mut self) {
         if !self.synced {
             return;

@@ -1,4 +1,4 @@
-//! Which objects are to blame for what proxies refuse, and what is served in their place.
+//! Which objects are to blame for resources that proxies reject, and what is served in their place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::snapshot::{ResourceKey, Snapshot};
 use crate::trial::{self, Blame, NewestVersion, Reception, Swap};
 
 impl Engine {
-    /// From now on this says what connected proxies make of a resource.
+    /// Sets how to ask whether connected proxies have accepted a resource.
     pub fn ask_proxies(
         &mut self,
         ask: impl Fn(&ResourceKey, &Snapshot) -> Reception + Send + Sync + 'static,
@@ -25,12 +25,12 @@ impl Engine {
         self.ask.is_set = true;
     }
 
-    /// From now on this says whether proxies are connected, and none of them has what an agent before this one sent.
+    /// Sets how to ask whether proxies are connected, and none of them has resources from a previous agent.
     pub fn ask_whether_fresh(&mut self, are_fresh: impl Fn() -> bool + Send + Sync + 'static) {
         self.ask.are_fresh = Box::new(are_fresh);
     }
 
-    /// What the proxies make of resources as they stand; those that are withheld they would refuse.
+    /// Whether the proxies accept the current resources; withheld ones would be rejected.
     pub(super) fn receptions(&self, keys: &[ResourceKey]) -> Vec<(ResourceKey, Reception)> {
         let snapshot = self.publisher.snapshot();
         let receptions = keys.iter().map(|key| {
@@ -46,13 +46,13 @@ impl Engine {
         receptions.collect()
     }
 
-    /// Takes back what changed of resources that are refused, and of which others are part.
+    /// Reverts changes to rejected resources that are made from many objects.
     pub(super) fn look_for_the_guilty(&mut self, keys: &[ResourceKey], now: Instant) {
         let mut swaps = Vec::new();
         for (key, reception) in self.receptions(keys) {
             let is_known = match &reception {
-                // A proxy that goes on with what an agent before this one sent would lose everything meanwhile. And where
-                // nobody is asked, such as in `check`, nobody answers.
+                // A proxy that keeps what a previous agent sent would lose everything in the meantime. And without
+                // proxies, such as in `check`, there is no answer.
                 Reception::NeverTaken(reason) => {
                     let is_harmless = self.withheld.get(&key).is_none() || (self.ask.are_fresh)();
                     self.ask.is_set && is_harmless && !rebind::is_bind_failure(reason)
@@ -83,7 +83,7 @@ impl Engine {
         self.resolve(step, &BTreeSet::new())
     }
 
-    /// An object that an agent before this one held back has not changed.
+    /// Holds back an unchanged object that a previous agent held back.
     pub(super) fn hold_back(
         &mut self,
         name: &ObjectRef,
@@ -98,8 +98,8 @@ impl Engine {
         }
     }
 
-    /// Proxies refuse these resources now, and no others: says so of the objects that they were made of, and looks for the one
-    /// that is to blame.
+    /// Takes the resources that proxies now reject: reports this for the objects that they are made from, and looks for
+    /// the one to blame.
     pub fn refused(&mut self, refusals: &BTreeMap<ResourceKey, String>, now: Instant) -> Vec<News> {
         let no_more = self.refused.keys().filter(|own| !refusals.contains_key(*own));
         for resource in no_more {
@@ -117,7 +117,7 @@ impl Engine {
         self.publish(&BTreeSet::new(), changes, now);
     }
 
-    /// Whose the refused resources are now, and which objects are held back for it.
+    /// Reports the objects of rejected resources, and those that are held back.
     pub(super) fn blame(&mut self) {
         let keys: Vec<_> = self.refused.keys().cloned().collect();
         let receptions = self.receptions(&keys);
@@ -157,12 +157,12 @@ pub(super) fn newest(store: &Store, name: &ObjectRef) -> Option<NewestVersion> {
     })
 }
 
-/// Proxies, of a resource.
+/// The source of proxies' findings about a resource.
 fn proxies((kind, name): &ResourceKey) -> Speaker {
     Speaker::Resource(format!("{} {name}", kind.short()).into())
 }
 
-/// Our own checks, of a resource.
+/// The source of our own checks' findings about a resource.
 fn checks((kind, name): &ResourceKey) -> Speaker {
     Speaker::Resource(format!("checked {} {name}", kind.short()).into())
 }

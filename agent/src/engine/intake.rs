@@ -1,4 +1,4 @@
-//! What the source says, taken one object at a time.
+//! Taking the source's events, one object at a time.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ impl Engine {
         step: &mut Judged,
         touched: &mut BTreeSet<CredentialName>,
     ) {
-        // Of two that are at odds the older stands, and else the one that the source names first.
+        // Of two that conflict, the older one wins, or else the one that the source names first.
         entries.sort_by_key(|entry| entry.object.as_ref().and_then(|object| object.meta().created));
         let listed: BTreeSet<_> = entries.iter().map(|entry| entry.object_ref.clone()).collect();
         let mut known: BTreeSet<_> = self.store.names().cloned().collect();
@@ -81,7 +81,7 @@ impl Engine {
         }
     }
 
-    /// What proxies that have it from an agent before this one are to keep.
+    /// Updates what proxies must keep from a previous agent.
     pub(super) fn look_at_doubts(&mut self) {
         if self.synced {
             self.doubts.close(&self.credentials, &self.resolver);

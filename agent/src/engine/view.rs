@@ -1,4 +1,4 @@
-//! What there is to be read of the engine.
+//! The readable state of the engine.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,11 +21,11 @@ use crate::credentials::Records;
 pub struct Rotation {
     /// For durations.
     pub at: Instant,
-    /// For people.
+    /// To be shown.
     pub time: OffsetDateTime,
 }
 
-/// What there is to be read of the engine, at one moment; made in no time, so that whoever reads holds nobody up.
+/// A snapshot of the engine's readable state. It is cheap to make, so that readers do not delay the engine.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     /// Whether the source's first lists are complete.
@@ -34,7 +34,7 @@ pub struct View {
     pub publications: u64,
     /// The Gateways that are served, in order.
     pub gateways: OrdMap<Rank, Arc<DeclaredGateway>>,
-    /// Every credential that there is a Secret of, or was.
+    /// Every credential that has a Secret, or had one.
     pub credentials: Records,
     /// Those that Gateways name.
     pub wanted: OrdSet<CredentialName>,
@@ -44,21 +44,21 @@ pub struct View {
     pub usage: Vec<Usage>,
     /// What they may use.
     pub budgets: Budgets,
-    /// The objects that are served, as they are served.
+    /// The objects, in the versions that are served.
     pub objects: OrdMap<ObjectRef, Arc<Object>>,
-    /// Those of them that no budget counts, for they stand for what has no room.
+    /// Those of them that no budget counts, because they stand in for objects without room.
     pub unpaid: OrdSet<ObjectRef>,
-    /// What is known of credentials, without what is secret.
+    /// What is known about credentials, without secrets.
     pub secrets: OrdMap<CredentialName, KnownSecret>,
-    /// Who has what.
+    /// The claims.
     pub claims: OrdMap<Claim, Tenure>,
-    /// What decides what is served besides.
+    /// The settings that also affect what is served.
     pub options: Arc<GatewayOptions>,
     findings: Findings,
 }
 
 impl View {
-    /// What is wrong or doubtful, the worst first.
+    /// All findings, the worst first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         listed(&self.findings)
@@ -66,7 +66,7 @@ impl View {
 }
 
 impl Engine {
-    /// What there is to be read.
+    /// Makes a view.
     #[must_use]
     pub fn view(&self) -> View {
         View {

@@ -1,8 +1,9 @@
 //! A directory of manifests and PEM folders, followed as it changes.
 //!
-//! A thread of its own waits for the file system's events (not the runtime's timers, which are a millisecond coarse),
-//! reads only the units that were touched, and sends what differs. A unit is a manifest file or a PEM folder. One
-//! that is half written waits for its other half, and nothing waits with it. A slow poll backs the watcher up.
+//! A separate thread waits for the file system's events (without the runtime's timers, whose resolution is a
+//! millisecond), reads only the units that changed, and sends the differences. A unit is a manifest file or a PEM
+//! folder. A unit that is half written waits for its other half, and nothing else waits for it. A slow poll finds what
+//! the watcher misses.
 
 mod below;
 mod burst;
@@ -38,19 +39,19 @@ use self::poll::Poll;
 use self::tree::{Tree, Visit};
 use crate::kept::unread::{KeptUnread, UnreadNames};
 
-/// A pair that does not match, a file that is cut off or not closed yet, may be half of a change: it is judged when
-/// it is whole, or after this long.
+/// A pair that does not match, or a file that is cut off or not yet closed, may be half of a change: it is read when it
+/// is complete, or after this long.
 const TORN: Duration = Duration::from_millis(150);
-/// For the first look at everything.
+/// For reading everything at the start.
 const MOST_THREADS: usize = 8;
 
 /// Why a directory cannot be read at all.
 #[derive(Debug, Error)]
 pub enum DirectoryError {
-    /// It is not there, or may not be read.
+    /// It is missing or cannot be read.
     #[error("{0}: {1}")]
     Unreadable(PathBuf, std::io::Error),
-    /// The system has no watcher left.
+    /// The system cannot watch it.
     #[error("cannot watch {0}: {1}")]
     Watch(PathBuf, notify::Error),
 }
@@ -60,14 +61,14 @@ pub enum DirectoryError {
 pub struct DirectorySource {
     /// Its path.
     pub root: PathBuf,
-    /// Where objects without a namespace belong.
+    /// The namespaces of objects that name none.
     pub namespaces: Namespaces,
-    /// Whether a Secret looks whole; one that does not is read again for a moment before it is told.
+    /// Whether a Secret looks complete; one that does not is read again for a short time before it is sent.
     pub settled: fn(&SecretObject) -> bool,
 }
 
 impl DirectorySource {
-    /// Everything, once.
+    /// Reads everything once.
     ///
     /// # Errors
     /// The root cannot be read.
@@ -88,7 +89,8 @@ impl DirectorySource {
         self.follow(sender, None)
     }
 
-    /// The same; what files held that cannot be read is kept, and known when a source starts anew.
+    /// The same, but keeps the objects of files that can no longer be read, so that they are still known after a
+    /// restart.
     ///
     /// # Errors
     /// The root cannot be read or watched.
@@ -115,12 +117,12 @@ impl DirectorySource {
         told.map_err(|error| follower.source.unreadable(error))?;
         follower.scan()?;
         let units: Vec<Arc<Path>> = follower.tree.units().cloned().collect();
-        // As they lie: whoever starts now has nothing better.
+        // In their current state: at the start, there is nothing better.
         follower.judge_all(&units);
         let all = follower.index.all();
         follower.memory.note(&mut follower.index, &follower.tree);
         if sender.send(vec![SourceEvent::Reset(all)]).is_ok() {
-            // The name is for people who look at threads; a system that cannot make one ends here anyway.
+            // The name is shown in lists of threads. Without a thread, the agent cannot run anyway.
             let body = move || follower.run(&receiver, &sender);
             drop(thread::Builder::new().name("directory".to_owned()).spawn(body));
         }
@@ -135,7 +137,7 @@ impl DirectorySource {
         DirectoryError::Unreadable(self.root.clone(), error)
     }
 
-    /// Whether this may be half of a change.
+    /// Whether this may be a half-written change.
     fn is_torn(&self, entries: &[SourceObject]) -> bool {
         let is_half = |entry: &SourceObject| match &entry.object {
             Some(Object::Secret(secret)) => !(self.settled)(secret),
@@ -145,7 +147,7 @@ impl DirectorySource {
                 .iter()
                 .any(|finding| matches!(finding.code, Code::InvalidYaml | Code::NotAnObject)),
         };
-        // A file that is being written in place is empty for a moment: its objects are not gone.
+        // A file that is being written in place is empty for a moment: its objects are not deleted.
         entries.is_empty() || entries.iter().any(is_half)
     }
 }
@@ -163,19 +165,19 @@ pub fn read_text(name: &str, text: &[u8], namespaces: &Namespaces) -> Vec<Source
     index.all()
 }
 
-/// A directory on its way through time.
+/// The state of a directory that is followed.
 struct DirectoryFollower {
     source: DirectorySource,
     tree: Tree,
     index: UnitIndex,
     watcher: RecommendedWatcher,
-    /// By device and inode: a folder that was replaced lost its watch.
+    /// With device and inode: a folder that was replaced has lost its watch.
     watched: BTreeMap<Arc<Path>, (u64, u64)>,
-    /// Files that were written to and not closed yet.
+    /// Files that were written to and are not closed yet.
     writers: BTreeSet<PathBuf>,
-    /// Units that are not whole, and when they are judged all the same.
+    /// Incomplete units, and when they are read anyway.
     waiting: BTreeMap<Arc<Path>, Instant>,
-    /// Outlives the agent.
+    /// It outlives the agent.
     memory: UnreadMemory,
 }
 
@@ -206,7 +208,7 @@ impl DirectoryFollower {
         (!changes.is_empty()).then_some(changes)
     }
 
-    /// Reads what was touched.
+    /// Reads what has changed.
     fn take(&mut self, burst: &Burst, polled: Option<io::Result<Tree>>) {
         for (path, open) in &burst.paths {
             if *open {
@@ -221,12 +223,13 @@ impl DirectoryFollower {
         }
         match self.look_around(burst, polled) {
             Ok(dirty) => dirty.iter().for_each(|unit| self.look(unit)),
-            // The root is gone for now: everything is held until it comes back.
+            // The root is missing for now: everything is kept until it comes back.
             Err(error) => complain(&error),
         }
     }
 
-    /// A folder that went took its watch along, and those below it; the next one of its name may have its inode too.
+    /// The watch of a removed folder is gone, with those below it; the next folder of this name may have the same
+    /// inode.
     fn forget_watches(&mut self, path: &Path) {
         let folders = keys_below(&self.watched, path);
         for folder in &folders {
@@ -235,7 +238,7 @@ impl DirectoryFollower {
         self.tree.touch(folders.iter());
     }
 
-    /// Visits what moved, and says which units are to be read.
+    /// Visits what changed, and returns the units that must be read.
     fn look_around(
         &mut self,
         burst: &Burst,
@@ -248,7 +251,7 @@ impl DirectoryFollower {
                 None
             }
         });
-        // A poll is older than what was seen since: what differs is only where to look.
+        // Newer changes may have been seen since the poll: what differs only says where to look.
         let suspected = polled.map(|tree| self.tree.suspects(&tree));
         let moved = self.tree.visits(burst.paths.keys()).filter(|_| !burst.lost);
         match (moved, suspected) {
@@ -261,7 +264,7 @@ impl DirectoryFollower {
         }
     }
 
-    /// Visits parts of the tree again, and says which units are there.
+    /// Visits parts of the tree again, and returns the units that are there.
     fn visit(&mut self, mut visits: BTreeSet<Visit>) -> Result<BTreeSet<Arc<Path>>, DirectoryError> {
         let mut dirty = BTreeSet::new();
         loop {
@@ -270,7 +273,7 @@ impl DirectoryFollower {
                 dirty.extend(self.tree.units_of(visit));
                 self.drop_gone(visit.path());
             }
-            // What was put into a new folder before its watch began would be missed.
+            // Files that were put into a new folder before it was watched would be missed.
             let watched = self.watch();
             let Some(again) = self.tree.visits(watched.iter()) else {
                 dirty.extend(self.scan()?);
@@ -283,7 +286,7 @@ impl DirectoryFollower {
         }
     }
 
-    /// Walks the whole tree, and says which units are new or moved.
+    /// Walks the whole tree, and returns the units that are new or changed.
     fn scan(&mut self) -> Result<BTreeSet<Arc<Path>>, DirectoryError> {
         let mut dirty = BTreeSet::new();
         loop {
@@ -299,7 +302,7 @@ impl DirectoryFollower {
         }
     }
 
-    /// Forgets units at a path and below it that are not there any more.
+    /// Forgets units at and below a path that no longer exist.
     fn drop_gone(&mut self, path: &Path) {
         let is_unseen = |unit: &&Arc<Path>| !self.tree.holds(unit);
         let unseen: Vec<Arc<Path>> = self.index.units_at(path).filter(is_unseen).cloned().collect();
@@ -313,13 +316,13 @@ impl DirectoryFollower {
         }
     }
 
-    /// Watches the folders that need it now and no others; says which are watched from now on.
+    /// Watches exactly the folders that need it now; returns the newly watched ones.
     fn watch(&mut self) -> BTreeSet<PathBuf> {
         let mut more = BTreeSet::new();
         for folder in self.tree.take_touched() {
             if !self.tree.needs(&folder) {
                 if self.watched.remove(&folder).is_some() {
-                    // The watch of a folder that was removed went with it.
+                    // The watch of a removed folder is already gone.
                     let _ = self.watcher.unwatch(&folder);
                 }
                 continue;
@@ -334,7 +337,7 @@ impl DirectoryFollower {
             match self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(more.insert(folder.to_path_buf())),
                 Err(error) => {
-                    // Tried again when it is looked at the next time: rights may come back.
+                    // Tried again at the next check: permissions may come back.
                     self.watched.remove(&folder);
                     tracing::warn!(path = ?folder, %error, "cannot watch the folder; polling for changes");
                 }
@@ -343,7 +346,7 @@ impl DirectoryFollower {
         more
     }
 
-    /// Judges a unit if it is whole, and else lets it wait for its other half.
+    /// Reads a unit if it is complete; otherwise, lets it wait for its other half.
     fn look(&mut self, unit: &Arc<Path>) {
         let is_written = |path: &PathBuf| self.tree.is_read_by(path, unit);
         if !self.writers.iter().any(is_written) {
@@ -357,14 +360,14 @@ impl DirectoryFollower {
             .or_insert_with(|| Instant::now() + TORN);
     }
 
-    /// Judges those that waited long enough.
+    /// Reads those that have waited long enough.
     fn settle(&mut self, now: Instant) {
         let due = |(unit, until): (&Arc<Path>, &Instant)| (*until <= now).then(|| Arc::clone(unit));
         let due: Vec<Arc<Path>> = self.waiting.iter().filter_map(due).collect();
         due.iter().for_each(|unit| self.judge(unit));
     }
 
-    /// Takes units as they lie, on all processors.
+    /// Reads units in their current state, on all processors.
     fn judge_all(&mut self, units: &[Arc<Path>]) {
         let next = AtomicUsize::new(0);
         let (tree, namespaces) = (&self.tree, &self.source.namespaces);
@@ -389,7 +392,7 @@ impl DirectoryFollower {
         }
     }
 
-    /// Takes a unit as it lies.
+    /// Reads a unit in its current state.
     fn judge(&mut self, unit: &Arc<Path>) {
         let tree = &self.tree;
         self.writers

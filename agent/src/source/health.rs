@@ -1,4 +1,4 @@
-//! How a source is doing: written by the source, read by `admin` and by whoever waits for the first list.
+//! The health of a source: written by the source, read by `admin` and by those that wait for the first list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::news::Lists;
 /// The state of one watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchState {
-    /// Its first list is on its way.
+    /// Its first list is being read.
     Listing,
-    /// It is followed.
+    /// It is being followed.
     Following,
-    /// It cannot be read for now; what is known of it is held.
+    /// It cannot be read for now; what is known about it is kept.
     Failed,
     /// The API server does not serve this kind.
     Missing,
 }
 
 impl WatchState {
-    /// The word of `/api/status`.
+    /// Its name in `/api/status`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,12 +34,12 @@ impl WatchState {
     }
 }
 
-/// One watch as it stands.
+/// The state of one watch, and its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchHealth {
-    /// Where it stands.
+    /// Its state.
     pub state: WatchState,
-    /// Why it stands there, where that is not good.
+    /// The reason for a bad state.
     pub message: Option<String>,
     /// Since when.
     pub since: OffsetDateTime,
@@ -47,7 +47,7 @@ pub struct WatchHealth {
     pub failures: u64,
 }
 
-/// A part of a source that has first lists of its own.
+/// A part of a source with separate first lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListedPart {
     /// The pods that subsets need.
@@ -56,9 +56,9 @@ pub enum ListedPart {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Whether all is listed but for the parts.
+    /// Whether everything except the parts is listed.
     listed: bool,
-    /// Parts that are not.
+    /// Parts that are not listed.
     parts: BTreeSet<ListedPart>,
     watches: BTreeMap<String, WatchHealth>,
 }
@@ -80,17 +80,17 @@ impl Default for Health {
 }
 
 impl Health {
-    /// The first lists are complete.
+    /// Notes that the first lists are complete, except those of parts.
     pub fn set_listed(&self) {
         self.0.send_modify(|inner| inner.listed = true);
     }
 
-    /// The first lists are not complete before those of this part are.
+    /// Makes the first lists wait for those of this part.
     pub fn expect(&self, part: ListedPart) {
         self.0.send_if_modified(|inner| inner.parts.insert(part));
     }
 
-    /// Those of this part are.
+    /// Notes that the lists of this part are complete.
     pub fn complete(&self, part: ListedPart) {
         self.0.send_if_modified(|inner| inner.parts.remove(&part));
     }
@@ -121,7 +121,7 @@ impl Health {
         let _ = self.0.subscribe().wait_for(Inner::is_listed).await;
     }
 
-    /// Whether the first lists are complete, and everything is followed since.
+    /// Whether the first lists are complete, and everything is being followed.
     #[must_use]
     pub fn is_up(&self) -> bool {
         let inner = self.0.borrow();
@@ -155,7 +155,7 @@ impl Health {
             failures: 0,
         };
         let mut before = None;
-        // Whoever waits is not woken by the next failure of the same kind.
+        // Another failure of the same kind must not wake those that wait.
         let moved = self.0.send_if_modified(|inner| {
             before = inner.watches.get(name).cloned();
             let failures = before.as_ref().map_or(0, |before| before.failures);
@@ -179,7 +179,7 @@ impl Health {
     }
 }
 
-/// A watch that is listed while this lives.
+/// A watch that is listed as long as this value lives.
 #[derive(Debug)]
 pub struct Watched {
     name: String,
@@ -187,7 +187,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Notes where it stands, and says it in the log if it is new.
+    /// Notes its state, and logs it if it is new.
     pub fn set(&self, state: WatchState, message: Option<String>) {
         self.health.set(&self.name, state, message);
     }

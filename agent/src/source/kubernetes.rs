@@ -1,7 +1,7 @@
-//! The Kubernetes API, followed by watches. Gateways, VirtualServices and what they route to are watched everywhere;
-//! of Secrets only those that somebody asked for, in the gateway's own namespace.
+//! The Kubernetes API, followed by watches. Gateways, VirtualServices and what they route to are watched in all
+//! namespaces; Secrets only if something needs them, in the gateway's namespace.
 //!
-//! Nothing here is ever lost by a failure: what was told stands until the API server itself says otherwise.
+//! No failure makes anything disappear here: what is known stays until the API server itself says otherwise.
 
 mod client;
 mod collection;
@@ -47,15 +47,15 @@ pub struct KubernetesSource {
     pub scope: Scope,
     /// How Secrets are watched.
     pub secrets: SecretWatch,
-    /// After how long a watch is begun anew, and an idle one is given up.
+    /// After how long a watch is restarted, and an idle one is given up.
     pub watch_timeout: Duration,
     /// Where its tasks run.
     pub vital: Vital,
 }
 
 impl KubernetesSource {
-    /// Follows the API until the receiver is gone. `demand` says which Secrets are wanted, `pods` of which namespaces pods
-    /// are. The returned reporter writes Events.
+    /// Follows the API until the receiver is gone. `demand` says which Secrets are wanted, and `pods` in which
+    /// namespaces pods are. The returned reporter writes Events.
     pub fn spawn(
         self,
         sender: mpsc::UnboundedSender<Step>,
@@ -71,7 +71,7 @@ impl KubernetesSource {
                 let task = PodReader::run(self.clone(), sender.clone(), pods, health.clone());
                 self.vital.spawn("the reader of the API's Pods", task);
             }
-            // There are no others, and that is the first list of them.
+            // There are no other objects, so their first list is empty.
             Scope::Secrets => drop(sender.send(vec![SourceEvent::Reset(Vec::new())])),
         }
         let vital = self.vital.clone();
@@ -91,7 +91,7 @@ impl KubernetesSource {
         self.vital.spawn("the reader of the API's objects", objects);
     }
 
-    /// As the watch call wants it: whole seconds.
+    /// In whole seconds, as the watch call requires.
     fn watch_seconds(&self) -> u32 {
         u32::try_from(self.watch_timeout.as_secs())
             .unwrap_or(u32::MAX)

@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
 use super::wire;
 use crate::valid::Packer;
 
-/// Without query strings (they carry tokens) and without any certificate content. What a connection does not have is `-`.
+/// Without query strings (they carry tokens) and without any certificate content. A value that does not exist is `-`.
 const ACCESS_LOG: &str = "[%START_TIME%] %REQ(:METHOD)% %REQ(:AUTHORITY)% %PATH(NQ:ORIG_OR_PATH)% %PROTOCOL% \
     %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
     %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %UPSTREAM_HOST% \

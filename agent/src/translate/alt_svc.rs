@@ -1,4 +1,4 @@
-//! Clients that came over TCP are told that the same hosts are there by HTTP/3: none would try it by itself.
+//! Tells clients on TCP that the same hosts are available over HTTP/3: no client would try it otherwise.
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
     HeaderMutation as Mutation, header_mutation::Action,
@@ -13,10 +13,10 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 
 use crate::valid::Packer;
 
-/// For so many seconds a client may remember it. One that finds nothing there comes over TCP again.
+/// How many seconds a client may remember it. A client for which HTTP/3 does not work uses TCP again.
 const REMEMBERED_S: u32 = 86_400;
 
-/// Adds the header to responses that have none: the application, and rules, have their own word. `port` is the one that
+/// Adds the header to responses that have none: one set by the application or a rule is kept. `port` is the one that
 /// clients connect to.
 pub(super) fn filter(port: u16, packer: &Packer) -> HttpFilter {
     let header = HeaderValueOption {

@@ -1,9 +1,9 @@
-//! What is lent to listeners that another control plane makes: the same guard, routes and filters as our own have, as
-//! Envoy's JSON, for whoever patches them in.
+//! Parts for listeners that another control plane makes: the same guard, routes and filters as in our own, as Envoy's
+//! JSON, to be patched in.
 //!
-//! There the route and the listener may come apart: a route table that already has our routes can meet a listener that
-//! does not take forged headers off yet, and a client would choose its cluster. So every connection of a listener that
-//! does is marked, and the routes are for marked connections alone.
+//! There, routes and listeners may be out of step: a route table that already has our routes may be used with a
+//! listener that does not remove forged headers yet, and clients could choose the cluster. So listeners that do mark
+//! every connection, and the routes apply only to marked connections.
 
 use sealgate_core::identity::{ConnectionOrigin, FILTER_STATE, format};
 use sealgate_core::names;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::{filter_config, routes, table};
 
-/// The mark of connections whose requests are rid of forged headers.
+/// Marks connections whose requests have their forged headers removed.
 const GUARDED: &str = "sealgate.guarded";
 const MARK: &str = "1";
-/// What the agent is asked as: gRPC's C++ client would say the path of the socket.
+/// The authority of requests to the agent: gRPC's C++ client would send the path of the socket.
 const AUTHORITY: &str = "sealgate";
 
 /// A message in an `Any`.
@@ -25,8 +25,8 @@ fn typed(name: &str, mut message: Value) -> Value {
     message
 }
 
-/// What is merged into a connection manager: before anything else looks at a request, every name that the gateway itself
-/// speaks with is taken off.
+/// Merged into a connection manager: removes every header name that the gateway itself uses, before anything else sees
+/// the request.
 #[must_use]
 pub fn guarding(guard: &names::Guard) -> Value {
     let mutations: Vec<Value> = names::forged(guard)
@@ -46,13 +46,13 @@ pub fn guarding(guard: &names::Guard) -> Value {
     json!({ "typed_config": typed(name, manager) })
 }
 
-/// The network filter that marks connections, to stand in every chain that is [`guarding`].
+/// The network filter that marks connections, for every chain that is [`guarding`].
 #[must_use]
 pub fn marking() -> Value {
     filter_state("on_new_connection", GUARDED, MARK)
 }
 
-/// The network filter by which connections describe themselves to ours.
+/// The network filter that describes connections to our filter.
 #[must_use]
 pub fn describing(origin: &ConnectionOrigin<'_>) -> Value {
     filter_state(
@@ -75,7 +75,7 @@ fn filter_state(when: &str, key: &str, text: &str) -> Value {
     })
 }
 
-/// Envoy's fault filter, obeying ours, behind which it has to stand.
+/// Envoy's fault filter, which obeys ours, and must come after it.
 #[must_use]
 pub fn delaying() -> Value {
     let always = json!({ "numerator": 100 });
@@ -89,7 +89,7 @@ pub fn delaying() -> Value {
     })
 }
 
-/// The routes that the filter chooses, the first of which is to be tried first. Whatever it does not route passes them.
+/// The routes that the filter chooses, to be tried in this order. Requests that it does not route match none of them.
 #[must_use]
 pub fn routes() -> [Value; 4] {
     let (timeout, retries) = (names::TIMEOUT_MS, names::RETRY_ON);
@@ -101,8 +101,8 @@ pub fn routes() -> [Value; 4] {
     ]
 }
 
-/// As `routes.rs` makes them: own retries are added to a route's, which must not say when to retry, and a request that has its
-/// own timeout may be still for as long.
+/// Like those in `routes.rs`: a rule's retries are added to the route's, which must not say when to retry; and a
+/// request with its own timeout may be idle for as long.
 fn route(name: &str, present: &[&str]) -> Value {
     let headers: Vec<Value> = [names::CLUSTER]
         .iter()
@@ -148,7 +148,7 @@ pub fn filter(port: u16, socket: &str) -> Value {
     discovered(&filter_config::name(port), socket)
 }
 
-/// The listener that holds the table, by ECDS from the agent's socket. It binds no port.
+/// The listener with the table, by ECDS from the agent's socket. It binds no port.
 #[must_use]
 pub fn table_listener(socket: &str) -> Value {
     let router = json!({
@@ -177,7 +177,7 @@ pub fn table_listener(socket: &str) -> Value {
     })
 }
 
-/// Not by way of a cluster: of one that came by CDS Envoy takes no extensions.
+/// Not through a cluster: Envoy does not accept extensions from one that it got by CDS.
 fn discovered(name: &str, socket: &str) -> Value {
     let service = json!({ "google_grpc": {
         "target_uri": format!("unix://{socket}"),
@@ -189,7 +189,7 @@ fn discovered(name: &str, socket: &str) -> Value {
         "config_discovery": {
             "config_source": {
                 "resource_api_version": "V3",
-                // A listener waits for its filter, however long that takes: without, it would answer with 500.
+                // A listener waits for its filter, however long that takes: without it, it would answer with 500.
                 "initial_fetch_timeout": "0s",
                 "api_config_source": {
                     "api_type": "DELTA_GRPC",

@@ -1,9 +1,9 @@
-//! Which filter chain a connection gets, on a port with certificates on demand: by a matcher in place of the chains' own
-//! server names. It says the same as they would, and one thing more: an SNI that no host can have gets no chain at all.
-//! Envoy would ask for it, could not read any answer that repeats it (a name in protobuf is UTF-8), and would never stop
-//! asking.
+//! Chooses the filter chain of a connection, on a port with certificates on demand: with a matcher instead of the
+//! chains' own server names. The result is the same, except that an SNI that no host can have gets no chain at all.
+//! Envoy would ask for it, could not read any answer that repeats it (names in protobuf are UTF-8), and would never
+//! stop asking.
 //!
-//! The messages are `xds.type.matcher.v3`'s, written down again because theirs hold a map in no order.
+//! The messages are those of `xds.type.matcher.v3`, declared again because those have an unordered map.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ use crate::valid::{Packer, Valid};
 pub(super) const FIELD: u32 = 32;
 /// Every name that a host can have, in lower case, as Envoy compares it.
 const HOST: &str = "[0-9a-z._-]{1,254}";
-/// Any bytes, be they text or not.
+/// Any bytes, text or not.
 const ANYTHING: &str = r"(?s)\C+";
 /// There is no chain of this name: the connection is closed.
 const NOBODY: &str = "nobody";
@@ -97,7 +97,7 @@ struct Map {
     entries: Vec<MapEntry>,
 }
 
-/// What a map's entries are on the wire.
+/// An entry of a map on the wire.
 #[derive(Clone, PartialEq, Message)]
 struct MapEntry {
     #[prost(string, tag = "1")]
@@ -124,8 +124,8 @@ pub(super) fn quic_matcher(port: &ServedPort, packer: &Packer) -> Option<Matcher
     choosing(names, rest, packer)
 }
 
-/// Over QUIC only some chains are there: what another one takes over TCP gets none, although a wider one would have it.
-/// Gives where each name leads, and all others.
+/// Over QUIC, only some chains exist: a name that another chain has over TCP gets none, although a wider chain would
+/// match it. Returns where each name leads, and where all others do.
 fn over_quic(port: &ServedPort) -> (Vec<(&str, &str)>, &str) {
     let here = || port.chains.iter().filter(|chain| chain.http3);
     let elsewhere = port.chains.iter().filter(|chain| !chain.http3);
@@ -171,7 +171,7 @@ fn choosing(mut names: Vec<(&str, &str)>, rest: &str, packer: &Packer) -> Option
     list(fields, to(packer, rest)).matcher.map(|matcher| *matcher)
 }
 
-/// The first field that matches; a list of none is what comes otherwise.
+/// Chooses the first field that matches; an empty list becomes `otherwise`.
 fn list(matchers: Vec<Field>, otherwise: Then) -> Then {
     if matchers.is_empty() {
         return otherwise;

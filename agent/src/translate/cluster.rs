@@ -1,4 +1,4 @@
-//! One cluster per destination that some route names.
+//! One cluster for each destination that a route names.
 
 mod balancing;
 mod ejection;
@@ -29,7 +29,7 @@ use crate::valid::{Packer, Violation};
 
 const DNS_REFRESH: Duration = Duration::from_secs(60);
 const DNS_RETRY: Duration = Duration::from_secs(5);
-/// Ten thousand names are not asked for in the same moment.
+/// Spreads DNS requests: ten thousand names must not be resolved at the same moment.
 const DNS_JITTER: Duration = Duration::from_millis(100);
 
 /// The cluster of an upstream.
@@ -73,8 +73,8 @@ fn build(upstream: &Upstream, limits: &EnvoyLimits, packer: &Packer) -> Cluster 
     }
 }
 
-/// Names are resolved as Istio has it: an answer is good for its TTL, and one without a TTL for a minute. What cannot be
-/// resolved is asked for soon again, and then less often.
+/// Names are resolved as in Istio: an answer is valid for its TTL, or for a minute without one. After a failure, it is
+/// tried again soon, and then less often.
 #[expect(
     deprecated,
     reason = "Istio sets these fields, and Envoy's new ones need an extension that they replace"
@@ -95,8 +95,8 @@ fn of_names(upstream: &Upstream, kind: DiscoveryType, cluster: Cluster) -> Clust
     }
 }
 
-/// How many endpoints may fail before all get requests, and whether the weights of localities count. Where these do, there
-/// are endpoints that are not ready, and they never get any.
+/// How many endpoints may fail before all get requests, and whether the weights of localities count. If they do,
+/// endpoints that are not ready are included, which must never get requests.
 fn balanced(upstream: &Upstream, policy: &UpstreamPolicy) -> Option<CommonLbConfig> {
     let by_weight = upstream.endpoints.by_weight;
     let percent = policy.ejection.as_ref().map(|own| own.panic_percent);

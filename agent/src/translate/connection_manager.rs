@@ -1,5 +1,5 @@
-//! The HTTP connection manager: an edge's limits, the native first line against forged headers, the filter by
-//! ECDS (so that a route change never drains a listener), and the native routes behind it.
+//! The HTTP connection manager: limits for an edge proxy, Envoy's own removal of forged headers, the filter by ECDS (so
+//! that a route change never drains a listener), and the native routes after it.
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
     HeaderMutation as Mutation,
@@ -31,7 +31,7 @@ use super::{access_log, alt_svc, fault, filter_config, identity, named, routes, 
 use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::valid::Packer;
 
-/// What holds for all listeners alike.
+/// The settings that are the same for all listeners.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HttpSettings {
     pub(super) paths: PathPolicy,
@@ -72,7 +72,7 @@ pub(super) fn build(
             initial_connection_window_size: number(EnvoyLimit::Http2ConnectionWindow),
             ..Default::default()
         }),
-        // What the upstream says of itself reaches the client; that there is an Envoy is nobody's business.
+        // The upstream's `server` header reaches the client; Envoy does not reveal itself.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
         stream_idle_timeout: seconds(EnvoyLimit::StreamIdle),
         request_timeout: seconds(EnvoyLimit::Request),
@@ -87,7 +87,7 @@ pub(super) fn build(
             upgrade_type: "websocket".to_owned(),
             ..Default::default()
         }],
-        // Said even if it is not wanted: without a word Envoy takes its runtime's.
+        // Set even if false: otherwise, Envoy uses its runtime's setting.
         normalize_path: if paths.form.resolves_dots() {
             wire::yes()
         } else {
@@ -100,7 +100,7 @@ pub(super) fn build(
     }
 }
 
-/// It as the last filter of a chain.
+/// The manager as the last filter of a chain.
 pub(super) fn filter(manager: &HttpConnectionManager, packer: &Packer) -> Filter {
     Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
@@ -117,8 +117,8 @@ fn escaped_slashes(paths: PathPolicy) -> PathWithEscapedSlashesAction {
     }
 }
 
-/// What the filter asks for by headers stands behind it, if any rule needs it at all; so does what its rules may change in
-/// responses.
+/// Filters that ours controls by headers come after it, if any rule needs them; so do filters that add response headers
+/// which its rules may change.
 fn filters(port: &ServedPort, chain: &FilterChain, packer: &Packer) -> Vec<HttpFilter> {
     let delays = port.delays.then(|| fault::filter(packer));
     let told = chain.http3.then(|| alt_svc::filter(port.number, packer));
@@ -135,7 +135,7 @@ pub(super) fn discovered(name: &str) -> HttpFilter {
     HttpFilter {
         name: name.to_owned(),
         config_type: Some(http_filter::ConfigType::ConfigDiscovery(ExtensionConfigSource {
-            // Without it a listener answers everything with 500: it waits for as long as the agent is away.
+            // Without it, a listener would answer everything with 500, so it waits as long as the agent is away.
             config_source: Some(wire::from_ads(wire::seconds(0))),
             type_urls: vec![Wasm::type_url()],
             ..Default::default()
@@ -156,7 +156,7 @@ pub(super) fn router(packer: &Packer) -> HttpFilter {
     }
 }
 
-/// Before anything else looks at the request, every name that the gateway itself speaks with is taken off.
+/// Removes every header name that the gateway itself uses, before anything else sees the request.
 fn remove_forged_headers(guard: &names::Guard, packer: &Packer) -> TypedExtensionConfig {
     let remove = |regex| {
         let pattern = RegexMatcher {
@@ -181,8 +181,8 @@ fn remove_forged_headers(guard: &names::Guard, packer: &Packer) -> TypedExtensio
     )
 }
 
-/// An edge trusts no address: every request is an external one, wherever it comes from. An empty list would mean
-/// the private networks (RFC 1918) to Envoy, so it names the one address that no client has.
+/// An edge proxy trusts no address: every request is external, wherever it comes from. To Envoy, an empty list would
+/// mean the private networks (RFC 1918), so it has one address that no client has.
 fn nobody() -> InternalAddressConfig {
     InternalAddressConfig {
         cidr_ranges: vec![CidrRange {

@@ -20,7 +20,7 @@ pub(super) fn resource(name: &str, groups: &[EndpointGroup]) -> Result<Resource,
     Ok(Resource::new(assignment.encode_to_vec()))
 }
 
-/// The assignment of the cluster `name`; none at all is said too, so that its requests fail at once with 503.
+/// The assignment of the cluster `name`. It is also sent without endpoints, so that requests fail immediately with 503.
 pub(super) fn assignment(name: &str, groups: &[EndpointGroup]) -> ClusterLoadAssignment {
     ClusterLoadAssignment {
         cluster_name: name.to_owned(),
@@ -29,7 +29,8 @@ pub(super) fn assignment(name: &str, groups: &[EndpointGroup]) -> ClusterLoadAss
     }
 }
 
-/// Weights are said even where they do not count yet: a cluster that begins to count them never sees a group without.
+/// Weights are set even if they do not count yet, so that a cluster that starts to count them never has a group without
+/// one.
 fn group(group: &EndpointGroup) -> LocalityLbEndpoints {
     LocalityLbEndpoints {
         locality: Some(locality(&group.locality)),

@@ -1,5 +1,5 @@
-//! Envoy's fault filter: it lets requests wait, which a wasm filter cannot, and ends them afterwards if so asked. The
-//! routing filter draws, and asks by headers.
+//! Envoy's fault filter: it delays requests, which a wasm filter cannot, and then aborts them if asked. The routing
+//! filter decides at random, and asks with headers.
 
 use envoy_types::pb::envoy::extensions::filters::common::fault::v3::{
     FaultDelay,
@@ -17,7 +17,7 @@ use envoy_types::pb::envoy::r#type::v3::FractionalPercent;
 use crate::valid::Packer;
 
 pub(super) fn filter(packer: &Packer) -> HttpFilter {
-    // Whoever is asked for a fault gets it: the share was drawn before.
+    // Every request that asks for a fault gets it: our filter has already applied the percentage.
     let always = Some(FractionalPercent {
         numerator: 100,
         ..FractionalPercent::default()

@@ -1,5 +1,5 @@
-//! The filter of a port as an extension of its own (ECDS). It holds what does not follow the routes: they are in the
-//! table (`table.rs`).
+//! The filter of a port as a separate extension (ECDS). It has what does not depend on routes; those are in the table
+//! (`table.rs`).
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use super::wire;
 use crate::snapshot::Resource;
 use crate::valid::{Packer, Violation};
 
-/// How long a worker goes without its filter once that broke.
+/// How long a worker is without its filter after a crash.
 const RELOAD_MS: i32 = 100;
 
 /// The name under which a listener asks for the filter of its port.
@@ -39,14 +39,14 @@ pub(super) fn resource(port: &ServedPort, module: &Path) -> Result<Resource, Vio
         port: port.number,
         told: port.told.clone(),
     };
-    // Plain data with string keys: there is nothing in it that JSON could refuse.
+    // Plain data with string keys, which always becomes JSON.
     let value = serde_json::to_string(&config).unwrap_or_default();
     let packer = Packer::checking();
     let configuration = packer.any(&StringValue { value });
     extension(&name(port.number), configuration, module, packer)
 }
 
-/// A plugin of this configuration, in the virtual machine of all.
+/// A plugin with this configuration, in the shared virtual machine.
 pub(super) fn extension(
     name: &str,
     configuration: Any,
@@ -68,8 +68,8 @@ pub(super) fn extension(
     Ok(Resource::new(extension.encode_to_vec()))
 }
 
-/// A machine that broke is made anew at once: until then its worker answers every request with 503, for a second by
-/// default. (Envoy 1.40 ends itself by a millisecond here.)
+/// A machine that crashed is replaced soon: until then, its worker answers every request with 503, for a second by
+/// default. (With a millisecond here, Envoy 1.40 crashes.)
 fn reload() -> ReloadConfig {
     ReloadConfig {
         backoff: Some(BackoffStrategy {
@@ -82,7 +82,7 @@ fn reload() -> ReloadConfig {
     }
 }
 
-/// Equal to the byte for every port and every push: Envoy compiles the module once.
+/// Byte for byte the same for every port and every push, so that Envoy compiles the module once.
 fn virtual_machine(module: &Path) -> VmConfig {
     let file = DataSource {
         specifier: Some(data_source::Specifier::Filename(

@@ -1,5 +1,5 @@
-//! What upstreams are told of clients: the annotation `sealgate.dev/identity`, what the filter gets of it, and what
-//! Envoy is made to write down of each connection.
+//! What upstreams are told about clients: the annotation `sealgate.dev/identity`, the filter's configuration from it,
+//! and what Envoy records about each connection.
 
 use envoy_types::pb::envoy::config::core::v3::{
     DataSource, SubstitutionFormatString, data_source::Specifier, substitution_format_string::Format,
@@ -20,8 +20,8 @@ use sealgate_model::resolved::{FilterChain, ServedPort};
 
 use crate::valid::Packer;
 
-/// Makes Envoy write down what the filter may ask of a connection, once, when its handshake is done. Every connection
-/// with TLS says what it is, asked or not: a server that begins to ask for certificates changes no other chain.
+/// Makes Envoy record what the filter needs about a connection, once, after its handshake. Every connection with TLS is
+/// described, needed or not, so that a server that starts to ask for certificates changes no other chain.
 pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain, packer: &Packer) -> Option<Filter> {
     if chain.tls.is_none() && port.told.is_empty() && !port.demands {
         return None;
@@ -30,7 +30,7 @@ pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain, packer: 
     let origin = ConnectionOrigin {
         chain: &chain.name,
         policy,
-        // Every validation context that we make has a trust bundle, and none takes what it does not verify.
+        // All our validation contexts have a trust bundle, and none accepts an unverified certificate.
         checked: chain.asks(),
     };
     let text = format(&origin, wants_chain(chain));
@@ -56,13 +56,13 @@ pub(super) fn describing_filter(port: &ServedPort, chain: &FilterChain, packer: 
     })
 }
 
-/// Whether the filter, and not Envoy, decides what becomes of the XFCC header that a client sent.
+/// Whether the filter, not Envoy, decides about the XFCC header that a client sent.
 pub(super) fn keeps_xfcc(chain: &FilterChain) -> bool {
     chain.told().is_some_and(|told| told.xfcc == Xfcc::AppendForward)
 }
 
-/// What Envoy itself does with XFCC. What it writes there can be made to say what is not so; only the chain, which is
-/// to be had nowhere else, is taken from it, and its header never goes further than the filter.
+/// What Envoy itself does with XFCC. Clients can make it write false values there; the filter only takes the chain from
+/// it, which is available nowhere else, and removes the header.
 pub(super) fn forwarding(
     chain: &FilterChain,
 ) -> (ForwardClientCertDetails, Option<SetCurrentClientCertDetails>) {

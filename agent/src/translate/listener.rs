@@ -1,4 +1,5 @@
-//! One listener per port, one filter chain per server with TLS, or per host where connections are routed as a whole.
+//! One listener for each port, with one filter chain for each server with TLS, or for each host whose connections are
+//! routed as a whole.
 
 use std::sync::Arc;
 
@@ -18,26 +19,26 @@ use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::snapshot::{Body, Measure, Resource};
 use crate::valid::{ChainMatches, Packer, Validity, Violation};
 
-/// Of `SOL_SOCKET` and `IPPROTO_TCP` on Linux: what has a connection's other end asked whether it is there.
+/// Linux's socket options for TCP keepalive (`SOL_SOCKET`, `IPPROTO_TCP`).
 const SOCKET: i64 = 1;
 const KEEPALIVE: i64 = 9;
 const TCP: i64 = 6;
 const KEEPALIVE_IDLE: i64 = 4;
 const KEEPALIVE_INTERVAL: i64 = 5;
 const KEEPALIVE_COUNT: i64 = 6;
-/// So often, and so many seconds apart, a machine is asked that did not answer.
+/// How many probes are sent to a machine that does not answer, and how many seconds apart.
 const KEEPALIVE_PROBES: i64 = 4;
 const KEEPALIVE_APART_S: i64 = 15;
 
 /// `Listener.filter_chains`.
 const FILTER_CHAINS: u32 = 3;
 
-/// Over what a port's listener is reached.
+/// The transport of a listener.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
     /// All chains.
     Tcp,
-    /// Those with HTTP/3.
+    /// The chains with HTTP/3.
     Quic,
 }
 
@@ -71,17 +72,17 @@ struct Encoder {
     transport: Transport,
 }
 
-/// The chains are written one after the other (parts of a message that follow each other are one message): thousands
-/// of them as messages at once would be most of the agent's memory.
+/// Writes the chains one by one (concatenated parts of a message are one message): as messages, thousands of them would
+/// take most of the agent's memory.
 impl Body for Encoder {
     fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
-        // It was good when it was made, and a packer that trusts finds nothing.
+        // It was checked when it was made, and this packer does not check.
         let _ = self.write(Packer::trusting, sink);
     }
 }
 
 impl Encoder {
-    /// Writes it, and stops at what Envoy would refuse.
+    /// Writes it, and stops at anything that Envoy would reject.
     fn write(&self, packer: fn() -> Packer, sink: &mut dyn FnMut(&[u8])) -> Validity {
         let Self {
             port,
@@ -132,7 +133,7 @@ impl Encoder {
     }
 }
 
-/// All but the chains.
+/// Everything but the chains.
 fn build(port: &ServedPort, listen: &str, limits: &EnvoyLimits, packer: &Packer) -> Listener {
     let secure = port.chains.iter().any(|chain| chain.policy.is_some());
     Listener {
@@ -182,7 +183,7 @@ fn filter_chain(
     }
 }
 
-/// Whether a chain says by itself which connections it takes.
+/// Whether a chain has its own match.
 fn has_own_match(port: &ServedPort, chain: &FilterChain) -> bool {
     !chain.server_names.is_empty() && !choice::is_needed(port)
 }
@@ -191,7 +192,7 @@ fn http(port: &ServedPort, chain: &FilterChain, settings: &HttpSettings, packer:
     connection_manager::filter(&connection_manager::build(port, chain, settings, packer), packer)
 }
 
-/// A client's machine that went away without a word is found out: nothing else ends a request on which nothing moves.
+/// Finds out when a client's machine has silently gone away: nothing else ends an idle request.
 fn keepalive(seconds: u32) -> Vec<SocketOption> {
     if seconds == 0 {
         return Vec::new();

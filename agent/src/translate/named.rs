@@ -1,20 +1,20 @@
-//! Names that more than one message has to agree on.
+//! Names that several messages share.
 
-/// What the name of a listener for QUIC ends with.
+/// The suffix of a QUIC listener's name.
 const QUIC: &str = "-http3";
 
-/// The listener of a port, its routes and its counters: stable, so that a change of its content is an update and not a
+/// The name of a port's listener, its routes and its counters. It is stable, so that a change is an update and not a
 /// new listener.
 pub(super) fn listener(port: u16) -> String {
     format!("gateway-{port}")
 }
 
-/// The listener of a port for QUIC.
+/// The name of a port's QUIC listener.
 pub(super) fn quic_listener(port: u16) -> String {
     listener(port) + QUIC
 }
 
-/// The port of a listener of this name, be it for TCP or QUIC.
+/// The port of the listener with this name, for TCP or QUIC.
 pub(super) fn port_of_listener(name: &str) -> Option<u16> {
     let name = name.strip_suffix(QUIC).unwrap_or(name);
     name.strip_prefix("gateway-")?.parse().ok()

@@ -1,5 +1,5 @@
-//! Certificates that a proxy asks for by SNI, each when a handshake needs it: from a source of their own, since a name
-//! that somebody else names too hangs on the aggregated stream.
+//! Certificates that a proxy asks for by SNI, when a handshake needs them. They have a separate source, because a name
+//! that something else also asks for would hang on the aggregated stream.
 
 use envoy_types::pb::envoy::config::core::v3::{
     ApiConfigSource, ApiVersion, BackoffStrategy, ConfigSource, GrpcService, HeaderValue, RetryPolicy,
@@ -18,13 +18,13 @@ use super::wire;
 use crate::snapshot::{CHAIN_HEADER, NO_SNI};
 use crate::valid::Packer;
 
-/// The agent, as `sealgate bootstrap` names it.
+/// The agent's cluster, as `sealgate bootstrap` names it.
 const CLUSTER: &str = "sealgate";
 /// As in the bootstrap.
 const RETRY_BASE_MS: i32 = 100;
 const RETRY_MOST_S: i64 = 1;
 
-/// The selector of a chain. Each of its streams says which chain it is for: other chains may have the same names.
+/// The selector of a chain. Each of its streams names the chain, because other chains may have the same names.
 pub(super) fn selector(port: u16, chain: &FilterChain, packer: &Packer) -> TypedExtensionConfig {
     let mapper = Sni {
         default_value: NO_SNI.to_owned(),

@@ -1,4 +1,4 @@
-//! The public authorities as a Secret, which every cluster that needs them names: so each cluster stays small.
+//! The public authorities as a Secret, which clusters refer to by name, so that each cluster stays small.
 
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, Secret, secret::Type,
@@ -10,7 +10,7 @@ use crate::public_ca::PublicCa;
 use crate::snapshot::Resource;
 use crate::valid::{Valid as _, Violation};
 
-/// The name by which clusters ask for it. No namespace has a dot, so that no credential has this name.
+/// The name by which clusters ask for it. Namespaces have no dots, so no credential can have this name.
 pub(super) const NAME: &str = "sealgate.public/authorities";
 
 pub(super) fn resource(ca: &PublicCa) -> Result<Resource, Violation> {

@@ -1,5 +1,5 @@
-//! The listener of a port for HTTP/3: on UDP, with those chains of the port that are served by it too. A chain does with
-//! requests what it does over TCP, under the same names: the filter, its counters and its meaning are the same.
+//! The HTTP/3 listener of a port: on UDP, with the chains of the port that have HTTP/3. A chain handles requests as
+//! over TCP, under the same names: its filter, counters and meaning are the same.
 
 use envoy_types::pb::envoy::config::core::v3::{
     Http3ProtocolOptions, QuicKeepAliveSettings, QuicProtocolOptions, TrafficDirection, TransportSocket,
@@ -20,14 +20,14 @@ use super::{identity, named, tls, wire};
 use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 use crate::valid::Packer;
 
-/// A connection on which nothing comes for so long is over: a client's machine that went away is found out, as TCP's
-/// keepalive does it.
+/// A connection that receives nothing for this long is closed: this finds out when a client's machine has gone away,
+/// like TCP keepalive.
 const IDLE_S: i64 = 120;
-/// While a request is open, a client is asked after so long whether it is there, and then ever more rarely: else a request
-/// on which nothing moves would be over with its connection, and routers on the way would forget it.
+/// While a request is open, the client is probed after this long, and then less and less often: otherwise, an idle
+/// request would end with its connection, and routers on the way would forget it.
 const FIRST_PROBE_S: i64 = 10;
 const PROBE_S: i64 = 15;
-/// The most that Envoy takes.
+/// The maximum that Envoy accepts.
 const LARGEST_STREAM_WINDOW: u32 = 1 << 24;
 const LARGEST_CONNECTION_WINDOW: u32 = 24 << 20;
 
@@ -36,7 +36,7 @@ pub(super) fn is_needed(port: &ServedPort) -> bool {
     port.chains.iter().any(|chain| chain.http3)
 }
 
-/// What it binds. A port of UDP is none of TCP.
+/// The address that it binds. UDP and TCP ports are independent.
 pub(super) fn address(port: &ServedPort, listen: &str) -> String {
     format!("{listen}:{} (UDP)", port.bind)
 }
@@ -74,7 +74,7 @@ fn flow(limits: &EnvoyLimits) -> QuicProtocolOptions {
     }
 }
 
-/// None of a chain where TLS does not end, which has no HTTP/3.
+/// None for a chain that does not terminate TLS, which has no HTTP/3.
 pub(super) fn filter_chain(
     port: &ServedPort,
     chain: &FilterChain,
@@ -128,7 +128,7 @@ fn transport_socket(tls: &Tls, packer: &Packer) -> TransportSocket {
     };
     let transport = QuicDownstreamTransport {
         downstream_tls_context: Some(context),
-        // Whoever recorded a request of 0-RTT can send it again: no server asked for that.
+        // A recorded 0-RTT request can be replayed by anyone; no server has asked for that.
         enable_early_data: wire::no(),
         ..Default::default()
     };

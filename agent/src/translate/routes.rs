@@ -1,5 +1,6 @@
-//! The native routes behind the filter. The filter decides; what Envoy's router cannot be told per request has a route
-//! of its own here, which the filter chooses by a header: a list of mirrors, and whether the default retries apply.
+//! The native routes after the filter. The filter decides; settings of Envoy's router that cannot be changed per
+//! request have separate routes here, which the filter chooses with a header: a list of mirrors, and whether the
+//! default retries apply.
 
 use envoy_types::pb::envoy::config::core::v3::{
     HeaderValue, HeaderValueOption, RuntimeFractionalPercent, header_value_option::HeaderAppendAction,
@@ -25,7 +26,7 @@ use sealgate_model::resolved::ServedPort;
 use super::{named, wire};
 use crate::envoy_limits::{EnvoyLimit, EnvoyLimits};
 
-/// What the filter may have set, and no upstream or mirror may see. Envoy's router takes off its own.
+/// Headers that the filter may set and no upstream or mirror may see. Envoy's router removes its own.
 pub(super) const TAKEN_OFF: [&str; 5] = [
     names::CLUSTER,
     names::MIRRORS,
@@ -34,10 +35,10 @@ pub(super) const TAKEN_OFF: [&str; 5] = [
     names::FAULT_ABORT_GRPC,
 ];
 
-/// What keeps a retry from the endpoints that were tried.
+/// Prevents retries at endpoints that have been tried.
 pub(super) const PREVIOUS_HOSTS: &str = "envoy.retry_host_predicates.previous_hosts";
-/// So often another endpoint is looked for. Istio stops after 5: of two endpoints, one retry in 64 then goes to the one that failed
-/// (seen in a test). A look costs less than a microsecond, and only a retry looks.
+/// How many times a retry looks for another endpoint. Istio stops after 5: with two endpoints, one retry in 64 then
+/// goes to the one that failed (seen in a test). A look costs less than a microsecond, and only retries look.
 pub(super) const SELECTIONS: i64 = 32;
 
 pub(super) fn build(port: &ServedPort, limits: &EnvoyLimits) -> RouteConfiguration {
@@ -51,17 +52,17 @@ pub(super) fn build(port: &ServedPort, limits: &EnvoyLimits) -> RouteConfigurati
         virtual_hosts: vec![VirtualHost {
             name: "all".to_owned(),
             domains: vec!["*".to_owned()],
-            // The last one takes every request, also one whose list of mirrors is not here yet or no longer.
+            // The last one takes every request, including those whose list of mirrors is not here yet or no longer.
             routes: mirrored.chain(all(&[], &[], idle)).collect(),
             ..VirtualHost::default()
         }],
-        // A cluster may go before the listener does; until then its requests are answered with 503.
+        // A cluster may be removed before the listener is; until then, its requests are answered with 503.
         validate_clusters: wire::no(),
         ..RouteConfiguration::default()
     }
 }
 
-/// A rule's own `timeout` comes as a header. It stands before the limit of requests on which nothing moves, if there is one.
+/// A rule's `timeout` comes as a header. It takes precedence over the limit for idle requests, if there is one.
 fn all(conditions: &[HeaderMatcher], mirrors: &[Mirror], idle: bool) -> Vec<Route> {
     let own_timeout = [conditions, &[is_present(names::TIMEOUT_MS)]].concat();
     let patient = idle.then(|| pair(&own_timeout, mirrors).map(without_idle_timeout));
@@ -76,7 +77,8 @@ fn without_idle_timeout(mut route: Route) -> Route {
     route
 }
 
-/// A rule's own `retries` come as headers, which Envoy adds to the policy of the route: so that must not say when to retry.
+/// A rule's `retries` come as headers, which Envoy adds to the route's policy, so that policy must not say when to
+/// retry.
 fn pair(conditions: &[HeaderMatcher], mirrors: &[Mirror]) -> [Route; 2] {
     let own_retries = [conditions, &[is_present(names::RETRY_ON)]].concat();
     [
@@ -85,7 +87,7 @@ fn pair(conditions: &[HeaderMatcher], mirrors: &[Mirror]) -> [Route; 2] {
     ]
 }
 
-/// The filter names the cluster in a header; without one nothing is routed.
+/// The filter names the cluster in a header; without it, nothing is routed.
 fn route(headers: Vec<HeaderMatcher>, mirrors: &[Mirror], retries: RetryPolicy) -> Route {
     let action = RouteAction {
         cluster_specifier: Some(ClusterSpecifier::ClusterHeader(names::CLUSTER.to_owned())),
@@ -108,8 +110,8 @@ fn route(headers: Vec<HeaderMatcher>, mirrors: &[Mirror], retries: RetryPolicy) 
     }
 }
 
-/// `connection` is there on upgrades alone, and as the client wrote it: an upstream would take a header that it names
-/// for one of the connection, and drop what the gateway says of the client.
+/// `connection` exists only on upgrades, as the client wrote it: an upstream would treat a header that it names as
+/// hop-by-hop, and drop what the gateway says about the client.
 fn plain_upgrade() -> HeaderValueOption {
     HeaderValueOption {
         header: Some(HeaderValue {
@@ -132,7 +134,7 @@ fn default_retries() -> RetryPolicy {
     }
 }
 
-/// As Istio does it: the endpoint that has just failed is not chosen again, if another one is found soon.
+/// As in Istio: an endpoint that has just failed is not chosen again, if another one is found soon.
 fn elsewhere() -> RetryPolicy {
     let previous_hosts = RetryHostPredicate {
         name: PREVIOUS_HOSTS.to_owned(),
@@ -162,7 +164,7 @@ fn mirror(mirror: &Mirror) -> RequestMirrorPolicy {
             ..RuntimeFractionalPercent::default()
         }),
         trace_sampled: wire::no(),
-        // As in Istio. The name with `-shadow` behind it would be in no certificate, and on no list of hosts.
+        // As in Istio. A name with the suffix `-shadow` would be in no certificate, and in no list of hosts.
         disable_shadow_host_suffix_append: true,
         ..RequestMirrorPolicy::default()
     }

@@ -1,4 +1,4 @@
-//! A credential as Envoy's Secret, without its name: each proxy gets it under the name that it asked for.
+//! A credential as Envoy's Secret, without a name: each proxy gets it under the name that it asked for.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::credential::Credential;
 use crate::snapshot::{Body, Resource};
 use crate::valid::{Valid as _, Violation};
 
-/// The Secret of a credential: its content is held by the credential alone, and encoded when it is sent.
+/// The Secret of a credential. Only the credential has the content, which is encoded when it is sent.
 pub(super) fn resource(credential: &Arc<Credential>) -> Result<Resource, Violation> {
     let secret = Wiped(build(credential));
     secret.0.valid()?;
@@ -26,15 +26,15 @@ pub(super) fn resource(credential: &Arc<Credential>) -> Result<Resource, Violati
 impl Body for Credential {
     fn encode(&self, sink: &mut dyn FnMut(&[u8])) {
         let secret = Wiped(build(self));
-        // As large as it gets: growing would leave copies behind.
+        // With its final size: growing would leave copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(secret.0.encoded_len()));
-        // There is room.
+        // It cannot fail: there is room.
         let _ = secret.0.encode(&mut *bytes);
         sink(&bytes);
     }
 }
 
-/// Wipes the private key when it is not needed any more.
+/// Wipes the private key when it is dropped.
 struct Wiped(Secret);
 
 impl Drop for Wiped {

@@ -1,5 +1,5 @@
-//! Connections that are passed on as a whole: Envoy's TCP proxy, which gives each to one destination. It is an extension of
-//! its own (ECDS), so that a change of destinations or weights changes no listener: connections that are there stay.
+//! Connections that are passed on as a whole, by Envoy's TCP proxy, each to one destination. It is a separate extension
+//! (ECDS), so that a change of destinations or weights does not change the listener, and connections stay open.
 
 use envoy_types::pb::envoy::config::core::v3::ExtensionConfigSource;
 use envoy_types::pb::envoy::config::listener::v3::{Filter, filter};
@@ -29,12 +29,12 @@ pub(super) fn chain_of_name(name: &str) -> Option<(u16, &str)> {
     Some((port.parse().ok()?, chain))
 }
 
-/// The filter of a chain, which is asked for.
+/// The filter of a chain, which refers to the extension.
 pub(super) fn filter(port: u16, chain: &str) -> Filter {
     Filter {
         name: name(port, chain),
         config_type: Some(filter::ConfigType::ConfigDiscovery(ExtensionConfigSource {
-            // As for the filter of requests: without it every connection is closed.
+            // As for the filter of requests: without it, every connection would be closed.
             config_source: Some(wire::from_ads(wire::seconds(0))),
             type_urls: vec![TcpProxy::type_url()],
             ..Default::default()
@@ -42,7 +42,7 @@ pub(super) fn filter(port: u16, chain: &str) -> Filter {
     }
 }
 
-/// What it gets; none if there is no destination.
+/// The extension itself; none if there is no destination.
 pub(super) fn resource(
     (port, chain): &StreamKey,
     shares: &[Share],

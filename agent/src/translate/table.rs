@@ -1,8 +1,8 @@
-//! The table of routes: its parts as extensions of their own (ECDS), and the listener that makes each worker read them.
+//! The routing table: its parts as separate extensions (ECDS), and the listener that makes each worker read them.
 //!
-//! Plugins with the same virtual machine share it, so one plugin may read what another one decides by. The parts' plugins
-//! stand in a listener that binds no port and never serves anybody: a worker holds the table once, however many chains a
-//! port has, and a change replaces the one part that it is in.
+//! Plugins with the same virtual machine share it, so one plugin can read what another one needs to decide. The parts'
+//! plugins are in a listener that binds no port and never serves anything: a worker has the table once, however many
+//! chains a port has, and a change replaces only the part that it is in.
 
 use std::path::Path;
 
@@ -23,13 +23,13 @@ use super::wire;
 use crate::snapshot::Resource;
 use crate::valid::{Packer, Violation};
 
-/// The listener that holds the table. Its name comes before all others (`gateway-PORT`): a proxy asks for the parts before
-/// it asks for anything of a listener that serves.
+/// The listener with the table. Its name sorts before all others (`gateway-PORT`), so that a proxy asks for the parts
+/// before anything that other listeners need.
 pub(super) const LISTENER: &str = "gateway-0-table";
-/// It is not bound; only it may have this address.
+/// It is not bound; no other listener may have this address.
 pub(super) const ADDRESS: (&str, u16) = ("127.255.255.254", 1);
 
-/// The name of a part; those of ports' filters (`sealgate-PORT`) come after all of them.
+/// The name of a part; those of ports' filters (`sealgate-PORT`) sort after all of them.
 pub(super) fn name(part: u16) -> String {
     format!("sealgate-0-table-{part:02}")
 }
@@ -39,10 +39,10 @@ pub(super) fn part_of_name(name: &str) -> Option<u16> {
     name.strip_prefix("sealgate-0-table-")?.parse().ok()
 }
 
-/// A part; one that nothing belongs to is a part too.
+/// A part, which may be empty.
 pub(super) fn resource(index: u16, part: Option<&TablePart>, module: &Path) -> Result<Resource, Violation> {
     let entries = part.into_iter().flat_map(entries);
-    // Every entry is of its own part, and there once: that is how the parts are kept.
+    // The parts are kept such that every entry belongs to its part and is there once.
     let bytes = encode_part(index, entries).unwrap_or_else(|error| {
         tracing::error!(index, %error, "cannot build a part of the routing table: its hosts answer 503");
         Vec::new()
@@ -71,7 +71,7 @@ fn entries(part: &TablePart) -> impl Iterator<Item = TableEntry<'_>> {
     routes.chain(demands)
 }
 
-/// What the listener would bind.
+/// The address that the listener would bind.
 pub(super) fn address() -> String {
     format!("{}:{}", ADDRESS.0, ADDRESS.1)
 }

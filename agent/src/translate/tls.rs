@@ -1,4 +1,4 @@
-//! The downstream TLS context: certificates by name over SDS, so that a rotation never touches a listener.
+//! The downstream TLS context: certificates by name over SDS, so that a rotation never changes a listener.
 
 use envoy_types::pb::envoy::config::core::v3::TransportSocket;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
@@ -16,12 +16,12 @@ use sealgate_model::resolved::{ClientCertificate, FilterChain, Tls, TlsVersion};
 use super::{on_demand, wire};
 use crate::valid::Packer;
 
-/// How long a new listener waits for its secrets. One that is not there is said at once, so this is reached only if
-/// the stream breaks in between, and by state-of-the-world proxies, which cannot be told; 0 would hold up every other
-/// listener.
+/// How long a new listener waits for its secrets. The agent immediately says if one does not exist, so this is reached
+/// only if the stream breaks in between, and by state-of-the-world proxies, which cannot be told; 0 would hold up all
+/// other listeners.
 const SECRET_TIMEOUT_S: i64 = 10;
 
-/// How TLS ends at a chain; none on a plain port.
+/// How a chain terminates TLS; none on a plain port.
 pub(super) fn transport_socket(port: u16, chain: &FilterChain, packer: &Packer) -> Option<TransportSocket> {
     let tls = chain.tls.as_deref()?;
     let context = DownstreamTlsContext {
@@ -31,7 +31,7 @@ pub(super) fn transport_socket(port: u16, chain: &FilterChain, packer: &Packer) 
                 .then(|| on_demand::selector(port, chain, packer)),
             ..common_context(tls)
         }),
-        // Envoy refuses the selector otherwise: a session would be resumed by a ticket of another certificate's.
+        // Envoy rejects the selector otherwise: a session could be resumed with a ticket from another certificate.
         disable_stateful_session_resumption: chain.on_demand,
         session_ticket_keys_type: chain
             .on_demand
@@ -51,7 +51,7 @@ pub(super) fn transport_socket(port: u16, chain: &FilterChain, packer: &Packer) 
     })
 }
 
-/// What is the same however connections come.
+/// What is the same for TCP and QUIC.
 pub(super) fn common_context(tls: &Tls) -> CommonTlsContext {
     CommonTlsContext {
         tls_params: Some(TlsParameters {
@@ -123,7 +123,7 @@ fn validation(client: &ClientCertificate) -> Option<ValidationContextType> {
     ))
 }
 
-/// Istio names no kind, so a name is good as a DNS name, a URI, an email address or an IP address.
+/// Istio does not name a kind, so a name may be a DNS name, a URI, an email address or an IP address.
 pub(super) fn any_kind_of_san(name: &str) -> impl Iterator<Item = SubjectAltNameMatcher> {
     [SanType::Dns, SanType::Uri, SanType::Email, SanType::IpAddress]
         .into_iter()

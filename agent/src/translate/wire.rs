@@ -1,4 +1,4 @@
-//! Small words for the protobuf types: what every builder in this folder would otherwise spell out.
+//! Short helpers for the protobuf types, for all builders in this folder.
 
 use envoy_types::pb::envoy::config::core::v3::{
     Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, SocketAddress,
@@ -24,12 +24,12 @@ pub(super) fn extension<M: Message + Name + Valid>(
     }
 }
 
-/// A limit in seconds; no seconds are no limit.
+/// A limit in seconds; 0 for no limit.
 pub(super) fn limit(seconds: u32) -> Option<Duration> {
     self::seconds(seconds.into())
 }
 
-/// Everything comes over the one aggregated stream.
+/// A source on the aggregated stream.
 pub(super) fn from_ads(fetch_timeout: Option<Duration>) -> ConfigSource {
     ConfigSource {
         initial_fetch_timeout: fetch_timeout,
@@ -60,7 +60,7 @@ fn address(ip: &str, port: u16, protocol: Protocol) -> Address {
     }
 }
 
-/// Bytes that ride in the message itself.
+/// Bytes within the message itself.
 pub(super) fn inline(bytes: &[u8]) -> DataSource {
     DataSource {
         specifier: Some(Specifier::InlineBytes(bytes.to_vec())),
@@ -68,12 +68,12 @@ pub(super) fn inline(bytes: &[u8]) -> DataSource {
     }
 }
 
-/// A wrapped boolean.
+/// A wrapped true.
 pub(super) fn yes() -> Option<BoolValue> {
     Some(BoolValue { value: true })
 }
 
-/// The other one.
+/// A wrapped false.
 pub(super) fn no() -> Option<BoolValue> {
     Some(BoolValue { value: false })
 }

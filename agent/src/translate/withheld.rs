@@ -1,4 +1,4 @@
-//! What Envoy would refuse is not published: the version before it stays, and what is wrong is known by the resource.
+//! Resources that Envoy would reject are not published: the previous version stays, and the problem is noted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,15 @@ use crate::valid::{Addresses, Broken, Violation};
 #[derive(Debug, Default)]
 pub struct Withheld {
     refused: BTreeMap<ResourceKey, Violation>,
-    /// Those of which something else is to be said since the last time.
+    /// Resources whose problem has changed since the last call of [`Self::take_mended`].
     moved: BTreeSet<ResourceKey>,
     addresses: Addresses,
-    /// An address was given up since the last time that somebody asked.
+    /// Whether an address was freed since the last call of [`Self::take_waiting`].
     is_freed: bool,
 }
 
 impl Withheld {
-    /// Publishes a resource, if Envoy takes it.
+    /// Publishes a resource, if Envoy accepts it.
     pub(super) fn offer(
         &mut self,
         draft: &mut Draft<'_>,
@@ -35,7 +35,7 @@ impl Withheld {
         }
     }
 
-    /// The same of a listener, which needs an address that no other one has. It is not made without.
+    /// The same for a listener, which needs an address that no other one has. Otherwise, it is not even built.
     pub(super) fn offer_listener(
         &mut self,
         draft: &mut Draft<'_>,
@@ -50,7 +50,7 @@ impl Withheld {
         self.offer(draft, TypeUrl::Listener, name, made);
     }
 
-    /// A resource is no more.
+    /// Removes a resource.
     pub(super) fn remove(&mut self, draft: &mut Draft<'_>, kind: TypeUrl, name: &str) {
         self.forget(kind, name);
         if kind == TypeUrl::Listener {
@@ -59,7 +59,7 @@ impl Withheld {
         draft.remove(kind, name);
     }
 
-    /// The ports whose listeners wait for an address, if one was given up.
+    /// The ports whose listeners wait for an address, if one was freed.
     pub(super) fn take_waiting(&mut self) -> Vec<u16> {
         if !std::mem::take(&mut self.is_freed) {
             return Vec::new();
@@ -77,12 +77,12 @@ impl Withheld {
         self.refused.get(key)
     }
 
-    /// What is withheld, and why.
+    /// All withheld resources, and why.
     pub fn iter(&self) -> impl Iterator<Item = (&ResourceKey, &Violation)> {
         self.refused.iter()
     }
 
-    /// The resources that were withheld and are no more, since the last time.
+    /// The resources that have stopped being withheld since the last call.
     pub fn take_mended(&mut self) -> Vec<ResourceKey> {
         let moved = std::mem::take(&mut self.moved);
         moved

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::violation::{Broken, Violation};
 
-/// The addresses of the listeners that are published.
+/// The addresses of published listeners.
 #[derive(Debug, Default)]
 pub struct Addresses {
     by_listener: BTreeMap<Arc<str>, String>,
@@ -15,7 +15,7 @@ impl Addresses {
     /// Whether a listener may have this address.
     ///
     /// # Errors
-    /// Another one has it.
+    /// Another listener has it.
     pub fn check(&self, listener: &str, address: &str) -> Result<(), Violation> {
         let mut others = self.by_listener.iter().filter(|(name, _)| ***name != *listener);
         let Some((other, _)) = others.find(|(_, taken)| *taken == address) else {
@@ -25,12 +25,12 @@ impl Addresses {
         Err(Violation::from(taken).within("address"))
     }
 
-    /// A listener has this address now.
+    /// Notes the address of a listener.
     pub fn take(&mut self, listener: &str, address: String) {
         self.by_listener.insert(listener.into(), address);
     }
 
-    /// A listener is gone. Says whether it had an address.
+    /// Removes a listener; returns whether it had an address.
     pub fn free(&mut self, listener: &str) -> bool {
         self.by_listener.remove(listener).is_some()
     }

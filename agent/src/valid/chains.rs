@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::violation::{Broken, Located as _, Violation};
 
-/// The matches of the chains so far, for a listener whose chains are made one after the other.
+/// The matches of the chains so far, for a listener whose chains are built one by one.
 #[derive(Debug, Default)]
 pub struct ChainMatches {
     /// Server names, by everything else that the chain asks for.
@@ -18,7 +18,7 @@ impl ChainMatches {
     /// Adds the match of a chain.
     ///
     /// # Errors
-    /// A chain before it takes the same connections.
+    /// An earlier chain takes the same connections.
     pub fn add(&mut self, chain: &FilterChain) -> Result<(), Violation> {
         let mut rest = chain.filter_chain_match.clone().unwrap_or_default();
         let own = std::mem::take(&mut rest.server_names);

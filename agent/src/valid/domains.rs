@@ -1,4 +1,4 @@
-//! A domain belongs to one virtual host of its routes. Envoy compares them without case.
+//! A domain belongs to one virtual host of its routes. Envoy ignores case.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Packs messages into each other, and looks at each before it cannot be looked into any more.
+//! Packs messages into each other, and checks each before it is packed.
 
 use std::cell::OnceCell;
 
@@ -7,7 +7,8 @@ use prost::{Message, Name};
 
 use super::{Valid, Validity, Violation};
 
-/// See the module. What is made once more, to be sent, was good when it was made first: it is packed without a look.
+/// See the module. Messages that are built again to be sent were checked the first time, and are packed without a
+/// check.
 #[derive(Debug)]
 pub struct Packer {
     looks: bool,
@@ -42,12 +43,12 @@ impl Packer {
         }
     }
 
-    /// Looks at a message that is not packed.
+    /// Checks a message that is not packed.
     pub fn check(&self, message: &impl Valid) {
         self.note(|| message.valid());
     }
 
-    /// Makes a check. The first that fails is what is said.
+    /// Does a check. The first failure becomes the verdict.
     pub fn note(&self, check: impl FnOnce() -> Validity) {
         if self.looks
             && self.first.get().is_none()
@@ -57,7 +58,7 @@ impl Packer {
         }
     }
 
-    /// What Envoy would say.
+    /// The verdict on all checks.
     ///
     /// # Errors
     /// The first violation.

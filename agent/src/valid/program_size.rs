@@ -1,5 +1,5 @@
-//! Envoy refuses a regular expression whose RE2 program is larger than 100. What RE2 makes of an expression is told
-//! closely for what we send: words, classes, and choices of words that begin differently.
+//! Envoy rejects a regular expression whose RE2 program is larger than 100. The size is calculated closely for what we
+//! send: words, classes, and alternatives of words that begin differently.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use super::violation::{Broken, Located as _, Violation};
 
 /// Envoy's `re2.max_program_size.error_level`.
 const MOST: usize = 100;
-/// What every program has: a loop in front, a match and a failure.
+/// The parts of every program: an initial loop, a match and a failure.
 const FRAME: usize = 4;
 /// What RE2 needs to read any character beyond ASCII.
 const BEYOND_ASCII: usize = 6;
 
 pub(super) fn check(matcher: &RegexMatcher) -> Result<(), Violation> {
-    // Every chain has dozens of these: they are not parsed.
+    // Every chain has dozens of these, so they are not parsed.
     if is_plain(&matcher.regex) && FRAME + matcher.regex.len() <= MOST {
         return Ok(());
     }
@@ -29,7 +29,7 @@ pub(super) fn check(matcher: &RegexMatcher) -> Result<(), Violation> {
     }
 }
 
-/// Whether this is a word in which classes of signs stand (`x[-_]a`): none of its bytes makes more than one instruction.
+/// Whether this is a word with classes of punctuation (`x[-_]a`): none of its bytes needs more than one instruction.
 fn is_plain(regex: &str) -> bool {
     let mut class = None;
     for byte in regex.bytes() {
@@ -60,7 +60,7 @@ fn size(hir: &Hir) -> usize {
     }
 }
 
-/// A byte range each; those of both cases are one.
+/// Each byte range counts; those of upper and lower case count once.
 fn size_of_class(class: &Class) -> usize {
     let ranges: Vec<(u32, u32)> = match class {
         Class::Unicode(class) => class
@@ -94,7 +94,7 @@ mod tests {
         FRAME + size(&regex_syntax::parse(regex).unwrap())
     }
 
-    /// As RE2 says it.
+    /// The sizes are from RE2.
     #[test]
     fn the_size_is_that_of_re2() {
         for (regex, size) in [

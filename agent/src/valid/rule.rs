@@ -1,5 +1,5 @@
-//! The rules of protoc-gen-validate, as Envoy carries them out: lengths are of characters unless they say bytes. All
-//! that the generator knows are here, be they used or not.
+//! The rules of protoc-gen-validate, as Envoy applies them: lengths are in characters unless they say bytes. All rules
+//! that the generator knows are here, used or not.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,19 +10,19 @@ use regex_automata::nfa::thompson::pikevm::PikeVM;
 
 use super::violation::Broken;
 
-/// What a rule says of a value.
+/// The result of a rule.
 pub type Ruled = Result<(), Broken>;
 
 fn hold(is_kept: bool, broken: impl FnOnce() -> Broken) -> Ruled {
     if is_kept { Ok(()) } else { Err(broken()) }
 }
 
-/// The field is there.
+/// The field is set.
 pub fn required<T>(value: &Option<T>) -> Ruled {
     hold(value.is_some(), || Broken::Missing)
 }
 
-/// At least so many characters.
+/// A text of at least this many characters.
 pub fn min_len(text: &str, least: usize) -> Ruled {
     // A text has no more characters than bytes, and at least one if it has a byte.
     let is_kept = if least < 2 {
@@ -33,62 +33,62 @@ pub fn min_len(text: &str, least: usize) -> Ruled {
     hold(is_kept, || Broken::MinLen(least))
 }
 
-/// A text of at most so many bytes.
+/// A text of at most this many bytes.
 pub fn max_bytes(text: &str, most: usize) -> Ruled {
     hold(text.len() <= most, || Broken::MaxBytes(most))
 }
 
-/// At most so many bytes.
+/// At most this many bytes.
 pub fn max_size(size: usize, most: usize) -> Ruled {
     hold(size <= most, || Broken::MaxBytes(most))
 }
 
-/// At most so many characters.
+/// A text of at most this many characters.
 pub fn max_len(text: &str, most: usize) -> Ruled {
     hold(text.chars().count() <= most, || Broken::MaxLen(most))
 }
 
-/// So many characters.
+/// A text of exactly this many characters.
 pub fn len(text: &str, count: usize) -> Ruled {
     hold(text.chars().count() == count, || Broken::Len(count))
 }
 
-/// A text of at least so many bytes.
+/// A text of at least this many bytes.
 pub fn min_bytes(text: &str, least: usize) -> Ruled {
     min_size(text.len(), least)
 }
 
-/// A text of so many bytes.
+/// A text of exactly this many bytes.
 pub fn len_bytes(text: &str, count: usize) -> Ruled {
     size(text.len(), count)
 }
 
-/// At least so many bytes.
+/// At least this many bytes.
 pub fn min_size(size: usize, least: usize) -> Ruled {
     hold(size >= least, || Broken::MinBytes(least))
 }
 
-/// So many bytes.
+/// Exactly this many bytes.
 pub fn size(size: usize, count: usize) -> Ruled {
     hold(size == count, || Broken::Bytes(count))
 }
 
-/// A text that begins so.
+/// A text with this prefix.
 pub fn prefix(text: &str, part: &'static str) -> Ruled {
     hold(text.starts_with(part), || Broken::Prefix(part))
 }
 
-/// A text that ends so.
+/// A text with this suffix.
 pub fn suffix(text: &str, part: &'static str) -> Ruled {
     hold(text.ends_with(part), || Broken::Suffix(part))
 }
 
-/// A text that has this in it.
+/// A text that contains this.
 pub fn contains(text: &str, part: &'static str) -> Ruled {
     hold(text.contains(part), || Broken::Contains(part))
 }
 
-/// A text that does not.
+/// A text that does not contain this.
 pub fn not_contains(text: &str, part: &'static str) -> Ruled {
     hold(!text.contains(part), || Broken::NotContains(part))
 }
@@ -98,18 +98,18 @@ pub fn is<T: PartialEq + fmt::Debug>(value: T, only: T) -> Ruled {
     hold(value == only, || Broken::Const(format!("{only:?}")))
 }
 
-/// No entry is there twice.
+/// No entry is duplicated.
 pub fn unique<T: Hash + Eq>(entries: &[T]) -> Ruled {
     let mut known = HashSet::new();
     hold(entries.iter().all(|entry| known.insert(entry)), || Broken::Unique)
 }
 
-/// At least so many entries.
+/// At least this many entries.
 pub fn min_items(count: usize, least: usize) -> Ruled {
     hold(count >= least, || Broken::MinItems(least))
 }
 
-/// At most so many entries.
+/// At most this many entries.
 pub fn max_items(count: usize, most: usize) -> Ruled {
     hold(count <= most, || Broken::MaxItems(most))
 }
@@ -129,22 +129,22 @@ pub fn defined(value: i32, is_valid: fn(i32) -> bool) -> Ruled {
     hold(is_valid(value), || Broken::Undefined(value))
 }
 
-/// More.
+/// Greater than the bound.
 pub fn gt<T: PartialOrd + fmt::Display>(value: T, bound: T) -> Ruled {
     hold(value > bound, || Broken::Bound("more than", bound.to_string()))
 }
 
-/// As much, or more.
+/// Greater than or equal to the bound.
 pub fn gte<T: PartialOrd + fmt::Display>(value: T, bound: T) -> Ruled {
     hold(value >= bound, || Broken::Bound("at least", bound.to_string()))
 }
 
-/// Less.
+/// Less than the bound.
 pub fn lt<T: PartialOrd + fmt::Display>(value: T, bound: T) -> Ruled {
     hold(value < bound, || Broken::Bound("less than", bound.to_string()))
 }
 
-/// As much, or less.
+/// Less than or equal to the bound.
 pub fn lte<T: PartialOrd + fmt::Display>(value: T, bound: T) -> Ruled {
     hold(value <= bound, || Broken::Bound("at most", bound.to_string()))
 }
@@ -156,13 +156,14 @@ pub fn outside<T: PartialOrd + fmt::Display>(value: T, most: T, least: T) -> Rul
     })
 }
 
-/// A text of this form. RE2 and this engine agree on what the protos use. None of our messages has such a field set, so nothing is kept.
+/// A text that matches this pattern. RE2 and this engine agree on what the protos use. None of our messages sets such a
+/// field, so the expression is not cached.
 pub fn pattern(text: &str, pattern: &'static str) -> Ruled {
     let is_match = PikeVM::new(pattern).is_ok_and(|regex| regex.is_match(&mut regex.create_cache(), text));
     hold(is_match, || Broken::Pattern(pattern))
 }
 
-/// The name of a header, or of a pseudo-header; if not `is_strict`, only what would end it is barred.
+/// The name of a header, or of a pseudo-header; unless `is_strict`, only characters that would end it are forbidden.
 pub fn header_name(name: &str, is_strict: bool) -> Ruled {
     // `+-.` is a range to Envoy: the comma is in it.
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+,-.^_|~`".contains(&byte);
@@ -175,7 +176,7 @@ pub fn header_name(name: &str, is_strict: bool) -> Ruled {
     hold(is_kept, || Broken::HeaderName)
 }
 
-/// The value of a header; if not `is_strict`, only what would end it is barred.
+/// The value of a header; unless `is_strict`, only characters that would end it are forbidden.
 pub fn header_value(value: &str, is_strict: bool) -> Ruled {
     let is_kept = if is_strict {
         value
@@ -191,7 +192,7 @@ fn has_no_break(text: &str) -> bool {
     !text.bytes().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
 }
 
-/// A duration, to be compared.
+/// A duration that can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(i128);
 
@@ -201,7 +202,7 @@ impl Span {
         Self(seconds as i128 * 1_000_000_000 + nanos as i128)
     }
 
-    /// That of a message.
+    /// From a message.
     pub fn of(duration: &Duration) -> Self {
         Self::new(duration.seconds, duration.nanos)
     }

@@ -1,4 +1,4 @@
-//! A server name of a filter chain is a name, or begins with a label that is a star.
+//! A server name of a filter chain is a name, or has `*` as its first label.
 
 use envoy_types::pb::envoy::config::listener::v3::FilterChainMatch;
 

@@ -1,11 +1,11 @@
-//! What Envoy would refuse a message for.
+//! Why Envoy would reject a message.
 
 use std::fmt;
 
 /// A rule that a value breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// A field, or one of several, has to be there.
+    /// A required field, or one of several, is missing.
     #[error("it is missing")]
     Missing,
     /// A text is too short.
@@ -14,7 +14,7 @@ pub enum Broken {
     /// A text is too long.
     #[error("at most {0} characters")]
     MaxLen(usize),
-    /// A text has another length.
+    /// A text does not have this length.
     #[error("{0} characters, no more and no fewer")]
     Len(usize),
     /// Too short, in bytes.
@@ -23,7 +23,7 @@ pub enum Broken {
     /// Too long, in bytes.
     #[error("at most {0} bytes")]
     MaxBytes(usize),
-    /// Another length, in bytes.
+    /// Not this length, in bytes.
     #[error("{0} bytes, no more and no fewer")]
     Bytes(usize),
     /// Too few entries.
@@ -32,37 +32,37 @@ pub enum Broken {
     /// Too many entries.
     #[error("at most {0} of them")]
     MaxItems(usize),
-    /// An entry is there twice.
+    /// An entry is duplicated.
     #[error("no two of them may be equal")]
     Unique,
     /// A number or duration is out of bounds.
     #[error("{0} {1}")]
     Bound(&'static str, String),
-    /// A number that no word of the enum has.
+    /// A number that is not in the enum.
     #[error("{0} is not a value of this enum")]
     Undefined(i32),
-    /// Some values alone are good.
+    /// Only some values are allowed.
     #[error("one of {0}")]
     OneOf(String),
-    /// Some values are barred.
+    /// Some values are forbidden.
     #[error("none of {0}")]
     NoneOf(String),
-    /// One value alone is good.
+    /// Only one value is allowed.
     #[error("{0} and nothing else")]
     Const(String),
-    /// How a text has to begin.
+    /// The prefix that a text must have.
     #[error("it begins with {0:?}")]
     Prefix(&'static str),
-    /// How a text has to end.
+    /// The suffix that a text must have.
     #[error("it ends with {0:?}")]
     Suffix(&'static str),
-    /// What a text has to hold.
+    /// What a text must contain.
     #[error("it contains {0:?}")]
     Contains(&'static str),
-    /// What a text may not hold.
+    /// What a text must not contain.
     #[error("it does not contain {0:?}")]
     NotContains(&'static str),
-    /// A text is of another form.
+    /// A text does not match the pattern.
     #[error("it matches {0}")]
     Pattern(&'static str),
     /// Not the name of a header.
@@ -74,13 +74,13 @@ pub enum Broken {
     /// Two filter chains of a listener take the same connections.
     #[error("another chain has the same match: {0}")]
     SameMatch(String),
-    /// A star anywhere but in a first label of its own.
+    /// `*` anywhere but as the first label.
     #[error("{0:?} has a star that is not a whole label at the start")]
     PartialWildcard(String),
-    /// Two virtual hosts, or one twice, have a domain.
+    /// Two virtual hosts have the same domain, or one has it twice.
     #[error("the domain {0:?} occurs twice")]
     DomainTwice(String),
-    /// What RE2 makes of the regular expression is too large.
+    /// RE2's program of a regular expression is too large.
     #[error("a regular expression whose program is about {0} long; at most {1}")]
     ProgramSize(usize, usize),
     /// Not a regular expression.
@@ -116,19 +116,19 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 impl Violation {
-    /// Where it is, from the resource on.
+    /// The path of the field, from the resource.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// Which rule it is.
+    /// The broken rule.
     #[must_use]
     pub fn broken(&self) -> &Broken {
         &self.broken
     }
 
-    /// The same, seen from the message that has `field`.
+    /// The same, seen from the message that contains it as `field`.
     #[must_use]
     pub fn within(mut self, field: &str) -> Self {
         let dot = if self.field.is_empty() { "" } else { "." };
@@ -137,7 +137,7 @@ impl Violation {
     }
 }
 
-/// Says in which field of a message a rule is broken.
+/// Adds the field in which a rule is broken.
 pub(super) trait Located {
     /// In a field.
     fn within(self, field: &'static str) -> Result<(), Violation>;

@@ -1,9 +1,9 @@
-//! An `:authority` that is none, made one. Envoy up to 1.30 sends the name of the cluster (`outbound|9000||sds.internal`) to
-//! an SDS provider of Istio's, gRPC's C++ the path of a Unix socket; our HTTP/2 takes both for malformed, before anybody is
-//! asked. Nothing here depends on what the authority is, so it is written anew where requests come in.
+//! Replaces an invalid `:authority`. To an SDS provider of Istio, Envoy up to 1.30 sends the name of the cluster
+//! (`outbound|9000||sds.internal`), and gRPC's C++ client sends the path of a Unix socket; our HTTP/2 library rejects
+//! both as malformed. Nothing depends on the authority here, so it is rewritten as requests arrive.
 //!
-//! That needs no knowledge of the connection: header fields say how long they are. The new value is as long as the old one,
-//! so that the dynamic tables of both sides hold the same entries (RFC 7541, 4.1).
+//! That needs no state of the connection: header fields include their length. The new value is as long as the old one,
+//! so that the dynamic tables of both sides keep the same entries (RFC 7541, 4.1).
 
 mod field;
 mod huffman;
@@ -17,24 +17,24 @@ use tonic::transport::server::Connected;
 
 /// `PRI * HTTP/2.0...` (RFC 9113, 3.4).
 const PREFACE: usize = 24;
-/// Of a frame (4.1).
+/// The header of a frame (4.1).
 const FRAME_HEADER: usize = 9;
-/// Longer frames than this are refused anyway (6.5.2).
+/// Longer frames are rejected anyway (6.5.2).
 const LONGEST_FRAME: usize = 16_384;
 const HEADERS: u8 = 1;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
-/// What a priority takes.
+/// The length of a priority.
 const PRIORITY_LENGTH: usize = 5;
 const READ: usize = 8 * 1024;
 
-/// A connection whose requests have an authority that HTTP/2 takes.
+/// A connection whose requests have an authority that our HTTP/2 library accepts.
 #[derive(Debug)]
 pub(super) struct LenientAuthority<C> {
     connection: C,
     frames: Frames,
-    /// What may be read.
+    /// Bytes that may be read.
     ready: Vec<u8>,
     read: usize,
 }
@@ -119,12 +119,12 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for LenientAuthority<C> {
     }
 }
 
-/// Frames as they come in. What is no HEADERS frame passes at once.
+/// Frames as they arrive. All but HEADERS frames pass immediately.
 #[derive(Debug)]
 struct Frames {
-    /// How many bytes pass as they are.
+    /// How many bytes pass unchanged.
     pass: usize,
-    /// Of a frame that is not complete.
+    /// Bytes of an incomplete frame.
     held: Vec<u8>,
 }
 
@@ -171,14 +171,14 @@ impl Frames {
         self.held.drain(..done);
     }
 
-    /// Nothing more comes.
+    /// The connection ends.
     fn end(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.held);
     }
 }
 
-/// A HEADERS frame with another authority; none if it has a good one, or cannot be read. A block that is longer than a
-/// frame is left alone.
+/// A HEADERS frame with another authority; none if it has a valid one, or cannot be read. A block that is longer than a
+/// frame is not changed.
 fn rewritten(header: &[u8; FRAME_HEADER], payload: &[u8]) -> Option<Vec<u8>> {
     let [.., flags, i, j, k, l] = *header;
     if flags & END_HEADERS == 0 {

@@ -1,4 +1,4 @@
-//! One stream: a state machine per type, fed with the proxy's messages and with snapshots. Still no IO.
+//! One stream: a state machine for each type, which gets the proxy's messages and snapshots. Still no IO.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{Acknowledgement, Machine};
 use crate::demand::Delta;
 use crate::snapshot::{Snapshot, TypeUrl};
 
-/// No proxy asks for more before it is answered.
+/// No proxy asks for more before it gets an answer.
 const MOST_DEFERRED: usize = 256;
 
 /// See the module.
@@ -22,14 +22,15 @@ pub(crate) struct StreamState<M: Machine> {
     hold: Hold,
     /// None until clusters are asked for.
     settling: Option<Settling>,
-    /// What a proxy asks for that came back: it goes on with older routes until it has the clusters of the newer ones.
+    /// Requests of a proxy that reconnected: it continues with older routes until it has the clusters of the newer
+    /// ones.
     deferred: Vec<(TypeUrl, M::Request)>,
 }
 
 #[derive(Debug)]
 struct Followed<M> {
     machine: M,
-    /// Up to which snapshot the machine knows the changes.
+    /// The snapshot up to which the machines know the changes.
     seen: Snapshot,
 }
 
@@ -61,7 +62,7 @@ impl<M: Machine> StreamState<M> {
         (acknowledgement, responses)
     }
 
-    /// What the proxy is told of.
+    /// The snapshot that the proxy is served from.
     pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
@@ -71,7 +72,7 @@ impl<M: Machine> StreamState<M> {
         !self.machines.contains_key(&kind) && !self.deferred.iter().any(|(own, _)| *own == kind)
     }
 
-    /// Whether an answer would make workers use clusters that are on their way.
+    /// Whether an answer would make workers use clusters that have not arrived yet.
     fn is_deferred(&mut self, kind: TypeUrl, request: &M::Request, now: Instant) -> bool {
         let is_waiting = self.deferred.iter().any(|(own, _)| *own == kind);
         let is_first = !self.machines.contains_key(&kind);
@@ -106,7 +107,7 @@ impl<M: Machine> StreamState<M> {
         self.flush(now)
     }
 
-    /// Which Secrets are asked for now and were not, and the other way round, since it was looked at last.
+    /// The Secrets that the proxy has started or stopped to ask for since the last call.
     pub(crate) fn take_delta(&mut self) -> Delta<Arc<str>> {
         let secrets = self.machines.get_mut(&TypeUrl::Secret);
         secrets
@@ -121,19 +122,19 @@ impl<M: Machine> StreamState<M> {
             .map_or(0, |followed| followed.machine.asked())
     }
 
-    /// How many resources of each kind the proxy keeps of an agent before this one.
+    /// How many resources of each kind the proxy keeps from a previous agent.
     pub(crate) fn unjudged(&self) -> BTreeMap<TypeUrl, usize> {
         let all = self.machines.iter();
         let counts = all.map(|(kind, followed)| (*kind, followed.machine.unjudged().len()));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// When something that is held goes out at the latest: call [`Self::flush`] then.
+    /// When held changes must be sent at the latest: call [`Self::flush`] then.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.hold.deadline()
     }
 
-    /// Everything that changed and may go out, in order.
+    /// Everything that changed and may be sent, in order.
     pub(crate) fn flush(&mut self, now: Instant) -> Vec<(TypeUrl, M::Response)> {
         let mut responses = Vec::new();
         let mut held = false;
@@ -171,7 +172,7 @@ impl<M: Machine> StreamState<M> {
         responses
     }
 
-    /// Answers what was deferred, if nothing is waited for any more; says whether something is.
+    /// Answers deferred requests if there is nothing left to wait for; returns whether there still is.
     fn answer_deferred(&mut self, responses: &mut Vec<(TypeUrl, M::Response)>, now: Instant) -> bool {
         if self.deferred.is_empty() {
             return false;
@@ -181,15 +182,15 @@ impl<M: Machine> StreamState<M> {
             return true;
         }
         for (kind, request) in std::mem::take(&mut self.deferred) {
-            // It answers nothing that was sent on this stream, and so acknowledges nothing.
+            // It does not answer anything that was sent on this stream, so it acknowledges nothing.
             let (_, response) = self.answer(kind, &request);
             responses.extend(response.map(|response| (kind, response)));
         }
         false
     }
 
-    /// Those of the clusters that have endpoints. A cluster that changes is a new one to Envoy, and warms until it is
-    /// given endpoints; on an aggregated stream it does not ask, for it has asked already.
+    /// Those of the clusters that have endpoints. To Envoy, a changed cluster is a new one, which warms until it gets
+    /// endpoints; on an aggregated stream, Envoy does not ask again, because it has already asked.
     fn with_endpoints(&self, clusters: &[Arc<str>]) -> Vec<Arc<str>> {
         let have = |name: &&Arc<str>| {
             [TypeUrl::Cluster, TypeUrl::Endpoint]
@@ -199,7 +200,7 @@ impl<M: Machine> StreamState<M> {
         clusters.iter().filter(have).cloned().collect()
     }
 
-    /// Whether clusters or endpoints that the proxy was sent, or is about to ask for, are on their way.
+    /// Whether clusters or endpoints have not arrived yet: they were sent, or the proxy is about to ask for them.
     fn is_settling(&mut self) -> bool {
         let machine = |kind| self.machines.get(&kind).map(|followed| &followed.machine);
         let endpoints = machine(TypeUrl::Endpoint);

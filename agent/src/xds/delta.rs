@@ -1,8 +1,8 @@
 //! One type of one Delta stream, as a pure state machine: messages and changes in, responses out.
 //!
-//! Follows the xDS protocol's incremental variant: every subscribed name is answered, also when it is subscribed
-//! again; what was sent is not sent again until it changes, whether it was taken or refused. Of a response that was refused
-//! each half is sent once more by itself, down to the one resource that is refused: Envoy may have dropped others with it.
+//! Follows the xDS protocol's incremental variant: every subscribed name is answered, also when it is subscribed again;
+//! what was sent is not sent again until it changes, whether it was accepted or rejected. A rejected response is sent
+//! again in halves, down to the single resource that is rejected: Envoy may have dropped others with it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use super::{Acknowledgement, Machine, WILDCARD, names};
 use crate::demand::Delta;
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
-/// A request, without what does not matter here.
+/// The relevant parts of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DeltaRequest {
     pub(crate) subscribe: Vec<String>,
     pub(crate) unsubscribe: Vec<String>,
     pub(crate) initial_versions: BTreeMap<String, String>,
-    /// Those of them that an agent before this one sent.
+    /// Those of them that a previous agent sent.
     pub(crate) inherited: BTreeSet<String>,
     pub(crate) nonce: String,
     pub(crate) error: Option<String>,
 }
 
-/// A response. A resource without a body does not exist here: that would be a heartbeat.
+/// A response. Resources without a body, which would be heartbeats, are not used.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeltaResponse {
     pub(crate) nonce: String,
@@ -39,16 +39,16 @@ pub(crate) struct DeltaSubscription {
     namespace: Arc<str>,
     started: bool,
     wildcard: bool,
-    /// Explicitly subscribed wire names, by the snapshot's name.
+    /// Explicitly subscribed names on the wire, by the name in the snapshot.
     asked: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
-    /// Of `asked`, since it was looked at last; of Secrets alone.
+    /// Changes of `asked` since the last [`Machine::take_delta`]; only for Secrets.
     delta: Delta<Arc<str>>,
-    /// What the proxy has, by wire name.
+    /// What the proxy has, by name on the wire.
     sent: HashMap<Arc<str>, Version>,
-    /// What it keeps of an agent before this one.
+    /// What it keeps from a previous agent.
     unjudged: BTreeSet<Arc<str>>,
     open: Open,
-    /// Parts of refused responses, which are sent one after the other.
+    /// Parts of rejected responses, which are sent one after the other.
     suspects: VecDeque<Vec<Arc<str>>>,
     next_nonce: u64,
 }
@@ -114,12 +114,12 @@ impl Machine for DeltaSubscription {
         let acknowledgement = self.acknowledge(request);
         let first = !std::mem::replace(&mut self.started, true);
         let mut answer = BTreeSet::new();
-        // Listeners and clusters may be asked for by not naming any; a Secret never.
+        // Listeners and clusters may be requested without names; Secrets never.
         let implicit = first && request.subscribe.is_empty() && self.is_collection();
         if first {
             answer.extend(self.remember(request, snapshot));
         }
-        // Everything first: who gives up a name along with it waits for no word about the name.
+        // The wildcard first: a proxy that also unsubscribes from a name does not expect an answer about the name.
         let (everything, names): (Vec<_>, Vec<_>) =
             request.unsubscribe.iter().partition(|name| *name == WILDCARD);
         for name in everything.into_iter().chain(names) {
@@ -132,7 +132,7 @@ impl Machine for DeltaSubscription {
             answer.extend(self.subscribe(WILDCARD, snapshot));
         }
         answer.retain(|wire| !self.keeps(wire, snapshot));
-        // Envoy does not start before it knows that there is nothing.
+        // Envoy does not start before it knows that there are no resources.
         let everything = implicit || request.subscribe.iter().any(|name| name == WILDCARD);
         let empty = answer.is_empty() && everything && self.wildcard;
         let response = if empty {
@@ -167,7 +167,7 @@ impl DeltaSubscription {
 
     fn acknowledge(&mut self, request: &DeltaRequest) -> Option<Acknowledgement> {
         let mut resources = self.open.take(&request.nonce)?;
-        // Which of several it is, the halves will show.
+        // The halves will show which of several it is.
         if request.error.is_some() && resources.len() > 1 {
             let names: Vec<_> = resources.drain(..).map(|(wire, _)| wire).collect();
             let (first, second) = names.split_at(names.len() / 2);
@@ -180,7 +180,7 @@ impl DeltaSubscription {
         })
     }
 
-    /// The next part of a refused response.
+    /// The next part of a rejected response.
     fn send_suspects(&mut self, snapshot: &Snapshot) -> Option<DeltaResponse> {
         while let Some(suspects) = self.suspects.pop_front() {
             let asked = suspects.into_iter().filter(|wire| self.is_asked(wire));
@@ -197,7 +197,7 @@ impl DeltaSubscription {
         self.wildcard || asked.is_some_and(|wires| wires.contains(wire))
     }
 
-    /// Whether the proxy goes on with what an agent before this one sent; once that is judged, it does no more.
+    /// Whether the proxy keeps a resource from a previous agent; once its state is known, it no longer does.
     fn keeps(&mut self, wire: &Arc<str>, snapshot: &Snapshot) -> bool {
         if !self.unjudged.contains(wire) {
             return false;
@@ -209,8 +209,8 @@ impl DeltaSubscription {
         keeps
     }
 
-    /// What the proxy brings along from an earlier stream: only what vanished meanwhile is told, everything else
-    /// is answered as if it were new.
+    /// Takes what the proxy has from an earlier stream: it is only told what was removed meanwhile; everything else is
+    /// answered as if it were new.
     fn remember(&mut self, request: &DeltaRequest, snapshot: &Snapshot) -> Vec<Arc<str>> {
         let inherited = request.inherited.iter().map(|wire| Arc::from(wire.as_str()));
         self.unjudged = inherited
@@ -227,7 +227,7 @@ impl DeltaSubscription {
 
     fn subscribe(&mut self, wire: &str, snapshot: &Snapshot) -> Vec<Arc<str>> {
         if wire == WILDCARD {
-            // Nobody is told which Secrets there are.
+            // No proxy is told which Secrets there are.
             self.wildcard = self.kind != TypeUrl::Secret;
             let all = snapshot.names(self.kind).filter(|_| self.wildcard);
             let all: Vec<_> = all.cloned().collect();
@@ -244,7 +244,7 @@ impl DeltaSubscription {
         vec![wire]
     }
 
-    /// Gives the name back if it is to be answered: who named a resource and still asks for everything cannot know
+    /// Returns the name if it must be answered: a proxy that named a resource and still asks for everything cannot know
     /// whether the resource is part of that.
     fn unsubscribe(&mut self, wire: &str) -> Option<Arc<str>> {
         if wire == WILDCARD {

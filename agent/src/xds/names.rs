@@ -1,5 +1,5 @@
-//! Names of Secrets on the wire. Istio, Envoy Gateway and plain Envoy spell one credential in different ways; the
-//! snapshot knows it as `NS/NAME`, and every answer carries the name exactly as it was asked for.
+//! Names of Secrets on the wire. Istio, Envoy Gateway and plain Envoy spell the same credential in different ways; in
+//! the snapshot, it is `NS/NAME`, and every answer has the name exactly as it was requested.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ const WITH_NAMESPACE: &str = "kubernetes-gateway://";
 const KUBERNETES: &str = "kubernetes://";
 const SDS: &str = "sds://";
 
-/// The snapshot's name of a Secret asked for as `wire`.
+/// The name in the snapshot of a Secret requested as `wire`.
 pub(crate) fn canonical<'w>(wire: &'w str, namespace: &str) -> Cow<'w, str> {
     let name = [WITH_NAMESPACE, KUBERNETES, SDS]
         .iter()

@@ -1,16 +1,16 @@
-//! Responses that a proxy has neither taken nor refused yet. A proxy that never says anything costs no more than the
-//! bounds here.
+//! Responses that a proxy has neither accepted nor rejected yet. A proxy that never answers costs no more than the
+//! limits here.
 
 use std::collections::BTreeMap;
 
 use super::Sent;
 
-/// More responses than this are never remembered.
+/// The maximum number of remembered responses.
 const RESPONSES: usize = 64;
-/// Nor more names than this in all of them together, but for the last.
+/// The maximum number of names in all of them together, except the last.
 const NAMES: usize = 200_000;
 
-/// What the open responses held, by nonce.
+/// The contents of open responses, by nonce.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     responses: BTreeMap<u64, Vec<Sent>>,
@@ -18,12 +18,12 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    /// Whether everything has been taken or refused.
+    /// Whether everything has been accepted or rejected.
     pub(crate) fn is_empty(&self) -> bool {
         self.responses.is_empty()
     }
 
-    /// Remembers the newest response; the oldest ones are forgotten for it.
+    /// Remembers the newest response, and forgets the oldest ones if necessary.
     pub(crate) fn insert(&mut self, nonce: u64, told: Vec<Sent>) {
         self.names += told.len();
         self.responses.insert(nonce, told);
@@ -32,15 +32,15 @@ impl Open {
         }
     }
 
-    /// Takes the response of this nonce out, if it is one that is open.
+    /// Removes and returns the response of this nonce, if it is open.
     pub(crate) fn take(&mut self, nonce: &str) -> Option<Vec<Sent>> {
         let told = self.responses.remove(&nonce.parse().ok()?)?;
         self.names -= told.len();
         Some(told)
     }
 
-    /// Takes the response of this nonce out, and forgets those before it: where a proxy may say one word for several
-    /// responses, the word is about the last.
+    /// Removes and returns the response of this nonce, and forgets those before it: if a proxy may answer several
+    /// responses at once, the answer is about the last.
     pub(crate) fn take_last(&mut self, nonce: &str) -> Option<Vec<Sent>> {
         let told = self.take(nonce)?;
         let nonce = nonce.parse().unwrap_or(0);

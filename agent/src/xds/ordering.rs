@@ -1,11 +1,11 @@
-//! Make before break on an aggregated stream: what makes workers use new clusters waits until the proxy has taken
+//! Make before break on an aggregated stream: what makes workers use new clusters waits until the proxy has accepted
 //! the clusters and their endpoints. Secrets never wait.
 
 use std::time::{Duration, Instant};
 
 use crate::snapshot::TypeUrl;
 
-/// A proxy that does not answer must not keep its routes for ever.
+/// A proxy that does not answer must not keep its routes forever.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
 
 /// Since when something has been held.
@@ -20,7 +20,7 @@ impl Hold {
         matches!(kind, TypeUrl::ExtensionConfig | TypeUrl::Listener)
     }
 
-    /// Whether such a change waits, given whether clusters or endpoints are on their way.
+    /// Whether such a change waits; `settling` says whether clusters or endpoints have not arrived yet.
     pub(crate) fn holds(&mut self, settling: bool, now: Instant) -> bool {
         if !settling {
             self.since = None;
@@ -34,7 +34,7 @@ impl Hold {
         self.since.map(|since| since + LONGEST_HOLD)
     }
 
-    /// Nothing is held.
+    /// Notes that nothing is held.
     pub(crate) fn release(&mut self) {
         self.since = None;
     }

@@ -1,4 +1,5 @@
-//! What proxies acknowledged. Only `admin` reads it: nothing flows back into what is served.
+//! What proxies have acknowledged: shown by `admin`, and used by the engine to find objects to hold back, and clusters
+//! to keep.
 
 mod counts;
 pub mod on_demand;
@@ -24,9 +25,9 @@ use crate::demand::Delta;
 use crate::snapshot::{ResourceKey, Snapshot, TypeUrl, Version};
 use crate::trial::Reception;
 
-/// Proxies that went are remembered up to this number.
+/// The maximum number of disconnected proxies that are remembered.
 const REMEMBERED: usize = 64;
-/// A proxy's own words are cut here.
+/// The maximum length of a proxy's own messages.
 const LONGEST_MESSAGE: usize = 2048;
 
 /// The registry; clones share it.
@@ -41,48 +42,49 @@ pub struct Proxies {
 /// One proxy, by its node id.
 #[derive(Clone, Debug, Default)]
 pub struct Proxy {
-    /// How many streams of it are open.
+    /// How many open streams it has.
     pub streams: usize,
-    /// Since when it is connected, or gone.
+    /// When it connected or disconnected.
     pub since: Option<OffsetDateTime>,
-    /// What it holds, by type and the snapshot's name.
+    /// What it has, by type and by name in the snapshot.
     pub held: BTreeMap<TypeUrl, BTreeMap<Arc<str>, Held>>,
-    /// The Secrets that it asks for, by the snapshot's name.
+    /// The Secrets that it asks for, by name in the snapshot.
     pub wants: SecretWants,
-    /// The Secrets that the one before it under this name held: how long they took is still so.
+    /// The Secrets of the previous proxy with this name: how long they took is still valid.
     pub former: BTreeMap<Arc<str>, Held>,
-    /// Secrets that it holds because handshakes asked for them by name.
+    /// Secrets that it has because handshakes asked for them by name.
     pub on_demand: BTreeMap<Arc<str>, Held>,
-    /// What it refused last, by type, until it takes something of that type again.
+    /// Its last rejection, by type, until it accepts something of that type again.
     pub refused: BTreeMap<TypeUrl, String>,
-    /// How often it confirmed and refused what it was sent, by type; for as long as it is remembered.
+    /// How many responses it confirmed and rejected, by type, as long as it is remembered.
     pub counts: BTreeMap<TypeUrl, AckCounts>,
-    /// How many resources it keeps of an agent before this one, because nobody can judge them.
+    /// How many resources from a previous agent it keeps because their state is unknown.
     pub unjudged: BTreeMap<TypeUrl, usize>,
-    /// It had no listener when it came: nothing that it has is of an agent before this one.
+    /// Whether it had no listener when it connected: then it has nothing from a previous agent.
     began_empty: bool,
     /// When its last stream ended.
     gone: Option<Instant>,
 }
 
-/// A resource that a proxy holds.
+/// A resource that a proxy has.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// The version that it confirmed last.
+    /// The last version that it confirmed.
     pub version: Version,
-    /// When it did.
+    /// When it confirmed it.
     pub since: Instant,
-    /// Since when it had asked for it by then: of a version that was published before that, how long it took says nothing.
+    /// Since when it has asked for the resource: for a version that was published earlier, the time until confirmation
+    /// means nothing.
     pub asked_since: Instant,
-    /// It asked for this version when it needed it: how long that took says nothing of the version's way.
+    /// Whether it asked for this version when it needed it: then the time until confirmation means nothing.
     pub asked: bool,
-    /// Why it refused a later one.
+    /// Why it rejected a later one.
     pub refused: Option<String>,
 }
 
 impl Held {
-    /// How long the proxy waited for the version that it holds, which was published then. Who came later, asked later, or asked
-    /// because it needed it, has not waited.
+    /// How long the proxy waited for the version that it has, given when that was published. A proxy that connected
+    /// later, asked later, or asked because it needed it, has not waited.
     #[must_use]
     pub fn waited(&self, published: Instant) -> Option<Duration> {
         let has_waited = !self.asked && self.asked_since <= published;
@@ -93,7 +95,7 @@ impl Held {
 }
 
 impl Proxy {
-    /// What one of its streams says changes.
+    /// Updates the counts from one of its streams.
     fn change_unjudged(&mut self, before: &BTreeMap<TypeUrl, usize>, now: &BTreeMap<TypeUrl, usize>) {
         for (kind, count) in before {
             let all = self.unjudged.entry(*kind).or_default();
@@ -107,14 +109,14 @@ impl Proxy {
 }
 
 impl Proxies {
-    /// A copy of the registry as it stands.
+    /// A copy of the registry.
     #[must_use]
     pub fn list(&self) -> BTreeMap<String, Proxy> {
         self.lock().clone()
     }
 
-    /// Whether a connected proxy goes on with older routes than these, because it refused them: what the older ones name
-    /// has to stay.
+    /// Whether a connected proxy continues with older routes, because it rejected these: what the older ones name must
+    /// stay.
     #[must_use]
     pub fn are_behind(&self, snapshot: &Snapshot) -> bool {
         let nodes = self.lock();
@@ -132,7 +134,7 @@ impl Proxies {
         })
     }
 
-    /// What connected proxies make of a resource as it stands in a snapshot.
+    /// Whether connected proxies have accepted a resource of a snapshot.
     #[must_use]
     pub fn reception(&self, (kind, name): &ResourceKey, snapshot: &Snapshot) -> Reception {
         let version = snapshot.get(*kind, name).map(|resource| resource.version());
@@ -154,7 +156,7 @@ impl Proxies {
                 Reception::Unfit(reason)
             };
         }
-        // Who takes nothing else of the kind from here does not take this.
+        // A proxy that has no other resource of this kind from here does not use this one.
         let takes = |proxy: &&Proxy| proxy.streams > 0 && proxy.held.contains_key(kind);
         let mut connected = nodes.values().filter(takes).peekable();
         if connected.peek().is_none() {
@@ -167,7 +169,7 @@ impl Proxies {
         }
     }
 
-    /// Another number once something is known of a proxy that was not: cheap, for whoever asks often.
+    /// A number that changes when something new is known about a proxy; cheap enough to be polled.
     #[must_use]
     pub fn stamp(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -187,7 +189,7 @@ impl Proxies {
         hasher.finish()
     }
 
-    /// Whether proxies are connected, and none of them has what an agent before this one sent.
+    /// Whether proxies are connected, and none of them has resources from a previous agent.
     #[must_use]
     pub fn are_fresh(&self) -> bool {
         let nodes = self.lock();
@@ -195,7 +197,7 @@ impl Proxies {
         connected.peek().is_some() && connected.all(|proxy| proxy.began_empty)
     }
 
-    /// The resources that connected proxies refused, each by itself.
+    /// The resources that connected proxies rejected.
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
@@ -213,7 +215,8 @@ impl Proxies {
         &self.on_demand
     }
 
-    /// Notes a new stream; it counts until the returned value is dropped. Secrets without a namespace are of `namespace`.
+    /// Notes a new stream; it counts until the returned value is dropped. Secrets without a namespace are in
+    /// `namespace`.
     pub(crate) fn connect(&self, node: &str, namespace: &Arc<str>) -> ProxyStream {
         let mut nodes = self.lock();
         let proxy = nodes.entry(node.to_owned()).or_default();
@@ -233,7 +236,7 @@ impl Proxies {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Proxy>> {
-        // A panic while it was held can at worst have left one entry out of date.
+        // A panic while the lock was held can at worst have left one entry out of date.
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -246,12 +249,12 @@ pub(crate) struct ProxyStream {
     namespace: Arc<str>,
     /// What this stream asks for.
     wants: StreamWants,
-    /// What the proxy keeps of an agent before this one, as far as this stream goes.
+    /// What the proxy keeps from a previous agent, according to this stream.
     unjudged: BTreeMap<TypeUrl, usize>,
 }
 
 impl ProxyStream {
-    /// Whether it holds a resource (a wire name; `*` is any) that this agent gave it.
+    /// Whether it has a resource (a name on the wire; `*` is any) from this agent.
     pub(crate) fn has(&self, kind: TypeUrl, name: &str) -> bool {
         let nodes = self.proxies.lock();
         let held = nodes.get(&self.node).and_then(|proxy| proxy.held.get(&kind));
@@ -262,7 +265,7 @@ impl ProxyStream {
         })
     }
 
-    /// From now on it keeps so many resources of an agent before this one.
+    /// Sets how many resources it keeps from a previous agent.
     pub(crate) fn set_unjudged(&mut self, now: BTreeMap<TypeUrl, usize>) {
         if now == self.unjudged {
             return;
@@ -285,8 +288,8 @@ impl ProxyStream {
         self.unjudged = now;
     }
 
-    /// The proxy has nothing of this kind: it is a new one, and what the one before it held is not told of it. Of several with
-    /// one name the others may have it.
+    /// Notes that the proxy has nothing of this kind: it is a new one, and does not have what the previous one had. If
+    /// several have the same name, the others may.
     pub(crate) fn starts_anew(&self, kind: TypeUrl) {
         let mut nodes = self.proxies.lock();
         if let Some(proxy) = nodes.get_mut(&self.node) {
@@ -302,7 +305,7 @@ impl ProxyStream {
         }
     }
 
-    /// Takes what changed of the Secrets that are asked for; the snapshot's names.
+    /// Takes changes in which Secrets are requested, by name in the snapshot.
     pub(crate) fn want(&mut self, delta: &Delta<Arc<str>>) {
         if !delta.is_empty()
             && let Some(proxy) = self.proxies.lock().get_mut(&self.node)
@@ -311,7 +314,7 @@ impl ProxyStream {
         }
     }
 
-    /// The same with the snapshot's names.
+    /// The same, with names in the snapshot.
     fn canonical(&self, kind: TypeUrl, said: &Acknowledgement) -> Acknowledgement {
         let mut said = said.clone();
         if kind == TypeUrl::Secret {
@@ -322,7 +325,7 @@ impl ProxyStream {
         said
     }
 
-    /// Takes what a proxy said of resources of this snapshot, or of one before it.
+    /// Takes a proxy's answer about resources of this snapshot, or of an earlier one.
     pub(crate) fn acknowledge(&self, kind: TypeUrl, acknowledgement: &Acknowledgement, snapshot: &Snapshot) {
         let acknowledgement = &self.canonical(kind, acknowledgement);
         let refused = acknowledgement.refused.as_deref().map(shortened);
@@ -361,7 +364,7 @@ impl ProxyStream {
                         asked: false,
                         refused: None,
                     };
-                    // The same version again is no later confirmation of it.
+                    // The first confirmation of a version counts.
                     if held
                         .get(name)
                         .is_none_or(|old| old.version != *version || old.refused.is_some())
@@ -377,7 +380,7 @@ impl ProxyStream {
                         old.refused.clone_from(&refused);
                     }
                 }
-                // Envoy confirms a Secret's removal and serves the old one on.
+                // Envoy confirms a Secret's removal, but still serves the old one.
                 (None, None) if kind == TypeUrl::Secret => {}
                 (None, None) => drop(held.remove(name)),
             }
@@ -416,7 +419,7 @@ impl Drop for ProxyStream {
     }
 }
 
-/// Envoy quotes what it refuses before it says why: both ends are kept.
+/// Envoy quotes what it rejects before it says why, so both ends are kept.
 fn shortened(message: &str) -> String {
     if message.len() <= LONGEST_MESSAGE {
         return message.to_owned();

@@ -1,5 +1,5 @@
-//! The gRPC services: one task per stream joins the proxy's messages with the snapshots. All rules are in the state
-//! machines; here are only streams.
+//! The gRPC services: for each stream, one task combines the proxy's messages with the snapshots. All rules are in the
+//! state machines.
 
 pub(super) mod grpc;
 pub(super) mod wire;
@@ -32,13 +32,13 @@ use crate::demand::{CredentialDemand, Delta};
 use crate::scope::Scope;
 use crate::snapshot::{CHAIN_HEADER, Snapshot, TypeUrl};
 
-/// Envoy opens a stream per secret where it does not aggregate them.
+/// Without aggregation, Envoy opens a stream for each Secret.
 const STREAMS: u32 = 100_000;
 /// Responses that wait for a proxy to read them.
 const QUEUED: usize = 16;
 /// A first subscription may name ten thousand secrets.
 const LARGEST_REQUEST: usize = 64 * 1024 * 1024;
-/// More names of one type on one stream are nobody's configuration.
+/// No real configuration has more names of one type on one stream.
 const MOST_NAMES: usize = 100_000;
 
 /// How to serve.
@@ -46,15 +46,15 @@ const MOST_NAMES: usize = 100_000;
 pub struct Options {
     /// Where Secrets without a namespace are looked up.
     pub namespace: String,
-    /// Where it is noted which Secrets proxies ask for.
+    /// Keeps track of which Secrets proxies ask for.
     pub demand: CredentialDemand,
     /// How long streams may take to end.
     pub drain: Duration,
-    /// What is served: of everything else it is as if there were no such thing.
+    /// What is served; everything else is treated as unknown.
     pub scope: Scope,
 }
 
-/// The services, the word in the names of their streams, and the type that each is about; one aggregates.
+/// The services, the word in the names of their methods, and the type of each; one aggregates.
 const SERVICES: [(&str, &str, Option<TypeUrl>); 6] = [
     (
         "envoy.service.discovery.v3.AggregatedDiscoveryService",
@@ -91,7 +91,7 @@ const SERVICES: [(&str, &str, Option<TypeUrl>); 6] = [
 /// Serves until `shutdown`, then ends all streams.
 ///
 /// # Errors
-/// The socket cannot be served any more.
+/// The socket can no longer be served.
 pub async fn serve(
     socket: Socket,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -112,7 +112,7 @@ pub async fn serve(
         stopped,
     };
     let connections = futures::stream::unfold(socket, async |mut socket| {
-        // A failure to accept is the server's to deal with.
+        // The server deals with a failure to accept.
         let connection = socket.accept().await.map(LenientAuthority::new);
         Some((connection, socket))
     });
@@ -144,7 +144,7 @@ pub async fn serve(
     result
 }
 
-/// Panics if the task does: nobody would be answered any more who asks for certificates by name.
+/// Panics if the task does: requests for certificates by name would no longer be answered.
 async fn panicked(task: &mut JoinHandle<()>) {
     if let Err(Ok(panic)) = task.await.map_err(JoinError::try_into_panic) {
         std::panic::resume_unwind(panic);
@@ -194,7 +194,7 @@ impl Discovery {
         post(async move |request: Request| service.answer::<M>(request, kind))
     }
 
-    /// Secrets: for who says for which chain, one name at a time.
+    /// Secrets: one name at a time if the request names its chain.
     fn secrets(&self) -> MethodRouter {
         let service = self.clone();
         post(async move |request: Request| {
@@ -208,7 +208,7 @@ impl Discovery {
         })
     }
 
-    /// A stream is a task. `kind` is the type of a per-type stream; none aggregates.
+    /// Starts a task for a stream. `kind` is the type of a per-type stream; none for an aggregated one.
     fn answer<M>(self, request: Request, kind: Option<TypeUrl>) -> Response
     where
         M: Variant + Send + 'static,
@@ -298,7 +298,7 @@ fn is_within(scope: Scope, kind: TypeUrl) -> bool {
     scope == Scope::All || kind == TypeUrl::Secret
 }
 
-/// The snapshot's names of Secrets as those of credentials.
+/// Converts names of Secrets in the snapshot to names of credentials.
 fn credentials(delta: Delta<Arc<str>>) -> Delta<CredentialName> {
     let names = |names: Vec<Arc<str>>| {
         let parts = names.iter().filter_map(|name| name.split_once('/'));
@@ -312,7 +312,7 @@ fn credentials(delta: Delta<Arc<str>>) -> Delta<CredentialName> {
     }
 }
 
-/// What a message is about; none if it is a type that is not served. A per-type stream may leave it out.
+/// The type of a message; none if it is not served. A per-type stream may leave it out.
 fn kind_of<M: Variant>(message: &M::Message, only: Option<TypeUrl>) -> Result<Option<TypeUrl>, Status> {
     if let Some(reason) = M::malformed(message) {
         return Err(Status::invalid_argument(reason));

@@ -1,21 +1,22 @@
-//! Whether what a proxy was told of clusters has got there: those whose endpoints it has not been sent yet.
+//! Clusters whose endpoints have not been sent to a proxy yet.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::snapshot::{Snapshot, TypeUrl, Version};
 
-/// See the module. A change costs what changed: who was sent its endpoints is not looked at again until they change.
+/// See the module. The cost of a change does not depend on the number of clusters: one whose endpoints were sent is not
+/// checked again until they change.
 #[derive(Debug)]
 pub(crate) struct Settling {
-    /// Up to which snapshot the changes are known.
+    /// The snapshot up to which changes are known.
     seen: Snapshot,
     /// Clusters whose endpoints may not have been sent.
     open: BTreeSet<Arc<str>>,
 }
 
 impl Settling {
-    /// Of a proxy that was sent nothing yet.
+    /// For a proxy to which nothing has been sent yet.
     pub(crate) fn new(snapshot: &Arc<Snapshot>) -> Self {
         Self {
             open: snapshot.names(TypeUrl::Endpoint).cloned().collect(),
@@ -23,7 +24,7 @@ impl Settling {
         }
     }
 
-    /// Whether endpoints of this snapshot are still to be sent, given whether the proxy was sent a version of a name.
+    /// Whether endpoints of this snapshot must still be sent; `has` says whether a version was sent to the proxy.
     pub(crate) fn is_open(&mut self, snapshot: &Arc<Snapshot>, has: impl Fn(&str, &Version) -> bool) -> bool {
         self.open
             .extend(snapshot.changed_since(&self.seen, TypeUrl::Endpoint));
@@ -79,12 +80,12 @@ mod tests {
         now.names(TypeUrl::Endpoint).for_each(|name| send(&now, name));
         assert!(!settling.is_open(&now, has));
         looks.replace(0);
-        // New, not asked for, and then sent.
+        // New, not requested, and then sent.
         now = publish("new", Some("1"));
         assert!(settling.is_open(&now, has) && settling.is_open(&now, has));
         send(&now, "new");
         assert!(!settling.is_open(&now, has) && !settling.is_open(&now, has));
-        // Changed before it was sent, and gone before that.
+        // Changed before it was sent, and removed before that.
         now = publish("c7", Some("2"));
         assert!(settling.is_open(&now, has));
         now = publish("c7", None);

@@ -1,4 +1,4 @@
-//! The Unix domain socket: bound beside its place and renamed over it, so that there is never a gap, a dead file or
+//! The Unix domain socket: bound under a temporary name and then renamed, so that there is never a gap, a dead file or
 //! a moment with wider permissions.
 
 mod folder;
@@ -18,12 +18,12 @@ use tokio::net::UnixListener;
 
 pub use self::served::Socket;
 
-/// `sun_path` less its closing NUL.
+/// `sun_path` without its terminating NUL.
 const LONGEST_PATH: usize = 107;
-/// Connections that wait to be accepted: a proxy without aggregation opens one, a gateway's many proxies as many.
+/// The maximum number of connections that wait to be accepted: without aggregation, each proxy opens one.
 const BACKLOG: i32 = 1024;
 
-/// Why the socket cannot be had.
+/// Why the socket cannot be bound.
 #[derive(Debug, Error)]
 pub enum SocketError {
     /// The kernel's limit.
@@ -32,13 +32,13 @@ pub enum SocketError {
     /// Something else is there.
     #[error("--socket {0}: this path exists and is not a socket")]
     NotASocket(PathBuf),
-    /// Another agent.
+    /// Another agent has it.
     #[error("--socket {0}: another agent is using it")]
     Taken(PathBuf),
     /// No such group.
     #[error("--socket-group {0}: there is no such group")]
     Group(String),
-    /// The operating system's refusal.
+    /// An error of the operating system.
     #[error("--socket {0}: {1}: {2}")]
     Io(PathBuf, &'static str, io::Error),
 }
@@ -54,17 +54,17 @@ pub struct SocketConfig {
     pub group: Option<String>,
 }
 
-/// The socket's place, kept for this agent: nothing is bound there yet, and no other agent can bind.
+/// The socket's place, reserved for this agent: nothing is bound there yet, and no other agent can bind it.
 #[derive(Debug)]
 pub struct SocketPlace {
     path: PathBuf,
     mode: u32,
     group: Option<u32>,
-    /// Held for as long as the place is: a second agent finds it locked.
+    /// Held as long as the place is: a second agent finds it locked.
     lock: File,
 }
 
-/// Keeps a place, and binds the socket at once.
+/// Reserves a place, and binds the socket immediately.
 ///
 /// # Errors
 /// See [`SocketError`].
@@ -72,7 +72,7 @@ pub fn bind(config: &SocketConfig) -> Result<Socket, SocketError> {
     claim(config)?.bind()
 }
 
-/// Keeps the place of a socket. Whoever connects finds nobody until it is bound.
+/// Reserves the place of a socket. Connections fail until it is bound.
 ///
 /// # Errors
 /// See [`SocketError`].
@@ -125,8 +125,8 @@ impl SocketPlace {
         Ok((listener, metadata.ino()))
     }
 
-    /// Makes sure that the place is still kept: whoever emptied the folder took the lock's file along, and another
-    /// agent may have come since.
+    /// Makes sure that the place is still reserved: if the folder was emptied, the lock file is gone, and another agent
+    /// may have started since.
     fn keep(&mut self) -> Result<(), SocketError> {
         let held = self.lock.metadata().map(|metadata| metadata.ino());
         let there = fs::symlink_metadata(lock_path(&self.path)).map(|metadata| metadata.ino());
@@ -147,7 +147,7 @@ fn only_a_socket(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-/// Where the socket is made. A path that has no room for a suffix gets another last byte.
+/// The temporary path of the socket. If there is no room for a suffix, the last byte is changed.
 fn temporary(path: &Path) -> PathBuf {
     let longer = beside(path, ".new");
     if longer.as_os_str().len() <= LONGEST_PATH {
@@ -160,8 +160,8 @@ fn temporary(path: &Path) -> PathBuf {
     OsString::from_vec(name).into()
 }
 
-/// Listens at a new path. The mode is the owner's alone from the first moment on: what is set on the socket before
-/// the bind is what the bind makes.
+/// Listens at a new path. Only the owner has access from the first moment on: binding uses the mode that is set on the
+/// socket before.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let socket = socket_with(
         AddressFamily::UNIX,

@@ -8,15 +8,15 @@ use super::{Acknowledgement, Machine, WILDCARD, names};
 use crate::demand::Delta;
 use crate::snapshot::{Resource, Snapshot, TypeUrl, Version};
 
-/// A request, without what does not matter here.
+/// The relevant parts of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SotwRequest {
     pub(crate) names: Vec<String>,
-    /// What the proxy has, if anything; of an earlier stream if it has no nonce.
+    /// The version that the proxy has, if any; from an earlier stream if there is no nonce.
     pub(crate) version: String,
     pub(crate) nonce: String,
     pub(crate) error: Option<String>,
-    /// Whether an agent before this one sent what it has.
+    /// Whether a previous agent sent what it has.
     pub(crate) inherits: bool,
 }
 
@@ -34,20 +34,20 @@ pub(crate) struct SotwSubscription {
     kind: TypeUrl,
     namespace: Arc<str>,
     started: bool,
-    /// The wire names that are asked for.
+    /// The requested names on the wire.
     names: BTreeSet<Arc<str>>,
-    /// Of `names`, since they were looked at last; of Secrets alone.
+    /// Changes of `names` since the last [`Machine::take_delta`]; only for Secrets.
     delta: Delta<Arc<str>>,
-    /// Whether everything is asked for.
+    /// Whether everything is requested.
     wildcard: bool,
     /// Whether a name was ever given: an empty list means everything only before that.
     named: bool,
-    /// What the proxy has, by wire name.
+    /// What the proxy has, by name on the wire.
     sent: HashMap<Arc<str>, Version>,
-    /// Everything, while the proxy keeps what it has of an agent before this one.
+    /// The wildcard, while the proxy keeps what it has from a previous agent.
     unjudged: BTreeSet<Arc<str>>,
     open: Open,
-    /// Of the last response.
+    /// The nonce of the last response.
     nonce: u64,
 }
 
@@ -103,8 +103,8 @@ impl Machine for SotwSubscription {
         std::mem::take(&mut self.delta)
     }
 
-    /// The version that a request names plays no part: the nonce says which response is meant, `error_detail` alone
-    /// whether it was refused.
+    /// The version in a request does not matter: the nonce says which response is meant, and only `error_detail`
+    /// whether it was rejected.
     fn on_request(
         &mut self,
         request: &SotwRequest,
@@ -115,8 +115,8 @@ impl Machine for SotwSubscription {
         let given: BTreeSet<Arc<str>> = request.names.iter().map(|name| name.as_str().into()).collect();
         let stale = !request.nonce.is_empty() && request.nonce != self.nonce.to_string();
         if stale && !first {
-            // What it asks for it will say again, once it has seen the response that is on its way. What it no
-            // longer names is gone there all the same, and is to be answered when it is named again.
+            // The proxy will repeat what it asks for once it has seen the response that is being sent. But names that
+            // it no longer lists are gone there, and must be answered when it names them again.
             self.narrow(&given);
             return (acknowledgement, None);
         }
@@ -134,7 +134,7 @@ impl Machine for SotwSubscription {
     }
 
     fn on_change(&mut self, changed: &[Arc<str>], snapshot: &Snapshot) -> Option<SotwResponse> {
-        // What changes has to get there, and whoever is told of one is told of all.
+        // Changes must be sent, and a response with one resource must have all.
         let is_judged =
             !self.unjudged.is_empty() && (!changed.is_empty() || !snapshot.unjudged().has_any(self.kind));
         if is_judged {
@@ -168,8 +168,8 @@ impl SotwSubscription {
         matches!(self.kind, TypeUrl::Cluster | TypeUrl::Listener)
     }
 
-    /// Whether a response would take away what may be of objects that cannot be read: which names the proxy has, it does
-    /// not say.
+    /// Whether a response could remove resources of objects that cannot be read: the proxy does not say which names it
+    /// has.
     fn keeps_all(&self, request: &SotwRequest, snapshot: &Snapshot) -> bool {
         self.is_collection()
             && Self::resumes(request)
@@ -184,7 +184,7 @@ impl SotwSubscription {
         })
     }
 
-    /// Takes the list of names, and says which of them were not asked for before.
+    /// Takes the list of names; returns those that were not requested before.
     fn ask(&mut self, given: BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
         let everything = self.narrow(&given);
         let mut new: BTreeSet<_> = given.difference(&self.names).cloned().collect();
@@ -202,7 +202,7 @@ impl SotwSubscription {
         new
     }
 
-    /// Forgets what the list does not name any more, and says whether the list asks for everything.
+    /// Forgets what the list no longer names; returns whether the list asks for everything.
     fn narrow(&mut self, given: &BTreeSet<Arc<str>>) -> bool {
         self.named |= !given.is_empty();
         let everything = self.is_collection() && (given.contains(WILDCARD) || !self.named);
@@ -218,7 +218,7 @@ impl SotwSubscription {
         everything
     }
 
-    /// The state of the world, as far as it is asked for.
+    /// The state of the world, as far as it is requested.
     fn all(&self, snapshot: &Snapshot) -> Vec<(Arc<str>, Arc<Resource>)> {
         snapshot
             .names(self.kind)
@@ -227,7 +227,8 @@ impl SotwSubscription {
             .collect()
     }
 
-    /// Those of the names that exist. Absence cannot be said here: without any there is no response at all.
+    /// Responds with those of the names that exist. Absence cannot be expressed here: if none exists, there is no
+    /// response at all.
     fn respond(&mut self, answer: BTreeSet<Arc<str>>, snapshot: &Snapshot) -> Option<SotwResponse> {
         let resources: Vec<_> = answer
             .into_iter()
@@ -267,7 +268,7 @@ impl SotwSubscription {
     }
 }
 
-/// Of one resource its own, of several a hash of theirs.
+/// The version of a single resource; for several, a hash of theirs.
 fn version(resources: &[(Arc<str>, Arc<Resource>)]) -> String {
     if let [(_, only)] = resources {
         return only.version().to_string();

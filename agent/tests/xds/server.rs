@@ -1,4 +1,4 @@
-//! A server over a real socket, and a proxy's end of its streams.
+//! A server on a real socket, and the proxy's side of its streams.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,33 +1,33 @@
-//! A request's path as rules see it: what Envoy makes of it before any filter does (`path_utility.cc` and the URL library
-//! under it, googleurl). Told here for `explain`; a test holds it to the real Envoy, spelling by spelling.
+//! A request's path as rules see it, after Envoy has normalized it before any filter (`path_utility.cc` and its URL
+//! library, googleurl). Reimplemented here for `explain`; a test compares it with the real Envoy, spelling by spelling.
 
 use std::borrow::Cow;
 
-/// How much of a path is brought into one form before any rule sees it, in Istio's words (`pathNormalization`).
+/// How paths are normalized before any rule sees them, in Istio's terms (`pathNormalization`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathNormalization {
-    /// Nothing: rules see what the client sent.
+    /// Not at all: rules see what the client sent.
     None,
     /// RFC 3986: dot segments are resolved, `\` is `/`, and letters and digits are not escaped. Escaped slashes stay: a
     /// redirect of `/%2fhost` to `//host` would lead to another host.
     Base,
-    /// `Base`, and slashes that follow each other are one.
+    /// `Base`, and consecutive slashes are merged.
     #[default]
     MergeSlashes,
-    /// `MergeSlashes`, and an escaped slash is a plain one.
+    /// `MergeSlashes`, and escaped slashes are decoded.
     DecodeAndMergeSlashes,
 }
 
-/// What becomes of `%2F` and `%5C`.
+/// How `%2F` and `%5C` are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EscapedSlashes {
-    /// They stay.
+    /// They are kept.
     Kept,
-    /// The request is refused (400).
+    /// The request is rejected (400).
     Refused,
-    /// The client is sent to the path with plain ones (307).
+    /// The client is redirected to the path with decoded ones (307).
     Redirected,
-    /// They are plain ones.
+    /// They are decoded.
     Decoded,
 }
 
@@ -38,13 +38,13 @@ impl PathNormalization {
         self != Self::None
     }
 
-    /// Whether slashes that follow each other become one.
+    /// Whether consecutive slashes are merged.
     #[must_use]
     pub fn merges_slashes(self) -> bool {
         matches!(self, Self::MergeSlashes | Self::DecodeAndMergeSlashes)
     }
 
-    /// What becomes of escaped slashes, unless something else is said of them.
+    /// How escaped slashes are treated, unless set separately.
     fn escaped_slashes(self) -> EscapedSlashes {
         match self {
             Self::None | Self::Base | Self::MergeSlashes => EscapedSlashes::Kept,
@@ -53,12 +53,12 @@ impl PathNormalization {
     }
 }
 
-/// What becomes of the paths of a listener, or of one filter chain.
+/// How the paths of a listener, or of one filter chain, are normalized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathPolicy {
-    /// How much is brought into one form.
+    /// How much is normalized.
     pub form: PathNormalization,
-    /// What becomes of escaped slashes; none if the form says it.
+    /// How escaped slashes are treated; none if the form decides.
     pub escaped: Option<EscapedSlashes>,
 }
 
@@ -69,7 +69,7 @@ impl PathPolicy {
         self.escaped.unwrap_or_else(|| self.form.escaped_slashes())
     }
 
-    /// The same, unless something is said of escaped slashes here.
+    /// The same, with this treatment of escaped slashes if it is set.
     #[must_use]
     pub fn with(self, escaped: Option<EscapedSlashes>) -> Self {
         Self {
@@ -85,24 +85,25 @@ impl From<PathNormalization> for PathPolicy {
     }
 }
 
-/// What becomes of a path before any rule sees it.
+/// What happens to a path before any rule sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival<'p> {
     /// Rules see this.
     Seen(Cow<'p, str>),
-    /// No rule sees it: the client is sent to this path (307), or refused as by 400 if it speaks gRPC, which knows no redirects.
+    /// No rule sees it: the client is redirected to this path (307), or rejected as with 400 if it speaks gRPC, which
+    /// has no redirects.
     Redirected(String),
     /// No rule sees it: 400.
     Refused,
 }
 
-/// What becomes of a path with its query. What is no path (`*`, a CONNECT's) stays.
+/// Normalizes a path with its query. What is not a path (`*`, or that of CONNECT) is kept.
 #[must_use]
 pub fn arrival(path: &str, how: PathPolicy) -> Arrival<'_> {
     if !path.starts_with('/') {
         return Arrival::Seen(path.into());
     }
-    // A fragment is the client's own business.
+    // Fragments are only for clients.
     if path.contains('#') {
         return Arrival::Refused;
     }
@@ -143,7 +144,7 @@ fn unescape_slashes(path: &str) -> Cow<'_, str> {
     slashes.replace("%5C", "\\").replace("%5c", "\\").into()
 }
 
-/// A path of slashes alone keeps two of them: Envoy writes the first and the last one each for itself.
+/// A path of only slashes keeps two: Envoy writes the first and the last one separately.
 fn merge_slashes(path: Cow<'_, str>) -> Cow<'_, str> {
     if !path.contains("//") {
         return path;
@@ -166,8 +167,8 @@ fn plain_dots(path: &str) -> Cow<'_, str> {
     path.split('/').map(plain).collect::<Vec<_>>().join("/").into()
 }
 
-/// Dot segments resolved, `\` as `/`, letters and digits as themselves, and escaped what no path may hold. None if a NUL
-/// is in it.
+/// Resolves dot segments, turns `\` into `/`, decodes letters and digits, and escapes what paths must not contain. None
+/// if it contains a NUL.
 fn canonical(path: &str) -> Option<String> {
     let mut new = String::with_capacity(path.len());
     let mut rest = path;
@@ -198,14 +199,14 @@ fn canonical(path: &str) -> Option<String> {
 /// The bytes of `%41`.
 const ESCAPED: usize = 3;
 
-/// The byte of which `%41` and the like at the start of a text is the escaped form.
+/// The byte that an escape such as `%41` at the start of a text stands for.
 fn escaped(text: &str) -> Option<u8> {
     let digits = text.get(1..ESCAPED)?;
     let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     are_digits.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
-/// RFC 3986, 2.3; a dot is looked at before.
+/// RFC 3986, 2.3; dots are handled before.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~')
 }
@@ -220,7 +221,7 @@ fn after_slash(text: &str) -> Option<&str> {
     text.strip_prefix(['/', '\\'])
 }
 
-/// What a segment's end leaves of the text: it stands at a slash, or there is no more.
+/// The rest of the text after a segment's end, which is at a slash or at the end of the text.
 fn after_end(text: &str) -> Option<&str> {
     if text.is_empty() {
         Some(text)
@@ -229,7 +230,7 @@ fn after_end(text: &str) -> Option<&str> {
     }
 }
 
-/// A dot was read: it is a segment of its own, the first half of one that goes up, or part of a name. Gives what is left.
+/// Handles a dot: it is a whole segment, the first half of one that goes up, or part of a name. Returns the rest.
 fn dot<'p>(after: &'p str, new: &mut String) -> &'p str {
     if !new.ends_with('/') {
         new.push('.');
@@ -246,7 +247,7 @@ fn dot<'p>(after: &'p str, new: &mut String) -> &'p str {
     after
 }
 
-/// Takes the last segment off, and keeps the slash before it; the root has none above.
+/// Removes the last segment, and keeps the slash before it; there is nothing above the root.
 fn go_up(new: &mut String) {
     let above = new.strip_suffix('/').and_then(|own| own.rfind('/'));
     new.truncate(above.map_or(1, |slash| slash + 1));
@@ -275,7 +276,7 @@ mod tests {
         PathNormalization::DecodeAndMergeSlashes,
     ];
 
-    /// What comes of a path, for each of [`ALL`]: `=` as it was, `> PATH` a redirect, `!` refused.
+    /// The result for a path, with each of [`ALL`]: `=` unchanged, `> PATH` a redirect, `!` rejected.
     const CASES: [(&str, [&str; 4]); 18] = [
         ("/admin", ["=", "=", "=", "="]),
         ("//admin", ["=", "=", "/admin", "/admin"]),
@@ -300,7 +301,7 @@ mod tests {
         ("*", ["=", "=", "=", "="]),
     ];
 
-    /// What comes of a path where something is said of escaped slashes.
+    /// The results for a path with each treatment of escaped slashes.
     #[test]
     fn escaped_slashes_are_what_is_said_of_them() {
         let policy = |escaped| PathPolicy::default().with(Some(escaped));

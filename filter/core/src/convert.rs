@@ -1,5 +1,5 @@
-//! A VirtualService's rule as the table's: validated field by field. What Istio refuses is refused, what is not
-//! carried out is said, and nothing is dropped in silence.
+//! Converts a rule of a VirtualService into one of the table, and validates it field by field. What Istio rejects is
+//! rejected, what is not supported is reported, and nothing is dropped silently.
 
 mod action;
 mod answer;
@@ -23,16 +23,16 @@ pub use regexes::RegexMeter;
 use crate::config::{Destination, HttpRoute};
 use crate::rules::{RuleConfig, RuleOrigin};
 
-/// What is wrong with, or to be said of, one field.
+/// A problem with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The rule cannot be carried out; else it is, but not as one may think.
+    /// Whether the rule is rejected; otherwise, it is applied, but maybe not as intended.
     pub refused: bool,
     /// Which problem it is.
     pub code: ProblemCode,
     /// Within the rule: `match[0].uri.regex`.
     pub field: String,
-    /// For people.
+    /// The message.
     pub message: String,
 }
 
@@ -70,11 +70,11 @@ impl Problems {
     }
 }
 
-/// Converts one rule. `kept` are the places of the `match` blocks that apply to the gateway and port at hand; a rule
-/// whose blocks are all gone must not be converted at all. `cluster` names a destination's cluster.
+/// Converts one rule. `kept` are the places of the `match` blocks that apply to this gateway and port; a rule of which
+/// no block is left must not be converted. `cluster` names a destination's cluster.
 ///
 /// # Errors
-/// All problems of the rule, at least one of which refuses it.
+/// All problems of the rule, at least one of which rejects it.
 pub fn rule(
     origin: RuleOrigin,
     route: &HttpRoute,

@@ -1,4 +1,4 @@
-//! Cross-origin requests, answered and marked as Envoy's own filter does (`cors_filter.cc`).
+//! Cross-origin requests, answered and given headers as in Envoy's own filter (`cors_filter.cc`).
 
 use crate::matcher::ValueMatcher;
 use crate::regex::Regexes;
@@ -9,12 +9,12 @@ use crate::undecided::Undecided;
 /// A header of an answer.
 pub type Header = (&'static str, Vec<u8>);
 
-/// What a request of another origin gets.
+/// What a cross-origin request gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CrossOrigin {
-    /// A pre-flight: it is answered at once, with 200 and these headers.
+    /// A pre-flight: it is answered immediately, with 200 and these headers.
     Preflight(Vec<Header>),
-    /// It goes its way, and these headers are set on what comes back.
+    /// It is forwarded, and these headers are set on the response.
     Simple(Vec<Header>),
 }
 
@@ -26,8 +26,8 @@ pub(crate) struct Policy<'t> {
 }
 
 impl Policy<'_> {
-    /// None for a request without an origin, and for one of an origin that is not allowed unless its pre-flight is
-    /// answered all the same.
+    /// None for a request without an origin, and for one of a forbidden origin unless its pre-flight is answered
+    /// anyway.
     pub(crate) fn apply(self, request: &impl Request) -> Result<Option<CrossOrigin>, Undecided> {
         let origin = value(request, "origin");
         if origin.is_empty() {
@@ -45,7 +45,7 @@ impl Policy<'_> {
         })
     }
 
-    /// A condition that takes the word `*` takes every origin.
+    /// A condition that matches the text `*` allows every origin.
     fn allows(self, origin: &[u8]) -> Result<bool, Undecided> {
         for own in self.config.origins.iter() {
             let takes = |value: &[u8]| ValueMatcher::from(own).is_match(value, false, self.regexes);
@@ -104,7 +104,7 @@ impl Policy<'_> {
     }
 }
 
-/// The method that a pre-flight asks for; none if the request is no pre-flight.
+/// The method that a pre-flight asks for; none if the request is not a pre-flight.
 fn asked_method(request: &impl Request) -> Option<Vec<u8>> {
     if value(request, ":method") != b"OPTIONS" {
         return None;
@@ -112,7 +112,7 @@ fn asked_method(request: &impl Request) -> Option<Vec<u8>> {
     Some(value(request, "access-control-request-method")).filter(|method| !method.is_empty())
 }
 
-/// All values of a header as one, the way Envoy joins those that it knows by name.
+/// All values of a header, joined like Envoy joins those of headers that it knows.
 fn value(request: &impl Request, name: &str) -> Vec<u8> {
     let mut joined = Vec::new();
     request.header(name, &mut |value| {

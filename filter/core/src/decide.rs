@@ -1,4 +1,4 @@
-//! Decides on a request by the table.
+//! Decides about a request with the table.
 
 use crate::cors::{CrossOrigin, Policy};
 use crate::decision::{Decision, Matched, Mirrors, NotFound, Outcome, Route};
@@ -14,13 +14,13 @@ use crate::undecided::Undecided;
 use crate::{path, redirect};
 
 impl RouteTable {
-    /// Decides on a request that came in on a port. `draw` gives random numbers in [0, 1), at most one for each of what
-    /// it may be asked for.
+    /// Decides about a request that arrived on a port. `draw` returns random numbers in [0, 1), at most one for each
+    /// kind of [`Draw`].
     pub fn decide(&self, port: u16, request: &impl Request, draw: impl FnMut(Draw) -> f64) -> Decision<'_> {
         self.decide_under(port, port, request, draw)
     }
 
-    /// The same by the hosts of one port for requests that came in on another one.
+    /// The same with the hosts of one port, for requests that arrived on another.
     pub fn decide_under(
         &self,
         hosts: u16,
@@ -54,7 +54,7 @@ impl RouteTable {
         };
         let uri = block.and_then(ArchivedMatchConfig::wanted_uri);
         let outcome = match &rule.action {
-            // CONNECT has no path, and no upstream is asked to tunnel.
+            // CONNECT has no path, and tunnels to upstreams are not supported.
             ArchivedAction::Route(_) if !request.path().starts_with(b"/") => {
                 return Ok(Outcome::NotFound(NotFound::Rule).into());
             }
@@ -72,8 +72,8 @@ impl RouteTable {
     }
 }
 
-/// To an upstream, unless a fault or a pre-flight ends it here: in this order, as Istio has Envoy's filters stand.
-/// `uri` is the condition by which the path was matched.
+/// Routes to an upstream, unless a fault or a pre-flight ends the request here, in the order of Istio's filters in
+/// Envoy. `uri` is the condition that matched the path.
 fn route<'t>(
     action: &'t ArchivedRouteAction,
     uri: Option<ValueMatcher<'_>>,
@@ -119,7 +119,7 @@ fn route<'t>(
     }))
 }
 
-/// Cumulative in declared order.
+/// Chooses by cumulative weight, in declared order.
 fn choose<'t>(
     destinations: &'t [ArchivedWeightedCluster],
     draw: &mut impl FnMut(Draw) -> f64,
@@ -141,7 +141,7 @@ fn choose<'t>(
             return Some(destination);
         }
     }
-    // Only rounding leads here.
+    // Only reached by rounding.
     destinations.last()
 }
 

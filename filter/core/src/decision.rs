@@ -1,4 +1,4 @@
-//! What becomes of a request: data that the filter applies and `explain` prints.
+//! The decision about a request: data that the filter applies and `explain` prints.
 
 use crate::cors::Header;
 use crate::rules::{
@@ -7,7 +7,7 @@ use crate::rules::{
 };
 use crate::undecided::Undecided;
 
-/// What becomes of a request, and which rule said so.
+/// The decision about a request, and which rule made it.
 #[derive(Clone, Debug)]
 pub struct Decision<'t> {
     /// None if no rule did.
@@ -30,7 +30,7 @@ pub struct Matched<'t> {
 pub enum Outcome<'t> {
     /// It goes to a destination.
     Route(Route<'t>),
-    /// A fault ends it before anything else of its rule has a say.
+    /// A fault ends it before anything else of its rule applies.
     Abort {
         /// What it is answered with.
         status: AbortStatus,
@@ -38,10 +38,10 @@ pub enum Outcome<'t> {
         delay_ms: Option<u64>,
         /// Header operations on the answer: those of the destination that it would have gone to.
         response: &'t ArchivedHeaderMutations,
-        /// As it is written.
+        /// The fault as written.
         fault: &'t ArchivedFault,
     },
-    /// A cross-origin pre-flight: it is answered at once with 200 and these headers, and no delay concerns it.
+    /// A cross-origin pre-flight: it is answered immediately with 200 and these headers, without a delay.
     Preflight(Vec<Header>),
     /// It is sent elsewhere.
     Redirect {
@@ -52,15 +52,15 @@ pub enum Outcome<'t> {
         /// Header operations on the answer.
         response: Option<&'t ArchivedHeaderMutations>,
     },
-    /// It is answered at once.
+    /// It is answered immediately.
     Direct(&'t ArchivedDirectAction),
     /// 404.
     NotFound(NotFound),
-    /// 503: parts of the table are not there yet.
+    /// 503: parts of the table have not arrived yet.
     NotReady,
-    /// 500: what the table says of this request cannot be read.
+    /// 500: what the table says about this request cannot be read.
     Corrupt,
-    /// 503: its regexes ask for more work than one request may cost.
+    /// 503: its regexes need more work than allowed for one request.
     TooExpensive,
     /// 500: what it is rewritten or redirected to is longer than any request may be.
     TooLong,
@@ -69,7 +69,7 @@ pub enum Outcome<'t> {
 /// Why nothing was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotFound {
-    /// No virtual host takes the name.
+    /// No virtual host matches the name.
     Host,
     /// None of its rules takes the request.
     Rule,
@@ -80,21 +80,21 @@ pub enum NotFound {
 pub struct Route<'t> {
     /// The destination that the weights chose.
     pub destination: &'t ArchivedWeightedCluster,
-    /// All of them.
+    /// All destinations.
     pub destinations: &'t [ArchivedWeightedCluster],
-    /// The path that the upstream sees, if it is another.
+    /// The path that the upstream sees, if it is different.
     pub path: Option<Vec<u8>>,
-    /// The whole request's time in milliseconds.
+    /// The timeout of the whole request in milliseconds.
     pub timeout_ms: Option<u64>,
-    /// Other than the default.
+    /// Retries, if not the default.
     pub retries: Option<&'t ArchivedRetries>,
     /// Who gets a copy.
     pub mirrors: Option<Mirrors<'t>>,
     /// How long a fault holds it, in milliseconds.
     pub delay_ms: Option<u64>,
-    /// Failures on purpose as they are written, of which this request may have met none.
+    /// The fault as written, which may not have affected this request.
     pub fault: Option<&'t ArchivedFault>,
-    /// Set on what comes back, for a cross-origin request.
+    /// Headers for the response to a cross-origin request.
     pub cors: Vec<Header>,
 }
 
@@ -118,7 +118,7 @@ impl From<Undecided> for Outcome<'_> {
 }
 
 impl<'t> From<Outcome<'t>> for Decision<'t> {
-    /// No rule had a say in it.
+    /// A decision without a rule.
     fn from(outcome: Outcome<'t>) -> Self {
         Self {
             matched: None,

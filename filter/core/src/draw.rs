@@ -1,6 +1,6 @@
 //! What random numbers are drawn for.
 
-/// A part of a decision that chance has.
+/// A random part of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draw {
     /// Which of the weighted destinations.

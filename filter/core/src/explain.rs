@@ -1,5 +1,4 @@
-//! Decisions for people and programs: the request lines and answer lines of `explain --batch`, and why earlier
-//! rules did not match.
+//! Decisions to be shown: the request lines and answer lines of `explain --batch`, and why earlier rules did not match.
 
 mod answer;
 mod grpc;

@@ -1,12 +1,12 @@
-//! Failures on purpose: which of them a request meets.
+//! Injected faults: which of them affect a request.
 
 use crate::draw::Draw;
 use crate::rules::{AbortStatus, ArchivedFault};
 
-/// What Envoy's fault filter says in the body.
+/// The body of answers from Envoy's fault filter.
 pub const ABORTED: &str = "fault filter abort";
 
-/// What one request meets; the delay comes first.
+/// What happens to one request; the delay comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Injected {
     /// How long it waits, in milliseconds.
@@ -16,7 +16,7 @@ pub(crate) struct Injected {
 }
 
 impl ArchivedFault {
-    /// Draws for both, each by itself. `draw` gives numbers in [0, 1).
+    /// Decides both at random, independently. `draw` returns numbers in [0, 1).
     pub(crate) fn inject(&self, draw: &mut impl FnMut(Draw) -> f64) -> Injected {
         let mut concerns = |of: Draw, percent: f64| draw(of) * 100.0 < percent;
         Injected {

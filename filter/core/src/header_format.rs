@@ -1,14 +1,14 @@
-//! Envoy's command operators in the values of headers that rules write: `%REQ(x-a?x-b):16%` and the like. What a filter can
-//! know is carried out as Envoy does it; a value that comes out empty is not written.
+//! Envoy's command operators in the values of headers that rules write: `%REQ(x-a?x-b):16%` and the like. Commands
+//! whose values a filter can know work as in Envoy; a value that turns out empty is not written.
 
 mod time;
 
 use std::fmt;
 
-/// Commands of one value: what each of them is replaced with may be long.
+/// The maximum number of commands in a value: the replacement of each may be long.
 const COMMANDS: usize = 16;
 
-/// What a command asks of a request and its connection.
+/// What a command asks about a request and its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// `address:port` of the client, as far as it is trusted.
@@ -21,13 +21,13 @@ pub enum Fact {
     ServerName,
     /// `TLSv1.3`.
     TlsVersion,
-    /// Of the client's certificate.
+    /// The subject of the client's certificate.
     PeerSubject,
-    /// Of the client's certificate: SHA-256, in hex.
+    /// The SHA-256 of the client's certificate, in hex.
     PeerFingerprint,
-    /// Of the gateway's certificate.
+    /// The subject of the gateway's certificate.
     LocalSubject,
-    /// When the request came: nanoseconds since 1970, as eight bytes, the lowest first.
+    /// When the request arrived: nanoseconds since 1970, as eight bytes, little-endian.
     StartTime,
     /// The status of the response.
     ResponseCode,
@@ -57,16 +57,16 @@ enum Piece<'t> {
     Command(HeaderCommand<'t>, &'t str),
 }
 
-/// Why a value is no format.
+/// Why a value is not a valid format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BadFormat {
-    /// A percent sign that begins no command.
+    /// A percent sign that does not begin a command.
     Percent,
-    /// A command that a filter cannot carry out, or that Envoy does not know.
+    /// A command that a filter cannot support, or that Envoy does not know.
     Unknown(String),
-    /// A command with what it does not take.
+    /// A command with an invalid argument.
     Argument(String),
-    /// The status of a response, in a header of a request.
+    /// The status of a response, in a request header.
     TooEarly,
     /// Too many commands.
     Many,
@@ -87,10 +87,10 @@ impl fmt::Display for BadFormat {
     }
 }
 
-/// A value as it is written.
+/// The value of a header in a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderValue {
-    /// It is always this.
+    /// Without commands.
     Plain(String),
     /// With commands.
     Format(String),
@@ -116,7 +116,7 @@ pub(crate) fn read(text: &str, is_request: bool) -> Result<HeaderValue, BadForma
     Ok(HeaderValue::Format(text.to_owned()))
 }
 
-/// The headers of the request that a value asks for, as they are written.
+/// The request headers that a value asks for, as written.
 #[must_use]
 pub fn headers(text: &str) -> Vec<&str> {
     let pieces = parse(text).unwrap_or_default();
@@ -129,13 +129,13 @@ pub fn headers(text: &str) -> Vec<&str> {
 
 /// What commands are replaced with.
 pub trait Facts {
-    /// A fact; none if there is no such thing.
+    /// A fact; none if it does not exist.
     fn fact(&self, fact: Fact) -> Option<Vec<u8>>;
-    /// The first value of a header of the request, whose name is lower-case; none if there is none.
+    /// The first value of a request header, whose name is lower-case; none if there is none.
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
 }
 
-/// The value of a format; none if nothing is to be written.
+/// The value of a format; none if nothing must be written.
 #[must_use]
 pub fn value(format: &str, facts: &dyn Facts) -> Option<Vec<u8>> {
     let mut value = Vec::new();
@@ -148,13 +148,13 @@ pub fn value(format: &str, facts: &dyn Facts) -> Option<Vec<u8>> {
     written(value)
 }
 
-/// As far as it can be written; names of certificates may hold anything.
+/// Removes what must not be in a header; names in certificates may contain anything.
 fn written(mut value: Vec<u8>) -> Option<Vec<u8>> {
     value.retain(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f));
     (!value.is_empty()).then_some(value)
 }
 
-/// The value for people, as far as it is known: other commands stay as they are written. None if nothing is to be written.
+/// The value to be shown, as far as it is known: other commands stay as written. None if nothing must be written.
 #[must_use]
 pub fn shown(format: &str, facts: &dyn Facts) -> Option<Vec<u8>> {
     let pieces = parse(format).unwrap_or_default();
@@ -225,7 +225,7 @@ fn parse(text: &str) -> Result<Vec<Piece<'_>>, BadFormat> {
     Ok(pieces)
 }
 
-/// Where the percent sign is that ends a command: `NAME`, `NAME(...)`, each perhaps with `:NUMBER`.
+/// The position of the percent sign that ends a command: `NAME` or `NAME(...)`, either perhaps with `:NUMBER`.
 fn end_of_command(text: &str) -> Option<usize> {
     let is_of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let length = |text: &str, is: &dyn Fn(u8) -> bool| text.bytes().take_while(|byte| is(*byte)).count();
@@ -273,7 +273,7 @@ fn command(inner: &str) -> Result<HeaderCommand<'_>, BadFormat> {
     }
 }
 
-/// `(FIRST?SECOND):LENGTH`, of which the first name alone is needed.
+/// `(FIRST?SECOND):LENGTH`, of which only the first name is required.
 fn header(behind: &str) -> Option<HeaderCommand<'_>> {
     let (names, length) = behind.strip_prefix('(')?.split_once(')')?;
     let (first, second) = match names.split_once('?') {

@@ -1,20 +1,20 @@
-//! The order in which a rule's header operations are carried out, which the filter and `explain` apply. As Envoy does it
-//! (`HeaderParser::evaluateHeaders`, and 1.40 by a test): all removals; then every value with commands, of which none sees
-//! what another writes, but each sees that what was removed is gone; then what replaces; then what is added.
+//! The order of a rule's header operations, in the filter and in `explain`. As in Envoy
+//! (`HeaderParser::evaluateHeaders`; tested with 1.40): all removals; then the values with commands are evaluated, each
+//! without the removed headers, and without what the others write; then replacements; then additions.
 
 use crate::rules::{ArchivedHeaderMutations, HeaderMutations};
 
 /// Headers that operations change.
 pub trait MutableHeaders {
-    /// Takes all of that name off.
+    /// Removes all headers of this name.
     fn remove(&mut self, name: &str);
-    /// Replaces all of that name.
+    /// Replaces all headers of this name.
     fn set(&mut self, name: &str, value: &[u8]);
     /// Appends one.
     fn add(&mut self, name: &str, value: &[u8]);
-    /// What a value with [commands](crate::header_format) stands for now; none if that is nothing.
+    /// The current value of a format with [commands](crate::header_format); none if it is empty.
     fn value(&mut self, format: &str) -> Option<Vec<u8>>;
-    /// A header is to be replaced, and its value stands for nothing.
+    /// Called to replace a header if its new value is empty.
     fn set_nothing(&mut self, name: &str);
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::rules::HeaderFormat;
 
-    /// What is done, in order.
+    /// What was done, in order.
     #[derive(Default)]
     struct Noted(Vec<String>);
 

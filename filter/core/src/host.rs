@@ -1,13 +1,13 @@
-//! Host names: the form in which they are compared, and which of two is within the other.
+//! Host names: the normal form in which they are compared, and whether one pattern is within another.
 
 use std::borrow::Cow;
 
-/// `:authority` as it is compared: lower-case, without port and trailing dot.
+/// `:authority` in normal form: lower-case, without port and trailing dot.
 #[must_use]
 pub fn normalize(authority: &[u8]) -> Cow<'_, [u8]> {
     let host = without_port(authority);
     let host = host.strip_suffix(b".").unwrap_or(host);
-    // Nearly every client sends it so.
+    // Nearly all clients send it in lower case.
     if host.iter().any(u8::is_ascii_uppercase) {
         host.to_ascii_lowercase().into()
     } else {
@@ -21,7 +21,7 @@ pub fn without_port(authority: &[u8]) -> &[u8] {
     split_port(authority).0
 }
 
-/// Host and port, as they were written.
+/// Host and port, as written.
 #[must_use]
 pub fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = authority.iter().rposition(|byte| *byte == b':') else {
@@ -42,7 +42,7 @@ pub fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Whether `pattern` (`*`, `*.suffix` or a name) takes `host`, both normalized; a wildcard takes at least one
+/// Whether `pattern` (`*`, `*.suffix` or a name) matches `host`, both normalized; a wildcard matches at least one
 /// character.
 #[must_use]
 pub fn matches(pattern: &str, host: &str) -> bool {
@@ -52,13 +52,14 @@ pub fn matches(pattern: &str, host: &str) -> bool {
     }
 }
 
-/// Of the patterns that take a name, the one with the greatest is its own: the name itself, then the longest wildcard.
+/// Of the patterns that match a name, the one with the greatest precedence wins: the name itself, then the longest
+/// wildcard.
 #[must_use]
 pub fn precedence(pattern: &str) -> impl Ord + use<> {
     (!pattern.starts_with('*'), pattern.len())
 }
 
-/// What two patterns have in common: the more specific of them if it is within the other.
+/// The intersection of two patterns: the more specific one, if it is within the other.
 #[must_use]
 pub fn intersection<'a>(a: &'a str, b: &'a str) -> Option<&'a str> {
     if within(a, b) {
@@ -80,7 +81,7 @@ pub fn is_pattern(name: &str) -> bool {
     name == "*" || is_name(name.strip_prefix("*.").unwrap_or(name))
 }
 
-/// Whether this is the name of a host, and not a pattern.
+/// Whether this is a host name, not a pattern.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && name.split('.').all(is_label)
@@ -91,7 +92,7 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.len() <= 63 && label.bytes().all(is_allowed)
 }
 
-/// Whether a part of a service can have this name. It becomes part of a cluster's, and of a line of the log.
+/// Whether a subset can have this name, which becomes part of a cluster's name and of log lines.
 #[must_use]
 pub fn is_subset(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);

@@ -1,7 +1,7 @@
-//! Who the client is, as headers that an upstream can trust: a certificate's facts, and how each of them is written.
+//! Who the client is, as headers that an upstream can trust: facts from a certificate, and how each is written.
 //!
-//! Everything in a certificate is what some stranger wrote. Whatever comes out of here is visible ASCII and spaces, so
-//! that no value can end a header, begin another one, or be read as two.
+//! Everything in a certificate is untrusted input. The output is always visible ASCII and spaces, so that no value can
+//! end a header, begin another one, or be read as two.
 
 mod certificate;
 mod client_cert;

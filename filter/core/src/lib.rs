@@ -1,4 +1,4 @@
-//! Decides where a request goes and who its client is. No host, no clock, no IO: the filter, the agent and the
+//! Decides where a request goes and who its client is. Without a host, clock or IO: the filter, the agent and the
 //! browser run the same code.
 #![deny(
     clippy::indexing_slicing,

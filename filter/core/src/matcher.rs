@@ -4,7 +4,7 @@ use crate::regex::Regexes;
 use crate::rules::{ArchivedStringMatcher, StringMatcher};
 use crate::undecided::Undecided;
 
-/// A [`StringMatcher`], wherever it lies.
+/// A [`StringMatcher`], plain or archived.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ValueMatcher<'t> {
     Present,

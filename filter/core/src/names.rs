@@ -1,15 +1,15 @@
-//! The header names that the gateway speaks with: one list, from which what a client must never control is
-//! removed natively, before any filter runs.
+//! The header names that the gateway uses: one list, with which Envoy itself removes what clients must never control,
+//! before any filter runs.
 
 use std::collections::BTreeSet;
 
 use crate::identity;
 
-/// The cluster that the filter chose; the native route reads it and takes it off.
+/// The cluster that the filter chose; the native route reads and removes it.
 pub const CLUSTER: &str = "x-sealgate-cluster";
-/// The whole request's time, in milliseconds; read by Envoy's router.
+/// The timeout of the whole request, in milliseconds; read by Envoy's router.
 pub const TIMEOUT_MS: &str = "x-envoy-upstream-rq-timeout-ms";
-/// Each try's time, in milliseconds; read by Envoy's router.
+/// The timeout of each try, in milliseconds; read by Envoy's router.
 pub const PER_TRY_TIMEOUT_MS: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 /// How many more times to try; read by Envoy's router.
 pub const MAX_RETRIES: &str = "x-envoy-max-retries";
@@ -19,16 +19,16 @@ pub const RETRY_ON: &str = "x-envoy-retry-on";
 pub const RETRY_GRPC_ON: &str = "x-envoy-retry-grpc-on";
 /// Status codes to try again on; read by Envoy's router.
 pub const RETRIABLE_STATUS_CODES: &str = "x-envoy-retriable-status-codes";
-/// Which list of mirrors gets a copy: chooses among the native routes, and is taken off by them.
+/// Which list of mirrors gets a copy: chooses among the native routes, which remove it.
 pub const MIRRORS: &str = "x-sealgate-mirrors";
-/// How long Envoy's fault filter lets the request wait, in milliseconds.
+/// How long Envoy's fault filter delays the request, in milliseconds.
 pub const FAULT_DELAY: &str = "x-envoy-fault-delay-request";
 /// The status with which Envoy's fault filter then answers it.
 pub const FAULT_ABORT: &str = "x-envoy-fault-abort-request";
 /// The same as a gRPC status.
 pub const FAULT_ABORT_GRPC: &str = "x-envoy-fault-abort-grpc-request";
 
-/// The conditions of retries that speak of a gRPC answer; Envoy reads them from [`RETRY_GRPC_ON`] alone.
+/// The retry conditions about a gRPC answer; Envoy reads them only from [`RETRY_GRPC_ON`].
 pub const GRPC_CONDITIONS: [&str; 5] = [
     "cancelled",
     "deadline-exceeded",
@@ -36,10 +36,10 @@ pub const GRPC_CONDITIONS: [&str; 5] = [
     "resource-exhausted",
     "unavailable",
 ];
-/// The condition without which [`RETRIABLE_STATUS_CODES`] counts for nothing.
+/// The condition without which [`RETRIABLE_STATUS_CODES`] has no effect.
 pub const RETRIABLE_BY_STATUS: &str = "retriable-status-codes";
 
-/// Headers by which Envoy itself can be steered, or which it sets as facts.
+/// Headers that steer Envoy itself, or that it sets as facts.
 const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-attempt-count",
     "x-envoy-decorator-operation",
@@ -65,7 +65,7 @@ const ENVOY_CONTROL: &[&str] = &[
     "x-envoy-upstream-stream-duration-ms",
 ];
 
-/// Those of Envoy's headers that steer a request, where Envoy itself does not keep a client from it.
+/// Envoy's headers that steer a request and that Envoy itself does not remove if a client sends them.
 const STEERING: [&str; 18] = [
     TIMEOUT_MS,
     PER_TRY_TIMEOUT_MS,
@@ -87,16 +87,16 @@ const STEERING: [&str; 18] = [
     "x-envoy-upstream-stream-duration-ms",
 ];
 
-/// By which Istio's proxies say what workload they belong to. Other spellings go all the same.
+/// With these, Istio's proxies say which workload they belong to. Other spellings are always removed.
 const PEER_METADATA: [&str; 2] = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
 
-/// Whatever looks so is the gateway's or Envoy's own, be there such a header today or not.
+/// All such names belong to the gateway or Envoy, whether such a header exists today or not.
 const FAMILIES: &str = "x-(?:envoy|sealgate|client-cert|tls)-.*";
-/// The same as what names begin with.
+/// The same as prefixes.
 const FAMILY_BEGINS: [&str; 4] = [ENVOY_FAMILY, "x-sealgate-", "x-client-cert-", "x-tls-"];
-/// Envoy's.
+/// Envoy's prefix.
 const ENVOY_FAMILY: &str = "x-envoy-";
-/// What frames messages, and what is of one connection alone (RFC 9110, 7.6.1): Envoy's to write.
+/// Headers that frame messages, or belong to one connection (RFC 9110, 7.6.1): only Envoy writes them.
 const FRAMING: [&str; 10] = [
     "connection",
     "content-length",
@@ -110,19 +110,19 @@ const FRAMING: [&str; 10] = [
     "upgrade",
 ];
 
-/// Whose a header is, if neither a client nor a rule may write it. In every spelling: CGI-like upstreams fold `-` and
-/// `_`.
+/// The owner of a header that neither a client nor a rule may write. In every spelling: CGI-like upstreams treat `-`
+/// and `_` the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// It says who the client is, with any prefix that a Gateway may choose, or steers the gateway.
     Gateway,
-    /// Envoy obeys it, or states a fact by it.
+    /// Envoy obeys it, or states a fact with it.
     Envoy,
-    /// The connection's: it frames messages.
+    /// It belongs to the connection: it frames messages.
     Connection,
 }
 
-/// Whose a header is; none is anybody's.
+/// The owner of a header; none if anyone may write it.
 #[must_use]
 pub fn owner(name: &str) -> Option<Owner> {
     let folded = name.to_ascii_lowercase().replace('_', "-");
@@ -139,8 +139,8 @@ pub fn owner(name: &str) -> Option<Owner> {
     is_own.then_some(Owner::Gateway)
 }
 
-/// Whether a client may not say this to a filter that no native rule stands before: it would be taken for what the gateway
-/// says, by the name that a prefix of identity headers gives it or by another one.
+/// Whether a header from a client must be removed by a filter without native rules before it: it would be taken for one
+/// of the gateway's, either by the prefix of identity headers or by another name.
 #[must_use]
 pub fn is_forged(name: &str, prefix: &str) -> bool {
     let fold = |name: &str| name.to_ascii_lowercase().replace('_', "-");
@@ -157,8 +157,8 @@ pub fn is_steering(name: &str) -> bool {
     STEERING.contains(&name)
 }
 
-/// Every header that a client must never get through, spelled with `-`: what steers routing, and every name by which
-/// an upstream is told who its client is, whether it is told so today or not.
+/// All headers that must never get through from a client, spelled with `-`: those that steer routing, and all names
+/// that tell an upstream who its client is, whether they are in use today or not.
 pub fn never_from_a_client() -> impl Iterator<Item = String> {
     let routing = [
         CLUSTER,
@@ -180,20 +180,19 @@ pub fn never_from_a_client() -> impl Iterator<Item = String> {
         .chain(identity::header_names(None))
 }
 
-/// What is taken off besides, and what is not.
+/// What else is removed, and what is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
-    /// Prefixes that users gave to the identity headers.
+    /// Prefixes that users chose for identity headers.
     pub prefixes: BTreeSet<String>,
-    /// The filter decides what becomes of a client's own `x-forwarded-client-cert`; other spellings of it go all the
-    /// same.
+    /// Whether the filter decides about a client's `x-forwarded-client-cert`; other spellings are always removed.
     pub keeps_xfcc: bool,
-    /// [`PEER_METADATA`] stays: whoever can connect is trusted to say who the workload behind it is.
+    /// Whether [`PEER_METADATA`] stays: then all clients are trusted to say which workload they belong to.
     pub keeps_peer_metadata: bool,
 }
 
-/// All of them in every spelling, as patterns (RE2) of whole names: CGI-like upstreams fold `-` and `_`, also if only
-/// some of a name's are `_`. Several, because Envoy refuses a pattern whose program is larger than 100.
+/// Patterns (RE2) of whole names, for all forged headers in every spelling: CGI-like upstreams treat `-` and `_` the
+/// same, also if they are mixed. Several patterns, because Envoy rejects one whose program is larger than 100.
 pub fn forged(guard: &Guard) -> impl Iterator<Item = String> {
     let is_covered = |name: &str| {
         let mut families = FAMILY_BEGINS.iter();
@@ -222,8 +221,8 @@ pub fn forged(guard: &Guard) -> impl Iterator<Item = String> {
     families.into_iter().chain(patterns)
 }
 
-/// Patterns of all names of Envoy's family, in every spelling, but [`PEER_METADATA`]. RE2 cannot say "but": each pattern is of
-/// the names that part from the longest one at one place.
+/// Patterns of all names with Envoy's prefix, in every spelling, except [`PEER_METADATA`]. RE2 cannot express "except":
+/// each pattern is for the names that differ from the longest one first at one place.
 fn all_but_peer_metadata() -> impl Iterator<Item = String> {
     let [.., longest] = PEER_METADATA;
     let parting = (ENVOY_FAMILY.len()..longest.len()).filter_map(|at| {
@@ -239,7 +238,7 @@ fn every_spelling(name: &str) -> String {
     name.replace('.', "[.]").replace(['-', '_'], "[-_]")
 }
 
-/// A pattern for each place that has a `_`: together, every spelling but the one with `-` alone.
+/// A pattern for each place where a `_` may be: together, every spelling except the one with only `-`.
 fn with_an_underscore(name: &str) -> Vec<String> {
     let dashes = name.match_indices('-').map(|(at, _)| at);
     let spelled = dashes.filter_map(|at| {
@@ -290,8 +289,7 @@ mod tests {
         }
     }
 
-    /// What the renderer writes is what is guarded, whatever the prefix: a header that is added and forgotten here
-    /// fails this.
+    /// All headers that the renderer writes are guarded, with any prefix: fails if a new header is forgotten here.
     #[test]
     fn every_header_that_is_written_is_taken_off() {
         for prefix in ["x-client-cert-", "x-peer-client-cert-", "who.is_it-tls_client-"] {
@@ -307,7 +305,7 @@ mod tests {
         }
     }
 
-    /// Whatever is taken off clients' requests by name is owned, with every prefix that may be chosen.
+    /// All headers that are removed from clients' requests by name have an owner, with any valid prefix.
     #[test]
     fn every_header_that_is_written_has_an_owner_in_every_spelling() {
         let chosen = ["x-peer-client-cert-", "who.is_it-tls_client-", "ssl_client-"];

@@ -1,4 +1,5 @@
-//! What the upstream sees as path. The query always stays, and a path begins with a slash whatever a rule makes of it.
+//! The path that the upstream sees. The query always stays, and a path always begins with a slash, whatever a rule
+//! does.
 
 use crate::bounded::bounded;
 use crate::matcher::ValueMatcher;
@@ -7,7 +8,7 @@ use crate::regex::{Regexes, Replacement};
 use crate::rules::ArchivedPathRewrite;
 use crate::undecided::Undecided;
 
-/// `uri` is the condition by which the path was matched.
+/// `uri` is the condition that matched the path.
 pub(crate) fn rewrite(
     rewrite: &ArchivedPathRewrite,
     uri: Option<ValueMatcher<'_>>,
@@ -26,14 +27,14 @@ pub(crate) fn rewrite(
     bounded(new)
 }
 
-/// No request has a path without a slash in front: servers refuse it, and behind a host it would be a part of that.
+/// Makes a path begin with a slash: servers reject others, and after a host, it would become part of the host.
 pub(crate) fn root(path: &mut Vec<u8>) {
     if !path.starts_with(b"/") {
         path.insert(0, b'/');
     }
 }
 
-/// A prefix match gives up its prefix alone, a missing one counts as the prefix `/`, others the whole path.
+/// A prefix match replaces only its prefix, a missing one counts as the prefix `/`, and others replace the whole path.
 pub(crate) fn replace_matched(text: &str, uri: Option<ValueMatcher<'_>>, path: &[u8]) -> Vec<u8> {
     let taken = match uri {
         Some(ValueMatcher::Prefix(prefix)) => prefix.len(),

@@ -1,4 +1,4 @@
-//! The configuration of a filter that runs without an agent (`pluginConfig` of Istio's WasmPlugin), as people write it:
+//! The configuration of a filter without an agent (`pluginConfig` of Istio's WasmPlugin), as users write it:
 //!
 //! ```yaml
 //! identity: {xfcc: sanitizeSet}     # the annotation sealgate.dev/identity, word for word
@@ -7,8 +7,8 @@
 //!   virtualServices: []             # VirtualServices as they are, or their specs
 //! ```
 //!
-//! Nothing is a good configuration too: upstreams are told who their clients are, and Envoy's own routes stand. The filter
-//! refuses what `check` refuses, in the same words.
+//! An empty configuration is also valid: upstreams are told who their clients are, and Envoy's own routes apply. The
+//! filter rejects what `check` rejects, with the same messages.
 
 mod destination;
 mod manifest;
@@ -25,7 +25,7 @@ use crate::reading::{self, Misread};
 
 const KEYS: [&str; 2] = ["identity", "routing"];
 const ROUTING_KEYS: [&str; 2] = ["unmatched", "virtualServices"];
-/// What `misdirected` says by default. Without an agent nothing is known of other hosts' TLS policies.
+/// The default of `misdirected`. Without an agent, nothing is known about other hosts' TLS policies.
 const MISDIRECTED: &str = "reject";
 
 /// See the module.
@@ -33,24 +33,24 @@ const MISDIRECTED: &str = "reject";
 pub struct PluginConfig {
     /// What upstreams are told.
     pub identity: IdentityConfig,
-    /// What becomes of a request that no rule takes.
+    /// What happens to a request that no rule takes.
     pub unmatched: Unmatched,
-    /// What [`routes`] makes rules of.
+    /// The input of [`routes`].
     virtual_services: Vec<Value>,
 }
 
 /// A request that no rule takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unmatched {
-    /// Goes where Envoy's own routes lead.
+    /// Envoy's own routes decide.
     #[default]
     Pass,
-    /// Is answered with 404.
+    /// It is answered with 404.
     Reject,
 }
 
 impl PluginConfig {
-    /// Reads it from JSON. It is worth nothing if the report refuses it.
+    /// Reads it from JSON. It must not be used if the report rejects it.
     #[must_use]
     pub fn from_json(text: &[u8], report: &mut PluginReport) -> Self {
         if text.trim_ascii().is_empty() {
@@ -65,7 +65,7 @@ impl PluginConfig {
         }
     }
 
-    /// The same of what was read as JSON or YAML before.
+    /// The same from a value that was read from JSON or YAML.
     #[must_use]
     pub fn from_value(mut value: Value, report: &mut PluginReport) -> Self {
         let mut config = Self::default();
@@ -153,7 +153,7 @@ fn unmatched(routing: Option<&Value>, report: &mut PluginReport) -> Unmatched {
     };
     match keys.get("unmatched") {
         None | Some(Value::Null) => Unmatched::default(),
-        // The second word of each is that of the first such filter.
+        // The second word of each pair is from the first such filter.
         Some(Value::String(word)) if matches!(word.as_str(), "pass" | "continue") => Unmatched::Pass,
         Some(Value::String(word)) if matches!(word.as_str(), "reject" | "notFound") => Unmatched::Reject,
         Some(other) => {

@@ -12,7 +12,7 @@ pub(crate) fn suffix_of(path: &[u8]) -> &[u8] {
     path.get(path_of(path).len()..).unwrap_or_default()
 }
 
-/// The first value of a query parameter; a name without `=` has the empty one. Nothing is decoded.
+/// The first value of a query parameter, which is empty for a name without `=`. Nothing is decoded.
 pub(crate) fn param<'p>(path: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
     let query = suffix_of(path).strip_prefix(b"?")?;
     let query = query.split(|byte| *byte == b'#').next().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! JSON as plain types, with the place of whatever cannot be read. Every struct is strict: a key that it does not know is an
-//! error, for one that is overlooked might be a condition. A list is never taken for a struct. What others make of YAML on the way
-//! is understood: a whole number may be written as `443.0`, and the word `off` as `false`.
+//! Reads JSON into types, with the place of anything that cannot be read. Structs are strict: an unknown key is an
+//! error, because an ignored one might be a condition. A list is never read as a struct. Conversions from YAML by other
+//! programs are accepted: a whole number may be `443.0`, and the word `off` may be `false`.
 
 use std::fmt;
 
@@ -16,28 +16,28 @@ const OFF: &str = "off";
 /// Above this, a `f64` skips whole numbers.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What cannot be read, and where it is.
+/// Something that cannot be read, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misread {
     /// `routing.virtualServices[0].spec.hosts`; empty for the whole.
     pub place: String,
-    /// For people.
+    /// The message.
     pub reason: String,
 }
 
-/// Reads a value that lies at `place`.
+/// Reads a value at `place`.
 ///
 /// # Errors
-/// The first thing that the type has no room for.
+/// The first part that does not fit the type.
 pub fn read<T: DeserializeOwned>(value: &Value, place: &str) -> Result<T, Misread> {
     let place = &Steps::Root(place);
     T::deserialize(Reader { value, place }).map_err(Misplaced::into_misread)
 }
 
-/// The keys of an object that lies at `place`; one that is not there has none.
+/// The keys of an object at `place`; a missing one has none.
 ///
 /// # Errors
-/// It is no object, or has other keys than these.
+/// It is not an object, or has keys other than these.
 pub fn keys<'v>(
     value: Option<&'v Value>,
     place: &str,
@@ -54,7 +54,7 @@ pub fn keys<'v>(
 }
 
 impl Misread {
-    /// Says so of a place.
+    /// An error at a place.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             place: place.into(),
@@ -63,7 +63,7 @@ impl Misread {
     }
 }
 
-/// From where the value lies to what is being read of it.
+/// The path from the value to the part that is being read.
 enum Steps<'p> {
     Root(&'p str),
     Field(&'p Steps<'p>, &'p str),
@@ -71,7 +71,7 @@ enum Steps<'p> {
 }
 
 impl Steps<'_> {
-    /// As findings write places: names follow a dot, all other keys stand in brackets.
+    /// In the notation of findings: names follow a dot, and all other keys are in brackets.
     fn write(&self, place: &mut String) {
         match self {
             Self::Root(root) => place.push_str(root),
@@ -101,7 +101,7 @@ fn bracket(key: &str, place: &mut String) {
     place.push(']');
 }
 
-/// An error on its way from the place where it was found.
+/// An error, with the place where it was found once that is known.
 #[derive(Debug)]
 struct Misplaced {
     place: Option<String>,
@@ -109,7 +109,7 @@ struct Misplaced {
 }
 
 impl Misplaced {
-    /// Unless it is known already, it was found here.
+    /// Sets the place, unless it is already known.
     fn at(mut self, steps: &Steps<'_>) -> Self {
         if self.place.is_none() {
             let mut place = String::new();
@@ -223,7 +223,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     ) -> Result<V::Value, Misplaced> {
         match self.value {
             Value::Object(fields) => no_stranger(fields, known, self.place)?,
-            // Its items would be taken for the fields, in order.
+            // Its items would be read as the fields, in order.
             Value::Array(_) => {
                 return Err(Misplaced::invalid_type(self.unexpected(), &visitor).at(self.place));
             }
@@ -240,7 +240,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     ) -> Result<V::Value, Misplaced> {
         let word = match self.value {
             Value::String(word) => Ok(word.as_str()),
-            // So `kubectl` reads it.
+            // This is how `kubectl` reads it.
             Value::Bool(false) if words.contains(&OFF) => Ok(OFF),
             _ => Err(Misplaced::invalid_type(self.unexpected(), &"a word")),
         };

@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::rules::{ArchivedRedirectAction, ArchivedRedirectPort, RedirectPort};
 use crate::undecided::Undecided;
 
-/// What a redirect says of its goal.
+/// The target of a redirect.
 struct Goal<'a> {
     scheme: Option<&'a str>,
     authority: Option<Cow<'a, str>>,
@@ -25,7 +25,7 @@ struct Goal<'a> {
 pub(crate) fn to_https<'t>(request: &impl Request, port: u16) -> Result<Outcome<'t>, Undecided> {
     let goal = Goal {
         scheme: Some("https"),
-        // The Host as it came: its port stays, as with Envoy's own.
+        // The Host as it came: its port stays, as in Envoy's own redirects.
         authority: Some(String::from_utf8_lossy(request.authority())),
         port: RedirectPort::Keep,
         uri: None,
@@ -79,8 +79,8 @@ fn scheme_of(request: &impl Request) -> Vec<u8> {
     scheme
 }
 
-/// A default port is not written; the request's own stays, unless the scheme changes away from the one whose
-/// default it is.
+/// A default port is not written. The request's port stays, unless it is the default of its scheme and the redirect
+/// changes the scheme.
 fn write_authority(
     goal: &Goal<'_>,
     request: &impl Request,
@@ -100,7 +100,7 @@ fn write_authority(
     let chosen = match goal.port {
         RedirectPort::Keep => port.map(<[u8]>::to_vec),
         RedirectPort::FromProtocol => None,
-        // Where a client came in is what it wrote: between it and the listener ports are mapped.
+        // The client's port is the one that it wrote: the listener's may be mapped.
         RedirectPort::FromRequest => {
             Some(own_port.map_or_else(|| listener.to_string().into_bytes(), <[u8]>::to_vec))
         }

@@ -1,5 +1,5 @@
-//! Regexes as Envoy's RE2 has them: bytes, not Unicode, and linear in the value. A lazy automaton answers whether a
-//! whole value matches: of all engines it is the one that is both fast and small, and it takes many patterns at once.
+//! Regexes as in Envoy's RE2: for bytes, not Unicode, and linear in the value. A lazy automaton decides whether a whole
+//! value matches: of all engines, it is the one that is both fast and small, and it can match many patterns at once.
 
 mod cache;
 mod known;
@@ -24,17 +24,17 @@ use crate::undecided::Undecided;
 use lru::Size;
 use work::Work;
 
-/// Compiled patterns may take this much memory each; more is refused when the table is made.
+/// The maximum memory of a compiled pattern; larger ones are rejected when the table is made.
 const REGEX_BYTES: usize = 1 << 20;
-/// Many at once may take this much.
+/// The maximum memory of many patterns at once.
 const SET_BYTES: usize = 8 << 20;
 
-/// Groups of a pattern that is replaced; a template can name nine.
+/// The maximum number of groups in a pattern for replacements; a template can name nine.
 const GROUPS: usize = 64;
-/// What remembering its groups may take while it runs.
+/// The maximum memory for its groups while it runs.
 const SEARCH_BYTES: usize = 4 << 20;
 
-/// A pattern that cannot be compiled: why, for people.
+/// A pattern that cannot be compiled, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadRegex(pub(crate) String);
 
@@ -45,12 +45,12 @@ impl From<BadRegex> for Undecided {
     }
 }
 
-/// Whether a pattern is one.
+/// Checks whether a pattern is valid.
 pub(crate) fn check(pattern: &str) -> Result<(), BadRegex> {
     known::size(pattern).map(drop)
 }
 
-/// What every value that the pattern takes begins with.
+/// The literal prefix of all values that the pattern matches.
 pub(crate) fn literal_prefix(pattern: &str) -> Vec<u8> {
     let literals = parse(pattern).map(|hir| Extractor::new().extract(&hir));
     let common = literals
@@ -59,15 +59,15 @@ pub(crate) fn literal_prefix(pattern: &str) -> Vec<u8> {
     common.unwrap_or_default()
 }
 
-/// Patterns that must take the whole value. Built state by state as values ask for it; the states are forgotten when
-/// they are too many.
+/// Patterns that must match the whole value. States are built as values need them, and forgotten when there are too
+/// many.
 #[derive(Debug)]
 struct Automaton {
     dfa: DFA,
     cache: Cache,
-    /// What no state shows of the work that making it took: the parts of the pattern that take no byte.
+    /// The work for making a state that its size does not show: the parts of the pattern that match no byte.
     hidden: usize,
-    /// The most that a state took, in bytes.
+    /// The largest state so far, in bytes.
     largest: usize,
 }
 
@@ -99,7 +99,7 @@ impl Automaton {
         Ok(self.end(value, work)?.is_match())
     }
 
-    /// The patterns that match, by their place, ascending.
+    /// The places of patterns that match, ascending.
     fn matches(&mut self, value: &[u8], work: &Work) -> Result<PatternSet, Undecided> {
         let mut found = PatternSet::new(self.dfa.pattern_len());
         let end = self.end(value, work)?;
@@ -111,7 +111,7 @@ impl Automaton {
         Ok(found)
     }
 
-    /// The state after the whole value: the patterns match there or nowhere, because they are anchored at its end.
+    /// The state after the whole value: the patterns match there or not at all, because they are anchored at its end.
     fn end(&mut self, value: &[u8], work: &Work) -> Result<LazyStateID, Undecided> {
         work.spend(value.len())?;
         let input = Input::new(value).anchored(Anchored::Yes);
@@ -136,7 +136,7 @@ impl Automaton {
         self.make(work, false, |dfa, cache| dfa.next_eoi_state(cache, state).ok())
     }
 
-    /// A step that may have to make a state. It never fails: nothing here is configured to give up.
+    /// A step that may have to build a state. It never fails: nothing here is configured to give up.
     fn make(
         &mut self,
         work: &Work,
@@ -147,8 +147,8 @@ impl Automaton {
         let state = step(&self.dfa, &mut self.cache).ok_or(Undecided::TooExpensive)?;
         let grown = self.cache.memory_usage().saturating_sub(before);
         self.largest = self.largest.max(grown);
-        // No growth at a byte may be a state that another way led to, or that came after all others were forgotten. The
-        // first and the last one are there already, or are made once.
+        // Without growth at a byte, the state may have been built before, or after all others were forgotten. The first
+        // and the last one exist already, or are built once.
         let is_new = at_a_byte || grown > 0;
         work.spend(if is_new { self.largest + self.hidden } else { 1 })?;
         Ok(state)
@@ -167,7 +167,7 @@ impl Size for PikeVM {
     }
 }
 
-/// A pattern that may match anywhere, and says what its groups took.
+/// A pattern that may match anywhere, and reports its groups.
 pub(crate) fn search(pattern: &str) -> Result<PikeVM, BadRegex> {
     let nfa = compile(&[parse(pattern)?], REGEX_BYTES, WhichCaptures::All)?;
     let found = nfa.group_info().group_len(PatternID::ZERO) - 1;
@@ -182,7 +182,7 @@ pub(crate) fn search(pattern: &str) -> Result<PikeVM, BadRegex> {
     PikeVM::new_from_nfa(nfa).map_err(|error| BadRegex(error.to_string()))
 }
 
-/// How many groups it has, the whole match included.
+/// How many groups it has, including the whole match.
 pub(crate) fn groups(pattern: &PikeVM) -> usize {
     pattern.get_nfa().group_info().group_len(PatternID::ZERO)
 }
@@ -207,7 +207,7 @@ fn parse(pattern: &str) -> Result<Hir, BadRegex> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
     parser.parse(pattern).map_err(|error| {
         BadRegex(match error {
-            // The error itself would draw the pattern over several lines; a log wants the reason alone.
+            // The error itself would show the pattern in several lines; a log needs only the reason.
             regex_syntax::Error::Parse(error) => error.kind().to_string(),
             regex_syntax::Error::Translate(error) => error.kind().to_string(),
             _ => "not a regular expression".to_owned(),

@@ -1,6 +1,6 @@
-//! A request, wherever it comes from.
+//! A request, from any source.
 
-/// What a decision may ask of a request. Headers are asked for only if a rule of the host needs them.
+/// What a decision needs to know about a request. Headers are only read if a rule of the host needs them.
 pub trait Request {
     /// `:authority`.
     fn authority(&self) -> &[u8];

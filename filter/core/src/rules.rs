@@ -1,5 +1,5 @@
-//! The routes of all ports as data: [`TableConfig`] is what the agent makes of the users' objects. What runs them is the
-//! [table](crate::table), which keeps each rule as an archived value of these types.
+//! The routes of all ports as data: the agent makes a [`TableConfig`] from the users' objects. The
+//! [table](crate::table) runs them, and stores each rule as an archived value of these types.
 
 mod action;
 mod archived;
@@ -27,7 +27,7 @@ pub struct TableConfig {
     pub port: u16,
     /// The hosts; no domain is in two of them.
     pub virtual_hosts: Vec<VirtualHostConfig>,
-    /// What the port's connections mean.
+    /// The policies for the port's connections.
     #[serde(default, skip_serializing_if = "is_default")]
     pub policies: PoliciesConfig,
 }
@@ -63,7 +63,7 @@ pub struct RuleOrigin {
     pub root: Option<Box<DelegatingRule>>,
 }
 
-/// The rule that delegated to another VirtualService's.
+/// The rule that delegated to another VirtualService.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
 #[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
@@ -81,7 +81,7 @@ pub struct DelegatingRule {
 pub struct RuleConfig {
     /// Where it was written.
     pub origin: RuleOrigin,
-    /// Any of these; none matches every request. In a block's bytes each of them is a value of its own.
+    /// Any of these; an empty list matches every request. In a host's bytes, each is a separate value.
     #[serde(default, skip_serializing_if = "is_default")]
     #[rkyv(with = rkyv::with::Skip)]
     pub matches: Vec<MatchConfig>,
@@ -138,7 +138,7 @@ pub enum Action {
     Route(Box<RouteAction>),
     /// It is sent elsewhere.
     Redirect(Box<RedirectAction>),
-    /// It is answered at once.
+    /// It is answered immediately.
     Direct(#[rkyv(with = rkyv::with::AsBox)] DirectAction),
 }
 

@@ -1,7 +1,7 @@
-//! The routes of all ports as they run. [`HostBlock`] is what the agent makes of one virtual host of the
-//! [rules](crate::rules), and [`encode_part`] of a part of all; [`RouteTable`] is what runs: the first rule in declared
-//! order that matches wins, and an index narrows the rules that are tried. A filter reads parts where they lie, and looks
-//! at no more of them than a request asks for.
+//! The routes of all ports in the form in which they run. The agent encodes each virtual host of the
+//! [rules](crate::rules) as a [`HostBlock`], and each part of the table with [`encode_part`]; [`RouteTable`] runs them:
+//! the first rule in declared order that matches wins, and an index narrows the rules that are tried. A filter reads
+//! parts in place, and only what a request needs.
 
 mod block;
 mod bytes;

@@ -1,8 +1,8 @@
-//! Envoy: what the module imports, and the memory that Envoy hands over in.
+//! Envoy as the host: what the module imports, and the memory in which Envoy returns values.
 //!
-//! The SDK has all of this, and a panic for every status that it does not expect, which ends the machine with all of its
-//! requests. These are the dozen calls that we need, and no status is unexpected. The lint is off in this file alone:
-//! foreign functions cannot be called without `unsafe`, nor can memory be taken that another has filled.
+//! The SDK has all of this, but panics at every status that it does not expect, which ends the VM with all of its
+//! requests. These are the dozen calls that we need, and no status is unexpected. Only this file turns the lint off:
+//! without `unsafe`, foreign functions cannot be called, and memory that the host has filled cannot be owned.
 #![expect(unsafe_code, reason = "imports, and memory that the host fills")]
 
 use std::alloc::{Layout, alloc};
@@ -83,7 +83,7 @@ const LEVEL_ERROR: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 /// The ABI's number of the kind of metric.
 const COUNTER: u32 = 0;
-/// Of shared data: whoever wrote them last.
+/// The version of shared data: the last written one.
 const ANY_VERSION: u32 = 0;
 
 /// Asks Envoy.
@@ -98,17 +98,18 @@ struct Envoy;
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// Comes before everything else.
+/// Called before everything else.
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
-    // SAFETY: the linker's, for whoever starts the module, which is Envoy by way of this, once.
+    // SAFETY: the linker provides it to initialize the module; Envoy calls this once.
     #[cfg(target_os = "wasi")]
     unsafe {
         __wasm_call_ctors();
     }
 }
 
-/// Memory for what Envoy is going to hand over. None left is null, of which Envoy makes a status of its call.
+/// Memory for a value that Envoy returns. If there is none left, returns null, which Envoy turns into a status of its
+/// call.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {
@@ -118,20 +119,20 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     }
 }
 
-/// Calls, and takes what the host has written to memory that it asked us for.
+/// Makes a call, and takes the value that the host has written to memory from us.
 fn taken(value: &mut Option<Vec<u8>>, call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> u32 {
     let mut data = null_mut();
     let mut size = 0;
     let status = call(&raw mut data, &raw mut size);
     if status == OK && !data.is_null() {
-        // SAFETY: `proxy_on_memory_allocate` made it for this value, with this size, and nobody else knows of it.
+        // SAFETY: `proxy_on_memory_allocate` made it for this value, with this size, and nothing else refers to it.
         *value = Some(unsafe { Vec::from_raw_parts(data, size, size) });
     }
     status
 }
 
-// SAFETY, of all below: every pointer is of a slice that outlives the call, with its length, or of a local variable that
-// the host writes to before it returns; it keeps none of them.
+// SAFETY, of all below: every pointer is of a slice that outlives the call, with its length, or of a local variable
+// that the host writes to before it returns; it keeps none of them.
 impl Host for Envoy {
     fn header_map_pairs(&self, map: HeaderMap, pairs: &mut Option<Vec<u8>>) -> u32 {
         taken(pairs, |data, size| unsafe {

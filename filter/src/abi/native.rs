@@ -1,11 +1,11 @@
-//! Outside of Envoy there is no host but the one that a test installs for its thread.
+//! Outside of Envoy, there is no host except one that a test installs for its thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::Host;
 
-/// What a host says of calls that it does not have.
+/// The status of calls that a host does not have.
 const UNIMPLEMENTED: u32 = 12;
 
 thread_local! {
@@ -17,7 +17,7 @@ pub(crate) fn ask(call: impl FnOnce(&dyn Host) -> u32) -> u32 {
     HOST.with_borrow(|host| host.as_deref().map_or(UNIMPLEMENTED, call))
 }
 
-/// Takes the place of the host that this thread has.
+/// Replaces this thread's host.
 #[cfg(test)]
 pub(crate) fn install(host: Rc<dyn Host>) {
     HOST.set(Some(host));

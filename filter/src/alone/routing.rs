@@ -23,7 +23,7 @@ impl Routing {
     }
 }
 
-/// What a client means that names no port. The listener's own may be another one, to which it is mapped.
+/// The port that a client means if it names none. The listener may have a different one, to which it is mapped.
 fn default_port(request: &impl Request) -> u16 {
     let mut port = 443;
     request.header(":scheme", &mut |scheme| {

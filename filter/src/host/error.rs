@@ -1,27 +1,27 @@
-//! Why something cannot be had of the host, or done with it.
+//! Why a call to the host failed.
 
 use std::fmt;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostError {
-    /// It answered with a status that is not success.
+    /// It returned a status other than success.
     Failed {
-        /// As the ABI names it.
+        /// Its name in the ABI.
         call: &'static str,
-        /// As the ABI numbers it; any number may come.
+        /// The status in the ABI; it may be any number.
         status: u32,
     },
-    /// It said success, and gave what the ABI does not allow.
+    /// It reported success, but returned a value that the ABI does not allow.
     Malformed {
-        /// As the ABI names it.
+        /// Its name in the ABI.
         call: &'static str,
     },
-    /// It called while another call of its was under way.
+    /// It called the filter during another call.
     Busy,
-    /// It called for a request, or a plugin, of which it never told.
+    /// It named a request or plugin that it never created.
     Stranger,
-    /// A rule would write a header that is longer than one may be.
+    /// A rule would write a header that is too long.
     TooLong,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for HostError {
     }
 }
 
-/// The statuses of proxy-wasm's C++ host, which are more than the SDKs know.
+/// The statuses of proxy-wasm's C++ host, which has more than the SDKs know.
 const NAMES: [&str; 13] = [
     "Ok",
     "NotFound",

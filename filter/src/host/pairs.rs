@@ -1,12 +1,12 @@
-//! Headers as the ABI has them: their count, the two lengths of each, then names and values with a NUL behind each;
-//! numbers are of 32 bits, the least significant byte first.
+//! Headers in the ABI's form: their count, the two lengths of each, then names and values, each followed by a NUL;
+//! numbers have 32 bits, little-endian.
 
-/// A number's bytes.
+/// The size of a number in bytes.
 const NUMBER: usize = 4;
 
-/// What `decode` reads.
+/// Encodes what `decode` reads.
 pub(super) fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
-    // A length of more than 32 bits fits into no memory of the filter's.
+    // A length of more than 32 bits does not fit into the filter's memory.
     let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = number(pairs.len()).to_vec();
     for (name, value) in pairs {
@@ -22,7 +22,7 @@ pub(super) fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// Names and values; none if it is anything but what the module says, to the last byte. Nothing at all is no headers.
+/// Names and values; none if the bytes are not exactly in the form above. No bytes mean no headers.
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     if bytes.is_empty() {
         return Some(Vec::new());

@@ -1,18 +1,18 @@
-//! What was made of connections, by what Envoy wrote down of them and whether their certificates are verified. Bounded:
-//! what was asked for the longest ago is forgotten.
+//! Rendered headers of connections, by what Envoy recorded about them and whether their certificates are verified.
+//! Bounded: the least recently used are evicted.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use sealgate_core::identity::Rendered;
 
-/// As many clients as one worker keeps in mind. Each takes some kilobytes.
+/// The maximum number of clients that a worker remembers. Each takes a few kilobytes.
 const CAPACITY: usize = 256;
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Cache {
-    /// Unverified and verified ones.
+    /// Separate maps for unverified and verified ones.
     entries: [HashMap<Box<[u8]>, CachedIdentity>; 2],
     clock: u64,
 }
@@ -22,7 +22,7 @@ struct CachedIdentity {
     used: u64,
 }
 
-/// What Envoy wrote down, and whether the certificate is verified.
+/// What Envoy recorded, and whether the certificate is verified.
 pub(super) type CacheKey<'a> = (&'a [u8], bool);
 
 impl Cache {

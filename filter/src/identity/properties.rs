@@ -1,6 +1,5 @@
-//! What is known of a connection where no agent configured its listener: what Envoy was made to write down of it, if anybody
-//! did, else what its properties say. They know no cipher, and take a resumed session's certificate for one that nobody
-//! checked.
+//! What is known about a connection if no agent configured its listener: what Envoy was made to record about it, if
+//! anything, or else its properties. These have no cipher, and say that a resumed session's certificate is unverified.
 
 use sealgate_core::identity::{Connection, FILTER_STATE, described};
 

@@ -26,7 +26,7 @@ fn configs() -> Vec<String> {
     all.iter().map(Value::to_string).collect()
 }
 
-/// What the filter did with a request: its action, the statuses that it answered with, and the headers that go on.
+/// What the filter did with a request: its action, the statuses of its answers, and the forwarded headers.
 type Handled = (FilterAction, Vec<(u32, i32)>, Vec<(String, Vec<u8>)>);
 
 fn run(machine: &Machine, plugin: u32, path: &str) -> Handled {
@@ -108,7 +108,7 @@ fn whatever_fails_nothing_forged_goes_on() {
                         move |own, _| if own == at { reply } else { Reply::Honest },
                     ));
                     let (action, _, headers) = run(&machine, plugin, path);
-                    // A host that hides headers hides what they say.
+                    // If the host hides headers, the filter cannot know them.
                     let hides = matches!((call, reply), (FakeCall::Pairs(_), Reply::Damaged(_)));
                     let is_forged = headers.iter().any(|(_, value)| value == FORGED.as_bytes());
                     assert!(

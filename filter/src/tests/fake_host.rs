@@ -1,5 +1,5 @@
-//! A fake of Envoy: it keeps headers, properties and shared data, and answers whatever its script says instead. No real
-//! host can be made to fail so.
+//! A fake Envoy: it has headers, properties and shared data, and a script that changes its answers. No real host can be
+//! made to fail in these ways.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::abi::{HeaderMap, Host, NOT_FOUND, OK};
 use crate::host::HeaderPairs;
 
-/// What Envoy says of headers that are not there any more, or not yet.
+/// Envoy's status for headers that no longer or do not yet exist.
 const BAD_ARGUMENT: u32 = 2;
 
 /// A call, by what it does.
@@ -29,7 +29,7 @@ pub(super) enum FakeCall {
 }
 
 impl FakeCall {
-    /// Whether "not found" is an answer to it, and no failure.
+    /// Whether "not found" is a valid answer to it, not a failure.
     pub(super) fn may_find_nothing(self) -> bool {
         matches!(
             self,
@@ -37,7 +37,7 @@ impl FakeCall {
         )
     }
 
-    /// Whether there is more to an answer than its status.
+    /// Whether it returns more than a status.
     pub(super) fn gives_something(self) -> bool {
         self.may_find_nothing() || matches!(self, Self::Pairs(_))
     }
@@ -48,16 +48,16 @@ impl FakeCall {
     }
 }
 
-/// What becomes of a call.
+/// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// It is done.
     Honest,
     /// It is not done.
     Failed(u32),
-    /// It is done, and said to have failed.
+    /// It is done, but reported as failed.
     DoneAndFailed(u32),
-    /// It is said to be done, and what it gives was damaged.
+    /// It is done, but the returned value is damaged.
     Damaged(Damage),
 }
 
@@ -105,13 +105,13 @@ impl FakeHost {
         }
     }
 
-    /// From here on.
+    /// Follows a script from now on.
     pub(super) fn follow(&self, script: Script) {
         self.asked.borrow_mut().clear();
         *self.script.borrow_mut() = script;
     }
 
-    /// What was asked since.
+    /// The calls since then.
     pub(super) fn asked(&self) -> Vec<FakeCall> {
         self.asked.borrow().clone()
     }
@@ -187,7 +187,7 @@ fn spoil(damage: Damage, value: &mut Option<Vec<u8>>) {
     }
 }
 
-/// Written apart from what the filter reads them with.
+/// Independent of the filter's own reader.
 fn encode(pairs: &HeaderPairs) -> Vec<u8> {
     let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
     let lengths = pairs

@@ -1,4 +1,4 @@
-//! What may become of a request, given which of its calls failed.
+//! The allowed outcomes of a request, given which of its calls failed.
 
 use sealgate_core::names;
 
@@ -6,7 +6,7 @@ use super::fake_host::{FakeCall, Reply};
 use super::world::{BLOCKED, FakeRequest, OPEN, Outcome};
 use crate::abi::{FilterAction, HeaderMap, NOT_FOUND};
 
-/// A call that did not do what it should.
+/// A failed call.
 struct Failure {
     at: usize,
     call: FakeCall,
@@ -14,20 +14,20 @@ struct Failure {
 }
 
 impl Failure {
-    /// What an honest host may say too: the filter cannot know better.
+    /// Whether an honest host may answer the same, so that the filter cannot notice.
     fn is_believable(&self) -> bool {
         match self.reply {
             Reply::Honest => true,
             Reply::Failed(status) | Reply::DoneAndFailed(status) => {
                 status == NOT_FOUND && self.call.may_find_nothing()
             }
-            // Any bytes may be a value. Headers have a form.
+            // A value may have any bytes. Headers have a fixed form.
             Reply::Damaged(_) => !matches!(self.call, FakeCall::Pairs(_)),
         }
     }
 }
 
-/// Panics if `outcome` is none that a filter may have.
+/// Panics if `outcome` is not allowed.
 pub(super) fn judge(
     request: FakeRequest,
     honest: &Outcome,
@@ -70,7 +70,7 @@ fn request_is_right(
     let doubted = failures.iter().any(|own| !own.is_believable());
     let answers = outcome.answers.as_slice();
     if outcome.headers == FilterAction::Pause {
-        // Closed: with an error, if anything failed, and with what was decided, if nothing did.
+        // It fails closed: with an error if anything failed, and with the decision otherwise.
         let is_error = answers.last().is_some_and(|(status, _)| *status >= 500);
         let is_decided = !doubted && !answers.is_empty();
         assert!(
@@ -84,7 +84,7 @@ fn request_is_right(
         }
         return;
     }
-    // What goes on is what was decided, in full: no call for it has failed.
+    // A forwarded request is completely as decided: no necessary call has failed.
     let about_headers = |own: &&&Failure| !matches!(own.call, FakeCall::Pairs(HeaderMap::RequestTrailers));
     let before_trailers = failures.iter().filter(about_headers).filter(|own| {
         !matches!(
@@ -105,8 +105,7 @@ fn request_is_right(
     assert_ne!(cluster, forbidden.as_bytes(), "{}", told());
 }
 
-/// Whether the last thing that was tried is to answer with an error, and failed. An answer that was decided on and cannot
-/// be sent is followed by an error.
+/// Whether the last call was to answer with an error, and failed. If a decided answer cannot be sent, an error follows.
 fn error_cannot_be_sent(outcome: &Outcome, failures: &[&Failure]) -> bool {
     let before = outcome.asked.iter().take(outcome.asked_before_response);
     let is_answer = |(_, call): &(usize, &FakeCall)| **call == FakeCall::Respond;
@@ -132,7 +131,7 @@ fn trailers_are_right(outcome: &Outcome, failures: &[&Failure], told: &dyn Fn() 
     }
 }
 
-/// A response goes on whatever fails, and all that could be done was done.
+/// A response always continues, with all changes that were possible.
 fn response_is_right(honest: &Outcome, outcome: &Outcome, failures: &[&Failure], told: &dyn Fn() -> String) {
     if failures.is_empty() {
         assert_eq!(outcome.response, honest.response, "{}", told());

@@ -19,9 +19,9 @@ const PORT: u16 = 443;
 const PEM: &str = include_str!("../../../tests/data/identity/rfc9440-1.pem");
 const SHA256: &str = "bfaf1f7e070f9fa8dd62905f158da73f84a1136624fbafcc9393c8f7287a69eb";
 
-/// What a client puts into a header that a rule writes.
+/// A client's value of a header that a rule writes.
 const FORGED: &str = "forged";
-/// Where requests go that carry `x-blocked`, and those that do not.
+/// The destination of requests with `x-blocked`, and of those without.
 pub(super) const BLOCKED: &str = "blocked";
 pub(super) const OPEN: &str = "open";
 
@@ -83,7 +83,7 @@ fn parts() -> Vec<Vec<u8>> {
     encode_parts([&config]).unwrap()
 }
 
-/// What a client sends on what connection.
+/// A client's request and its connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FakeRequest {
     pub(super) host: &'static str,
@@ -102,7 +102,7 @@ const PLAIN: FakeRequest = FakeRequest {
     blocked: false,
 };
 
-/// One for each way that a request may take.
+/// One for each way of handling a request.
 pub(super) fn requests() -> Vec<FakeRequest> {
     let path = |path| FakeRequest { path, ..PLAIN };
     let origin = |origin| FakeRequest { origin, ..PLAIN };
@@ -136,11 +136,11 @@ pub(super) fn requests() -> Vec<FakeRequest> {
     ]
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
     pub(super) headers: FilterAction,
-    /// None if it did not come so far.
+    /// None if it did not get that far.
     pub(super) trailers: Option<FilterAction>,
     /// The statuses of HTTP and gRPC.
     pub(super) answers: Vec<(u32, i32)>,
@@ -150,7 +150,7 @@ pub(super) struct Outcome {
     pub(super) request_trailers: HeaderPairs,
     pub(super) response: HeaderPairs,
     pub(super) response_trailers: HeaderPairs,
-    /// By the host, and how many of them before the response began.
+    /// The filter's calls, and how many of them were before the response.
     pub(super) asked: Vec<FakeCall>,
     pub(super) asked_before_response: usize,
 }
@@ -163,14 +163,14 @@ impl Outcome {
     }
 }
 
-/// A machine of one worker. The filter keeps what it has by thread: there is one of these for each.
+/// The VM of one worker. The filter's state is per thread, so there is one for each thread.
 pub(super) struct Machine {
     pub(super) host: Rc<FakeHost>,
     next: Cell<u32>,
 }
 
 impl Machine {
-    /// With none of the table.
+    /// Without any part of the table.
     pub(super) fn empty() -> Self {
         let host = Rc::new(FakeHost::new());
         abi::install(host.clone());
@@ -178,7 +178,7 @@ impl Machine {
         Self { host, next }
     }
 
-    /// With all of it.
+    /// With the whole table.
     pub(super) fn new() -> Self {
         let machine = Self::empty();
         for part in parts() {
@@ -191,7 +191,7 @@ impl Machine {
         self.next.replace(self.next.get() + 1)
     }
 
-    /// A plugin, and whether it takes its configuration.
+    /// A plugin, and whether it accepts its configuration.
     pub(super) fn configured(&self, configuration: Vec<u8>) -> (u32, bool) {
         let id = self.id();
         exports::proxy_on_context_create(id, 0);
@@ -200,7 +200,7 @@ impl Machine {
         (id, exports::proxy_on_configure(id, size))
     }
 
-    /// The plugin of the port, which has seen no connection yet.
+    /// The plugin of the port, which has not seen any connection yet.
     pub(super) fn port(&self) -> u32 {
         let told = json!([
             {"chains": ["discrete"], "identity": {}},
@@ -213,7 +213,7 @@ impl Machine {
         plugin
     }
 
-    /// A request from its beginning to its end.
+    /// Runs a request from start to end.
     pub(super) fn run(&self, request: FakeRequest, script: Script) -> Outcome {
         let plugin = self.port();
         self.arrive(request);
@@ -275,7 +275,7 @@ impl Machine {
             trailers = Some(exports::proxy_on_request_trailers(id, 3));
         }
         let request_trailers = host.headers(HeaderMap::RequestTrailers);
-        // What goes on is gone.
+        // Headers are gone once the request continues.
         host.maps.borrow_mut().clear();
         host.set_headers(
             HeaderMap::Response,

@@ -1,4 +1,4 @@
-//! The alert rules, tried by Prometheus' own promtool: each fires when it should, and only then.
+//! Tests the alert rules with Prometheus' promtool: each fires when it should, and only then.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ const RULES: &str = "envoy/helm/sealgate/files/alerts.yaml";
 /// Series, and the alerts that they make.
 const TESTS: &str = "tests/alerts/tests.yaml";
 
-/// Checks the rules, then tries them.
+/// Checks the rules, then tests them.
 pub(crate) fn main() -> Result<()> {
     let promtool = PROMTOOL.get()?;
     let ask =

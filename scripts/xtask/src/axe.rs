@@ -1,4 +1,4 @@
-//! axe-core, with which the page's tests look for what keeps people from using it: from npm, pinned in `tests/axe` with its hash.
+//! axe-core, with which the page's tests check accessibility: from npm, pinned in `tests/axe` with its hash.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::run;
 
-/// Names another one, and tells the tests which.
+/// Names another script; also tells the tests which one to use.
 pub(crate) const SCRIPT: &str = "SEALGATE_AXE";
 const PINNED: &str = "tests/axe";
 const FILES: [&str; 2] = ["package.json", "package-lock.json"];
@@ -17,7 +17,7 @@ const TOOLS: &str = ".tools/axe";
 const HOW: &str = "the page's tests check accessibility with axe-core: install npm to have it fetched, or name an axe.min.js in \
                    SEALGATE_AXE";
 
-/// Gets it, unless it is there; gives the script's path.
+/// Gets it, unless it exists; returns the script's path.
 pub(crate) fn get() -> Result<PathBuf> {
     if let Some(own) = env::var_os(SCRIPT).map(PathBuf::from) {
         ensure!(own.is_file(), "{SCRIPT}={}: no such file", own.display());

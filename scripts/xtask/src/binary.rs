@@ -1,5 +1,5 @@
-//! The agent as a release has it: linked statically, so that it runs on every Linux of its architecture and in an image
-//! that holds nothing else. With glibc, as the tests have it, so that what is released is what was tried.
+//! The agent as in a release: linked statically, so that it runs on every Linux of its architecture, and in an image
+//! with nothing else. With glibc, as in the tests, so that what is released is what was tested.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use crate::{build_filter, cargo, page, remapped, run, version};
 pub(crate) use xtask::product::{AGENT_MODULE, MODULE};
 use xtask::setup::targets;
 
-/// Builds the agent for an architecture, with the filter in it; gives its path. For another one than this machine's a
-/// cross compiler is needed: Debian has `gcc-aarch64-linux-gnu` and `gcc-x86-64-linux-gnu`.
+/// Builds the agent for an architecture, with the filter in it; returns its path. For an architecture other than this
+/// machine's, it needs a cross compiler: Debian has `gcc-aarch64-linux-gnu` and `gcc-x86-64-linux-gnu`.
 pub(crate) fn build(arch: Arch) -> Result<PathBuf> {
     let target = arch.target();
     let folder = fs::canonicalize("target")?.join(target).join("release");
@@ -29,7 +29,7 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf> {
         target,
     ]);
     let variable = target.to_uppercase().replace('-', "_");
-    // With a target of its own these flags are not those of build scripts and macros, which cannot be static.
+    // With an explicit target, these flags do not apply to build scripts and macros, which cannot be static.
     let flags = format!("-C target-feature=+crt-static {}", remapped()?);
     command
         .env(format!("CARGO_TARGET_{variable}_RUSTFLAGS"), flags)
@@ -37,7 +37,7 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf> {
         .env(version::COMMIT, version::commit())
         .env("SEALGATE_FILTER_WASM", &module);
     if arch == Arch::Arm64 {
-        // Kernels for it have pages of 4, 16 or 64 KiB, and jemalloc has to be told the largest.
+        // Its kernels have pages of 4, 16 or 64 KiB, and jemalloc must know the largest.
         command.env("JEMALLOC_SYS_WITH_LG_PAGE", "16");
     }
     if arch != Arch::own() {

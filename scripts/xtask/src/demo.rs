@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: the walkthrough with the real Envoy, from nothing. Who tries Sealgate waits for this, so it
-//! builds what it plays and no more, each crate once, in a profile that is soon built.
+//! `cargo xtask demo`: the walkthrough with the real Envoy, from scratch. People who try Sealgate wait for this, so it
+//! builds only what it needs, each crate once, in a profile that builds quickly.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use crate::{kube, product, setup, version};
 const PROFILE: &str = "demo";
 const WALKTHROUGH: &str = "walkthrough";
 
-/// Plays it with files, or with objects of a real API server.
+/// Plays it with files, or with objects in a real API server.
 pub fn main(kubernetes: bool) -> Result<()> {
     let mut progress = Progress::of(if kubernetes { 5 } else { 4 });
     progress.next(&format!("get Envoy {}", version::envoy()));

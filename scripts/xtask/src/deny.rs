@@ -1,4 +1,4 @@
-//! `cargo xtask deny`: what `deny.toml` says of what may be in the tree.
+//! `cargo xtask deny`: checks dependencies by `deny.toml`.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,15 +12,15 @@ const DENY: Tool = Tool {
     name: "cargo-deny",
     version: "0.20.2",
 };
-/// What needs nothing but the crates.
+/// Checks that only need the crates.
 const OFFLINE: [&str; 3] = ["bans", "licenses", "sources"];
-/// Checks all that can be checked here. The advisories are a Git repository of their own: where it cannot be fetched
-/// and no copy of it is there, that is said, unless they are asked for.
+/// Checks all that can be checked here. The advisories are in a separate Git repository: if it cannot be fetched and
+/// there is no copy, that is only reported, unless they are required.
 #[expect(clippy::print_stdout, reason = "what was not checked has to be said")]
 pub(crate) fn check(advisories: bool) -> Result<()> {
     let deny = DENY.get()?;
     run(command(&deny).arg("check").args(OFFLINE))?;
-    // An advisory that is found fails as a fetch does: so they are fetched by themselves.
+    // A found advisory and a failed fetch look the same, so they are fetched separately.
     if !command(&deny).args(["fetch", "db"]).status()?.success() {
         ensure!(!advisories, "the advisories cannot be fetched");
         println!("NOT CHECKED: advisories (RustSec's database cannot be fetched here)");

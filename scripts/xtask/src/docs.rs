@@ -1,4 +1,4 @@
-//! `docs/`: its book, and that every link in it leads somewhere.
+//! `docs/`: builds its book, and checks that no link in it is broken.
 
 mod links;
 
@@ -18,7 +18,7 @@ const MDBOOK: Tool = Tool {
     version: "0.5.4",
 };
 
-/// Makes the site (target/book).
+/// Builds the site (target/book).
 #[expect(clippy::print_stdout, reason = "where the site is")]
 pub(crate) fn build() -> Result<()> {
     let dead = dead()?;

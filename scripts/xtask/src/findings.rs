@@ -1,4 +1,5 @@
-//! `docs/reference/findings.md`: its tables, from the codes of `sealgate-model`. What stands between the tables is the page's own.
+//! `docs/reference/findings.md`: its tables, from the codes of `sealgate-model`. The text between the tables is written
+//! in the page.
 
 use std::fs;
 
@@ -6,10 +7,10 @@ use anyhow::{Result, ensure};
 use sealgate_model::{Code, Severity};
 
 const FILE: &str = "docs/reference/findings.md";
-/// Where rows of a table begin.
+/// The line before a table's rows.
 const UNDER_THE_HEAD: &str = "|---|---|---|---|";
 
-/// Writes the file; left alone if equal.
+/// Writes the file, if it differs.
 pub(crate) fn write() -> Result<()> {
     let old = fs::read_to_string(FILE)?;
     let new = page(&old)?;
@@ -19,7 +20,7 @@ pub(crate) fn write() -> Result<()> {
     Ok(())
 }
 
-/// The page with the tables as the codes have them: each under the heading of its section.
+/// The page with the tables from the codes: each under the heading of its section.
 fn page(old: &str) -> Result<String> {
     let (mut page, mut heading, mut in_table) = (String::new(), "", false);
     let mut written = 0;

@@ -1,5 +1,5 @@
-//! `cargo xtask`. What the first command needs is done by this small program, and all else by `xtask-full`, whose
-//! dependencies take as long to compile as the agent's.
+//! `cargo xtask`. This small program does what the first command needs, and leaves everything else to `xtask-full`,
+//! whose dependencies take as long to compile as the agent's.
 
 use std::env;
 use std::os::unix::process::CommandExt as _;
@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Goes on as the program that knows all tasks, built as the tests would build it.
+/// Continues as the program with all tasks, built as the tests would build it.
 fn full(arguments: &[String]) -> Result<()> {
     process::run(&mut cargo(&[
         "build",

@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz` with libFuzzer, and the programs of the harness. The compiler's own coverage pass is all
-//! that libFuzzer takes, so the stable compiler does, and `cargo fuzz` is not needed.
+//! `cargo xtask fuzz`: the targets of `tests/fuzz` with libFuzzer, and the programs of the harness. libFuzzer needs
+//! only the compiler's coverage pass, so the stable compiler is enough, and `cargo fuzz` is not needed.
 
 use std::fs;
 use std::path::Path;
@@ -9,22 +9,22 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{cargo, debug_program, run};
 
-/// A target, and how long its inputs get.
+/// Targets, and the maximum length of their inputs.
 const TARGETS: [(&str, u32); 4] = [
     ("certificate", 2048),
     ("table", 2048),
     ("request", 512),
     ("objects", 4096),
 ];
-/// The targets that are programs of the harness, with a real agent and Envoy: a hostile namespace beside a platform, and
-/// requests of which `explain` and Envoy have to say the same.
+/// The targets that are programs of the harness, with a real agent and Envoy: a hostile namespace next to a platform,
+/// and requests about which `explain` and Envoy must agree.
 const PROGRAMS: [&str; 2] = ["tenants", "explain"];
 const FOLDER: &str = "tests/fuzz";
-/// So many requests `explain` is held to Envoy in a second, on two cores.
+/// How many requests are compared between `explain` and Envoy in a second, on two cores.
 const RUNS_PER_SECOND: u64 = 500;
-/// How often libFuzzer runs a target.
+/// How many times libFuzzer runs a target.
 const RUNS: u64 = 10_000_000;
-/// What `cargo fuzz --sanitizer none` builds with.
+/// The compiler flags of `cargo fuzz --sanitizer none`.
 const COVERAGE: [&str; 7] = [
     "--cfg=fuzzing",
     "-Ccodegen-units=1",
@@ -61,7 +61,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 
 type Target = (&'static str, u32);
 
-/// The targets of libFuzzer that are asked for, and the programs; no name is that of all.
+/// The requested targets of libFuzzer, and programs; all without a name.
 fn chosen(only: Option<&str>) -> Result<(Vec<Target>, Vec<&'static str>)> {
     let is_chosen = |name: &str| only.is_none_or(|only| only == name);
     let targets: Vec<_> = TARGETS.into_iter().filter(|(name, _)| is_chosen(name)).collect();
@@ -76,9 +76,9 @@ fn chosen(only: Option<&str>) -> Result<(Vec<Target>, Vec<&'static str>)> {
     Ok((targets, programs))
 }
 
-/// Those of libFuzzer.
+/// Runs the targets of libFuzzer.
 fn with_coverage(targets: &[Target], args: &Args) -> Result<()> {
-    // With a target of its own, build scripts and macros are left as they are.
+    // With an explicit target, the flags do not apply to build scripts and macros.
     let triple = host()?;
     let mut build = cargo(&["build", "--release", "--target", &triple]);
     run(build.current_dir(FOLDER).env("RUSTFLAGS", COVERAGE.join(" ")))?;
@@ -89,7 +89,7 @@ fn with_coverage(targets: &[Target], args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// With the debug build: its checks of numbers are on, and the tests have built it.
+/// Runs a program with the debug build, which checks for overflows and is already built by the tests.
 fn program(name: &str, args: &Args) -> Result<()> {
     let limit = match name {
         "tenants" => ("--seconds", args.seconds.map(u64::from)),
@@ -114,8 +114,7 @@ fn host() -> Result<String> {
     Ok(host.context("rustc names no host")?.to_owned())
 }
 
-/// What is found on the way goes to the build's folder, what fails beside it; the corpus of the repository is only
-/// read.
+/// New inputs go to the build's folder, and failures next to it; the corpus of the repository is only read.
 fn fuzz(programs: &Path, name: &str, longest: u32, args: &Args) -> Result<()> {
     let found = programs.with_file_name("found").join(name);
     let failures = Path::new(FOLDER).join("artifacts").join(name);

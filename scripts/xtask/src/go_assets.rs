@@ -1,5 +1,5 @@
-//! The programs and files of another project, from its Go module: pinned in a module of ours below `tests`, built and copied
-//! into a folder below `.tools`, once. Only the tests that run the project need them.
+//! Programs and files of another project, from its Go module: pinned in a module of ours below `tests`, and built and
+//! copied once into a folder below `.tools`. Only the tests that run the project need them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use xtask::kube::{Scratch, go_build};
 use xtask::process::run;
 
-/// What is made of a module.
+/// What is made from a module.
 pub(crate) struct GoAssets {
-    /// The folder of our module below `tests`, and of what is made of it below `.tools`.
+    /// The folder of our module below `tests`, and of the result below `.tools`.
     pub(crate) name: &'static str,
     /// The project's module.
     pub(crate) module: &'static str,
@@ -22,7 +22,7 @@ pub(crate) struct GoAssets {
 }
 
 impl GoAssets {
-    /// The folder of the programs and files, built if the module is another one by now.
+    /// The folder of the programs and files, built if the module has changed.
     pub(crate) fn get(&self) -> Result<PathBuf> {
         let tools = Path::new(".tools").join(self.name);
         let stamp = tools.join("sealgate-stamp");
@@ -90,7 +90,7 @@ impl GoAssets {
     }
 }
 
-/// Go keeps its files read-only, and these are to be replaced one day: so content alone is copied.
+/// Go's files are read-only, but the copies must be replaceable, so only contents are copied.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     if !from.is_dir() {
         return Ok(fs::write(to, fs::read(from)?)?);

@@ -1,5 +1,5 @@
-//! Programs that are built from Go modules of their own under `tests`, each pinned there, once. So only what needs one builds
-//! it, and `scripts/test` does not.
+//! Programs that are built once from separate Go modules under `tests`, where each is pinned. So only tasks that need
+//! one build it, and `scripts/test` does not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(crate) const HELM: GoTool = GoTool {
     flags: None,
 };
 
-/// About four minutes of one core. What finds scrape targets in clouds is left out: rules need none.
+/// About four minutes of one core. Service discovery in clouds is left out: rules do not need it.
 pub(crate) const PROMTOOL: GoTool = GoTool {
     name: "promtool",
     package: "github.com/prometheus/prometheus/cmd/promtool",
@@ -36,7 +36,7 @@ pub(crate) struct GoTool {
 }
 
 impl GoTool {
-    /// The program, built if its module is another one by now.
+    /// The program, built if its module has changed.
     pub(crate) fn get(&self) -> Result<PathBuf> {
         let tools = Path::new(".tools").join(self.name);
         let (program, stamp) = (tools.join(self.name), tools.join("sealgate-stamp"));
@@ -52,7 +52,7 @@ impl GoTool {
         format!("tests/{}", self.name)
     }
 
-    /// As kube-apiserver is: in a folder of this process, and moved out of it when it is whole.
+    /// Like kube-apiserver: in a folder of this process, and moved when complete.
     #[expect(
         clippy::print_stderr,
         reason = "Go is silent for minutes: say what is going on"

@@ -1,6 +1,7 @@
-//! `cargo xtask image`: the agent's image and the filter's artifact, packed of files, without an engine.
+//! `cargo xtask image`: packs the agent's image and the filter's artifact from files, without an engine.
 //!
-//! What the agent's image holds is said here alone: the Dockerfile has the same laid out (`--tree`) and copies it.
+//! Only this file lists the contents of the agent's image: the Dockerfile has them written to a folder (`--tree`) and
+//! copies it.
 
 pub(crate) mod elf;
 pub(crate) mod layer;
@@ -26,10 +27,10 @@ pub(crate) use layout::Packed;
 pub(crate) const AGENT: &str = "ghcr.io/sealgate/sealgate";
 /// `sealgate istio wasm` names the same.
 pub(crate) const FILTER: &str = include_str!("../../../envoy/filter-image").trim_ascii_end();
-/// Who the agent is in its image, and whose group its socket's folder belongs to: Envoy's image runs as 101.
+/// The agent's user in its image, and the group of its socket's folder: Envoy's image runs as 101.
 const AGENT_USER: Owner = (65532, 65532);
 const SOCKET_FOLDER: Owner = (65532, 101);
-/// The one name that Istio and Envoy Gateway look for in a layer.
+/// The only name that Istio and Envoy Gateway look for in a layer.
 const MODULE: &str = "plugin.wasm";
 
 #[derive(clap::Args)]
@@ -100,7 +101,7 @@ fn write(folder: &Path, name: &str, packed: &Packed) -> Result<()> {
     Ok(())
 }
 
-/// What the agent's image holds: the agent, and the folders in which it writes. A volume that is empty takes owner and
+/// The contents of the agent's image: the agent, and the folders to which it writes. An empty volume gets owner and
 /// mode from there.
 pub(crate) fn agent_files(program: &Path, arch: Arch) -> Result<Tree> {
     let bytes = fs::read(program).with_context(|| program.display().to_string())?;
@@ -145,8 +146,8 @@ pub(crate) fn agent(files: &Tree, arch: Arch) -> Result<Packed> {
     layout::pack(&image, &described("Sealgate's agent"))
 }
 
-/// The filter as Istio's WasmPlugin and Envoy Gateway's EnvoyExtensionPolicy take it: an image of one layer
-/// (`tar+gzip`) with the module as its one file. Other layouts are refused by them, the one of the CNCF's too.
+/// The filter in the form that Istio's WasmPlugin and Envoy Gateway's EnvoyExtensionPolicy accept: an image with one
+/// layer (`tar+gzip`) and the module as its only file. They reject other layouts, including that of the CNCF.
 pub(crate) fn filter(module: Vec<u8>) -> Result<Packed> {
     let mut tree = Tree::default();
     tree.file(MODULE, 0o644, module);
@@ -159,7 +160,7 @@ pub(crate) fn filter(module: Vec<u8>) -> Result<Packed> {
     layout::pack(&image, &described("Sealgate's filter for Envoy"))
 }
 
-/// An image of programs that compose's test stands in for others with.
+/// An image that compose's test uses as a substitute.
 pub(crate) fn plain(name: &str, files: &Tree, command: &str) -> Result<Packed> {
     let mut config = Config::default();
     config
@@ -185,7 +186,7 @@ fn described(title: &str) -> Vec<(String, String)> {
     ]
 }
 
-/// Builds the image by the Dockerfile. Of several, each is named by its architecture too, as a release pushes them.
+/// Builds the image with the Dockerfile. If there are several, the name of each has its architecture, as in a release.
 fn docker(arch: Arch, is_one_of_several: bool) -> Result<()> {
     let mut tag = format!("{AGENT}:{}", version::OWN);
     if is_one_of_several {

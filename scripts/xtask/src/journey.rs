@@ -1,5 +1,5 @@
-//! `cargo xtask journey`: a page of `docs/journeys`, done as it says: its commands are run in their order, and what it shows
-//! of their output is looked for.
+//! `cargo xtask journey`: plays a page of `docs/journeys`: runs its commands in order, and checks that their output has
+//! what the page shows.
 
 mod istio;
 mod load;

@@ -1,5 +1,5 @@
-//! The kube-apiserver and etcd that the tests run. Nobody serves them as binaries that a package manager knows, so
-//! they are built from their Go modules, pinned in `tests/kube`, once.
+//! The kube-apiserver and etcd that the tests run. No package manager has them as binaries, so they are built once from
+//! their Go modules, pinned in `tests/kube`.
 
 use std::env;
 use std::fs;
@@ -10,30 +10,30 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::process::run;
 
-/// What other projects' developers set, for the same two programs.
+/// The variable that other projects use for the same two programs.
 pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
 const CACHE: &str = "GOCACHE";
 const MODULE: &str = "tests/kube";
 const TOOLS: &str = ".tools/kube";
-/// A program and the package that makes it. The small one first: what is wrong with Go shows at once.
+/// Programs and their packages. The small one first: problems with Go show immediately.
 const PROGRAMS: [(&str, &str); 2] = [("etcd", "./etcd"), ("kube-apiserver", "./apiserver")];
-/// What decides about the programs: another text in one of these is another build.
+/// The files that the programs depend on: a change in any of them needs a new build.
 const SOURCES: [&str; 4] = ["go.mod", "go.sum", "etcd/main.go", "apiserver/main.go"];
 const HOW: &str = "the Kubernetes tests run kube-apiserver and etcd: install Go 1.26 or later (https://go.dev/dl) \
                    to have them built, or set KUBEBUILDER_ASSETS to a folder that holds both";
 
-/// Where Go builds, with its cache: gone with this. What is built after another in one of them shares the cache.
+/// A folder for Go builds and their cache, removed with this value. Consecutive builds in one share the cache.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Below .tools, so that a program can be moved out of it.
+    /// Makes one below .tools, so that a program can be moved out of it.
     pub fn new() -> Result<Self> {
         fs::create_dir_all(".tools")?;
         let name = format!("go-build-{}", std::process::id());
         Ok(Self(fs::canonicalize(".tools")?.join(name)))
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -50,7 +50,7 @@ pub fn setup() -> Result<PathBuf> {
     setup_in(&Scratch::new()?)
 }
 
-/// The same, built there if they are not there yet.
+/// The same, built in `scratch` if necessary.
 pub fn setup_in(scratch: &Scratch) -> Result<PathBuf> {
     if let Some(folder) = env::var_os(ASSETS).map(PathBuf::from) {
         ensure!(
@@ -81,8 +81,8 @@ fn sources(module: &Path) -> Result<String> {
     texts.collect()
 }
 
-/// Builds into a folder of this process, and moves the programs out of it: another setup at the same time, or a
-/// build that is cut short, leaves no half of a program.
+/// Builds in a folder of this process, then moves the programs: a concurrent setup, or an interrupted build, never
+/// leaves an incomplete program.
 #[expect(
     clippy::print_stderr,
     reason = "Go is silent for minutes: say what is going on"
@@ -99,7 +99,7 @@ fn build(tools: &Path, scratch: &Path) -> Result<()> {
     })
 }
 
-/// Without symbols, and with the version that the API server says it is: only its own scripts would set that.
+/// Without symbols, and with the version that the API server reports, which is normally set by its own scripts.
 pub fn linker_flags(module: &str) -> Result<String> {
     let lines = module.lines().map(str::trim);
     let version = lines
@@ -114,8 +114,9 @@ pub fn linker_flags(module: &str) -> Result<String> {
     ))
 }
 
-/// Go's cache of this build is larger than all else here and of no use afterwards, so it lies in the scratch folder
-/// and ends with it, unless whoever builds several programs names one for all of them. What go.sum does not hold, or needs another Go, is refused rather than fetched.
+/// Go's cache of this build is larger than everything else here and useless afterwards, so it is in the scratch folder
+/// and removed with it; several programs may share one. What is not in go.sum, or needs another Go, fails and is not
+/// fetched.
 pub fn go_build(module: &str, scratch: &Path, name: &str, package: &str, flags: &str) -> Command {
     let cache = env::var_os(CACHE).map(PathBuf::from);
     let mut command = Command::new("go");

@@ -1,5 +1,5 @@
-//! What the first command needs: to set up, to build, to play the walkthrough. It is a library of its own so that
-//! whoever tries Sealgate does not wait for what its other tasks are made of.
+//! What the first command needs: setup, builds, and the walkthrough. A separate library, so that people who try
+//! Sealgate do not wait for dependencies of other tasks.
 
 pub mod demo;
 pub mod kube;

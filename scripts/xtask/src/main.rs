@@ -173,7 +173,7 @@ fn main() -> Result<()> {
 fn test(rest: &[String]) -> Result<()> {
     let envoy = setup()?;
     browser::get()?;
-    // The modules are optimized by one processor: Go takes the other.
+    // Optimizing the modules takes one processor, Go the other.
     let (control_plane, agent) = thread::scope(|scope| {
         let control_plane = scope.spawn(kube::setup);
         let agent = page::build().and_then(|_| build(true));
@@ -215,7 +215,7 @@ fn bench(name: &str, quick: bool, rest: &[String]) -> Result<()> {
     }
 }
 
-/// Runs a program of the harness on the release build, with the folder of a control plane's programs if it needs one.
+/// Runs a program of the harness with the release build, and the folder of a control plane's programs if it needs one.
 fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Result<()> {
     setup()?;
     let agent = build(false)?;
@@ -241,7 +241,7 @@ fn program(name: &str, arguments: &[&str], control_plane: Option<PathBuf>) -> Re
     run(&mut command)
 }
 
-/// Runs a program of the harness on the debug build.
+/// Runs a program of the harness with the debug build.
 fn debug_program(name: &str, arguments: &[String]) -> Result<()> {
     let envoy = setup()?;
     let agent = build_debug(&[name])?;
@@ -254,7 +254,7 @@ fn debug_program(name: &str, arguments: &[String]) -> Result<()> {
 
 fn lint() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    // The agent stands without Kubernetes too, and the demo and `cargo xtask` without what they do not need.
+    // The agent also builds without Kubernetes, and the demo and `cargo xtask` without what they do not need.
     run(&mut cargo(&[
         "clippy",
         "--package",
@@ -276,12 +276,12 @@ fn lint() -> Result<()> {
         "-D",
         "warnings",
     ]))?;
-    // With what takes no agent, and as the agent carries it.
+    // The filter that needs no agent, and the one that is part of the agent.
     for features in [&[][..], &["--no-default-features"]] {
         let mut command = cargo(&["clippy", "--package", "sealgate-filter", "--target", WASM[0]]);
         run(command.args(features).args(["--", "-D", "warnings"]))?;
     }
-    // What the page calls is there in the browser alone.
+    // What the page calls only exists in the browser.
     let mut page = cargo(&["clippy", "--package", "sealgate-web", "--target", WASM[1]]);
     run(page.args(["--", "-D", "warnings"]))?;
     Ok(())

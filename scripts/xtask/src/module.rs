@@ -1,12 +1,12 @@
-//! The filter's module after linking. Envoy enters a module at every callback that it exports, needed or not, and each
-//! time costs: so it has to export what is needed, and nothing else.
+//! Checks the filter's module after linking. Envoy calls every callback that a module exports, needed or not, and each
+//! call costs, so it must export only what is needed.
 
 use anyhow::{Context as _, Result, ensure};
 
-/// What the linker is told besides: to write numbers as short as they are, which saves 7 bytes of 100.
+/// An additional linker flag: short encodings of numbers, which save 7 bytes of 100.
 pub(crate) const LINKED: &str = "-Clink-arg=--compress-relocations";
 
-/// What Envoy needs of the module, or the filter of Envoy.
+/// The exports that Envoy needs, and the callbacks that the filter needs.
 const EXPORTS: [&str; 11] = [
     "_initialize",
     "memory",
@@ -20,19 +20,19 @@ const EXPORTS: [&str; 11] = [
     "proxy_on_response_headers",
     "proxy_on_response_trailers",
 ];
-/// What a module begins with: its mark, and the format's version.
+/// The start of a module: its magic number, and the version of the format.
 const HEAD: &[u8] = b"\0asm\x01\0\0\0";
 const CUSTOM_SECTION: u8 = 0;
 const EXPORT_SECTION: u8 = 7;
 
-/// Whether a module is as Envoy should get it.
+/// Checks that a module is as Envoy should get it.
 pub(crate) fn check(module: &[u8]) -> Result<()> {
     let mut reader = Reader(module.strip_prefix(HEAD).context("no WebAssembly module")?);
     let mut names = Vec::new();
     while !reader.0.is_empty() {
         let (section, size) = (reader.byte()?, reader.number()?);
         let content = Reader(reader.take(size)?);
-        // Names of functions, and who made it: nobody reads them, and everybody loads them.
+        // Names of functions and producers: loaded everywhere, but never read.
         ensure!(
             section != CUSTOM_SECTION,
             "it holds a section that says nothing to Envoy"
@@ -51,7 +51,7 @@ fn exports(mut section: Reader<'_>) -> Result<Vec<&str>> {
     let read = |_| {
         let length = section.number()?;
         let name = std::str::from_utf8(section.take(length)?)?;
-        // Its kind, and which of them.
+        // Its kind, and its index.
         section.byte()?;
         section.number()?;
         Ok(name)
@@ -59,7 +59,7 @@ fn exports(mut section: Reader<'_>) -> Result<Vec<&str>> {
     (0..count).map(read).collect()
 }
 
-/// What is left to be read.
+/// The rest of the bytes.
 struct Reader<'m>(&'m [u8]);
 
 impl<'m> Reader<'m> {
@@ -92,13 +92,13 @@ mod tests {
     use super::*;
 
     fn sized(bytes: &[u8]) -> Vec<u8> {
-        // Two bytes, though the first would do for small ones, as the linker has it.
+        // Two bytes, although one would be enough for small numbers, as the linker does.
         let length = u8::try_from(bytes.len() & 0x7f).unwrap() | 0x80;
         let rest = u8::try_from(bytes.len() >> 7).unwrap();
         [&[length, rest], bytes].concat()
     }
 
-    /// A module of two sections: one that is passed over, and one with these exports.
+    /// A module with two sections: one that is skipped, and one with these exports.
     fn module(names: &[&str]) -> Vec<u8> {
         let mut section = vec![u8::try_from(names.len()).unwrap()];
         for name in names {

@@ -1,6 +1,6 @@
-//! The source of a crate as a tree of modules, a file each, and which of them names which.
+//! The source of a crate as a tree of modules, one per file, and which of them refer to which.
 //!
-//! Tests are left out: they may look at whatever they test.
+//! Tests are left out: they may use anything that they test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,16 +10,16 @@ use anyhow::{Context as _, Result};
 
 use crate::tokens::{tokens, without_tests};
 
-/// A module's place in its crate: no names is the root.
+/// A module's path in its crate; empty for the root.
 pub(crate) type Place = Vec<String>;
 
 /// One file.
 #[derive(Debug)]
 pub(crate) struct Module {
     pub(crate) path: String,
-    /// What `use` names here, by the name that it has here.
+    /// Imports by `use`, by their local names.
     imports: BTreeMap<String, Place>,
-    /// Every path that is written here, from the crate's root.
+    /// Every path that is used here, from the crate's root.
     paths: BTreeSet<Place>,
 }
 
@@ -52,8 +52,8 @@ impl Modules {
         self.0.insert(place, module);
     }
 
-    /// The modules that a module names. Its own ancestors do not count, for a module and what is below it are one thing
-    /// to whoever looks from outside; what an ancestor merely imports or exports is followed to where it is.
+    /// The modules that a module refers to. Its own ancestors do not count, because from outside, a module and
+    /// everything below it are one unit; what an ancestor only imports or exports is followed to its definition.
     pub(crate) fn named_by<'m>(&'m self, place: &Place) -> BTreeSet<&'m Place> {
         let paths = self.0.get(place).into_iter().flat_map(|module| &module.paths);
         let targets = paths.filter_map(|path| self.target(path, 0));
@@ -92,7 +92,7 @@ pub(crate) fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The place of a file; none for tests and for programs, which are crates of their own.
+/// The module path of a file; none for tests and for programs, which are separate crates.
 fn place(file: &Path) -> Option<Place> {
     let file = file.with_extension("");
     let mut names: Place = file
@@ -140,7 +140,7 @@ impl<'t> Reader<'t> {
         takes
     }
 
-    /// Everything up to the brace that ends where it began.
+    /// Reads everything up to the matching closing brace.
     fn read(&mut self) {
         while let Some(token) = self.next() {
             match token {
@@ -149,14 +149,14 @@ impl<'t> Reader<'t> {
                 "{" => self.read(),
                 "}" => return,
                 word if is_word(word) => self.path(word),
-                // The rest of a path whose beginning is no name.
+                // The rest of a path that does not begin with a name.
                 "::" => drop(self.next()),
                 _ => {}
             }
         }
     }
 
-    /// A module in place; one in a file of its own is nothing here.
+    /// Reads an inline module; one in its own file is ignored here.
     fn module(&mut self) {
         let Some(name) = self.next() else { return };
         if self.take("{") {
@@ -175,13 +175,13 @@ impl<'t> Reader<'t> {
             names.push((*next).to_owned());
             self.rest = self.rest.get(2..).unwrap_or_default();
         }
-        // A name alone is no path to another module.
+        // A single name is not a path to another module.
         if names.len() > 1 {
             self.paths.insert(self.absolute(&names));
         }
     }
 
-    /// What `use` names, after these names.
+    /// Reads what `use` names, after these names.
     fn tree(&mut self, before: &mut Vec<String>) {
         let length = before.len();
         let mut is_name = true;
@@ -224,7 +224,7 @@ impl<'t> Reader<'t> {
         self.paths.insert(place);
     }
 
-    /// A path as it is written, from the crate's root; one without any of these words may begin with a child.
+    /// A path from the crate's root; one without any of these keywords may begin with a child.
     fn absolute(&self, names: &[String]) -> Place {
         let mut place = self.here.clone();
         let mut rest = names;

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-/// `unshare`, to be followed by the program that runs in namespaces of its own. Whoever ends it ends all that runs in there.
+/// `unshare`, to be followed by the program that runs in its own namespaces. When it is killed, everything in there
+/// ends.
 pub(crate) fn command() -> Command {
     let mut command = Command::new("unshare");
     command.args([

@@ -1,5 +1,5 @@
-//! The page: files that a browser loads, from the agent or from any file server. Its module is built beside the filter, so that
-//! the agent's build finds it.
+//! The page: files that a browser loads, from the agent or from any file server. Its module is put next to the filter,
+//! where the agent's build finds it.
 
 use std::fs;
 use std::io::Write as _;
@@ -19,12 +19,12 @@ const FILES: &str = "filter/web/page";
 /// The static page.
 const SITE: &str = "target/page";
 const NAME: &str = "sealgate_web";
-/// For each folder that has it, what the agent's build looks for beside the filter.
+/// The profiles in whose folders the agent's build looks for it next to the filter.
 const PROFILES: [&str; 2] = ["debug", "release"];
-/// More than this, compressed, is too much to wait for.
+/// A larger compressed size would take too long to load.
 const GOAL: usize = 1_500_000;
 
-/// Builds the static page, and puts its module where agents are built; gives the page's folder.
+/// Builds the static page, and puts its module where agents are built; returns the page's folder.
 #[expect(clippy::print_stdout, reason = "its size and its place are the answer")]
 pub(crate) fn build() -> Result<PathBuf> {
     let made = Made::new()?;
@@ -52,7 +52,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     Ok(site)
 }
 
-/// Builds the module, and puts it where an agent is built that is no such profile's.
+/// Builds the module, and puts it where an agent with another profile is built.
 pub(crate) fn put(folder: &Path) -> Result<()> {
     Made::new()?.put(folder)
 }
@@ -82,7 +82,7 @@ impl Made {
         write(&folder.join(format!("{NAME}.js")), self.script.as_bytes())?;
         write(&packed, &self.packed)?;
         let filter = folder.join(MODULE);
-        // An agent that was built without has not looked for what was not there.
+        // An agent that was built without it would not notice that it now exists.
         if is_new && filter.exists() {
             fs::write(&filter, fs::read(&filter)?)?;
         }
@@ -125,7 +125,7 @@ fn pack(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(packed.finish()?)
 }
 
-/// Left alone if equal, so that cargo does not build the agent again.
+/// Writes only changes, so that cargo does not rebuild the agent.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).ok().as_deref() != Some(bytes) {
         fs::write(path, bytes).with_context(|| path.display().to_string())?;

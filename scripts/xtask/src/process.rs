@@ -1,4 +1,4 @@
-//! Programs that are run, and from where.
+//! Running programs, and the folder for them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ pub fn root() -> Result<PathBuf> {
         .to_owned())
 }
 
-/// Runs it to its end, which has to be a good one.
+/// Runs it to its end; fails if it does.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?}"))?;
     ensure!(status.success(), "{command:?}: {status}");
     Ok(())
 }
 
-/// The cargo that this was started by.
+/// The cargo that started this program.
 #[must_use]
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

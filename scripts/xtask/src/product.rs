@@ -1,4 +1,4 @@
-//! Sealgate as it is built: the filter first, then the agent that carries it.
+//! Building Sealgate: the filter first, then the agent that contains it.
 
 use std::env;
 use std::fs;
@@ -11,28 +11,28 @@ use crate::process::{cargo, run};
 use crate::setup::{WASM, targets};
 use crate::{module, version};
 
-/// The filter's file, beside the agent's.
+/// The filter's file, next to the agent's.
 pub const MODULE: &str = "sealgate_filter.wasm";
-/// The same without what takes no agent; the agent carries this one.
+/// The same without support for running without an agent; the agent contains this one.
 pub const AGENT_MODULE: &str = "sealgate_agent_filter.wasm";
-/// By this variable the agent's build learns of it.
+/// The variable that tells the agent's build about it.
 pub const FILTER: &str = "SEALGATE_FILTER_WASM";
 
-/// Builds both; gives the agent's path.
+/// Builds both; returns the agent's path.
 pub fn build(debug: bool) -> Result<PathBuf> {
     if debug {
         return build_debug(&[]);
     }
     let folder = folder("release")?;
     let mut command = cargo(&["build", "--package", "sealgate-agent", "--release"]);
-    // Not in the debug profile: each commit would have the agent built again, and every test linked.
+    // Not in the debug profile: with each commit, the agent would be rebuilt, and every test linked.
     command.env(version::COMMIT, version::commit());
     build_agent(&mut command, &build_filter(&folder)?)?;
     Ok(folder.join("sealgate"))
 }
 
-/// The same in the debug profile, with programs beside it. Of the whole workspace, as tests are built: so what is built
-/// for one of them is there for all.
+/// The same in the debug profile, with additional programs. Builds them as part of the whole workspace, like tests, so
+/// that they share all builds.
 pub fn build_debug(programs: &[&str]) -> Result<PathBuf> {
     let folder = folder("debug")?;
     let mut command = cargo(&["build", "--workspace", "--bin", "sealgate"]);
@@ -41,23 +41,23 @@ pub fn build_debug(programs: &[&str]) -> Result<PathBuf> {
     Ok(folder.join("sealgate"))
 }
 
-/// Where cargo puts what it builds in this profile.
+/// The folder to which cargo builds in this profile.
 pub(crate) fn folder(profile: &str) -> Result<PathBuf> {
     Ok(fs::canonicalize("target")?.join(profile))
 }
 
-/// Runs a build of the agent, which carries this filter.
+/// Runs a build of the agent with this filter in it.
 pub(crate) fn build_agent(command: &mut Command, filter: &Path) -> Result<()> {
     run(command.env(FILTER, filter))
 }
 
-/// Builds the filter into a folder, and beside it the one that the agent carries; gives the path of the first.
+/// Builds the filter into a folder, and next to it the one for the agent; returns the path of the first.
 pub fn build_filter(folder: &Path) -> Result<PathBuf> {
     build_agent_filter(folder)?;
     build_module(folder.join(MODULE), &[])
 }
 
-/// Builds only the one that the agent carries; gives its path.
+/// Builds only the one for the agent; returns its path.
 pub fn build_agent_filter(folder: &Path) -> Result<PathBuf> {
     targets(&WASM[..1])?;
     build_module(folder.join(AGENT_MODULE), &["--no-default-features"])
@@ -80,14 +80,14 @@ fn build_module(path: PathBuf, features: &[&str]) -> Result<PathBuf> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    // Left alone if equal, so that cargo does not build the agent again.
+    // Writes only changes, so that cargo does not rebuild the agent.
     if fs::read(&path).ok().as_ref() != Some(&built) {
         fs::write(&path, built)?;
     }
     Ok(path)
 }
 
-/// What is built names no folder of whoever built it.
+/// Flags that keep names of local folders out of the build.
 pub fn remapped() -> Result<String> {
     Ok(format!("--remap-path-prefix={}=cargo", cargo_home()?.display()))
 }

@@ -1,10 +1,10 @@
-//! What is said while a task goes on: step n of m, and at the end what it took.
+//! Progress output of a task: step n of m, and at the end, how long it took.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
-/// In a second, as the kernel counts for programs on every architecture that Linux knows.
+/// Ticks per second in what Linux tells programs, on every architecture.
 const TICKS: f64 = 100.0;
 
 /// The steps of a task.
@@ -20,25 +20,25 @@ impl Progress {
         Self { step: 0, steps }
     }
 
-    /// The next step begins.
+    /// Starts the next step.
     pub(crate) fn next(&mut self, what: &str) {
         self.step += 1;
         println!("step {} of {}: {what}", self.step, self.steps);
     }
 
-    /// It is over.
+    /// Ends the task.
     pub(crate) fn end(&self, what: &str) {
         println!("{what}");
     }
 }
 
-/// Minutes of processor time that this process and those that it waited for have taken, cargo and compilers too.
+/// Minutes of processor time of this process and those that it waited for, including cargo and compilers.
 pub(crate) fn minutes() -> Result<f64> {
     parse(&fs::read_to_string("/proc/self/stat")?).context("/proc/self/stat")
 }
 
 fn parse(stat: &str) -> Option<f64> {
-    // A program's name may hold anything; behind it there are numbers.
+    // A program's name may contain anything; after it, there are numbers.
     let (_, fields) = stat.rsplit_once(')')?;
     let own_and_children = fields.split_whitespace().skip(11).take(4);
     let ticks: Vec<f64> = own_and_children

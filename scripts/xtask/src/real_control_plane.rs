@@ -1,5 +1,5 @@
-//! `cargo xtask test istio` and `cargo xtask test envoy-gateway`: the tests with the real control plane of another project. Both
-//! are built from Go modules, once; no other task needs them.
+//! `cargo xtask test istio` and `cargo xtask test envoy-gateway`: the tests with the real control plane of another
+//! project. Both are built from Go modules, once; no other task needs them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use xtask::setup::setup;
 use crate::go_assets::GoAssets;
 use crate::image;
 
-/// The filter's artifact, as a registry would have it.
+/// The filter's artifact, as in a registry.
 const ARTIFACT: &str = "SEALGATE_FILTER_ARTIFACT";
 
 /// A test program, and what it runs.
@@ -25,7 +25,7 @@ pub(crate) struct RealControlPlane {
     assets: GoAssets,
 }
 
-/// The definitions of its kinds, and what pilot-agent makes Envoy's bootstrap of, beside the programs.
+/// Includes the definitions of its kinds, and the template for Envoy's bootstrap that pilot-agent uses.
 pub(crate) const ISTIO: RealControlPlane = RealControlPlane {
     test: "with_istio",
     variable: "SEALGATE_ISTIO",
@@ -59,13 +59,13 @@ pub(crate) const ENVOY_GATEWAY: RealControlPlane = RealControlPlane {
 };
 
 impl RealControlPlane {
-    /// Runs them; what is given is passed on to the test program.
+    /// Runs them; arguments are passed on to the test program.
     pub(crate) fn test(&self, rest: &[String]) -> Result<()> {
         let envoy = setup()?;
         let agent = build_debug(&[])?;
         let module = agent.with_file_name(product::MODULE);
         let mut command = cargo(&["test", "--workspace", "--test", self.test, "--"]);
-        // Each test has a cluster of its own: one after the other.
+        // Each test has its own cluster, so they run one after the other.
         command
             .args(["--ignored", "--test-threads=1", "--nocapture"])
             .args(rest)

@@ -1,5 +1,5 @@
-//! `cargo xtask release --dry-run`: everything that a release consists of, made and checked, but pushed nowhere.
-//! `.github/workflows/release.yml` does the same on a tag, and then signs and pushes what lies there.
+//! `cargo xtask release --dry-run`: makes and checks everything in a release, but pushes nothing.
+//! `.github/workflows/release.yml` does the same on a tag, and then signs and pushes the result.
 
 pub(crate) mod bundle;
 mod checks;
@@ -78,7 +78,7 @@ pub(crate) fn main(args: &ReleaseArgs) -> Result<()> {
     Ok(())
 }
 
-/// The archive with the program, its image, and what both are made of.
+/// The archive with the program, its image, and the SBOM.
 fn of_architecture(out: &Out<'_>, program: &Path, arch: Arch, manuals: &Manuals) -> Result<()> {
     let name = format!("sealgate-{}-linux-{}", version::OWN, arch.name());
     out.put(
@@ -100,7 +100,7 @@ fn of_architecture(out: &Out<'_>, program: &Path, arch: Arch, manuals: &Manuals)
 struct Out<'a>(&'a Path);
 
 impl Out<'_> {
-    /// Puts a file there. The filter is every architecture's: another one under its name is refused.
+    /// Adds a file. The filter is the same for all architectures: a different one with its name is an error.
     fn put(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.0.join(name);
         if let Ok(present) = fs::read(&path) {

@@ -11,13 +11,13 @@ use crate::docs;
 use crate::modules::sources;
 use crate::type_names;
 
-/// Words that only some files may hold.
+/// Words that only some files may contain.
 struct Rule {
     name: &'static str,
     word: &'static str,
-    /// Where it is looked for.
+    /// Where to look for it.
     within: &'static str,
-    /// Who may hold it, by the start of the path.
+    /// The paths that may contain it, by prefix.
     allowed: &'static [&'static str],
 }
 
@@ -66,8 +66,8 @@ const RULES: [Rule; 7] = [
     },
 ];
 
-/// What a crate must stay free of: the core to run in the filter and the browser, the model to say what it says of objects
-/// in any program.
+/// Dependencies that a crate must not have: the core must run in the filter and the browser, and the model in any
+/// program.
 const STRANGERS: [(&str, &[&str]); 2] = [
     (
         "sealgate-core",
@@ -109,7 +109,7 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-/// What a crate is built with, a name and version a line.
+/// The dependencies of a crate, a name and version per line.
 fn tree(package: &str) -> Result<String> {
     let tree = Command::new("cargo")
         .args([

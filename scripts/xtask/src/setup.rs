@@ -1,4 +1,4 @@
-//! What is not in the repository, and not built: Rust's targets, and Envoy.
+//! Downloads: Rust's targets, and Envoy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::version;
 /// The target of the filter, and that of the browser.
 pub const WASM: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
 
-/// Gets all of it; gives Envoy's path.
+/// Gets all of them; returns Envoy's path.
 pub fn setup() -> Result<PathBuf> {
     targets(&WASM)?;
     envoy()
@@ -24,7 +24,7 @@ pub fn targets(targets: &[&str]) -> Result<()> {
         .context("Rust comes by rustup: https://rustup.rs")
 }
 
-/// The pinned Envoy, from a virtual environment of its own.
+/// The pinned Envoy, from its own virtual environment.
 pub fn envoy() -> Result<PathBuf> {
     let venv = Path::new(".tools/venv");
     let stamp = venv.join("sealgate-stamp");
@@ -58,7 +58,7 @@ fn find_envoy(venv: &Path) -> Result<PathBuf> {
     bail!("the package of Envoy holds no envoy/_bin/envoy")
 }
 
-/// Lets anyone execute it; gives its whole path.
+/// Makes it executable; returns its absolute path.
 pub fn make_executable(path: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;

@@ -1,6 +1,6 @@
-//! Rust as words and signs: enough to see what a file names and defines, also within macros.
+//! Rust as a list of tokens: enough to see what a file refers to and defines, also within macros.
 
-/// The words and signs of a text, `::` as one; comments are left out, and literals are a `"` each.
+/// The tokens of a text, with `::` as one; without comments, and with `"` for each literal.
 pub(crate) fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -19,7 +19,7 @@ fn is_literal(token: &str) -> bool {
     token.len() > 1 && token.ends_with(['"', '\'', '#'])
 }
 
-/// How long the next piece is, and whether it counts.
+/// The length of the next token, and whether it counts.
 fn next(rest: &str, first: char) -> (usize, bool) {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     if rest.starts_with("//") {
@@ -48,7 +48,7 @@ fn next(rest: &str, first: char) -> (usize, bool) {
     (first.len_utf8(), !first.is_whitespace())
 }
 
-/// Comments of this form hold others.
+/// The length of a block comment, which may be nested.
 fn comment(rest: &str) -> usize {
     let (mut at, mut deep) = (0, 0);
     while let Some(left) = rest.get(at..).filter(|left| !left.is_empty()) {
@@ -70,7 +70,7 @@ fn comment(rest: &str) -> usize {
     at
 }
 
-/// `r"..."`, `r#"..."#` and the same of bytes.
+/// `r"..."`, `r#"..."#` and the same for bytes.
 fn raw_string(rest: &str) -> Option<usize> {
     let after = rest.strip_prefix("br").or_else(|| rest.strip_prefix('r'))?;
     let hashes = after.len() - after.trim_start_matches('#').len();
@@ -92,7 +92,7 @@ fn quoted(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
-/// A character, which is not a lifetime.
+/// A character literal, as opposed to a lifetime.
 fn character(rest: &str) -> Option<usize> {
     let body = rest.strip_prefix('\'')?;
     let first = body.chars().next()?;
@@ -106,7 +106,7 @@ fn character(rest: &str) -> Option<usize> {
     })
 }
 
-/// Without what is there for tests alone.
+/// Removes everything that is only for tests.
 pub(crate) fn without_tests<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
     const TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
@@ -123,7 +123,7 @@ pub(crate) fn without_tests<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
     kept
 }
 
-/// How long an item is: until its block ends, or its semicolon.
+/// The length of an item: until the end of its block, or its semicolon.
 fn item(tokens: &[&str]) -> usize {
     let mut deep = 0_usize;
     for (at, token) in tokens.iter().enumerate() {

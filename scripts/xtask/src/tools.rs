@@ -1,4 +1,4 @@
-//! Programs of cargo's own registry, each at one version, built once under .tools/cargo.
+//! Programs from crates.io, each at a pinned version, built once under .tools/cargo.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// The program, built if that version is not there yet.
+    /// The program, built if that version does not exist yet.
     #[expect(
         clippy::print_stderr,
         reason = "cargo is silent for minutes: say what is going on"
@@ -31,7 +31,7 @@ impl Tool {
             "building {} {} into {FOLDER}; this happens once and takes some minutes",
             self.name, self.version
         );
-        // Its release profile would have it optimized as a whole: minutes more, for a program that runs for seconds.
+        // Its release profile would use LTO: minutes more, for a program that runs for seconds.
         let mut install = cargo(&[
             "install",
             "--quiet",
@@ -46,7 +46,7 @@ impl Tool {
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
-            // In a folder that goes with it: what was compiled is of no use afterwards.
+            // In a folder that is removed with it: compiled crates are useless afterwards.
             .env("CARGO_TARGET_DIR", folder.join("target"));
         run(&mut install).with_context(|| format!("{} {}", self.name, self.version))?;
         fs::remove_dir_all(folder.join("target"))?;

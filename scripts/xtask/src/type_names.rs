@@ -1,7 +1,6 @@
-//! One name, one type: whoever reads a name knows which type it is, in whatever crate. In the product that is so of
-//! every type of a file, be it that the file keeps it to itself; in the harness of those that a folder shows to others.
-//! The two are apart, for the harness plays the same parts (a client's connection, a control plane's store). Tests may
-//! call theirs as they like.
+//! One name, one type: a name identifies a type in all crates. In the product, this applies to every type of a file,
+//! even private ones; in the harness, only to those that are visible outside of their folder. The two are separate,
+//! because the harness has similar parts (a client's connection, a control plane's store). Tests may use any names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,17 +20,17 @@ const PRODUCT: [&str; 5] = [
 ];
 const HARNESS: [&str; 2] = ["tests/src", "scripts/xtask/src"];
 
-/// What is wrong, in words.
+/// The violations, as text.
 pub(crate) fn check() -> Result<Vec<String>> {
     let mut wrong = shared(&named(&PRODUCT, |_| true)?);
     wrong.extend(shared(&named(&HARNESS, |found| found.is_shown)?));
     Ok(wrong)
 }
 
-/// A type as it is declared.
+/// A declared type.
 struct Declared<'t> {
     name: &'t str,
-    /// Outside of its folder too.
+    /// Whether it is visible outside of its folder.
     is_shown: bool,
 }
 
@@ -59,7 +58,7 @@ fn named(
     Ok(named)
 }
 
-/// The types of a file; what is within something else (a function's own, a trait's) does not count.
+/// The types of a file, without those in other items (functions, traits).
 fn types<'t>(tokens: &[&'t str]) -> Vec<Declared<'t>> {
     let mut types = Vec::new();
     let (mut deep, mut is_shown) = (0_usize, false);
@@ -74,13 +73,13 @@ fn types<'t>(tokens: &[&'t str]) -> Vec<Declared<'t>> {
                 rest = rest.get(3..).unwrap_or_default();
                 continue;
             }
-            // Within one folder, whose words are close by.
+            // Visible only within one folder.
             ("pub", ["(", ..]) => {}
             ("pub", _) => {
                 is_shown = true;
                 continue;
             }
-            // A path may hold the word too (`r#type::`).
+            // A path may also contain the word (`r#type::`).
             ("struct" | "enum" | "trait" | "type", [name, ..]) if deep == 0 && *name != "::" => {
                 types.push(Declared { name, is_shown });
             }

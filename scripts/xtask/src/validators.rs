@@ -1,5 +1,5 @@
-//! `agent/src/valid/generated.rs`: what Envoy checks of each message by the annotations of its protos
-//! (protoc-gen-validate), for the messages that the agent makes.
+//! `agent/src/valid/generated.rs`: Envoy's checks of messages from the annotations of its protos (protoc-gen-validate),
+//! for the messages that the agent makes.
 
 mod fields;
 mod messages;
@@ -32,7 +32,7 @@ use super::{Validity, Located as _, Valid};
 use super::{chains, domains, program_size, server_names};
 ";
 
-/// Writes the file; left alone if equal.
+/// Writes the file, if it differs.
 pub(crate) fn write() -> Result<()> {
     let new = text(&protos::pool(MESSAGES)?)?;
     if fs::read_to_string(FILE).ok().as_ref() != Some(&new) {
@@ -58,7 +58,7 @@ fn text(pool: &DescriptorPool) -> Result<String> {
     formatted(&text.replace("IMPORTS\n", &format!("{imports}\n")))
 }
 
-/// The messages that have anything to check, themselves or below.
+/// The messages with anything to check, in themselves or in messages below.
 fn asking(pool: &DescriptorPool, messages: &[MessageDescriptor]) -> Result<BTreeSet<String>> {
     let mut below = BTreeMap::new();
     let mut asking = BTreeSet::new();
@@ -144,7 +144,7 @@ fn implementation(message: &MessageDescriptor, statements: &[String]) -> String 
     )
 }
 
-/// As rustfmt would have it.
+/// Formatted by rustfmt.
 fn formatted(text: &str) -> Result<String> {
     let mut rustfmt = Command::new("rustfmt")
         .args(["--edition", "2024", "--config-path", "rustfmt.toml"])

@@ -1,11 +1,11 @@
-//! The versions that a release speaks of, each from its one place.
+//! The versions in a release, each from a single place.
 
 use std::env;
 use std::process::Command;
 
 /// Sealgate's own: `[workspace.package]` of `Cargo.toml`.
 pub const OWN: &str = env!("CARGO_PKG_VERSION");
-/// The variable by which the agent's build learns of the commit.
+/// The variable that tells the agent's build the commit.
 pub const COMMIT: &str = "SEALGATE_COMMIT";
 
 /// The Envoy that tests and the demo run, and that `sealgate --version` names: `envoy/version`.
@@ -13,8 +13,8 @@ pub fn envoy() -> &'static str {
     include_str!("../../../envoy/version").trim_ascii_end()
 }
 
-/// The commit that is built, and whether something was changed since. Where there is no repository (a container's
-/// build), what the variable says.
+/// The commit that is built, and whether there are changes since. Without a repository (as in a container's build), the
+/// value of the variable.
 pub fn commit() -> String {
     if let Ok(given) = env::var(COMMIT)
         && !given.is_empty()

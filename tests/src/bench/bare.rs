@@ -1,4 +1,4 @@
-//! Modules on the bare ABI, for Envoy to load: what no filter can do for less.
+//! Modules that use the bare ABI, for Envoy to load: no filter can do the same for less.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,15 +12,14 @@ use super::filter::wasm;
 
 /// The least that a filter can do: see the file.
 pub(super) const ROUTING: &str = include_str!("bare.wat");
-/// Where a module that does more says so.
+/// Where a module that does more adds its data.
 const MORE_DATA: &str = ";; (more data)";
 /// The same without the calls.
 pub(super) const IDLE: &str = r#"(module (memory (export "memory") 2) (func (export "proxy_abi_version_0_2_1"))
     (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65536))
     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))"#;
 
-/// The same calls in a filter that keeps something of each request until its response has come: Envoy enters it three
-/// times more.
+/// The same calls in a filter that keeps something of each request until its response: Envoy calls it three more times.
 pub(super) fn keeping() -> String {
     ROUTING.replace(
         MORE_DATA,
@@ -30,8 +29,8 @@ pub(super) fn keeping() -> String {
     )
 }
 
-/// The least that tells an upstream of a client: the same calls, one look at the connection, and these headers as they
-/// are.
+/// The least that tells an upstream about a client: the same calls, one look at the connection, and these constant
+/// headers.
 pub(super) fn telling(headers: &[(String, String)]) -> String {
     const START: usize = 4096;
     let property = ["filter_state", FILTER_STATE];

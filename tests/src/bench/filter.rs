@@ -1,5 +1,5 @@
-//! What `bench filter` compares: an Envoy per way to route, all with the same listener and direct response, so that
-//! the difference in CPU per request is what the routing costs.
+//! What `bench filter` compares: an Envoy for each way of routing, all with the same listener and direct response, so
+//! that the difference in CPU per request is the cost of routing.
 
 mod config;
 mod load;
@@ -17,7 +17,7 @@ use config::Filters;
 use crate::bench::{Times, bare};
 use crate::site::{Envoy, free_port};
 
-/// A way to route.
+/// A way of routing.
 #[derive(Clone, Debug)]
 pub enum Routing {
     /// Envoy alone, with this many prefix routes.
@@ -30,24 +30,24 @@ pub enum Routing {
     Idle,
     /// A module that makes three calls.
     Bare,
-    /// The same with the callbacks of one that keeps something of a request.
+    /// The same with the callbacks of a module that keeps something of a request.
     Keeping,
     /// The Lua filter: one lookup among this many.
     Lua(usize),
 }
 
-/// A way to route, and what it cost.
+/// A way of routing, and its cost.
 #[derive(Debug)]
 pub struct RoutingSubject {
-    /// For people.
+    /// Its name in the output.
     pub name: String,
     way: Routing,
-    /// CPU per request, of each round, for each of the paths.
+    /// CPU per request in each round, for each path.
     times: Vec<(Spot, Times)>,
 }
 
 impl RoutingSubject {
-    /// Nothing runs yet.
+    /// Prepares one; nothing runs yet.
     #[must_use]
     pub fn new(name: &str, way: Routing, spots: &[Spot]) -> Self {
         Self {
@@ -76,8 +76,8 @@ impl RoutingSubject {
         all.sum::<f64>() / self.paths().max(1) as f64
     }
 
-    /// One round: so many requests to each of the paths, after some that only warm the processor's caches up: other
-    /// subjects had them in between.
+    /// One round: this many requests to each path, after some that only warm up the processor's caches, which other
+    /// subjects have used in between.
     ///
     /// # Errors
     /// A request fails.
@@ -91,7 +91,7 @@ impl RoutingSubject {
         Ok(())
     }
 
-    /// Starts an Envoy for it, connects, and lets it get warm.
+    /// Starts an Envoy for it, connects, and warms it up.
     ///
     /// # Errors
     /// Envoy does not start.
@@ -106,13 +106,13 @@ impl RoutingSubject {
     }
 }
 
-/// Until V8 has compiled for speed what it first compiled in haste.
+/// Until V8 has optimized what it first compiled quickly.
 const WARM: u32 = 2_000;
 
 /// An Envoy that routes one way.
 #[derive(Debug)]
 pub struct Running {
-    /// It.
+    /// The Envoy.
     pub envoy: Envoy,
     load: load::Load,
     #[expect(dead_code, reason = "held for its drop")]
@@ -154,7 +154,7 @@ impl Running {
     }
 }
 
-/// The filter that needs no agent: beside it too.
+/// The filter that needs no agent: also next to the agent.
 ///
 /// # Errors
 /// The environment does not name the agent.
@@ -162,7 +162,7 @@ pub fn standalone() -> Result<PathBuf> {
     Ok(filter()?.with_file_name("sealgate_filter.wasm"))
 }
 
-/// The filter that the agent carries: beside it.
+/// The filter that is part of the agent: next to it.
 ///
 /// # Errors
 /// The environment does not name the agent.

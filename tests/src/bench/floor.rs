@@ -1,4 +1,4 @@
-//! The push floor: the same server and Envoy, fed in this process at a moment that is known.
+//! The lower bound for pushes: the same server and Envoy, fed in this process at a known time.
 
 use std::fs;
 use std::path::Path;
@@ -98,7 +98,7 @@ impl Floor {
     }
 }
 
-/// Everything is read before the moment that is measured.
+/// Everything is read before the measured time.
 fn push(engine: &mut Engine, objects: &Path) -> Result<Instant> {
     let source = DirectorySource {
         root: objects.to_owned(),

@@ -12,7 +12,7 @@ use crate::kube::{ControlPlane, Objects};
 use crate::pki::Leaf;
 use crate::site::{Site, Source};
 
-/// What belongs to a rotation and comes after it: the proxy's acknowledgement.
+/// Time for the proxy's acknowledgement, which is part of a rotation but comes after it.
 const SETTLE: Duration = Duration::from_millis(15);
 
 /// A namespace with Secrets `s-0`, `s-1`, ...
@@ -25,7 +25,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// A namespace with so many Secrets, which share `leaves`.
+    /// A namespace with this many Secrets, which share `leaves`.
     ///
     /// # Errors
     /// The API server refuses.
@@ -37,12 +37,12 @@ impl Namespace {
         Ok(Self { objects, secrets })
     }
 
-    /// Gateways of this label that serve so many of the Secrets, each for a host of its own: `h-0.LABEL.example`.
+    /// Gateways with this label that serve these Secrets, each for its own host: `h-0.LABEL.example`.
     ///
     /// # Errors
     /// The API server refuses.
     pub async fn serve(&self, label: &str, secrets: std::ops::Range<usize>) -> Result<()> {
-        /// The API server takes no object of more than 1.5 MB.
+        /// The API server rejects objects of more than 1.5 MB.
         const SERVERS: usize = 1000;
         for (at, first) in secrets.clone().step_by(SERVERS).enumerate() {
             let mut text = format!(
@@ -64,7 +64,7 @@ impl Namespace {
         Ok(())
     }
 
-    /// An agent for the Gateways of this label.
+    /// An agent for the Gateways with this label.
     ///
     /// # Errors
     /// It does not get ready.

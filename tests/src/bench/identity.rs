@@ -1,4 +1,5 @@
-//! What `bench identity` compares: gateways that tell their upstreams this or that of a client, under the same load.
+//! What `bench identity` compares: gateways that tell their upstreams different things about a client, under the same
+//! load.
 
 use std::time::Duration;
 
@@ -18,9 +19,9 @@ use crate::pki::Authority;
 use crate::site::{Envoy, free_port};
 
 const HOST: &str = "mutual.example";
-/// Envoy takes off what clients say of themselves.
+/// Envoy removes what clients say about themselves.
 const SANITIZE: &str = "SANITIZE";
-/// Connections that are kept, each with one request after the other.
+/// Persistent connections, each with one request after the other.
 const KEPT: usize = 8;
 /// New connections at a time.
 const AT_ONCE: usize = 4;
@@ -32,18 +33,18 @@ enum Gateway {
     Native(Envoy, #[expect(dead_code, reason = "held for its drop")] TempDir),
 }
 
-/// A gateway and what its requests cost.
+/// A gateway and the cost of its requests.
 #[derive(Debug)]
 pub struct IdentitySubject {
-    /// For people.
+    /// Its name in the output.
     pub name: String,
     gateway: Gateway,
     port: u16,
     tls: Tls,
     connections: Vec<Connection>,
-    /// CPU per request on kept connections.
+    /// CPU per request on persistent connections.
     pub kept: Times,
-    /// CPU per request on a connection of its own.
+    /// CPU per request, each on a new connection.
     pub fresh: Times,
 }
 
@@ -71,7 +72,7 @@ impl IdentitySubject {
         Self::connected(name, Gateway::Sealgate(clients), port, tls).await
     }
 
-    /// Envoy alone, with this policy on XFCC.
+    /// Only Envoy, with this policy for XFCC.
     ///
     /// # Errors
     /// It does not start.
@@ -83,7 +84,7 @@ impl IdentitySubject {
         Self::without_us(name, does, None).await
     }
 
-    /// Envoy's route adds these headers: what it costs to bring them to an upstream at all.
+    /// Envoy's route adds these headers: the minimum cost of sending them to an upstream.
     ///
     /// # Errors
     /// It does not start.
@@ -97,7 +98,7 @@ impl IdentitySubject {
         Self::without_us(name, does, None).await
     }
 
-    /// A bare module: what no filter can do for less. It routes, and tells these headers if there are any.
+    /// A bare module: no filter can do the same for less. It routes, and adds these headers if there are any.
     ///
     /// # Errors
     /// It does not start.
@@ -135,7 +136,7 @@ impl IdentitySubject {
         Self::connected(name, Gateway::Native(envoy, folder), port, alice(&root)?).await
     }
 
-    /// The headers by which its upstream is told of the client.
+    /// The headers that tell its upstream about the client.
     ///
     /// # Errors
     /// There is no answer.
@@ -167,7 +168,7 @@ impl IdentitySubject {
         }
     }
 
-    /// One round: so many requests per kept connection, and as many new connections.
+    /// One round: this many requests per persistent connection, and as many new connections.
     ///
     /// # Errors
     /// A request fails.
@@ -190,7 +191,7 @@ impl IdentitySubject {
         self.fresh = Times::new();
     }
 
-    /// Takes over the rounds of another start of the same.
+    /// Adds the rounds of another instance of the same.
     pub fn gather(&mut self, other: Self) {
         self.kept.extend(other.kept);
         self.fresh.extend(other.fresh);

@@ -1,4 +1,4 @@
-//! Certificates as a public CA issues them: RSA-2048, and the intermediate's certificate behind the leaf's. About 5 kB
+//! Certificates like those of a public CA: RSA-2048, with the intermediate's certificate after the leaf's. About 5 kB
 //! of PEM each.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use rcgen::{
 
 use crate::pki::Leaf;
 
-/// Keys take long to make; a renewed certificate may keep its key.
+/// How many keys are made: that takes long, and a renewed certificate may keep its key.
 const KEYS: usize = 4;
 
 static SERIAL: AtomicU64 = AtomicU64::new(0x2000_0001);

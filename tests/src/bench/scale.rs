@@ -1,5 +1,6 @@
-//! `bench scale`: what a change, a host and a route cost among how many. The agent and Envoy are black boxes here: a
-//! program, its command line, its admin interface and its manifests, so that every build can be measured.
+//! `bench scale`: the cost of a change, a host and a route, by the number of existing ones. The agent and Envoy are
+//! black boxes here: a program, its command line, its admin interface and its manifests, so that every build can be
+//! measured.
 
 pub mod args;
 mod bulk;
@@ -28,19 +29,19 @@ pub use run::run;
 
 use std::fmt;
 
-/// How much is served: routes, each with a service of its own, on TLS hosts, each with a certificate of its own.
+/// How much is served: routes, each with its own service, on TLS hosts, each with its own certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size {
     /// VirtualServices, and as many services.
     pub routes: usize,
     /// Gateways of one server, and as many Secrets.
     pub hosts: usize,
-    /// Every service has a DestinationRule with a policy and two subsets.
+    /// Whether every service has a DestinationRule with a policy and two subsets.
     pub policies: bool,
 }
 
 impl Size {
-    /// As many hosts as routes, but no more than 2,500 for 40,000: the sizes of the public benchmarks.
+    /// As many hosts as routes, but only 2,500 for 40,000: the sizes of the public benchmarks.
     #[must_use]
     pub const fn of(routes: usize) -> Self {
         let hosts = if routes == 40_000 { 2_500 } else { routes };
@@ -98,7 +99,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// As it is written on the command line and in the JSON line.
+    /// Its name on the command line and in the JSON line.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! Secrets of one namespace: written as fast as the API server takes them, changed in the background, and watched the
-//! way that a client does which wants nothing else.
+//! Secrets of one namespace: written as fast as the API server accepts them, changed in the background, and watched by
+//! a minimal client.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::pki::Leaf;
 
-/// Writes at one time.
+/// Concurrent writes.
 const WRITES: usize = 64;
 /// For an event of a watch.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -67,8 +67,8 @@ impl Secrets {
         created.try_collect::<()>().await.context("Secrets")
     }
 
-    /// Puts a certificate into a Secret that is there; gives the moment before it was sent, and the version that the
-    /// API server made of it.
+    /// Puts a certificate into an existing Secret; returns the time before it was sent, and the new version in the API
+    /// server.
     ///
     /// # Errors
     /// The API server refuses.
@@ -90,7 +90,7 @@ impl Secrets {
     }
 }
 
-/// The watch call of one Secret, and when its events came.
+/// The watch call of one Secret, and when its events arrived.
 #[derive(Debug)]
 pub struct RawWatch {
     events: mpsc::UnboundedReceiver<(String, Instant)>,
@@ -98,10 +98,10 @@ pub struct RawWatch {
 }
 
 impl RawWatch {
-    /// When the event of this version came.
+    /// When the event of this version arrived.
     ///
     /// # Errors
-    /// It does not come.
+    /// It does not arrive.
     pub async fn saw(&mut self, version: &str) -> Result<Instant> {
         let saw = async {
             loop {
@@ -147,7 +147,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Off at first. Every `period` one of `names` of each of `places` gets one of the certificates.
+    /// Initially off. Every `period`, one of `names` of each of `places` gets one of the certificates.
     #[must_use]
     pub fn new(places: Vec<(Secrets, Vec<String>)>, leaves: Vec<Leaf>, period: Duration) -> Self {
         let on = Arc::new(AtomicBool::new(false));
@@ -155,7 +155,7 @@ impl Noise {
         Self { on, task }
     }
 
-    /// Switches it.
+    /// Switches it on or off.
     ///
     /// # Errors
     /// It has failed.

@@ -1,4 +1,4 @@
-//! ChromeDriver, and the few words of WebDriver that it is told.
+//! ChromeDriver, and the few WebDriver commands that the tests need.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -22,13 +22,13 @@ pub(super) const HOW: &str = "the page's tests drive the real Chromium: on Debia
                               put chromedriver into PATH or name it in SEALGATE_CHROMEDRIVER, and a browser of its version that it does \
                               not find in SEALGATE_CHROMIUM";
 const START: Duration = Duration::from_secs(30);
-/// Longer than any script of a test may take.
+/// Longer than any script in a test may take.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// A running driver. It ends with this value, and its browsers with it: they are of its process group, and would outlive the
-/// driver alone. If the test program is killed, the guard ends them.
+/// A running driver. It ends with this value, and so do its browsers: they are in its process group, as they would not
+/// end with the driver alone. If the test program is killed, the guard ends them.
 pub(super) struct Driver {
-    // In the order in which they end.
+    // The order matters: they end in this order.
     daemon: Daemon,
     guard: Guard,
     port: u16,
@@ -42,11 +42,11 @@ fn program() -> PathBuf {
 }
 
 impl Driver {
-    /// What it and its browsers write is in this folder, which ends with them.
+    /// It and its browsers write into this folder, which is removed with them.
     pub(super) async fn start(folder: &Path) -> Result<Self> {
         let port = free_port()?;
         let daemon = Daemon::new("chromedriver", program(), vec![format!("--port={port}")], folder);
-        // A browser that is killed leaves files in there.
+        // A killed browser leaves files there.
         let temporary = [("TMPDIR", folder.display().to_string())];
         let mut driver = Self {
             daemon: daemon.within(&env::current_dir()?, &temporary),
@@ -65,7 +65,7 @@ impl Driver {
         Ok(driver)
     }
 
-    /// One command; gives its value.
+    /// Sends one command; returns its value.
     pub(super) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let asked = tokio::time::timeout(LIMIT, self.exchange(method, path, body));
         let mut answer = asked.await.with_context(|| format!("{path} takes too long"))??;

@@ -12,19 +12,19 @@ use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-/// A kubeconfig, and the file that it takes the token from.
+/// A kubeconfig, and the file with its token.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// What `KUBECONFIG` names.
+    /// The file for `KUBECONFIG`.
     pub kubeconfig: PathBuf,
-    /// Written anew, the token is another one.
+    /// Rewriting it changes the token.
     pub token_file: PathBuf,
     server: String,
     authority: String,
 }
 
 impl Access {
-    /// Writes both files into `folder`, by this name.
+    /// Writes both files into `folder`, with this name.
     pub(super) fn write(
         folder: &Path,
         name: &str,
@@ -64,7 +64,7 @@ impl Access {
         Self::write(folder, &file, &self.server, &self.authority, namespace, token)
     }
 
-    /// The same by another port of loopback.
+    /// The same through another port on loopback.
     ///
     /// # Errors
     /// The file system's.
@@ -80,7 +80,7 @@ impl Access {
         Ok(access)
     }
 
-    /// The port of loopback that the server listens on.
+    /// The port on loopback on which the server listens.
     ///
     /// # Errors
     /// It has none.
@@ -89,7 +89,7 @@ impl Access {
         Ok(port.parse()?)
     }
 
-    /// A client that hides nothing: it tries nothing twice.
+    /// A client that hides no failures: it does not retry.
     ///
     /// # Errors
     /// The kubeconfig cannot be read.
@@ -101,7 +101,7 @@ impl Access {
     }
 }
 
-/// A token of one hour, by the TokenRequest API.
+/// A token for one hour, from the TokenRequest API.
 pub(super) async fn request_token(client: &Client, namespace: &str, name: &str) -> Result<String> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     if accounts.get_opt(name).await?.is_none() {
@@ -125,7 +125,7 @@ pub(super) async fn request_token(client: &Client, namespace: &str, name: &str) 
         .context("a TokenRequest without a token")
 }
 
-/// By which a token knows its ServiceAccount from a later one of the same name.
+/// The UID with which a token distinguishes its ServiceAccount from a later one of the same name.
 pub(super) async fn uid(client: &Client, namespace: &str, name: &str) -> Result<String> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     accounts

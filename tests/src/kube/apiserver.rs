@@ -19,7 +19,7 @@ const ADMIN_TOKEN: &str = "the-tests-own-administrator";
 /// The issuer and the audience of ServiceAccount tokens.
 const ISSUER: &str = "https://kubernetes.default.svc";
 
-/// How long the API server believes a token beyond its date: ours are dated that much earlier.
+/// How long the API server accepts a token after its expiry: ours are dated that much earlier.
 const LEEWAY: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Apiserver {
         let port = free_port()?;
         let authority = Authority::new("Kubernetes of the tests")?;
         let serving = authority.leaf(&["127.0.0.1", "localhost", "kubernetes.default.svc"])?;
-        // RSA, because its signature is a token's as it comes.
+        // RSA, because its signatures can be used in tokens without conversion.
         let accounts = KeyPair::generate_for(&PKCS_RSA_SHA256)?;
         let file = |name: &str, text: &str| -> Result<String> {
             let path = folder.join(name);
@@ -84,7 +84,7 @@ impl Apiserver {
         )
     }
 
-    /// A token as the API server itself would give it, but for any lifetime.
+    /// A token like one from the API server, but with any lifetime.
     pub(super) fn sign(&self, namespace: &str, name: &str, uid: &str, lifetime: Duration) -> Result<String> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let claims = json!({
@@ -107,17 +107,17 @@ impl Apiserver {
     }
 }
 
-/// What does not depend on the machine.
+/// The flags that do not depend on the machine.
 const FLAGS: [&str; 9] = [
     "--bind-address=127.0.0.1",
     "--advertise-address=127.0.0.1",
-    // It would publish its address, and 127.0.0.1 is none that may be published.
+    // It would publish its address, but 127.0.0.1 must not be published.
     "--endpoint-reconciler-type=none",
     "--authorization-mode=RBAC",
     "--service-cluster-ip-range=10.0.0.0/24",
-    // It waits for what the controllers make, and there are none.
+    // It waits for objects from controllers, of which there are none.
     "--disable-admission-plugins=ServiceAccount",
-    // Only a test makes history be forgotten.
+    // Only tests compact the history.
     "--etcd-compaction-interval=0",
     "--profiling=false",
     "--shutdown-delay-duration=0s",

@@ -1,4 +1,4 @@
-//! A process that can be ended, started again, and stopped for a while.
+//! A process that can be ended, restarted, and paused.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// How long a clean stop may take.
 const STOP: Duration = Duration::from_secs(30);
 
-/// A command line, and the process of it in a group of its own. It ends with the value.
+/// A command line, and its process in its own process group. It ends with the value.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     name: &'static str,
@@ -39,7 +39,7 @@ impl Daemon {
         }
     }
 
-    /// The same, run in this folder, with more in its environment.
+    /// The same, run in this folder, with additional environment variables.
     pub(crate) fn within(mut self, folder: &Path, environment: &[(&str, String)]) -> Self {
         let owned = environment
             .iter()
@@ -69,7 +69,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(crate) fn kill(&mut self) {
         let _ = self.signal(Signal::KILL);
         if let Some(mut child) = self.child.take() {
@@ -118,7 +118,7 @@ impl Daemon {
         Ok(kilobytes * 1024)
     }
 
-    /// The last lines that it said, for a failure.
+    /// The last lines of its log, for a failure.
     pub(crate) fn log_end(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

@@ -1,4 +1,4 @@
-//! etcd: one member, no fsync, nothing kept.
+//! etcd: one member, without fsync, and nothing is kept.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ impl Etcd {
         })
     }
 
-    /// Forgets all revisions before the present one.
+    /// Forgets all revisions before the current one.
     pub(super) async fn compact(&self) -> Result<()> {
         let status = self.post("/v3/maintenance/status", &json!({})).await?;
         let revision = status["header"]["revision"]
@@ -52,7 +52,7 @@ impl Etcd {
         self.post("/v3/kv/compaction", &order).await.map(drop)
     }
 
-    /// The JSON form of etcd's gRPC.
+    /// A request in the JSON form of etcd's gRPC.
     async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;

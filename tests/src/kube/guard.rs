@@ -1,4 +1,4 @@
-//! Ends what a test program leaves behind when no destructor runs: a shared control plane is in a static, and a
+//! Ends processes that a test program leaves behind if no destructor runs: a shared control plane is in a static, and a
 //! test run may be killed.
 
 use std::io::Write as _;
@@ -9,8 +9,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use anyhow::{Context as _, Result};
 use rustix::process::Pid;
 
-/// Reads the process groups of the moment, a line each time that they change. The end of its input is the end of the
-/// test program, however it came: then it kills the groups of the last line and removes the folder.
+/// Reads the current process groups, one line for each change. Its input ends when the test program does, for any
+/// reason: then it kills the groups in the last line and removes the folder.
 const SCRIPT: &str = r#"
 while read -r line; do groups=$line; done
 for group in $groups; do kill -s KILL -- "-$group"; done
@@ -25,7 +25,7 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// In a process group of its own: an interrupt from the terminal ends the tests and not the guard.
+    /// In its own process group: an interrupt from the terminal ends the tests but not the guard.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT])
@@ -39,7 +39,7 @@ impl Guard {
         Ok(Self { shell, input })
     }
 
-    /// These, and no others, run now.
+    /// Sets the process groups that now run.
     pub(crate) fn watch_over(&mut self, groups: impl Iterator<Item = Pid>) -> Result<()> {
         let mut line: String = groups
             .map(|group| format!("{} ", group.as_raw_nonzero()))
@@ -51,7 +51,7 @@ impl Guard {
 }
 
 impl Drop for Guard {
-    /// The owner's destructors did the work.
+    /// The owner's destructors have done the work.
     fn drop(&mut self) {
         let _ = self.watch_over(std::iter::empty());
         self.input = None;

@@ -1,4 +1,4 @@
-//! Objects of one namespace from YAML text, as an operator writes them with kubectl.
+//! Objects of one namespace from YAML text, written as an operator does with kubectl.
 
 use anyhow::{Context as _, Result, bail};
 use kube::Client;
@@ -18,15 +18,15 @@ const CLUSTER_WIDE: [&str; 5] = [
     "ClusterRoleBinding",
     "CustomResourceDefinition",
 ];
-/// Who the API server notes as the writer.
+/// The field manager that the API server records.
 const MANAGER: &str = "sealgate-tests";
 
 /// A namespace, seen by one client.
 #[derive(Clone)]
 pub struct Objects {
-    /// Speaks for whoever made this.
+    /// Its client, with the permissions of its user.
     pub client: Client,
-    /// Where objects go that name none.
+    /// The namespace of objects that name none.
     pub namespace: String,
 }
 
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Objects {
 }
 
 impl Objects {
-    /// A namespace that is there, or that will be applied.
+    /// A namespace that exists, or will be applied.
     #[must_use]
     pub fn new(client: Client, namespace: &str) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Objects {
         }
     }
 
-    /// Server-side apply of each document; unknown fields are an error. Gives what the API server made of them.
+    /// Server-side apply of each document; unknown fields are an error. Returns the resulting objects.
     ///
     /// # Errors
     /// It refuses one of them.
@@ -74,7 +74,7 @@ impl Objects {
         Ok(())
     }
 
-    /// Puts each document in the place of what is there.
+    /// Replaces the object of each document.
     ///
     /// # Errors
     /// One is not there, or is refused.
@@ -87,8 +87,8 @@ impl Objects {
         Ok(())
     }
 
-    /// One PUT for each document, whatever is there; creates what is not. For kinds that may be replaced without
-    /// naming a version, as Secrets may.
+    /// One PUT for each document, whether the object exists or not. For kinds that may be replaced without naming a
+    /// version, such as Secrets.
     ///
     /// # Errors
     /// One is refused.
@@ -105,10 +105,10 @@ impl Objects {
         Ok(())
     }
 
-    /// Sends text that is not YAML in the place of one object, as it is.
+    /// Sends text that is not YAML in place of an existing object, unchanged.
     ///
     /// # Errors
-    /// The API server does not refuse it as a bad request.
+    /// The API server does not reject it as a bad request.
     pub async fn apply_raw(&self, present: &str, text: &str) -> Result<()> {
         let (api, name, _) = self.read(present)?.pop().context("no object")?;
         let uri = format!("{}/{name}?fieldManager={MANAGER}&force=true", api.resource_url());
@@ -159,8 +159,8 @@ impl Objects {
         Ok(api.list(&ListParams::default().labels(labels)).await?.items)
     }
 
-    /// Text that is about the gateway in istio-system, for one in this namespace that others do not share: it has a label of
-    /// its own, as [`Self::labels`] says.
+    /// Converts text for the gateway in istio-system to one in this namespace that is not shared with others: it has
+    /// its own label, as in [`Self::labels`].
     #[must_use]
     pub fn own(&self, text: &str) -> String {
         text.replace("istio-system", &self.namespace)

@@ -1,11 +1,11 @@
-//! Clusters, each with one thing that Envoy refuses.
+//! Clusters, each with one part that Envoy rejects.
 
 use envoy_types::pb::envoy::config::core::v3::Address;
 use envoy_types::pb::google::protobuf::Duration as Span;
 
 use super::{ClusterParts, Spoiled, endpoint, number, tcp};
 
-/// What is spoiled, and what our checks say then.
+/// A change of each, and the result of our checks.
 pub const CLUSTERS: &[Spoiled<ClusterParts>] = &[
     (
         "duration",

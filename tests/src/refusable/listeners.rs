@@ -1,4 +1,4 @@
-//! Listeners, each with one thing that Envoy refuses.
+//! Listeners, each with one part that Envoy rejects.
 
 use envoy_types::pb::envoy::config::core::v3::{
     AggregatedConfigSource, ConfigSource, DataSource, ExtensionConfigSource, HeaderValue, HeaderValueOption,

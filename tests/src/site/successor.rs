@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{BOOTSTRAP, ENVOY_LOG, Envoy, Running, START, Site, program};
 use crate::{client, eventually};
 
-/// By what those of one row know each other.
+/// The id that consecutive Envoys share.
 const BASE_ID: &str = "base-id";
 /// Clients are asked to go for this long, more and more of them.
 const DRAIN_S: &str = "5";

@@ -1,4 +1,5 @@
-//! Which chain Envoy chooses, whom it lets in, and how a host is answered on it: the rule as the docs say it, written anew.
+//! Which chain Envoy chooses, whom it lets in, and how a host is answered on it: the documented rule, implemented
+//! independently.
 
 /// What a server asks of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

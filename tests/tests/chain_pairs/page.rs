@@ -1,4 +1,4 @@
-//! `docs/reference/connections.md`, from what was seen.
+//! `docs/reference/connections.md`, from the observed results.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The scenario tables through the browser's module: it answers every question as `sealgate explain` does, which another test
-//! holds to the real Envoy with the filter.
+//! The scenario tables with the browser's module: it answers every question like `sealgate explain`, which another test
+//! compares with the real Envoy with the filter.
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_tests::browser::Browser;

@@ -1,4 +1,4 @@
-//! A plain file server of the static page, which sets no header that helps.
+//! A plain file server for the static page, which sets no helpful headers.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! The page of a running agent with a real Envoy: what changes appears without reloading, the worst is at the top, and what it
-//! says of a request is what a client gets.
+//! The page of a running agent with a real Envoy: changes appear without reloading, the worst is at the top, and what
+//! it says about a request is what a client gets.
 
 use std::net::TcpListener;
 use std::time::Duration;

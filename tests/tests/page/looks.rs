@@ -1,5 +1,5 @@
-//! Every view, wide and narrow, light and dark: it fits, it has no violation that axe-core knows, and it looks as the documentation
-//! shows it (`SEALGATE_WRITE_DOCS=1` writes the pictures).
+//! Every view, wide and narrow, light and dark: it fits, axe-core finds no violations, and it looks as in the
+//! documentation (`SEALGATE_WRITE_DOCS=1` writes the pictures).
 
 use std::path::Path;
 use std::time::Duration;

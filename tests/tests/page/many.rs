@@ -1,5 +1,5 @@
-//! Ten thousand hosts: they are read, searched and scrolled, and a question among them is answered. How long it takes is
-//! printed, for machines differ.
+//! Ten thousand hosts: they are read, searched and scrolled, and a question about one is answered. The times are only
+//! printed, because machines differ.
 
 use std::fmt::Write as _;
 

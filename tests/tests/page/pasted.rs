@@ -1,4 +1,4 @@
-//! The static page: manifests are pasted, a question is answered, an edit is tried, and nothing is asked of anybody else.
+//! The static page: manifests are pasted, a question is answered, an edit is tried, and no requests are sent anywhere.
 
 use anyhow::{Result, ensure};
 use sealgate_tests::browser::Browser;

@@ -1,4 +1,4 @@
-//! Every kind of object that was served and cannot be any more: how it is written, and how it goes bad.
+//! Every kind of object that was served and no longer can be: its valid text, and how it becomes invalid.
 
 use std::fs;
 use std::os::unix::fs::symlink;

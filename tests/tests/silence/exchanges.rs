@@ -1,4 +1,4 @@
-//! Requests that take their time, and what must become of each.
+//! Slow requests, and the expected outcome of each.
 
 use std::time::Duration;
 

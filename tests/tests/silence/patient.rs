@@ -1,4 +1,4 @@
-//! Upstreams that take their time.
+//! Slow upstreams.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The filter alone, by an EnvoyExtensionPolicy: Envoy Gateway's own code pulls the artifact, serves and configures it, and no
-//! agent runs.
+//! Only the filter, with an EnvoyExtensionPolicy: Envoy Gateway's own code pulls the artifact, serves and configures
+//! it, and no agent runs.
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_tests::envoy_gateway::{HTTPS, ProxyPod};

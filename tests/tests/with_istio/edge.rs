@@ -1,4 +1,4 @@
-//! What every test here begins with: Istio, its gateway, and questions to it.
+//! The setup of all tests here: Istio, its gateway, and requests to it.
 
 use anyhow::Result;
 use sealgate_tests::front::Front;

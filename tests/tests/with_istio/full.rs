@@ -1,4 +1,4 @@
-//! Routing and identity by the agent too, in listeners and routes that are Istio's.
+//! Routing and identity by the agent as well, in Istio's listeners and routes.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! The guard: Envoy takes new routes before new listeners, so that for a moment the routes of Sealgate stand on listeners,
-//! or on connections of listeners, that take no header off yet. A client that sends the header by which the filter names
-//! a cluster must not choose one.
+//! The guard: Envoy gets new routes before new listeners, so for a moment, Sealgate's routes are used with listeners,
+//! or connections of listeners, that do not remove headers yet. A client that sends the header with which the filter
+//! names a cluster must not be able to choose one.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Certificates alone: routing stays Istio's.
+//! Only certificates: routing stays with Istio.
 
 use anyhow::{Context as _, Result, ensure};
 use sealgate_tests::client::{Connection, Tls, Version};

@@ -1,4 +1,4 @@
-//! The filter alone, as a WasmPlugin: Istio's own code pulls the artifact and configures it, and no agent runs.
+//! Only the filter, as a WasmPlugin: Istio's own code pulls the artifact and configures it, and no agent runs.
 
 use std::path::{Path, PathBuf};
 

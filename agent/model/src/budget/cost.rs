@@ -1,4 +1,4 @@
-//! What an object uses up.
+//! How much of each budget an object uses.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::{BudgetItem, ITEMS};
 use crate::{Meta, Object, annotation};
 
-/// So many bytes of a rule count as one more.
+/// Each time that a rule has this many bytes, it counts as one more.
 const BYTES_OF_A_RULE: usize = 1024;
 
-/// A selector counts as so many endpoints: each WorkloadEntry of its namespace is compared with it.
+/// A selector counts as this many endpoints: each WorkloadEntry of its namespace is compared with it.
 const ENDPOINTS_OF_A_SELECTOR: usize = 25;
 
 /// How much of each resource.
@@ -21,20 +21,20 @@ const ENDPOINTS_OF_A_SELECTOR: usize = 25;
 pub struct Cost([u64; ITEMS.len()]);
 
 impl Cost {
-    /// So much of one.
+    /// The amount of one resource.
     #[must_use]
     pub fn of(&self, resource: BudgetItem) -> u64 {
         self.0.get(resource as usize).copied().unwrap_or_default()
     }
 
-    /// From now on it is so much of one.
+    /// Sets the amount of one resource.
     pub fn set(&mut self, resource: BudgetItem, amount: u64) {
         if let Some(own) = self.0.get_mut(resource as usize) {
             *own = amount;
         }
     }
 
-    /// So much of one, and nothing else.
+    /// An amount of one resource, and nothing else.
     #[must_use]
     pub fn only(resource: BudgetItem, amount: u64) -> Self {
         let mut cost = Self::default();
@@ -42,7 +42,7 @@ impl Cost {
         cost
     }
 
-    /// Whether there is more of some resource than in another one.
+    /// Whether this is more than another cost, for at least one resource.
     #[must_use]
     pub fn is_more_of_some(&self, other: Self) -> bool {
         self.0.iter().zip(other.0).any(|(own, other)| *own > other)
@@ -64,7 +64,7 @@ impl Cost {
     }
 }
 
-/// What an object uses by itself. What its rules use is known once they stand beside the hosts that they are for.
+/// What an object uses by itself. What its rules use depends on the hosts that they apply to.
 #[must_use]
 pub fn cost(object: &Object) -> Cost {
     match object {
@@ -126,7 +126,7 @@ fn virtual_service(spec: &VirtualServiceSpec) -> Cost {
     cost
 }
 
-/// Hosts whose connections it routes as a whole: each has a filter chain.
+/// How many hosts' connections it routes as a whole: each has a filter chain.
 fn chains(spec: &VirtualServiceSpec) -> usize {
     let blocks = spec.tls.iter().flat_map(|rule| &rule.r#match);
     let names: BTreeSet<&String> = blocks.flat_map(|block| &block.sni_hosts).collect();
@@ -143,13 +143,13 @@ fn endpoints(number: usize) -> Cost {
     Cost::only(BudgetItem::Endpoints, count(number))
 }
 
-/// How many rules a rule counts for: by its size, for a body or a list of headers may be larger than a thousand others.
+/// How many rules a rule counts as, by its size: a body or a list of headers may be larger than a thousand rules.
 #[must_use]
 pub fn weight(rule: &HttpRoute) -> u64 {
     count(1 + size(rule) / BYTES_OF_A_RULE)
 }
 
-/// So many server names are compared with a host in the time that a rule takes.
+/// Comparing a host with this many server names takes as long as one rule.
 const NAMES_OF_A_RULE: usize = 64;
 
 /// What the rules for connections weigh on each host: each of their server names is compared with it.
@@ -167,7 +167,7 @@ pub fn weight_of_streams(spec: &VirtualServiceSpec) -> u64 {
 
 fn size(value: &impl Serialize) -> usize {
     let mut length = Length(0);
-    // What was read from JSON can be written, and nothing is kept of it.
+    // What was read from JSON can be written; only its length is kept.
     let _ = serde_json::to_writer(&mut length, value);
     length.0
 }

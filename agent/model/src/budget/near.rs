@@ -1,4 +1,4 @@
-//! What is said before a budget is used up.
+//! Warnings before a budget is used up.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn kinds(item: BudgetItem) -> &'static [Kind] {
     }
 }
 
-/// What is to be said of a namespace that has nearly used up budgets. A finding is about an object: `first` gives a
+/// The findings about a namespace that has nearly used up budgets. A finding is about an object: `first` returns a
 /// namespace's first of a kind.
 pub fn near<'u>(
     namespace: &Arc<str>,

@@ -15,7 +15,7 @@ use super::salvage;
 use super::strict::{Strangers, Strict};
 use crate::{Code, Finding, Meta, ObjectRef, SecretObject, Severity};
 
-/// What was decoded, or why not.
+/// What was decoded, or the finding that says why it could not be.
 pub(crate) type Decoded<T> = Result<T, Box<Finding>>;
 
 /// An object whose metadata is known, for the decoder of its kind.
@@ -24,12 +24,12 @@ pub(crate) struct Raw<'a> {
     /// All of it.
     pub(super) value: Value,
     pub(super) object_ref: &'a ObjectRef,
-    /// What is doubtful about it.
+    /// Findings about it so far.
     pub(super) findings: &'a mut Vec<Finding>,
 }
 
 impl Raw<'_> {
-    /// Its `spec`; one that is not there is empty. What cannot be read of it is cut, if the rest means something.
+    /// Its `spec`, empty if it is missing. Parts that cannot be read are cut, if the rest still has a meaning.
     pub(crate) fn spec<T: Clone + DeserializeOwned>(mut self) -> Decoded<(Arc<Meta>, Arc<T>)> {
         let spec = self.value.get_mut("spec").map(Value::take);
         let mut spec = spec.unwrap_or(Value::Object(Default::default()));
@@ -59,7 +59,7 @@ impl Raw<'_> {
         Ok((Arc::new(self.meta), decoded))
     }
 
-    /// The text that it was read from is wiped.
+    /// A Secret; the text that it was read from is wiped.
     pub(crate) fn secret(mut self) -> Decoded<SecretObject> {
         let data = secret_data(&self.value, self.object_ref);
         let type_ = self.value.get("type").and_then(Value::as_str);
@@ -73,7 +73,7 @@ impl Raw<'_> {
         })
     }
 
-    /// Of its metadata what selects it.
+    /// The parts of its metadata that select it.
     pub(crate) fn name_and_labels(self) -> Arc<Meta> {
         Arc::new(Meta {
             annotations: BTreeMap::new(),
@@ -82,14 +82,14 @@ impl Raw<'_> {
         })
     }
 
-    /// A kind that no manifest can be.
+    /// The error about a kind that manifests cannot have.
     pub(crate) fn no_object(self) -> Box<Finding> {
         let message = format!("a {} is no object", self.object_ref.kind.as_str());
         bad(self.object_ref, None, message)
     }
 }
 
-/// Overwrites every text within.
+/// Overwrites every string in it.
 pub(super) fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
@@ -109,7 +109,7 @@ fn bad(object_ref: &ObjectRef, field: Option<String>, message: String) -> Box<Fi
     ))
 }
 
-/// Decodes, names the place of an error, and says which fields nobody knows.
+/// Decodes it, names the place of an error, and reports unknown fields.
 fn typed<T: Clone + DeserializeOwned>(
     value: &Value,
     prefix: &str,
@@ -138,7 +138,7 @@ fn typed<T: Clone + DeserializeOwned>(
         let field = place(track.path().to_string());
         bad(object_ref, Some(field), error.to_string())
     })?;
-    // The API machinery's own fields are known, just not to every type here.
+    // Kubernetes' standard fields are known, but not to every type here.
     for (field, name) in unknown
         .into_iter()
         .filter(|(field, _)| !matches!(field.as_str(), "apiVersion" | "kind" | "status"))
@@ -157,11 +157,11 @@ fn typed<T: Clone + DeserializeOwned>(
             message,
         ));
     }
-    // A copy takes no more room than it needs: what is read grows in steps.
+    // A copy takes no more memory than it needs: collections that grow while being read do.
     Ok(Arc::new(decoded.clone()))
 }
 
-/// A place as findings write it: `http[0].match[1].uri`, and keys that are no names in brackets.
+/// A place in the notation of findings: `http[0].match[1].uri`; keys that are not names are in brackets.
 fn written(path: &serde_ignored::Path<'_>) -> String {
     use serde_ignored::Path;
     match path {
@@ -199,7 +199,7 @@ fn secret_data(value: &Value, object_ref: &ObjectRef) -> Decoded<BTreeMap<String
             let place = format!("{section}[{key}]");
             let text = value.as_str().ok_or_else(|| bad(place.clone(), "not a string"))?;
             let bytes = if encoded {
-                // Folded base64 holds line breaks.
+                // Folded base64 has line breaks.
                 let mut packed = Zeroizing::new(String::with_capacity(text.len()));
                 text.split_ascii_whitespace()
                     .for_each(|line| packed.push_str(line));

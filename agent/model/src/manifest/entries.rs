@@ -1,9 +1,10 @@
-//! What a file holds, with a bound on what is said of the file itself: millions of bad documents are one thing to say.
+//! The entries of a file. Findings about the file itself are limited: for millions of bad documents, one finding is
+//! enough.
 
 use super::finding;
 use crate::{Code, Finding, Kind, ObjectRef, Severity, SourceObject};
 
-/// Things that are said of one file one by one.
+/// The maximum number of single findings about a file.
 const MOST_SAID: usize = 100;
 
 /// See the module.
@@ -12,7 +13,7 @@ pub(super) struct Entries {
     file: ObjectRef,
     entries: Vec<SourceObject>,
     said: usize,
-    /// How many more there were, and the worst of them.
+    /// How many more findings there were, and the worst of them.
     more: usize,
     worst: Option<(Severity, Code)>,
 }

@@ -1,6 +1,6 @@
-//! The known word that one probably meant.
+//! The known word that a misspelled one probably means.
 
-/// The nearest of these; none if none is near: at most a third of its letters are others.
+/// The nearest of these words; none if more than a third of its letters differ.
 pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let far = |other: &str| distance(&word.to_ascii_lowercase(), &other.to_ascii_lowercase());
     let ranked = known.into_iter().map(|other| (far(other), other));
@@ -9,7 +9,7 @@ pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) 
     (far <= most.max(1)).then_some(found)
 }
 
-/// How many letters are to be put in, taken out, changed, or swapped with their neighbour.
+/// How many letters must be inserted, removed, changed, or swapped with their neighbor.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let (mut before, mut last) = (Vec::new(), (0..=other.len()).collect::<Vec<_>>());

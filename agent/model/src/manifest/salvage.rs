@@ -1,17 +1,19 @@
-//! A part of an object that cannot be read: it is cut down to what says which part it is, so that the rest can be.
+//! Parts of an object that cannot be read. Each is cut down to what identifies it, so that the rest can be read.
 
 use serde_json::{Map, Value, json};
 
 use crate::parts::ObjectPart;
 use crate::{Finding, Kind};
 
-/// So many parts of an object are cut; beyond, it is refused as a whole.
+/// The maximum number of parts that are cut; an object with more is rejected as a whole.
 pub(super) const MOST_CUT: usize = 32;
 
-/// An object is closed so often at most: a DestinationRule has as many parts that say who it is for, and what it has.
+/// The maximum number of calls of [`close`] for an object: a DestinationRule has this many parts that say whom it
+/// applies to, and what it has.
 pub(super) const MOST_CLOSED: usize = 3;
 
-/// Cuts the part of a spec that holds a field; says whether something was cut, and the rest may be read now.
+/// Cuts the part of a spec that contains a field; returns whether something was cut, so that the rest may be readable
+/// now.
 pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
     if kind == Kind::DestinationRule && field.starts_with("spec.trafficPolicy") {
         return spec
@@ -37,7 +39,7 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
     if matches!(part, ObjectPart::Rule(_)) && !element.is_object() {
         return false;
     }
-    // What is not a map is larger than any; a host that was cut is empty.
+    // Anything that is not a map counts as larger than all maps; a host that was cut is empty.
     let size = |value: &Value| match value {
         Value::Object(fields) => fields.len(),
         Value::String(text) if text.is_empty() => 0,
@@ -52,8 +54,8 @@ pub(super) fn cut(spec: &mut Value, kind: Kind, field: &str) -> bool {
     true
 }
 
-/// Cuts what keeps it from being known which hosts an object is for, and what of it must not be lost. It is refused all the
-/// same; says whether something was cut.
+/// Cuts what prevents us from knowing the hosts of an object, and what of it must not be lost. The object is still
+/// rejected; returns whether something was cut.
 pub(super) fn close(spec: &mut Value, kind: Kind, refusal: &mut Finding) -> bool {
     match kind {
         Kind::VirtualService => close_rules(spec, refusal),
@@ -64,8 +66,8 @@ pub(super) fn close(spec: &mut Value, kind: Kind, refusal: &mut Finding) -> bool
 
 const SELECTOR: &str = "workloadSelector";
 
-/// Cuts what is around a DestinationRule's TLS. Where it is not known who sees it, everybody does, as if nothing were said.
-/// Where it is not known which proxies it selects, it selects all that it could.
+/// Cuts what is around a DestinationRule's TLS. If it is unknown who sees the rule, everyone does, as without
+/// `exportTo`. If it is unknown which proxies it selects, it selects all that it could.
 fn open_scope(spec: &mut Value, refusal: &Finding) -> bool {
     let field = refusal.field.as_deref().unwrap_or_default();
     let place = field.strip_prefix("spec.").unwrap_or_default();
@@ -83,8 +85,8 @@ fn open_scope(spec: &mut Value, refusal: &Finding) -> bool {
     true
 }
 
-/// A selector with the labels that can be read. Without any it selects each proxy of the rule's namespace, and nobody beyond,
-/// as no selector does.
+/// A selector with the labels that can be read. Without any, it selects every proxy in the rule's namespace; no
+/// selector reaches beyond it.
 fn widest_selector(selector: &Value) -> Value {
     let labels = selector.get("matchLabels").and_then(Value::as_object);
     let labels = labels.into_iter().flatten();
@@ -95,7 +97,7 @@ fn widest_selector(selector: &Value) -> Value {
     json!({ "matchLabels": labels })
 }
 
-/// Cuts a VirtualService's rules from the one on whose conditions cannot be read.
+/// Cuts the first rule of a VirtualService whose conditions cannot be read, and all after it.
 fn close_rules(spec: &mut Value, refusal: &mut Finding) -> bool {
     let kind = Kind::VirtualService;
     let field = refusal.field.as_deref().unwrap_or_default();
@@ -104,7 +106,7 @@ fn close_rules(spec: &mut Value, refusal: &mut Finding) -> bool {
     };
     let at = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let at = at.and_then(|(at, _)| at.parse().ok()).unwrap_or(0);
-    // It is not that rule alone which is refused.
+    // Not only that rule is rejected.
     if ObjectPart::of(kind, field).is_some() {
         refusal.message = format!("{}: {}", field.trim_start_matches("spec."), refusal.message);
         refusal.field = Some("spec.http".to_owned());
@@ -121,7 +123,7 @@ fn close_rules(spec: &mut Value, refusal: &mut Finding) -> bool {
         .is_some()
 }
 
-/// What is kept of a part: first all that tells it from others, then what must not be lost.
+/// What is kept of a part: first all that identifies it, then what must not be lost.
 fn kept(part: ObjectPart) -> [&'static [&'static str]; 3] {
     match part {
         ObjectPart::Server(_) => [&["port", "hosts"], &["port"], &[]],
@@ -133,8 +135,8 @@ fn kept(part: ObjectPart) -> [&'static [&'static str]; 3] {
     }
 }
 
-/// Cuts a policy down to what it says of TLS, which must not be lost with the rest. What cannot be read of that asks for TLS
-/// that nobody can have.
+/// Cuts a policy down to its TLS settings, which must not be lost with the rest. If these cannot be read either, they
+/// are replaced by TLS that is impossible.
 fn cut_policy(policy: &mut Value, field: &str) -> bool {
     let before = policy.clone();
     let is_about_tls = field.split('.').any(|step| step == "tls");
@@ -152,7 +154,7 @@ fn cut_policy(policy: &mut Value, field: &str) -> bool {
     *policy != before
 }
 
-/// No mode that there is: requests are answered with 503.
+/// Not an existing mode: requests are answered with 503.
 const UNREADABLE_MODE: &str = "(cannot be read)";
 
 fn tls_of(policy: &Value, is_about_tls: bool) -> Value {

@@ -1,6 +1,5 @@
-//! A value that is decoded as what it is. Left to itself, serde takes the elements of a list for the fields of a
-//! struct, in order: `spec: []` would be an empty spec, and `port: [443]` a port. What a struct does not know is noted, with
-//! what it knows.
+//! Decodes a struct only from a map. By default, serde also accepts a list, as the struct's fields in order: `spec: []`
+//! would be an empty spec, and `port: [443]` a port. Unknown fields of structs are noted, with the known ones.
 
 use std::cell::RefCell;
 
@@ -9,12 +8,12 @@ use serde::de::{Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor}
 use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
 
-/// Names that structs do not know, each with those that its struct does.
+/// Fields that structs do not know, each with those that its struct does.
 #[derive(Default)]
 pub(super) struct Strangers(RefCell<Vec<(String, &'static [&'static str])>>);
 
 impl Strangers {
-    /// What structs know that do not know this.
+    /// The known fields of the structs in which this one is unknown.
     pub(super) fn known_beside(&self, name: &str) -> Vec<&'static str> {
         let strangers = self.0.borrow();
         let beside = strangers.iter().filter(|(own, _)| own == name);

@@ -11,7 +11,7 @@ use crate::resolved::Endpoint;
 pub struct AddressPolicy {
     /// Whether loopback and link-local addresses may be upstreams.
     pub local: bool,
-    /// Ports of admin interfaces: never upstreams there, nor at a name that could resolve to there.
+    /// Ports of admin interfaces: never upstreams at local addresses, nor at names that could resolve to one.
     pub barred_ports: BTreeSet<u16>,
 }
 

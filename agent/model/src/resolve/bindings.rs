@@ -1,4 +1,4 @@
-//! What a VirtualService expects from its Gateways, but they do not provide.
+//! Findings about what a VirtualService expects from its Gateways, but they do not provide.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

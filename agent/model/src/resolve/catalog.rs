@@ -1,5 +1,5 @@
-//! Services as they are known: by host, with their ports and endpoints, and the DestinationRules that apply to them. An object
-//! touches its own host alone, and a wildcard of a DestinationRule the hosts within that it can mean.
+//! The known services, by host, with their ports and endpoints and the DestinationRules that apply to them. A changed
+//! object affects only its host; a DestinationRule for a wildcard affects the hosts within it that it may apply to.
 
 mod rules;
 
@@ -31,13 +31,13 @@ use crate::{Kind, Meta, Object, ObjectRef};
 
 const SLICE_LABEL: &str = "kubernetes.io/service-name";
 
-/// Objects by name, in order; a map of one would take the room of eleven.
+/// Objects by name, in order. A map with one object would take the memory of eleven.
 type NamedObjects<T> = Vec<(ObjectRef, Arc<T>)>;
 
-/// Objects that speak for a host, in the order in which they count.
+/// Objects that define a host, in order of precedence.
 type Voices<T> = Vec<(VoiceRank, Arc<T>)>;
 
-/// Whose word comes first: by authority, then by age.
+/// The order of precedence: by authority, then by age.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct VoiceRank {
     authority: Authority,
@@ -45,7 +45,8 @@ struct VoiceRank {
     name: ObjectRef,
 }
 
-/// A DestinationRule, with what is to be said of its TLS: that is known once, and said whenever something of the host moves.
+/// A DestinationRule, with the findings about its TLS: computed once, and reported whenever something about the host
+/// changes.
 #[derive(Debug, PartialEq)]
 struct KnownRule {
     spec: Arc<DestinationRuleSpec>,
@@ -61,19 +62,19 @@ impl KnownRule {
     }
 }
 
-/// What is known of one host. Of several ServiceEntries the first in order stands; those that may not speak for the host
-/// are kept apart.
+/// What is known about one host. Of several ServiceEntries, one is in effect; those that may not define the host are
+/// kept apart.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Known {
     entries: Voices<ServiceEntrySpec>,
     pub(super) service: Option<(Arc<Meta>, Arc<Service>)>,
     pub(super) slices: NamedObjects<EndpointSlice>,
     pub(super) endpoints: Option<Arc<Endpoints>>,
-    /// Those that name this very host, be they for this gateway or not.
+    /// DestinationRules that name exactly this host, whether for this gateway or not.
     rules: NamedObjects<KnownRule>,
-    /// The ServiceEntry that stands.
+    /// The ServiceEntry that is in effect.
     holder: Option<ObjectRef>,
-    /// Of namespaces whose word does not count.
+    /// ServiceEntries in namespaces that may not define the host.
     strangers: Few<ObjectRef>,
     /// How many endpoints it has, all subsets together.
     pub(super) size: usize,
@@ -96,7 +97,7 @@ impl Known {
         self.entries.iter().find(|(rank, _)| rank.name == *holder)
     }
 
-    /// Of those whose word counts most, whoever had the host keeps it; if nobody had, it is the oldest's.
+    /// Among those with the highest authority, the current holder keeps the host; without one, the oldest gets it.
     fn settle_holder(&mut self) {
         let first = self.entries.first().map(|(rank, _)| rank);
         let is_as_good = |rank: &VoiceRank| first.is_some_and(|first| first.authority == rank.authority);
@@ -114,7 +115,7 @@ impl Known {
             .unwrap_or_default()
     }
 
-    /// Whether one of its endpoints belongs to one of these pods.
+    /// Whether any of its endpoints belongs to one of these pods.
     pub(super) fn has_pod(&self, is_one: impl Fn(&str) -> bool) -> bool {
         let sliced = self
             .slices
@@ -127,7 +128,8 @@ impl Known {
         sliced.chain(older).filter_map(pod_name).any(is_one)
     }
 
-    /// As many as a cluster of it may have: those of other ports and those that are not ready are counted too.
+    /// How many endpoints a cluster of it may have at most: those of other ports and those that are not ready are
+    /// counted too.
     fn count(&self, selected: usize) -> usize {
         if let Some(entry) = self.entry() {
             return entry.endpoints.len().max(selected).max(1);
@@ -162,47 +164,47 @@ pub(super) fn service_ports(service: &Service) -> &[ServicePort] {
     spec.and_then(|spec| spec.ports.as_deref()).unwrap_or_default()
 }
 
-/// What changes of one host mean.
+/// The consequences of changes to one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HostChange {
-    /// A destination that names no port may mean another one now.
+    /// Whether a destination without a port may now have a different one.
     pub(super) ports: bool,
-    /// Who says what the host is, if that is somebody else now.
+    /// Who defines the host, if that has changed.
     pub(super) holder: Option<Option<Claimant>>,
-    /// What is to be said from now on of objects that may not speak for it, or ask for what is not carried out; none if no
-    /// such object moved.
+    /// The current findings about objects that may not define it, or that ask for something unsupported; none if no such
+    /// object changed.
     pub(super) said: Option<Vec<Finding>>,
 }
 
-/// A host that objects spoke for.
+/// A host whose objects changed.
 #[derive(Debug, Default)]
 struct TouchedHost {
-    /// The ports that it had before.
+    /// Its previous ports.
     ports: Vec<u32>,
-    /// Whether they spoke of more than its endpoints. These may move all the time, and anybody's rules may name the host.
+    /// Whether more than its endpoints changed. These may change all the time, and any namespace's rules may name the host.
     is_said: bool,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Catalog {
-    /// What is not exported to the gateway's namespace does not exist.
+    /// For `exportTo`: what is not exported to the gateway's namespace does not exist.
     tenants: Tenants,
-    /// The gateway's labels, against the `workloadSelector` of a DestinationRule and `failoverPriority`.
+    /// The gateway's labels, for `failoverPriority` and the `workloadSelector` of DestinationRules.
     labels: BTreeMap<String, String>,
     addresses: AddressPolicy,
     /// Where the gateway is.
     locality: Locality,
     hosts: BTreeMap<Arc<str>, Known>,
-    /// The hosts that ServiceEntries of a namespace say what they are.
+    /// The hosts that ServiceEntries of a namespace define.
     held: Index<Arc<str>, Arc<str>>,
     /// The DestinationRules that may apply to this gateway.
     book: RuleBook,
-    /// Wildcards of DestinationRules that came, went or changed, each with the rule's namespace.
+    /// Wildcards of DestinationRules that were added, removed or changed, each with the rule's namespace.
     moved_rules: BTreeSet<(Arc<str>, Arc<str>)>,
     workloads: Workloads,
     pods: Pods,
-    /// Hosts that objects spoke for.
+    /// Hosts whose objects changed.
     touched: BTreeMap<Arc<str>, TouchedHost>,
 }
 
@@ -223,7 +225,7 @@ impl Catalog {
         }
     }
 
-    /// Somebody had a host of no Service, and keeps it if an object still says what it is.
+    /// Restores the holder of a host that is not a Service's; it keeps the host if its ServiceEntry still exists.
     pub(super) fn remember(&mut self, host: &Arc<str>, holder: &Claimant) {
         let name = holder.name.clone().unwrap_or_default();
         let known = self.hosts.entry(Arc::clone(host)).or_default();
@@ -235,7 +237,7 @@ impl Catalog {
         self.touched.entry(Arc::clone(host)).or_default().is_said = true;
     }
 
-    /// Takes a change of an object; what it means is found by [`Self::settle`].
+    /// Takes a change of an object. [`Self::settle`] finds the consequences.
     pub(super) fn apply(&mut self, moved: &Moved) {
         if moved.name.kind == Kind::Pod {
             return self.pods.apply(moved);
@@ -267,7 +269,7 @@ impl Catalog {
         }
     }
 
-    /// What a host is will be looked at, and what is to be said of it where more than its endpoints moved.
+    /// Marks a host to be checked again, and its findings if more than its endpoints changed.
     fn touch(&mut self, host: Arc<str>, is_said: bool) {
         let known = self.hosts.get(&host);
         let before = || TouchedHost {
@@ -277,7 +279,7 @@ impl Catalog {
         self.touched.entry(host).or_insert_with(before).is_said |= is_said;
     }
 
-    /// Says of each host that objects spoke for what that means.
+    /// Returns the consequences for each host whose objects changed.
     pub(super) fn settle(&mut self) -> BTreeMap<Arc<str>, HostChange> {
         let touched = std::mem::take(&mut self.touched).into_iter();
         touched
@@ -316,7 +318,7 @@ impl Catalog {
         change
     }
 
-    /// The pods that moved since the last time.
+    /// The pods that changed since the last call.
     pub(super) fn take_moved_pods(&mut self) -> MovedPods {
         self.pods.take_moved()
     }
@@ -337,12 +339,12 @@ impl Catalog {
         holder.flat_map(|holder| self.workloads.selected_by(holder))
     }
 
-    /// The pods that are known.
+    /// The known pods.
     pub(super) fn pods(&self) -> &Pods {
         &self.pods
     }
 
-    /// Who says what the hosts are that are no Services.
+    /// Who defines the hosts that are not Services.
     pub(super) fn claims(&self) -> impl Iterator<Item = (Claim, Tenure)> {
         let held = self
             .hosts
@@ -467,7 +469,7 @@ impl Catalog {
         name
     }
 
-    /// The service's only port; of several the listener's.
+    /// The service's only port; if it has several, the listener's.
     fn default_port(
         &self,
         host: &Arc<str>,
@@ -498,7 +500,7 @@ fn claimant(entry: &ObjectRef) -> Claimant {
     }
 }
 
-/// Something to say of a VirtualService's destination.
+/// A finding about a VirtualService's destination.
 pub(super) fn doubt(place: &ObjectRef, spot: Spot, code: Code, message: String) -> Finding {
     Finding {
         severity: Severity::Warning,
@@ -529,7 +531,7 @@ fn of_service(meta: &Meta, name: &str) -> Arc<str> {
     format!("{name}.{}{SERVICE_SUFFIX}", meta.namespace).into()
 }
 
-/// A name without a dot is a Service of the object's own namespace, as in Istio.
+/// A name without a dot is a Service in the object's own namespace, as in Istio.
 pub(super) fn full_name(host: &str, namespace: &str) -> String {
     let host = host.to_ascii_lowercase();
     if host.contains('.') || host == "*" {

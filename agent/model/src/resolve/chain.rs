@@ -1,4 +1,4 @@
-//! The filter chain of a server, and what its hosts ask of connections.
+//! The filter chain of a server, and what its hosts require of connections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use super::stream_route::StreamRoute;
 use crate::protocol::ServerProtocol;
 use crate::resolved::{FilterChain, Meaning, Tls, Traffic};
 
-/// The demand of hosts whose connections are passed on as a whole: no connection satisfies it, so that a request for
-/// them on another server's connection gets 421, and the client retries on a new connection.
+/// The requirement of hosts whose connections are passed on as a whole: no connection satisfies it, so that a request
+/// for them on another server's connection gets 421, and the client retries on a new connection.
 const NO_REQUESTS: &str = "no-requests";
 
-/// What the server of a host demands of a connection.
+/// What the server of a host requires of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionPolicy {
     /// The server, by its chain's name.
@@ -28,7 +28,7 @@ pub(super) fn name(ServerId { gateway, at }: &ServerId) -> Arc<str> {
 }
 
 impl FilterChain {
-    /// The chain of a server where TLS ends, served with this.
+    /// The chain of a server that terminates TLS, with these settings.
     #[must_use]
     pub fn secure(server: &DeclaredServer, tls: &Arc<Tls>) -> Self {
         if server.protocol == ServerProtocol::SecureTcp {
@@ -105,7 +105,7 @@ impl FilterChain {
         routed.chain(closed).map(Arc::new).collect()
     }
 
-    /// What a connection must have for requests to its hosts; none on a port without TLS.
+    /// What a connection must fulfil for requests to its hosts; none on a port without TLS.
     #[must_use]
     pub fn demand(&self) -> Option<ConnectionPolicy> {
         let policy = self.policy.as_ref()?;

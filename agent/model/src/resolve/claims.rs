@@ -19,12 +19,12 @@ pub enum Claim {
     Host(u16, Arc<str>),
     /// Which namespace's rules come first on a host of a port.
     Routes(u16, Arc<str>),
-    /// What a service's host is.
+    /// Which object defines a service's host.
     Service(Arc<str>),
 }
 
 impl Claim {
-    /// What is claimed, in a word.
+    /// The name of this kind of claim.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Claim {
         }
     }
 
-    /// The claim of this word, port and host; none if there is no such claim.
+    /// The claim with this name, port and host; none if there is no such claim.
     #[must_use]
     pub fn of(word: &str, port: Option<u16>, host: Option<Arc<str>>) -> Option<Self> {
         match (word, port, host) {
@@ -47,7 +47,7 @@ impl Claim {
         }
     }
 
-    /// The port that it is of, if it is of one.
+    /// The port that it belongs to, if any.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self {
@@ -56,7 +56,7 @@ impl Claim {
         }
     }
 
-    /// The host that it is of, if it is of one.
+    /// The host that it is about, if any.
     #[must_use]
     pub fn host(&self) -> Option<&Arc<str>> {
         match self {
@@ -69,11 +69,11 @@ impl Claim {
 /// The state of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tenure {
-    /// The port is one without TLS.
+    /// The port is without TLS.
     Plain,
-    /// The port is one for TLS.
+    /// The port is for TLS.
     Tls,
-    /// The port is one for TCP.
+    /// The port is for TCP.
     Tcp,
     /// It has an owner.
     Of(Claimant),
@@ -88,7 +88,7 @@ impl Tenure {
         }
     }
 
-    /// The kind of a port, if that is what it is.
+    /// The kind of the port, if this is the claim for one.
     pub(super) fn port_kind(&self) -> Option<PortKind> {
         match self {
             Self::Plain => Some(PortKind::Plain),
@@ -102,12 +102,12 @@ impl Tenure {
 /// All claims.
 pub type Claims = BTreeMap<Claim, Tenure>;
 
-/// Who has something: an object, or all of a namespace.
+/// The holder of a claim: an object, or a whole namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claimant {
     /// The namespace.
     pub namespace: Arc<str>,
-    /// The object's name; none if it is all of the namespace.
+    /// The object's name; none for a whole namespace.
     pub name: Option<Arc<str>>,
 }
 
@@ -125,7 +125,7 @@ impl Claimant {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct HostClaims {
-    /// Who asks for a pattern.
+    /// The servers that ask for a pattern.
     wanted: PatternMap<Few<ServerId>>,
     /// Claims that were not granted.
     waiting: PatternMap<Few<ServerId>>,
@@ -173,12 +173,12 @@ impl HostClaims {
         });
     }
 
-    /// Who has a pattern.
+    /// The holder of a pattern.
     pub(super) fn holder(&self, pattern: &str) -> Option<&Claimant> {
         self.held.get(pattern)?.as_ref()
     }
 
-    /// The wider patterns that somebody has, the narrowest first.
+    /// The wider patterns that have a holder, the narrowest first.
     pub(super) fn wider<'s>(&'s self, pattern: &'s str) -> impl Iterator<Item = (String, &'s Claimant)> {
         self.held
             .wider(pattern)
@@ -191,12 +191,12 @@ impl HostClaims {
         self.moved.insert(Arc::clone(pattern));
     }
 
-    /// Patterns whose owner has changed since the last time.
+    /// Patterns whose owner has changed since the last call.
     pub(super) fn take_moved(&mut self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.moved)
     }
 
-    /// Who has what.
+    /// All patterns that have a holder.
     pub(super) fn all(&self) -> impl Iterator<Item = (String, &Claimant)> {
         self.held
             .iter()

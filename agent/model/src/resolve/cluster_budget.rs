@@ -1,5 +1,5 @@
-//! What the clusters of namespaces use up: each is one in Envoy with all endpoints of its service, however many VirtualServices
-//! name it. One of their namespaces is charged for it, until Envoy has it no more.
+//! Budgets for clusters. A cluster exists once in Envoy, with all endpoints of its service, no matter how many
+//! VirtualServices name it. One of their namespaces is charged for it until Envoy no longer has it.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::ObjectRef;
 use crate::budget::{BudgetItem, Cost, Excess};
 use crate::tenancy::Tenancy;
 
-/// Whether there is room for a cluster of so many endpoints. What an operator's VirtualService
-/// names is charged to nobody; whoever is charged stays so. `users` are in order.
+/// Whether there is room for a cluster with this many endpoints. If an operator's VirtualService names it, nobody is
+/// charged; otherwise, the namespace that is already charged stays so. `users` are in order.
 ///
 /// # Errors
 /// A budget that would be exceeded.

@@ -34,7 +34,8 @@ impl Declared<'_> {
     }
 }
 
-/// The rules of a VirtualService and, in place of those that delegate, their delegates', but for some namespaces'.
+/// The rules of a VirtualService, with delegates' rules in place of those that delegate, except those of some
+/// namespaces.
 pub(super) fn declared<'a>(
     service: &'a Service,
     services: &'a Services,

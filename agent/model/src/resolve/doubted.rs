@@ -18,14 +18,14 @@ impl Doubted {
         self.0.insert(service.rank.clone());
     }
 
-    /// All that name a Gateway, in whatever namespace it is.
+    /// Marks all that name a Gateway, in any namespace.
     pub(super) fn naming(&mut self, gateway: &str, services: &Services) {
         let naming = services.of_gateway(gateway);
         self.0.extend(naming.map(|service| service.rank.clone()));
     }
 
-    /// All that name a Gateway, if it was added or removed or its ports changed; otherwise, those with a host that the
-    /// Gateway starts or stops to take.
+    /// Marks all that name a Gateway, if it was added or removed or its ports changed; otherwise, those with a host
+    /// that the Gateway starts or stops to take.
     pub(super) fn gateway(
         &mut self,
         name: &str,

@@ -29,13 +29,13 @@ const FEW_HOSTS: usize = 16;
 pub struct DeclaredGateway {
     /// Which one.
     pub rank: Rank,
-    /// By their places; those that are refused, or have no usable port, are left out.
+    /// By their places; without those that are rejected or have no usable port.
     pub servers: BTreeMap<usize, Arc<DeclaredServer>>,
-    /// `443 HTTPS *.example.com`, one per server, for people.
+    /// `443 HTTPS *.example.com`, one per server, to be shown.
     pub described: Vec<String>,
     /// The prefix of its identity headers, if it sets one.
     pub prefix: Option<String>,
-    /// Of many hosts: their patterns, each with the namespaces whose VirtualServices may have it.
+    /// If it has many hosts: their patterns, each with the namespaces whose VirtualServices may use it.
     many: Option<Box<PatternMap<Openings>>>,
     /// The ports that it names, valid or not.
     ports: BTreeSet<u32>,
@@ -50,19 +50,19 @@ pub struct DeclaredServer {
     pub port: u16,
     /// What it does with connections.
     pub protocol: ServerProtocol,
-    /// As they are written, each with the namespace whose VirtualServices may have it.
+    /// As written, each with the namespace whose VirtualServices may use it.
     pub hosts: Vec<ServerHost>,
     /// Plain HTTP is answered with a redirect.
     pub https_redirect: bool,
-    /// How TLS is to end at a secure server; none if it names no certificate.
+    /// How a secure server terminates TLS; none if it names no certificate.
     pub tls: Option<Arc<Tls>>,
-    /// In which fields it names credentials.
+    /// The fields in which it names credentials.
     pub named: NamedIn,
-    /// What the Gateway says of identity headers; none if nothing.
+    /// The Gateway's settings for identity headers; none if it has none.
     pub identity: Option<IdentityConfig>,
-    /// What the Gateway says of how certificates get to the proxy.
+    /// The Gateway's setting for how certificates get to the proxy.
     pub certificates: Certificates,
-    /// What the Gateway says of escaped slashes in paths; none if nothing.
+    /// The Gateway's setting for escaped slashes in paths; none if it has none.
     pub escaped_slashes: Option<EscapedSlashes>,
     /// Whether the Gateway asks for HTTP/3.
     pub http3: bool,
@@ -71,7 +71,7 @@ pub struct DeclaredServer {
 /// A host of a server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServerHost {
-    /// Whose VirtualServices may have it; none is everybody's.
+    /// The namespace whose VirtualServices may use it; none for all namespaces.
     pub namespace: Option<Arc<str>>,
     /// `name`, `*.suffix` or `*`, lower-case.
     pub pattern: Arc<str>,
@@ -153,7 +153,7 @@ impl DeclaredGateway {
             .any(|(namespace, protocol)| is_open(namespace) && protocols(*protocol))
     }
 
-    /// Its hosts, of all servers, each with what its server does.
+    /// The hosts of all its servers, each with what its server does.
     #[must_use]
     pub fn all_hosts(&self) -> BTreeSet<(&ServerHost, ServerProtocol)> {
         all_hosts(&self.servers).collect()
@@ -184,7 +184,7 @@ impl DeclaredServer {
                 pattern: pattern.into(),
             }
         };
-        // Of a refused one, only the place is left.
+        // A rejected one has only its place left.
         if server.hosts.is_empty() {
             return None;
         }
@@ -209,7 +209,8 @@ impl DeclaredServer {
         })
     }
 
-    /// Its patterns, sorted, without duplicates. For a TCP server, the host of a connection is unknown: it has all.
+    /// Its patterns, sorted, without duplicates. A TCP server does not know the host of a connection, so it has all
+    /// hosts.
     #[must_use]
     pub fn patterns(&self) -> Vec<Arc<str>> {
         if self.protocol == ServerProtocol::Tcp {
@@ -221,8 +222,7 @@ impl DeclaredServer {
         patterns
     }
 
-    /// The server names by which its filter chain is found: `*` takes whatever no other chain names, and so has no need
-    /// of the rest.
+    /// The server names of its filter chain. `*` takes everything that no other chain names, so the rest is not needed.
     #[must_use]
     pub fn server_names(&self) -> Vec<Arc<str>> {
         let patterns = self.patterns();
@@ -233,7 +233,7 @@ impl DeclaredServer {
         }
     }
 
-    /// Whether its filter chain takes connections for this very pattern.
+    /// Whether its filter chain takes connections for exactly this pattern.
     #[must_use]
     pub fn holds(&self, pattern: &str) -> bool {
         let names = self.server_names();
@@ -250,7 +250,7 @@ impl DeclaredServer {
         self.protocol != ServerProtocol::Plain
     }
 
-    /// Whether VirtualServices of a namespace may have hosts by this pattern.
+    /// Whether VirtualServices of a namespace may use hosts of this pattern.
     #[must_use]
     pub fn is_open(&self, pattern: &str, namespace: &str) -> bool {
         let mut hosts = self.hosts.iter().filter(|host| *host.pattern == *pattern);

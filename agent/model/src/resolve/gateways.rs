@@ -9,7 +9,7 @@ use super::gateway::DeclaredGateway;
 use super::rank::Rank;
 use crate::ObjectRef;
 
-/// Name and namespace of a Gateway: namesakes lie together.
+/// Name and namespace of a Gateway: those with the same name are adjacent.
 pub(super) type GatewayKey = (Arc<str>, Arc<str>);
 
 /// The key of a Gateway of this name.
@@ -21,12 +21,12 @@ pub(super) fn key(name: &ObjectRef) -> GatewayKey {
 #[derive(Debug, Default)]
 pub(super) struct Gateways {
     by_key: BTreeMap<GatewayKey, Arc<DeclaredGateway>>,
-    /// The same in the order in which they count.
+    /// The same, in order of precedence.
     elders: OrdMap<Rank, Arc<DeclaredGateway>>,
 }
 
 impl Gateways {
-    /// From now on the Gateway is this; gives what it was.
+    /// Replaces a Gateway; returns the previous one.
     pub(super) fn replace(
         &mut self,
         key: &GatewayKey,
@@ -57,13 +57,13 @@ impl Gateways {
         namesake.map(|((_, namespace), _)| namespace)
     }
 
-    /// What any of them lets identity headers begin with.
+    /// The prefixes of identity headers that they set.
     pub(super) fn prefixes(&self) -> BTreeSet<String> {
         let all = self.by_key.values();
         all.filter_map(|gateway| gateway.prefix.clone()).collect()
     }
 
-    /// In the order in which they count.
+    /// All of them, in order of precedence.
     pub(super) fn elders(&self) -> &OrdMap<Rank, Arc<DeclaredGateway>> {
         &self.elders
     }

@@ -1,6 +1,7 @@
-//! What rings and tables of hashing clusters use up: a policy of few words may ask for millions of entries, and Envoy makes
-//! them anew whenever an endpoint comes or goes. The author of the policy is charged for the clusters that its namespace or an
-//! operator uses. For other clusters one of their users is: else a stranger who invents subsets would use up the author's budget.
+//! Budgets for the rings and tables of clusters that hash: a short policy may ask for millions of entries, and Envoy
+//! rebuilds them whenever an endpoint is added or removed. The policy's namespace is charged for clusters that it or an
+//! operator uses. For other clusters, one of their users is charged: else others could use up the author's budget by
+//! naming invented subsets.
 
 use std::sync::Arc;
 
@@ -10,10 +11,12 @@ use crate::budget::{BudgetItem, Cost, Excess};
 use crate::resolved::{Balancing, HashTable, Upstream};
 use crate::tenancy::Tenancy;
 
-/// So many entries of a Maglev table are what one of a ring is: an index of some bits, instead of a hash and a pointer.
+/// This many entries of a Maglev table take the memory of one in a ring: each is an index of a few bits, instead of a
+/// hash and a pointer.
 const MAGLEV_OF_ENTRY: u64 = 8;
 
-/// Whether there is room for the entries of an upstream whose policy is this namespace's. If there is none, it hashes nothing.
+/// Checks that there is room for the entries of an upstream whose policy belongs to this namespace. If not, it does not
+/// hash.
 ///
 /// # Errors
 /// A budget that would be exceeded.
@@ -45,7 +48,7 @@ pub(super) fn settle<'u>(
     Err(excess)
 }
 
-/// Those of whom one pays, the first who has room; nobody if an operator would.
+/// The namespaces of which the first that has room is charged; none if an operator would be.
 fn payers<'u>(
     meter: &Meter<Arc<str>>,
     cluster: &Arc<str>,
@@ -64,7 +67,7 @@ fn payers<'u>(
     users
 }
 
-/// As many entries as it has, as those of a ring; none if it does not hash.
+/// How many entries it has, as the equivalent number in a ring; none if it does not hash.
 fn entries(upstream: &Upstream) -> Option<u64> {
     let Balancing::Hash(own) = &upstream.policy.as_ref()?.balancing else {
         return None;

@@ -30,8 +30,8 @@ pub(super) struct HostRules {
 /// What is declared for a host, a name or a wildcard; none if nothing serves it by that name. A server's pattern and a
 /// VirtualService's host have the narrower one in common: so one of them is `domain`, and the other is equal or wider.
 ///
-/// A host belongs to the narrowest server that matches it, like the filter chain of a connection: a wider server has no
-/// say in it.
+/// A host belongs to the narrowest server that matches it, like the filter chain of a connection; wider servers do not
+/// affect it.
 pub(super) fn declared(domain: &str, servers: &Servers, services: &Services) -> Option<HostRules> {
     let mut rules = HostRules::default();
     let (mut is_served, mut is_taken) = (false, false);
@@ -126,7 +126,7 @@ impl HostRules {
         (own.services.len() < self.services.len()).then_some(own)
     }
 
-    /// A VirtualService speaks for the host through a Gateway.
+    /// Adds a VirtualService that has rules for the host through a Gateway.
     pub(super) fn speaks(&mut self, service: &Service, gateway: &Rank) {
         let gateways = self.services.entry(service.rank.clone()).or_default();
         gateways.insert(gateway.clone());
@@ -141,7 +141,7 @@ impl HostRules {
     }
 }
 
-/// The hosts of a port that a server has a say in.
+/// The hosts of a port that a server may affect.
 pub(super) fn of_server(server: &DeclaredServer, services: &Services) -> BTreeSet<Arc<str>> {
     let mut domains = BTreeSet::new();
     if server.protocol == ServerProtocol::Tcp {
@@ -156,7 +156,7 @@ pub(super) fn of_server(server: &DeclaredServer, services: &Services) -> BTreeSe
     domains
 }
 
-/// The hosts of a port that a VirtualService has a say in.
+/// The hosts of a port that a VirtualService may affect.
 pub(super) fn of_service(service: &Service, servers: &Servers) -> BTreeSet<Arc<str>> {
     let mut domains = BTreeSet::new();
     let server_names = service.server_names();
@@ -164,7 +164,7 @@ pub(super) fn of_service(service: &Service, servers: &Servers) -> BTreeSet<Arc<s
         domains.extend(servers.patterns_within(host).map(Arc::from));
         domains.insert(Arc::clone(host));
     }
-    // A server for TCP has all connections, whatever the hosts.
+    // A server for TCP gets all connections, for any host.
     domains.extend((!service.spec.tcp.is_empty()).then(|| "*".into()));
     domains
 }

@@ -1,4 +1,4 @@
-//! Who belongs to what: several values to each key, and no key without a value.
+//! An index: several values for each key, and no key without a value.
 
 use std::collections::BTreeMap;
 

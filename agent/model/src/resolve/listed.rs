@@ -30,7 +30,7 @@ pub(super) fn tried(rules: &[RuleConfig]) -> usize {
 }
 
 impl ListedRules {
-    /// From rules that were built with what is left out.
+    /// Makes it from rules that were built with those that are left out.
     pub(super) fn new(host: &HostRules, lowered: Lowered) -> Self {
         let mut rules = lowered.rules;
         let behind = rules.split_off(tried(&rules));

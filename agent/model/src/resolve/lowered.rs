@@ -22,7 +22,7 @@ pub(super) struct Use {
     pub(super) subset: Arc<str>,
     /// The VirtualService that names it.
     pub(super) place: ObjectRef,
-    /// Where, and for what.
+    /// The place where it does, and the purpose.
     pub(super) spot: Spot,
 }
 
@@ -53,7 +53,7 @@ impl Purpose {
 /// Where a VirtualService names a destination: the first place for each purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
-    /// What it gets.
+    /// What is sent there.
     pub(super) purpose: Purpose,
     /// The rule, and the place in its list; none if that was not written in this VirtualService, or is not known.
     pub(super) at: Option<(u32, u32)>,
@@ -118,7 +118,7 @@ impl Lowered {
         }
     }
 
-    /// A rule is left out. It is built only if requested.
+    /// Notes a rule that is left out. It is built only if requested.
     pub(super) fn leave_out(&mut self, make: impl FnOnce(&mut Self) -> Option<RuleConfig>) {
         if let Some(mut left_out) = self.left_out.take() {
             left_out.extend(make(self));
@@ -126,7 +126,7 @@ impl Lowered {
         }
     }
 
-    /// A rule names this destination.
+    /// Notes a destination that a rule names.
     pub(super) fn add_use(&mut self, of: Use) {
         let first = Use {
             spot: Spot { at: None, ..of.spot },

@@ -13,7 +13,7 @@ use crate::resolved::{FilterChain, Meaning, Tls};
 pub(super) struct Member {
     /// The filter chain that it has if it shares none; without routes, if it passes connections on as a whole.
     pub(super) chain: Arc<FilterChain>,
-    /// What its Gateway says of certificates.
+    /// Its Gateway's setting for how certificates get to the proxy.
     pub(super) certificates: Certificates,
 }
 

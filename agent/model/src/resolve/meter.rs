@@ -1,5 +1,5 @@
-//! What namespaces use of their budgets by things of one kind, whose size is known once objects stand beside each other; and
-//! what had to be left out because there was no room.
+//! What namespaces use of their budgets for items of one kind whose size depends on several objects, and which items
+//! had to be left out because there was no room.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use imbl::OrdSet;
 use crate::ObjectRef;
 use crate::budget::{BudgetPolicy, Cost, Excess, Usage};
 
-/// What each namespace uses of one thing.
+/// What each namespace is charged for one item.
 type Charges = Vec<(Arc<str>, Cost)>;
 
-/// See the module. `K` names the things.
+/// See the module. `K` identifies an item.
 #[derive(Debug)]
 pub(super) struct Meter<K> {
     policy: BudgetPolicy,
     usage: Usage,
     charges: BTreeMap<K, Charges>,
-    /// Things that a namespace has no room for.
+    /// Items that a namespace has no room for.
     starved: BTreeMap<Arc<str>, BTreeSet<K>>,
-    /// Whether somebody uses less than before, since the last time.
+    /// Whether a namespace has used less since [`Self::take_hopeful`] was last called.
     freed: bool,
 }
 
@@ -49,15 +49,15 @@ impl<K> Meter<K> {
         &self.usage
     }
 
-    /// The namespaces that use more or less than before, since the last time.
+    /// The namespaces whose usage has changed since the last call.
     pub(super) fn take_charged(&mut self) -> OrdSet<Arc<str>> {
         self.usage.take_moved()
     }
 }
 
 impl<K: Ord + Clone> Meter<K> {
-    /// Charges a thing to all who use it, in place of what was charged for it before. Those who have no room for it are
-    /// given, with the reason.
+    /// Charges an item to all namespaces that use it, in place of what was charged for it before. Returns those that
+    /// have no room for it, with the reason.
     pub(super) fn settle(
         &mut self,
         thing: &K,
@@ -77,7 +77,7 @@ impl<K: Ord + Clone> Meter<K> {
         refused
     }
 
-    /// Charges a thing to the first of some namespaces that has room for it. If none has, what was charged before stays
+    /// Charges an item to the first of some namespaces that has room for it. If none has, what was charged before stays
     /// charged until it is released.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl<K: Ord + Clone> Meter<K> {
         }
     }
 
-    /// Nobody waits for a thing any more.
+    /// No namespace waits for room for this item any more.
     pub(super) fn spare(&mut self, thing: &K) {
         for things in self.starved.values_mut() {
             things.remove(thing);
@@ -147,12 +147,12 @@ impl<K: Ord + Clone> Meter<K> {
         self.starved.retain(|_, things| !things.is_empty());
     }
 
-    /// Nothing is left of a thing: it is charged to nobody.
+    /// Removes an item: it is no longer charged to any namespace.
     pub(super) fn release(&mut self, thing: &K) {
         self.freed |= !self.take_back(thing).is_empty();
     }
 
-    /// The namespaces of those who use a thing, of whom one pays: first whoever does already.
+    /// The namespaces of an item's users, of which one is charged: first the one that already is.
     pub(super) fn payers<'u>(&self, thing: &K, users: impl Iterator<Item = &'u ObjectRef>) -> Vec<Arc<str>> {
         let mut namespaces: Vec<_> = users.map(|user| Arc::clone(&user.namespace)).collect();
         namespaces.dedup();
@@ -160,24 +160,24 @@ impl<K: Ord + Clone> Meter<K> {
         namespaces
     }
 
-    /// Who is charged for a thing.
+    /// The namespaces that are charged for an item.
     pub(super) fn charged(&self, thing: &K) -> impl Iterator<Item = &Arc<str>> {
         let charges = self.charges.get(thing).into_iter().flatten();
         charges.map(|(namespace, _)| namespace)
     }
 
-    /// The namespaces that have no room for a thing.
+    /// The namespaces that have no room for an item.
     pub(super) fn starved(&self, thing: &K) -> impl Iterator<Item = &Arc<str>> {
         let starved = self.starved.iter().filter(|(_, things)| things.contains(thing));
         starved.map(|(namespace, _)| namespace)
     }
 
-    /// Whether there may be room now for what there was none.
+    /// Whether there may now be room for items that were left out.
     pub(super) fn is_hopeful(&self) -> bool {
         self.freed && !self.starved.is_empty()
     }
 
-    /// Things for which there may be room now, by the namespace that had none.
+    /// Items for which there may now be room, by the namespace that had none.
     pub(super) fn take_hopeful(&mut self) -> BTreeMap<Arc<str>, BTreeSet<K>> {
         if std::mem::take(&mut self.freed) {
             self.starved.clone()

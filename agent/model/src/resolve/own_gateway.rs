@@ -15,7 +15,7 @@ use crate::{Code, Finding, Kind, Object, ObjectRef, Severity};
 pub struct Gateway {
     /// Its namespace, where `credentialName` is looked up.
     pub namespace: String,
-    /// Its labels, against a Gateway's `selector`.
+    /// Its labels, which a Gateway's `selector` must match.
     pub labels: BTreeMap<String, String>,
     /// The ports that Envoy binds in place of a Gateway's.
     pub port_map: BTreeMap<u16, u16>,
@@ -23,7 +23,7 @@ pub struct Gateway {
     pub on_demand_from: usize,
     /// What namespaces may do.
     pub tenants: Tenants,
-    /// What namespaces may use up.
+    /// How much of shared resources namespaces may use.
     pub budgets: Budgets,
     /// Where requests may be sent.
     pub addresses: AddressPolicy,
@@ -34,9 +34,9 @@ pub struct Gateway {
 /// What a port is reserved for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reserved {
-    /// This port of Gateways, which is mapped there.
+    /// This port of Gateways, which is mapped to it.
     Mapped(u16),
-    /// An admin interface, Envoy's or the agent's, at this port.
+    /// An admin interface, Envoy's or the agent's, on this port.
     Admin(u16),
 }
 
@@ -57,7 +57,7 @@ impl Gateway {
         selector.all(|(key, value)| self.labels.get(key) == Some(value))
     }
 
-    /// A finding with the label because of which a Gateway is not this gateway's, if it is not.
+    /// The finding about a Gateway that does not select this gateway, with the label that differs.
     pub(super) fn unselected(&self, object: Option<&Object>) -> Option<Finding> {
         let Some(Object::Gateway(meta, spec)) = object else {
             return None;

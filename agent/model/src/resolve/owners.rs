@@ -14,7 +14,7 @@ use crate::tenancy::Tenancy;
 pub(super) struct HostOwners {
     tenancy: Tenancy,
     owners: BTreeMap<HostKey, Arc<str>>,
-    /// Hosts whose owner has changed since the last time.
+    /// Hosts whose owner has changed since the last call.
     moved: BTreeSet<HostKey>,
 }
 
@@ -27,7 +27,7 @@ impl HostOwners {
         }
     }
 
-    /// A namespace had this host, and keeps it if it still has rules for it.
+    /// Restores the owner of a host; it keeps the host if it still has rules for it.
     pub(super) fn remember(&mut self, key: HostKey, namespace: &Arc<str>) {
         self.owners.insert(key, Arc::clone(namespace));
     }
@@ -66,7 +66,7 @@ impl HostOwners {
         }
     }
 
-    /// The claims that have changed since the last time.
+    /// The claims that have changed since the last call.
     pub(super) fn take_moved(&mut self) -> impl Iterator<Item = (Claim, Option<Tenure>)> {
         let moved = std::mem::take(&mut self.moved).into_iter();
         moved.map(|key| {

@@ -63,13 +63,13 @@ pub(super) struct PlacedEndpoint<'e> {
     pub(super) position: Whereabouts<'e>,
 }
 
-/// What counts as near if no policy says so.
+/// What counts as near without a policy.
 static SILENT: Nearness = Nearness {
     labels: Vec::new(),
     regions: Vec::new(),
 };
 
-/// What decides.
+/// What decides about priorities and weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Order<'o> {
     Equal,

@@ -68,7 +68,7 @@ impl Pods {
         }
     }
 
-    /// Those that have changed since the last time.
+    /// Those that have changed since the last call.
     pub(super) fn take_moved(&mut self) -> MovedPods {
         std::mem::take(&mut self.moved)
     }

@@ -1,4 +1,4 @@
-//! The servers of one port: which of them are carried out, with which of their hosts, and the filter chain of each.
+//! The servers of one port: which of them are served, with which of their hosts, and the filter chain of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,18 +21,18 @@ use crate::protocol::{PortKind, ServerProtocol};
 use crate::resolved::{FilterChain, Tls};
 use crate::tenancy::{HostWord, Tenancy, Tenants};
 
-/// With what chains were served, by their server names.
+/// The TLS settings that chains were served with, by their server names.
 pub(super) type HeldTls = BTreeMap<Vec<Arc<str>>, Arc<Tls>>;
 
-/// What decides about servers from outside of their port.
+/// What decides about servers and does not depend on their port.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
     pub(super) tenants: &'a Tenants,
     pub(super) on_demand_from: usize,
-    /// What the port is kept for, if it is.
+    /// What the port is reserved for, if anything.
     pub(super) reserved: Option<Reserved>,
     pub(super) world: World<'a>,
-    /// The namespace whose rules are first on a host, be it on a wider server.
+    /// The namespace whose rules come first on a host, even if a wider server has it.
     pub(super) routed_by: &'a dyn Fn(&str) -> Option<Arc<str>>,
 }
 
@@ -40,55 +40,55 @@ pub(super) struct Terms<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     declared: BTreeMap<ServerId, Arc<DeclaredServer>>,
-    /// Why servers may have no host, whatever the port's kind.
+    /// Servers that may not have any hosts, whatever the port's kind, and why.
     unfit: BTreeMap<ServerId, Refusal>,
-    /// Those that may, by the kind of port that they need.
+    /// Servers that may, by the kind of port that they need.
     fit: BTreeSet<(PortKind, ServerId)>,
     claims: HostClaims,
     standing: BTreeMap<ServerId, Judgement>,
-    /// Those that are carried out, by the patterns that they have.
+    /// Servers that are served, by the patterns that they have.
     by_pattern: PatternMap<Few<ServerId>>,
-    /// With what the hosts of each chain were served last.
+    /// The TLS settings that the hosts of each chain were last served with.
     held: HeldTls,
     sharing: Sharing,
-    /// The port's kind: as it was, while a server wants that, else as the oldest does.
+    /// The port's kind: it stays while a server wants it; then it is what the oldest server wants.
     kind: Option<PortKind>,
-    /// Whether that is another one since the last time.
+    /// Whether the kind has changed since the last [`Self::settle`].
     kind_moved: bool,
     dirty: BTreeSet<ServerId>,
-    /// Patterns that whoever has them may not want any more.
+    /// Patterns whose holder may no longer want them.
     loose: BTreeSet<Arc<str>>,
 }
 
-/// What a look at a port's servers brought.
+/// The result of checking a port's servers.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// Servers that are carried out now and were not, or the other way round, or that changed.
+    /// Servers that are newly served, no longer served, or changed.
     pub(super) moved: Vec<Arc<DeclaredServer>>,
-    /// The servers that were looked at.
+    /// The servers that were checked.
     pub(super) looked_at: Vec<Look>,
-    /// Names of the shared chain whose certificate is another one now, each with the chain.
+    /// Names of the shared chain whose certificate has changed, each with the chain.
     pub(super) names: BTreeSet<MovedName>,
-    /// Patterns that somebody else has now, or nobody.
+    /// Patterns with a new holder, or none.
     pub(super) claims: BTreeMap<Arc<str>, Option<Claimant>>,
-    /// The port's kind, if it is another one.
+    /// The port's kind, if it has changed.
     pub(super) kind: Option<Option<PortKind>>,
 }
 
-/// A server that was looked at.
+/// A server that was checked.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) id: ServerId,
-    /// What is said of it from now on.
+    /// The current findings about it.
     pub(super) said: Vec<Finding>,
-    /// The credentials that it wants from now on.
+    /// The credentials that it wants now.
     pub(super) wants: Few<CredentialName>,
-    /// Its filter chain until now, and from now on.
+    /// Its filter chain before and now.
     pub(super) before: Option<Member>,
     pub(super) now: Option<Member>,
 }
 
-/// What is declared.
+/// Input: what is declared.
 impl Servers {
     pub(super) fn insert(&mut self, server: &Arc<DeclaredServer>) {
         self.claims.insert(server);
@@ -102,14 +102,14 @@ impl Servers {
         self.touch(server);
     }
 
-    /// It is to be looked at again, and with it whoever waits for one of its hosts.
+    /// Marks a server to be checked again, and those that wait for one of its hosts.
     fn touch(&mut self, server: &DeclaredServer) {
         self.dirty.insert(server.id.clone());
         self.loose.extend(server.patterns());
         self.touch_siblings(server);
     }
 
-    /// Of one Gateway the first server has a host that several ask for.
+    /// Marks the servers of the same Gateway that ask for the same hosts: the first one gets them.
     fn touch_siblings(&mut self, server: &DeclaredServer) {
         for pattern in server.patterns().iter().filter(|_| server.is_exclusive()) {
             let siblings = self.claims.wanting(pattern);
@@ -118,7 +118,7 @@ impl Servers {
         }
     }
 
-    /// Those who ask for a host in vain are to be looked at again; says whether there are any.
+    /// Marks the servers that wait for a host to be checked again; returns whether there are any.
     pub(super) fn touch_waiting(&mut self, pattern: &Arc<str>) -> bool {
         let mut waiting = self.claims.waiting(pattern).peekable();
         let are_any = waiting.peek().is_some();
@@ -134,12 +134,12 @@ impl Servers {
         self.declared.is_empty()
     }
 
-    /// The port was of this kind.
+    /// Restores the port's kind.
     pub(super) fn remember_kind(&mut self, kind: PortKind) {
         self.kind.get_or_insert(kind);
     }
 
-    /// Somebody had this host, and keeps it if it is still wanted.
+    /// Restores the holder of a host, which keeps the host if it still wants it.
     pub(super) fn remember_host(&mut self, pattern: &Arc<str>, holder: &Claimant) {
         if self.claims.holder(pattern).is_none() {
             self.claims.give(pattern, Some(holder.clone()));
@@ -148,9 +148,9 @@ impl Servers {
     }
 }
 
-/// What follows.
+/// Computing the result.
 impl Servers {
-    /// Looks at what may have changed, the older ones first: of those who ask for a host that nobody has they get it.
+    /// Checks the servers that may have changed, the oldest first: it gets a free host that several ask for.
     pub(super) fn settle(&mut self, terms: Terms<'_>) -> Settled {
         let mut settled = Settled::default();
         self.settle_fitness(terms);
@@ -196,7 +196,7 @@ impl Servers {
         settled
     }
 
-    /// Says which servers may have hosts, whatever the port's kind.
+    /// Updates which servers may have hosts, whatever the port's kind.
     fn settle_fitness(&mut self, terms: Terms<'_>) {
         for id in self.dirty.clone() {
             let server = self.declared.get(&id).cloned();
@@ -221,8 +221,9 @@ impl Servers {
         }
     }
 
-    /// A port has one kind, and whoever has it keeps it: no server of another kind takes it off others. The operator's
-    /// word comes first where there is nothing to keep. Who may have no host has no say.
+    /// A port has one kind and keeps it while a server wants it, so that no server of another kind can take it from
+    /// others. Otherwise, the operator's oldest server decides, or else the oldest. Servers that may not have hosts do
+    /// not count.
     fn settle_kind(&mut self, tenants: &Tenants) {
         let has = |kind: &PortKind| self.fit.iter().any(|(own, _)| own == kind);
         let first = || {
@@ -243,7 +244,8 @@ impl Servers {
         }
     }
 
-    /// Takes hosts off those who do not want them any more, or may not have them: whoever waits for one is looked at again.
+    /// Takes hosts from holders that no longer want them or may not have them; servers that wait for one are checked
+    /// again.
     fn settle_claims(&mut self) {
         for pattern in std::mem::take(&mut self.loose) {
             let holder = self.claims.holder(&pattern);
@@ -267,13 +269,13 @@ impl Servers {
             .is_some_and(|kind| self.fit.contains(&(kind, id.clone())))
     }
 
-    /// Why a server may have no host, whoever else asks for it.
+    /// Why a server may not have any hosts, no matter who else asks for them.
     fn obstacle(&self, server: &DeclaredServer) -> Option<Refusal> {
         let unfit = self.unfit.get(&server.id).cloned();
         unfit.or_else(|| (self.kind != Some(server.protocol.port_kind())).then_some(Refusal::Port))
     }
 
-    /// With what hosts are served from now on, at the end of a step; of hosts without a chain nothing is remembered.
+    /// Notes the TLS settings that hosts are now served with, at the end of a step; forgets hosts without a chain.
     pub(super) fn note_tls(&mut self, looks: &[Look]) {
         let befores = looks.iter().filter_map(|look| look.before.as_ref());
         befores.for_each(|member| drop(self.held.remove(&member.chain.server_names)));
@@ -327,11 +329,11 @@ impl Servers {
         }
     }
 
-    /// Takes the server's hosts that nobody has; gives those that it cannot have.
+    /// Claims the server's hosts that are free; returns those that it cannot have.
     fn claim(&mut self, server: &DeclaredServer, terms: Terms<'_>) -> Vec<LostHost> {
         let tenants = terms.tenants;
         let own = Claimant::of(server);
-        // The rules of plain servers for one host are merged, as in Istio, unless those who wrote them are strangers.
+        // The rules of plain servers for one host are merged, as in Istio, unless namespaces do not trust each other.
         let is_shared = !server.is_exclusive() && tenants.tenancy == Tenancy::Single;
         let mut lost = Vec::new();
         for pattern in server.patterns() {
@@ -353,7 +355,7 @@ impl Servers {
         lost
     }
 
-    /// Why a host that no server has is kept from this one all the same.
+    /// Why this server cannot have a host, although no server has it.
     fn kept(&self, server: &DeclaredServer, pattern: &str, terms: Terms<'_>) -> Option<Loss> {
         let namespace = &server.id.gateway.namespace;
         let routed = (terms.routed_by)(pattern).filter(|owner| owner != namespace);
@@ -369,11 +371,11 @@ impl Servers {
         server.is_exclusive() && own.any(|id| self.may_have_hosts(id))
     }
 
-    /// A wider pattern of another namespace, which keeps what lies within it.
+    /// A wider pattern of another namespace that reserves the hosts within it.
     fn reserving(&self, server: &DeclaredServer, pattern: &str, tenants: &Tenants) -> Option<Loss> {
         let namespace = &server.id.gateway.namespace;
         let mut wider = self.claims.wider(pattern).filter(|(wider, _)| wider != "*");
-        // The narrowest of the operator's says for whom it is, as the narrowest server has a host.
+        // The operator's narrowest pattern decides who may have the host, as a host belongs to the narrowest server.
         let operators = wider.find(|(_, holder)| tenants.is_operator(&holder.namespace));
         let found = operators.filter(|(wider, holder)| {
             let holders = self.claims.wanting(wider).filter_map(|id| self.declared.get(id));
@@ -386,7 +388,7 @@ impl Servers {
         found.map(|(wider, holder)| Loss::Within(wider.into(), Arc::clone(&holder.namespace)))
     }
 
-    /// Notes by its patterns a server that is carried out, or no more.
+    /// Adds a served server to the index by pattern, or removes it.
     fn index(&mut self, standing: &Judgement, there: bool) {
         let Some(server) = &standing.server else { return };
         for pattern in server.patterns() {
@@ -401,7 +403,7 @@ impl Servers {
     }
 }
 
-/// Why a server may have no host, whatever the port's kind and whoever else asks for it.
+/// Why a server may not have any hosts, whatever the port's kind and no matter who else asks for them.
 fn unfitness(server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
     let namespace = &server.id.gateway.namespace;
     if let Some(reserved) = terms.reserved {
@@ -422,7 +424,7 @@ fn unfitness(server: &DeclaredServer, terms: Terms<'_>) -> Option<Refusal> {
     denied.next().map(Refusal::NotGranted)
 }
 
-/// Plain servers share a chain, and what upstreams are told of its connections: of that a tenant says nothing.
+/// Plain servers share a chain, and therefore what upstreams are told about its connections: a tenant cannot set that.
 fn untold(server: Arc<DeclaredServer>, tenants: &Tenants) -> Arc<DeclaredServer> {
     if server.protocol != ServerProtocol::Plain
         || server.identity.is_none()
@@ -450,14 +452,14 @@ fn without(server: &Arc<DeclaredServer>, lost: &[LostHost]) -> Arc<DeclaredServe
     })
 }
 
-/// What there is to be read.
+/// Getters.
 impl Servers {
-    /// Servers that are carried out, by a pattern of theirs.
+    /// Served servers that have this pattern.
     pub(super) fn of_pattern(&self, pattern: &str) -> impl Iterator<Item = &Arc<DeclaredServer>> {
         self.carried_out(self.by_pattern.get(pattern).into_iter().flatten())
     }
 
-    /// Servers that are carried out and have the narrowest of the patterns that are wider than this, with it.
+    /// The narrowest wider pattern that served servers have, with these servers.
     pub(super) fn narrowest<'s>(
         &'s self,
         pattern: &'s str,
@@ -487,7 +489,7 @@ impl Servers {
         &self.sharing
     }
 
-    /// Servers without TLS that are carried out.
+    /// Served servers without TLS.
     pub(super) fn plain(&self) -> impl Iterator<Item = &Arc<DeclaredServer>> {
         let plain = self
             .standing
@@ -505,7 +507,7 @@ impl Servers {
             .as_ref()
     }
 
-    /// Who has the port's hosts.
+    /// The holders of the port's hosts.
     pub(super) fn claims(&self) -> impl Iterator<Item = (String, &Claimant)> {
         self.claims.all()
     }
@@ -515,7 +517,7 @@ impl Servers {
         self.kind
     }
 
-    /// With what chains were served, for a fresh look at the same servers.
+    /// The TLS settings that chains were served with, to resolve the same servers from scratch.
     #[cfg(test)]
     pub(super) fn held(&self) -> HeldTls {
         self.held.clone()

@@ -20,13 +20,14 @@ use super::view::{self, NativeCount};
 use crate::resolved::ServedPort;
 use crate::{CredentialName, ObjectRef};
 
-/// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has it.
+/// A name that a proxy asks for: the filter chain that asks (`PORT/CHAIN`), and the pattern of the server that has the
+/// name.
 pub type NameKey = (Arc<str>, Arc<str>);
 
 /// A filter chain whose connections are passed on as a whole, by its port and name.
 pub type StreamKey = (u16, Arc<str>);
 
-/// A filter chain among those of all ports.
+/// The name of a filter chain that is unique across all ports.
 #[must_use]
 pub fn chain_id(port: u16, chain: &str) -> String {
     format!("{port}/{chain}")
@@ -45,13 +46,13 @@ struct PortState {
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     states: BTreeMap<u16, PortState>,
-    /// Names that are given on demand, each with its certificate.
+    /// Names that are served on demand, each with its certificate.
     names: OrdMap<NameKey, CredentialName>,
-    /// Ports whose servers are to be looked at.
+    /// Ports whose servers must be checked.
     touched: BTreeSet<u16>,
-    /// Ports whose view may be another one now, each with the servers that were looked at.
+    /// Ports whose view may have changed, each with the servers that were checked.
     stale: BTreeMap<u16, BTreeMap<ServerId, Look>>,
-    /// Filter chains whose connections go elsewhere since the last time.
+    /// Filter chains whose connections have changed since [`Self::take_moved_streams`] was last called.
     moved_streams: BTreeSet<StreamKey>,
 }
 
@@ -66,7 +67,7 @@ impl Ports {
         self.touched.insert(server.port);
     }
 
-    /// A server is to be looked at again.
+    /// Marks a server to be checked again.
     pub(super) fn touch(&mut self, port: u16, id: &ServerId) {
         if let Some(state) = self.states.get_mut(&port) {
             state.servers.touch_id(id);
@@ -74,12 +75,12 @@ impl Ports {
         }
     }
 
-    /// Something that all ports have in common is something else now.
+    /// Marks all servers to be checked again, because something that affects all ports has changed.
     pub(super) fn touch_all(&mut self) {
         self.touched.extend(self.states.keys());
     }
 
-    /// The servers that ask for a host in vain are to be looked at again.
+    /// Marks the servers that wait for a host to be checked again.
     pub(super) fn touch_waiting(&mut self, port: u16, pattern: &Arc<str>) {
         let state = self.states.get_mut(&port);
         if state.is_some_and(|state| state.servers.touch_waiting(pattern)) {
@@ -91,7 +92,7 @@ impl Ports {
         Some(&self.states.get(&port)?.servers)
     }
 
-    /// A host of a port needs this of Envoy from now on, and no more what it needed before.
+    /// Replaces what a host of a port needs from Envoy.
     pub(super) fn change_native(&mut self, port: u16, [before, now]: [Option<&Native>; 2]) {
         let Some(state) = self.states.get_mut(&port) else {
             return;
@@ -103,7 +104,7 @@ impl Ports {
         }
     }
 
-    /// The connections of a host go there from now on, and no more where they went before.
+    /// Replaces where the connections of a host go.
     pub(super) fn change_stream(
         &mut self,
         (port, domain): &HostKey,
@@ -126,7 +127,7 @@ impl Ports {
             .extend(chains.map(|own| (*port, own.chain(domain))));
     }
 
-    /// Filter chains whose connections go elsewhere since the last time.
+    /// Filter chains whose connections have changed since the last call.
     pub(super) fn take_moved_streams(&mut self) -> BTreeSet<StreamKey> {
         std::mem::take(&mut self.moved_streams)
     }
@@ -136,7 +137,7 @@ impl Ports {
         self.states.get(port)?.streams.of_chain(chain)
     }
 
-    /// All of them.
+    /// Where the connections of all filter chains go.
     pub(super) fn streams(&self) -> impl Iterator<Item = (StreamKey, &Arc<StreamRoute>)> {
         let states = self.states.iter();
         states.flat_map(|(port, state)| state.streams.all().map(|(chain, route)| ((*port, chain), route)))
@@ -148,7 +149,7 @@ impl Ports {
         streams.flat_map(|state| state.streams.services())
     }
 
-    /// Whether servers are to be looked at.
+    /// Whether any servers must be checked.
     pub(super) fn are_touched(&self) -> bool {
         !self.touched.is_empty()
     }
@@ -157,7 +158,7 @@ impl Ports {
         std::mem::take(&mut self.touched)
     }
 
-    /// Looks at the servers of a port that may be carried out, or not, from now on.
+    /// Checks the servers of a port that may now be served, or no longer be.
     pub(super) fn settle_servers(&mut self, port: u16, terms: Terms<'_>) -> Settled {
         let Some(state) = self.states.get_mut(&port) else {
             return Settled::default();
@@ -165,7 +166,7 @@ impl Ports {
         state.servers.settle(terms)
     }
 
-    /// From now on these claims stand, as far as somebody still asks for what is claimed.
+    /// Restores claims, as far as something still asks for what is claimed.
     pub(super) fn remember(&mut self, claims: &Claims) {
         for (claim, tenure) in claims {
             let (Claim::Port(port) | Claim::Host(port, _)) = claim else {
@@ -204,7 +205,7 @@ impl Ports {
         claims
     }
 
-    /// Notes the certificate of a name that is given on demand.
+    /// Notes the certificate of a name that is served on demand.
     pub(super) fn settle_name(&mut self, port: u16, (chain, pattern): &MovedName) -> NameKey {
         let servers = self.servers(port);
         let certificate = servers.and_then(|servers| servers.sharing().certificate(chain, pattern));
@@ -217,11 +218,11 @@ impl Ports {
         key
     }
 
-    /// These servers were looked at: the view of their port may be another one now.
+    /// Notes servers that were checked: the view of their port may have changed.
     pub(super) fn looked_at(&mut self, port: u16, looks: Vec<Look>) {
         let stale = self.stale.entry(port).or_default();
         for look in looks {
-            // Of one that was looked at twice the first time says what it was.
+            // If a server was checked twice, the first check knows its previous state.
             match stale.entry(look.id.clone()) {
                 Entry::Occupied(mut own) => own.get_mut().now = look.now,
                 Entry::Vacant(place) => drop(place.insert(look)),
@@ -229,8 +230,8 @@ impl Ports {
         }
     }
 
-    /// Makes views anew, and says in the table what hosts demand of connections. Gives the ports whose view is another
-    /// one now. `port_map` has the ports that Envoy binds in place of these.
+    /// Rebuilds views, and notes in the table what hosts require of connections. Returns the ports whose view has
+    /// changed. `port_map` has the ports that Envoy binds in place of these.
     pub(super) fn settle_views(
         &mut self,
         gateway: &Gateway,
@@ -259,12 +260,12 @@ impl Ports {
         self.states.values().filter_map(|state| state.view.as_ref())
     }
 
-    /// One of them.
+    /// The port of this number, if it is served.
     pub(super) fn view(&self, number: u16) -> Option<&Arc<ServedPort>> {
         self.states.get(&number)?.view.as_ref()
     }
 
-    /// The names that are given on demand, each with its certificate.
+    /// The names that are served on demand, each with its certificate.
     pub(super) fn names(&self) -> &OrdMap<NameKey, CredentialName> {
         &self.names
     }
@@ -278,7 +279,7 @@ impl Ports {
 }
 
 impl PortState {
-    /// Says whether the view is another one.
+    /// Returns whether the view has changed.
     fn settle_view(
         &mut self,
         (number, bind): (u16, u16),

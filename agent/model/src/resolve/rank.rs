@@ -1,13 +1,13 @@
-//! In which order objects count: by age, then name, then namespace, as in Istio.
+//! The order of precedence of objects: by age, then name, then namespace, as in Istio.
 
 use std::sync::Arc;
 
 use crate::{Kind, Meta, ObjectRef};
 
-/// A Gateway or a VirtualService. The order of the fields is the order in which several count.
+/// A Gateway or a VirtualService. The order of the fields is that of precedence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rank {
-    /// Seconds since 1970; a directory has none.
+    /// Seconds since 1970; none for objects from a directory.
     pub created: Option<i64>,
     /// Its name.
     pub name: Arc<str>,
@@ -39,7 +39,7 @@ impl Rank {
     }
 }
 
-/// A server of a Gateway; the older Gateway's come first, and of one Gateway those that it names first.
+/// A server of a Gateway. Those of the older Gateway come first, then in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerId {
     /// The Gateway.

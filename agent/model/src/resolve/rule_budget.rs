@@ -1,4 +1,4 @@
-//! What the rules of hosts use up, once they stand beside the hosts that they are for: a wide VirtualService has its rules on
+//! Budgets for rules. Rules are counted once for each host that they apply to: a wide VirtualService has its rules on
 //! each host of a Gateway, and a delegate in each of its roots.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::budget::{BudgetItem, BudgetPolicy, Cost, Excess, Usage};
 use crate::tenancy::Tenancy;
 use crate::{Code, Finding, Severity};
 
-/// What the rules of each namespace weigh.
+/// The weight of each namespace's rules.
 type Weights = Vec<(Arc<str>, u64)>;
 
 /// See the module.
@@ -27,7 +27,7 @@ impl RuleBudget {
         Self(Meter::new(policy))
     }
 
-    /// Takes the rules of a host for which there is room, and says of the others that there is none.
+    /// Keeps the rules of a host for which there is room, and reports the others.
     pub(super) fn settle(
         &mut self,
         host: &HostKey,
@@ -48,7 +48,7 @@ impl RuleBudget {
         (rules.is_something().then_some(rules), findings)
     }
 
-    /// The rules of a host as far as there is room for them.
+    /// The rules of a host for which there is room.
     pub(super) fn of(&self, host: &HostKey, mut rules: HostRules) -> HostRules {
         for namespace in self.0.starved(host) {
             rules.leave_out(namespace);
@@ -56,7 +56,7 @@ impl RuleBudget {
         rules
     }
 
-    /// What the rules of each tenant weigh, the owner's first.
+    /// The weight of each tenant's rules, the owner's first.
     fn weights(&self, rules: &HostRules, services: &Services) -> Weights {
         let mut weights = Weights::new();
         let tenants = &self.0.policy().tenants;
@@ -75,7 +75,7 @@ impl RuleBudget {
         weights
     }
 
-    /// Hosts that are to be looked at again, because there may be room now, by the namespace that had to be left out.
+    /// Hosts that must be checked again, because there may now be room, by the namespace that had to be left out.
     pub(super) fn take_hopeful(&mut self) -> BTreeMap<Arc<str>, BTreeSet<HostKey>> {
         self.0.take_hopeful()
     }
@@ -84,13 +84,13 @@ impl RuleBudget {
         self.0.usage()
     }
 
-    /// The namespaces that use more or less than before, since the last time.
+    /// The namespaces whose usage has changed since the last call.
     pub(super) fn take_charged(&mut self) -> OrdSet<Arc<str>> {
         self.0.take_charged()
     }
 }
 
-/// Takes a namespace's rules off a host, also those that others delegate to.
+/// Removes a namespace's rules from a host, including those that others delegate to.
 fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, excess: Excess) -> Vec<Finding> {
     let out = rules.leave_out(namespace);
     let finding = |rank: &Rank, what: &str| Finding {
@@ -101,7 +101,7 @@ fn leave_out(rules: &mut HostRules, namespace: &Arc<str>, domain: &str, excess: 
         message: format!("{what} for {domain} are left out: {excess}"),
     };
     let of = format!("what it delegates to the namespace {namespace}: rules");
-    // Of those who delegate to it nothing is known here but that some do, if it has no rules of its own.
+    // If it has no rules of its own, some VirtualServices delegate to it; which ones is not known here.
     let delegating = rules
         .services
         .keys()

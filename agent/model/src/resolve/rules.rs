@@ -24,7 +24,7 @@ pub(super) struct Lookup<'a> {
     pub(super) catalog: &'a Catalog,
 }
 
-/// The rules of a host, into what is empty.
+/// Builds the rules of a host, into an empty result.
 pub(super) fn rules(host: &HostRules, port: u16, lookup: Lookup<'_>, mut lowered: Lowered) -> Lowered {
     for group in host.groups() {
         add(&group, &host.without, port, lookup, &mut lowered);
@@ -87,7 +87,7 @@ fn rule(
         let spot = Spot::of(to, route, written);
         lookup.catalog.cluster((to, spot), service, port, lowered)
     };
-    // Refused objects never get into the store; still, two valid rules may not be valid as one.
+    // Rejected objects never get into the store; still, two valid rules may be invalid when combined.
     let converted = convert::rule(origin(), route, &kept, &mut cluster).or_else(|problems| {
         lowered.findings.extend(declared.refusals(&problems));
         let stand_in = parts::unavailable(route);

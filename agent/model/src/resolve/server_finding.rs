@@ -1,9 +1,9 @@
-//! What is said of a server, at the place where it is written.
+//! Findings about a server, at the place where it is written.
 
 use super::gateway::DeclaredServer;
 use crate::{Code, Finding, Severity};
 
-/// Something to say of one field of a server.
+/// A finding about one field of a server.
 pub(super) fn of_server(
     server: &DeclaredServer,
     severity: Severity,

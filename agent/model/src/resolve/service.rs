@@ -1,4 +1,4 @@
-//! VirtualServices by what they are looked up by: host, name, Gateway and delegate.
+//! VirtualServices, indexed by host, name, Gateway and delegate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use crate::{Meta, ObjectRef};
 /// A VirtualService.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Its place among others.
+    /// Its rank.
     pub rank: Rank,
     /// Its metadata.
     pub meta: Arc<Meta>,
@@ -24,7 +24,7 @@ pub struct Service {
     pub spec: Arc<VirtualServiceSpec>,
     /// Its hosts, lower-case, each once.
     pub(super) hosts: Few<Arc<str>>,
-    /// What its own rules weigh, once somebody has asked.
+    /// The weight of its own rules, computed when first needed.
     weight: OnceLock<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Service {
         }
     }
 
-    /// What its own rules weigh, those of delegates apart.
+    /// The weight of its own rules, without those of delegates.
     fn weight(&self) -> u64 {
         let rules = || self.spec.http.iter().map(budget::weight).sum::<u64>();
         *self
@@ -59,7 +59,7 @@ impl Service {
         self.rank.virtual_service()
     }
 
-    /// Whether it is bound to a Gateway, and may be.
+    /// Whether it names a Gateway, and may be bound to it.
     #[must_use]
     pub fn is_bound(&self, gateway: &Rank) -> bool {
         is_exported(&self.spec.export_to, &self.meta.namespace, &gateway.namespace)
@@ -105,7 +105,7 @@ impl Service {
     }
 }
 
-/// Whether `exportTo` of an object of `own` lets `namespace` see it; without one everybody does.
+/// Whether `exportTo` of an object in `own` lets `namespace` see it; without `exportTo`, all namespaces do.
 #[must_use]
 pub fn is_exported(export_to: &[String], own: &str, namespace: &str) -> bool {
     export_to.is_empty()
@@ -116,14 +116,14 @@ pub fn is_exported(export_to: &[String], own: &str, namespace: &str) -> bool {
         })
 }
 
-/// Whether an object of this namespace means the Gateway by this name.
+/// Whether this name, in an object of this namespace, means this Gateway.
 #[must_use]
 pub fn names_gateway(name: &str, namespace: &str, gateway: &Rank) -> bool {
     let (namespace, name) = gateway_ref::resolve(name, namespace);
     *namespace == *gateway.namespace && *name == *gateway.name
 }
 
-/// All of them.
+/// All VirtualServices.
 #[derive(Debug, Default)]
 pub(super) struct Services {
     by_rank: BTreeMap<Rank, Arc<Service>>,
@@ -131,12 +131,12 @@ pub(super) struct Services {
     by_host: PatternMap<Few<Rank>>,
     /// By the server names of their rules for TLS.
     by_server_name: PatternMap<Few<Rank>>,
-    /// By the name of a Gateway that they name, whatever its namespace: what is said of one that is not there names its
-    /// namesakes.
+    /// By the name of a Gateway that they name, in any namespace: findings about a missing Gateway list those of the
+    /// same name.
     by_gateway: Index<Arc<str>, Rank>,
-    /// Those with rules for TCP, likewise.
+    /// Those with rules for TCP, in the same way.
     tcp_by_gateway: Index<Arc<str>, Rank>,
-    /// Who delegates to a VirtualService of this name.
+    /// Those that delegate to a VirtualService of this name.
     roots: Index<Name, Rank>,
 }
 
@@ -203,7 +203,7 @@ impl Services {
         self.by_name.get(&(namespace.into(), name.into()))
     }
 
-    /// Those with this very host.
+    /// Those with exactly this host.
     pub(super) fn of_host(&self, host: &str) -> impl Iterator<Item = &Arc<Service>> {
         self.resolved(self.by_host.get(host).into_iter().flatten())
     }
@@ -226,7 +226,7 @@ impl Services {
         })
     }
 
-    /// Those with a rule for TLS with this very server name.
+    /// Those with a rule for TLS with exactly this server name.
     pub(super) fn of_server_name(&self, name: &str) -> impl Iterator<Item = &Arc<Service>> {
         self.resolved(self.by_server_name.get(name).into_iter().flatten())
     }
@@ -254,7 +254,7 @@ impl Services {
         self.resolved(self.by_gateway.of(name))
     }
 
-    /// What the rules of a VirtualService weigh on a host, each with the namespace that wrote them: a rule that delegates is
+    /// The weight of a VirtualService's rules on a host, by the namespace that wrote them: a rule that delegates is
     /// repeated for each rule of its delegate.
     pub(super) fn weights(&self, service: &Service) -> Vec<(Arc<str>, u64)> {
         let mut weights = vec![(Arc::clone(&service.rank.namespace), service.weight())];

@@ -15,7 +15,7 @@ use crate::CredentialName;
 use crate::patterns::PatternMap;
 use crate::resolved::{FilterChain, Tls};
 
-/// The group that does share a chain.
+/// The group that shares a chain.
 #[derive(Debug)]
 struct SharedChain {
     group: Arc<str>,
@@ -51,15 +51,16 @@ pub(super) struct Sharing {
     by_pattern: PatternMap<Option<ServerId>>,
     groups: Groups,
     shared: Option<SharedChain>,
-    /// The chains that servers have for themselves; one of a group for the names that a wildcard beside it would take.
+    /// The servers' own chains; a server of the group has one for those of its names that a wildcard outside of the
+    /// group would take.
     own: BTreeMap<ServerId, Arc<FilterChain>>,
     names: BTreeMap<Arc<str>, CredentialName>,
 }
 
-/// A server that was looked at: what it was, and what it is.
+/// A server that was checked, with its previous and current state.
 pub(super) type MemberMove = (ServerId, Option<Member>, Option<Member>);
 
-/// A name of a shared chain that is another one now.
+/// A name of a shared chain whose certificate has changed, with the chain.
 pub(super) type MovedName = (Arc<str>, Arc<str>);
 
 impl Sharing {
@@ -144,7 +145,7 @@ impl Sharing {
         self.members.remove(id);
     }
 
-    /// Another group's chain, or none: everything is looked at.
+    /// Switches to another group's chain, or to none: everything is checked.
     fn change(&mut self, chosen: Option<&Arc<str>>) -> BTreeSet<MovedName> {
         let before = self.shared.take();
         let names = std::mem::take(&mut self.names);

@@ -20,18 +20,18 @@ pub enum Speaker {
     Server(u16, ServerId),
     /// A host's rules together.
     Host(HostKey),
-    /// What is known of a service's host.
+    /// A service's host.
     Service(Arc<str>),
     /// A destination.
     Cluster(Arc<str>),
-    /// A resource that a proxy refused, or that we do not publish, by its kind and name.
+    /// A resource that a proxy rejected, or that we do not publish, by its kind and name.
     Resource(Arc<str>),
-    /// An object that a proxy refused, among those that a resource was made of.
+    /// An object that a proxy rejected, among those that a resource was made from.
     Trial(ObjectRef),
-    /// What a VirtualService is bound to.
+    /// The Gateways of a VirtualService.
     Bindings(ObjectRef),
-    /// Whether a Gateway is for this gateway.
+    /// Whether a Gateway selects this gateway.
     Selector(ObjectRef),
-    /// Whether its rules are reached.
+    /// Whether a VirtualService's rules are reached.
     Reach(ServiceName),
 }

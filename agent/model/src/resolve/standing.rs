@@ -22,7 +22,7 @@ use crate::{Finding, Severity};
 /// Why a server is not served at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The port is of the other kind.
+    /// The port is of another kind.
     Port,
     /// The operator reserves the port for others.
     PortNotAllowed,
@@ -39,13 +39,13 @@ pub(super) enum Refusal {
 /// Why a server does not have one of its hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// Somebody else has it.
+    /// Someone else has it.
     Taken(Claimant),
     /// It lies within a wider one of another namespace.
     Within(Arc<str>, Arc<str>),
     /// The operator reserves it for others.
     NotAllowed,
-    /// Another namespace has rules for it, on a server that takes it too.
+    /// Another namespace has rules for it, on a server that also takes it.
     Routed(Arc<str>),
     /// Another server of the Gateway has it.
     Repeated,
@@ -58,7 +58,7 @@ pub(super) struct LostHost {
     pub(super) loss: Loss,
 }
 
-/// What a server is carried out as.
+/// How a server is served.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ServerStanding {
     Refused(Refusal),
@@ -71,7 +71,7 @@ pub(super) enum ServerStanding {
 /// The state of a server.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Judgement {
-    /// The server with the hosts that it has; none if it is not carried out.
+    /// The server with the hosts that it has; none if it is not served.
     pub(super) server: Option<Arc<DeclaredServer>>,
     pub(super) standing: ServerStanding,
     /// The hosts that it does not have.
@@ -79,7 +79,7 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
-    /// It is not carried out.
+    /// The state of a server that is not served.
     pub(super) fn refused(refusal: Refusal) -> Self {
         Self {
             server: None,
@@ -107,7 +107,7 @@ impl Judgement {
     }
 }
 
-/// What is to be said of a server.
+/// The findings about a server.
 pub(super) fn said(server: &DeclaredServer, standing: &Judgement, world: World<'_>) -> Vec<Finding> {
     let finding = |code, field: &str, message| of_server(server, Severity::Error, code, field, message);
     let places: BTreeMap<&str, usize> = server

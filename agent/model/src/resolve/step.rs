@@ -1,4 +1,4 @@
-//! What a step of the resolution brings.
+//! The result of one step of the resolution.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,25 +6,25 @@ use std::sync::Arc;
 use super::claims::{Claim, Tenure};
 use super::ports::{NameKey, StreamKey};
 
-/// What a step brought.
+/// What a step has changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Clusters that came, changed or went.
+    /// Clusters that were added, changed or removed.
     pub clusters: BTreeSet<Arc<str>>,
     /// Parts of the table that changed.
     pub parts: BTreeSet<u16>,
-    /// Ports that came, changed or went.
+    /// Ports that were added, changed or removed.
     pub ports: BTreeSet<u16>,
     /// Filter chains whose connections go elsewhere.
     pub streams: BTreeSet<StreamKey>,
-    /// Names that are given on demand, and that came, went or have another certificate.
+    /// Names served on demand that were added or removed, or whose certificate has changed.
     pub names: BTreeSet<NameKey>,
-    /// Claims that stand otherwise now; none is nobody's.
+    /// Claims that have changed; none if nobody has it any more.
     pub claims: BTreeMap<Claim, Option<Tenure>>,
 }
 
 impl Changes {
-    /// What a later step brought is added.
+    /// Adds the changes of a later step.
     pub fn extend(&mut self, later: Self) {
         self.clusters.extend(later.clusters);
         self.parts.extend(later.parts);

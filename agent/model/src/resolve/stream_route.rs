@@ -32,13 +32,13 @@ impl StreamRoute {
         format!("{}/{domain}", self.server).into()
     }
 
-    /// What the listener has to know of it.
+    /// What the listener must know about it.
     pub(super) fn shape(&self) -> (&str, bool) {
         (&self.server, self.shares.is_empty())
     }
 }
 
-/// Those of a port, by the server and the host.
+/// The routes of a port, by server and host.
 #[derive(Debug, Default)]
 pub(super) struct Streams(BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<StreamRoute>>>);
 
@@ -57,18 +57,18 @@ impl Streams {
         }
     }
 
-    /// Those of a server, by its chain's name.
+    /// The routes of a server, by its chain's name.
     pub(super) fn of(&self, server: &str) -> Option<&BTreeMap<Arc<str>, Arc<StreamRoute>>> {
         self.0.get(server)
     }
 
-    /// That of a chain.
+    /// The route of a chain.
     pub(super) fn of_chain(&self, chain: &str) -> Option<&Arc<StreamRoute>> {
         let (server, domain) = chain.rsplit_once('/')?;
         self.0.get(server)?.get(domain)
     }
 
-    /// All of them, each with its chain.
+    /// All routes, each with its chain.
     pub(super) fn all(&self) -> impl Iterator<Item = (Arc<str>, &Arc<StreamRoute>)> {
         let all = self.0.values().flatten();
         all.map(|(domain, route)| (route.chain(domain), route))

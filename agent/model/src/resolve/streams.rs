@@ -1,5 +1,5 @@
-//! Where a server passes connections on to: by the server name of a TLS handshake that does not end here (`tls` rules),
-//! by that of one that does, or by the port alone (`tcp` rules).
+//! Where a server passes connections on to: by the server name of TLS that is passed through (`tls` rules), by that of
+//! TLS that is terminated, or by the port alone (both `tcp` rules).
 
 use std::sync::Arc;
 
@@ -69,18 +69,19 @@ fn candidates<'r>(
     }))
 }
 
-/// What is declared for a host of a port: for its connections, if its server routes them as a whole, else for its requests.
+/// What is declared for a host of a port: for its connections, if its server routes them as a whole, else for its
+/// requests.
 pub(super) fn declared(host: (u16, &str), servers: &Servers, services: &Services) -> Option<HostRules> {
     let taking = servers.of_pattern(host.1).next();
     let taking = taking.or_else(|| Some(servers.narrowest(host.1).next()?.0));
-    // A port for TLS has one server to a pattern, and one for TCP has one server.
+    // A port for TLS has one server per pattern, and one for TCP has one server.
     match taking {
         Some(server) if !server.protocol.is_http() => connections(host, servers, services),
         _ => hosts::declared(host.1, servers, services),
     }
 }
 
-/// What is declared for the connections of a host; none if nobody has a rule for it.
+/// What is declared for the connections of a host; none if no rule applies to it.
 fn connections((port, domain): (u16, &str), servers: &Servers, services: &Services) -> Option<HostRules> {
     let (server, pattern, is_own) = match servers.of_pattern(domain).next() {
         Some(server) => (server, Arc::from(domain), true),
@@ -120,8 +121,8 @@ fn connections((port, domain): (u16, &str), servers: &Servers, services: &Servic
     (!rules.services.is_empty()).then_some(rules)
 }
 
-/// Whether a VirtualService may say where the connections of a server go: by the host's pattern, or for TCP, where nobody
-/// sees the host, by any host of its own.
+/// Whether a VirtualService may say where the connections of a server go: by the host's pattern or, for TCP, where the
+/// host is unknown, by any of its own hosts.
 fn is_open(server: &DeclaredServer, pattern: &str, service: &Service) -> bool {
     let namespace = &*service.meta.namespace;
     if server.protocol != ServerProtocol::Tcp {
@@ -135,7 +136,7 @@ fn is_open(server: &DeclaredServer, pattern: &str, service: &Service) -> bool {
     })
 }
 
-/// Where the connections of a host go, and what follows from it.
+/// Where the connections of a host go, and the consequences.
 pub(super) fn route(
     domain: &str,
     (host, server): (&HostRules, &StreamServer),
@@ -147,7 +148,7 @@ pub(super) fn route(
     let mut first: Option<(&Arc<Service>, Candidate<'_>)> = None;
     let mut late = Vec::new();
     for group in host.groups() {
-        // Within a group the narrowest name comes first, then the oldest VirtualService, then its first rule.
+        // Within a group, the narrowest name comes first, then the oldest VirtualService, then its first rule.
         let services = group
             .into_iter()
             .filter_map(|(rank, _)| lookup.services.get(rank));
@@ -176,7 +177,7 @@ pub(super) fn route(
     (route, lowered)
 }
 
-/// A single destination gets everything, whatever its weight; of several those without one get nothing.
+/// A single destination gets everything, whatever its weight. Of several, those without a weight get nothing.
 fn shares(
     service: &Service,
     candidate: &Candidate<'_>,

@@ -1,4 +1,4 @@
-//! The table of all ports in its parts: what belongs to which part, and which of them changed.
+//! The routing table of all ports, in parts: what belongs to each part, and which parts have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::sharing::Sharing;
 /// A port and a host pattern.
 pub type HostKey = (u16, Arc<str>);
 
-/// One part.
+/// One part of the table.
 #[derive(Clone, Debug, Default)]
 pub struct TablePart {
     /// The routes of each virtual host.
     pub routes: BTreeMap<HostKey, Arc<HostRoutes>>,
-    /// What the servers demand of connections, by their patterns.
+    /// What the servers require of connections, by their patterns.
     pub demands: BTreeMap<HostKey, ConnectionPolicy>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// From now on the routes of a host are these; gives those that it had.
+    /// Replaces the routes of a host; returns the old ones.
     pub(super) fn set_routes(
         &mut self,
         key: &HostKey,
@@ -50,7 +50,7 @@ impl Table {
         before
     }
 
-    /// From now on the servers of this pattern demand this.
+    /// Sets what the servers of this pattern require.
     pub(super) fn set_demand(&mut self, key: &HostKey, demand: Option<ConnectionPolicy>) {
         let at = part_of(key.0, &key.1);
         let part = self.parts.entry(at).or_default();
@@ -64,8 +64,8 @@ impl Table {
         }
     }
 
-    /// The servers of a port demand what its new view says, each what it would demand by itself. If whether they demand
-    /// anything is as it was, only the servers that were looked at are looked at here.
+    /// Updates what the servers of a port require, as its new view says; each requires what it would by itself. Unless
+    /// it has changed whether the port has requirements at all, only the servers that were checked are updated.
     pub(super) fn demand(&mut self, number: u16, demands: (bool, bool), sharing: &Sharing, looks: &[Look]) {
         let chain = |member: &Option<Member>| member.as_ref().map(|member| Arc::clone(&member.chain));
         let gone = looks.iter().filter_map(|look| chain(&look.before));

@@ -1,5 +1,5 @@
-//! The resolution that follows changes is held to a fresh one of the same objects: after any sequence of changes, both
-//! give the same ports, routes, upstreams, wanted credentials and findings.
+//! The incremental resolution is compared with a fresh one of the same objects: after any sequence of changes, both
+//! have the same ports, routes, upstreams, wanted credentials and findings.
 
 mod connections;
 mod destination_rules;
@@ -17,7 +17,7 @@ use proptest::test_runner::{TestRng, TestRunner};
 use self::world::{Op, World as Objects};
 use super::*;
 
-/// A resolution of all objects, from nothing, with what chains were served with until now.
+/// A resolution of all objects from scratch, with the TLS settings that chains have been served with.
 fn fresh(objects: &Objects, (claims, held): &Held) -> (Resolver, Ledger<Speaker>) {
     let mut resolver = Resolver::new(objects.gateway());
     resolver.remember(claims);
@@ -38,7 +38,7 @@ fn fresh(objects: &Objects, (claims, held): &Held) -> (Resolver, Ledger<Speaker>
     (resolver, ledger)
 }
 
-/// Who has what, and with what the chains of each port were served.
+/// The claims, and the TLS settings that the chains of each port were served with.
 type Held = (Claims, BTreeMap<u16, port::HeldTls>);
 
 fn held(resolver: &mut Resolver) -> Held {
@@ -61,7 +61,7 @@ fn settle(resolver: &mut Resolver, objects: &Objects, ledger: &mut Ledger<Speake
     resolver.settle(world, ledger)
 }
 
-/// Everything that is served, in a form that can be compared and read.
+/// Everything that is served, as readable text that can be compared.
 fn served(resolver: &Resolver) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for port in resolver.ports() {
@@ -101,10 +101,10 @@ fn said(ledger: &Ledger<Speaker>) -> Vec<String> {
         .collect()
 }
 
-/// Something that is done to a resolution before each step.
+/// Something that breaks a resolution before each step.
 type Sabotage = fn(&mut Resolver);
 
-/// Plays the steps, each of several changes at once, and compares after each: the first difference is the error.
+/// Applies the steps, each of several changes at once, and compares after each: the first difference is the error.
 fn play(steps: &[Vec<Op>], sabotage: Sabotage) -> Result<(), TestCaseError> {
     let mut objects = Objects::default();
     let mut resolver = Resolver::new(objects.gateway());
@@ -126,7 +126,7 @@ fn play(steps: &[Vec<Op>], sabotage: Sabotage) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What moved is among the changes: nothing is left unpublished.
+/// Everything that changed is in the reported changes, so that nothing remains unpublished.
 fn untold(
     was: &BTreeMap<String, String>,
     now: &BTreeMap<String, String>,
@@ -170,7 +170,7 @@ proptest! {
     }
 }
 
-/// The comparison sees it when any of the indexes is left stale.
+/// The comparison notices when any of the indexes is stale.
 #[test]
 fn a_stale_index_is_seen() {
     let sabotages: [(&str, Sabotage); 9] = [

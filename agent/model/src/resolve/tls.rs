@@ -1,4 +1,4 @@
-//! How TLS ends at a server, and with which credentials.
+//! How a server terminates TLS, and with which credentials.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::few::Few;
 use crate::resolved::{ClientCertificate, Tls, TlsVersion};
 use crate::{BUNDLE_SUFFIX, CredentialName, secret_name};
 
-/// What a server asks for; none if it names no certificate. Secrets are looked up in `namespace`.
+/// The TLS settings of a server; none if it names no certificate. Secrets are looked up in `namespace`.
 pub(super) fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
     let own = |name: &String| CredentialName::new(namespace, secret_name(name));
     let mut certificates: Vec<_> = server.credential_names.iter().map(own).collect();
@@ -41,7 +41,7 @@ pub(super) fn tls(server: &ServerTls, namespace: &str) -> Option<Tls> {
     })
 }
 
-/// In which fields of `tls` a server names credentials.
+/// The fields of `tls` in which a server names credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NamedIn {
     /// Key pairs in a list.
@@ -87,7 +87,7 @@ pub(super) struct Served {
     pub(super) tls: Arc<Tls>,
     /// Every credential that it asks for, and those that are served instead.
     pub(super) names: Few<CredentialName>,
-    /// Credentials that it asks for, but do not exist.
+    /// Credentials that it asks for but that do not exist.
     pub(super) missing: Vec<CredentialName>,
     /// Whether the hosts' previous settings are served instead.
     pub(super) held: bool,

@@ -1,4 +1,4 @@
-//! A destination as an upstream: which service it is, which of its ports, where its endpoints are.
+//! A destination as an upstream: its service, its port, and its endpoints.
 
 mod distribution;
 mod endpoints;
@@ -23,14 +23,14 @@ use crate::resolved::{EndpointSource, Endpoints, Upstream, UpstreamPolicy, Upstr
 use crate::traffic_policy::{self, PolicyProblems};
 use crate::{Code, CredentialName};
 
-/// What is to be said of each VirtualService that names the destination.
+/// A finding for each VirtualService that names the destination.
 #[derive(Clone, Debug)]
 pub(super) struct Doubt {
     pub(super) code: Code,
     message: String,
     /// Whether nothing is sent there.
     is_lost: bool,
-    /// Whether it matters to requests alone, and not to connections that are passed on.
+    /// Whether it matters only to requests, not to connections that are passed on.
     for_requests: bool,
 }
 
@@ -44,7 +44,7 @@ impl Doubt {
         }
     }
 
-    /// One of a destination to which nothing is sent.
+    /// A finding about a destination to which nothing is sent.
     pub(super) fn lost(code: Code, message: String) -> Self {
         Self {
             is_lost: true,
@@ -52,7 +52,7 @@ impl Doubt {
         }
     }
 
-    /// One of a destination of requests.
+    /// A finding that matters only to requests.
     fn of_requests(code: Code, message: String) -> Self {
         Self {
             for_requests: true,
@@ -60,12 +60,12 @@ impl Doubt {
         }
     }
 
-    /// Whether it matters to what a VirtualService names the destination for.
+    /// Whether it matters for the purpose that a VirtualService names the destination for.
     pub(super) fn matters(&self, spot: Spot) -> bool {
         !self.for_requests || matches!(spot.purpose, Purpose::Http | Purpose::Mirror)
     }
 
-    /// For a VirtualService that names the destination there.
+    /// The message for a VirtualService that names the destination there.
     pub(super) fn message(&self, spot: Spot) -> String {
         if !self.is_lost {
             return self.message.clone();
@@ -76,35 +76,35 @@ impl Doubt {
 
 type Doubts = Vec<Doubt>;
 
-/// So many endpoints that are left out are named.
+/// How many of the endpoints that are left out a finding names.
 const MOST_NAMED: usize = 5;
 
-/// What is known of all destinations.
+/// What the upstreams of all destinations depend on.
 #[derive(Clone, Copy)]
 pub(super) struct UpstreamTerms<'t> {
     pub(super) catalog: &'t Catalog,
     pub(super) world: World<'t>,
 }
 
-/// What becomes of a destination.
+/// The result for a destination.
 #[derive(Debug)]
 pub(super) struct SettledUpstream {
     pub(super) upstream: Upstream,
     pub(super) doubts: Vec<Doubt>,
-    /// TLS is asked for and cannot be had.
+    /// Whether it requires TLS that is impossible.
     pub(super) is_encryption_lost: bool,
-    /// The credentials of its TLS, be they there or not.
+    /// The credentials of its TLS, whether they exist or not.
     pub(super) wants: Few<CredentialName>,
-    /// The namespace that says which endpoint a request goes to.
+    /// The namespace whose policy decides which endpoint a request goes to.
     pub(super) balanced_by: Option<Arc<str>>,
-    /// The namespace whose pods say which endpoints it has, or where they are.
+    /// The namespace whose pods decide which endpoints it has, or where they are.
     pub(super) pods: Option<Arc<str>>,
 }
 
-/// What is known of the endpoints of a destination.
+/// What was found about the endpoints of a destination.
 #[derive(Default)]
 struct FoundEndpoints<'f> {
-    /// What its port says of it.
+    /// The protocol of its port.
     protocol: &'f str,
     source: EndpointSource,
     endpoints: Vec<PlacedEndpoint<'f>>,
@@ -119,7 +119,7 @@ struct FoundPort {
     endpoints: Endpoints,
 }
 
-/// The upstream of a destination, which was another one before.
+/// The upstream of a destination, given the previous one.
 pub(super) fn upstream(of: &Use, before: Option<&Upstream>, terms: UpstreamTerms<'_>) -> SettledUpstream {
     let rules = terms.catalog.rules(&of.host);
     let mut doubts = Doubts::new();
@@ -171,7 +171,7 @@ pub(super) fn upstream(of: &Use, before: Option<&Upstream>, terms: UpstreamTerms
     }
 }
 
-/// Where it is reached, and how.
+/// Its endpoints, and how to connect to them.
 fn endpoints(
     of: &Use,
     (known, rules): (&Known, &AppliedRules<'_>),
@@ -184,7 +184,7 @@ fn endpoints(
     let own = catalog.position();
     let service = known.service.as_ref().filter(|_| known.entry().is_none());
     let wished = service.and_then(|(meta, service)| distribution::wished(meta, service));
-    // Nothing is near to what is nowhere.
+    // Nothing is near to a gateway without a locality.
     let wished = wished.filter(|_| !own.locality.is_empty());
     let order = Order::new(policy, wished.as_ref());
     let mut found = if let Some(entry) = known.entry() {
@@ -199,7 +199,8 @@ fn endpoints(
             labels,
             has_pods,
             is_hinted: order.is_equal() && policy.is_none_or(|policy| policy.placement.is_none()),
-            // Where few healthy ones are enough to give up, none that is not ready may get a request.
+            // If Envoy gives up health checking at few healthy endpoints, those that are not ready must not get
+            // requests.
             counts_unready: !order.is_equal() && policy.is_none_or(UpstreamPolicy::never_panics),
         };
         doubts.extend(pods_unknown(view, order));
@@ -233,7 +234,7 @@ fn endpoints(
     }
 }
 
-/// Says so if labels of Pods decide, and nobody knows them.
+/// A finding if labels of Pods decide, and they are unknown.
 fn pods_unknown(view: ServiceView<'_>, order: Order<'_>) -> Option<Doubt> {
     let Order::Nearest(near) = order else {
         return None;
@@ -259,7 +260,7 @@ fn plain_to_tls(of: &Use) -> Doubt {
 }
 
 fn lowered(policy: &KnownPolicy<'_>, tls: Option<UpstreamTls>) -> UpstreamPolicy {
-    // What is wrong with it is said of its object.
+    // Its problems are reported for its own object.
     let mut said = PolicyProblems::default();
     UpstreamPolicy {
         tls,
@@ -267,7 +268,7 @@ fn lowered(policy: &KnownPolicy<'_>, tls: Option<UpstreamTls>) -> UpstreamPolicy
     }
 }
 
-/// What is said of endpoints that are left out: the first few by name.
+/// The message about endpoints that are left out, the first few by name.
 fn barred(host: &str, refused: &[String]) -> Option<String> {
     let (named, rest) = refused.split_at_checked(MOST_NAMED).unwrap_or((refused, &[]));
     let named = named.join("; ");
@@ -280,7 +281,7 @@ fn barred(host: &str, refused: &[String]) -> Option<String> {
     }
 }
 
-/// That of a Service, if the subset has labels, or the policy asks for regions or labels.
+/// The namespace of a Service, if the subset has labels, or the policy asks for regions or labels.
 fn pods_of(
     of: &Use,
     (known, rules): (&Known, &AppliedRules<'_>),
@@ -293,7 +294,7 @@ fn pods_of(
     is_asked.then(|| Arc::clone(&meta.namespace))
 }
 
-/// Those of all endpoints.
+/// The labels of a subset with all endpoints.
 static NO_LABELS: SubsetLabels = SubsetLabels::new();
 
 fn subset<'r>(of: &Use, rules: &AppliedRules<'r>, doubts: &mut Doubts) -> &'r SubsetLabels {
@@ -315,7 +316,7 @@ fn port_number(port: u32) -> Option<u16> {
     u16::try_from(port).ok().filter(|port| *port > 0)
 }
 
-/// An endpoint that is in two slices is one.
+/// An endpoint that is in two slices counts once.
 fn without_repeats(endpoints: &mut Vec<PlacedEndpoint<'_>>) {
     endpoints.sort_by(|one, other| one.endpoint.cmp(&other.endpoint));
     endpoints.dedup_by(|next, own| {

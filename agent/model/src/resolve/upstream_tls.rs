@@ -1,5 +1,5 @@
-//! TLS towards an upstream, as a DestinationRule asks for it. Where it cannot be had nothing is sent: what would be sent in
-//! plain text instead could be read by anybody, or reach a port that does not understand it.
+//! TLS towards an upstream, as a DestinationRule asks for it. If it is impossible, nothing is sent: plain text could be
+//! read by anyone, or reach a port that does not understand it.
 
 use sealgate_core::config::{ClientTls, DestinationRuleSpec, TrafficPolicy};
 
@@ -8,7 +8,7 @@ use crate::resolved::{UpstreamTls, UpstreamTrust};
 use crate::validate::SUBJECT_ALT_NAMES;
 use crate::{BUNDLE_SUFFIX, Code, CredentialName, Finding, ObjectRef, Severity, annotation, secret_name};
 
-/// Why TLS that is asked for cannot be had.
+/// Why the required TLS is impossible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TlsRefusal {
     /// Within `tls`.
@@ -26,7 +26,7 @@ impl TlsRefusal {
 }
 
 impl TlsRefusal {
-    /// A credential is not there, or not good.
+    /// A credential that is missing or invalid.
     pub(super) fn missing(name: &CredentialName) -> Self {
         Self::new(
             "credentialName",
@@ -34,7 +34,7 @@ impl TlsRefusal {
         )
     }
 
-    /// A DestinationRule of this namespace may not name a Secret.
+    /// A Secret that a DestinationRule of this namespace may not name.
     pub(super) fn not_granted(name: &CredentialName, namespace: &str) -> Self {
         let message = format!(
             "TLS to it needs the Secret {name}, which does not allow objects of {namespace} to use it: annotate it with \
@@ -45,7 +45,7 @@ impl TlsRefusal {
     }
 }
 
-/// What is asked for; none if it is plain text. Secrets are looked up in the namespace `secrets`; `names` are those that a
+/// The required TLS; none for plain text. Secrets are looked up in the namespace `secrets`; `names` are those that a
 /// ServiceEntry expects in the certificate.
 pub(super) fn lower(
     own: &ClientTls,
@@ -85,7 +85,7 @@ fn credential(own: &ClientTls) -> Option<&str> {
     own.credential_name.as_deref().filter(|name| !name.is_empty())
 }
 
-/// Why it cannot be had, whatever Secrets there are.
+/// Why it is impossible, whatever Secrets exist.
 fn refusals(own: &ClientTls) -> Vec<TlsRefusal> {
     let mut refusals = Vec::new();
     match own.mode.as_deref().unwrap_or_default() {
@@ -113,7 +113,8 @@ fn refusals(own: &ClientTls) -> Vec<TlsRefusal> {
 /// Envoy's limit for a server name.
 const LONGEST_NAME: usize = 255;
 
-/// Names that no handshake can ask for, and no certificate has. Envoy would keep the former cluster, be it without TLS.
+/// Names that no handshake can ask for, and no certificate has. Envoy would keep the previous cluster, even one without
+/// TLS.
 fn names(own: &ClientTls) -> impl Iterator<Item = TlsRefusal> {
     let is_name = |name: &str| {
         (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
@@ -160,7 +161,7 @@ fn files(own: &ClientTls) -> impl Iterator<Item = TlsRefusal> {
     named.map(|(field, _)| TlsRefusal::new(field, "files of the proxy are not read: use credentialName"))
 }
 
-/// What is to be said of a DestinationRule that asks for TLS which cannot be had, whatever Secrets there are.
+/// The findings about a DestinationRule that asks for TLS which is impossible whatever Secrets exist.
 pub(super) fn findings(rule: &ObjectRef, spec: &DestinationRuleSpec) -> Vec<Finding> {
     let subsets = spec.subsets.iter().enumerate();
     let subsets = subsets.filter_map(|(at, subset)| {

@@ -1,4 +1,4 @@
-//! Which destinations are in use, by whom, and what became of each.
+//! The destinations in use, who uses each, and its upstream.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,26 +19,26 @@ use crate::patterns::PatternMap;
 use crate::resolved::Upstream;
 use crate::{Code, CredentialName, Finding, ObjectRef, Severity};
 
-/// What a cluster wants from now on.
+/// A cluster, and the credentials that it wants now.
 type ClusterWants = (Arc<str>, Few<CredentialName>);
 
 /// One destination.
 #[derive(Debug)]
 struct Used {
     of: Use,
-    /// The VirtualServices that name it, each with how many hosts of theirs do.
+    /// The VirtualServices that name it, each with the number of its hosts that do.
     places: Vec<(UsePlace, usize)>,
     /// None while there is no room for it.
     upstream: Option<Arc<Upstream>>,
     findings: Vec<Finding>,
-    /// The namespace whose pods say which endpoints it has.
+    /// The namespace whose pods decide which endpoints it has.
     pods: Option<Arc<str>>,
 }
 
-/// Who names it, and what for.
+/// The VirtualService that names it, and where.
 type UsePlace = (ObjectRef, Spot);
 
-/// All of them, by cluster.
+/// All destinations in use, by cluster.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     clusters: BTreeMap<Arc<str>, Used>,
@@ -46,10 +46,10 @@ pub(super) struct Uses {
     by_pods: Index<Arc<str>, Arc<str>>,
     /// The namespaces in that index.
     pod_namespaces: OrdSet<Arc<str>>,
-    /// Those that are to be looked at.
+    /// Clusters that must be checked.
     dirty: BTreeSet<Arc<str>>,
     budget: Meter<Arc<str>>,
-    /// Of those that hash.
+    /// The budgets of clusters that hash.
     hashes: Meter<Arc<str>>,
 }
 
@@ -62,7 +62,7 @@ impl Uses {
         }
     }
 
-    /// One more host of a VirtualService names it.
+    /// Adds a use by one host of a VirtualService.
     pub(super) fn add(&mut self, of: &Use) {
         let used = self
             .clusters
@@ -89,7 +89,7 @@ impl Uses {
         self.dirty.insert(Arc::clone(&of.cluster));
     }
 
-    /// One less does.
+    /// Removes such a use.
     pub(super) fn remove(&mut self, of: &Use) {
         self.dirty.insert(Arc::clone(&of.cluster));
         let Some(used) = self.clusters.get_mut(&of.cluster) else {
@@ -104,21 +104,21 @@ impl Uses {
         }
     }
 
-    /// The clusters of a service's host are to be looked at.
+    /// Marks the clusters of a service's host to be checked.
     pub(super) fn touch(&mut self, host: &str) {
         self.dirty
             .extend(self.by_host.get(host).into_iter().flatten().cloned());
     }
 
-    /// The clusters of all hosts within a wildcard are to be looked at.
+    /// Marks the clusters of all hosts within a wildcard to be checked.
     pub(super) fn touch_within(&mut self, pattern: &str) {
         let within = self.by_host.within(pattern).flat_map(|(_, clusters)| clusters);
         self.dirty.extend(within.cloned());
         self.touch(pattern);
     }
 
-    /// Pods of a namespace moved: subsets of hosts with such a pod are to be looked at. Only those are compared that are in
-    /// use, so that nobody else pays for an index of all endpoints by pod.
+    /// Pods of a namespace have changed: marks subsets of hosts with such a pod to be checked. Compares only those in
+    /// use, which avoids an index of all endpoints by pod.
     pub(super) fn touch_pods(&mut self, namespace: &str, is_touched: impl Fn(&str) -> bool) {
         let mut hosts = BTreeMap::<&str, bool>::new();
         let clusters = self.by_pods.of(namespace);
@@ -136,7 +136,7 @@ impl Uses {
         &self.pod_namespaces
     }
 
-    /// From now on the pods of this namespace say which endpoints a cluster has.
+    /// Sets the namespace whose pods decide which endpoints a cluster has.
     fn set_pods(&mut self, cluster: &Arc<str>, now: Option<Arc<str>>) {
         let before = self
             .clusters
@@ -157,13 +157,13 @@ impl Uses {
         }
     }
 
-    /// A cluster is to be looked at: a credential of its TLS came or went.
+    /// Marks a cluster to be checked: a credential of its TLS was added or removed.
     pub(super) fn touch_cluster(&mut self, cluster: &Arc<str>) {
         self.dirty.insert(Arc::clone(cluster));
     }
 
-    /// Looks at what was touched, and gives the clusters whose upstream is another one now, and what each that was looked at
-    /// wants.
+    /// Checks all marked clusters; returns those whose upstream has changed, and the credentials that each of the
+    /// marked ones wants.
     pub(super) fn settle(
         &mut self,
         terms: UpstreamTerms<'_>,
@@ -190,7 +190,7 @@ impl Uses {
         ledger.set(Speaker::Cluster(cluster), findings.unwrap_or_default());
     }
 
-    /// Gives the credentials that it wants.
+    /// Checks a cluster; returns the credentials that it wants.
     fn settle_cluster(
         &mut self,
         cluster: &Arc<str>,
@@ -211,7 +211,7 @@ impl Uses {
         let before = used.upstream.as_deref();
         let mut findings: Vec<_> = excess.iter().flat_map(|own| used.told_of_excess(own)).collect();
         if excess.is_some() && before.is_none() {
-            // Its endpoints may be many. It is looked at whenever there may be room.
+            // Its endpoints may be many. It is checked again whenever there may be room.
             used.findings = findings;
             return Few::default();
         }
@@ -233,7 +233,7 @@ impl Uses {
         settled.wants
     }
 
-    /// Nobody names it any more.
+    /// Forgets a cluster that no VirtualService names any more.
     fn forget(&mut self, cluster: &Arc<str>) {
         self.set_pods(cluster, None);
         if let Some(used) = self.clusters.remove(cluster) {
@@ -245,7 +245,7 @@ impl Uses {
         self.hashes.spare(cluster);
     }
 
-    /// Envoy does not have these clusters any more.
+    /// Envoy no longer has these clusters.
     pub(super) fn release<'c>(&mut self, clusters: impl IntoIterator<Item = &'c Arc<str>>) {
         for cluster in clusters {
             self.budget.release(cluster);
@@ -253,7 +253,7 @@ impl Uses {
         }
     }
 
-    /// Whether there may be room now for clusters for which there was none.
+    /// Whether there may now be room for clusters that were left out.
     pub(super) fn is_hopeful(&self) -> bool {
         self.budget.is_hopeful() || self.hashes.is_hopeful()
     }
@@ -263,7 +263,7 @@ impl Uses {
         [self.budget.usage(), self.hashes.usage()].into_iter()
     }
 
-    /// The namespaces that use more or less than before, since the last time.
+    /// The namespaces whose usage has changed since the last call.
     pub(super) fn take_charged(&mut self) -> OrdSet<Arc<str>> {
         self.budget.take_charged().union(self.hashes.take_charged())
     }
@@ -293,7 +293,7 @@ impl Uses {
     }
 }
 
-/// The endpoints that were there before are charged, and served on; how requests are sent there is decided anew.
+/// Keeps the previous endpoints, which are already charged; only how requests are sent there is updated.
 fn with_endpoints(mut settled: SettledUpstream, before: &Upstream) -> SettledUpstream {
     if !settled.is_encryption_lost {
         settled.upstream.endpoints = before.endpoints.clone();
@@ -307,7 +307,7 @@ impl Used {
         self.places.iter().map(|((object, _), _)| object)
     }
 
-    /// What is to be said of each VirtualService that names it.
+    /// The findings for each VirtualService that names it.
     fn told(&self, doubts: &[Doubt]) -> Vec<Finding> {
         let each = |own: &Doubt| {
             let places = self.places.iter().map(|(place, _)| place);
@@ -318,7 +318,7 @@ impl Used {
         doubts.iter().flat_map(each).collect()
     }
 
-    /// There is no room for its cluster.
+    /// The findings when there is no room for its cluster.
     fn told_of_excess(&self, excess: &Excess) -> Vec<Finding> {
         let host = &self.of.host;
         self.told_as_error(match self.upstream {
@@ -330,7 +330,7 @@ impl Used {
         })
     }
 
-    /// There is no room for what its policy hashes by.
+    /// The findings when there is no room for its hash table.
     fn told_of_hashing(&self, excess: &Excess) -> Vec<Finding> {
         let message = format!(
             "{}: consistentHash of its DestinationRule is not in effect, and requests go to any endpoint: {excess}",

@@ -19,7 +19,7 @@ pub(super) struct NativeCount {
 }
 
 impl NativeCount {
-    /// One more host needs this; says whether the port did not need it before.
+    /// One more host needs this; returns whether the port did not need it before.
     pub(super) fn add(&mut self, native: &Native) -> bool {
         let mut moved = false;
         for (key, list) in &native.mirrors {

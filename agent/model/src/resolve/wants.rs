@@ -24,13 +24,13 @@ pub(super) enum Wanter {
 pub(super) struct Wants {
     /// The credentials of each.
     by_wanter: BTreeMap<Wanter, Few<CredentialName>>,
-    /// Those who name a credential, or are served with one in its place.
+    /// Those that name a credential, or are served with another in its place.
     naming: Index<CredentialName, Wanter>,
     all: OrdSet<CredentialName>,
 }
 
 impl Wants {
-    /// The credentials that somebody wants from now on.
+    /// Sets the credentials that a server or destination wants.
     pub(super) fn set(&mut self, wanter: Wanter, wants: &Few<CredentialName>) {
         let before = self.by_wanter.remove(&wanter).unwrap_or_default();
         for name in before.iter().filter(|name| !wants.contains(name)) {
@@ -53,7 +53,7 @@ impl Wants {
         self.naming.of(name)
     }
 
-    /// Every credential that is wanted.
+    /// All wanted credentials.
     pub(super) fn all(&self) -> &OrdSet<CredentialName> {
         &self.all
     }

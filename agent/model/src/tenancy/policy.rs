@@ -1,5 +1,5 @@
-//! What an operator says of single hosts, ports and Secrets (`--tenancy-policy`). What it does not name is decided by
-//! what holds for everybody.
+//! The operator's policy for single hosts, ports and Secrets (`--tenancy-policy`). For those that it does not name, the
+//! general rules apply.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,13 @@ const ANY: &str = "*";
 /// A policy that cannot be used.
 #[derive(Debug, Error)]
 pub enum PolicyError {
-    /// Not YAML, or not of this shape.
+    /// Not YAML, or not of this structure.
     #[error("{0}")]
     Shape(String),
     /// Not a host, port, Secret or namespace.
     #[error("{field}: {value:?} is not a {kind}")]
     Value {
-        /// Where it stands.
+        /// Its place.
         field: String,
         /// What it should be.
         kind: &'static str,
@@ -39,7 +39,7 @@ pub struct TenancyPolicy {
     hosts: PatternMap<Option<Grant>>,
     ports: BTreeMap<u16, Grant>,
     secrets: BTreeMap<String, Grant>,
-    /// Secrets by what their names begin with.
+    /// Secrets by the prefix of their names.
     secret_prefixes: BTreeMap<String, Grant>,
 }
 
@@ -57,16 +57,16 @@ impl Grant {
     }
 }
 
-/// What a policy says of a namespace and a host.
+/// What a policy says about a namespace and a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostWord {
     /// Nothing.
     Silent,
-    /// It may have it, as everybody else may.
+    /// It may have it, like everyone else.
     Open,
     /// It may have it, whoever has a wider host.
     Granted,
-    /// It may not.
+    /// It may not have it.
     Denied,
 }
 
@@ -107,7 +107,7 @@ impl TenancyPolicy {
     /// Reads YAML.
     ///
     /// # Errors
-    /// It is not of the shape that `docs/reference/tenancy.md` shows, or a value of it is none.
+    /// It does not have the structure that `docs/reference/tenancy.md` shows, or a value is invalid.
     pub fn read(text: &str) -> Result<Self, PolicyError> {
         let written: PolicyFile =
             serde_saphyr::from_str(text).map_err(|error| PolicyError::Shape(error.to_string()))?;
@@ -160,7 +160,7 @@ impl TenancyPolicy {
             Some(prefix) => (&mut self.secret_prefixes, prefix),
             None => (&mut self.secrets, name),
         };
-        // What a name may begin with, it may end with once there is a letter more.
+        // A valid prefix of a name becomes a valid name once a letter is appended.
         let is_good =
             is_name(key) || (name.ends_with('*') && (key.is_empty() || is_name(&format!("{key}a"))));
         check(is_good, || format!("secrets[{at}].names"), "Secret's name", name)?;
@@ -168,7 +168,7 @@ impl TenancyPolicy {
         Ok(())
     }
 
-    /// What it says of a host, by the narrowest entry that takes all of it.
+    /// What it says about a host, by the narrowest entry that contains all of it.
     #[must_use]
     pub fn host(&self, namespace: &str, pattern: &str) -> HostWord {
         let exact = self.hosts.get(pattern).into_iter();
@@ -187,7 +187,7 @@ impl TenancyPolicy {
         self.ports.get(&port).is_none_or(|grant| grant.allows(namespace))
     }
 
-    /// Whether it says that a namespace may name a Secret of the gateway's.
+    /// Whether it lets a namespace name a Secret in the gateway's namespace.
     #[must_use]
     pub fn grants_secret(&self, namespace: &str, name: &str) -> bool {
         let exact = self

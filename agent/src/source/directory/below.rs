@@ -1,11 +1,11 @@
-//! What lies at a path and below it, of maps in the order of paths.
+//! Entries at and below a path, in maps that are ordered by path.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The entries at a path and below it.
+/// The entries at and below a path.
 pub(super) fn below<'m, V>(
     map: &'m BTreeMap<Arc<Path>, V>,
     path: &'m Path,
@@ -14,7 +14,7 @@ pub(super) fn below<'m, V>(
         .take_while(move |(other, _)| other.starts_with(path))
 }
 
-/// Their paths, for whoever changes the map meanwhile.
+/// Their paths, so that the map can be changed meanwhile.
 pub(super) fn keys_below<V>(map: &BTreeMap<Arc<Path>, V>, path: &Path) -> Vec<Arc<Path>> {
     below(map, path).map(|(key, _)| Arc::clone(key)).collect()
 }

@@ -1,4 +1,4 @@
-//! What the file system's watcher says, collected until it pauses.
+//! Events of the file system's watcher, collected until it pauses.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 
-/// A burst is over when nothing came for this long.
+/// A burst ends when nothing has come for this long.
 const QUIET: Duration = Duration::from_micros(200);
-/// A burst that does not end is looked at all the same.
+/// A burst is processed after this long, even if it has not ended.
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// What moved.
+/// What changed.
 #[derive(Debug, Default)]
 pub(super) struct Burst {
-    /// Each path, and whether a writer has not closed it yet.
+    /// Each path, and whether a writer still has it open.
     pub(super) paths: BTreeMap<PathBuf, bool>,
-    /// Events were lost.
+    /// Whether events were lost.
     pub(super) lost: bool,
 }
 
 impl Burst {
-    /// Waits for a burst and its end. Empty if none began in time; none if the watcher is gone.
+    /// Waits for a burst and its end. Returns an empty one if none began in time; none if the watcher is gone.
     pub(super) fn gather(events: &Receiver<notify::Result<Event>>, until: Instant) -> Option<Self> {
         let mut burst = Self::default();
         let mut end = until;
@@ -59,7 +59,7 @@ impl Burst {
     }
 }
 
-/// Reading a file must not wake us: opening and closing for reading are events too.
+/// Our own reading of files must not wake us: opening and closing a file for reading are also events.
 fn is_noise(kind: EventKind) -> bool {
     matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }

@@ -1,6 +1,6 @@
-//! Which unit an object comes from. Every object is told once: the first in path order stands, another of the same
-//! name is an error of its file. What a unit held before it became unreadable stands too, unless another unit has it.
-//! A change costs what it touches, however many files there are.
+//! Which unit an object comes from. Every object is sent once: the first in path order is used, and another one of the
+//! same name is an error of its file. What a unit held before it became unreadable is used too, unless another unit has
+//! it. The cost of a change does not depend on the number of files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -12,17 +12,17 @@ use sealgate_model::{Code, Finding, Kind, ObjectRef, Severity, SourceEvent, Sour
 use super::below::below;
 use super::kept::KeptObject;
 
-/// So many objects that a unit has twice are named.
+/// How many of the objects that a unit has twice are named.
 const MOST_AGAIN: usize = 100;
 
-/// What one unit kept when it was last read.
+/// What is kept from the last time that a unit was read.
 #[derive(Debug)]
 struct UnitReading {
-    /// Names the unit itself.
+    /// The name of the unit itself.
     file: ObjectRef,
     /// In the order of their names.
     objects: Vec<KeptObject>,
-    /// What is wrong with the unit as a whole.
+    /// Findings about the unit as a whole.
     findings: Vec<Finding>,
     /// Objects that it has twice.
     again: Vec<ObjectRef>,
@@ -61,7 +61,7 @@ impl UnitReading {
         self.objects.binary_search_by(|kept| kept.name().cmp(name)).ok()
     }
 
-    /// Adds what a former reading had and this one does not name.
+    /// Adds objects of a previous reading that this one does not name.
     fn keep(&mut self, former: Self) {
         for old in former.objects {
             if let Err(at) = self.objects.binary_search_by(|kept| kept.name().cmp(old.name())) {
@@ -88,10 +88,10 @@ impl UnitReading {
     }
 }
 
-/// Who has an object, and what was told of it.
+/// The units that have an object, and what was sent about it.
 #[derive(Debug, Default)]
 struct UnitClaim {
-    /// The units that hold an object of this name, or the unit that a file's name means.
+    /// The units that have an object of this name; for the name of a file, its unit.
     units: Few<Arc<Path>>,
     told: Option<KeptObject>,
 }
@@ -101,21 +101,21 @@ struct UnitClaim {
 pub(super) struct UnitIndex {
     readings: BTreeMap<Arc<Path>, UnitReading>,
     claims: HashMap<ObjectRef, UnitClaim>,
-    /// What may differ from what was told.
+    /// What may differ from what was sent.
     touched: BTreeSet<ObjectRef>,
-    /// Units to be read again: their Secrets are to be told and were not kept.
+    /// Units that must be read again: their Secrets must be sent and were not kept.
     again: BTreeSet<Arc<Path>>,
-    /// Units of which other objects cannot be read than before.
+    /// Units whose set of unreadable objects has changed.
     stale: BTreeSet<Arc<Path>>,
 }
 
 impl UnitIndex {
-    /// The units at a path and below it.
+    /// The units at and below a path.
     pub(super) fn units_at<'i>(&'i self, path: &'i Path) -> impl Iterator<Item = &'i Arc<Path>> {
         below(&self.readings, path).map(|(unit, _)| unit)
     }
 
-    /// Takes what a unit holds now. One that cannot be read as a whole keeps the objects that it had.
+    /// Sets the objects of a unit. One that cannot be read as a whole keeps the objects that it had.
     pub(super) fn set(&mut self, path: &Arc<Path>, file: ObjectRef, entries: Vec<SourceObject>) {
         let mut reading = UnitReading::new(file, entries);
         let former = self.take(path);
@@ -131,7 +131,7 @@ impl UnitIndex {
         self.put(path, reading);
     }
 
-    /// A unit that lies behind what cannot be looked into keeps its objects.
+    /// A unit in a folder that cannot be read keeps its objects.
     pub(super) fn hide(&mut self, path: &Arc<Path>) {
         let is_read = |reading: &UnitReading| reading.unread().count() < reading.objects.len();
         if !self.readings.get(path).is_some_and(is_read) {
@@ -145,7 +145,7 @@ impl UnitIndex {
         }
     }
 
-    /// Before anything is read: objects of a unit that could not be read when they were looked at last.
+    /// Restores objects of a unit that could not be read last time. Called before anything is read.
     pub(super) fn recall(&mut self, path: &Arc<Path>, file: ObjectRef, names: Vec<ObjectRef>) {
         let names: BTreeSet<_> = names.into_iter().filter(|name| name.kind != Kind::File).collect();
         let objects = names.into_iter().map(|name| KeptObject::Unread(Arc::new(name)));
@@ -158,7 +158,7 @@ impl UnitIndex {
         self.put(path, reading);
     }
 
-    /// The units of which other objects cannot be read than the last time, and which these are.
+    /// The units whose set of unreadable objects has changed since the last call, with these objects.
     pub(super) fn take_stale(&mut self) -> Vec<(Arc<Path>, Vec<ObjectRef>)> {
         let stale = std::mem::take(&mut self.stale).into_iter();
         let names = |path: &Arc<Path>| {
@@ -200,7 +200,7 @@ impl UnitIndex {
         Some(reading)
     }
 
-    /// What this unit says may differ now, and what other units say of the same objects.
+    /// Marks the objects of this unit, which may have changed, including in other units that have them.
     fn touch(&mut self, path: &Path) {
         let Some(reading) = self.readings.get(path) else {
             return;
@@ -213,7 +213,7 @@ impl UnitIndex {
         }
     }
 
-    /// The first unit that can be read and has it, else the first that had it.
+    /// The first readable unit that has it, or else the first that had it.
     fn owner(&self, name: &ObjectRef) -> Option<&Arc<Path>> {
         let units = &self.claims.get(name)?.units;
         let has = |path: &&Arc<Path>| self.readings.get(*path).is_some_and(|reading| reading.has(name));
@@ -230,7 +230,7 @@ impl UnitIndex {
         units.filter_map(|path| self.readings.get(path))
     }
 
-    /// What the receiver does not know yet. Of Secrets nothing but their digest is kept afterwards.
+    /// What the receiver does not know yet. Only the digests of Secrets are kept afterwards.
     pub(super) fn changes(&mut self) -> Vec<SourceEvent> {
         let touched = std::mem::take(&mut self.touched);
         touched.into_iter().filter_map(|name| self.change(name)).collect()
@@ -274,12 +274,12 @@ impl UnitIndex {
         reading.objects.get_mut(at)
     }
 
-    /// Units that have to be read again before everything is told.
+    /// Units that must be read again before everything can be sent.
     pub(super) fn take_again(&mut self) -> BTreeSet<Arc<Path>> {
         std::mem::take(&mut self.again)
     }
 
-    /// Everything, as if nothing had been told yet, in the order of the paths.
+    /// Everything, as if nothing had been sent yet, in the order of paths.
     pub(super) fn all(&mut self) -> Vec<SourceObject> {
         self.claims.values_mut().for_each(|claim| claim.told = None);
         self.touched = self.claims.keys().cloned().collect();
@@ -292,7 +292,7 @@ impl UnitIndex {
         entries
     }
 
-    /// What is to be told of an object or a file.
+    /// What must be sent about an object or a file.
     fn current(&self, name: &ObjectRef) -> Option<KeptObject> {
         let owner = self.owning(name)?;
         if name.kind != Kind::File {
@@ -309,7 +309,7 @@ impl UnitIndex {
         })
     }
 
-    /// The objects of a unit that do not stand.
+    /// The objects of a unit that are not used, because another unit has them.
     fn duplicates<'i>(&'i self, reading: &'i UnitReading) -> impl Iterator<Item = Finding> + 'i {
         let read = reading.objects.iter().filter(|kept| !kept.is_unread());
         let owned = read.filter_map(|kept| {

@@ -1,5 +1,5 @@
-//! What is kept of an object between two looks: itself, as it is shared with the receiver anyway; of a Secret that was
-//! told a digest alone. One that another unit has too is kept whole: it may have to be told.
+//! What is kept of an object between two readings: the object itself, which is shared with the receiver anyway, but
+//! only a digest of a Secret that was sent. A Secret that another unit also has is kept whole: it may have to be sent.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use sha2::{Digest as _, Sha256};
 pub(super) enum KeptObject {
     Whole(Arc<SourceObject>),
     Digest(Arc<SecretDigest>),
-    /// An object of a unit that cannot be read as a whole, as it was when that could be: whoever was told of it has it still.
+    /// An object of a unit that can no longer be read as a whole: the receiver still has it.
     Unread(Arc<ObjectRef>),
 }
 
-/// A Secret that was told.
+/// A Secret that was sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SecretDigest {
     name: ObjectRef,
@@ -35,7 +35,7 @@ impl KeptObject {
         }
     }
 
-    /// The same, of a unit that cannot be read any more.
+    /// The same, in a unit that can no longer be read.
     pub(super) fn unread(self) -> Self {
         match self {
             Self::Unread(name) => Self::Unread(name),
@@ -47,7 +47,7 @@ impl KeptObject {
         matches!(self, Self::Unread(_))
     }
 
-    /// What is kept of it once it was told.
+    /// What is kept of it after it was sent.
     pub(super) fn kept(&self) -> Self {
         match self {
             Self::Whole(entry) => match &entry.object {
@@ -75,7 +75,7 @@ impl PartialEq for KeptObject {
 
 fn digest(secret: &SecretObject, entry: &SourceObject) -> [u8; 32] {
     let mut hasher = Sha256::new();
-    // The data is not in it: nothing that prints shows a key.
+    // This has no data: `Debug` never shows a key.
     hasher.update(format!("{secret:?} {:?}", entry.findings));
     for value in secret.data.values() {
         hasher.update(value.len().to_le_bytes());

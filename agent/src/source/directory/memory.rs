@@ -1,4 +1,4 @@
-//! What files held that cannot be read now, as it outlives the agent.
+//! The objects of files that can no longer be read, stored so that they outlive the agent.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::index::UnitIndex;
 use super::tree::Tree;
 use crate::kept::unread::{KeptUnread, UnreadNames};
 
-/// See the module; none without a folder for it.
+/// See the module; none without a folder to store them in.
 #[derive(Debug, Default)]
 pub(super) struct UnreadMemory {
     kept: Option<KeptUnread>,
@@ -28,19 +28,19 @@ impl UnreadMemory {
         }
     }
 
-    /// What a source before this one could not read any more stands for as long as its files are there. To be told before
-    /// anything is read.
+    /// Restores what a previous agent could no longer read, as long as the files exist. Must be called before anything
+    /// is read.
     pub(super) fn tell(&mut self, index: &mut UnitIndex, root: &Path) -> io::Result<()> {
         let root = std::path::absolute(root)?;
         for (file, objects) in std::mem::take(&mut self.names) {
-            // A root that is a file goes by its whole path.
+            // If the root is a file, its whole path is used.
             let path: Arc<Path> = root.join(&file).into();
             index.recall(&path, ObjectRef::file(file), objects);
         }
         Ok(())
     }
 
-    /// Keeps what cannot be read now, before the receiver is told: what is served of it is kept soon after.
+    /// Stores what cannot be read now, before the receiver gets it, which stores what it serves soon after.
     pub(super) fn note(&mut self, index: &mut UnitIndex, tree: &Tree) {
         for (path, objects) in index.take_stale() {
             if let Some(kept) = &mut self.kept {

@@ -1,5 +1,5 @@
-//! Looks at everything from time to time, whatever the watcher says: some file systems tell no events. It does so beside
-//! the thread that follows the events, which nothing holds up.
+//! Checks everything from time to time, regardless of the watcher: some file systems have no events. It runs in its own
+//! thread, so that it does not delay the one that follows the events.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use super::tree::Tree;
 
 const EVERY: Duration = Duration::from_secs(10);
-/// It takes one part in so many of a processor, and so is rarer where there is much.
+/// Polling takes at most one part in this many of a processor, so it is rarer if there are many files.
 const SHARE: u32 = 200;
-/// However much there is.
+/// The longest interval, however many files there are.
 const RAREST: Duration = Duration::from_secs(120);
-/// How often the end of a running one is asked for.
+/// How often to check whether a running poll has ended.
 const ASK: Duration = Duration::from_millis(50);
 
 /// See the module.
@@ -48,7 +48,7 @@ impl Poll {
         }
     }
 
-    /// Begins a poll that is due; gives what one has found that has ended.
+    /// Begins a poll that is due; returns the result of one that has ended.
     pub(super) fn take(&mut self) -> Option<io::Result<Tree>> {
         let Some(running) = &self.running else {
             if Instant::now() >= self.next {
@@ -66,7 +66,7 @@ impl Poll {
         found
     }
 
-    /// A system that cannot make a thread is asked again the next time.
+    /// If the system cannot create a thread, it is tried again next time.
     fn begin(&mut self) -> Option<Running> {
         let since = Instant::now();
         self.next = since + EVERY;

@@ -1,7 +1,7 @@
-//! The files as they lie: which are manifests, which folders hold PEM files, where links lead.
+//! The files in the tree: which are manifests, which folders have PEM files, where links lead.
 //!
-//! What moved is visited again, and nothing beside it: a new file costs a file, whatever its folder holds. Names below
-//! the root, as a person would write them, are told from real paths, which is what the watcher speaks of.
+//! Only what changed is visited again: a new file costs one file, whatever is in its folder. Names below the root, as a
+//! person would write them, are kept apart from real paths, which the watcher reports.
 
 mod content;
 mod links;
@@ -25,11 +25,12 @@ use self::links::Way;
 use self::ties::Ties;
 use super::below::keys_below;
 
-/// Deeper than any real tree, and what ends a loop of links.
+/// Deeper than any real tree; ends loops of links.
 const DEEPEST: usize = 32;
-/// By so many ways one folder, or one file, is followed: links beside each other multiply with every level.
+/// The maximum number of ways to follow to one folder or file: parallel links multiply with every level.
 const MOST_WAYS: usize = 16;
-/// So many names are looked at in folders that only links lead to: a link may lead to the whole machine.
+/// The maximum number of names that are checked in folders that only links lead to: a link may lead to the whole
+/// machine.
 const MOST_BEHIND_LINKS: usize = 20_000;
 const PEM_FILES: [&str; 9] = [
     "tls.crt",
@@ -43,7 +44,7 @@ const PEM_FILES: [&str; 9] = [
     "crl",
 ];
 
-/// Those of them that may be a Secret's name: a folder of that name is one like any other.
+/// Names of PEM files that may also be a Secret's name: a folder of such a name is like any other.
 const NAMES_TOO: [&str; 4] = ["cert", "key", "cacert", "crl"];
 
 /// Names that certbot and others give to a key pair.
@@ -58,21 +59,21 @@ fn is_unread_pair(path: &Path) -> bool {
         && !PEM_FILES.iter().any(is_there)
 }
 
-/// What is read as one.
+/// What is read as a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum UnitKind {
     /// A file of manifests.
     Manifest,
     /// A folder that is a Secret.
     Pem,
-    /// A key pair by names that make no Secret of its folder.
+    /// A key pair whose file names do not make its folder a Secret.
     Unread,
-    /// Something that cannot even be looked into: the code and the reason.
+    /// Something that cannot be read at all: the code and the reason.
     Broken(Code, String),
 }
 
 impl UnitKind {
-    /// What is visited when a file of such a unit moves.
+    /// What is visited when a file of such a unit changes.
     fn visit(&self, path: &Arc<Path>) -> Visit {
         match self {
             Self::Pem => Visit::Pem(Arc::clone(path)),
@@ -84,7 +85,7 @@ impl UnitKind {
 #[derive(Clone, Debug)]
 struct Unit {
     kind: UnitKind,
-    /// Of the identity and the state of all its files: another one means that one of them moved.
+    /// A hash of the identity and state of all its files; it changes when any of them does.
     stamp: u64,
     ties: Vec<Arc<Path>>,
 }
@@ -99,14 +100,14 @@ impl Unit {
 struct Folder {
     real: Arc<Path>,
     ties: Vec<Arc<Path>>,
-    /// Names in it, if only links lead there.
+    /// The number of names in it, if only links lead there.
     behind_links: usize,
 }
 
-/// What is visited again when something moves.
+/// What is visited again when something changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Visit {
-    /// Whatever lies at this path, and below it.
+    /// Whatever is at and below this path.
     Entry(Arc<Path>),
     /// The PEM files of this folder.
     Pem(Arc<Path>),
@@ -130,7 +131,7 @@ pub(super) struct Tree {
     behind_links: usize,
     units: BTreeMap<Arc<Path>, Unit>,
     folders: BTreeMap<Arc<Path>, Folder>,
-    /// Links that lead nowhere: they may lead to a folder once it comes.
+    /// Links that lead nowhere: they may lead to a folder later.
     dangling: BTreeMap<Arc<Path>, Vec<Arc<Path>>>,
     /// Real folders to the names that lead there.
     names: HashMap<Arc<Path>, Few<Arc<Path>>>,
@@ -145,7 +146,7 @@ impl Tree {
             ..Self::default()
         };
         if fs::metadata(&root)?.is_dir() {
-            // An unreadable root is an error; an unreadable folder in it is a finding.
+            // If the root is unreadable, that is an error; an unreadable folder in it is a finding.
             fs::read_dir(&root)?;
         } else {
             File::open(&root)?;
@@ -191,12 +192,12 @@ impl Tree {
         unit.is_some_and(|unit| matches!(unit.kind, UnitKind::Broken(..)))
     }
 
-    /// What has to be visited once something moved at real paths; none if all of it has to be.
+    /// What must be visited after a change at real paths; none for everything.
     pub(super) fn visits<'p>(&self, moved: impl Iterator<Item = &'p PathBuf>) -> Option<BTreeSet<Visit>> {
         let mut visits = BTreeSet::new();
         for path in moved {
             visits.extend(self.ties.below(path).cloned());
-            // A folder speaks of itself too.
+            // The watcher also reports a folder itself.
             visits.extend(self.names_of(path).cloned().map(Visit::Entry));
             let folders = path.parent().map(|folder| self.names_of(folder));
             let folders = folders.into_iter().flatten();
@@ -221,10 +222,10 @@ impl Tree {
         )
     }
 
-    /// What a change of a name in a folder means.
+    /// What a change of a name in a folder affects.
     fn visits_of(&self, folder: &Arc<Path>, path: &Path) -> impl Iterator<Item = Visit> {
         let is_ambiguous = may_be_folder(path);
-        // What is gone may have been either.
+        // A removed entry may have been either.
         let is_pem = is_ambiguous || is_pem(path);
         let entry = path.file_name().filter(|_| is_ambiguous || !is_pem);
         let entry = entry.map(|name| Visit::Entry(folder.join(name).into()));
@@ -232,7 +233,7 @@ impl Tree {
         entry.into_iter().chain(pem)
     }
 
-    /// What a visit may mean for a name that is both a value of a Secret and that of a folder: it may be the other one now.
+    /// More visits for a name that may be both a PEM file and a folder: it may be the other one now.
     fn twins(&self, visit: &Visit) -> Vec<Visit> {
         match visit {
             Visit::Entry(path) if may_be_folder(path) => {
@@ -251,13 +252,13 @@ impl Tree {
         }
     }
 
-    /// Visits again, and forgets what is not there any more.
+    /// Visits again, and forgets what no longer exists.
     pub(super) fn again(&mut self, visit: &Visit) {
         match visit {
             Visit::Pem(folder) if !self.is_broken(folder) => self.pem_again(folder),
             Visit::Entry(path) | Visit::Pem(path) => {
                 self.forget(path);
-                // A folder above may have gone meanwhile: then this went with it.
+                // A folder above may have been removed meanwhile, and this one with it.
                 if path
                     .parent()
                     .is_some_and(|folder| self.folders.contains_key(folder))
@@ -280,7 +281,7 @@ impl Tree {
         }
     }
 
-    /// Whether the content of this real path is the unit's.
+    /// Whether this real path is part of the unit's content.
     pub(super) fn is_read_by(&self, path: &Path, unit: &Path) -> bool {
         self.ties.at(path).any(|visit| visit.path() == unit)
     }
@@ -298,7 +299,7 @@ impl Tree {
         moved.map(|(path, _)| Arc::clone(path)).collect()
     }
 
-    /// What has to be visited because another look saw something else; none if all of it has to be.
+    /// What must be visited because another look at the tree differs; none for everything.
     pub(super) fn suspects(&self, other: &Self) -> Option<BTreeSet<Visit>> {
         let units = differing(&self.units, &other.units, Unit::is);
         let folders = differing(&self.folders, &other.folders, |one, other| one.real == other.real);
@@ -308,12 +309,12 @@ impl Tree {
         (!paths.iter().any(is_root)).then(|| visits.collect())
     }
 
-    /// Real folders whose need for a watch may have changed since this was last asked.
+    /// Real folders whose need for a watch may have changed since the last call.
     pub(super) fn take_touched(&mut self) -> BTreeSet<Arc<Path>> {
         self.ties.take_touched()
     }
 
-    /// The need for a watch of these may have changed.
+    /// Marks folders whose need for a watch may have changed.
     pub(super) fn touch<'f>(&mut self, folders: impl Iterator<Item = &'f Arc<Path>>) {
         folders.for_each(|folder| self.ties.touch(Arc::clone(folder)));
     }
@@ -352,11 +353,11 @@ impl Tree {
 
     fn visit(&mut self, path: Arc<Path>, way: Way) {
         let is_root = *path == *self.root;
-        // Hidden ones are other tools' (Kubernetes' `..data`): they are reached through the links that lead there.
+        // Hidden files belong to other tools (Kubernetes' `..data`): they are reached through links.
         if !is_root && file_name(&path).is_none_or(|name| name.starts_with('.')) {
             return;
         }
-        // A value of its folder, whatever it leads to.
+        // A value of its folder's Secret, wherever it leads.
         if !is_root && is_pem(&path) {
             return;
         }
@@ -370,7 +371,7 @@ impl Tree {
             Ok(_) if is_unread_pair(&path) => self.add_unit(path, UnitKind::Unread, way.ties),
             Ok(_) => {}
             Err(error) if is_loop(&error) => self.broken(path, Code::LinkLoop, LOOP, way.ties),
-            // It came and went.
+            // It appeared and disappeared.
             Err(_) if path.symlink_metadata().is_err() => {}
             Err(error) if is_wanted => self.broken(path, Code::Unreadable, &error.to_string(), way.ties),
             Err(_) => {
@@ -424,7 +425,7 @@ impl Tree {
         }
     }
 
-    /// The names in a folder, or why they are not looked at.
+    /// The names in a folder, or why they are not checked.
     fn list(&self, folder: &Path, is_behind_links: bool) -> Result<Vec<PathBuf>, (Code, String)> {
         let entries = fs::read_dir(folder).map_err(|error| (Code::Unreadable, error.to_string()))?;
         let paths = entries.flatten().map(|entry| entry.path());
@@ -473,7 +474,7 @@ impl Tree {
         }
     }
 
-    /// Forgets what lies at a path, and below it.
+    /// Forgets everything at and below a path.
     fn forget(&mut self, path: &Path) {
         for unit in keys_below(&self.units, path) {
             self.remove_unit(&unit);
@@ -512,7 +513,7 @@ impl Tree {
 const LOOP: &str = "symbolic links form a loop";
 const WAYS: &str = "16 other links already lead to the same place";
 
-/// Where the root leads, links in its folders included.
+/// Where the root leads, including links in its path.
 fn root_way(root: &Path) -> Way {
     let below = root.strip_prefix("/").unwrap_or(root);
     links::follow(Path::new("/"), below.as_os_str())
@@ -542,7 +543,7 @@ fn differing<'m, V>(
     }
 }
 
-/// A file's identity and state; a change of it is a change of the file.
+/// A file's identity and state; it changes when the file does.
 fn stamp(path: &Path) -> impl Hash {
     let state = fs::metadata(path).ok().map(|file| {
         (
@@ -550,7 +551,7 @@ fn stamp(path: &Path) -> impl Hash {
             file.ino(),
             file.mtime(),
             file.mtime_nsec(),
-            // Rights that came back are no change of the content.
+            // Permissions that were restored do not change the content.
             file.ctime(),
             file.ctime_nsec(),
             file.size(),

@@ -1,4 +1,4 @@
-//! The API client: in a cluster by its service account, elsewhere by a kubeconfig.
+//! The API client: with the service account in a cluster, with a kubeconfig elsewhere.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::pace::Pace;
 
-/// A request that gets no answer is given up after the longest silence that a healthy watch has, and this.
+/// A request without an answer is given up after the longest silence of a healthy watch plus this.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// Why there is no client.
@@ -25,37 +25,37 @@ pub enum ClientError {
         /// What is wrong with the service account.
         in_cluster: InClusterError,
     },
-    /// A context was asked for.
+    /// A context was given, and cannot be used.
     #[error("--kube-context {0}: {1}")]
     Context(String, KubeconfigError),
-    /// A kubeconfig was named, and cannot be used.
+    /// A kubeconfig was given, and cannot be used.
     #[error("KUBECONFIG: {0}")]
     Kubeconfig(KubeconfigError),
-    /// The configuration cannot be carried out.
+    /// The client cannot be built from the configuration.
     #[error("Kubernetes client: {0}")]
     Build(#[from] kube::Error),
 }
 
-/// A client. A context or a `KUBECONFIG` that was given is used or is an error; else a pod's service account comes
-/// first, and the kubeconfig in the home folder last.
+/// Makes a client. If a context or `KUBECONFIG` is given, it is used or is an error; otherwise, a pod's service account
+/// comes first, then the kubeconfig in the home folder.
 ///
 /// # Errors
 /// See [`ClientError`].
 pub async fn connect(context: Option<&str>, watch_timeout: Duration) -> Result<Client, ClientError> {
     let mut config = config(context).await?;
     config.read_timeout = Some(watch_timeout + MARGIN);
-    // The library's half a minute is long for a route that swallows everything.
+    // The library's half a minute is too long if the network drops everything.
     config.connect_timeout = Some(MARGIN);
-    // For the answer that is waited for, not for the time that the connection was idle before.
+    // Applies to waiting for an answer, not to the time that the connection was idle before.
     config.reset_reader_on_write = true;
-    // The library would try again for minutes, and nobody would know that nothing is followed.
+    // The library would retry for minutes, without any sign that nothing is followed.
     config.default_retry = false;
     Ok(ClientBuilder::try_from(config)?
         .with_layer(&Pace::default())
         .build())
 }
 
-/// The same client with a connection for each request. A connection that is used again keeps what it read last in its receive
+/// The same client with a new connection for each request. A reused connection keeps what it read last in its receive
 /// buffer until the next answer, which may never come, or be shorter.
 pub(super) fn without_reuse(client: &Client) -> Client {
     let own = client.clone();

@@ -1,4 +1,4 @@
-//! The kinds that are watched everywhere, and in which version the API server has them.
+//! The kinds that are watched in all namespaces, and the version in which the API server has them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::follow::{Delays, code, explain, follow};
 use super::objects::{Message, entry};
 use crate::source::health::{Health, WatchState};
 
-/// A kind whose definition is missing is looked for again.
+/// How often a kind whose definition is missing is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One kind.
@@ -24,7 +24,7 @@ pub(super) struct Collection {
     watch: &'static Watch,
 }
 
-/// All of them.
+/// All kinds.
 pub(super) fn collections() -> impl Iterator<Item = Collection> {
     Kind::rows().filter_map(|row| {
         Some(Collection {
@@ -35,7 +35,7 @@ pub(super) fn collections() -> impl Iterator<Item = Collection> {
 }
 
 impl Collection {
-    /// Follows the kind for ever, whether it is there or not.
+    /// Follows the kind forever, whether it exists or not.
     pub(super) async fn follow(
         self,
         source: KubernetesSource,
@@ -89,12 +89,12 @@ impl Collection {
         }
     }
 
-    /// Which kind it is of.
+    /// Its kind.
     pub(super) fn kind(&self) -> Kind {
         self.row.kind
     }
 
-    /// As the API server calls it.
+    /// Its name in the API server.
     pub(super) fn path(&self) -> String {
         match self.row.group {
             "" => self.row.plural.to_owned(),
@@ -102,7 +102,7 @@ impl Collection {
         }
     }
 
-    /// The best version that is served; none if the kind is not there.
+    /// The best version that is served; none if the kind does not exist.
     pub(super) async fn resource(&self, client: &Client) -> Result<Option<ApiResource>, kube::Error> {
         let resource = |version: &str| {
             let kind = GroupVersionKind::gvk(self.row.group, version, self.row.kind.as_str());

@@ -1,5 +1,5 @@
-//! Kubernetes Events on the objects that are refused, and on those that are good again: what `kubectl describe` shows
-//! to whoever applied them.
+//! Kubernetes Events about objects that are rejected or valid again, which `kubectl describe` shows to those who
+//! applied them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,14 @@ use super::follow::explain;
 use crate::vital::Vital;
 use sealgate_model::ledger::News;
 
-/// News that wait for the API server; more than that is dropped, the log and the status have it all.
+/// The maximum number of news that wait for the API server; more are dropped, but the log and the status have them.
 const WAITING: usize = 256;
-/// Not more often than this, whatever happens.
+/// The shortest interval between Events.
 const PACE: Duration = Duration::from_millis(25);
 /// The API's limit is 1 kB.
 const LONGEST_NOTE: usize = 1000;
 
-/// What an Event needs to know of an object besides its name.
+/// What an Event needs to know about an object besides its name.
 #[derive(Clone, Debug)]
 struct ObjectIdentity {
     api_version: String,
@@ -66,7 +66,7 @@ impl Seen {
     }
 }
 
-/// Takes news for the API server; never waits.
+/// Sends news to the API server; never waits.
 #[derive(Clone, Debug)]
 pub struct Reporter {
     seen: Seen,
@@ -80,8 +80,8 @@ impl Reporter {
         Self { seen, sender }
     }
 
-    /// Hands over what concerns an object of the API. Warnings are for whoever reads the status, but for those that come
-    /// without a change.
+    /// Hands over news about an object of the API. Warnings are left to the status, except those that appear without a
+    /// change.
     pub fn report(&self, news: &News) {
         let object = match news {
             News::Found(finding) if finding.severity == Severity::Error || finding.code.comes_by_itself() => {
@@ -90,9 +90,9 @@ impl Reporter {
             News::Found(_) => return,
             News::Good(object) => object,
         };
-        // Looked up now: the object may be gone by the time that it is its turn.
+        // Looked up now: the object may be gone when its turn comes.
         if let Some(reference) = self.seen.reference(object) {
-            // Full: a flood of refusals is not worth the memory.
+            // Full: a flood of rejections is not worth the memory.
             let _ = self.sender.try_send((news.clone(), reference));
         }
     }
@@ -128,7 +128,7 @@ fn event(news: &News) -> Event {
     }
 }
 
-/// The code as Events spell reasons: `key-mismatch` is `KeyMismatch`.
+/// The code, spelled like reasons of Events: `key-mismatch` becomes `KeyMismatch`.
 fn reason(finding: &Finding) -> String {
     let parts = finding.code.as_str().split('-').map(|part| {
         let mut letters = part.chars();

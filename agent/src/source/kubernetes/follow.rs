@@ -1,4 +1,4 @@
-//! One watch: the library's stream of events, made whole (collect, then swap) and slowed down where it fails.
+//! One watch: the library's stream of events, with complete lists (collected, then swapped) and delays after failures.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -15,28 +15,28 @@ use super::super::health::{WatchState, Watched};
 
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
-/// A watch that stood this long, and longer than it was waited for, has nothing to do with the failures before it.
+/// A watch that lasted this long, and longer than the delay before it, has recovered from earlier failures.
 const STEADY: Duration = Duration::from_secs(2);
-/// What stands in place of the API server may answer with whole pages.
+/// What answers in place of the API server may send whole pages.
 const LONGEST_MESSAGE: usize = 500;
 
-/// What a watch says.
+/// What a watch reports.
 #[derive(Debug)]
 pub(super) enum Heard<T> {
-    /// These exist and no others.
+    /// These exist, and no others.
     Listed(Vec<T>),
     /// One was added or changed.
     Applied(T),
-    /// One is gone.
+    /// One was deleted.
     Deleted(T),
-    /// It may not be read for now.
+    /// Access is denied for now.
     Forbidden,
 }
 
-/// Delays that grow with each failure, each a bit different from anyone else's.
+/// Delays that grow with each failure, with jitter.
 pub(super) struct Delays {
     delays: ExponentialBackoff,
-    /// The last one, and when it was over.
+    /// The last delay, and when it ended.
     last: Option<(Duration, Instant)>,
 }
 
@@ -63,18 +63,18 @@ impl Delays {
 fn fresh() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(SHORTEST_DELAY)
-        // The jitter adds as much again at most.
+        // The jitter at most doubles it.
         .with_max_delay(LONGEST_DELAY / 2)
         .with_jitter()
         .without_max_times()
         .build()
 }
 
-/// Follows until the API server says that there is no such kind. `read` says what matters of an object, if it
-/// matters at all; `tell` is not called any more once it answers that nobody listens.
+/// Follows until the API server says that there is no such kind. `read` returns what matters about an object, if
+/// anything; `tell` is no longer called after it returns that nobody listens.
 ///
-/// Whatever failed begins anew with a list: the library does not say when a watch goes on, so that only a list shows that
-/// all is well again; and what failed may be the very version that the watch would go on from.
+/// After any failure, it starts again with a list: the library does not say when a watch continues, so only a list
+/// shows that it has recovered; and the failure may be about the very version from which the watch would continue.
 pub(super) async fn follow<K, T>(
     api: Api<K>,
     config: watcher::Config,
@@ -93,7 +93,7 @@ pub(super) async fn follow<K, T>(
         };
         match status(&error) {
             Some(404) => return,
-            // The version was compacted away: the next list says what there is.
+            // The version was compacted away: the next list has the current state.
             Some(410) => watched.set(WatchState::Listing, None),
             _ => watched.set(WatchState::Failed, Some(describe(&error))),
         }
@@ -104,7 +104,7 @@ pub(super) async fn follow<K, T>(
     }
 }
 
-/// Tells what comes; none once nobody listens.
+/// Passes on what comes; returns none once nobody listens.
 async fn until_failure<K, T>(
     events: impl Stream<Item = watcher::Result<Event<K>>>,
     watched: &Watched,
@@ -139,7 +139,7 @@ async fn until_failure<K, T>(
     None
 }
 
-/// The API server's status code, where it is the API server that spoke.
+/// The API server's status code, if the error is from the API server.
 fn status(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(error)
@@ -157,7 +157,7 @@ pub(super) fn code(error: &kube::Error) -> Option<u16> {
     }
 }
 
-/// The API server's own words, which name verb, resource and namespace; else what the library says, with its cause.
+/// The API server's message, which names verb, resource and namespace; otherwise, the library's message with its cause.
 fn describe(error: &watcher::Error) -> String {
     match error {
         watcher::Error::InitialListFailed(error)

@@ -1,5 +1,5 @@
-//! All collections as one: nothing is told before every first list is complete, and a list that comes again is told
-//! as what differs.
+//! All collections as one: nothing is sent before all first lists are complete; of later lists, only the differences
+//! are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,15 +15,15 @@ use tokio::time::Instant;
 use super::events::Seen;
 use super::follow::Heard;
 
-/// Whoever may not read a kind that it could do without is served without it after this long. A restarted agent whose
-/// rights are being changed must not take away at once what its proxies have.
+/// An agent that may not read an optional kind starts without it after this long. A restarted agent whose permissions
+/// are being changed must not immediately remove what its proxies have.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a collection says.
+/// A message from a collection.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) kind: Kind,
-    /// None: there is no such kind.
+    /// None if there is no such kind.
     pub(super) told: Option<Heard<SourceObject>>,
 }
 
@@ -51,14 +51,14 @@ pub(super) fn entry(kind: Kind, object: DynamicObject) -> SourceObject {
 pub(super) struct Objects {
     sender: UnboundedSender<Step>,
     seen: Seen,
-    /// Kinds whose first list is not complete; none of them once everything was told.
+    /// Kinds whose first list is not complete; empty once everything was sent.
     pending: BTreeSet<Kind>,
-    /// What the first lists hold, until they are told.
+    /// The objects of the first lists, until they are sent.
     first: BTreeMap<ObjectRef, SourceObject>,
     known: BTreeSet<ObjectRef>,
-    /// When kinds that may not be read are given up.
+    /// When to stop waiting for kinds that may not be read.
     patience: BTreeMap<Kind, Instant>,
-    /// Whether the first list was told.
+    /// Whether the first list was sent.
     told: bool,
 }
 
@@ -108,7 +108,7 @@ impl Objects {
                 self.be_patient(kind);
                 Vec::new()
             }
-            // What was known of it is held: a definition that is being replaced is gone for a moment.
+            // What is known about it is kept: a definition that is being replaced is missing for a moment.
             None => {
                 self.settle(kind);
                 Vec::new()
@@ -127,7 +127,7 @@ impl Objects {
         self.tell(events)
     }
 
-    /// A complete list: what is not in it is gone.
+    /// Takes a complete list: what is not in it was deleted.
     fn list(&self, kind: Kind, entries: Vec<SourceObject>) -> Step {
         let listed: BTreeSet<&ObjectRef> = entries.iter().map(|entry| &entry.object_ref).collect();
         let known = self.known.iter().filter(|name| name.kind == kind);
@@ -166,7 +166,7 @@ impl Objects {
         self.tell(Vec::new())
     }
 
-    /// Events as they may go out: collected into the one first list until that is complete.
+    /// Returns the events that may be sent: they are collected into one first list until that is complete.
     fn tell(&mut self, events: Step) -> Step {
         if self.told {
             return events;
@@ -186,7 +186,7 @@ impl Objects {
     }
 }
 
-/// The oldest first: of two that are at odds it stands.
+/// The oldest first: of two that conflict, it wins.
 pub(super) fn of_age(entries: BTreeMap<ObjectRef, SourceObject>) -> Vec<SourceObject> {
     let mut entries: Vec<SourceObject> = entries.into_values().collect();
     entries.sort_by_key(|entry| entry.object.as_ref().map(|object| object.meta().created));

@@ -1,4 +1,4 @@
-//! A cluster's objects, read once with the rights of whoever asks.
+//! A cluster's objects, read once with the user's permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use super::objects::{entry, of_age};
 use super::secrets::sources_of;
 use super::{pods, secret};
 
-/// Of one answer.
+/// Objects in one answer.
 const PAGE: u32 = 500;
-/// Reads at one time.
+/// Concurrent reads.
 const READS: usize = 16;
 
-/// Why the answer would be worth nothing.
+/// Why there is no usable result.
 #[derive(Debug, Error)]
 pub enum ClusterReadError {
-    /// In the API server's own words, which name kind and namespace.
+    /// Lists that failed, with the API server's messages, which name kind and namespace.
     #[error("cannot list {}", .0.join("; cannot list "))]
     Lists(Vec<String>),
-    /// A Secret could not be read for another reason than a missing right.
+    /// A Secret that could not be read, for a reason other than missing permissions.
     #[error("cannot read Secret {0}: {1}")]
     Secret(String, String),
 }
@@ -39,9 +39,9 @@ pub enum ClusterReadError {
 pub struct ClusterRead {
     /// The objects.
     pub objects: Vec<SourceObject>,
-    /// Credentials of whose Secrets nothing can be known.
+    /// Credentials whose Secrets may not be read.
     pub barred: Vec<CredentialName>,
-    /// What else was not read, and why, for people.
+    /// What else was not read, and why, to be shown.
     pub notes: Vec<String>,
 }
 
@@ -54,10 +54,10 @@ pub struct ClusterReader {
 }
 
 impl ClusterReader {
-    /// All objects but Secrets and Pods.
+    /// All objects except Secrets and Pods.
     ///
     /// # Errors
-    /// Each kind that cannot be listed: without it, much would seem to be missing that is there.
+    /// Each kind that cannot be listed: without it, much that exists would seem to be missing.
     pub async fn objects(&self) -> Result<ClusterRead, ClusterReadError> {
         let mut read = ClusterRead::default();
         let (mut first, mut failed) = (BTreeMap::new(), Vec::new());
@@ -92,7 +92,7 @@ impl ClusterReader {
         Ok(Some(all.into_iter().map(move |object| entry(kind, object))))
     }
 
-    /// The Secrets that these credentials may come from. One that may not be read is there, and unreadable.
+    /// The Secrets that these credentials may come from. One that may not be read counts as existing but unreadable.
     ///
     /// # Errors
     /// The API server does not answer.
@@ -134,7 +134,7 @@ impl ClusterReader {
         Ok(read)
     }
 
-    /// The names and labels of these namespaces' Pods. Where they may not be read, a subset has all endpoints.
+    /// The names and labels of these namespaces' Pods. If they may not be read, a subset has all endpoints.
     ///
     /// # Errors
     /// The API server does not answer.

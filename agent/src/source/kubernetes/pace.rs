@@ -1,6 +1,6 @@
-//! A watch that ends as soon as it began is begun again at once by the library; between an API server and a proxy
-//! that cuts every watch this would be a hot loop. Here the same watch starts only so often. And whoever is told by the
-//! API server to come back later does.
+//! Limits how often watches start. The library restarts a watch that ends right after it began immediately; with a
+//! proxy in front of the API server that cuts every watch, this would be a hot loop. Also obeys the API server when it
+//! says to retry later.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -13,19 +13,19 @@ use http::{Request, Response};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-/// The same watch does not start more often.
+/// The shortest interval between starts of the same watch.
 const SHORTEST: Duration = Duration::from_millis(250);
-/// Nobody is sent away for longer: who knows what stands in place of the API server.
+/// The longest delay that is obeyed: something else may answer in place of the API server.
 const LONGEST: Duration = Duration::from_secs(10);
-/// More requests than any agent has are forgotten together.
+/// More requests than any agent makes; beyond this number, all are forgotten.
 const REMEMBERED: usize = 4096;
 
-/// The layer; services made from it share what they know: when a request may start again.
+/// The layer; its services share when each request may start again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pace(Arc<Mutex<HashMap<String, Instant>>>);
 
 impl Pace {
-    /// When this request may start; noted as if it will.
+    /// When this request may start; notes that it will.
     fn start_of(&self, request: &NamedRequest) -> Instant {
         let now = Instant::now();
         let mut starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,7 +38,7 @@ impl Pace {
         start
     }
 
-    /// Takes the API server at its word.
+    /// Obeys the API server's `Retry-After`.
     fn heed<B>(&self, request: NamedRequest, answer: &Response<B>) {
         let after = answer
             .headers()
@@ -59,7 +59,7 @@ fn remember(starts: &mut HashMap<String, Instant>, name: String, start: Instant)
     starts.insert(name, start);
 }
 
-/// A request by what it asks for, wherever a watch begins.
+/// What a request asks for, regardless of the version at which a watch begins.
 #[derive(Clone, Debug)]
 struct NamedRequest {
     name: String,
@@ -120,7 +120,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (named, pace) = (NamedRequest::new(&request), self.pace.clone());
         let start = pace.start_of(&named);
-        // The library's service does nothing before its future is polled.
+        // The library's service does nothing until its future is polled.
         let call = self.inner.call(request);
         Box::pin(async move {
             tokio::time::sleep_until(start).await;

@@ -1,5 +1,5 @@
-//! Pods by their names and labels, of the namespaces where a subset of a Service needs them: each by one watch of its
-//! metadata. What the API server sends besides is dropped at once.
+//! Names and labels of Pods in the namespaces where a subset of a Service needs them: one metadata watch for each.
+//! Everything else that the API server sends is dropped immediately.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::deadlines::Deadlines;
 use crate::pod_demand::PodNamespaces;
 use crate::source::health::{Health, ListedPart};
 
-/// A namespace that no subset needs any more is followed a little longer: routes come back.
+/// A namespace that no subset needs any more is followed a little longer, as routes may come back.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// What the watch of a namespace says.
+/// A message from the watch of a namespace.
 struct PodNews {
     namespace: Arc<str>,
     heard: Heard<SourceObject>,
@@ -33,7 +33,7 @@ struct PodNews {
 /// The watch of a namespace; ends with this value.
 struct NamespaceWatch {
     task: JoinHandle<()>,
-    /// The pods that were told.
+    /// The pods that were sent.
     known: BTreeSet<ObjectRef>,
 }
 
@@ -50,10 +50,11 @@ pub(super) struct PodReader {
     health: Health,
     news: mpsc::UnboundedSender<PodNews>,
     watches: BTreeMap<Arc<str>, NamespaceWatch>,
-    /// Namespaces that no subset needs any more, and until when they are followed all the same.
+    /// Namespaces that no subset needs any more, and until when they are still followed.
     leaving: Deadlines<Arc<str>, Instant>,
-    /// Namespaces of the first demand of which nothing was heard yet; none before there was one. What is served waits for
-    /// them: with subsets that lead anywhere a restarted agent would undo a canary for a moment.
+    /// Namespaces of the first demand that have not been listed yet; none before the first demand. Serving waits for
+    /// them: otherwise, subsets would have all endpoints at first, and a restarted agent would undo a canary for a
+    /// moment.
     first: Option<BTreeSet<Arc<str>>>,
 }
 
@@ -96,7 +97,7 @@ impl PodReader {
         }
     }
 
-    /// Makes the watches fit what is needed.
+    /// Starts and stops watches as needed.
     fn need(&mut self, now: &OrdSet<Arc<str>>, until: Instant) {
         for namespace in now {
             if !self.leaving.remove(namespace) && !self.watches.contains_key(namespace) {
@@ -135,7 +136,7 @@ impl PodReader {
     }
 
     fn take(&mut self, PodNews { namespace, heard }: PodNews) {
-        // It came on its way out.
+        // It arrived after the watch had ended.
         let Some(watch) = self.watches.get_mut(&namespace) else {
             return;
         };
@@ -157,7 +158,7 @@ impl PodReader {
                 watch.known.remove(&entry.object_ref);
                 vec![SourceEvent::Delete(entry.object_ref)]
             }
-            // What is known of them stands; where nothing is, the subset has all endpoints and a finding.
+            // What is known about them stays; if nothing is, the subset has all endpoints, and a finding.
             Heard::Forbidden => Step::new(),
         };
         self.tell(step);
@@ -170,7 +171,7 @@ impl PodReader {
         }
     }
 
-    /// The first lists are complete once each namespace of the first demand was heard of.
+    /// The first lists are complete once each namespace of the first demand has been listed.
     fn heard_of(&mut self, namespace: Option<&Arc<str>>) {
         let Some(first) = &mut self.first else {
             return;
@@ -199,7 +200,7 @@ async fn follow_namespace(
         };
         let read = |pod| Some(entry(&namespace, &pod));
         follow(api, config, &watched, read, tell).await;
-        // There are no Pods here, says the API server: nobody waits for them.
+        // The API server says that it has no Pods: nothing waits for them.
         if !tell(Heard::Forbidden) {
             return;
         }
@@ -207,7 +208,7 @@ async fn follow_namespace(
     }
 }
 
-/// What selects a pod.
+/// The parts of a pod that select it.
 pub(super) fn entry(namespace: &Arc<str>, pod: &PartialObjectMeta<Pod>) -> SourceObject {
     let meta = Meta {
         namespace: Arc::clone(namespace),

@@ -1,4 +1,4 @@
-//! A Secret of the API as the agent's own, which does not print its values and wipes them.
+//! Converts a Secret of the API into the agent's type, which wipes its values and does not print them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(super) fn entry(secret: Secret) -> SourceObject {
         namespace: secret.namespace().unwrap_or_default().into(),
         name: secret.name_any().into(),
         labels: secret.labels().clone(),
-        // No other: `kubectl apply` keeps the whole object in one, keys and all.
+        // Only this annotation: `kubectl apply` stores the whole object in one, including keys.
         annotations: secret
             .annotations()
             .get_key_value(ALLOWED_NAMESPACES)

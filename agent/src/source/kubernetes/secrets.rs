@@ -1,5 +1,5 @@
-//! The Secrets that somebody asked for, and no others: each by a watch of its own, or, where there are many, all by one
-//! watch of the namespace's metadata, and then by name.
+//! The Secrets that something needs, and no others: with one watch each or, if there are many, with one watch of the
+//! namespace's metadata and reads by name.
 
 mod by_name;
 mod by_namespace;
@@ -29,9 +29,9 @@ use crate::source::health::Health;
 
 /// With more Secrets than this, one watch of the namespace takes the place of one watch each.
 pub(super) const MANY: usize = 100;
-/// With fewer than this, each has a watch of its own again.
+/// With fewer than this, each has its own watch again.
 const FEW: usize = 50;
-/// A Secret that nobody asks for any more is followed a little longer: proxies and Gateways come back.
+/// A Secret that nothing needs any more is followed a little longer, as proxies and Gateways may come back.
 const LINGER: Duration = Duration::from_secs(30);
 
 /// How Secrets are watched.
@@ -45,7 +45,7 @@ pub enum SecretWatch {
     Namespace,
 }
 
-/// What is known of a Secret now; none if there is none.
+/// The current state of a Secret; none if it does not exist.
 #[derive(Debug)]
 pub(super) enum SecretNews {
     Is(String, Option<Box<SourceObject>>),
@@ -86,7 +86,7 @@ impl Context {
         Api::namespaced(self.source.client.clone(), &self.source.namespace)
     }
 
-    /// For values that nothing shall be left of.
+    /// For values that must not remain in memory.
     fn api_without_reuse(&self) -> Api<Secret> {
         Api::namespaced(without_reuse(&self.source.client), &self.source.namespace)
     }
@@ -103,7 +103,7 @@ impl Context {
         entry
     }
 
-    /// False once nobody listens.
+    /// Returns false once nobody listens.
     fn tell(&self, news: SecretNews) -> bool {
         self.news.send(news).is_ok()
     }
@@ -114,18 +114,17 @@ pub(super) struct Secrets {
     context: Context,
     sender: mpsc::UnboundedSender<Step>,
     wanted: WantedSecrets,
-    /// Those of the first demand that were not heard of yet; none before there was one.
+    /// Secrets of the first demand that have not been read yet; none before the first demand.
     first: Option<BTreeSet<String>>,
-    /// What came in before that: told at once, because one change of thousands is little work and thousands of changes
-    /// are not.
+    /// What arrived before that; sent together, because one change with thousands of Secrets is much less work than
+    /// thousands of changes.
     held: Step,
     known: BTreeSet<String>,
     by_name: BTreeMap<String, Task>,
     by_namespace: Option<Task>,
     /// Whether the namespace may be watched as a whole, as far as is known.
     may_list: bool,
-    /// Whether the first list of the namespace is to come before anything is served: where nothing but Secrets is read, it
-    /// says that they can be.
+    /// Whether serving waits for the first list of the namespace: if only Secrets are read, it shows that they can be.
     lists_first: bool,
 }
 
@@ -182,7 +181,7 @@ impl Secrets {
         }
     }
 
-    /// Takes what is asked for now and was not, and the other way round.
+    /// Takes changes in which credentials are needed.
     fn want(&mut self, delta: &Delta<CredentialName>) {
         let namespace = &self.context.source.namespace;
         let new = self.wanted.change(delta, namespace, Instant::now() + LINGER);
@@ -209,7 +208,7 @@ impl Secrets {
         self.watch(Vec::new());
     }
 
-    /// Makes the watches fit what is wanted, of which these are new.
+    /// Starts and stops watches as needed; these Secrets are newly wanted.
     fn watch(&mut self, new: Vec<String>) {
         if self.watches_at_once(self.wanted.names().len()) {
             if self.by_namespace.is_none() {
@@ -238,7 +237,7 @@ impl Secrets {
         }
     }
 
-    /// The watches of single Secrets end once that of the namespace stands; without the right to it they go on.
+    /// The watches of single Secrets end once that of the namespace works; without permission for it, they continue.
     fn set_may_list(&mut self, may_list: bool) {
         if may_list {
             self.by_name.clear();
@@ -252,14 +251,14 @@ impl Secrets {
         }
     }
 
-    /// Tells what came in; false once nobody listens.
+    /// Sends what arrived; returns false once nobody listens.
     fn take(&mut self, news: SecretNews) -> bool {
         let (name, event) = match news {
             SecretNews::Is(name, Some(entry)) if self.wanted.names().contains(&name) => {
                 self.known.insert(name.clone());
                 (name, Some(SourceEvent::Apply(*entry)))
             }
-            // It came on its way out.
+            // It arrived after the watch had ended.
             SecretNews::Is(name, Some(_)) => (name, None),
             SecretNews::Is(name, None) => {
                 let gone = self
@@ -272,7 +271,7 @@ impl Secrets {
             SecretNews::Forbidden(name) => (name, None),
             SecretNews::AtOnce(may_list) => {
                 self.set_may_list(may_list);
-                // Whoever says how they are to be watched waits for the right to it.
+                // If the namespace's watch was asked for explicitly, wait until there is permission for it.
                 self.lists_first &= !may_list && self.context.source.secrets == SecretWatch::Namespace;
                 self.heard_of_all();
                 return true;
@@ -286,7 +285,7 @@ impl Secrets {
         !self.sender.is_closed()
     }
 
-    /// The first lists are complete once each Secret of the first demand was heard of.
+    /// The first lists are complete once each Secret of the first demand has been read.
     fn heard_of_all(&mut self) {
         if self.lists_first || !self.first.as_ref().is_some_and(BTreeSet::is_empty) {
             return;

@@ -11,7 +11,7 @@ use sealgate_model::resolved::{Balancing, Endpoints, SlowStart};
 use super::{hashing, wire};
 use crate::valid::Packer;
 
-/// A cluster of which only that is said.
+/// A cluster with only these settings.
 pub(super) fn build(balancing: &Balancing, endpoints: &Endpoints, packer: &Packer) -> Cluster {
     let (policy, config) = match balancing {
         Balancing::LeastRequest(slow) => {
@@ -52,7 +52,7 @@ fn slow_start(slow: &SlowStart) -> SlowStartConfig {
         slow_start_window: wire::duration(slow.window),
         aggression: Some(RuntimeDouble {
             default_value: slow.aggression,
-            // Envoy demands a key; nothing sets it.
+            // Envoy requires a key; nothing sets it.
             runtime_key: "sealgate.slow_start_aggression".to_owned(),
         }),
         min_weight_percent: Some(Percent {

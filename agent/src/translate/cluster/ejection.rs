@@ -1,4 +1,5 @@
-//! When an endpoint is left out for a while. As Istio, by errors in a row alone: never by a comparison of endpoints.
+//! When an endpoint is ejected for a while: as in Istio, only for consecutive errors, never by comparison with other
+//! endpoints.
 
 use envoy_types::pb::envoy::config::cluster::v3::OutlierDetection;
 use envoy_types::pb::google::protobuf::UInt32Value;

@@ -1,5 +1,5 @@
-//! Endpoints that are found by a hash. What is hashed stands in the cluster itself, so that it needs no route: whatever
-//! names the cluster, rules, connections that are passed on as a whole, and mirrors, goes by it.
+//! Endpoints that are chosen by a hash. What is hashed is set in the cluster, not in a route, so that it applies to
+//! everything that names the cluster: rules, connections that are passed on as a whole, and mirrors.
 
 use envoy_types::pb::envoy::config::cluster::v3::{LoadBalancingPolicy, load_balancing_policy::Policy};
 use envoy_types::pb::envoy::config::route::v3::route_action::{
@@ -23,7 +23,7 @@ pub(super) fn policy(own: &HashBalancing, endpoints: &Endpoints, packer: &Packer
         hash_policy: vec![hash_policy(&own.by)],
         ..ConsistentHashingLbConfig::default()
     });
-    // The cluster's own setting is not read with this policy.
+    // Envoy ignores the cluster's own setting with this policy.
     let by_weight = endpoints.by_weight.then(LocalityWeightedLbConfig::default);
     let extension = match own.table {
         HashTable::Ring(least) => {
@@ -52,7 +52,7 @@ pub(super) fn policy(own: &HashBalancing, endpoints: &Endpoints, packer: &Packer
     }
 }
 
-/// Whoever answers for a name says how many endpoints there are. Of those that are known, the size is known too.
+/// For a name, DNS decides how many endpoints there are. If they are known, the size is known too.
 fn most(least: u32, endpoints: &Endpoints) -> Option<UInt64Value> {
     match endpoints.source {
         EndpointSource::Dns => wire::ulong(HashTable::most_of_dns(least).into()),

@@ -61,8 +61,8 @@ fn version(http2: bool, pool: &PoolLimits) -> UpstreamProtocolOptions {
     }
 }
 
-/// Without a name of its own, TLS asks for the request's host; and if no other names are given, that is to be in the
-/// certificate, as Istio has it.
+/// If TLS has no server name, the request's host is used as SNI; and without other names, the certificate must have it,
+/// as in Istio.
 fn names(tls: &UpstreamTls) -> Option<UpstreamHttpProtocolOptions> {
     tls.sni.is_none().then(|| UpstreamHttpProtocolOptions {
         auto_sni: true,
@@ -71,7 +71,7 @@ fn names(tls: &UpstreamTls) -> Option<UpstreamHttpProtocolOptions> {
     })
 }
 
-/// Whether names count at all.
+/// Whether names in certificates are checked.
 fn is_checked(trust: &UpstreamTrust) -> bool {
     matches!(trust, UpstreamTrust::Public | UpstreamTrust::Bundle(_))
 }

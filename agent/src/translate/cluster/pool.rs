@@ -1,4 +1,4 @@
-//! How many connections and requests at a time: what the policy says, else our limits.
+//! The maximum numbers of connections and requests: the policy's, or else our limits.
 
 use envoy_types::pb::envoy::config::cluster::v3::{
     CircuitBreakers,

@@ -1,5 +1,5 @@
-//! How bytes reach an upstream: in TLS, and after the client's address. Certificates come by name over SDS, so a rotation
-//! never touches the cluster.
+//! How bytes reach an upstream: in TLS, and after the client's address (PROXY protocol). Certificates come by name over
+//! SDS, so that a rotation never changes the cluster.
 
 use envoy_types::pb::envoy::config::core::v3::{
     ProxyProtocolConfig, TransportSocket, proxy_protocol_config::Version, transport_socket::ConfigType,
@@ -19,12 +19,12 @@ use crate::translate::public_ca;
 use crate::translate::tls::{any_kind_of_san, by_sds, by_sds_name};
 use crate::valid::{Packer, Valid};
 
-/// The SHA-256 of no certificate that anybody can make.
+/// A SHA-256 hash for which nobody can make a certificate.
 const NO_CERTIFICATE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// None is plain text and nothing before it.
+/// None for plain text with nothing before it.
 pub(super) fn socket(http2: bool, policy: &UpstreamPolicy, packer: &Packer) -> Option<TransportSocket> {
-    // With the client's version both may be spoken: Envoy then offers what fits the request.
+    // With the client's version, both are possible: Envoy then offers the one that fits the request.
     let http2 = match policy.pool.version {
         Some(UpstreamHttp::Two) => true,
         Some(UpstreamHttp::Client) => false,

@@ -28,7 +28,7 @@ fn headers() {
         assert!(header_name(name, true).is_err(), "{name:?}");
     }
     assert!(header_name("a b", false).is_ok() && header_name("a\r", false).is_err());
-    // As Envoy has it: a mirror names its cluster, and no header that does.
+    // As in Envoy: a mirror names its cluster, not a header with it.
     assert!(header_name("", false).is_ok());
     assert!(header_value("a\tb", true).is_ok() && header_value("a\x01b", true).is_err());
     assert!(header_value("a\x01b", false).is_ok() && header_value("a\0", false).is_err());

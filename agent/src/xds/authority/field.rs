@@ -1,21 +1,21 @@
-//! The fields of a header block, as far as one has to know them to find the authority (RFC 7541, 6).
+//! Parses the fields of a header block, as far as is necessary to find the authority (RFC 7541, 6).
 
 use http::uri::Authority;
 
 use super::huffman;
 
 const AUTHORITY: &[u8] = b":authority";
-/// Of [`AUTHORITY`] in the static table.
+/// The index of [`AUTHORITY`] in the static table.
 const AUTHORITY_INDEX: usize = 1;
-/// Longer integers are nobody's.
+/// No client sends longer integers.
 const LONGEST_INTEGER: u32 = 21;
 
-/// A block with another authority; none if it has a good one, or cannot be read.
+/// A block with another authority; none if it has a valid one, or cannot be read.
 pub(super) fn with_an_authority(block: &[u8]) -> Option<Vec<u8>> {
     let mut rest = block;
     while let Some(first) = rest.first() {
         let prefix = match first {
-            // A field from a table, and a table's new size.
+            // A field from a table, or a table's new size.
             0x80.. => {
                 (_, rest) = integer(rest, 7)?;
                 continue;
@@ -45,7 +45,7 @@ pub(super) fn with_an_authority(block: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// A value of the same length that is an authority; none if it is one.
+/// A valid authority of the same length; none if the value already is one.
 fn good(value: &[u8]) -> Option<Vec<u8>> {
     if value.is_empty() || Authority::try_from(value).is_ok() {
         return None;
@@ -55,7 +55,7 @@ fn good(value: &[u8]) -> Option<Vec<u8>> {
     Some(good.collect())
 }
 
-/// An integer whose first byte has this many bits of it (5.1), and what follows.
+/// An integer with this many bits in its first byte (5.1), and the rest.
 fn integer(bytes: &[u8], prefix: u32) -> Option<(usize, &[u8])> {
     let (first, mut rest) = bytes.split_first()?;
     let most = (1_usize << prefix) - 1;
@@ -74,7 +74,7 @@ fn integer(bytes: &[u8], prefix: u32) -> Option<(usize, &[u8])> {
     None
 }
 
-/// A string (5.2), which is none if it cannot be decoded, and what follows.
+/// A string (5.2), which is none if it cannot be decoded, and the rest.
 fn string(bytes: &[u8]) -> Option<(Option<Vec<u8>>, &[u8])> {
     let is_huffman = bytes.first()? & 0x80 != 0;
     let (length, rest) = integer(bytes, 7)?;
@@ -87,7 +87,7 @@ fn string(bytes: &[u8]) -> Option<(Option<Vec<u8>>, &[u8])> {
     Some((text, rest))
 }
 
-/// A string as it is.
+/// Encodes a string without Huffman coding.
 fn literal(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     match u8::try_from(text.len()) {

@@ -1,7 +1,8 @@
-//! The code of RFC 7541, appendix B, as far as authorities need it. It is a canonical one: of each length the codes follow
-//! each other in the order of their symbols, so the symbols are enough to know it.
+//! The Huffman code of RFC 7541, appendix B, as far as authorities need it. It is canonical: codes of the same length
+//! are consecutive, in the order of their symbols, so the symbols are enough to construct it.
 
-/// The symbols of each length of code, beginning with that of [`SHORTEST`] bits. Longer ones are of nothing that one can type.
+/// The symbols for each code length, starting with [`SHORTEST`] bits. Longer codes are only for characters that one
+/// cannot type.
 const SYMBOLS: [&[u8]; 11] = [
     b"012aceiost",
     b" %-./3456789=A_bdfghlmnpru",
@@ -16,10 +17,10 @@ const SYMBOLS: [&[u8]; 11] = [
     b"<`{",
 ];
 const SHORTEST: usize = 5;
-/// What fills the last byte is shorter than one (5.2).
+/// Padding of the last byte is shorter than a byte (5.2).
 const LONGEST_FILLING: usize = 7;
 
-/// The text; none if it has a symbol that is not known here, or an end that there cannot be.
+/// The text; none if it has a symbol that is not known here, or an invalid end.
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let (mut code, mut length) = (0, 0);
@@ -76,7 +77,7 @@ mod tests {
         }
     }
 
-    /// The codes of appendix B at the ends of each length.
+    /// The first and last codes of each length in appendix B.
     #[test]
     fn each_length_begins_and_ends_where_the_standard_says() {
         for (code, length, expected) in [
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_or_wrongly_filled_is_nothing() {
-        // A backslash (19 bits), eight bits of filling, and filling that is none.
+        // A backslash (19 bits), eight bits of padding, and invalid padding.
         for bytes in [&[0xff, 0xfe, 0x1f][..], &[0xff], &[0x00, 0x00]] {
             assert_eq!(decode(bytes), None, "{bytes:x?}");
         }

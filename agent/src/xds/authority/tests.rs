@@ -1,4 +1,4 @@
-//! Frames with an authority that is none, in whatever pieces they come.
+//! Frames with an invalid authority, in pieces of any size.
 
 use super::*;
 
@@ -57,10 +57,10 @@ fn every_representation_is_known() {
             "{representation:x?}"
         );
     }
-    // `|` and `a` by Huffman's code, filled with ones.
+    // `|` and `a` in Huffman code, padded with ones.
     let coded = [0x41, 0x80 | 2, 0xff, 0x83];
     assert_eq!(field::with_an_authority(&coded), Some(b"\x41\x02-a".to_vec()));
-    // Another field may have what it likes.
+    // Another field may have any value.
     assert_eq!(field::with_an_authority(b"\x40\x01x\x03a|b"), None);
 }
 
@@ -81,7 +81,7 @@ fn padding_goes_and_a_priority_stays() {
 fn what_cannot_be_read_passes_as_it_is() {
     let block = block(&[0x41], BAD);
     for bad in [
-        // Cut off, more padding than there is, no room for the priority, and what is none of HTTP/2.
+        // Cut off, more padding than bytes, no room for the priority, and not HTTP/2.
         frame(HEADERS, END_HEADERS, block.get(..6).unwrap()),
         frame(HEADERS, END_HEADERS | PADDED, &[200, 1]),
         frame(HEADERS, END_HEADERS | PADDED, &[]),

@@ -57,7 +57,7 @@ fn a_cluster_that_changes_is_followed_by_its_endpoints_in_sotw() {
     assert!(connection.flush(now).is_empty());
 }
 
-/// After a new agent: the proxy goes on with what it has, and asks for everything at once.
+/// After a restart of the agent: the proxy continues with what it has, and asks for everything at once.
 #[test]
 fn a_proxy_that_comes_back_gets_its_routes_after_the_clusters_that_they_name() {
     let (mut publisher, snapshots) = Publisher::new(Duration::ZERO);
@@ -103,12 +103,12 @@ fn a_proxy_that_comes_back_gets_its_routes_after_the_clusters_that_they_name() {
     let (_, last) = connection.on_request(TypeUrl::Endpoint, taken("1"), now);
     assert_eq!(kinds(&last), [TypeUrl::ExtensionConfig]);
 
-    // Not for ever.
+    // But not forever.
     let mut connection = start();
     let late = connection.deadline().unwrap();
     assert_eq!(kinds(&connection.flush(late)), [TypeUrl::ExtensionConfig]);
 
-    // One that has nothing yet uses nothing before it has all.
+    // A new proxy uses nothing before it has everything.
     let mut connection =
         StreamState::<delta::DeltaSubscription>::new("ns".into(), snapshots.borrow().clone());
     connection.on_request(TypeUrl::Cluster, delta::DeltaRequest::default(), now);

@@ -101,7 +101,7 @@ fn a_nack_is_told_and_the_same_bytes_are_not_sent_again() {
     );
 }
 
-/// Envoy drops a whole response for one resource of it that it cannot take.
+/// Envoy drops a whole response because of one resource that it cannot accept.
 #[test]
 fn what_was_refused_together_is_sent_apart_until_the_one_is_found() {
     let all = ["ns/a", "ns/b", "ns/c", "ns/d", "ns/e"];
@@ -191,7 +191,7 @@ fn an_unsubscribed_name_is_not_pushed() {
     );
 }
 
-/// Says it of these names.
+/// Says that the state of these names is unknown.
 #[derive(Debug)]
 struct Unread(&'static [&'static str]);
 
@@ -205,7 +205,7 @@ impl MayBeOf for Unread {
     }
 }
 
-/// What an agent before this one sent stays until it is judged, though it is asked for by name and not served.
+/// What a previous agent sent stays until its state is known, although it is requested by name and not served.
 #[test]
 fn what_cannot_be_judged_is_neither_removed_nor_replaced() {
     let (mut publisher, receiver) = Publisher::new(Duration::ZERO);
@@ -227,7 +227,7 @@ fn what_cannot_be_judged_is_neither_removed_nor_replaced() {
     let unread = &["ns/stand-in", "ns/unread"];
     let now = publish(&["ns/stand-in"], unread);
 
-    // This agent sent it: it is judged.
+    // This agent sent it, so its state is known.
     let mut ours = request.clone();
     DeltaSubscription::inherit(&mut ours, |_| true);
     let (_, response) = machine(TypeUrl::Secret).on_request(&ours, &now);
@@ -243,7 +243,7 @@ fn what_cannot_be_judged_is_neither_removed_nor_replaced() {
     assert_eq!(machine.unjudged().len(), 2);
     assert!(machine.on_change(&["ns/unread".into()], &now).is_none());
 
-    // One is judged, because what it is of is known now; the other because that is gone.
+    // The state of one is known because its object is known now, and of the other because that is gone.
     let now = publish(&["ns/stand-in"], &["ns/unread"]);
     let response = machine.on_change(&[], &now);
     assert_eq!(names(response.as_ref()), (strings(&["ns/stand-in"]), vec![]));

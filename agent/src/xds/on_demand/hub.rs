@@ -9,7 +9,7 @@ use super::residents::Residents;
 use crate::snapshot::Snapshot;
 use crate::xds::proxies::Proxies;
 
-/// How often it is looked for names that have been there for long enough.
+/// How often the hub looks for names that have been there long enough.
 const TICK: Duration = Duration::from_secs(1);
 
 /// See the module; clones share it.
@@ -28,7 +28,7 @@ impl Hub {
         }
     }
 
-    /// Runs for as long as there are snapshots.
+    /// Runs as long as there are snapshots.
     pub(crate) async fn run(mut self) {
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -45,9 +45,9 @@ impl Hub {
         }
     }
 
-    /// Does something, by the newest snapshot: who asks first makes what changed known to the others.
+    /// Does something with the newest snapshot: the first to ask wakes the other streams that it affects.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Residents, Instant) -> T) -> T {
-        // A panic while it was held can at worst have left a name unanswered.
+        // A panic while the lock was held can at worst have left a name unanswered.
         let mut residents = self.residents.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = Arc::clone(&self.snapshots.borrow());
         residents.follow(snapshot);

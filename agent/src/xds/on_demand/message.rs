@@ -18,10 +18,10 @@ const NONCE: u32 = 5;
 const REMOVED: u32 = 6;
 /// Compressed or not, and the length.
 const HEADER: usize = 5;
-/// A node describes itself in a few ten thousand bytes.
+/// A node's description has a few ten thousand bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// `DeltaDiscoveryRequest`, without what does not matter here.
+/// The relevant parts of `DeltaDiscoveryRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct OnDemandRequest {
     #[prost(message, optional, tag = "1")]
@@ -61,8 +61,8 @@ pub(super) struct Error {
     pub(super) message: String,
 }
 
-/// The requests of a stream, one by one. Between two of them it keeps no buffer: a first message is a thousand times as
-/// long as the others.
+/// The requests of a stream, one by one. It keeps no buffer between them: a first message is a thousand times as long
+/// as the others.
 #[derive(Debug)]
 pub(super) struct OnDemandRequests {
     body: Body,
@@ -77,7 +77,7 @@ impl OnDemandRequests {
         }
     }
 
-    /// The next one; none if there are no more. Nothing is lost if it is not waited for to the end.
+    /// The next one; none if there are no more. Cancel-safe: nothing is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Result<Option<OnDemandRequest>, Status> {
         loop {
             if let Some(request) = self.take()? {
@@ -114,7 +114,7 @@ impl OnDemandRequests {
     }
 }
 
-/// An answer as it goes over the wire.
+/// An answer as it is sent.
 pub(super) fn framed(nonce: u64, answer: SecretAnswer) -> Result<Bytes, Status> {
     let kind = TypeUrl::Secret;
     let nonce = nonce.to_string();

@@ -1,9 +1,9 @@
-//! SNI as clients send it: in whatever case, with a dot at the end, or no name at all.
+//! SNI as clients send it: in any case, with a dot at the end, or not a name at all.
 
 /// The longest name of a host.
 const LONGEST: usize = 253;
 
-/// The form in which a name is looked up; none if no host can be called so.
+/// The form in which a name is looked up; none if no host can have this name.
 pub(super) fn normalized(wire: &[u8]) -> Option<String> {
     let name = wire.strip_suffix(b".").unwrap_or(wire);
     let is_label = |label: &[u8]| {

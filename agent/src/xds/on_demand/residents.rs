@@ -1,8 +1,8 @@
-//! The names that proxies hold because handshakes asked for them, as a pure state machine: questions, words of proxies
-//! and snapshots in; answers out, each given to whoever comes for it once its stream was woken.
+//! The names that proxies have because handshakes asked for them, as a pure state machine. Its input is requests,
+//! acknowledgements and snapshots; each answer is fetched by its stream, which is woken for it.
 //!
-//! Envoy never lets go of a name by itself, so names are taken back: the longest-resident ones of a pattern that has too
-//! many, and every name after a while. The next handshake asks for it again.
+//! Envoy never drops a name by itself, so names are taken back: the oldest ones of a pattern that has too many, and
+//! every name after a while. The next handshake asks for it again.
 
 mod index;
 mod limits;
@@ -28,7 +28,7 @@ use crate::xds::proxies::Proxies;
 pub(super) struct Residents {
     snapshot: Arc<Snapshot>,
     all: HashMap<Id, Resident>,
-    /// Names that are to be taken back, until their streams say so.
+    /// Names that are being taken back, until their streams have sent that.
     leaving: HashMap<Id, Arc<str>>,
     index: ResidentIndex,
     words: Words,
@@ -54,8 +54,8 @@ impl Residents {
         self.index.place(node, chain)
     }
 
-    /// Takes a question; none if nobody serves the name, or what it is served with is not there yet. The proxy may bring
-    /// a version along, from before the stream was lost.
+    /// Takes a request; returns none if the name is not served, or its Secret does not exist yet. The proxy may already
+    /// have a version, from before the stream was lost.
     pub(super) fn ask(
         &mut self,
         asker: &Asker,
@@ -95,13 +95,13 @@ impl Residents {
         };
         let secret = Arc::clone(&resident.secret);
         self.add(id, resident);
-        // What it lacks since the stream was lost is a change that it gets late, and no question of a handshake's.
+        // A change that it missed while the stream was lost is only late; no handshake asked for it.
         self.words.wait(&place.node, &secret, Word::Waiting, is_behind);
         self.bound(id);
         Some(id)
     }
 
-    /// What is known is asked for again, and answered again.
+    /// A known name is requested again, and answered again.
     pub(super) fn ask_again(&mut self, id: Id) {
         if let Some(resident) = self.all.get_mut(&id) {
             resident.sent = None;
@@ -109,7 +109,7 @@ impl Residents {
         }
     }
 
-    /// What the stream is to be told of a name now; `nonce` is the answer's.
+    /// What the stream must now send about a name; `nonce` is for that answer.
     pub(super) fn answer(&mut self, id: Id, nonce: u64) -> Option<SecretAnswer> {
         if let Some(wire) = self.leaving.remove(&id) {
             return Some(SecretAnswer::Removed(wire.as_bytes().to_vec()));
@@ -124,8 +124,8 @@ impl Residents {
         ))
     }
 
-    /// Takes a proxy's word on an answer. What it refuses of a name that it does not have yet leaves a handshake
-    /// waiting: it is told that there is none.
+    /// Takes a proxy's acknowledgement of an answer. If it rejects a name that it does not have yet, a handshake is
+    /// waiting: it is told that the name does not exist.
     pub(super) fn acknowledge(&mut self, id: Id, nonce: u64, refused: Option<&str>) {
         let Some(resident) = self.all.get_mut(&id) else {
             return;
@@ -133,7 +133,7 @@ impl Residents {
         let Some(version) = resident.acknowledge(nonce, refused.is_some()) else {
             return;
         };
-        // A later version is on its way: the word that counts will be on that.
+        // A later version is being sent: its acknowledgement will count.
         if resident.pending {
             return;
         }
@@ -160,13 +160,13 @@ impl Residents {
         }
     }
 
-    /// The stream is gone, or the proxy asks for this name no more.
+    /// The stream has ended, or the proxy no longer asks for this name.
     pub(super) fn close(&mut self, id: Id) {
         self.leaving.remove(&id);
         self.remove(id);
     }
 
-    /// Takes what is served from now on, and wakes the streams that it concerns.
+    /// Takes a new snapshot, and wakes the streams that it affects.
     pub(super) fn follow(&mut self, snapshot: Arc<Snapshot>) {
         if Arc::ptr_eq(&snapshot, &self.snapshot) {
             return;
@@ -186,7 +186,7 @@ impl Residents {
         ids.into_iter().for_each(|id| self.look(id));
     }
 
-    /// Takes back what has been there for long enough.
+    /// Takes back names that have been there long enough.
     pub(super) fn expire(&mut self, now: Instant) {
         for (due, id) in self.index.due(now) {
             let Some(resident) = self.all.get_mut(&id) else {
@@ -207,7 +207,7 @@ impl Residents {
         Some((Arc::clone(pattern), Arc::clone(secret)))
     }
 
-    /// A name may be another Secret's now, or nobody's, or its Secret another one.
+    /// Checks a name, which may now have another Secret or none, or whose Secret may have changed.
     fn look(&mut self, id: Id) {
         let Some(resident) = self.all.get(&id) else {
             return;
@@ -269,7 +269,8 @@ impl Residents {
         }
     }
 
-    /// Takes names back for a new one, if there are too many. Who asks for many names of one pattern loses those.
+    /// Takes names back to make room for a new one, if there are too many: first those of the same pattern, so that
+    /// whoever asks for many names of one pattern loses those.
     fn bound(&mut self, id: Id) {
         let Some(resident) = self.all.get(&id) else {
             return;

@@ -1,4 +1,4 @@
-//! One stream: it waits for its proxy's words, and for the hub's.
+//! One stream: it waits for messages from its proxy and from the hub.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ struct OnDemandStream {
     asker: Option<Asker>,
     wake: Arc<Notify>,
     names: Vec<(Box<[u8]>, Id)>,
-    /// Names that are told to be nobody's.
+    /// Names to be reported as not served.
     unknown: Vec<Vec<u8>>,
     nonce: u64,
     stopped: watch::Receiver<bool>,
 }
 
-/// The answers of a stream that asks for names of a chain; the last item is how it ended. There is no task behind it.
+/// The answers of a stream that asks for names of a chain; the last item is how it ended. It needs no task.
 pub(crate) fn follow(
     hub: Hub,
     chain: &str,
@@ -133,7 +133,7 @@ impl OnDemandStream {
                 let brought = brought.map(|own| own.version.as_str());
                 match residents.ask(asker, name, brought, now) {
                     Some(id) => names.push((name.as_slice().into(), id)),
-                    // An answer that repeats what is no text cannot be read: Envoy would only ask again.
+                    // An answer that repeats a name which is not UTF-8 cannot be read: Envoy would only ask again.
                     None if std::str::from_utf8(name).is_err() => {}
                     None => unknown.push(name.clone()),
                 }

@@ -1,11 +1,11 @@
-//! How often a proxy said yes or no.
+//! How many responses a proxy confirmed or rejected.
 
-/// Of one type.
+/// The numbers for one type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AckCounts {
     /// Responses that it confirmed.
     pub confirmed: u64,
-    /// Responses that it refused.
+    /// Responses that it rejected.
     pub refused: u64,
 }
 

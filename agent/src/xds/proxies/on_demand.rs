@@ -1,5 +1,5 @@
-//! What proxies hold because handshakes asked for it by name. It is kept apart from what they subscribe to as a whole: a
-//! proxy may have a Secret in both ways, and gives it up in each by itself.
+//! What proxies have because handshakes asked for it by name. It is kept apart from their other subscriptions: a proxy
+//! may have a Secret in both ways, and drops each separately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Held, Proxy, ProxyStream, shortened};
 use crate::snapshot::{Snapshot, TypeUrl, Version};
 
-/// Names over all proxies.
+/// Counts of names, over all proxies.
 #[derive(Debug, Default)]
 pub struct OnDemandCounts {
     resident: AtomicUsize,
@@ -17,19 +17,19 @@ pub struct OnDemandCounts {
 }
 
 impl OnDemandCounts {
-    /// Names that proxies hold now.
+    /// Names that proxies have now.
     #[must_use]
     pub fn resident(&self) -> usize {
         self.resident.load(Ordering::Relaxed)
     }
 
-    /// How many times a name was asked for that nobody serves.
+    /// How many times a name was requested that is not served.
     #[must_use]
     pub fn unknown(&self) -> u64 {
         self.unknown.load(Ordering::Relaxed)
     }
 
-    /// How many times a name was taken back that is still served.
+    /// How many times a name was taken back although it is still served.
     #[must_use]
     pub fn taken_back(&self) -> u64 {
         self.taken_back.load(Ordering::Relaxed)
@@ -49,7 +49,7 @@ impl OnDemandCounts {
 }
 
 impl ProxyStream {
-    /// The proxy has taken this version under every name for which it asked for the Secret.
+    /// Notes that the proxy has accepted this version under every name for which it asked for the Secret.
     pub(crate) fn hold_name(&self, secret: &Arc<str>, version: &Version, pushed: bool, snapshot: &Snapshot) {
         self.change(|proxy| {
             proxy.refused.remove(&TypeUrl::Secret);
@@ -70,7 +70,8 @@ impl ProxyStream {
         });
     }
 
-    /// It refused it under one of them. A client decides how often that happens: it is said once.
+    /// Notes that it rejected the version under one of them. Clients decide how often that happens, so it is logged
+    /// once.
     pub(crate) fn refuse_name(&self, secret: &Arc<str>, version: &Version, reason: &str) {
         let reason = shortened(reason);
         let mut is_new = false;
@@ -94,7 +95,7 @@ impl ProxyStream {
         }
     }
 
-    /// It holds it under no name any more.
+    /// Notes that it no longer has the Secret under any name.
     pub(crate) fn forget_name(&self, secret: &Arc<str>) {
         self.change(|proxy| drop(proxy.on_demand.remove(secret)));
     }

@@ -1,5 +1,5 @@
-//! Which resources connected proxies refused. A response with several is sent in halves until the one is found, so what is
-//! here is exact.
+//! Which resources connected proxies rejected. A rejected response with several is sent again in halves until the one
+//! is found, so this is exact.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::xds::Acknowledgement;
 /// By proxy.
 pub type ByNode = BTreeMap<(String, ResourceKey), RefusedVersion>;
 
-/// What a proxy refused last of a resource.
+/// A proxy's last rejection of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedVersion {
-    /// Which version it was.
+    /// The rejected version.
     pub version: Option<Version>,
     /// Why.
     pub reason: String,
-    /// Since when it has refused the resource, in whatever version.
+    /// Since when it has rejected the resource, in any version.
     pub since: OffsetDateTime,
 }
 
@@ -35,19 +35,19 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Whoever waits on it learns of changes.
+    /// A receiver that gets all changes.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<ByNode> {
         self.0.subscribe()
     }
 
-    /// What each connected proxy refuses.
+    /// What each connected proxy rejects.
     #[must_use]
     pub fn by_node(&self) -> ByNode {
         self.0.borrow().clone()
     }
 
-    /// Every resource that some proxy refuses, with a reason.
+    /// Every resource that a proxy rejects, with a reason.
     #[must_use]
     pub fn list(&self) -> BTreeMap<ResourceKey, String> {
         let all = self.0.borrow();
@@ -56,7 +56,7 @@ impl Refusals {
             .collect()
     }
 
-    /// A proxy that refuses this very version, and why.
+    /// A proxy that rejects exactly this version, and why.
     pub(super) fn of(&self, resource: &ResourceKey, version: Option<&Version>) -> Option<(String, String)> {
         let all = self.0.borrow();
         let mut own = all.iter().filter(|((_, own), _)| own == resource);
@@ -64,10 +64,10 @@ impl Refusals {
         refused.map(|((node, _), refused)| (node.clone(), refused.reason.clone()))
     }
 
-    /// What a proxy said of a response.
+    /// Takes a proxy's answer to a response.
     pub(super) fn take(&self, node: &str, kind: TypeUrl, said: &Acknowledgement) {
         let refused = said.refused.as_deref().map(super::shortened);
-        // Which of several it is, is not known yet, unless it says so.
+        // With several, it is not known yet which one is rejected, unless the proxy says so.
         let is_one = refused.is_none() || said.resources.len() == 1;
         let is_named = |name: &str| {
             let reason = refused.as_deref().unwrap_or_default();
@@ -94,12 +94,12 @@ impl Refusals {
         });
     }
 
-    /// The proxy is gone.
+    /// Forgets a proxy that is gone.
     pub(super) fn forget(&self, node: &str) {
         self.forget_all(|own, _| own == node);
     }
 
-    /// The proxy is another one, and has said nothing of this kind.
+    /// Forgets a kind for a proxy that is a new one.
     pub(super) fn forget_kind(&self, node: &str, kind: TypeUrl) {
         self.forget_all(|own, resource| own == node && resource.0 == kind);
     }

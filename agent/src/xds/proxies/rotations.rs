@@ -1,4 +1,4 @@
-//! How long proxies waited for credentials, from publication to each one's confirmation, since the start.
+//! How long proxies waited for credentials, from publication to confirmation, since the agent started.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Held;
 use crate::snapshot::{Snapshot, TypeUrl};
 
-/// Upper bounds in seconds: a rotation takes milliseconds, and one that takes minutes is to be seen too.
+/// Upper bounds in seconds: a rotation takes milliseconds, but one that takes minutes must also be visible.
 const BOUNDS: [f64; 16] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
 ];
@@ -14,9 +14,10 @@ const BOUNDS: [f64; 16] = [
 /// A histogram of durations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeBuckets {
-    /// Each upper bound in seconds, and how many durations are at most that and above the one before; the last is infinite.
+    /// Each upper bound in seconds, and how many durations are at most that and above the one before; the last is
+    /// infinite.
     pub buckets: Vec<(f64, u64)>,
-    /// All of them together.
+    /// The sum of all durations.
     pub sum: Duration,
 }
 
@@ -51,13 +52,13 @@ impl TimeBuckets {
 pub struct RotationTimes(Mutex<TimeBuckets>);
 
 impl RotationTimes {
-    /// As they stand.
+    /// The current buckets.
     #[must_use]
     pub fn buckets(&self) -> TimeBuckets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A proxy holds a Secret from now on. If the snapshot has a later version, that is the one to be waited for.
+    /// Notes that a proxy has a Secret. If the snapshot already has a later version, that is the one to wait for.
     pub(super) fn note(&self, name: &str, held: &Held, snapshot: &Snapshot) {
         let served = snapshot.get(TypeUrl::Secret, name);
         let served = served.filter(|resource| *resource.version() == held.version);

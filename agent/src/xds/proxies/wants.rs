@@ -1,4 +1,4 @@
-//! Which Secrets a proxy asks for, and since when: so it is known what it should have, and for what it waited.
+//! Which Secrets a proxy asks for, and since when: this shows what it should have, and what it waited for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::demand::Delta;
 
-/// Of one proxy, over its streams.
+/// The Secrets of one proxy, over all its streams.
 #[derive(Clone, Debug, Default)]
 pub struct SecretWants(BTreeMap<Arc<str>, Want>);
 
@@ -45,7 +45,7 @@ impl SecretWants {
     }
 }
 
-/// Of one stream: how many times it asks for each.
+/// How many times one stream asks for each Secret.
 #[derive(Debug, Default)]
 pub(super) struct StreamWants(BTreeMap<Arc<str>, usize>);
 
@@ -65,7 +65,7 @@ impl StreamWants {
         }
     }
 
-    /// The stream ends.
+    /// Removes a stream that ends.
     pub(super) fn give_up(&mut self, all: &mut SecretWants) {
         for (name, count) in std::mem::take(&mut self.0) {
             all.take(&name, count);

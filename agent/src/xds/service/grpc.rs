@@ -1,5 +1,5 @@
-//! Messages as gRPC has them. Those to the proxy are framed here: tonic's encoder would keep room for the largest
-//! message of a stream for as long as the stream lives, which with thousands of chains is most of the agent's memory.
+//! gRPC messages. Those to the proxy are framed here: tonic's encoder would keep a buffer for the largest message of a
+//! stream as long as the stream lives, which would be most of the agent's memory with thousands of chains.
 
 use std::convert::Infallible;
 
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::snapshot::TypeUrl;
 
-/// Not compressed, and the length.
+/// A byte for "not compressed", and the length.
 const HEADER_BYTES: usize = 5;
 
 /// The messages of a proxy, none larger than `limit`.
@@ -46,7 +46,7 @@ pub(in super::super) fn response(
     response
 }
 
-/// A message as it goes over the wire, which is wiped once it is sent if it has private keys in it.
+/// A message as it is sent; it is wiped afterwards if it has private keys.
 pub(in super::super) fn framed(kind: TypeUrl, append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, Status> {
     let mut message = vec![0; HEADER_BYTES];
     append(&mut message);

@@ -1,4 +1,4 @@
-//! Between the protocol's messages and the state machines' own.
+//! Converts between the protocol's messages and those of the state machines.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use super::super::{Machine, delta, sotw};
 use crate::snapshot::{Resource, TypeUrl};
 
-/// Longer names are nobody's.
+/// No real name is longer.
 const LONGEST_NAME: usize = 4096;
-/// Longer node ids neither.
+/// No real node id is longer.
 const LONGEST_NODE: usize = 1024;
 const NO_NODE: &str = "unnamed";
 
@@ -162,16 +162,16 @@ const VALUE: u32 = 2;
 /// `Secret.name`.
 const SECRET_NAME: u32 = 1;
 
-/// A resource as `Any`, written where it is sent from: as messages within messages, thousands of them would be there
-/// three times at once. Parts of a message that follow each other are one message.
+/// A resource as `Any`, written directly into the response: as nested messages, thousands of them would exist three
+/// times at once. Concatenated parts of a message are one message.
 struct Packed<'r> {
-    /// All that comes before the value.
+    /// Everything before the value.
     head: Vec<u8>,
     resource: &'r Resource,
 }
 
 impl<'r> Packed<'r> {
-    /// A Secret gets its name here, as it was asked for.
+    /// A Secret gets its name here, as it was requested.
     fn new(kind: TypeUrl, name: &str, resource: &'r Resource) -> Self {
         let mut own_name = Vec::new();
         if kind == TypeUrl::Secret {
@@ -195,15 +195,15 @@ impl<'r> Packed<'r> {
     }
 }
 
-/// Room for a whole message, or somewhat more: growing would leave copies of private keys behind.
+/// Reserves room for a whole message, or somewhat more: growing would leave copies of private keys behind.
 fn make_room(head: usize, resources: &[(Arc<str>, Arc<Resource>)], message: &mut Vec<u8>) {
-    /// Around a resource: type, version, lengths and tags.
+    /// The overhead of a resource: type, version, lengths and tags.
     const FRAME: usize = 256;
     let of = |(name, resource): &(Arc<str>, Arc<Resource>)| 2 * name.len() + resource.encoded_len() + FRAME;
     message.reserve_exact(head + resources.iter().map(of).sum::<usize>());
 }
 
-/// The beginning of a field that is `len` bytes long.
+/// Writes the start of a field that is `len` bytes long.
 fn start(field: u32, len: usize, message: &mut Vec<u8>) {
     encode_key(field, WireType::LengthDelimited, message);
     encode_varint(len as u64, message);

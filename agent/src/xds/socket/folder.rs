@@ -1,19 +1,19 @@
-//! The socket's folder, where the agent makes it: open to those who may connect, whatever the umask says. It holds the
-//! filter too, so nobody but the agent may write there.
+//! The socket's folder, if the agent makes it: open to those who may connect, regardless of the umask. The filter is
+//! also there, so only the agent may write to it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
-/// Makes the folder, and those above it, if it is not there. What is there stays as it is.
+/// Makes the folder and its parents, if they do not exist. Existing ones are not changed.
 pub(super) fn make(folder: &Path, socket_mode: u32, group: Option<u32>) -> io::Result<()> {
     let missing = folder
         .ancestors()
         .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     for folder in missing.collect::<Vec<_>>().into_iter().rev() {
         match DirBuilder::new().mode(0o700).create(folder) {
-            // Of another agent that starts at the same time.
+            // Made by another agent that starts at the same time.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             made => made?,
         }
@@ -25,7 +25,7 @@ pub(super) fn make(folder: &Path, socket_mode: u32, group: Option<u32>) -> io::R
     Ok(())
 }
 
-/// Whoever may write to the socket, which is to connect, may look into its folder.
+/// Whoever may connect (write to the socket) may read its folder.
 fn mode(socket: u32) -> u32 {
     let group = if socket & 0o020 == 0 { 0 } else { 0o050 };
     let others = if socket & 0o002 == 0 { 0 } else { 0o005 };

@@ -1,4 +1,4 @@
-//! A socket that is served: who is let in, and what becomes of it if its file vanishes.
+//! A bound socket: who may connect, and what happens if its file disappears.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -10,19 +10,19 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{SocketError, SocketPlace};
 
-/// How often the file is looked at. Others delete it: Istio's pilot-agent, if nobody answers when it starts.
+/// How often the file is checked. Others delete it: Istio's pilot-agent does if it gets no answer when it starts.
 const LOOK: Duration = Duration::from_secs(1);
 /// Permission for others to connect.
 const OTHERS_CONNECT: u32 = 0o002;
 
-/// A bound socket. It is taken off when this is dropped, unless somebody else has put something there.
+/// A bound socket. Its file is removed when this is dropped, unless someone else has put another one there.
 #[derive(Debug)]
 pub struct Socket {
     place: SocketPlace,
     listener: UnixListener,
     inode: u64,
     look: Interval,
-    /// Why nobody can connect now, as it was said.
+    /// Why nobody can connect now, as last logged.
     said: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Socket {
         }
     }
 
-    /// The next connection of somebody who may be served. Meanwhile a file that vanishes is put back.
+    /// The next connection from a permitted peer. Meanwhile, restores a file that disappears.
     ///
     /// # Errors
     /// A connection cannot be accepted.
@@ -64,9 +64,10 @@ impl Socket {
         }
     }
 
-    /// Whether a peer may be served. The kernel lets only those connect who may write to the file, their supplementary
-    /// groups included; of those it has asked everything. Of a socket to which everybody may write it has asked nothing:
-    /// there it is root, the agent's own user, or the socket's group, of which the kernel tells the primary one alone.
+    /// Whether a peer is permitted. The kernel only lets those connect who may write to the file, considering
+    /// supplementary groups, so they are permitted. If everyone may write to it, the kernel has checked nothing: then
+    /// root, the agent's user and the socket's group are permitted; of a peer's groups, the kernel only reveals the
+    /// primary one.
     fn admits(&self, peer: Option<&UCred>) -> bool {
         if !self.is_for_all() {
             return true;
@@ -74,7 +75,7 @@ impl Socket {
         peer.is_some_and(|peer| self.knows(peer.uid(), peer.gid()))
     }
 
-    /// Whether everybody may connect: as it was bound, or as somebody has set it since.
+    /// Whether everyone may connect: as it was bound, or as someone has set it since.
     fn is_for_all(&self) -> bool {
         let now = self.own_file().map_or(0, |file| file.mode());
         (self.place.mode | now) & OTHERS_CONNECT != 0
@@ -91,7 +92,7 @@ impl Socket {
         (file.ino() == self.inode).then_some(file)
     }
 
-    /// Puts a file that has vanished back. What somebody else has put there stays.
+    /// Restores a file that has disappeared. If someone else has put something there, that stays.
     fn look(&mut self) {
         let reason = match fs::symlink_metadata(&self.place.path) {
             Ok(file) if file.ino() == self.inode => None,
@@ -110,7 +111,7 @@ impl Socket {
         }
     }
 
-    /// What was accepted before goes on.
+    /// Accepted connections stay open.
     fn put_back(&mut self) -> Result<(), SocketError> {
         self.place.keep()?;
         let (listener, inode) = self.place.listen()?;

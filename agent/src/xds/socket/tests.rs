@@ -1,4 +1,4 @@
-//! What a socket's place may be.
+//! Which places a socket may have.
 
 use super::*;
 

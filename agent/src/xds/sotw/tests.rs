@@ -36,7 +36,7 @@ fn names(response: Option<&SotwResponse>) -> Option<Vec<&str>> {
 fn the_first_request_is_always_answered_and_an_ack_is_not() {
     let now = snapshot(&[("ns/a", "1")]);
     let mut machine = machine(TypeUrl::Secret);
-    // A nonce of an earlier stream, as after a reconnect.
+    // A nonce from an earlier stream, as after a reconnect.
     let (said, response) = machine.on_request(&request(&["a"], "7"), &now);
     assert_eq!((said, names(response.as_ref())), (None, Some(vec!["a"])));
     let (said, response) = machine.on_request(&request(&["a"], "1"), &now);
@@ -102,7 +102,7 @@ fn clusters_are_the_state_of_the_world() {
 mod property;
 mod table;
 
-/// Any cluster may be of what cannot be read.
+/// Any cluster may belong to an object that cannot be read.
 #[derive(Debug)]
 struct Unread;
 
@@ -116,7 +116,7 @@ impl MayBeOf for Unread {
     }
 }
 
-/// Here a proxy does not say what it has: it is told all, or nothing.
+/// A proxy does not say here what it has: it is sent everything, or nothing.
 #[test]
 fn a_proxy_of_an_agent_before_keeps_what_it_has_until_something_changes_or_all_is_judged() {
     let judged = snapshot(&[("a", "1")]);
@@ -146,7 +146,7 @@ fn a_proxy_of_an_agent_before_keeps_what_it_has_until_something_changes_or_all_i
     let (mut machine, _) = first(false);
     let told = machine.on_change(&[], &judged);
     assert_eq!(names(told.as_ref()), Some(vec!["a"]));
-    // Nothing is left of what it has.
+    // Everything that it has is gone.
     let (mut machine, _) = first(false);
     let told = machine.on_change(&[], &snapshot(&[]));
     assert_eq!(names(told.as_ref()), Some(vec![]));

@@ -39,8 +39,8 @@ pub(super) fn convert(
     }
 }
 
-/// The header operations of an answer without an upstream. What needs one is refused where Istio refuses it, and
-/// without effect otherwise, as in Envoy.
+/// The header operations of an answer without an upstream. Fields that need one are rejected if Istio rejects them;
+/// otherwise, they have no effect, as in Envoy.
 fn of_answer(route: &HttpRoute, problems: &mut Problems) -> HeaderMutations {
     for (field, present) in [
         ("fault", route.fault.is_some()),
@@ -161,7 +161,7 @@ fn weight(to: &HttpRouteDestination, at: usize, single: bool, problems: &mut Pro
     }
 }
 
-/// The host that the rule sets; a destination's own counts only where there is none.
+/// The host that the rule sets; a destination's host counts only if the rule sets none.
 fn authority(route: &HttpRoute, request: &Operations, problems: &mut Problems) -> Option<String> {
     let rewrite = route
         .rewrite

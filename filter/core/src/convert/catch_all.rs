@@ -1,19 +1,19 @@
-//! Where the rules of a VirtualService end: at what takes every request.
+//! Where the rules of a VirtualService end: at the first block that takes every request.
 
 use crate::rules::{MatchConfig, RuleConfig, StringMatcher};
 
-/// A rule, cut where it takes everything.
+/// A rule, split where it takes everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SplitRule {
     /// Its blocks before that; none if there are none.
     pub others: Option<RuleConfig>,
-    /// The first block that takes everything, as a rule of its own.
+    /// The first block that takes everything, as a separate rule.
     pub catch_all: Option<RuleConfig>,
     /// The blocks after it, which are dead.
     pub dead: Vec<MatchConfig>,
 }
 
-/// Cuts a rule at its first block that takes everything.
+/// Splits a rule at its first block that takes everything.
 #[must_use]
 pub fn split_catch_all(mut rule: RuleConfig) -> SplitRule {
     if rule.matches.is_empty() {
@@ -40,7 +40,7 @@ pub fn split_catch_all(mut rule: RuleConfig) -> SplitRule {
     }
 }
 
-/// Whether a rule takes every request that comes to it.
+/// Whether a rule takes every request that gets to it.
 #[must_use]
 pub fn takes_everything(rule: &RuleConfig) -> bool {
     rule.matches.is_empty() || rule.matches.iter().any(is_catch_all)

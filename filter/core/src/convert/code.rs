@@ -1,7 +1,6 @@
 //! What can be wrong with a rule.
 
-/// What is wrong with, or to be said of, one field. The words that people see are not ours: a program that shows problems
-/// has its own.
+/// The kind of a problem with one field. Programs that show problems use their own names for these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProblemCode {
     /// `ambiguous-action`: more than one of them.
@@ -12,7 +11,7 @@ pub enum ProblemCode {
     AmbiguousMatch,
     /// `ambiguous-rewrite`: `uri` and `uriRegexRewrite`.
     AmbiguousRewrite,
-    /// `bad-body`: the body is not one of string and base64 bytes, or the status has none.
+    /// `bad-body`: the body is neither a string nor base64 bytes, or the status must not have one.
     BadBody,
     /// `bad-cors`: `unmatchedPreflights` is neither FORWARD nor IGNORE.
     BadCors,
@@ -20,19 +19,20 @@ pub enum ProblemCode {
     BadDelegate,
     /// `bad-duration`: not a duration such as `1.5s`, or below 1 ms.
     BadDuration,
-    /// `bad-fault`: a fault with neither delay nor abort, a delay without `fixedDelay`, an exponential delay, an abort without a status.
+    /// `bad-fault`: a fault with neither delay nor abort, a delay without `fixedDelay`, an exponential delay, an abort
+    /// without a status.
     BadFault,
-    /// `bad-path`: a path holds visible ASCII alone.
+    /// `bad-path`: a path with anything but visible ASCII.
     BadPath,
-    /// `bad-percentage`: a share that is not from 0 to 100.
+    /// `bad-percentage`: a percentage that is not from 0 to 100.
     BadPercentage,
-    /// `bad-redirect`: a redirect that says nothing, or what it cannot have.
+    /// `bad-redirect`: a redirect without any field, or with one that it cannot have.
     BadRedirect,
     /// `bad-regex`: not RE2 syntax, or too large.
     BadRegex,
-    /// `bad-retries`: `attempts` or `retryOn` cannot be read, or there are no attempts to be said anything of.
+    /// `bad-retries`: `attempts` or `retryOn` cannot be read, or there are settings although there are no attempts.
     BadRetries,
-    /// `bad-rewrite`: a rewrite that says nothing, or a template that cannot be filled in.
+    /// `bad-rewrite`: a rewrite without any field, or a template that cannot be filled in.
     BadRewrite,
     /// `bad-status`: the status of a `directResponse` or an abort is not from 200 to 599, or not one of gRPC's names.
     BadStatus,
@@ -40,11 +40,12 @@ pub enum ProblemCode {
     BadWeight,
     /// `empty-match`: a condition without exact, prefix or regex, or an empty one of the latter two.
     EmptyMatch,
-    /// `forbidden-header`: a header operation on what the gateway vouches for, what steers Envoy, or what frames messages.
+    /// `forbidden-header`: a header operation on a header that the gateway vouches for, that steers Envoy, or that
+    /// frames messages.
     ForbiddenHeader,
     /// `header-dropped`: names that start with `:` and `host` cannot be set here.
     HeaderDropped,
-    /// `invalid-header-name`: not a header's name.
+    /// `invalid-header-name`: not a header name.
     InvalidHeaderName,
     /// `invalid-header-value`: a control character in a header's value or a host.
     InvalidHeaderValue,
@@ -56,8 +57,8 @@ pub enum ProblemCode {
     NoEffect,
     /// `no-weight`: every weight is 0.
     NoWeight,
-    /// `over-limit`: more, or longer, than is taken.
+    /// `over-limit`: more, or longer, than the limit.
     OverLimit,
-    /// `not-carried-out`: a field that Sealgate knows and does not carry out; an error where leaving it out would be wrong.
+    /// `not-carried-out`: a field that Sealgate knows but does not support; an error if ignoring it would be wrong.
     NotCarriedOut,
 }

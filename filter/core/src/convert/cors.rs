@@ -29,7 +29,7 @@ pub(super) fn convert(policy: &CorsPolicy, problems: &mut Problems) -> Box<Cors>
     })
 }
 
-/// The old list counts only where there is no new one.
+/// The old list counts only if there is no new one.
 fn origins(policy: &CorsPolicy, problems: &mut Problems) -> Vec<StringMatcher> {
     if policy.allow_origins.is_empty() {
         return policy
@@ -45,7 +45,7 @@ fn origins(policy: &CorsPolicy, problems: &mut Problems) -> Vec<StringMatcher> {
         .collect()
 }
 
-/// Whole seconds: that is what the header holds.
+/// In whole seconds, as in the header.
 fn max_age(text: &str, problems: &mut Problems) -> Option<u64> {
     let ms = milliseconds(text).filter(|ms| (0.0..3.2e13).contains(ms));
     if ms.is_none() {

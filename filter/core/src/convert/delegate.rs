@@ -1,6 +1,6 @@
-//! `delegate`: a root's rule and a rule of the VirtualService that it delegates to, as one. The same as Istio's
-//! `mergeHTTPRoute`: the delegate's own word counts, the root's fills the gaps, and a rule whose conditions are not
-//! within the root's is left out.
+//! `delegate`: merges a root's rule with a rule of the VirtualService that it delegates to. The same as Istio's
+//! `mergeHTTPRoute`: the delegate's fields take precedence, the root's fill the gaps, and a rule whose conditions are
+//! not within the root's is left out.
 
 use super::limits::MATCHES;
 use super::{Problem, ProblemCode, Problems, rule};
@@ -16,14 +16,14 @@ pub struct Merged {
     pub places: Vec<usize>,
 }
 
-/// Both as one; none if a block of the delegate's is not within any of the root's.
+/// Merges both; none if a block of the delegate's rule is not within any of the root's.
 #[must_use]
 pub fn merge(root: &HttpRoute, own: &HttpRoute) -> Option<Merged> {
     let (blocks, places) = merge_blocks(&root.r#match, &own.r#match)?;
     let name = joined(root.name.as_deref(), own.name.as_deref());
     let (own, mut root) = (own.clone(), root.clone());
     if own.redirect.is_some() || own.direct_response.is_some() {
-        // What is answered without an upstream has no use for them, and may not have them.
+        // Answers without an upstream do not need them, and may not have them.
         (root.rewrite, root.fault) = (None, None);
     }
     let route = HttpRoute {
@@ -76,7 +76,7 @@ pub fn check_root(root: &HttpRoute) -> Vec<Problem> {
     if name.unwrap_or_default().is_empty() {
         problems.refuse(ProblemCode::BadDelegate, "delegate.name", "a name is required");
     }
-    // The rest is what it is in any other rule.
+    // The rest is checked like in any other rule.
     let destination = Destination {
         host: "delegate".to_owned(),
         ..Destination::default()
@@ -111,7 +111,7 @@ fn merge_blocks(root: &[HttpMatch], own: &[HttpMatch]) -> Option<(Vec<HttpMatch>
         if merged.len() == before {
             return None;
         }
-        // So many are refused.
+        // More are rejected.
         if merged.len() > MATCHES {
             break;
         }
@@ -196,8 +196,8 @@ fn conditions(block: &HttpMatch) -> Vec<(String, Option<&StringMatch>)> {
     all
 }
 
-/// Whether `own` lets something through that `root` does not, as far as that can be told: of regexes it cannot. None is
-/// no condition.
+/// Whether `own` lets something through that `root` does not, as far as that can be decided: for regexes, it cannot.
+/// None means no condition.
 fn outside(root: Option<&StringMatch>, own: Option<&StringMatch>) -> bool {
     let (Some(root), Some(own)) = (root, own) else {
         return false;

@@ -84,7 +84,7 @@ fn abort_of(abort: &FaultAbort, problems: &mut Problems) -> Option<Abort> {
     Some(Abort { status, percent })
 }
 
-/// A share of 0 is no fault, and so is none, as in Istio; the latter is rarely meant.
+/// A percentage of 0 means no fault, and so does none, as in Istio; the latter is rarely intended.
 fn share_of(share: Option<&Percent>, field: &str, fault: &str, problems: &mut Problems) -> Option<f64> {
     if share.is_none() {
         problems.warn(
@@ -107,7 +107,8 @@ fn http_status(status: i64, problems: &mut Problems) -> Option<AbortStatus> {
             format!("{status}: from 200 to 599"),
         );
     }
-    // Envoy's fault filter writes its text behind every status, and clients read it as the start of the next answer.
+    // Envoy's fault filter sends its text after every status, and clients would read it as the start of the next
+    // answer.
     if matches!(status, 204 | 205 | 304) {
         let message = format!("{status}: an answer of this status has no body, and an abort has one");
         problems.refuse(ProblemCode::BadStatus, "fault.abort.httpStatus", message);

@@ -6,7 +6,7 @@ use crate::header_format::{self, HeaderValue};
 use crate::names::{self, Owner};
 use crate::rules::{HeaderFormat, HeaderMutations};
 
-/// RFC 9110's token.
+/// Whether it is a token (RFC 9110).
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -14,7 +14,7 @@ pub(super) fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-/// RFC 9110's field value: no CR, LF, NUL or other controls.
+/// Whether it is a field value (RFC 9110): no CR, LF, NUL or other controls.
 pub(super) fn is_value(value: &str) -> bool {
     value
         .bytes()
@@ -28,7 +28,7 @@ pub(super) struct Operations {
     pub(super) authority: Option<String>,
 }
 
-/// Validates one level. `host` may be set by a request operation; other pseudo headers are dropped and said.
+/// Validates one level. `host` may be set by a request operation; other pseudo headers are dropped and reported.
 pub(super) fn convert(
     operations: Option<&HeaderOperations>,
     field: &str,
@@ -140,7 +140,8 @@ fn put(
         HeaderValue::Plain(value) if append => to.add.push((name, value)),
         HeaderValue::Plain(value) => to.set.push((name, value)),
         HeaderValue::Format(format) => {
-            // What the gateway tells of a client comes after the rules, and nobody else is to see what steers it.
+            // What the gateway says about a client is added after the rules, and headers that steer the gateway must
+            // not be visible to anyone else.
             let mut read = header_format::headers(&format).into_iter();
             if let Some(own) = read.find(|own| names::owner(own) == Some(Owner::Gateway)) {
                 let message = format!("a rule cannot read {own:?}: the gateway uses it internally");
@@ -152,8 +153,8 @@ fn put(
     }
 }
 
-/// What nobody but its owner may write. Envoy's own may be removed: it reads none that a client or a rule sent, and
-/// what it tells clients is nobody's secret to keep.
+/// Headers that only their owner may write. Those of Envoy may be removed: it ignores those from clients and rules, and
+/// what it tells clients may be hidden.
 fn is_forbidden(name: &str, place: &str, is_removal: bool, problems: &mut Problems) -> bool {
     let reason = match names::owner(name) {
         None => return false,
@@ -167,7 +168,7 @@ fn is_forbidden(name: &str, place: &str, is_removal: bool, problems: &mut Proble
     true
 }
 
-/// A host, perhaps with a port: nothing that a server could read as the end of it.
+/// Checks a host, perhaps with a port: without anything that a server could read as its end.
 pub(super) fn check_authority(authority: &str, place: &str, problems: &mut Problems) {
     let is_good = |byte: u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte);
     if !authority.bytes().all(is_good) {
@@ -180,13 +181,13 @@ fn is_host(name: &str) -> bool {
     matches!(name, "host" | ":authority")
 }
 
-/// The levels of a destination that is the only one. Istio gives Envoy both as one list, of which all that is removed comes
-/// first, then what replaces, then what is added: the last that replaces a header wins, and nothing undoes an addition.
+/// Merges the levels of a single destination. Istio gives Envoy both as one list, of which removals come first, then
+/// replacements, then additions: the last replacement of a header wins, and nothing undoes an addition.
 pub(super) fn merge_only(rule: &HeaderMutations, own: &HeaderMutations) -> HeaderMutations {
     after(rule, own, |name| sets(own, name), |_| false)
 }
 
-/// The levels of one destination among several: its own operations first, then all of the rule's.
+/// Merges the levels of one destination among several: its own operations first, then all of the rule's.
 pub(super) fn merge_several(rule: &HeaderMutations, own: &HeaderMutations) -> HeaderMutations {
     let is_undone = |name: &str| sets(rule, name) || rule.remove.iter().any(|own| own == name);
     after(own, rule, is_undone, is_undone)
@@ -197,7 +198,7 @@ fn sets(mutations: &HeaderMutations, name: &str) -> bool {
     mutations.set.iter().any(|(set, _)| set == name) || formats.any(|own| own.name == *name)
 }
 
-/// `second` after `first`, without what it undoes of what is set and added.
+/// `second` after `first`, without the values of `first` that it undoes.
 fn after(
     first: &HeaderMutations,
     second: &HeaderMutations,
@@ -218,7 +219,7 @@ fn after(
     let kept = first.add.iter().filter(|(name, _)| !undoes_add(name));
     let mut add: Vec<(String, String)> = kept.cloned().collect();
     for (name, value) in &second.add {
-        // Those with commands are added last: what is to stand behind one becomes one.
+        // Values with commands are added last, so a value that must come after one is treated like one.
         if formats.iter().any(|own| own.append && own.name == *name) && !value.is_empty() {
             formats.push(HeaderFormat {
                 name: name.clone(),

@@ -1,5 +1,5 @@
-//! How much one rule may hold. Objects are bounded by the API server alone, and at megabytes: what a request may cost is
-//! bounded here, so that no rule costs others what it should not. `docs/reference/limits.md` shows them.
+//! Limits for a rule. The API server only limits objects to megabytes; these limits bound the cost of a request, so
+//! that no rule harms others. `docs/reference/limits.md` shows them.
 
 use super::{ProblemCode, Problems};
 
@@ -23,7 +23,7 @@ pub const REPEATED_HEADERS: usize = 4 << 20;
 /// Bytes that the different regexes of a VirtualService take, compiled.
 pub const REGEXES: usize = 8 << 20;
 
-/// So many of them.
+/// Checks a number.
 pub(super) fn count(found: usize, limit: usize, field: &str, problems: &mut Problems) {
     if found > limit {
         let message = format!("{found} of them: the limit is {limit}");
@@ -31,7 +31,7 @@ pub(super) fn count(found: usize, limit: usize, field: &str, problems: &mut Prob
     }
 }
 
-/// So many bytes; whether it is within the limit.
+/// Checks a number of bytes; returns whether it is within the limit.
 pub(super) fn bytes(found: usize, limit: usize, field: &str, problems: &mut Problems) -> bool {
     if found > limit {
         let message = format!("{found} bytes: the limit is {limit}");
@@ -40,7 +40,7 @@ pub(super) fn bytes(found: usize, limit: usize, field: &str, problems: &mut Prob
     found <= limit
 }
 
-/// A text of so many bytes; whether it is within the limit.
+/// Checks the length of a text in bytes; returns whether it is within the limit.
 pub(super) fn length(text: &str, limit: usize, field: &str, problems: &mut Problems) -> bool {
     bytes(text.len(), limit, field, problems)
 }

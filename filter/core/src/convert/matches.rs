@@ -58,7 +58,7 @@ impl MatchBlock<'_> {
         }
     }
 
-    /// An empty prefix is one of every path; on other values Envoy refuses it.
+    /// An empty prefix matches every path; on other values, Envoy rejects it.
     fn uri(&mut self, uri: &StringMatch) -> Option<StringMatcher> {
         let is_empty = |text: &Option<String>| text.as_deref() == Some("");
         if is_empty(&uri.prefix) && uri.exact.is_none() && uri.regex.is_none() {
@@ -110,7 +110,7 @@ impl MatchBlock<'_> {
         converted
     }
 
-    /// `star`: the regex `*`, which is none, stands for "anything" in `withoutHeaders` alone, as in Istio.
+    /// `star`: the invalid regex `*` means "anything", but only in `withoutHeaders`, as in Istio.
     fn one(&mut self, place: &str, condition: &StringMatch, star: bool) -> Option<StringMatcher> {
         if star && condition.regex.as_deref() == Some("*") {
             return Some(StringMatcher::Present);

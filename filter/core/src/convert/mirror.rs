@@ -4,7 +4,7 @@ use super::{ProblemCode, Problems};
 use crate::config::{Destination, HttpRoute, Percent};
 use crate::rules::Mirror;
 
-/// Who gets a copy; a share of 0 is nobody.
+/// The mirrors of a rule, without those of 0 %.
 pub(super) fn convert(
     route: &HttpRoute,
     cluster: &mut dyn FnMut(&Destination) -> String,
@@ -39,7 +39,7 @@ pub(super) fn convert(
     mirrors
 }
 
-/// The share of `mirror`: of its three spellings, the newest that is given.
+/// The percentage of `mirror`: of its three spellings, the newest that is given.
 fn single_share(route: &HttpRoute, problems: &mut Problems) -> f64 {
     if let Some(share) = percent(route.mirror_percentage.as_ref(), "mirrorPercentage", problems) {
         return share;
@@ -51,7 +51,7 @@ fn single_share(route: &HttpRoute, problems: &mut Problems) -> f64 {
     percent(Some(&share), "mirrorPercent", problems).unwrap_or_default()
 }
 
-/// A share from 0 to 100, if one is given.
+/// A percentage from 0 to 100, if one is given.
 pub(super) fn percent(share: Option<&Percent>, field: &str, problems: &mut Problems) -> Option<f64> {
     let value = share?.value;
     if !(0.0..=100.0).contains(&value) {

@@ -1,4 +1,4 @@
-//! What the regexes of a VirtualService take together: each may take a megabyte compiled, and a rule holds many.
+//! The memory of all regexes of a VirtualService: each may take a megabyte compiled, and a rule may have many.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::limits::REGEXES;
 use crate::config::{HttpRoute, StringMatch};
 use crate::regex::size;
 
-/// Adds up what different regexes take.
+/// Adds up the memory of different regexes.
 #[derive(Debug, Default)]
 pub struct RegexMeter<'r> {
     seen: BTreeSet<&'r str>,
@@ -14,14 +14,14 @@ pub struct RegexMeter<'r> {
 }
 
 impl<'r> RegexMeter<'r> {
-    /// Adds those of a rule; says whether they are within the limit still. What is beyond it is not looked at.
+    /// Adds those of a rule; returns whether they are still within the limit. Beyond it, nothing is compiled.
     pub fn add(&mut self, rule: &'r HttpRoute) -> bool {
         for pattern in regexes(rule) {
             if self.bytes > REGEXES {
                 break;
             }
             if self.seen.insert(pattern) {
-                // One that is none takes nothing, and is refused by itself.
+                // An invalid one takes nothing, and is rejected by itself.
                 self.bytes = self.bytes.saturating_add(size(pattern).unwrap_or_default());
             }
         }
@@ -70,7 +70,7 @@ mod tests {
         assert!(!RegexMeter::default().add(&many));
         let same = rule(&vec![large(0); 1_000]);
         assert!(RegexMeter::default().add(&same));
-        // Together with what other rules have.
+        // Together with those of other rules.
         let (few, more) = (
             rule(&(0..10).map(large).collect::<Vec<_>>()),
             rule(&(10..60).map(large).collect::<Vec<_>>()),

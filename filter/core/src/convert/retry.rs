@@ -7,7 +7,7 @@ use crate::rules::Retries;
 
 pub(super) fn duration(text: &str, field: &str, problems: &mut Problems) -> Option<u64> {
     match milliseconds(text) {
-        // Beyond a year a float has no business in a header.
+        // More than a year makes no sense in a header.
         Some(ms) if (1.0..3.2e10).contains(&ms) => Some(ms as u64),
         Some(_) => {
             let message = format!("{text}: at least 1ms and at most a year");
@@ -63,7 +63,7 @@ pub(super) fn convert(retries: &HttpRetry, problems: &mut Problems) -> Option<Re
     })
 }
 
-/// Words and status codes, separated by commas. The codes go to a header of their own, and imply the word.
+/// Words and status codes, separated by commas. The codes go into a separate header, and imply the word for them.
 fn conditions(text: &str, problems: &mut Problems) -> Retries {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let (codes, mut words): (Vec<&str>, Vec<&str>) =

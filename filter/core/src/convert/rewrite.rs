@@ -45,7 +45,7 @@ pub(super) fn path(rewrite: &HttpRewrite, problems: &mut Problems) -> Option<Pat
     }
 }
 
-/// A backslash stands before a group's digit or another backslash, and the group is there: what Envoy takes.
+/// Checks that every backslash is before another one or the digit of an existing group, as Envoy requires.
 fn check_template(template: &str, groups: usize, problems: &mut Problems) {
     let mut rest = template.chars();
     while let Some(c) = rest.next() {

@@ -300,7 +300,7 @@ fn block() -> impl Strategy<Value = MatchConfig> {
     })
 }
 
-/// Straight from the semantics: every rule in order, every block.
+/// Directly from the semantics: every rule in order, every block.
 fn naive(rules: &[RuleConfig], path: &str, header: bool) -> Option<usize> {
     let holds = |block: &MatchConfig| {
         let fold = |text: &str| {
@@ -314,7 +314,7 @@ fn naive(rules: &[RuleConfig], path: &str, header: bool) -> Option<usize> {
             None | Some(StringMatcher::Present) => true,
             Some(StringMatcher::Exact(text)) => fold(text) == fold(path),
             Some(StringMatcher::Prefix(text)) => fold(path).starts_with(&fold(text)),
-            // The generator makes no other than a prefix with `.*`.
+            // The generator only makes prefixes with `.*`.
             Some(StringMatcher::Regex(text)) => path.starts_with(text.trim_end_matches(".*")),
         };
         uri && (header || block.headers.is_empty())

@@ -15,7 +15,7 @@ use crate::rules::{
 };
 use crate::table::RouteTable;
 
-/// Why a request fails whose path no normalization takes.
+/// The reason when a request's path is rejected.
 const PATH: &str = "pathNormalization";
 
 /// One line of the answers.
@@ -24,7 +24,7 @@ pub struct BatchAnswer {
     id: Value,
     matched: Option<MatchedAnswer>,
     decision: DecisionAnswer,
-    /// How a client of gRPC is told an answer that is no upstream's.
+    /// How a gRPC client gets an answer that is not from an upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     grpc: Option<GrpcAnswer>,
 }
@@ -73,7 +73,7 @@ enum DecisionAnswer {
     NotFound {
         reason: &'static str,
     },
-    /// Of a table that no agent makes, or of a request that Envoy refuses.
+    /// The table is invalid, or Envoy rejects the request.
     Failure {
         reason: &'static str,
         /// None: the stream ends without an answer.
@@ -93,13 +93,13 @@ struct RouteAnswer {
     mirrors: Vec<MirrorAnswer>,
     request_headers: HeaderAnswer,
     response_headers: HeaderAnswer,
-    /// What may happen first, and how often.
+    /// The fault that may happen first, and how often.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<Fault>,
     /// How long a fault holds this request.
     #[serde(skip_serializing_if = "Option::is_none")]
     delay_ms: Option<u64>,
-    /// Set on the answer to this cross-origin request.
+    /// Headers of the answer to this cross-origin request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cors: Vec<(&'static str, String)>,
 }
@@ -146,7 +146,7 @@ impl From<&ArchivedMirror> for MirrorAnswer {
         let whole = percent.fract() == 0.0;
         Self {
             cluster: mirror.cluster.as_str().to_owned(),
-            // People and their programs expect 100, not 100.0.
+            // Users and their programs expect 100, not 100.0.
             percent: if whole {
                 (percent as u64).into()
             } else {
@@ -163,7 +163,7 @@ struct DestinationAnswer {
 }
 
 impl BatchAnswer {
-    /// The answer to `question`, whose path is brought into one form so far.
+    /// The answer to `question`, whose path is normalized by `paths`.
     #[must_use]
     pub fn new(question: &Question, table: &RouteTable, paths: PathPolicy) -> Self {
         match question.arrive(paths) {
@@ -251,7 +251,7 @@ fn grpc(question: &Question, decision: &DecisionAnswer, own: Option<u8>) -> Opti
     if !question.is_grpc() {
         return None;
     }
-    // The message is a body's, and HEAD gets none.
+    // The message comes from the body, which HEAD does not get.
     let said = |body: &str| {
         if question.method == "HEAD" {
             String::new()
@@ -267,7 +267,7 @@ fn grpc(question: &Question, decision: &DecisionAnswer, own: Option<u8>) -> Opti
             None => GrpcAnswer::of_http(*status, &said(body)),
         }),
         DecisionAnswer::NotFound { .. } => Some(GrpcAnswer::of_http(404, "")),
-        // Whom the codec refuses it does not ask what it speaks.
+        // The codec rejects a request before it knows whether that is gRPC.
         DecisionAnswer::Failure { reason, status } => status
             .filter(|status| *status >= 500 || *status == 404 || *reason == PATH)
             .map(|status| GrpcAnswer::of_http(status, "")),
@@ -335,7 +335,7 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
         cluster: to.cluster.as_str().to_owned(),
         weight: to.weight.to_native(),
     });
-    // What the response's headers ask of the request, they ask of the one that the upstream sees.
+    // Commands in response headers refer to the request that the upstream sees.
     let mut sent = question.clone();
     let request_headers = HeaderAnswer::of_request(&route.destination.request, &mut sent);
     if let Some(authority) = route.destination.authority.as_deref() {
@@ -366,7 +366,7 @@ fn route_answer(question: &Question, route: &Route<'_>) -> DecisionAnswer {
     }))
 }
 
-/// A status of gRPC is 200 with a text to whoever does not speak it.
+/// To clients that do not speak gRPC, a gRPC status is 200 with a text.
 fn abort_answer(
     question: &Question,
     status: AbortStatus,

@@ -1,5 +1,5 @@
-//! How a client that speaks gRPC is told what is answered without an upstream: Envoy says it in 200 and a status of
-//! gRPC's (`Http::Utility::sendLocalReply`).
+//! How gRPC clients get an answer without an upstream: Envoy sends 200 and a gRPC status
+//! (`Http::Utility::sendLocalReply`).
 
 use serde::Serialize;
 
@@ -19,13 +19,13 @@ impl GrpcAnswer {
         }
     }
 
-    /// What an answer of HTTP is as one.
+    /// Converts an HTTP answer.
     pub(super) fn of_http(status: u16, body: &str) -> Self {
         Self::new(from_http(status), body)
     }
 }
 
-/// gRPC's own table for what comes from others (`http-grpc-status-mapping.md`).
+/// gRPC's own table for HTTP statuses (`http-grpc-status-mapping.md`).
 fn from_http(status: u16) -> u8 {
     match status {
         400 => 13,

@@ -1,4 +1,4 @@
-//! What header operations come to for one request, as an answer names it: remove, then set, then add.
+//! The result of header operations for one request, as shown in an answer: remove, then set, then add.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::header_format::{self, Fact, Facts};
 use crate::header_order::MutableHeaders;
 use crate::rules::ArchivedHeaderMutations;
 
-/// Unlike the table's form, every list is always there.
+/// Unlike in the table, every list is always present.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct HeaderAnswer {
     pub(super) set: Vec<(String, String)>,
@@ -30,7 +30,7 @@ impl HeaderAnswer {
         headers.answer
     }
 
-    /// `status` is the response's, if it is no upstream's.
+    /// `status` is that of the response, if it is not from an upstream.
     pub(super) fn of_response(
         operations: &ArchivedHeaderMutations,
         request: &Question,
@@ -39,7 +39,7 @@ impl HeaderAnswer {
         let mut headers = ExplainedResponse {
             known: RequestFacts {
                 request,
-                // A client of gRPC is told in 200 what no upstream answers.
+                // gRPC clients get answers without an upstream as 200.
                 status: status.map(|status| if request.is_grpc() { 200 } else { status }),
             },
             answer: Self::default(),
@@ -105,7 +105,7 @@ impl MutableHeaders for ExplainedRequest<'_> {
         header_format::shown(format, &known)
     }
 
-    /// The client's does not stay in its place.
+    /// The client's header must not stay in its place.
     fn set_nothing(&mut self, name: &str) {
         self.remove(name);
     }
@@ -133,11 +133,11 @@ impl MutableHeaders for ExplainedResponse<'_> {
         header_format::shown(format, &self.known)
     }
 
-    /// The upstream's stays.
+    /// The upstream's header stays.
     fn set_nothing(&mut self, _: &str) {}
 }
 
-/// What a question says of the facts that commands ask for.
+/// The facts for commands that a question contains.
 struct RequestFacts<'q> {
     request: &'q Question,
     status: Option<u16>,
@@ -151,7 +151,7 @@ impl Facts for RequestFacts<'_> {
                 Protocol::Http2 => b"HTTP/2".to_vec(),
             }),
             Fact::ResponseCode => self.status.map(|status| status.to_string().into_bytes()),
-            // There is nothing of the kind without TLS.
+            // Without TLS, these do not exist.
             Fact::ServerName
             | Fact::TlsVersion
             | Fact::PeerSubject

@@ -1,10 +1,10 @@
-//! What Envoy makes of a request's headers before any rule sees them. Told for `explain`; a test holds it to the real
-//! Envoy, name by name.
+//! How Envoy changes a request's headers before any rule sees them. Reimplemented for `explain`; a test compares it
+//! with the real Envoy, name by name.
 
 use super::{Protocol, Question};
 use crate::names::{self, Owner};
 
-/// Of these Envoy keeps one value, whatever a client sends: several become one, with a comma between.
+/// Envoy keeps only one value of these: it joins several with commas.
 const JOINED: [&str; 22] = [
     "accept",
     "accept-encoding",
@@ -30,7 +30,7 @@ const JOINED: [&str; 22] = [
     "x-forwarded-port",
 ];
 const PROTO: &str = "x-forwarded-proto";
-/// What is the connection's goes no further, unless the request is to make another thing of it.
+/// Hop-by-hop headers, which go no further unless the request is an upgrade.
 const HOP: [&str; 4] = [
     "connection",
     "keep-alive",
@@ -39,7 +39,8 @@ const HOP: [&str; 4] = [
 ];
 
 impl Question {
-    /// Without those that only the gateway may say, each as Envoy keeps it, and with what it says of the connection.
+    /// The headers without those that only the gateway may set, each as Envoy keeps it, and with those that Envoy adds
+    /// about the connection.
     pub(super) fn headers_as_seen(&self) -> Vec<(String, String)> {
         let upgrades = self
             .headers
@@ -60,7 +61,7 @@ impl Question {
             let known = seen.iter_mut().find(|(own, _)| *own == name);
             match (sign(&name, self.protocol), known) {
                 (Some(sign), Some((_, joined))) => {
-                    // What is empty adds nothing, but for a cookie's sign.
+                    // Empty values add nothing, except a cookie's separator.
                     if !joined.is_empty() && (!value.is_empty() || name == "cookie") {
                         joined.push_str(sign);
                     }
@@ -69,7 +70,7 @@ impl Question {
                 _ => seen.push((name, value.clone())),
             }
         }
-        // No cookie is left of empty ones.
+        // Empty cookies leave no header.
         seen.retain(|(name, value)| {
             name != "cookie" || self.protocol == Protocol::Http1 || !value.is_empty()
         });
@@ -78,7 +79,7 @@ impl Question {
     }
 }
 
-/// What stands between the values of a header that becomes one.
+/// The separator between the joined values of a header.
 fn sign(name: &str, protocol: Protocol) -> Option<&'static str> {
     match name {
         // RFC 9113, 8.2.3.

@@ -15,7 +15,7 @@ pub struct Question {
     /// Echoed.
     #[serde(default)]
     pub id: Value,
-    /// The Gateway's number; by default the scheme's.
+    /// The Gateway's port number; by default, that of the scheme.
     #[serde(default)]
     pub port: Option<u16>,
     /// `https` by default.
@@ -32,19 +32,19 @@ pub struct Question {
     /// Names and values; may repeat.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// The random number of weighted choices.
+    /// The random number for weighted choices.
     #[serde(default)]
     pub draw: f64,
-    /// That of a fault's delay.
+    /// The random number for a fault's delay.
     #[serde(default)]
     pub delay_draw: Option<f64>,
-    /// That of a fault's abort.
+    /// The random number for a fault's abort.
     #[serde(default)]
     pub abort_draw: Option<f64>,
     /// `HTTP/1.1` by default.
     #[serde(default)]
     pub protocol: Protocol,
-    /// What its target says of the scheme, if that is a whole URL: rules see this one. [`Self::arrive`] fills it.
+    /// The scheme of its target, if that is a whole URL: rules see this one. Set by [`Self::arrive`].
     #[serde(skip)]
     pub target_scheme: Option<String>,
 }
@@ -69,9 +69,9 @@ fn root() -> String {
 pub enum EarlyAnswer {
     /// 307, to this path.
     Redirect(String),
-    /// 400: no path may be like that, or it asks for a redirect, which gRPC does not know.
+    /// 400: the path is invalid, or it needs a redirect, which gRPC does not have.
     BadPath,
-    /// The codec takes no such request.
+    /// The codec rejects the request.
     Refused(CodecRefusal),
 }
 
@@ -92,7 +92,7 @@ impl Question {
         Ok(Self { path, ..received })
     }
 
-    /// Whether its client understands answers of gRPC alone. What has no path is none of gRPC's.
+    /// Whether its client only understands gRPC answers. A request without a path is not gRPC.
     #[must_use]
     pub fn is_grpc(&self) -> bool {
         let mut is_grpc = false;
@@ -115,7 +115,7 @@ impl Question {
         first
     }
 
-    /// The number that is drawn. Where none is given, a fault that does not concern every request concerns none.
+    /// The random number for this. If none is given, only faults that affect every request happen.
     #[must_use]
     pub fn draw(&self, of: Draw) -> f64 {
         match of {
@@ -125,10 +125,10 @@ impl Question {
         }
     }
 
-    /// Every number that is given can be drawn.
+    /// Checks that all given numbers are possible.
     ///
     /// # Errors
-    /// The name of one that cannot.
+    /// The name of one that is not.
     pub fn check_draws(&self) -> Result<(), &'static str> {
         let given = [
             ("draw", Some(self.draw)),
@@ -142,7 +142,7 @@ impl Question {
         }
     }
 
-    /// The Gateway's port that it comes in on.
+    /// The Gateway's port on which it arrives.
     #[must_use]
     pub fn listener_port(&self) -> u16 {
         self.port.unwrap_or(if self.scheme == "http" { 80 } else { 443 })

@@ -1,5 +1,5 @@
-//! What Envoy's codecs make of a request's first line: which of them reach the rules, and with which host and path. Told
-//! for `explain`; a test holds it to the real Envoy, over both versions of HTTP.
+//! How Envoy's codecs read a request's first line: which requests reach the rules, and with which host and path.
+//! Reimplemented for `explain`; a test compares it with the real Envoy, over both versions of HTTP.
 
 use std::borrow::Cow;
 
@@ -44,10 +44,10 @@ const METHODS: [&str; 34] = [
 ];
 
 impl Question {
-    /// The same with the host and path that its first line says.
+    /// The same, with the host and path from its first line.
     ///
     /// # Errors
-    /// Envoy's codec refuses it.
+    /// Envoy's codec rejects it.
     pub(super) fn received(&self) -> Result<Self, CodecRefusal> {
         let (authority, path) = self.target()?;
         Ok(Self {
@@ -58,14 +58,15 @@ impl Question {
         })
     }
 
-    /// The host that rules see: that of the target, if it names one. No rule sees a request that Envoy refuses; it keeps its own.
+    /// The host that rules see: that of the target, if it names one. A request that Envoy rejects, which no rule sees,
+    /// keeps its host.
     #[must_use]
     pub fn seen_authority(&self) -> Cow<'_, str> {
         self.target()
             .map_or(Cow::Borrowed(&*self.authority), |(authority, _)| authority.into())
     }
 
-    /// The host and path that its first line says.
+    /// The host and path in its first line.
     fn target(&self) -> Result<(String, String), CodecRefusal> {
         let (authority, path) = match self.protocol {
             Protocol::Http1 => self.first_line()?,
@@ -77,7 +78,7 @@ impl Question {
         Ok((authority, path))
     }
 
-    /// Over TLS too, Envoy believes a target that says `http`.
+    /// Envoy believes a target with `http` even over TLS.
     fn target_scheme(&self) -> Option<String> {
         let is_url =
             self.protocol == Protocol::Http1 && self.method != "CONNECT" && !self.path.starts_with('/');
@@ -85,7 +86,7 @@ impl Question {
         Some(scheme.to_ascii_lowercase())
     }
 
-    /// What breaks a rule of the protocol.
+    /// A violation of the protocol.
     fn refusal(&self, reason: &'static str) -> CodecRefusal {
         let status = (self.protocol == Protocol::Http1).then_some(400);
         CodecRefusal { status, reason }
@@ -115,7 +116,7 @@ impl Question {
         }
     }
 
-    /// A whole URL, as proxies are asked: its host counts, and its path.
+    /// A whole URL, as sent to proxies: its host and path count.
     fn absolute(&self, target: &str) -> Result<(String, String), CodecRefusal> {
         let refused = self.refusal("target");
         let (scheme, rest) = target.split_once("://").ok_or(refused)?;
@@ -163,7 +164,7 @@ impl Question {
     }
 }
 
-/// A number that is a port, if any.
+/// Whether it has a valid port number or none.
 fn has_port_or_none(authority: &str) -> bool {
     let behind = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind);
     match behind.split_once(':') {
@@ -172,7 +173,7 @@ fn has_port_or_none(authority: &str) -> bool {
     }
 }
 
-/// What is well formed, and no path.
+/// A target that is well-formed, but not a path.
 const NOBODYS: CodecRefusal = CodecRefusal {
     status: Some(404),
     reason: "target",
@@ -183,7 +184,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// HTTP/1.1 lets credentials and nothing at all pass.
+/// HTTP/1.1 also accepts credentials and the empty text.
 fn is_authority(text: &str, protocol: Protocol) -> bool {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(&byte);
     match protocol {
@@ -216,7 +217,7 @@ mod tests {
                 r#"{"authority":"a.test","method":"CONNECT","path":"b.test:80","protocol":"HTTP/2"}"#,
                 "b.test:80",
             ),
-            // What is refused has no other host.
+            // Rejected requests have no other host.
             (
                 r#"{"authority":"a.test","scheme":"http","path":"https://b.test/"}"#,
                 "a.test",

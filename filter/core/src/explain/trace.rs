@@ -1,8 +1,8 @@
-//! How a decision came about: which virtual host took the name and why, and of each block that was tried before the
+//! How a decision was made: which virtual host matched the name and why, and for each block that was tried before the
 //! one that matched, the first condition that failed.
 //!
-//! It is told from the table as data, condition by condition in the matcher's order, and knows nothing of the index
-//! that narrows what the filter tries.
+//! It uses the table as data, condition by condition in the matcher's order, without the index that narrows what the
+//! filter tries.
 
 use serde::Serialize;
 
@@ -16,13 +16,13 @@ use crate::{host, query};
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Trace {
-    /// None if no virtual host takes the name.
+    /// None if no virtual host matches the name.
     pub host: Option<VirtualHost>,
     /// The blocks that did not match, in declared order, up to the one that did.
     pub earlier: Vec<Trial>,
 }
 
-/// The virtual host that took the name.
+/// The virtual host that matched the name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VirtualHost {
@@ -30,13 +30,13 @@ pub struct VirtualHost {
     pub name: String,
     /// `name`, `*.suffix` or `*`.
     pub domain: String,
-    /// Why it is this one.
+    /// Why it matched.
     pub by: HostMatch,
     /// Everything is redirected to HTTPS before any rule.
     pub https_redirect: bool,
 }
 
-/// How a virtual host takes a name: the first of these that some virtual host offers.
+/// How a virtual host matches a name; earlier variants take precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum HostMatch {
@@ -44,7 +44,7 @@ pub enum HostMatch {
     Exact,
     /// By the longest suffix.
     Wildcard,
-    /// By `*`, since nothing else does.
+    /// By `*`, as nothing else matches.
     Any,
 }
 
@@ -74,11 +74,11 @@ pub struct Failure {
     pub wanted: String,
     /// The values that the request has.
     pub found: Vec<String>,
-    /// All of it for people.
+    /// The failure as a message.
     pub message: String,
 }
 
-/// What a request goes through in the table of its port.
+/// Traces a request through the table of its port.
 #[must_use]
 pub fn trace(question: &Question, table: &TableConfig) -> Trace {
     let Some((host, config)) = virtual_host(question, table) else {

@@ -1,8 +1,8 @@
-//! A moment as Envoy writes it: `2026-11-28T05:22:45.123Z`.
+//! A time in Envoy's format: `2026-11-28T05:22:45.123Z`.
 
 const DAY: i64 = 86_400_000;
 
-/// Of nanoseconds since 1970.
+/// Formats nanoseconds since 1970.
 pub(super) fn written(nanoseconds: i64) -> String {
     let milliseconds = nanoseconds.div_euclid(1_000_000);
     let (days, rest) = (milliseconds.div_euclid(DAY), milliseconds.rem_euclid(DAY));

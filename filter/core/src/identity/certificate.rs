@@ -1,5 +1,5 @@
-//! The facts of a leaf certificate. What Envoy's TLS library lets through is read; what is in it is bytes, and is
-//! escaped where it is written.
+//! The facts of a leaf certificate. Everything that Envoy's TLS library accepts is read; values are bytes, which are
+//! escaped when they are written.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -20,12 +20,12 @@ use super::name::{self, Quoting};
 #[error("the certificate cannot be read")]
 pub struct BadCertificate;
 
-/// What a leaf certificate says of its holder.
+/// What a leaf certificate says about its holder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerIdentity {
     /// RFC 2253; empty if it has none.
     pub subject: String,
-    /// The same without any `\"` and `\\`, for between quotes.
+    /// The same without any `\"` and `\\`, for use in quotes.
     pub(super) quotable_subject: String,
     /// RFC 2253.
     pub issuer: String,
@@ -35,7 +35,7 @@ pub struct PeerIdentity {
     pub not_before: String,
     /// The same.
     pub not_after: String,
-    /// As they are in the certificate: any bytes.
+    /// As in the certificate: any bytes.
     pub uri_sans: Vec<Vec<u8>>,
     /// The same.
     pub dns_sans: Vec<Vec<u8>>,
@@ -49,9 +49,9 @@ impl PeerIdentity {
     /// Reads a certificate in DER.
     ///
     /// # Errors
-    /// It is none, or something follows it.
+    /// It is not a certificate, or something follows it.
     pub fn from_der(der: &[u8]) -> Result<Self, BadCertificate> {
-        // Extensions other than the one below may hold what they like.
+        // Extensions other than the one below may contain anything.
         let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
         let (rest, certificate) = parser.parse(der).map_err(|_| BadCertificate)?;
         if !rest.is_empty() {
@@ -72,7 +72,7 @@ impl PeerIdentity {
         Ok(identity)
     }
 
-    /// GeneralNames, of which other kinds are gone by.
+    /// Reads GeneralNames, and skips other kinds.
     fn add_names(&mut self, names: &[u8]) -> Result<(), BadCertificate> {
         let (after, list) = Any::from_der(names).map_err(|_| BadCertificate)?;
         if list.tag().0 != SEQUENCE || !after.is_empty() {
@@ -101,7 +101,7 @@ const DNS: u32 = 2;
 const URI: u32 = 6;
 const IP: u32 = 7;
 
-/// The one extension's value: of two, nobody could say which one counts.
+/// The value of the extension, if there is exactly one: of two, it would be unclear which one counts.
 fn alternative_names<'a>(certificate: &X509Certificate<'a>) -> Option<&'a [u8]> {
     let mut extensions = certificate
         .extensions()
@@ -120,7 +120,7 @@ fn address(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-/// Two's complement, written as Envoy writes it.
+/// Two's complement, in Envoy's format.
 fn serial(bytes: &[u8]) -> String {
     if bytes.first().is_some_and(|first| first & 0x80 != 0) {
         let mut carry = true;
@@ -152,7 +152,7 @@ fn without_zeros(bytes: &[u8]) -> &[u8] {
 }
 
 fn date(date: ASN1Time) -> Result<String, BadCertificate> {
-    // An offset, which some write against the standard, is taken out.
+    // Removes an offset, which some certificates have against the standard.
     let date = ASN1Time::from_timestamp(date.timestamp())
         .map_err(|_| BadCertificate)?
         .to_datetime();

@@ -17,8 +17,8 @@ pub(super) fn chain(others: &[Vec<u8>]) -> Option<Vec<u8>> {
     (!items.is_empty()).then(|| items.join(", ").into_bytes())
 }
 
-/// The certificates in the `Chain` of an XFCC element that Envoy wrote: PEM, percent-encoded. None of them if one
-/// cannot be read.
+/// The certificates in the `Chain` of an XFCC element from Envoy: PEM, percent-encoded. Empty if any of them cannot be
+/// read.
 #[must_use]
 pub fn chain_from_xfcc(header: &[u8]) -> Vec<Vec<u8>> {
     const KEY: &[u8] = b"Chain=\"";

@@ -5,48 +5,48 @@ use thiserror::Error;
 
 use super::header::{Discrete, PREFIX};
 
-/// Longer ones would not fit into the pattern by which Envoy takes a client's own off.
+/// Longer ones would not fit into the pattern with which Envoy removes clients' headers.
 const LONGEST_PREFIX: usize = 48;
-/// What a prefix ends in, however it is spelled. Everything that begins with a prefix is taken off the requests of every
-/// port, so nobody may choose one that others' headers begin with; and a name that holds one of these is the gateway's,
-/// whichever prefixes are in use ([`crate::names::is_own`]).
+/// The required ends of prefixes, in any spelling. Headers that begin with a prefix are removed from requests on every
+/// port, so a prefix must not match other headers; and a name that contains one of these belongs to the gateway,
+/// whichever prefixes are in use ([`crate::names::owner`]).
 pub(crate) const PREFIX_ENDS: [&str; 3] = ["client-cert-", "tls-client-", "ssl-client-"];
-/// Names that begin so steer the gateway itself.
+/// Prefixes of headers that steer the gateway itself.
 const RESERVED: [&str; 2] = ["x-envoy-", "x-sealgate-"];
 
-/// The annotation. Everything may be left out.
+/// The annotation. Every field is optional.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct IdentityConfig {
     /// Which of the discrete headers.
     pub headers: Vec<Discrete>,
-    /// What their names begin with, in lower case.
+    /// The prefix of their names, in lower case.
     #[serde(deserialize_with = "lower_case")]
     pub prefix: String,
     /// `x-forwarded-client-cert`.
     pub xfcc: Xfcc,
     /// RFC 9440.
     pub client_cert: CertHeader,
-    /// Whether a certificate that nobody checked is shown.
+    /// Whether an unverified certificate is shown.
     pub unverified: Unverified,
-    /// Whether a request may come on a connection of another TLS policy than its host's.
+    /// Whether a request may come on a connection whose TLS policy differs from its host's.
     pub misdirected: Misdirected,
 }
 
-/// What becomes of `x-forwarded-client-cert`.
+/// How `x-forwarded-client-cert` is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Xfcc {
-    /// The client's own is removed; ours is set.
+    /// The client's is removed; ours is set.
     #[default]
     SanitizeSet,
     /// Ours follows what a client with a verified certificate sent.
     AppendForward,
-    /// There is none.
+    /// Upstreams get none.
     Off,
 }
 
-/// How much of the chain upstreams get by RFC 9440.
+/// How much of the chain upstreams get in RFC 9440's headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CertHeader {
@@ -55,39 +55,39 @@ pub enum CertHeader {
     Off,
     /// `Client-Cert`.
     Leaf,
-    /// `Client-Cert-Chain` too.
+    /// Also `Client-Cert-Chain`.
     Chain,
 }
 
-/// What upstreams see of a certificate that was presented and not verified.
+/// What upstreams see of a certificate that was presented but not verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Unverified {
-    /// That there is one.
+    /// Only that there is one.
     #[default]
     Hide,
-    /// The discrete headers, beside one that says `false`.
+    /// The discrete headers, with one that says `false`.
     Show,
 }
 
-/// A request whose host is of another TLS policy than its connection.
+/// A request whose host has another TLS policy than its connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Misdirected {
-    /// Is answered with 421.
+    /// It is answered with 421.
     #[default]
     Reject,
-    /// Is served.
+    /// It is served.
     Allow,
 }
 
-/// An annotation that cannot be carried out.
+/// An invalid annotation.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{field}: {reason}")]
 pub struct BadIdentity {
     /// The key.
     pub field: &'static str,
-    /// For people.
+    /// The message.
     pub reason: String,
 }
 
@@ -105,10 +105,10 @@ impl Default for IdentityConfig {
 }
 
 impl IdentityConfig {
-    /// Whether it can be carried out as it is written.
+    /// Checks whether it is valid.
     ///
     /// # Errors
-    /// The first thing that cannot.
+    /// The first invalid field.
     pub fn check(&self) -> Result<(), BadIdentity> {
         let bad = |field, reason: String| Err(BadIdentity { field, reason });
         let is_lower_token =
@@ -137,32 +137,32 @@ impl IdentityConfig {
         Ok(())
     }
 
-    /// Whether a discrete header is asked for.
+    /// Whether a discrete header is requested.
     #[must_use]
     pub fn has(&self, header: Discrete) -> bool {
         self.headers.contains(&header)
     }
 
-    /// Whether anything is told at all.
+    /// Whether upstreams are told anything.
     #[must_use]
     pub fn tells_something(&self) -> bool {
         !self.headers.is_empty() || self.xfcc != Xfcc::Off || self.client_cert != CertHeader::Off
     }
 
-    /// Whether the whole chain is to be had.
+    /// Whether the whole chain is needed.
     #[must_use]
     pub fn wants_chain(&self) -> bool {
         self.client_cert == CertHeader::Chain
     }
 
-    /// Its prefix, if it is not the one that is always guarded.
+    /// Its prefix, unless it is the one that is always guarded.
     #[must_use]
     pub fn own_prefix(&self) -> Option<&str> {
         Some(self.prefix.as_str()).filter(|prefix| *prefix != PREFIX)
     }
 }
 
-/// Names of headers have no case.
+/// Header names are case-insensitive.
 fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(String::deserialize(deserializer)?.to_ascii_lowercase())
 }

@@ -1,33 +1,33 @@
-//! What Envoy says of a connection, once, when its handshake is done: one string in the connection's filter state, so
-//! that a request costs one look at it, and so that the string is the key under which what was made of it is kept.
+//! What Envoy records about a connection, once, after its handshake: one string in the connection's filter state, so
+//! that a request only has to read one value, which is also the key for cached results.
 
 /// The key in the filter state.
 pub const FILTER_STATE: &str = "sealgate.connection";
 
-/// Envoy's formatters. The SNI comes last: it alone is the client's to choose.
+/// Envoy's formatters. The SNI comes last, as only that is chosen by the client.
 const FACTS: &str = "%DOWNSTREAM_PEER_FINGERPRINT_256% %DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% %REQUESTED_SERVER_NAME%";
-/// Tells chains apart that begin with the same leaf.
+/// Distinguishes chains that begin with the same leaf.
 const CHAIN_FACT: &str = "%DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256%";
 
-/// What Envoy prints where there is nothing.
+/// What Envoy prints for a missing value.
 const NOTHING: &str = "-";
-/// The word of a handshake that fails by a certificate which cannot be verified.
+/// The word for handshakes that fail if a certificate cannot be verified.
 const CHECKED: &str = "checked";
 
-/// What a filter chain's configuration says of its connections. No word of it may hold a space.
+/// What a filter chain's configuration says about its connections. No value may contain a space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionOrigin<'a> {
     /// The filter chain's name.
     pub chain: &'a str,
     /// Its TLS policy.
     pub policy: &'a str,
-    /// A handshake fails by a certificate that cannot be verified: there are no other ones. Envoy's own word on it is
-    /// lost when a session is resumed.
+    /// Whether a handshake fails if the certificate cannot be verified, so that all certificates are verified. Envoy
+    /// itself no longer knows this when a session is resumed.
     pub checked: bool,
 }
 
-/// The format string by which connections describe themselves. `with_chain`: those whose clients presented other
-/// certificates behind the same leaf are different.
+/// The format string that describes connections. `with_chain`: connections differ if clients presented different
+/// certificates after the same leaf.
 #[must_use]
 pub fn format(origin: &ConnectionOrigin<'_>, with_chain: bool) -> String {
     let words = [
@@ -42,8 +42,8 @@ pub fn format(origin: &ConnectionOrigin<'_>, with_chain: bool) -> String {
     )
 }
 
-/// What [`format`] would have made Envoy write of a connection that nobody described, as far as it is known: empty words are
-/// not.
+/// What [`format`] would have made Envoy record about a connection that is not described, as far as it is known; empty
+/// texts mean unknown.
 #[must_use]
 pub fn described(sha256: &str, version: &str, sni: &str) -> String {
     let known = |word: &str| {
@@ -62,9 +62,9 @@ pub fn described(sha256: &str, version: &str, sni: &str) -> String {
 /// A connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connection<'a> {
-    /// Where it came in, and what its handshake demanded.
+    /// Where it arrived, and what its handshake required.
     pub origin: ConnectionOrigin<'a>,
-    /// Of the client's certificate, in lower-case hex.
+    /// SHA-256 of the client's certificate, in lower-case hex.
     pub sha256: Option<&'a str>,
     /// `TLSv1.3`.
     pub version: Option<&'a str>,
@@ -75,7 +75,7 @@ pub struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    /// Reads what [`format`] made Envoy write; none if it is anything else.
+    /// Parses what [`format`] made Envoy record; none if it is anything else.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let mut words = std::str::from_utf8(text).ok()?.splitn(8, ' ');
@@ -84,7 +84,7 @@ impl<'a> Connection<'a> {
             policy: words.next()?,
             checked: words.next()? == CHECKED,
         };
-        // The chain's fingerprints only make a difference.
+        // The chain's fingerprints only distinguish connections.
         words.next()?;
         let mut fact = || {
             words
@@ -100,7 +100,7 @@ impl<'a> Connection<'a> {
         })
     }
 
-    /// How far its certificate is to be believed. `is_valid` is Envoy's word on it.
+    /// How far its certificate can be trusted. `is_valid` is what Envoy says about it.
     #[must_use]
     pub fn standing(&self, is_valid: bool) -> Standing {
         match self.sha256 {
@@ -111,15 +111,15 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// How far a client's certificate is to be believed.
+/// How far a client's certificate can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
     /// There is none.
     #[default]
     None,
-    /// It was presented, and nobody checked it.
+    /// It was presented, but not verified.
     Presented,
-    /// The handshake checked it.
+    /// The handshake verified it.
     Verified,
 }
 

@@ -1,17 +1,17 @@
-//! Percent-encoding (RFC 3986): a SAN is bytes, and a header is not.
+//! Percent-encoding (RFC 3986): a SAN may have any bytes, a header may not.
 
-/// What a list of SANs keeps as it is: visible ASCII but for what separates, quotes or escapes.
+/// What is escaped in a list of SANs, besides everything but visible ASCII: separators, quotes and escapes.
 const LIST: &[u8] = b",;=\"%";
-/// What stands between quotes in XFCC: the separators are safe there, a quote and what may escape it are not.
+/// The same in quotes in XFCC: separators are safe there, but quotes and what may escape them are not.
 const QUOTED: &[u8] = b"\"\\%";
 
-/// Values as one, joined by commas.
+/// Joins values with commas.
 pub(super) fn list(values: &[Vec<u8>]) -> Vec<u8> {
     let encoded: Vec<Vec<u8>> = values.iter().map(|value| encode(value, LIST)).collect();
     encoded.join(&b',')
 }
 
-/// A value for between quotes.
+/// A value for use in quotes.
 pub(super) fn quoted(value: &[u8]) -> Vec<u8> {
     encode(value, QUOTED)
 }
@@ -28,7 +28,7 @@ fn encode(value: &[u8], escaped: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The bytes of a percent-encoded text; what is no escape stands for itself.
+/// The bytes of a percent-encoded text; everything but escapes stands for itself.
 pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;

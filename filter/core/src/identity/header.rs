@@ -1,5 +1,4 @@
-//! The names of the headers: one list, from which they are written, and from which what clients send by those names
-//! is taken off.
+//! The names of the headers: one list for writing them and for removing clients' headers of the same names.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,7 @@ pub(super) const XFCC: &str = "x-forwarded-client-cert";
 pub(super) const CLIENT_CERT: &str = "client-cert";
 /// RFC 9440.
 pub(super) const CLIENT_CERT_CHAIN: &str = "client-cert-chain";
-/// The connection's.
+/// Headers about the connection.
 pub(super) const TLS: [&str; 3] = ["x-tls-version", "x-tls-cipher", "x-tls-sni"];
 
 /// A word of the annotation's `headers`: one discrete header, or those of the connection.
@@ -80,7 +79,7 @@ impl Discrete {
     }
 }
 
-/// Those without a prefix, but for the connection's.
+/// Headers without a prefix, except those about the connection.
 pub(crate) const FIXED: [&str; 3] = [XFCC, CLIENT_CERT, CLIENT_CERT_CHAIN];
 
 /// Every header that is written with this prefix.

@@ -1,24 +1,24 @@
-//! Distinguished names as text (RFC 2253): the last part first, every value ASCII. The result is what Envoy's own
-//! formatters print, but for a space at a value's end, which a header would lose.
+//! Distinguished names as text (RFC 2253): the last part first, all values ASCII. The result is what Envoy's own
+//! formatters print, except for a space at the end of a value, which a header would lose.
 
 use std::fmt::Write as _;
 
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// How a quote and a backslash are written: both ways are RFC 2253's.
+/// How quotes and backslashes are written: RFC 2253 allows both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quoting {
     /// `\"` and `\\`, as is common.
     Plain,
-    /// `\22` and `\5C`: between quotes, as in XFCC, no backslash stands before a quote or another backslash, and so no
-    /// reader can be wrong about where the value ends.
+    /// `\22` and `\5C`: in quotes, as in XFCC, no backslash is before a quote or another backslash, so that no reader
+    /// can be wrong about where the value ends.
     Quotable,
 }
 
 const UTF8_STRING: u32 = 0x0c;
 const UNIVERSAL_STRING: u32 = 0x1c;
 const BMP_STRING: u32 = 0x1e;
-/// One byte a character: numeric, printable, T61 (read as Latin-1, as everybody does), IA5, visible; and dates.
+/// One byte per character: numeric, printable, T61 (read as Latin-1, as is common), IA5, visible; and dates.
 const BYTE_STRINGS: [u32; 7] = [0x12, 0x13, 0x14, 0x16, 0x17, 0x18, 0x1a];
 
 /// The name as text; empty if it has no parts.
@@ -42,7 +42,7 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>, flavour: Quoting) -> String 
     let text = known.and_then(|_| characters(value.tag().0, value.data));
     match (known, text) {
         (Some(name), Some(text)) => format!("{name}={}", escaped(&text, flavour)),
-        // A kind that nobody knows: its value could mean anything, and is shown as it is encoded.
+        // An unknown kind: its value could mean anything, so its encoding is shown.
         (name, _) => format!("{}=#{}", name.unwrap_or(&kind), encoded(value)),
     }
 }
@@ -61,7 +61,7 @@ fn encoded(value: &x509_parser::asn1_rs::Any<'_>) -> String {
         })
 }
 
-/// A string's characters; none if the kind is not one of text, or the bytes are not of the kind.
+/// A string's characters; none if the kind is not text, or the bytes are invalid for it.
 fn characters(tag: u32, bytes: &[u8]) -> Option<Vec<char>> {
     let wide = |width: usize| {
         let number = |chunk: &[u8]| chunk.iter().fold(0, |all, byte| all << 8 | u32::from(*byte));
@@ -85,7 +85,7 @@ fn escaped(characters: &[char], flavour: Quoting) -> String {
         let (first, last) = (at == 0, at + 1 == characters.len());
         match character {
             '"' | '\\' if flavour == Quoting::Quotable => hex_pairs(&mut text, *character),
-            // HTTP takes spaces off a value's end, and would leave a lone backslash.
+            // HTTP removes spaces at the end of a value, which would leave a lone backslash.
             ' ' if last => text.push_str("\\20"),
             ' ' | '#' if first => text.extend(['\\', *character]),
             ',' | '+' | '"' | '\\' | '<' | '>' | ';' => text.extend(['\\', *character]),
@@ -102,7 +102,7 @@ fn hex_pairs(text: &mut String, character: char) {
     }
 }
 
-/// The names that OpenSSL, and so Envoy, prints.
+/// The names that OpenSSL, and therefore Envoy, prints.
 fn short_name(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "2.5.4.3" => "CN",

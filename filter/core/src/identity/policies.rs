@@ -1,8 +1,8 @@
-//! What a port's connections mean: what upstreams are told of each, and for which hosts it may be used.
+//! The policies for a port's connections: what upstreams are told about each, and for which hosts it may be used.
 //!
-//! Chains are known by their names and TLS policies by their content, never by their place in a list: a connection may
-//! have been made under an older configuration than the one that judges it. For which hosts it may be used, the table
-//! knows ([`crate::table::RouteTable::admits`]).
+//! Chains are identified by name and TLS policies by content, never by their place in a list: a connection may have
+//! been made under an older configuration than the current one. The table knows for which hosts it may be used
+//! ([`crate::table::RouteTable::admits`]).
 
 use std::collections::HashMap;
 
@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use super::config::IdentityConfig;
 
-/// The policies as data. Empty: nothing is to be known of connections.
+/// The policies as data. If empty, nothing needs to be known about connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PoliciesConfig {
-    /// What upstreams are told; a chain that is in none tells nothing.
+    /// What upstreams are told; nothing for a chain that is in none of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<IdentityPolicy>,
-    /// By which connections hosts may be reached.
+    /// What hosts require of connections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub demands: Vec<ServerDemand>,
 }
 
-/// Chains that tell the same.
+/// Chains for which upstreams are told the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityPolicy {
@@ -32,25 +32,25 @@ pub struct IdentityPolicy {
     pub identity: IdentityConfig,
 }
 
-/// The hosts of one server, and what they ask of a connection.
+/// The hosts of one server, and what they require of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerDemand {
-    /// Names the server, within the port. It holds no space.
+    /// The name of the server, unique within the port. It contains no spaces.
     pub server: String,
-    /// `name`, `*.suffix` or `*`, lower-case: those of the servers, as an SNI is matched against them.
+    /// `name`, `*.suffix` or `*`, lower-case: the patterns of the server, which an SNI is matched against.
     pub domains: Vec<String>,
     /// The TLS policy of their server; none if any will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
 }
 
-/// What is told, by chain.
+/// What upstreams are told, by chain.
 #[derive(Debug, Default)]
 pub struct Policies {
     told: Vec<IdentityConfig>,
     chains: HashMap<Box<str>, usize>,
-    /// Of chains that have none of their own.
+    /// For all other chains.
     others: Option<usize>,
 }
 
@@ -68,7 +68,7 @@ impl Policies {
         policies
     }
 
-    /// All chains tell the same.
+    /// The same for all chains.
     #[must_use]
     pub fn of_all(config: IdentityConfig) -> Self {
         Self {
@@ -78,13 +78,13 @@ impl Policies {
         }
     }
 
-    /// Whether nothing is told of any connection.
+    /// Whether upstreams are told nothing about any connection.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.told.is_empty()
     }
 
-    /// What upstreams are told of the connections of a chain.
+    /// What upstreams are told about the connections of a chain.
     #[must_use]
     pub fn told(&self, chain: &str) -> Option<&IdentityConfig> {
         let at = self.chains.get(chain).copied().or(self.others)?;
@@ -146,13 +146,13 @@ mod tests {
             ("open.m.example", "0", "elsewhere.com", "simple", true),
             ("a.open.m.example", "0", "elsewhere.com", "simple", false),
             ("elsewhere.com", "0", "elsewhere.com", "simple", true),
-            // The same server, whose policy changed: by its chain and by its name.
+            // The same server, whose policy has changed: by its chain and by its name.
             ("m.example", "1", "elsewhere.com", yesterday, false),
             ("a.m.example", "1", "m.example", yesterday, true),
             ("m.example", "1", "M.Example", yesterday, true),
             ("m.example", "0", "m.example", yesterday, false),
             ("m.example", "0", "m.example", "simple", false),
-            // No spelling of the name helps a connection of another chain.
+            // No spelling of the name helps a connection on another chain.
             ("m.example", "0", "M.EXAMPLE", "simple", false),
             ("m.example", "0", "m.example.", "simple", false),
             ("m.example", "0", "m.example:443", "simple", false),

@@ -1,4 +1,4 @@
-//! Identity to headers. What does not fit is left out whole: half a value would be another one.
+//! Renders an identity as headers. What does not fit is left out completely: half a value would be a different one.
 
 use super::certificate::PeerIdentity;
 use super::config::{CertHeader, IdentityConfig, Unverified, Xfcc};
@@ -6,8 +6,8 @@ use super::connection::{Connection, Standing};
 use super::header::{CLIENT_CERT, CLIENT_CERT_CHAIN, Discrete, TLS, XFCC};
 use super::{client_cert, escape, xfcc};
 
-/// What names and values may take together: about half of what Envoy, and so a sidecar upstream, takes of a request's
-/// headers. The client's own need the rest.
+/// The maximum size of names and values together: about half of what Envoy, and therefore a sidecar upstream, accepts
+/// for a request's headers. The client's headers need the rest.
 const LIMIT_BYTES: usize = 32 * 1024;
 
 /// Where the facts come from.
@@ -15,7 +15,7 @@ const LIMIT_BYTES: usize = 32 * 1024;
 pub struct Sources<'a> {
     /// None without TLS.
     pub connection: Option<Connection<'a>>,
-    /// How far the certificate is to be believed.
+    /// How far the certificate can be trusted.
     pub standing: Standing,
     /// The leaf, in DER.
     pub leaf: Option<&'a [u8]>,
@@ -26,24 +26,24 @@ pub struct Sources<'a> {
 /// What a request gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rendered {
-    /// To be set. A header that is not here is not there at all: a client's own was taken off before.
+    /// Headers to be set. Those missing here do not exist at all: the client's were removed before.
     pub set: Vec<(String, Vec<u8>)>,
     /// An XFCC element that follows those that came with the request.
     pub append: Option<Vec<u8>>,
-    /// An XFCC header came with the request, or from Envoy, and may not stay.
+    /// Whether an XFCC header came with the request, or from Envoy, and must be removed.
     pub remove_xfcc: bool,
-    /// A response that varies by the certificate must say so in a way that caches on the way understand.
+    /// Whether a response that varies by the certificate must say so in a way that caches understand.
     pub vary: bool,
     /// Headers that did not fit.
     pub left_out: Vec<String>,
-    /// The certificate cannot be read: its fingerprint alone is told.
+    /// Whether the certificate cannot be read: then upstreams only get its fingerprint.
     pub unreadable: bool,
 }
 
 impl Rendered {
     /// The name of the header that [`Self::append`] and [`Self::remove_xfcc`] are about.
     pub const XFCC: &'static str = XFCC;
-    /// Of a response's `vary`: no client sends these.
+    /// Names in a response's `vary` that no client sends.
     pub const VARYING: [&'static str; 2] = [CLIENT_CERT, CLIENT_CERT_CHAIN];
 
     fn add(&mut self, name: String, value: Vec<u8>) {
@@ -65,7 +65,7 @@ impl Rendered {
     }
 }
 
-/// What a request on this connection gets, by this configuration.
+/// What a request on this connection gets with this configuration.
 #[must_use]
 pub fn render(config: &IdentityConfig, sources: &Sources<'_>) -> Rendered {
     let identity = sources.leaf.map(PeerIdentity::from_der);
@@ -138,14 +138,14 @@ fn fingerprint<'a>(sources: &Sources<'a>) -> &'a str {
         .unwrap_or_default()
 }
 
-/// XFCC cannot say that nobody checked: it is of a verified certificate or not there.
+/// XFCC cannot say that a certificate is unverified, so it is only written for verified ones.
 fn forwarded(
     config: &IdentityConfig,
     sources: &Sources<'_>,
     identity: Option<&PeerIdentity>,
     rendered: &mut Rendered,
 ) {
-    // One is there only if the listener lets the client's through, or makes Envoy write the chain into one.
+    // There is one only if the listener lets the client's through, or makes Envoy write the chain into one.
     let may_be_there = config.xfcc == Xfcc::AppendForward || config.client_cert == CertHeader::Chain;
     if sources.standing == Standing::Verified && config.xfcc != Xfcc::Off {
         let element = xfcc::element(fingerprint(sources), identity);
@@ -171,7 +171,7 @@ fn certificates(config: &IdentityConfig, sources: &Sources<'_>, rendered: &mut R
     }
 }
 
-/// Envoy lets nothing else into an SNI; a header must hold nothing else whatever Envoy does.
+/// Envoy allows nothing else in an SNI; a header must not contain anything else, whatever Envoy does.
 fn visible(text: &str) -> Vec<u8> {
     text.bytes().filter(u8::is_ascii_graphic).collect()
 }

@@ -1,4 +1,4 @@
-//! The vectors of RFC 9440 bit for bit, certificates as no CA should issue them, and what is read back of random ones.
+//! The vectors of RFC 9440 bit for bit, certificates that no CA should issue, and round trips of random ones.
 
 mod der;
 mod hostile;
@@ -38,7 +38,7 @@ fn value<'a>(rendered: &'a Rendered, name: &str) -> Option<&'a str> {
     Some(std::str::from_utf8(value).unwrap())
 }
 
-/// The name of every header, if a certificate holds everything.
+/// The names of all headers, for a certificate with everything.
 pub(crate) fn everything_written_with(prefix: &str) -> Vec<String> {
     let config = IdentityConfig {
         prefix: prefix.to_owned(),
@@ -124,7 +124,7 @@ fn client_cert_is_as_published() {
     let chain = format!("{}, {}", published(INTERMEDIATE), published(ROOT));
     assert_eq!(value(&rendered, "client-cert-chain"), Some(chain.as_str()));
     assert!(rendered.vary);
-    // Envoy writes the chain into XFCC; ours takes its place.
+    // Envoy writes the chain into XFCC; ours replaces it.
     assert!(!rendered.remove_xfcc);
     let alone = IdentityConfig {
         xfcc: Xfcc::Off,
@@ -237,7 +237,7 @@ fn annotations_are_read_to_the_letter() {
     }
 }
 
-/// Presented is not verified. Envoy's word is lost when a session is resumed, and so a chain's own counts too.
+/// Presented is not verified. Envoy no longer knows when a session is resumed, so the chain's setting also counts.
 #[test]
 fn a_certificate_stands_as_its_handshake_demanded() {
     let standing = |facts: &str, is_valid| Connection::parse(facts.as_bytes()).unwrap().standing(is_valid);

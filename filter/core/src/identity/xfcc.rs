@@ -1,6 +1,6 @@
-//! One element of `x-forwarded-client-cert`, in Envoy's format, with every value in quotes. Between them, URIs and DNS
-//! names are percent-encoded where they hold a quote, a backslash, a percent sign, or no visible character at all:
-//! Envoy's own leave such bytes in, and so can be made to say what is not so.
+//! One element of `x-forwarded-client-cert`, in Envoy's format, with every value in quotes. In URIs and DNS names,
+//! quotes, backslashes, percent signs and all but visible characters are percent-encoded: Envoy does not encode them,
+//! so that a client can forge values.
 
 use super::certificate::PeerIdentity;
 use super::escape;

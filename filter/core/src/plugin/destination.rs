@@ -1,5 +1,5 @@
-//! Where rules send requests, by the names that Istio gives to clusters. No service is known here: what a name leaves open is
-//! refused.
+//! Where rules send requests, as Istio's names of clusters. Services are not known here, so ambiguous names are
+//! rejected.
 
 use super::manifest::GivenService;
 use super::problem::{PluginCode, PluginReport};
@@ -9,7 +9,7 @@ use crate::host;
 /// What follows the namespace in the full name of a Service.
 const SERVICE_SUFFIX: &str = ".svc.cluster.local";
 
-/// The cluster of a destination; whatever is wrong with it is said by [`check`].
+/// The cluster of a destination; [`check`] reports what is wrong with it.
 pub(super) fn cluster(to: &Destination, namespace: Option<&str>) -> String {
     let port = to.port.as_ref().map_or(0, |port| port.number);
     let subset = to.subset.as_deref().unwrap_or_default();
@@ -34,7 +34,7 @@ fn one(to: &Destination, service: &GivenService, place: &str, report: &mut Plugi
     let mut refuse = |field: &str, message: String| {
         report.refuse(PluginCode::BadDestination, format!("{place}.{field}"), message);
     };
-    // One that is empty is refused with its rule.
+    // An empty one is rejected with its rule.
     if !to.host.is_empty() && !host::is_name(&to.host) {
         refuse("host", format!("{:?} is not the name of a service", to.host));
     } else if !to.host.contains('.') && service.namespace.is_none() {

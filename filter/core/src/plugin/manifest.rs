@@ -1,4 +1,4 @@
-//! `routing.virtualServices`: each is a VirtualService as it is applied to a cluster, or what it has for `spec`.
+//! `routing.virtualServices`: each is a VirtualService as applied to a cluster, or only its `spec`.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::problem::PluginReport;
 use crate::config::VirtualServiceSpec;
 use crate::reading::{self, Misread};
 
-/// Where they lie.
+/// Their place.
 pub(super) const PLACE: &str = "routing.virtualServices";
 const KIND: &str = "VirtualService";
 const VERSIONS: [&str; 3] = [
@@ -16,16 +16,16 @@ const VERSIONS: [&str; 3] = [
 ];
 const MANIFEST_KEYS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 
-/// A VirtualService that was given.
+/// A VirtualService in the configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct GivenService {
-    /// Where its spec lies.
+    /// The place of its spec.
     pub(super) place: String,
-    /// `namespace/name`, or its place where it has no name.
+    /// `namespace/name`, or its place if it has no name.
     pub(super) name: String,
-    /// Where names without a dot belong; none if that is not said.
+    /// The namespace of names without a dot; none if not given.
     pub(super) namespace: Option<String>,
-    /// What it says.
+    /// Its spec.
     pub(super) spec: VirtualServiceSpec,
 }
 

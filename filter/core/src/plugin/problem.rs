@@ -1,29 +1,29 @@
-//! What there is to say of a configuration.
+//! Problems of a configuration.
 
 use std::fmt;
 
 use crate::convert::{Problem, ProblemCode};
 use crate::reading::Misread;
 
-/// One thing to say of it.
+/// A problem of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginProblem {
-    /// The configuration cannot be carried out; else it is, but not as one may think.
+    /// Whether the configuration is rejected; otherwise, it is applied, but maybe not as intended.
     pub refused: bool,
     /// Which problem it is.
     pub code: PluginCode,
     /// `routing.virtualServices[0].spec.http[1].mirrors`; empty for the whole.
     pub place: String,
-    /// For people.
+    /// The message.
     pub message: String,
 }
 
 /// Which problem it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PluginCode {
-    /// It is not JSON, has a key that nobody knows, or a value of the wrong type.
+    /// It is not JSON, or has an unknown key or a value of the wrong type.
     Misread,
-    /// The words of `identity` do not fit together.
+    /// The settings of `identity` are invalid together.
     BadIdentity,
     /// A VirtualService without hosts.
     NoHosts,
@@ -33,11 +33,11 @@ pub enum PluginCode {
     NoRules,
     /// A destination that the filter cannot name a cluster for.
     BadDestination,
-    /// What takes an agent.
+    /// Something that needs an agent.
     NotCarriedOut,
-    /// What is carried out if Envoy is configured for it.
+    /// Something that only works if Envoy is configured for it.
     NeedsEnvoy,
-    /// A rule's own.
+    /// A problem of a rule.
     Rule(ProblemCode),
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for PluginProblem {
     }
 }
 
-/// Collects what there is to say of a configuration.
+/// Collects the problems of a configuration.
 #[derive(Debug, Default)]
 pub struct PluginReport(Vec<PluginProblem>);
 
@@ -67,7 +67,7 @@ impl PluginReport {
         self.add(true, PluginCode::Misread, place, reason);
     }
 
-    /// What the conversion of the rule at `place` says.
+    /// Adds a problem from the conversion of the rule at `place`.
     pub(super) fn rule(&mut self, place: &str, problem: Problem) {
         let Problem {
             refused,
@@ -83,13 +83,13 @@ impl PluginReport {
         );
     }
 
-    /// Whether the configuration cannot be carried out.
+    /// Whether the configuration is rejected.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.0.iter().any(|problem| problem.refused)
     }
 
-    /// All of them, in the order in which they were found.
+    /// All problems, in the order in which they were found.
     #[must_use]
     pub fn problems(&self) -> &[PluginProblem] {
         &self.0

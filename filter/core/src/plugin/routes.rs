@@ -1,4 +1,4 @@
-//! The table of what `routing.virtualServices` says. What an agent would need Envoy for, beside the filter, is refused.
+//! The table from `routing.virtualServices`. Fields that need Envoy to be configured by an agent are rejected.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::host;
 use crate::rules::{RuleConfig, RuleOrigin, TableConfig, VirtualHostConfig};
 use crate::table::RouteTable;
 
-/// The port that the table has its hosts under: which one a request came in by plays no part.
+/// The port of all hosts in the table: the port on which a request arrived does not matter.
 pub const ROUTING_PORT: u16 = 443;
 
-/// The table of a configuration; none if it has no rules, or the report refuses it.
+/// The table of a configuration; none if it has no rules, or the report rejects it.
 #[must_use]
 pub fn routes(config: &PluginConfig, report: &mut PluginReport) -> Option<RouteTable> {
     if !config.has_routes() {
@@ -39,7 +39,7 @@ pub fn routes(config: &PluginConfig, report: &mut PluginReport) -> Option<RouteT
     }
 }
 
-/// The rules of one VirtualService: those in order, and what takes everything.
+/// The rules of one VirtualService: in order, and separately those that take everything.
 #[derive(Default)]
 struct ServiceRules {
     others: Vec<RuleConfig>,
@@ -81,7 +81,7 @@ fn lower(service: &GivenService, report: &mut PluginReport) -> ServiceRules {
     let mut meter = RegexMeter::default();
     for (at, route) in service.spec.http.iter().enumerate() {
         let place = format!("{}.http[{at}]", service.place);
-        // Beyond the limit no regex is compiled any more.
+        // Beyond the limit, no regex is compiled any more.
         if !meter.add(route) {
             let megabytes = limits::REGEXES >> 20;
             let message = format!("the regexes up to here take more than {megabytes} MB compiled");
@@ -91,7 +91,7 @@ fn lower(service: &GivenService, report: &mut PluginReport) -> ServiceRules {
         let Some(rule) = rule(service, at, route, &place, report) else {
             continue;
         };
-        // What comes after a rule that takes everything is never reached.
+        // Rules after one that takes everything are never reached.
         if lowered.last.is_empty() {
             let split = convert::split_catch_all(rule);
             lowered.others.extend(split.others);
@@ -124,7 +124,7 @@ fn check(service: &GivenService, report: &mut PluginReport) {
     }
 }
 
-/// The rule; none if it is refused, or not meant for a gateway.
+/// The rule; none if it is rejected, or not for a gateway.
 fn rule(
     service: &GivenService,
     at: usize,
@@ -160,12 +160,12 @@ fn rule(
     rule
 }
 
-/// A block for workloads of the mesh is none of a gateway's, as with Istio.
+/// A block for workloads of the mesh does not apply to gateways, as in Istio.
 fn is_for_gateways(block: &HttpMatch) -> bool {
     block.source_labels.is_empty() && block.source_namespace.is_none()
 }
 
-/// What the filter cannot do by itself.
+/// Reports what the filter cannot do by itself.
 fn alone(route: &HttpRoute, place: &str, report: &mut PluginReport) {
     let delay = route.fault.as_ref().is_some_and(|fault| fault.delay.is_some());
     for (field, is_there, message) in [

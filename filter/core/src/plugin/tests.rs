@@ -7,7 +7,7 @@ use crate::decision::Outcome;
 use crate::request::Request;
 use crate::table::RouteTable;
 
-/// What is said of a configuration, and its table if it is taken.
+/// A configuration, its table if it is accepted, and its problems.
 fn read(text: &str) -> (PluginConfig, Option<RouteTable>, PluginReport) {
     let mut report = PluginReport::default();
     let config = PluginConfig::from_json(text.as_bytes(), &mut report);
@@ -328,7 +328,7 @@ fn rules_run_as_they_are_written() {
     }
 }
 
-/// JSON of any shape, with the words that a configuration may have more often than not.
+/// JSON of any structure, mostly with keys and words that a configuration may have.
 fn anything() -> impl Strategy<Value = Value> {
     const WORDS: [&str; 40] = [
         "identity",
@@ -394,7 +394,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A good configuration, one value of which is replaced.
+/// A valid configuration of which one value is replaced.
 fn nearly_good() -> impl Strategy<Value = Value> {
     let good = json!({
         "identity": {"headers": ["verified"], "prefix": "x-client-cert-", "xfcc": "off", "clientCert": "leaf"},
@@ -436,7 +436,7 @@ fn pointers(value: &Value) -> Vec<String> {
 }
 
 proptest! {
-    /// Whatever it is, it is taken or refused; what is refused names a place that is there, or its parent.
+    /// Any configuration is accepted or rejected; a rejection names an existing place, or its parent.
     #[test]
     fn no_configuration_is_too_strange(value in prop_oneof![anything(), nearly_good()]) {
         let (_, table, report) = read(&value.to_string());

@@ -1,5 +1,5 @@
-//! The regexes of one worker: compiled when a request first needs them, kept by what they are and not by whose, so
-//! that equal patterns of all hosts are one and stay through updates of the table.
+//! The regexes of one worker: compiled when a request first needs them, and cached by content, so that equal patterns
+//! are shared by all hosts and survive updates of the table.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use super::{Automaton, REGEX_BYTES, SET_BYTES, search};
 use crate::table::Corrupt;
 use crate::undecided::Undecided;
 
-/// What a worker keeps. Few patterns take more than some ten kilobytes, with the states that requests made of them.
+/// What a worker keeps. Few patterns take more than a few ten kilobytes, including the states that requests needed.
 const PATTERNS: Bounds = Bounds {
     count: 2_048,
     bytes: 16 << 20,
@@ -28,11 +28,11 @@ const SEARCHES: Bounds = Bounds {
     bytes: 8 << 20,
 };
 
-/// Names a list of patterns by its content: of SHA-256, because who writes patterns must not be able to make a list
-/// that is taken for another's.
+/// Identifies a list of patterns by its content: from SHA-256, so that nobody can write patterns that are mistaken for
+/// another list.
 pub(crate) type Digest = [u8; 16];
 
-/// The name of a list of patterns.
+/// The digest of a list of patterns.
 pub(crate) fn digest<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Digest {
     let mut hash = sha2::Sha256::new();
     for pattern in patterns {
@@ -47,7 +47,7 @@ pub(crate) fn digest<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Digest 
     digest
 }
 
-/// Makes a value if there is work left for it.
+/// Makes a value if there is still work left for it.
 fn made<V: Size>(work: &Work, make: impl FnOnce() -> Result<V, Undecided>) -> Result<V, Undecided> {
     work.check()?;
     let value = make()?;
@@ -94,20 +94,20 @@ impl Default for Regexes {
 }
 
 impl Regexes {
-    /// A new request: what it may cost is counted from here on.
+    /// Starts counting the cost of a new request.
     pub(crate) fn renew(&self) {
         self.kept().work.renew();
     }
 
-    /// Whether a pattern takes the whole value.
+    /// Whether a pattern matches the whole value.
     pub(crate) fn is_match(&self, pattern: &str, value: &[u8]) -> Result<bool, Undecided> {
         let Kept { patterns, work, .. } = &mut *self.kept();
         let make = || made(work, || Ok(Automaton::of(&[pattern], REGEX_BYTES)?));
         patterns.with(pattern, make, |automaton| automaton.is_match(value, work))?
     }
 
-    /// Which patterns of a list take the whole value, in one pass over it, by their place, ascending. The list itself is
-    /// asked for when its automaton is to be made.
+    /// The places of the patterns in a list that match the whole value, ascending, in one pass over it. The list itself
+    /// is only requested when its automaton must be made.
     pub(crate) fn matches<'p>(
         &self,
         name: &Digest,
@@ -119,7 +119,7 @@ impl Regexes {
         sets.with(name, make, |automaton| automaton.matches(value, work))?
     }
 
-    /// Replaces a pattern wherever it is found.
+    /// Replaces every match of a pattern.
     pub(crate) fn replace(
         &self,
         pattern: &str,
@@ -131,13 +131,13 @@ impl Regexes {
         searches.with(pattern, make, |machine| replacement.apply(machine, value, work))?
     }
 
-    /// What the last request spent, of how much.
+    /// The work of the last request, and its limit.
     #[cfg(test)]
     pub(crate) fn spent(&self) -> (usize, usize) {
         (self.kept().work.spent(), super::work::WORK_PER_REQUEST)
     }
 
-    /// What all of them take, of how much, in bytes.
+    /// The memory of all of them, and its limit, in bytes.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> (usize, usize) {
         let kept = self.kept();
@@ -145,7 +145,7 @@ impl Regexes {
         (bytes, PATTERNS.bytes + SETS.bytes + SEARCHES.bytes)
     }
 
-    /// A panic within the lock leaves nothing half done: at worst a pattern is compiled again.
+    /// A panic within the lock leaves nothing half done: at worst, a pattern is compiled again.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,16 +1,16 @@
-//! What compiling a pattern said the last time: the same one stands in many rules, and each rule is read more than once.
+//! Results of compiling patterns: the same pattern may be in many rules, and each rule is read more than once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::{Automaton, BadRegex, Digest, REGEX_BYTES, SET_BYTES, digest};
 
-/// With more than this, everything is forgotten and found out again.
+/// With more than this, everything is forgotten and computed again.
 const COUNT: usize = 8_192;
 
 #[derive(Debug, Default)]
 struct Remembered {
-    /// What a pattern takes compiled, in bytes.
+    /// The compiled size of a pattern, in bytes.
     patterns: HashMap<Digest, Result<usize, BadRegex>>,
     /// Whether patterns can be tried together.
     sets: HashMap<Digest, bool>,
@@ -20,7 +20,7 @@ thread_local! {
     static KNOWN: RefCell<Remembered> = RefCell::default();
 }
 
-/// What a pattern takes compiled, in bytes.
+/// The compiled size of a pattern, in bytes.
 pub(crate) fn size(pattern: &str) -> Result<usize, BadRegex> {
     let find = || Automaton::of(&[pattern], REGEX_BYTES).map(|found| found.dfa.get_nfa().memory_usage());
     KNOWN.with_borrow_mut(|known| remembered(&mut known.patterns, digest([pattern]), find))

@@ -1,10 +1,10 @@
-//! Values that are costly to make and are kept within bounds: what was asked for the longest ago goes first.
+//! A bounded cache of values that are costly to make: the least recently used goes first.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// What a value takes.
+/// The size of a value.
 pub(super) trait Size {
     /// In bytes; it may grow as the value is used.
     fn bytes(&self) -> usize;
@@ -13,9 +13,9 @@ pub(super) trait Size {
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// So many values.
+    /// The maximum number of values.
     pub(super) count: usize,
-    /// So many bytes, all together; a single value that is larger is kept until the next one comes.
+    /// The maximum number of bytes of all together; a single larger value is kept until the next one comes.
     pub(super) bytes: usize,
 }
 
@@ -45,7 +45,7 @@ impl<K: Hash + Eq + Clone, V: Size> Lru<K, V> {
         }
     }
 
-    /// Uses a value, and makes it if it is not there.
+    /// Uses a value, and makes it if it is missing.
     pub(super) fn with<Q, R, E>(
         &mut self,
         key: &Q,
@@ -85,7 +85,7 @@ impl<K: Hash + Eq + Clone, V: Size> Lru<K, V> {
         self.bytes
     }
 
-    /// The one that was just used stays.
+    /// Removes values, except the one that was just used.
     fn shrink(&mut self) {
         while self.entries.len() > 1
             && (self.entries.len() > self.bounds.count || self.bytes > self.bounds.bytes)

@@ -1,4 +1,4 @@
-//! What stands in the place of what a pattern takes.
+//! Replacements of what a pattern matches.
 
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::util::captures::Captures;
@@ -15,17 +15,17 @@ impl Replacement<'_> {
     /// A value with every match replaced.
     ///
     /// # Errors
-    /// The search costs too much, or what comes of it is too long: it is never longer than that, also in between.
+    /// The search costs too much, or the result is too long: it never exceeds the limit, not even in between.
     pub(super) fn apply(self, pattern: &PikeVM, value: &[u8], work: &Work) -> Result<Vec<u8>, Undecided> {
         let slots = pattern.get_nfa().group_info().slot_len();
-        // Each thread takes its groups along, eight words at a time; a quarter of all threads are many.
+        // Each thread copies its groups, eight words at a time; a quarter of all threads is already many.
         let per_byte = pattern.get_nfa().states().len() * (1 + slots / 8);
         let mut new = Replaced(Vec::with_capacity(value.len()));
         let mut done = 0;
         let mut cache = pattern.create_cache();
         let mut matches = pattern.captures_iter(&mut cache, value);
         loop {
-            // Each match may be known only at the end of the value.
+            // A match may be known only at the end of the value.
             work.spend(per_byte.saturating_mul(value.len() - done) / 4)?;
             let Some(captures) = matches.next() else {
                 break;
@@ -61,7 +61,7 @@ impl Replacement<'_> {
     }
 }
 
-/// What was written so far; never too long.
+/// The result so far; never too long.
 struct Replaced(Vec<u8>);
 
 impl Replaced {

@@ -1,15 +1,15 @@
-//! What the regexes of one request may cost together. Each engine is linear in the value, but what it does for each byte
-//! grows with the pattern: `.*a.{4000}b` makes a new state of some thousand parts at every byte.
+//! The maximum cost of all regexes for one request. Each engine is linear in the value, but the work for each byte
+//! grows with the pattern: `.*a.{4000}b` makes a new state with thousands of parts at every byte.
 
 use std::cell::Cell;
 
 use crate::undecided::Undecided;
 
-/// A unit is a byte of a value, or a part of a state that has to be made: some ten nanoseconds in a worker, so a tenth of
-/// a second for all. An ordinary request takes some hundred.
+/// A unit is a byte of a value, or a part of a state that must be made: about ten nanoseconds in a worker, so a tenth
+/// of a second for all. An ordinary request takes a few hundred.
 pub(super) const WORK_PER_REQUEST: usize = 8 << 20;
 
-/// What is left of it.
+/// The work that is left.
 #[derive(Debug)]
 pub(super) struct Work(Cell<usize>);
 
@@ -20,12 +20,12 @@ impl Default for Work {
 }
 
 impl Work {
-    /// A new request has all of it.
+    /// Resets it for a new request.
     pub(super) fn renew(&self) {
         self.0.set(WORK_PER_REQUEST);
     }
 
-    /// Takes some, or all that is left.
+    /// Takes some work, or all that is left.
     ///
     /// # Errors
     /// There was not enough, and nothing is left.
@@ -35,10 +35,10 @@ impl Work {
         left.map(drop).ok_or(Undecided::TooExpensive)
     }
 
-    /// That there is some.
+    /// Checks that there is some left.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none left.
     pub(super) fn check(&self) -> Result<(), Undecided> {
         if self.0.get() == 0 {
             return Err(Undecided::TooExpensive);
@@ -46,8 +46,8 @@ impl Work {
         Ok(())
     }
 
-    /// Takes what making a value of so many bytes costs. What was made is kept, so whoever asks next does not pay for it:
-    /// it is an error only for what comes after it.
+    /// Takes the cost of making a value of this many bytes. The value is kept for later requests, so running out of
+    /// work here only fails what comes after it.
     pub(super) fn made(&self, bytes: usize) {
         self.0.set(self.0.get().saturating_sub(bytes / 2));
     }

@@ -12,20 +12,20 @@ use super::{StringMatcher, is_default};
 pub struct RouteAction {
     /// Never empty; weights are relative.
     pub destinations: Vec<WeightedCluster>,
-    /// What the upstream sees as path.
+    /// The path that the upstream sees.
     #[serde(default, skip_serializing_if = "is_default")]
     pub path: Option<PathRewrite>,
-    /// The whole request's time in milliseconds.
+    /// The timeout of the whole request in milliseconds.
     #[serde(default, skip_serializing_if = "is_default")]
     pub timeout_ms: Option<u64>,
-    /// Other than the default. Few have them, so in a table's bytes they lie elsewhere.
+    /// Retries, if not the default. Few rules have them, so they are stored elsewhere in a table's bytes.
     #[serde(default, skip_serializing_if = "is_default")]
     #[rkyv(with = Map<AsBox>)]
     pub retries: Option<Retries>,
     /// Who gets a copy.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mirrors: Vec<Mirror>,
-    /// Failures on purpose, before everything else.
+    /// Injected faults, before everything else.
     #[serde(default, skip_serializing_if = "is_default")]
     pub fault: Option<Box<Fault>>,
     /// Cross-origin rules.
@@ -33,7 +33,7 @@ pub struct RouteAction {
     pub cors: Option<Box<Cors>>,
 }
 
-/// Who gets a copy of a request, and how often.
+/// A destination that gets copies of requests, and how often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
 #[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
@@ -53,7 +53,7 @@ pub struct WeightedCluster {
     pub cluster: String,
     /// Its share.
     pub weight: u32,
-    /// What the upstream sees as host.
+    /// The host that the upstream sees.
     #[serde(default, skip_serializing_if = "is_default")]
     pub authority: Option<String>,
     /// Towards the upstream.
@@ -75,29 +75,29 @@ pub struct HeaderMutations {
     /// Append.
     #[serde(default, skip_serializing_if = "is_default")]
     pub add: Vec<(String, String)>,
-    /// Take off.
+    /// Remove.
     #[serde(default, skip_serializing_if = "is_default")]
     pub remove: Vec<String>,
-    /// Replace or append what commands in the value say.
+    /// Replace or append a value with commands.
     #[serde(default, skip_serializing_if = "is_default")]
     pub formats: Vec<HeaderFormat>,
 }
 
-/// A header whose value has [commands](crate::header_format). It comes after those of its kind without.
+/// A header whose value has [commands](crate::header_format). It comes after those of the same kind without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
 #[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct HeaderFormat {
     /// Lower-case.
     pub name: String,
-    /// As it is written.
+    /// As written.
     pub format: String,
-    /// Beside others of that name, not in their place.
+    /// Whether it is added to others of that name, instead of replacing them.
     pub append: bool,
 }
 
 impl HeaderMutations {
-    /// How long its names and values are.
+    /// The size of its names and values.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let pairs = self.set.iter().chain(&self.add);
@@ -113,9 +113,9 @@ impl HeaderMutations {
 #[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub enum PathRewrite {
-    /// In place of what the match took: a prefix, or the whole path.
+    /// Replaces what the condition matched: a prefix, or the whole path.
     Matched(String),
-    /// Everywhere that the pattern matches; `\1` is its first group.
+    /// Replaces every match of the pattern; `\1` is its first group.
     Regex(String, String),
 }
 
@@ -126,21 +126,21 @@ pub enum PathRewrite {
 pub struct Retries {
     /// How many more times.
     pub attempts: u32,
-    /// Each try's time in milliseconds.
+    /// The timeout of each try in milliseconds.
     #[serde(default)]
     pub per_try_timeout_ms: Option<u64>,
     /// Envoy's conditions.
     pub retry_on: String,
-    /// Those of them that speak of a gRPC answer.
+    /// Conditions about a gRPC answer.
     #[serde(default, skip_serializing_if = "is_default")]
     pub grpc_on: String,
-    /// Status codes that are tried again, with commas between.
+    /// Status codes to retry on, separated by commas.
     #[serde(default, skip_serializing_if = "is_default")]
     pub status_codes: String,
 }
 
 impl Default for Retries {
-    /// Istio's, and the native route's own.
+    /// The default of Istio, and of the native routes.
     fn default() -> Self {
         Self {
             attempts: 2,
@@ -172,7 +172,7 @@ pub struct RedirectAction {
     /// The whole path.
     #[serde(default, skip_serializing_if = "is_default")]
     pub uri: Option<String>,
-    /// In place of the matched prefix.
+    /// Replaces the matched prefix.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prefix_rewrite: Option<String>,
     /// Header operations on the answer.
@@ -187,7 +187,7 @@ pub struct RedirectAction {
 #[rkyv(derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub enum RedirectPort {
-    /// The request's own, as it was written.
+    /// The request's, as written.
     #[default]
     Keep,
     /// The default of the scheme: none is written.
@@ -213,7 +213,7 @@ pub struct DirectAction {
     pub response: HeaderMutations,
 }
 
-/// `fault`: first the delay, then the abort, each for its own share of the requests.
+/// `fault`: first the delay, then the abort, each for a percentage of the requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize)]
 #[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
@@ -242,7 +242,7 @@ pub struct Delay {
 #[rkyv(derive(Debug))]
 #[serde(deny_unknown_fields)]
 pub struct Abort {
-    /// With what.
+    /// The status of the answer.
     pub status: AbortStatus,
     /// The share of the requests, from 0 to 100.
     pub percent: f64,
@@ -266,10 +266,10 @@ pub enum AbortStatus {
 pub struct Cors {
     /// Any of these.
     pub origins: Vec<StringMatcher>,
-    /// `access-control-allow-methods`; `*` gives what was asked for, empty gives none.
+    /// `access-control-allow-methods`; `*` allows what was requested, empty sends none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub methods: String,
-    /// `access-control-allow-headers`, likewise.
+    /// `access-control-allow-headers`, in the same way.
     #[serde(default, skip_serializing_if = "is_default")]
     pub headers: String,
     /// `access-control-expose-headers`.
@@ -281,7 +281,7 @@ pub struct Cors {
     /// `access-control-allow-credentials`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub credentials: bool,
-    /// A pre-flight of another origin is answered here too (`IGNORE`); else the upstream does.
+    /// Whether a pre-flight of another origin is also answered here (`IGNORE`), and not by the upstream.
     #[serde(default, skip_serializing_if = "is_default")]
     pub answer_unmatched: bool,
 }

@@ -1,4 +1,4 @@
-//! What is taken out of the table's bytes whole, for those who keep it.
+//! Values that are copied from the table's bytes, to be kept.
 
 use rkyv::string::ArchivedString;
 use rkyv::tuple::ArchivedTuple2;
@@ -72,8 +72,8 @@ impl From<&ArchivedFault> for Fault {
     }
 }
 
-/// The name of a list of mirrors: equal for equal lists, whatever else the port has, so that filter and native routes
-/// may change one after the other.
+/// The name of a list of mirrors, which depends only on the list, so that the filter and the native routes may be
+/// updated one after the other.
 #[must_use]
 pub fn mirrors_key(mirrors: &[Mirror]) -> String {
     key(mirrors

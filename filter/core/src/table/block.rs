@@ -1,6 +1,6 @@
-//! One virtual host's routes as bytes: whether it redirects, its rules and blocks, each an archived value of its own,
-//! and the index over the blocks' paths. They are made once, by the agent, which finds every error; a filter reads in
-//! place what a request asks for.
+//! One virtual host's routes as bytes: whether it redirects, its rules and blocks, each a separate archived value, and
+//! the index of the blocks' paths. The agent makes them once, and finds all errors; a filter reads in place what a
+//! request needs.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::rules::{
     Action, MatchConfig, PathRewrite, RouteAction, RuleConfig, StringMatcher, VirtualHostConfig,
 };
 
-/// A table that cannot run, and where it is wrong.
+/// An invalid table, and where it is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{place}: {reason}")]
 pub struct TableError {
     /// `rules[1].matches[0].uri`.
     pub place: String,
-    /// For people.
+    /// The message.
     pub reason: String,
 }
 
@@ -34,7 +34,7 @@ impl TableError {
         }
     }
 
-    /// The same, seen from where `place` lies.
+    /// The same, seen from the parent of `place`.
     pub(super) fn within(self, place: &str) -> Self {
         Self {
             place: format!("{place}.{}", self.place),
@@ -48,10 +48,10 @@ impl TableError {
 pub struct HostBlock(Arc<[u8]>);
 
 impl HostBlock {
-    /// Makes it. The domains have no part in it.
+    /// Encodes it, without the domains.
     ///
     /// # Errors
-    /// The first pattern that is not valid, or the first rule that leads nowhere.
+    /// The first invalid pattern, or the first rule without a destination.
     pub fn encode(config: &VirtualHostConfig) -> Result<Self, TableError> {
         let mut checked = Checked::default();
         let (mut rule_ends, mut rules) = (Vec::new(), Vec::new());
@@ -92,7 +92,7 @@ impl HostBlock {
 /// A block's rule, and where the block ends; a rule without blocks counts as an empty one.
 pub(super) const RECORD: usize = 8;
 
-/// The blocks of a rule; none takes everything.
+/// The blocks of a rule; none for a rule that takes everything.
 fn conditions(rule: &RuleConfig) -> impl Iterator<Item = Option<&MatchConfig>> {
     let whole = rule.matches.is_empty().then_some(None);
     whole.into_iter().chain(rule.matches.iter().map(Some))
@@ -108,7 +108,7 @@ where
     Ok(())
 }
 
-/// The patterns that are known to be good.
+/// The patterns that are known to be valid.
 #[derive(Default)]
 struct Checked<'c> {
     patterns: HashSet<&'c str>,

@@ -1,11 +1,11 @@
-//! The pieces that a table's bytes are made of: numbers of four bytes, little-endian, and runs of bytes. Reading never
-//! fails but by an error: what is read may be anything.
+//! The pieces of a table's bytes: numbers of four bytes, little-endian, and runs of bytes. Reading never panics,
+//! whatever the bytes.
 
 use std::ops::Range;
 
 use crate::undecided::Undecided;
 
-/// What is read is not what was written.
+/// The bytes are not what an agent wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Corrupt;
 
@@ -15,7 +15,7 @@ impl From<Corrupt> for Undecided {
     }
 }
 
-/// A list of numbers as it lies in the bytes.
+/// A list of numbers within the bytes.
 pub(super) type Numbers<'t> = &'t [[u8; 4]];
 
 /// The number at a place.
@@ -23,7 +23,7 @@ pub(super) fn word(words: &[[u8; 4]], at: usize) -> Result<u32, Corrupt> {
     words.get(at).copied().map(u32::from_le_bytes).ok_or(Corrupt)
 }
 
-/// The place where the run at `at` begins and ends, if the words are the ends of runs that follow each other.
+/// The start and end of the run at `at`, if the words are the ends of consecutive runs.
 pub(super) fn run(ends: Numbers<'_>, at: usize) -> Result<Range<usize>, Corrupt> {
     let begin = match at.checked_sub(1) {
         Some(before) => word(ends, before)?,
@@ -54,7 +54,7 @@ impl<'t> ByteReader<'t> {
         Ok(self.word()? as usize)
     }
 
-    /// So many records of `N` bytes each.
+    /// This many records of `N` bytes each.
     pub(super) fn records<const N: usize>(&mut self, count: usize) -> Result<&'t [[u8; N]], Corrupt> {
         let bytes = self.bytes(count.checked_mul(N).ok_or(Corrupt)?)?;
         Ok(bytes.as_chunks().0)
@@ -66,7 +66,7 @@ pub(super) fn field(record: &[u8], at: usize) -> Result<u32, Corrupt> {
     word(record.as_chunks().0, at)
 }
 
-/// Writes a number; one that is too large is written as one that no reader takes for good.
+/// Writes a number; one that is too large is written as one that every reader rejects.
 pub(super) fn put(bytes: &mut Vec<u8>, number: usize) {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&number.to_le_bytes());

@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::rules::{ArchivedMatchConfig, ArchivedStringMatcher};
 use crate::undecided::Undecided;
 
-/// Looks at a value where it lies, once it is sure that it is one.
+/// Reads a value in place, after validating the bytes.
 pub(super) fn view<T>(bytes: &[u8]) -> Result<&T, Corrupt>
 where
     T: rkyv::Portable + for<'a> CheckBytes<LowValidator<'a, Failure>>,
@@ -64,7 +64,7 @@ fn all(
     Ok(true)
 }
 
-/// Whether a value takes the condition. `values` calls with every value that there is.
+/// Whether any value meets the condition. `values` calls back with every value.
 fn any_value(
     own: &ArchivedStringMatcher,
     regexes: &Regexes,
@@ -79,8 +79,8 @@ fn any_value(
     found
 }
 
-/// Whether a `withoutHeaders` condition fails: some value matches. A missing header has the empty value, except
-/// that it is not there for "present".
+/// Whether a `withoutHeaders` condition fails, because some value matches. A missing header counts as an empty value,
+/// but not as present.
 fn inverted_fails(
     own: &ArchivedStringMatcher,
     regexes: &Regexes,

@@ -1,5 +1,5 @@
-//! Which blocks of a host can match a path at all. The index only narrows: every candidate is still tried in full, and
-//! they come in declared order, so that what is decided is what a scan from the first rule to the last would decide.
+//! Which blocks of a host can match a path. The index only narrows: every candidate is still checked completely, in
+//! declared order, so that the decision is the same as that of a scan from the first rule to the last.
 //!
 //! All paths that rules name (exact ones, prefixes, and what every match of a regex begins with) are the keys of one
 //! radix tree, kept flat: sorted, each key with a link to the longest other key that it begins with. One binary search
@@ -18,7 +18,7 @@ use crate::query;
 use crate::regex::{Digest, Regexes};
 use crate::undecided::Undecided;
 
-/// The place of a block among all blocks of a host.
+/// The position of a block among all blocks of a host.
 pub(super) type Position = u32;
 
 /// The index of a host.
@@ -49,7 +49,7 @@ impl<'t> PathIndex<'t> {
     }
 }
 
-/// Many regexes at once: one pass over the path says which of them match.
+/// Many regexes at once: one pass over the path finds those that match.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RegexSet<'t> {
     name: Digest,
@@ -57,7 +57,7 @@ pub(super) struct RegexSet<'t> {
     positions: Numbers<'t>,
 }
 
-/// Gives the pattern of a block.
+/// Returns the pattern of a block.
 pub(super) trait BlockPatterns<'t> {
     fn pattern(&self, at: Position) -> Result<&'t str, Corrupt>;
 }
@@ -86,7 +86,7 @@ impl<'t> RegexSet<'t> {
 #[derive(Debug)]
 enum CandidateSource<'t> {
     List(Numbers<'t>),
-    /// Those of a set whose patterns match; which ones, is found out when the first of them is next.
+    /// Those of a set whose patterns match, which is computed when the first of them is next.
     Set(RegexSet<'t>),
     Matched(std::vec::IntoIter<Position>),
 }
@@ -102,10 +102,10 @@ impl CandidateSource<'_> {
     }
 }
 
-/// As many as keys that the path begins with: few.
+/// One for each key that the path begins with: few.
 type CandidateSources<'t> = SmallVec<[CandidateSource<'t>; 4]>;
 
-/// Sorted sources as one, and each position once.
+/// Merges sorted sources, with each position once.
 #[derive(Debug)]
 pub(super) struct Candidates<'t, 'p> {
     path: &'p [u8],

@@ -1,4 +1,4 @@
-//! The table that runs: one per worker, for all ports, in parts that come and are replaced one by one.
+//! The running table: one per worker, for all ports, in parts that arrive and are replaced one by one.
 
 use std::collections::HashSet;
 
@@ -12,21 +12,21 @@ use crate::identity::Connection;
 use crate::regex::Regexes;
 use crate::rules::TableConfig;
 
-/// See the module. It decides only once it is complete: a host that is not there yet would be served by the wildcard
-/// beside it.
+/// See the module. It decides only once it is complete: otherwise, a wildcard would serve hosts that have not arrived
+/// yet.
 #[derive(Debug)]
 pub struct RouteTable {
     parts: [Option<InstalledPart>; PARTS as usize],
     installed: u16,
-    /// Over all parts, of each kind: the longest suffix of a wildcard; none if there are no entries at all.
+    /// For each kind, over all parts: the longest suffix of a wildcard; none if there are no entries.
     longest: [Option<usize>; 2],
     pub(crate) regexes: Regexes,
 }
 
-/// What the server of a host asks of a connection.
+/// What the server of a host requires of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demanded<'t> {
-    /// The server, by a name that is of use within the port alone.
+    /// The server, by a name that is only unique within the port.
     pub server: &'t [u8],
     /// Its TLS policy; none if any connection will do.
     pub policy: Option<&'t [u8]>,
@@ -44,10 +44,10 @@ impl Default for RouteTable {
 }
 
 impl RouteTable {
-    /// Installs a part in the place of the former one, and says which. Costs no more than a look at its directory.
+    /// Installs a part in place of the previous one, and returns its number. Reads only its directory.
     ///
     /// # Errors
-    /// It is not a part, or of another version; the former one stays.
+    /// It is not a part, or has another version; the previous one stays.
     pub fn install(&mut self, bytes: Vec<u8>) -> Result<u16, TableError> {
         let part = InstalledPart::read(bytes)?;
         let index = part.index;
@@ -85,10 +85,10 @@ impl RouteTable {
             .map(InstalledPart::bytes)
     }
 
-    /// A whole table, by way of its parts.
+    /// Makes a whole table, from its parts.
     ///
     /// # Errors
-    /// The first pattern that is not valid, or the first domain that is there twice.
+    /// The first invalid pattern, or the first duplicate domain.
     pub fn from_configs<'c>(configs: impl IntoIterator<Item = &'c TableConfig>) -> Result<Self, TableError> {
         let mut table = Self::default();
         for part in encode_parts(configs)? {
@@ -102,7 +102,7 @@ impl RouteTable {
         found.map(|found| HostView::read(found.value)).transpose()
     }
 
-    /// What is asked of connections for a host; none if it belongs to no server.
+    /// What is required of connections for a host; none if it belongs to no server.
     #[must_use]
     pub fn demand(&self, port: u16, authority: &[u8]) -> Option<Demanded<'_>> {
         let text = self.find(DirectoryKind::Demands, port, authority)?.value;
@@ -113,14 +113,14 @@ impl RouteTable {
         })
     }
 
-    /// Whether a request for `authority` may come on a connection; none is one that nobody knows anything of. A host
-    /// that belongs to no server is nobody's, and is found nowhere.
+    /// Whether a request for `authority` may come on a connection; none if nothing is known about the connection. A
+    /// host that belongs to no server is allowed: no rule will be found for it.
     ///
-    /// It is worth what the chain that Envoy chose checked, and no name that the client spelled says which one that is.
-    /// But a connection for the very server that the host belongs to stays good when that server's policy changes: Envoy
-    /// drains it, and no request fails. Then its chain has to be that server's, and so has its SNI, because the place of
-    /// a server among its Gateway's changes, and with it whose chain has the name. One on a chain that servers share is
-    /// known by its policy alone.
+    /// What counts is what the chain that Envoy chose has checked, and the names that the client sends do not prove
+    /// which one that is. But when a server's policy changes, connections to this server stay valid for its hosts while
+    /// Envoy drains them, so that no request fails. For that, both the chain's name and the SNI must be the server's,
+    /// because chains are named after the server's place in its Gateway, which may later be another server's. On a
+    /// chain that servers share, only the policy counts.
     #[must_use]
     pub fn admits(&self, port: u16, authority: &[u8], connection: Option<&Connection<'_>>) -> bool {
         let Some(Demanded {
@@ -142,8 +142,8 @@ impl RouteTable {
     fn find(&self, kind: DirectoryKind, port: u16, authority: &[u8]) -> Option<Found<'_>> {
         let longest = self.longest.get(kind as usize).copied().flatten()?;
         let name = host::normalize(authority);
-        // From the left, so that the longest suffix comes first; never the whole name. Those that no wildcard has are
-        // not looked for: a name may have as many dots as a client likes.
+        // From the left, so that the longest suffix comes first; never the whole name. Suffixes longer than any
+        // wildcard's are skipped: a client may send a name with any number of dots.
         let dots = name
             .iter()
             .enumerate()
@@ -165,7 +165,7 @@ impl RouteTable {
 /// All parts of a table.
 ///
 /// # Errors
-/// As those of [`RouteTable::from_configs`].
+/// The same as for [`RouteTable::from_configs`].
 pub fn encode_parts<'c>(
     configs: impl IntoIterator<Item = &'c TableConfig>,
 ) -> Result<Vec<Vec<u8>>, TableError> {
@@ -193,7 +193,7 @@ pub fn encode_parts<'c>(
     assemble(hosts.chain(configs.iter().copied().flat_map(demands)))
 }
 
-/// What the servers of a port ask of connections.
+/// What the servers of a port require of connections.
 fn demands(config: &TableConfig) -> impl Iterator<Item = TableEntry<'_>> {
     config.policies.demands.iter().flat_map(move |demand| {
         let value = EntryValue::Demand {

@@ -1,22 +1,22 @@
-//! By what the table's entries are found, and in which part each is.
+//! The keys of the table's entries, and the part in which each is.
 
-/// Into how many parts the table is split. A change of one host re-sends one of them.
+/// The number of parts of the table. When a host changes, one of them is sent again.
 pub const PARTS: u16 = 64;
 
 const WILDCARD: u32 = 1 << 16;
 
-/// In which part an entry is: FNV-1a over the port and the domain (`name`, `*.suffix` or `*`), the same everywhere.
+/// The part of an entry: FNV-1a of the port and the domain (`name`, `*.suffix` or `*`), the same everywhere.
 #[must_use]
 pub fn part_of(port: u16, domain: &str) -> u16 {
     EntryKey::of(port, domain).part()
 }
 
-/// By what an entry is found.
+/// The key of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EntryKey<'a> {
     /// The port, and whether it is a wildcard.
     pub(super) class: u32,
-    /// A wildcard's is what follows its star.
+    /// For a wildcard, what follows the `*`.
     pub(super) name: &'a [u8],
 }
 
@@ -49,16 +49,16 @@ impl<'a> EntryKey<'a> {
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        // Of FNV's low bits alone, few depend on the last bytes.
+        // Few of FNV's low bits depend on the last bytes.
         ((hash ^ (hash >> 32)) % u64::from(PARTS)) as u16
     }
 
-    /// Whether there can be such a key at all.
+    /// Whether this key is possible.
     pub(super) fn is_valid(&self) -> bool {
         self.class >> 17 == 0
     }
 
-    /// The bytes that a wildcard has after its star; none of an exact name.
+    /// The number of bytes after a wildcard's `*`; 0 for an exact name.
     pub(super) fn suffix(&self) -> usize {
         if self.class & WILDCARD == 0 {
             0

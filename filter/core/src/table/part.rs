@@ -1,6 +1,6 @@
-//! One part of the table as bytes. A header (magic, version, the number of parts, its own number, how many entries of
-//! each kind), the directory of hosts and that of demands, each sorted, then names, demands and blocks, to which the
-//! directories point.
+//! One part of the table as bytes: a header (magic, version, the number of parts, its own number, the number of entries
+//! of each kind), the directories of hosts and of demands, each sorted, and then names, demands and blocks, to which
+//! the directories point.
 
 mod encode;
 
@@ -13,12 +13,12 @@ use super::bytes::{ByteReader, Corrupt, field};
 use super::key::{EntryKey, PARTS};
 
 const MAGIC: &[u8; 4] = b"SGRT";
-/// Moves with every change of what the bytes mean, those of blocks included.
+/// Changes whenever the meaning of the bytes does, including those of blocks.
 const VERSION: u16 = 1;
 const HEADER: usize = 20;
 
-/// Of a directory: the port with the shape of the name, where the name lies and how long it is, where what belongs to
-/// it lies and how long that is.
+/// The length of a directory's record: the port with the kind of name, the offset and length of the name, and the
+/// offset and length of what belongs to it.
 const RECORD: usize = 20;
 
 /// Whether a plugin's configuration is a part.
@@ -44,7 +44,7 @@ pub(super) struct InstalledPart {
     longest: [Option<usize>; 2],
 }
 
-/// What belongs to a key, and the key itself where it lies.
+/// What belongs to a key, and the stored key itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found<'t> {
     pub(super) class: u32,
@@ -53,7 +53,7 @@ pub(super) struct Found<'t> {
 }
 
 impl InstalledPart {
-    /// Looks at the header and the directories; what they point to is looked at when a request asks for it.
+    /// Checks the header and the directories; what they point to is checked when a request needs it.
     pub(super) fn read(bytes: Vec<u8>) -> Result<Self, TableError> {
         let (index, counts) = header(&bytes)?;
         let mut part = Self {
@@ -80,7 +80,7 @@ impl InstalledPart {
         self.longest.get(kind as usize).copied().flatten()
     }
 
-    /// Every entry is of this part, behind the one before it, and points into the bytes.
+    /// Checks that all entries belong to this part, are sorted, and point into the bytes.
     fn check(&self, kind: DirectoryKind) -> Result<Option<usize>, Corrupt> {
         let mut longest = None;
         let mut last = None;
@@ -119,7 +119,7 @@ impl InstalledPart {
         })
     }
 
-    /// All that could be wrong was looked at when the part was read.
+    /// Everything that could be wrong was checked when the part was read.
     pub(super) fn find(&self, kind: DirectoryKind, key: &EntryKey<'_>) -> Option<Found<'_>> {
         let directory = self.directory(kind).ok()?;
         let place = directory.binary_search_by(|record| match self.at(record) {

@@ -1,4 +1,4 @@
-//! One virtual host's routes, read where they lie.
+//! One virtual host's routes, read in place.
 
 use super::block::RECORD;
 use super::bytes::{ByteReader, Corrupt, Numbers, field, run};
@@ -10,7 +10,7 @@ use crate::request::Request;
 use crate::rules::{ArchivedMatchConfig, ArchivedRuleConfig};
 use crate::undecided::Undecided;
 
-/// A virtual host where it lies.
+/// A virtual host within the bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HostView<'t> {
     pub(crate) https_redirect: bool,
@@ -21,7 +21,7 @@ pub(crate) struct HostView<'t> {
     index: PathIndex<'t>,
 }
 
-/// What takes a request: a rule, and which of its blocks, if it has any.
+/// What takes a request: a rule, and the block if it has any.
 pub(crate) type Taken<'t> = (&'t ArchivedRuleConfig, Option<&'t ArchivedMatchConfig>);
 
 impl<'t> HostView<'t> {

@@ -1,4 +1,4 @@
-//! What can be said of the rules and of the dashboard without promtool and Grafana.
+//! What can be checked of the rules and the dashboard without promtool and Grafana.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,9 +9,9 @@ use super::{RULES, TESTS};
 
 const DOCUMENT: &str = "docs/reference/metrics.md";
 const DASHBOARD: &str = "envoy/helm/sealgate/files/dashboard.json";
-/// What a histogram's series end with.
+/// The suffixes of a histogram's series.
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
-/// What our metrics begin with.
+/// The prefixes of our metrics.
 const PREFIXES: [&str; 2] = ["sealgate_", "process_"];
 
 fn read(name: &str) -> String {

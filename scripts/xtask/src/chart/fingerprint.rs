@@ -1,4 +1,4 @@
-//! A number for the files of a folder: another one if a byte of them, or a name, is another.
+//! A number for the files of a folder that changes with every byte and name.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::files;
 
-/// FNV-1a: it has to notice what somebody forgot, not to withstand anybody.
+/// FNV-1a: it must notice mistakes, not resist attacks.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 

@@ -1,4 +1,4 @@
-//! What the Pod Security level "restricted" asks of a pod.
+//! What the Pod Security level "restricted" requires of a pod.
 //! <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
 
 use serde_json::Value;
@@ -14,7 +14,7 @@ const VOLUMES: [&str; 8] = [
     "secret",
 ];
 
-/// Why a namespace that enforces the level would refuse a pod with this `spec`.
+/// Why a namespace that enforces the level would reject a pod with this `spec`.
 pub(super) fn offences(pod: &Value) -> Vec<String> {
     let mut offences = Vec::new();
     for name in ["hostNetwork", "hostPID", "hostIPC"] {
@@ -46,7 +46,7 @@ fn list(value: &Value) -> &[Value] {
 
 fn of_container(pod: &Value, container: &Value) -> Vec<&'static str> {
     let own = &container["securityContext"];
-    // A container's word stands before its pod's.
+    // A container's setting takes precedence over its pod's.
     let either = |name: &str| match &own[name] {
         Value::Null => pod["securityContext"][name].clone(),
         given => given.clone(),

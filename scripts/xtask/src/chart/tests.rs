@@ -1,4 +1,4 @@
-//! What can be said of the rendered file without Helm.
+//! What can be checked of the rendered file without Helm.
 
 use std::fs;
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ fn a_fingerprint_notices_a_byte_and_a_name() {
 fn nothing_is_left_of_helm_and_the_namespace_comes_first() {
     let rendered = "---\n# Source: sealgate/templates/a.yaml\nkind: A\nmetadata:\n  labels:\n    \
                     app.kubernetes.io/managed-by: Helm\n    helm.sh/chart: sealgate-1\n    a: b\n\n---\nkind: B\n";
-    // The fingerprint wants the chart.
+    // The fingerprint needs the chart.
     std::env::set_current_dir(crate::root().unwrap()).unwrap();
     let text = manifest(rendered).unwrap();
     let (_, text) = text.split_once("---\n").unwrap();
@@ -196,7 +196,7 @@ fn the_schema_knows_every_value_and_no_other() {
     same(values, &schema, "");
 }
 
-/// Every field of the values has its place in the schema, and the other way round.
+/// Every field of the values is in the schema, and vice versa.
 fn same(values: &Value, schema: &Value, place: &str) {
     let (Some(values), Some(fields)) = (values.as_object(), schema["properties"].as_object()) else {
         return;
@@ -217,7 +217,7 @@ fn same(values: &Value, schema: &Value, place: &str) {
     }
 }
 
-/// Helm would install them with the chart, and never change them again; in a cluster with Istio they are Istio's.
+/// Helm would install them with the chart, and never update them; in a cluster with Istio, they belong to Istio.
 #[test]
 fn the_chart_holds_no_definitions() {
     assert!(!path(CHART).join("crds").exists());

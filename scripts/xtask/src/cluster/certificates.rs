@@ -1,4 +1,5 @@
-//! Certificates, made by OpenSSL: those that the parts of the cluster know each other by, and those of the walkthrough.
+//! Certificates, made by OpenSSL: those with which the parts of the cluster authenticate each other, and those of the
+//! walkthrough.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ impl Authority {
         quiet(command.arg("-out").arg(self.certificate(name)))
     }
 
-    /// The serial number of a certificate, in hexadecimal without zeros in front.
+    /// The serial number of a certificate, in hexadecimal without leading zeros.
     pub(super) fn serial(&self, name: &str) -> Result<String> {
         let mut command = openssl(&["x509", "-noout", "-serial", "-in"]);
         let output = command.arg(self.certificate(name)).output()?;

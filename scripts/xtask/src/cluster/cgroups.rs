@@ -1,4 +1,4 @@
-//! The control groups of the cluster: they are the one thing that a namespace does not take with it.
+//! The control groups of the cluster, the only part that does not end with the namespaces.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// The name of the cluster's own group: its folder's.
+/// The name of the cluster's own group, which is that of its folder.
 pub(super) fn name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
@@ -18,7 +18,7 @@ pub(super) fn name(folder: &Path) -> String {
 /// Beside version 1, version 2 has no controllers.
 const WITHOUT_CONTROLLERS: &str = "unified";
 
-/// Of version 1 there is a hierarchy for each controller, of version 2 a single one.
+/// Version 1 has a hierarchy for each controller, version 2 a single one.
 fn hierarchies() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
     if root.join("cgroup.controllers").is_file() {
@@ -36,7 +36,7 @@ pub(super) fn make(folder: &Path) -> Result<()> {
         }
         let own = hierarchy.join(name(folder));
         fs::create_dir_all(&own).with_context(|| own.display().to_string())?;
-        // Of version 1: a group begins without CPUs and memory.
+        // In version 1, a group begins without CPUs and memory.
         for file in ["cpuset.cpus", "cpuset.mems"] {
             let from = hierarchy.join(file);
             if from.is_file() && own.join(file).is_file() {
@@ -52,7 +52,7 @@ pub(super) fn make(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes them, once the processes in them are gone.
+/// Removes them once their processes have ended.
 pub(super) fn remove(folder: &Path) {
     for _ in 0..50 {
         for hierarchy in hierarchies() {
@@ -71,7 +71,7 @@ pub(super) fn are_left(folder: &Path) -> bool {
         .any(|hierarchy| hierarchy.join(name(folder)).exists())
 }
 
-/// From the leaves on: a group with groups in it stays.
+/// Starts at the leaves: a group that contains others cannot be removed.
 fn prune(group: &Path) {
     let entries = fs::read_dir(group).into_iter().flatten().flatten();
     for child in entries.map(|entry| entry.path()).filter(|path| path.is_dir()) {

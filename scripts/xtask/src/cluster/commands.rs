@@ -1,4 +1,5 @@
-//! What is typed on the way: the commands of `docs/journeys/kubernetes.md`, which has these and no others (a test compares them).
+//! The commands of the walkthrough: those of `docs/journeys/kubernetes.md`, which has these and no others (a test
+//! compares them).
 
 pub(super) const DEFINITIONS: &str = "kubectl apply --server-side -f envoy/kubernetes/crds.yaml";
 pub(super) const NAMESPACE: &str = "kubectl create namespace istio-system";
@@ -21,7 +22,7 @@ pub(super) const APPLICATIONS_READY: [&str; 2] = [
 pub(super) const ADDRESS: &str =
     "kubectl -n istio-system get service sealgate -o jsonpath={.status.loadBalancer.ingress[0].ip}";
 pub(super) const SECOND_SECRET: &str = "kubectl create -n istio-system secret tls new-istio-ingressgateway-certs --cert aliyun.com.crt --key aliyun.com.key";
-/// Of a changed manifest, which it reads from its input.
+/// Applies a changed manifest from standard input.
 pub(super) const APPLY: &str = "kubectl apply -f -";
 pub(super) const CERTS: &str = "kubectl -n istio-system exec deployment/sealgate -c agent -- sealgate certs";
 pub(super) const UPGRADE: &str = "helm upgrade sealgate envoy/helm/sealgate --namespace istio-system --reset-then-reuse-values --set envoy.clusterStats=all";
@@ -37,7 +38,7 @@ mod tests {
 
     const PAGE: &str = "docs/journeys/kubernetes.md";
 
-    /// The commands of a block that ask the cluster, without what a shell does with their output.
+    /// The commands of a block that access the cluster, without what a shell does with their output.
     fn of_the_cluster(script: &str) -> Vec<String> {
         let whole = script.replace("\\\n", " ");
         let parts = whole.lines().flat_map(|line| line.split(" | "));

@@ -1,4 +1,5 @@
-//! The images of all pods, packed from files: what `cargo xtask image` packs, and what compose's test has of others'.
+//! The images of all pods, packed from files: those of `cargo xtask image`, and those that compose's test uses in place
+//! of others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub(super) fn fetch() -> Result<()> {
     standin::fetch()
 }
 
-/// Packs them into a folder; gives the archives.
+/// Packs them into a folder; returns the archives.
 pub(super) fn pack(folder: &Path, programs: &Programs, agent: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder)?;
     let mut pause = Tree::default();
@@ -40,7 +41,7 @@ pub(super) fn pack(folder: &Path, programs: &Programs, agent: &Path) -> Result<V
     written.collect()
 }
 
-/// The agent's image, as the chart names it, and as its next version would.
+/// The names of the agent's image in the chart, and in its next version.
 pub(super) fn agent_names() -> [String; 2] {
     let name = |tag: &str| format!("{}:{tag}", image::AGENT);
     [name(version::OWN), name(&next())]
@@ -51,7 +52,7 @@ pub(super) fn next() -> String {
     format!("{}-next", version::OWN)
 }
 
-/// As containerd keeps a name: with its registry.
+/// The name in containerd's form: with its registry.
 fn full(name: &str) -> String {
     match name.split_once('/') {
         None => format!("docker.io/library/{name}"),

@@ -1,4 +1,4 @@
-//! Asking the cluster, as a person does.
+//! Accessing the cluster, as a user does.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,14 +9,14 @@ use anyhow::{Result, ensure};
 
 use super::programs::Programs;
 
-/// A machine that is busy with other things takes its time.
+/// A busy machine may be slow.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// kubectl and Helm, with the right to everything.
+/// kubectl and Helm, with all permissions.
 pub(super) struct Kubectl<'a> {
     programs: &'a Programs,
     access: PathBuf,
-    /// Where Helm and kubectl keep what they remember: a person has folders of their own.
+    /// Where Helm and kubectl keep their state, apart from the user's own folders.
     home: PathBuf,
 }
 
@@ -39,17 +39,17 @@ impl<'a> Kubectl<'a> {
         command
     }
 
-    /// What kubectl says.
+    /// The output of kubectl.
     pub(super) fn ask(&self, arguments: &[&str]) -> Result<String> {
         output(&mut self.command("kubectl", arguments))
     }
 
-    /// A line of a terminal, without what is in quotes.
+    /// Runs a command line, which must not contain quotes.
     pub(super) fn line(&self, text: &str) -> Result<String> {
         self.ask(&text.split_whitespace().collect::<Vec<_>>())
     }
 
-    /// A command of a page, with its program.
+    /// Runs a command of a page, with its program.
     pub(super) fn typed(&self, command: &str) -> Result<String> {
         let (program, arguments) = command.split_once(' ').unwrap_or((command, ""));
         output(&mut self.command(program, &arguments.split_whitespace().collect::<Vec<_>>()))
@@ -70,7 +70,7 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
     Ok(said.trim().to_owned())
 }
 
-/// Tries until it is so; the last reason is the one that is given.
+/// Retries until it succeeds; fails with the last reason.
 pub(super) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let begun = Instant::now();
     loop {

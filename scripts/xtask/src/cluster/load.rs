@@ -1,4 +1,4 @@
-//! The load: a program of the module in `tests/cluster`, which says what it saw.
+//! The load: a program of the module in `tests/cluster`, which reports what it saw.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,15 +11,15 @@ use serde::Deserialize;
 use super::addresses::GATEWAY;
 use super::programs::Programs;
 
-/// The least that counts as load, of each kind of client and of all, in a second.
+/// The minimum load in a second, for each kind of client and for all together.
 const LEAST: f64 = 20.0;
 
-/// What was seen since it began.
+/// The totals since its start.
 #[derive(Debug, Deserialize)]
 pub(super) struct Totals {
     pub(super) seconds: f64,
     requests: BTreeMap<String, u64>,
-    /// By the certificate's serial number, since the last time that totals were asked for.
+    /// By the certificate's serial number, since totals were last requested.
     pub(super) connections: BTreeMap<String, u64>,
     pub(super) closes: u64,
     pub(super) again: u64,
@@ -32,7 +32,7 @@ impl Totals {
         self.requests.values().sum()
     }
 
-    /// Nothing failed, of no kind of client, and the load was one.
+    /// Checks that nothing failed for any kind of client, and that there was enough load.
     pub(super) fn check(&self) -> Result<()> {
         ensure!(
             self.failed == 0,
@@ -67,7 +67,7 @@ impl std::fmt::Display for Totals {
     }
 }
 
-/// A load that runs. It ends with its standard input.
+/// A running load. It ends with its standard input.
 pub(super) struct Load {
     child: Child,
     input: ChildStdin,

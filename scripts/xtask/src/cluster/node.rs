@@ -13,7 +13,7 @@ use super::programs::{self, Programs};
 use super::{cgroups, settings};
 use crate::run;
 
-/// Folders that the parts of the node insist on, laid over those of this machine.
+/// Folders that the parts of the node require, mounted over those of this machine.
 const OWN_FOLDERS: [&str; 4] = [
     "/var/lib/cni",
     "/var/log/pods",
@@ -22,7 +22,7 @@ const OWN_FOLDERS: [&str; 4] = [
 ];
 const ETCD: &str = "http://127.0.0.1:2379";
 
-/// What runs. It ends with the namespaces.
+/// The running node. It ends with the namespaces.
 pub(super) struct Node<'a> {
     folder: &'a Path,
     programs: &'a Programs,
@@ -31,7 +31,7 @@ pub(super) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Starts all parts; what is in `images` may run in pods. Done when pods may come.
+    /// Starts all parts; pods may use the images in `images`. Returns when pods can be created.
     pub(super) fn start(folder: &'a Path, programs: &'a Programs, images: &[PathBuf]) -> Result<Self> {
         mounts(folder)?;
         network()?;
@@ -67,13 +67,13 @@ impl<'a> Node<'a> {
                 "jsonpath={.status.conditions[?(@.type=='Ready')].status}",
             ])?;
             ensure!(ready == "True", "ready: {ready}");
-            // Before it is there, no pod is let in.
+            // No pod is accepted before it exists.
             kubectl.line("get serviceaccount default")
         })?;
         Ok(node)
     }
 
-    /// None of them has ended.
+    /// Checks that none of them has ended.
     fn all_run(&mut self) -> Result<()> {
         for (name, child) in &mut self.running {
             let ended = child.try_wait()?;
@@ -210,7 +210,7 @@ impl<'a> Node<'a> {
 }
 
 fn mounts(folder: &Path) -> Result<()> {
-    // Of what is mounted here nothing gets out, and what a container mounts is seen by the others.
+    // Mounts here are not visible outside, but mounts of a container are visible to the others.
     run(Command::new("mount").args(["--make-rprivate", "/"]))?;
     run(Command::new("mount").args(["--make-rshared", "/"]))?;
     run(Command::new("mount").args(["-t", "tmpfs", "none", "/run"]))?;
@@ -227,21 +227,21 @@ fn mounts(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The node's address is a bridge's that nothing is connected to: not every kernel has interfaces that are dummies.
+/// The node's address is on a bridge without ports: not every kernel has dummy interfaces.
 fn network() -> Result<()> {
     for line in [
         "link set lo up".to_owned(),
         "link add node type bridge".to_owned(),
         format!("address add {NODE}/24 dev node"),
         "link set node up".to_owned(),
-        // For addresses of Services, which are nowhere.
+        // For addresses of Services, which no interface has.
         "route add default dev node".to_owned(),
     ] {
         run(Command::new("ip").args(line.split(' ')))?;
     }
     fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
     for family in ["iptables", "ip6tables"] {
-        // Where the kernel has none of it, bridges do without.
+        // If the kernel does not have this, bridges work without it.
         let _ = fs::write(format!("/proc/sys/net/bridge/bridge-nf-call-{family}"), "1");
     }
     Ok(())
@@ -263,7 +263,7 @@ fn import(images: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// The ends of all logs, for who looks for a fault.
+/// Prints the ends of all logs, for debugging.
 #[expect(clippy::print_stderr, reason = "why it did not work stands there")]
 pub(super) fn show_ends(folder: &Path) {
     for entry in fs::read_dir(folder.join("logs")).into_iter().flatten().flatten() {

@@ -1,5 +1,5 @@
-//! The programs of a cluster. What the tests run of it, kube-apiserver and etcd, is shared with them; the rest is built
-//! from the Go module in `tests/cluster`, once.
+//! The programs of a cluster. kube-apiserver and etcd are shared with the tests; the rest is built once from the Go
+//! module in `tests/cluster`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,9 +14,9 @@ use crate::{debian, kube, run};
 
 const MODULE: &str = "tests/cluster";
 const TOOLS: &str = ".tools/cluster";
-/// A program and the package that makes it. The small ones first: what is wrong with Go shows at once.
+/// Programs and their packages. The small ones first: problems with Go show immediately.
 const BUILT: [(&str, &str); 3] = [("pause", "./pause"), ("load", "./load"), (NODE, ".")];
-/// One program that does what it is called.
+/// One program that behaves according to the name by which it is called.
 const NODE: &str = "node";
 const NAMES: [&str; 5] = [
     "kube-controller-manager",
@@ -25,7 +25,7 @@ const NAMES: [&str; 5] = [
     "kubelet",
     "kubectl",
 ];
-/// What runs the pods, and the packages of Debian that have it.
+/// Programs that run the pods, and the Debian packages that have them.
 const OF_THE_SYSTEM: [(&str, &str); 11] = [
     ("unshare", "util-linux"),
     ("ip", "iproute2"),
@@ -42,7 +42,7 @@ const OF_THE_SYSTEM: [(&str, &str); 11] = [
 const PLUGINS: &str = "containernetworking-plugins";
 const PLUGIN_FOLDERS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
-/// Where all of them lie.
+/// The paths of all programs.
 pub(super) struct Programs {
     own: PathBuf,
     control_plane: PathBuf,
@@ -50,9 +50,9 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Builds what is not there yet.
+    /// Builds what does not exist yet.
     pub(super) fn get() -> Result<Self> {
-        // The API server is half of what the rest is made of.
+        // The API server shares half of its code with the rest.
         let scratch = Scratch::new()?;
         Ok(Self {
             control_plane: kube::setup_in(&scratch)?,
@@ -61,7 +61,7 @@ impl Programs {
         })
     }
 
-    /// A command for one of them.
+    /// A command for one of the programs.
     pub(super) fn command(&self, name: &str) -> Command {
         Command::new(match name {
             "etcd" | "kube-apiserver" => self.control_plane.join(name),
@@ -75,7 +75,7 @@ impl Programs {
     }
 }
 
-/// Installs what is missing of the system, where that can be done, and says so.
+/// Installs missing packages of the system if possible, and says so.
 pub(super) fn setup_system() -> Result<()> {
     let packages = missing();
     if !packages.is_empty() {
@@ -125,7 +125,7 @@ fn own(scratch: &Path) -> Result<PathBuf> {
     Ok(fs::canonicalize(tools)?)
 }
 
-/// All of what decides about the programs, as one text.
+/// Everything that the programs depend on, as one text.
 fn sources() -> Result<String> {
     let mut paths = vec![PathBuf::from("go.mod"), PathBuf::from("go.sum")];
     for (_, package) in BUILT {
@@ -143,7 +143,7 @@ fn sources() -> Result<String> {
     texts.collect()
 }
 
-/// As kube-apiserver is: in a folder of this process, and moved out of it when it is whole.
+/// Like kube-apiserver: in a folder of this process, and moved when complete.
 #[expect(
     clippy::print_stderr,
     reason = "Go is silent for minutes: say what is going on"

@@ -1,4 +1,4 @@
-//! What is said while it goes on: step n of m, what was seen, and how long it took.
+//! Progress output: step n of m, what was seen, and how long it took.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! The walkthrough's steps, as its document and `docs/journeys/kubernetes.md` have them, and under them the load.
+//! The steps of the walkthrough, as in its document and `docs/journeys/kubernetes.md`, under load.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use super::steps::Steps;
 const MANIFESTS: &str = "envoy/kubernetes/example";
 const CHART: &str = "envoy/helm/sealgate";
 const NAMESPACE: &str = "istio-system";
-/// The Secret that the walkthrough begins with, and the one that it ends with.
+/// The first Secret of the walkthrough, and the last one.
 const FIRST: &str = "myexample-credential";
 const SECOND: &str = "new-istio-ingressgateway-certs";
 
@@ -99,7 +99,7 @@ impl Walk<'_> {
             kubectl.typed(command)?;
         }
         self.rolled_out(commands::READY, NAMESPACE)?;
-        // In place of a load balancer's controller.
+        // In place of a load balancer controller.
         let status = format!(r#"{{"status":{{"loadBalancer":{{"ingress":[{{"ip":"{GATEWAY}"}}]}}}}}}"#);
         kubectl.ask(&[
             "-n",
@@ -290,7 +290,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// As the document looks: into the dump of Envoy's admin interface, which only the pod itself reaches.
+    /// Looks where the document does: into the dump of Envoy's admin interface, which is only reachable in the pod.
     fn seen(&mut self) -> Result<()> {
         self.steps
             .begin("the certificate in Envoy's config_dump, and in `sealgate certs`");

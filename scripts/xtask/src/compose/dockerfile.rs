@@ -1,5 +1,5 @@
-//! The Dockerfile's last stage, built of the files that its first one would lay out, held to the image that is packed
-//! without an engine.
+//! Builds the Dockerfile's last stage from the files that its first one would make, and compares it with the image that
+//! is packed without an engine.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -46,7 +46,7 @@ pub(super) fn compare(files: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// What the image says of how it is run.
+/// The image's configuration for running it.
 fn config(image: &str) -> Result<Vec<Value>> {
     let text = docker(&["image", "inspect", "--format", "{{json .Config}}", image])?;
     let config: Value = serde_json::from_str(&text)?;
@@ -55,7 +55,7 @@ fn config(image: &str) -> Result<Vec<Value>> {
         .to_vec())
 }
 
-/// The image's own files and folders, with type, mode, owner and size. The folders above them are anyone's.
+/// The image's own files and folders, with type, mode, owner and size. Their parent folders are not compared.
 fn listing(image: &str) -> Result<Vec<String>> {
     let container = docker(&["create", image])?;
     let mut export = Command::new("docker")

@@ -1,5 +1,5 @@
-//! Docker's engine: the one that answers, or one in namespaces of its own, which ends with them and touches nothing of
-//! this machine.
+//! Docker's engine: the one that answers, or one in its own namespaces, which ends with them and does not affect this
+//! machine.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{debian, namespaces, run};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// What starting one takes, and the packages of Debian that have it.
+/// Programs that are needed to start one, and the Debian packages that have them.
 const PROGRAMS: [(&str, &str); 6] = [
     ("dockerd", "docker.io"),
     ("docker", "docker.io"),
@@ -50,7 +50,7 @@ pub(super) fn can_be_started() -> Result<(), String> {
     }
 }
 
-/// Runs this program anew in namespaces of its own. Whoever ends `unshare` ends all that runs in there.
+/// Runs this program again in its own namespaces. When `unshare` is killed, everything in there ends.
 pub(super) fn enter(binary: &Path) -> Result<()> {
     let folder = env::temp_dir().join(format!("sealgate-engine-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
@@ -70,7 +70,7 @@ pub(super) fn enter(binary: &Path) -> Result<()> {
     if done.is_err() {
         show_end(&folder.join("log"));
     }
-    // Its mounts were in the namespace.
+    // Its mounts ended with the namespace.
     fs::remove_dir_all(&folder)?;
     done
 }
@@ -84,19 +84,19 @@ fn show_end(log: &Path) {
     }
 }
 
-/// An engine that ends with this.
+/// An engine that ends with this value.
 pub(super) struct Engine(Child);
 
 impl Drop for Engine {
     fn drop(&mut self) {
         let pid = self.0.id().to_string();
-        // It takes its containers with it; a kill would leave them to the namespace's end.
+        // It ends its containers; if it were killed, they would run until the namespace ends.
         let _ = Command::new("kill").arg(pid).status();
         let _ = self.0.wait();
     }
 }
 
-/// Starts one, with everything in a folder that is new: what another left there would stop it.
+/// Starts one, with everything in a new folder: remains of another would prevent its start.
 pub(super) fn start(folder: &Path) -> Result<Engine> {
     run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
     for own in ["/run/containerd", "/run/docker"] {

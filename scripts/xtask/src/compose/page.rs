@@ -1,4 +1,4 @@
-//! `docs/journeys/compose.md`, as a reader types it, in a copy of the folder.
+//! Plays `docs/journeys/compose.md` as a reader types it, in a copy of the folder.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::run;
 
 const PAGE: &str = "docs/journeys/compose.md";
 
-/// Plays it with the images that are there.
+/// Plays it with the existing images.
 pub(super) fn play() -> Result<()> {
     let folder = env::temp_dir().join(format!("sealgate-compose-page-{}", std::process::id()));
     let done = in_copy(&folder);

@@ -1,4 +1,4 @@
-//! What `envoy/compose` promises, done and looked at.
+//! Checks what `envoy/compose` promises.
 
 use std::env;
 use std::fs;
@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{FOLDER, compose};
 
-/// Not the name that a person's containers have.
+/// Not the name of a user's containers.
 pub(super) const PROJECT: &str = "sealgate-test";
-/// A machine that is busy with other things takes its time.
+/// A busy machine may be slow.
 const LIMIT: Duration = Duration::from_secs(60);
 const CREDENTIAL: &str = "myexample-credential";
 
-/// Containers that are gone with this.
+/// Containers that are removed with this value.
 struct Project {
     authority: PathBuf,
 }
@@ -71,7 +71,7 @@ pub(super) fn docker(arguments: &[&str]) -> Result<String> {
     output(Command::new("docker").args(arguments))
 }
 
-/// Waits until it is so.
+/// Waits until it is true.
 fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !is_so()? {
@@ -113,7 +113,7 @@ fn up() -> Result<Project> {
     Ok(project_)
 }
 
-/// What the service for certificates says.
+/// The output of the service for certificates.
 fn tool(arguments: &[&str]) -> Result<String> {
     let run = ["run", "--rm", "--no-TTY", "--quiet-pull", "certificates"];
     output(project(&[&run[..], arguments].concat())?.stdin(Stdio::null()))
@@ -218,7 +218,7 @@ fn id(service: &str) -> Result<String> {
 
 fn an_agent_that_died_is_replaced(project: &Project) -> Result<()> {
     let agent = id("agent")?;
-    // Of the process: what Docker itself kills, it does not start again.
+    // Kills the process: Docker does not restart what it kills itself.
     let process = docker(&["inspect", "--format", "{{.State.Pid}}", &agent])?;
     output(Command::new("kill").args(["-KILL", &process]))?;
     hello(project)?;

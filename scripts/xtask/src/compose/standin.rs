@@ -1,5 +1,5 @@
-//! What stands in for the images that `compose.yaml` names, where no registry can be asked: the same programs, from the
-//! packages that this machine reaches, in images without anything else.
+//! Substitutes for the images in `compose.yaml` if there is no registry: the same programs, from packages that are
+//! available here, in images without anything else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const HTTPBIN_MODULE: &str = "github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin@
 /// What `certificates.sh` calls.
 const SHELL: [&str; 7] = ["openssl", "mkdir", "chmod", "chown", "mv", "cat", "sed"];
 
-/// Gets what has to be fetched: nginx from Debian, httpbin from its Go module, Envoy as all tests do.
+/// Fetches nginx from Debian, httpbin from its Go module, and Envoy as all tests do.
 pub(crate) fn fetch() -> Result<()> {
     envoy()?;
     fs::create_dir_all(TOOLS)?;
@@ -52,7 +52,7 @@ fn httpbin() -> PathBuf {
     Path::new(TOOLS).join("go-httpbin")
 }
 
-/// The images, by the names that `compose.yaml` has for them.
+/// The images, with their names in `compose.yaml`.
 pub(super) fn images() -> Result<Vec<(String, Vec<u8>)>> {
     let packed = contents()?.into_iter().map(|(name, files, command)| {
         let archive = image::plain(&name, &files, command)?.archive;
@@ -61,7 +61,7 @@ pub(super) fn images() -> Result<Vec<(String, Vec<u8>)>> {
     packed.collect()
 }
 
-/// What the images hold, and which program they run.
+/// The contents of the images, and the program that each runs.
 pub(crate) fn contents() -> Result<[(String, Tree, &'static str); 3]> {
     let envoy_name = format!("envoyproxy/envoy:v{}", version::envoy());
     let httpbin = programs(&[(httpbin(), "usr/bin/go-httpbin")])?;
@@ -87,7 +87,7 @@ fn nginx_files() -> Result<Tree> {
 fn envoy_files() -> Result<Tree> {
     let wanted = [
         (envoy()?, "usr/bin/envoy"),
-        // Where scripts and probes have it, by the link from /bin to /usr/bin that images of Debian hold.
+        // Where scripts and probes expect it, as Debian images have a link from /bin to /usr/bin.
         (PathBuf::from("/usr/bin/bash"), "bin/bash"),
         (PathBuf::from("/usr/bin/grep"), "usr/bin/grep"),
         (PathBuf::from("/usr/bin/cat"), "usr/bin/cat"),

@@ -1,10 +1,10 @@
-//! What the API server refuses of an object at once, where it can be seen in the object alone: what `check` refuses too, and
-//! Istio. What Istio takes and we do not carry out stays the agent's to say.
+//! What the API server rejects immediately, by looking only at the object: what `check` and Istio reject too. What
+//! Istio accepts and we do not support is left to the agent's findings.
 //!
-//! Keywords where they do, since they cost nothing. CEL where fields depend on each other: the API server adds up what a
-//! rule costs for the longest lists, and refuses definitions beyond its budget. So the lists that hold rules have a length,
-//! which no object that etcd can store (1.5 MB) exceeds; and a regex cannot be compiled here, because of a rule's matches
-//! there may be too many.
+//! Uses keywords where they are sufficient, as they cost nothing, and CEL if fields depend on each other: the API
+//! server adds up the cost of a rule for the longest lists, and rejects definitions beyond its budget. So lists with
+//! rules have a maximum length, which no object that etcd can store (1.5 MB) exceeds; and regexes cannot be compiled
+//! here, because a rule may have too many matches.
 
 mod virtual_service;
 
@@ -12,18 +12,18 @@ use anyhow::{Context as _, Result};
 use sealgate_model::Kind;
 use serde_json::{Map, Value, json};
 
-/// A host name or wildcard, of a namespace or not. Looser than `check`, which says of each what is wrong with it.
+/// A host name or wildcard, with or without a namespace. Less strict than `check`, which says what is wrong with each.
 const HOST: &str = r"^([^/]+/)?[-_.*A-Za-z0-9]+$";
-/// Those of Istio, whether we serve them or not; read without case.
+/// Istio's protocols, whether we serve them or not; case-insensitive.
 const PROTOCOLS: &str = "['HTTP', 'HTTPS', 'HTTP2', 'HTTP3', 'GRPC', 'GRPC-WEB', 'TLS', 'TCP', 'UDP', 'MONGO', 'MYSQL', 'REDIS', \
                          'HBONE', 'DOUBLE-HBONE', 'HTTP_PROXY']";
-/// Of one Gateway: shorter ones cannot be written, so none holds more.
+/// The maximum number of servers in a Gateway: even with the shortest ones, none can have more.
 const SERVERS: usize = 32_768;
 
 /// Keywords for a field, by its path below `spec`: `[]` are a list's items, `{}` a map's values.
 type Refusal = (&'static str, Value);
 
-/// Puts what is refused of this kind into its schema.
+/// Adds what is rejected for this kind to its schema.
 pub(super) fn add(kind: Kind, spec: &mut Value) -> Result<()> {
     let refusals = match kind {
         Kind::Gateway => gateway(),
@@ -61,12 +61,12 @@ fn cel(rules: &[(&str, &str)]) -> Value {
     rules.collect()
 }
 
-/// Fields of a list that are all refused alike.
+/// The same keywords for several fields.
 fn each<'p>(paths: impl IntoIterator<Item = &'p &'static str>, keywords: &Value) -> Vec<Refusal> {
     paths.into_iter().map(|path| (*path, keywords.clone())).collect()
 }
 
-/// One of these words. Not `enum`, which refuses a null that the field may be.
+/// One of these words. Not `enum`, which would reject a null that the field may have.
 fn one_of(words: &[&str]) -> Value {
     json!({ "pattern": format!("^({})$", words.join("|")) })
 }

@@ -1,20 +1,20 @@
-//! JSON Schema, as schemars derives it, to a Kubernetes structural schema: every node has one type, there is no
-//! reference and no choice, and unknown fields are pruned unless a node says otherwise.
+//! Converts JSON Schema, as derived by schemars, to a Kubernetes structural schema: every node has one type, there are
+//! no references or choices, and unknown fields are pruned unless a node says otherwise.
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-/// Says nothing to an API server, or says it already by the node's type.
+/// Keywords without a meaning to the API server, or implied by the node's type.
 const DROPPED: [&str; 4] = ["$schema", "title", "default", "required"];
-/// The same words in both.
+/// Keywords that are the same in both.
 const KEPT: [&str; 5] = ["description", "minimum", "maximum", "minItems", "maxItems"];
 /// Of the formats that schemars gives to numbers, those that Kubernetes knows.
 const FORMATS: [&str; 4] = ["int32", "int64", "float", "double"];
 
 /// The structural schema of a schema without references.
 ///
-/// A keyword that it does not know is an error: dropping it could loosen the schema in silence.
+/// An unknown keyword is an error: dropping it could silently loosen the schema.
 pub(super) fn from(schema: &Value) -> Result<Value> {
     let node = match schema {
         Value::Bool(true) => return Ok(anything()),
@@ -51,7 +51,7 @@ pub(super) fn from(schema: &Value) -> Result<Value> {
     Ok(Value::Object(result))
 }
 
-/// What a `serde_json::Value` field takes: the agent keeps all of it, so the API server must.
+/// The schema of a `serde_json::Value` field: the agent keeps all of it, so the API server must too.
 fn anything() -> Value {
     json!({ "x-kubernetes-preserve-unknown-fields": true })
 }
@@ -81,7 +81,7 @@ fn one_type(value: &Value, result: &mut Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// `anyOf: [X, null]` of an `Option` of a struct; the field's own description stands before the struct's.
+/// `anyOf: [X, null]` of an `Option` of a struct; the field's description takes precedence over the struct's.
 fn optional(node: &Map<String, Value>, choices: &Value) -> Result<Value> {
     let choices = choices.as_array().context("anyOf is a list")?;
     let [one, null] = choices.as_slice() else {

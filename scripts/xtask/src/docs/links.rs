@@ -1,5 +1,5 @@
-//! The links of the documents: each leads to a file that is there, and to a heading that it has. Links to other sites are not
-//! followed.
+//! Checks the links of the documents: each must lead to an existing file, and to a heading in it. Links to other sites
+//! are not followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use super::FOLDER;
 
 const SUMMARY: &str = "docs/SUMMARY.md";
-/// Documents beside the book.
+/// Documents outside of the book.
 const OTHERS: [&str; 6] = [
     "README.md",
     "ARCHITECTURE.md",
@@ -20,7 +20,7 @@ const OTHERS: [&str; 6] = [
     "envoy/compose/README.md",
 ];
 
-/// What is wrong with links, a line each.
+/// The broken links, one line each.
 pub(crate) fn dead() -> Result<Vec<String>> {
     let mut pages = BTreeMap::new();
     let mut paths = OTHERS.map(PathBuf::from).to_vec();
@@ -46,7 +46,7 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// What a page links to, and by what names its parts are found.
+/// A page's links, and the anchors in it.
 struct Page {
     links: Vec<(usize, String)>,
     anchors: BTreeSet<String>,
@@ -85,7 +85,7 @@ impl Page {
         self.anchors.extend(named.map(|(name, _)| name.to_owned()));
     }
 
-    /// The second heading of a name has a number.
+    /// A second heading with the same name gets a number.
     fn anchor(&mut self, name: String) {
         let mut unique = name.clone();
         let mut count = 0;
@@ -102,7 +102,7 @@ fn heading(line: &str) -> Option<&str> {
     is_heading.then(|| text.trim())
 }
 
-/// As mdBook and GitHub name a heading.
+/// The anchor of a heading in mdBook and GitHub.
 fn slug(heading: &str) -> String {
     let kept = heading.chars().filter_map(|letter| match letter {
         ' ' => Some('-'),
@@ -149,7 +149,7 @@ fn follow(
     if !is_there(&path) {
         return Err("there is no such file");
     }
-    // The site has the book's pages alone.
+    // The site only has the book's pages.
     if from.starts_with(FOLDER) && !path.starts_with(FOLDER) {
         return Err("it is not in the book: name the file, or link to its address");
     }
@@ -161,7 +161,7 @@ fn follow(
     }
 }
 
-/// A path as a link of a page gives it.
+/// The path of a link in a page.
 fn beside(page: &Path, link: &str) -> PathBuf {
     let mut path = page.parent().unwrap_or(Path::new("")).to_owned();
     for part in Path::new(link).components() {
@@ -176,7 +176,7 @@ fn beside(page: &Path, link: &str) -> PathBuf {
     path
 }
 
-/// Pages that the summary forgets: the site would not have them.
+/// Pages that are missing in the summary: the site would not have them.
 fn unlisted(pages: &BTreeMap<PathBuf, Page>) -> Vec<String> {
     let summary = Path::new(SUMMARY);
     let links = pages.get(summary).map_or(&[][..], |page| &page.links);
@@ -193,7 +193,7 @@ fn unlisted(pages: &BTreeMap<PathBuf, Page>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// Which links of `docs/a.md` with this text are broken, beside `docs/b.md` with two headings and a file elsewhere.
+    /// The broken links of `docs/a.md` with this text, given `docs/b.md` with two headings and a file elsewhere.
     fn seen(text: &str) -> Vec<String> {
         let pages = BTreeMap::from([
             (PathBuf::from("docs/a.md"), Page::read(text)),

@@ -1,5 +1,5 @@
-//! What a program needs beside itself: nothing if it is linked statically, as a release is; the loader and the
-//! libraries of this machine otherwise, so that a build of any profile can be tried in an image.
+//! The files that a program needs: none if it is linked statically, as in a release; otherwise, the loader and
+//! libraries of this machine, so that a build of any profile can be tested in an image.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,7 +43,7 @@ impl Arch {
         }
     }
 
-    /// What runs its programs on another machine.
+    /// The emulator for its programs on another machine.
     pub(crate) const fn emulator(self) -> &'static str {
         match self {
             Self::Amd64 => "qemu-x86_64-static",
@@ -58,7 +58,7 @@ impl Arch {
         }
     }
 
-    /// The machine that this is.
+    /// The architecture of this machine.
     pub(crate) const fn own() -> Self {
         if cfg!(target_arch = "aarch64") {
             Self::Arm64
@@ -68,13 +68,13 @@ impl Arch {
     }
 }
 
-/// What the loader reads of a program or library.
+/// What the loader reads from a program or library.
 struct Linked {
     loader: Option<String>,
     libraries: Vec<String>,
 }
 
-/// The loader and every library that a program needs, by the path that they have in the image.
+/// The loader and all libraries that a program needs, by their paths in the image.
 pub(crate) fn needed(program: &[u8], arch: Arch) -> Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     let linked = read(program, arch)?;
@@ -95,7 +95,7 @@ pub(crate) fn needed(program: &[u8], arch: Arch) -> Result<BTreeMap<String, Path
     Ok(found)
 }
 
-/// Where the linker of this machine would take a library from.
+/// Where this machine's linker would find a library.
 fn library(name: &str, arch: Arch) -> Result<PathBuf> {
     let triplet = arch.triplet();
     let folders = [
@@ -134,7 +134,7 @@ fn read(bytes: &[u8], arch: Arch) -> Result<Linked> {
     Ok(linked)
 }
 
-/// The names under `DT_NEEDED`. The table of strings is given by its address, which a segment says where to find.
+/// The names under `DT_NEEDED`. The string table is given by its address, and a segment says where that is in the file.
 fn libraries(
     bytes: &[u8],
     endian: Endianness,

@@ -1,4 +1,4 @@
-//! A layer of an image that comes out the same, byte for byte, whoever packs it and when.
+//! A reproducible layer of an image: byte for byte the same, whoever packs it and when.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -21,7 +21,7 @@ const ROOT: Owner = (0, 0);
 struct Entry {
     mode: u32,
     owner: Owner,
-    /// None is a folder.
+    /// None for a folder.
     content: Option<Vec<u8>>,
 }
 
@@ -37,7 +37,7 @@ impl Tree {
         self.0.insert(path.to_owned(), Entry { mode, owner, content });
     }
 
-    /// Adds a file of root's.
+    /// Adds a file that belongs to root.
     pub(crate) fn file(&mut self, path: &str, mode: u32, content: Vec<u8>) {
         self.parents(path);
         let (owner, content) = (ROOT, Some(content));
@@ -65,7 +65,7 @@ impl Tree {
         tree
     }
 
-    /// Lays the tree out in a folder, with its modes. Who owns what is left to who copies it from there.
+    /// Writes the tree to a folder, with its modes. Owners are left to whoever copies it from there.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         for (path, entry) in &self.0 {
             let path = folder.join(path);
@@ -104,7 +104,7 @@ impl Tree {
     }
 }
 
-/// A layer as a registry keeps it.
+/// A layer in the form that registries store.
 pub(crate) struct Layer {
     /// The compressed archive.
     pub(crate) gzip: Vec<u8>,

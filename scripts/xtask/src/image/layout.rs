@@ -1,5 +1,5 @@
-//! An image as an archive in the form of the OCI image layout, which `skopeo`, `crane` and containerd read. With the
-//! `manifest.json` beside it that `docker load` of every version reads.
+//! An image as an archive in the OCI image layout, which `skopeo`, `crane` and containerd read. Includes the
+//! `manifest.json` that every version of `docker load` reads.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::layer::{Layer, Tree, digest};
 
-/// What is packed: one layer and what is said of it.
+/// What is packed: one layer and its metadata.
 pub(super) struct Image {
     /// The name that an engine gives it, with its tag.
     pub(super) name: String,
@@ -22,7 +22,7 @@ pub(super) struct Image {
     pub(super) layer: Layer,
 }
 
-/// An archive, and the digest by which a registry knows its manifest.
+/// An archive, and the digest of its manifest in a registry.
 pub(crate) struct Packed {
     pub(crate) archive: Vec<u8>,
     pub(crate) digest: String,
@@ -49,7 +49,7 @@ fn path(digest: &str) -> String {
     format!("blobs/{}", digest.replace(':', "/"))
 }
 
-/// JSON whose keys are in order: the types keep labels in a map that has none.
+/// JSON with sorted keys: the types have labels in an unordered map.
 fn text(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     fn in_order(value: Value) -> Value {
         match value {

@@ -1,4 +1,4 @@
-//! Archives read back: what is in them, and that it is always the same.
+//! Reads archives back: checks their contents, and that these are always the same.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -41,7 +41,7 @@ struct Unpacked {
     files: BTreeMap<String, Member>,
 }
 
-/// Follows an archive from its index to the files of its layer, every digest and size held to what it is of.
+/// Follows an archive from its index to the files of its layer, and checks every digest and size.
 fn unpacked(packed: &Packed) -> Unpacked {
     let archive = members(&packed.archive);
     let file = |name: &str| archive[name].5.as_slice();
@@ -133,7 +133,7 @@ fn what_is_packed_twice_is_the_same() {
     assert!(once != agent(&some_files(), Arch::Arm64).unwrap().archive);
 }
 
-/// Istio and Envoy Gateway take one `tar+gzip` layer in which `plugin.wasm` is, and read no other name.
+/// Istio and Envoy Gateway require one `tar+gzip` layer with `plugin.wasm`, and read no other name.
 #[test]
 fn the_filters_artifact_is_one_layer_with_plugin_wasm() {
     let image = unpacked(&filter(b"\0asm".to_vec()).unwrap());

@@ -1,5 +1,5 @@
-//! `docs/journeys/istio.md`: what `sealgate istio` prints, with a fake kubectl and a fake helm. Whether Istio takes it, the tests
-//! with istiod say.
+//! `docs/journeys/istio.md`: what `sealgate istio` prints, with a fake kubectl and a fake helm. The tests with istiod
+//! check whether Istio accepts it.
 
 use std::env;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::make_executable;
 
 const PAGE: &str = "docs/journeys/istio.md";
 const EXAMPLE: &str = "envoy/kubernetes/example";
-/// It has the example's objects, and takes what can be read.
+/// It has the example's objects, and accepts everything that can be parsed.
 const KUBECTL: &str = r#"#!/bin/bash
 set -e
 previous=

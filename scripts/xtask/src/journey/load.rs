@@ -1,4 +1,4 @@
-//! Requests that keep coming while a page is played: on a connection that is kept, and each on a new one.
+//! Constant requests while a page is played: on a persistent connection, and each on a new one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Both kinds, in a second each.
+/// The rate of each kind in a second.
 const RATE: u32 = 20;
 const ANSWER: &str = "%{http_code} %{errormsg}\\n";
 
-/// Clients that ask until they are told to end.
+/// Clients that send requests until they are ended.
 pub(super) struct Load {
     clients: Vec<(Child, PathBuf)>,
 }
 
 impl Load {
-    /// Asks for a page of a host at an address.
+    /// Requests a page of a host at an address.
     pub(super) fn start(host: &str, address: &str, folder: &Path) -> Result<Self> {
-        // The host's certificate changes meanwhile, and signs itself.
+        // The host's certificate is self-signed, and changes meanwhile.
         let curl = format!(
             "curl --silent --insecure --output /dev/null --max-time 10 --resolve {host}:443:{address} --write-out '{ANSWER}'"
         );
@@ -38,7 +38,7 @@ impl Load {
         Ok(Self { clients })
     }
 
-    /// Ends it; gives what was seen, if nothing failed.
+    /// Ends it; returns what was seen, if nothing failed.
     pub(super) fn end(mut self) -> Result<String> {
         let mut counts = Vec::new();
         for (child, answers) in &mut self.clients {
@@ -46,7 +46,7 @@ impl Load {
             child.kill()?;
             child.wait()?;
             let text = fs::read_to_string(&answers)?;
-            // What was cut off when the client was ended is no answer.
+            // An answer that was cut off when the client ended does not count.
             let (whole, _) = text.rsplit_once('\n').context("no answers at all")?;
             let bad: Vec<&str> = whole.lines().filter(|line| !line.starts_with("200 ")).collect();
             ensure!(bad.is_empty(), "{} requests failed: {bad:?}", bad.len());

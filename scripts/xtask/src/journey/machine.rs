@@ -1,5 +1,5 @@
-//! A machine for a journey: a systemd of its own, in namespaces of its own, on top of this machine's files. What is written
-//! there is in memory, and gone with it.
+//! A machine for a journey: its own systemd in its own namespaces, on top of this machine's files. Writes go to memory,
+//! and are gone when it ends.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::{namespaces, run};
 
 const SYSTEMD: &str = "/lib/systemd/systemd";
 const LIMIT: Duration = Duration::from_secs(600);
-/// What the machine's own systemd would do to the kernel or for its devices and terminals, which are not this one's.
+/// Units with which systemd would set up the kernel, devices and terminals, which do not belong to this machine.
 const MASKED: [&str; 12] = [
     "systemd-sysctl.service",
     "systemd-modules-load.service",
@@ -36,7 +36,7 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// Where the folder of the journey is, for both sides.
 pub(super) const FOLDER: &str = "/journey";
 
-/// What is missing for one.
+/// Checks that nothing is missing to start one.
 pub(super) fn can_be_started() -> Result<()> {
     ensure!(Path::new(SYSTEMD).exists(), "{SYSTEMD} is missing");
     group("any").map(drop)?;
@@ -51,7 +51,7 @@ pub(super) fn can_be_started() -> Result<()> {
     Ok(())
 }
 
-/// The control group of a machine, in version 2, which has its processes alone.
+/// The control group of a machine, in version 2, with only its processes.
 fn group(name: &str) -> Result<PathBuf> {
     let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
     let root = roots.iter().find(|root| root.join("cgroup.procs").is_file());
@@ -59,7 +59,7 @@ fn group(name: &str) -> Result<PathBuf> {
     Ok(root.join(name))
 }
 
-/// Starts the machine, in which this program is run with these arguments; prints what it says until it ends.
+/// Starts the machine, which runs this program with these arguments; prints its output until it ends.
 pub(super) fn run_in(folder: &Path, arguments: &[&str]) -> Result<()> {
     let name = folder.file_name().context("a folder without a name")?;
     let group = group(&name.to_string_lossy())?;
@@ -90,7 +90,7 @@ pub(super) fn run_in(folder: &Path, arguments: &[&str]) -> Result<()> {
     done
 }
 
-/// It ends with this, and all that runs in it.
+/// It ends with this value, and so does everything in it.
 struct Machine {
     child: Child,
     group: PathBuf,
@@ -135,7 +135,7 @@ impl Drop for Machine {
     }
 }
 
-/// From the leaves on: a group with groups in it stays.
+/// Starts at the leaves: a group that contains others cannot be removed.
 fn prune(group: &Path) {
     let entries = fs::read_dir(group).into_iter().flatten().flatten();
     for child in entries.map(|entry| entry.path()).filter(|path| path.is_dir()) {
@@ -144,7 +144,7 @@ fn prune(group: &Path) {
     let _ = fs::remove_dir(group);
 }
 
-/// Makes the machine of the namespaces that this process is in, and becomes its systemd, which runs this program with these
+/// Turns this process's namespaces into the machine, and becomes its systemd, which runs this program with these
 /// arguments.
 pub(super) fn boot(folder: &Path, arguments: &[&str]) -> Result<()> {
     let root = folder.join("root");
@@ -183,7 +183,7 @@ pub(super) fn boot(folder: &Path, arguments: &[&str]) -> Result<()> {
     let error = Command::new(SYSTEMD)
         .args(["--system", "--log-target=console"])
         .env_clear()
-        // It is not to look for hardware.
+        // Tells systemd not to look for hardware.
         .env("container", "sealgate")
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
         .exec();
@@ -225,7 +225,7 @@ fn devices(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The only services are those of the journey, and what systemd itself brings.
+/// The only services are those of the journey, and systemd's own.
 fn units(folder: &Path, arguments: &[&str]) -> Result<()> {
     for name in MASKED {
         symlink("/dev/null", folder.join(name))?;

@@ -1,18 +1,18 @@
-//! The commands of a page: its blocks of `sh`, each with the block of `text` that follows it, if one does.
+//! The commands of a page: its blocks of `sh`, each with the block of `text` after it, if any.
 
 use anyhow::{Result, ensure};
 
-/// A block that is not run, for it downloads what the test already has, or is a choice that another block stands for.
+/// A block that is not run, because it downloads what the test already has, or is an alternative to another block.
 const NOT_RUN: &str = "sh not-run";
 
-/// Commands that are typed together.
+/// Commands that are run together.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) section: String,
     pub(crate) line: usize,
     pub(crate) script: String,
     pub(crate) is_run: bool,
-    /// Lines that the output has, in this order; `...` in a line stands for anything.
+    /// Lines that the output must have, in this order; `...` in a line matches anything.
     pub(crate) shown: Vec<String>,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Block {
 pub(crate) fn blocks(text: &str) -> Result<Vec<Block>> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut section = String::new();
-    // Whether nothing but blank lines has come since the last block of commands.
+    // Whether there were only blank lines since the last block of commands.
     let mut is_beside = false;
     let mut lines = text.lines().enumerate();
     while let Some((at, line)) = lines.next() {
@@ -60,7 +60,7 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<Block>> {
     Ok(blocks)
 }
 
-/// The first line of those that are shown which an output does not have after those before it.
+/// The first shown line that the output does not have after the previous ones.
 pub(crate) fn missing<'a>(shown: &'a [String], output: &str) -> Option<&'a str> {
     let mut lines = output.lines();
     let mut wanted = shown.iter();
@@ -69,7 +69,7 @@ pub(crate) fn missing<'a>(shown: &'a [String], output: &str) -> Option<&'a str> 
         .map(String::as_str)
 }
 
-/// Whether the parts of a pattern stand in a line, in their order.
+/// Whether a line has the parts of a pattern, in order.
 fn fits(pattern: &str, line: &str) -> bool {
     let mut rest = line;
     pattern.split("...").all(|part| match rest.split_once(part) {

@@ -1,4 +1,4 @@
-//! Somebody's shell, who types what a page says.
+//! The shell of a reader who types what a page says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::page::{Block, blocks, missing};
 
-/// For how long the output of a block may differ from what the page shows: a reader is slower than a script.
+/// How long the output of a block may differ from what the page shows: a reader is slower than a script.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A folder and variables that go from one block to the next.
+/// A folder and variables that are kept from one block to the next.
 pub(crate) struct Shell {
     state: PathBuf,
     folder: PathBuf,
@@ -21,7 +21,7 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// One that begins in a folder.
+    /// A shell that starts in a folder.
     pub(crate) fn new(folder: &Path, state: &Path) -> Self {
         Self {
             state: state.to_owned(),
@@ -30,13 +30,13 @@ impl Shell {
         }
     }
 
-    /// With a variable that a reader's has by itself.
+    /// Adds a variable that a reader's shell already has.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
     }
 
-    /// Runs a page. Whoever watches is told of each block before it is run.
+    /// Runs a page; calls `before` before each block.
     pub(crate) fn play(&self, page: &str, mut before: impl FnMut(&Block) -> Result<()>) -> Result<()> {
         let text = fs::read_to_string(page).with_context(|| page.to_owned())?;
         let (mut run, mut shown, mut left) = (0, 0, 0);
@@ -57,7 +57,7 @@ impl Shell {
         Ok(())
     }
 
-    /// One that shows something asks something: it may be asked until the answer is that.
+    /// Runs a block; one with shown output is repeated until the output matches.
     fn block(&self, block: &Block) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -76,7 +76,7 @@ impl Shell {
         }
     }
 
-    /// What a script says.
+    /// The output of a script.
     pub(crate) fn run(&self, script: &str) -> Result<String> {
         let state = self.state.display();
         let text = format!(

@@ -1,4 +1,4 @@
-//! `docs/journeys/vm.md`, on a machine of its own.
+//! Plays `docs/journeys/vm.md` on its own machine.
 
 use std::fs;
 use std::path::Path;
@@ -18,9 +18,9 @@ use crate::{envoy, run, version};
 
 const PAGE: &str = "docs/journeys/vm.md";
 const HOST: &str = "www.example.com";
-/// What `envoy.service` gives an Envoy to end in, and a busy machine.
+/// How long `envoy.service` lets an Envoy take to end, and some more for a busy machine.
 const DRAINED: Duration = Duration::from_secs(100);
-/// After the first request, and before it is taken down.
+/// The load runs from after the first request until before the removal.
 const LOADED: [&str; 2] = ["Replace the certificate", "Remove"];
 
 /// Puts what the page downloads into a folder, and starts the machine.
@@ -57,7 +57,7 @@ pub(super) fn inside(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is looked at beside the page's own commands.
+/// Additional checks besides the page's own commands.
 fn watch(load: &mut Option<Load>, folder: &Path, block: &Block) -> Result<()> {
     if block.section == LOADED[0] && load.is_none() {
         *load = Some(Load::start(HOST, "127.0.0.1", folder)?);
@@ -72,7 +72,7 @@ fn watch(load: &mut Option<Load>, folder: &Path, block: &Block) -> Result<()> {
     Ok(())
 }
 
-/// The Envoy that the page upgraded is another process, and the one before it ends.
+/// Checks that the upgraded Envoy is a new process, and that the previous one ends.
 fn replaced() -> Result<()> {
     let begun = Instant::now();
     loop {
@@ -94,7 +94,7 @@ fn replaced() -> Result<()> {
     }
 }
 
-/// What the page says of users, and what systemd says of the services.
+/// Checks what the page says about users, and systemd's assessment of the services.
 fn confined() -> Result<()> {
     let key = "/etc/sealgate/objects/my-site/tls.key";
     let reads = |user: &str| {

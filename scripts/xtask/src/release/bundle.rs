@@ -1,4 +1,4 @@
-//! What is downloaded as an archive.
+//! The archives for download.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::manuals::Manuals;
 use crate::image::layer::{Tree, gzip};
 use crate::version;
 
-/// What comes with the program.
+/// Documents that come with the program.
 const PAPERS: [&str; 3] = ["LICENSE", "README.md", "CHANGELOG.md"];
 
-/// For who runs it without containers: `docs/journeys/vm.md`.
+/// For installations without containers: `docs/journeys/vm.md`.
 const UNITS: [(&str, u32); 4] = [
     ("sealgate.service", 0o644),
     ("envoy.service", 0o644),
@@ -20,7 +20,7 @@ const UNITS: [(&str, u32); 4] = [
     ("sysusers.conf", 0o644),
 ];
 
-/// The program with its papers, manuals and units, in a folder of its name.
+/// The program with its documents, manuals and units, in a folder of its name.
 pub(crate) fn program(name: &str, program: &Path, manuals: &Manuals) -> Result<Vec<u8>> {
     let mut tree = Tree::default();
     tree.file(&format!("{name}/sealgate"), 0o755, fs::read(program)?);

@@ -1,4 +1,4 @@
-//! What a release consists of, read back from where it lies.
+//! Reads the files of a release back and checks them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::{binary, version};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Reads all of it.
+/// Checks all files.
 pub(super) fn check(folder: &Path, archs: &[Arch]) -> Result<()> {
     sums(folder)?;
     let module = fs::read(folder.join(binary::MODULE))?;
@@ -36,7 +36,7 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
     fs::read(folder.join(name)).with_context(|| name.to_owned())
 }
 
-/// Every file is named, with its sum.
+/// Checks that every file is listed, with its checksum.
 fn sums(folder: &Path) -> Result<()> {
     let text = fs::read_to_string(folder.join("SHA256SUMS"))?;
     let mut named = 0;
@@ -45,7 +45,7 @@ fn sums(folder: &Path) -> Result<()> {
         ensure!(layer::sum(&read(folder, name)?) == sum, "{name} has another sum");
         named += 1;
     }
-    // Itself it cannot name.
+    // The list cannot contain itself.
     let present = fs::read_dir(folder)?.count();
     ensure!(
         present == named + 1,
@@ -54,7 +54,7 @@ fn sums(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The chart is where Helm looks for it, and of this version.
+/// Checks that the chart is where Helm looks for it, and has this version.
 fn chart(folder: &Path) -> Result<()> {
     let chart = files(&unzipped(&read(folder, &bundle::chart_name())?)?)?;
     for name in ["Chart.yaml", "values.yaml", "values.schema.json"] {
@@ -119,7 +119,7 @@ fn files(archive: &[u8]) -> Result<Files> {
     Ok(found)
 }
 
-/// The files of the one layer of an image, found from its index on.
+/// The files of an image's only layer, found through its index.
 fn layer_of(archive: &[u8]) -> Result<Files> {
     let files_ = files(archive)?;
     let file = |name: &str| files_.get(name).with_context(|| format!("no {name}"));

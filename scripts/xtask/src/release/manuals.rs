@@ -1,4 +1,4 @@
-//! Manual pages and completions, as the program itself prints them. They are the same for every architecture.
+//! Manual pages and completions, printed by the program itself. They are the same for all architectures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::trial::Program;
 use crate::image::elf::Arch;
 
-/// Each shell with the file's name that it looks for.
+/// Shells, each with the file name that it looks for.
 const SHELLS: [(&str, &str); 5] = [
     ("bash", "sealgate.bash"),
     ("elvish", "sealgate.elv"),
@@ -16,21 +16,21 @@ const SHELLS: [(&str, &str); 5] = [
     ("powershell", "_sealgate.ps1"),
     ("zsh", "_sealgate"),
 ];
-/// The pages of commands that there have to be, among others.
+/// Manual pages that must exist, among others.
 const PAGES: [&str; 3] = ["sealgate.1", "sealgate-run.1", "sealgate-istio-sds.1"];
 
 /// Files of the archive, by their names.
 pub(crate) struct Manuals(pub(super) Vec<(String, Vec<u8>)>);
 
 impl Manuals {
-    /// By the first of these programs that can be run here.
+    /// From the first of these programs that can run here.
     pub(super) fn of_any(programs: &[(Arch, PathBuf)]) -> Result<Self> {
         let mut all = programs.iter().map(|(arch, path)| Program { path, arch: *arch });
         let program = all.find(Program::can_run);
         Self::of(&program.context("none of the programs can be run here, to print its manual")?)
     }
 
-    /// By a program of this machine.
+    /// From a program for this machine.
     pub(crate) fn of_own(path: &Path) -> Result<Self> {
         let arch = Arch::own();
         Self::of(&Program { path, arch })
@@ -62,7 +62,7 @@ fn printed(program: &Program<'_>, words: &[&str]) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Those that an archive has, among others.
+/// The names that an archive must have, among others.
 pub(super) fn names() -> impl Iterator<Item = String> {
     let scripts = SHELLS.iter().map(|(_, file)| format!("completions/{file}"));
     scripts.chain(PAGES.iter().map(|page| format!("man/{page}")))

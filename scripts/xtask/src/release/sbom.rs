@@ -1,6 +1,5 @@
-//! What the agent is made of, as CycloneDX 1.6. `cargo tree` knows which crates are linked for an architecture, and
-//! `cargo metadata` what is to be said of each. Neither time nor random number is in it: it is as reproducible as the
-//! program.
+//! The agent's SBOM, in CycloneDX 1.6. `cargo tree` knows which crates are linked for an architecture, and `cargo
+//! metadata` has their properties. It contains no times or random numbers, so it is as reproducible as the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +35,7 @@ fn output(arguments: &[&str]) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Name and version of every crate that is linked, the agent too.
+/// Name and version of every linked crate, including the agent.
 fn linked(arch: Arch) -> Result<BTreeSet<(String, String)>> {
     let text = output(&[
         "tree",
@@ -61,7 +60,7 @@ fn linked(arch: Arch) -> Result<BTreeSet<(String, String)>> {
     Ok(crates.collect())
 }
 
-/// The sums of `Cargo.lock`, by name and version.
+/// The checksums in `Cargo.lock`, by name and version.
 fn sums(lock: &str) -> BTreeMap<(String, String), String> {
     let mut sums = BTreeMap::new();
     for package in lock.split("[[package]]").skip(1) {
@@ -177,7 +176,7 @@ mod tests {
         for name in ["kube", "rustls", "aws-lc-sys", "sealgate-core", "tokio"] {
             assert!(named(name).is_some(), "{name}");
         }
-        // What only builds or tests it is not in it.
+        // Crates that are only used to build or test it are not in it.
         for name in ["rcgen", "cc", "serde_derive", "windows-sys"] {
             assert!(named(name).is_none(), "{name}");
         }

@@ -1,4 +1,4 @@
-//! The program that was packed, tried: here, or where Debian's `qemu-user-static` can run another machine's.
+//! Tests the packed program, with Debian's `qemu-user-static` if it is for another architecture.
 
 use std::env;
 use std::fs;
@@ -13,12 +13,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::image::elf::Arch;
 use crate::version;
 
-/// What it serves meanwhile.
+/// The objects that it serves.
 const OBJECTS: &str = "envoy/compose/manifests";
-/// Emulated, on a machine that is busy.
+/// Enough for an emulator on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs it from a folder; what it is of a release, it has to name.
+/// Runs it from a folder; in a release, it must print its version.
 pub(super) fn run(folder: &Path, program: &[u8], arch: Arch, is_release: bool) -> Result<()> {
     let path = fs::canonicalize(folder)?.join(".sealgate");
     fs::write(&path, program)?;
@@ -80,7 +80,7 @@ fn says_its_version(program: &Program<'_>, is_release: bool) -> Result<()> {
     Ok(())
 }
 
-/// Gone with its folder.
+/// Ends with this value, and removes its folder.
 struct Agent {
     process: Child,
     folder: PathBuf,
@@ -94,9 +94,9 @@ impl Drop for Agent {
     }
 }
 
-/// It reads objects, and has the socket and the filter where Envoy looks for them.
+/// Checks that it reads objects, and has the socket and the filter where Envoy looks for them.
 fn serves(program: &Program<'_>) -> Result<()> {
-    // A socket's path has to be short.
+    // A socket's path must be short.
     let folder = env::temp_dir().join(format!("sealgate-trial-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let log = folder.join("log");

@@ -1,4 +1,4 @@
-//! A version that is written down twice is the same in both places.
+//! Checks that versions are the same in all places.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{image, version};
 
-/// The table of what goes together.
+/// The table of compatible versions.
 const COMPATIBILITY: &str = "docs/reference/compatibility.md";
 
-/// What says where to get the programs.
+/// The page that says where to get the programs.
 const VM: &str = "docs/journeys/vm.md";
 
-/// Where versions are written down, with what is before them there. The version of Sealgate stands in `Cargo.toml`, Envoy's
-/// in `envoy/version`.
+/// The places of versions, with the text before them. The version of Sealgate is in `Cargo.toml`, Envoy's in
+/// `envoy/version`.
 fn mentions() -> [(&'static str, String, &'static str); 6] {
     [
         (
@@ -34,7 +34,7 @@ fn mentions() -> [(&'static str, String, &'static str); 6] {
     ]
 }
 
-/// Checks all of it; gives the changelog's section of this version, or what is not released yet without a tag.
+/// Checks all of them; returns the changelog's section of this version, or the unreleased section without a tag.
 pub(super) fn check(root: &Path, tag: Option<&str>) -> Result<String> {
     for (file, before, wanted) in mentions() {
         let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
@@ -43,7 +43,7 @@ pub(super) fn check(root: &Path, tag: Option<&str>) -> Result<String> {
     let table = fs::read_to_string(root.join(COMPATIBILITY))?;
     let kubernetes = required(root, "tests/kube/go.mod", "k8s.io/kubernetes")?;
     check_mentions(&table, "| Kubernetes | ", &kubernetes).context(COMPATIBILITY)?;
-    // Istio's own module has no versions, and the one of its types has the release's.
+    // Istio's own module has no versions, but the one with its types has the version of the release.
     let istio = required(root, "tests/istio/go.mod", "istio.io/client-go")?;
     let minor: Vec<&str> = istio.split('.').take(2).collect();
     check_mentions(&table, "| Istio | ", &minor.join(".")).context(COMPATIBILITY)?;
@@ -76,7 +76,7 @@ fn required(root: &Path, file: &str, module: &str) -> Result<String> {
     Ok(version.split(' ').next().unwrap_or_default().to_owned())
 }
 
-/// Every version that stands behind these words is the wanted one, and there is one.
+/// Checks that every version after these words is the wanted one, and that there is one.
 fn check_mentions(text: &str, before: &str, wanted: &str) -> Result<()> {
     let mut mentions = text.split(before).skip(1).peekable();
     ensure!(mentions.peek().is_some(), "{before} is not mentioned");

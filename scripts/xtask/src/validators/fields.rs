@@ -1,4 +1,4 @@
-//! The statements that check a field: what stands in it, and what is below.
+//! The statements that check a field: its value, and messages below.
 
 use anyhow::{Context as _, Result};
 use protox::prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, OneofDescriptor};
@@ -6,13 +6,13 @@ use protox::prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor
 use super::place::Place;
 use super::{names, rules};
 
-/// What fields are looked at with.
+/// The context for checking fields.
 pub(super) struct Fields<'c> {
     /// `validate.rules`.
     pub(super) rules: ExtensionDescriptor,
     /// `validate.required` of a oneof.
     pub(super) required: ExtensionDescriptor,
-    /// Whether a message of this name is checked itself, and has anything to check.
+    /// Whether a message of this name has its own check.
     pub(super) is_checked: &'c dyn Fn(&str) -> bool,
 }
 
@@ -46,7 +46,7 @@ impl Fields<'_> {
         statements.with_context(|| field.full_name().to_owned())
     }
 
-    /// A oneof: that it is set, if that is asked, and what the one that is set asks for.
+    /// A oneof: that it is set, if required, and the rules of the field that is set.
     pub(super) fn oneof(&self, oneof: &OneofDescriptor) -> Result<Vec<String>> {
         let member = format!("self.{}", names::member(oneof.name()));
         let mut statements = Vec::new();
@@ -83,7 +83,7 @@ impl Fields<'_> {
         Ok(statements)
     }
 
-    /// A value that is there: the rules that are its own, and those of the message that it is.
+    /// An existing value: its own rules, and those of its message.
     fn value(
         &self,
         field: &FieldDescriptor,

@@ -1,6 +1,6 @@
-//! The messages that the agent makes, and what their protos do not say of them.
+//! The messages that the agent makes, and checks that their protos do not have.
 
-/// What `agent/src/translate` makes: each gets a function.
+/// The messages that `agent/src/translate` makes: each gets a function.
 pub(super) const MESSAGES: &[&str] = &[
     "envoy.config.accesslog.v3.AccessLog",
     "envoy.config.cluster.v3.CircuitBreakers",
@@ -138,7 +138,7 @@ pub(super) const MESSAGES: &[&str] = &[
     "xds.type.matcher.v3.StringMatcher",
 ];
 
-/// Checks that Envoy makes in its code, by the message that they are of.
+/// Checks in Envoy's code, by message.
 pub(super) const BY_HAND: &[(&str, &str)] = &[
     ("envoy.config.listener.v3.FilterChainMatch", "server_names::check"),
     ("envoy.config.listener.v3.Listener", "chains::check"),

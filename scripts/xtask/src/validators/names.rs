@@ -1,9 +1,9 @@
-//! What prost calls things in Rust.
+//! Prost's names in Rust.
 
 use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use protox::prost_reflect::{EnumDescriptor, FieldDescriptor, MessageDescriptor, OneofDescriptor};
 
-/// Words that Rust keeps for itself, of those that protos use.
+/// Rust's keywords that protos use.
 const KEYWORDS: [&str; 8] = ["type", "match", "ref", "in", "use", "where", "move", "static"];
 
 pub(super) fn message(message: &MessageDescriptor) -> String {
@@ -14,7 +14,7 @@ pub(super) fn enumeration(of: &EnumDescriptor) -> String {
     path(of.package_name(), of.full_name())
 }
 
-/// The enum of a oneof stands in the module of its message.
+/// The enum of a oneof is in the module of its message.
 pub(super) fn oneof(of: &OneofDescriptor) -> String {
     let own = message(of.parent_message());
     let (module, name) = own.rsplit_once("::").unwrap_or(("", &own));

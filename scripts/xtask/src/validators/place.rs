@@ -1,18 +1,18 @@
-//! Where a value stands in the generated code, and how its violations are told.
+//! A value in the generated code, and how its violations are reported.
 
-/// A value as the rules are given it.
+/// A value in the form that rules take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'c> {
-    /// As a value that is copied.
+    /// As a copied value.
     pub(super) owned: &'c str,
     /// As a reference.
     pub(super) borrowed: &'c str,
-    /// What comes after a check: it says which field was checked.
+    /// The code after a check, which adds the field.
     pub(super) told: &'c str,
 }
 
 impl<'c> Place<'c> {
-    /// What `value` is bound to, by reference.
+    /// The variable `value`, which is bound by reference.
     pub(super) fn bound(told: &'c str) -> Self {
         Self {
             owned: "*value",
@@ -21,7 +21,7 @@ impl<'c> Place<'c> {
         }
     }
 
-    /// What the wrapper holds that `value` is bound to.
+    /// The contents of the wrapper that `value` is bound to.
     pub(super) fn wrapped(self) -> Self {
         Self {
             owned: "value.value",

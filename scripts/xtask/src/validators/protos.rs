@@ -19,11 +19,11 @@ const INCLUDES: [&str; 8] = [
     "cel-spec",
     "cel-spec/proto",
 ];
-/// What is not Envoy's own comes with the compiler, except for this.
+/// Protos that are not Envoy's come with the compiler, except this one.
 const RULES: &str = "protoc-gen-validate/validate/validate.proto";
 
-/// The files that define these messages, and what they import, compiled. Not all files: seen together, some names in
-/// them mean something else.
+/// Compiles the files that define these messages, and their imports. Not all files: together, some names in them would
+/// be ambiguous.
 pub(super) fn pool(messages: &[&str]) -> Result<DescriptorPool> {
     let folder = folder()?;
     let includes = INCLUDES.map(|name| folder.join(name));

@@ -1,4 +1,4 @@
-//! From the rules of a value to statements that check it. What is not known here ends the generator.
+//! Converts the rules of a value to statements that check it. Unknown rules are errors.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use protox::prost_reflect::{DynamicMessage, FieldDescriptor, Kind, Value};
@@ -22,7 +22,7 @@ pub(super) fn is_set(rules: &DynamicMessage, name: &str) -> bool {
         .is_some_and(|value| value.as_bool() == Some(true))
 }
 
-/// The checks of one value, be it a field, an item or what a wrapper holds.
+/// The checks of one value: a field, an item or the contents of a wrapper.
 pub(super) fn of_value(
     kind: &str,
     rules: &DynamicMessage,
@@ -84,7 +84,7 @@ pub(super) fn of_many(rules: &DynamicMessage, place: Place<'_>) -> Result<Vec<St
     Ok(vec![format!("if {filled} {{ {} }}", statements.join("\n"))])
 }
 
-/// A check for each rule that is set; an empty one means that the rule asks for nothing here.
+/// A check for each rule that is set; an empty one means that the rule requires nothing here.
 fn each(rules: &DynamicMessage, check: impl Fn(&str, &Value) -> Option<String>) -> Result<Vec<String>> {
     let mut checks = Vec::new();
     for (field, value) in rules.fields().filter(|(field, _)| field.name() != "ignore_empty") {
@@ -117,7 +117,7 @@ fn of_text(rules: &DynamicMessage, place: Place<'_>) -> Result<Vec<String>> {
             2 => Some(format!("rule::header_value({text}, {strict})")),
             _ => None,
         },
-        // Says how strict the one before is.
+        // Modifies the previous rule.
         "strict" => Some(String::new()),
         _ => None,
     })
@@ -141,7 +141,7 @@ fn of_number(rules: &DynamicMessage, place: Place<'_>) -> Result<Vec<String>> {
             .and_then(|name| rules.get_field_by_name(name))
             .and_then(|value| literal(&value)?.parse::<f64>().ok())
     };
-    // The other way round the rules would mean what is outside.
+    // Reversed, the rules would mean the values outside.
     if let (Some(least), Some(most)) = (set(["gt", "gte"]), set(["lt", "lte"])) {
         ensure!(least <= most, "a range that is turned round is not known");
     }
@@ -187,7 +187,7 @@ fn of_durations(rules: &DynamicMessage, place: Place<'_>) -> Result<Vec<String>>
             .then(|| rules.get_field_by_name(name));
         span(&*set.flatten()?)
     };
-    // Turned round, they mean what is outside.
+    // Reversed, they mean the values outside.
     if let (Some(most), Some(least)) = (bound("lte"), bound("gte"))
         && most < least
     {
@@ -243,7 +243,7 @@ fn literal(value: &Value) -> Option<String> {
     }
 }
 
-/// `in` is a word of Rust's own.
+/// `in` is a keyword of Rust.
 fn choice(rule: &str) -> &str {
     if rule == "in" { "one_of" } else { "none_of" }
 }

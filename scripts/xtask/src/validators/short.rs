@@ -1,11 +1,11 @@
-//! Short names for the modules of packages, so that lines stay lines.
+//! Short names for the modules of packages, to keep lines short.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What means something else already.
+/// Names that already mean something else.
 const TAKEN: [&str; 2] = ["core", "type"];
 
-/// `text` with short names in place of the modules, and what imports these.
+/// `text` with short names in place of modules, and the imports.
 pub(super) fn shortened(text: &str, modules: &BTreeSet<String>) -> (String, String) {
     let used: Vec<_> = modules
         .iter()

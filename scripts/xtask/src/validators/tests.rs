@@ -16,7 +16,7 @@ impl FileResolver for Made {
     }
 }
 
-/// The statements for a message with this in it.
+/// The statements for a message with this body.
 fn made(body: &str) -> Result<String> {
     let text = format!(
         "syntax = \"proto3\"; package a.v3; import \"validate/validate.proto\"; \
@@ -98,7 +98,7 @@ fn a_rule_becomes_a_check() {
     }
 }
 
-/// What is not known is never left out in silence.
+/// Unknown rules are never silently ignored.
 #[test]
 fn an_unknown_rule_ends_the_generator() {
     for field in [
@@ -112,7 +112,7 @@ fn an_unknown_rule_ends_the_generator() {
     }
 }
 
-/// What one `use` of a text names, each by its whole path.
+/// The full paths that a `use` imports.
 fn imported(words: &[&str]) -> Vec<String> {
     let (mut found, mut stack, mut path) = (Vec::new(), Vec::new(), Vec::new());
     for word in words {
@@ -133,7 +133,7 @@ fn imported(words: &[&str]) -> Vec<String> {
     found
 }
 
-/// A message that is made and not listed would be taken for good.
+/// A message that is made but not listed would not be checked.
 #[test]
 fn every_message_that_is_made_is_listed() {
     let pool = protos::pool(MESSAGES).unwrap();

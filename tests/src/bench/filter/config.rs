@@ -40,7 +40,7 @@ fn route(at: usize) -> String {
     }
 }
 
-/// So many routes of one host.
+/// This many routes of one host.
 #[must_use]
 pub fn table(routes: usize) -> TableConfig {
     let rules = (0..routes).map(|at| RuleConfig {
@@ -77,7 +77,7 @@ pub fn table(routes: usize) -> TableConfig {
     }
 }
 
-/// One listener, one worker, HTTP/2; every request is answered at once.
+/// One listener, one worker, HTTP/2; every request is answered immediately.
 pub(super) fn bootstrap(port: u16, admin: u16, subject: Filters, native: usize) -> String {
     let mut filters = subject.filters;
     filters.push(json!({"name": "router", "typed_config":
@@ -106,14 +106,14 @@ pub(super) fn bootstrap(port: u16, admin: u16, subject: Filters, native: usize) 
     .to_string()
 }
 
-/// What stands before the router, and listeners beside it.
+/// Filters before the router, and additional listeners.
 #[derive(Default)]
 pub(super) struct Filters {
     pub(super) filters: Vec<Value>,
     pub(super) listeners: Vec<Value>,
 }
 
-/// Our filter with so many routes.
+/// Our filter with this many routes.
 pub(super) fn sealgate(module: &Path, routes: usize) -> Result<Filters> {
     let machine = Machine { module, id: "bench" };
     let table = table(routes);
@@ -127,7 +127,7 @@ pub(super) fn sealgate(module: &Path, routes: usize) -> Result<Filters> {
     })
 }
 
-/// A module that is told nothing.
+/// A module without a configuration.
 pub(in crate::bench) fn wasm(module: &Path) -> Value {
     let machine = Machine { module, id: "bench" };
     json!({"name": "wasm", "typed_config": machine.plugin("bench", None)})

@@ -1,4 +1,4 @@
-//! Requests over one kept HTTP/2 connection.
+//! Requests over one persistent HTTP/2 connection.
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -39,7 +39,7 @@ impl Load {
 }
 
 async fn one(mut sender: SendRequest<Empty<Bytes>>, uri: &str) -> Result<()> {
-    // What a browser or client library sends beside the pseudo headers.
+    // What a browser or client library sends besides the pseudo headers.
     let request = Request::get(uri)
         .header("user-agent", "bench/1.0 (x86_64; linux)")
         .header("accept", "text/html,application/json;q=0.9,*/*;q=0.8")

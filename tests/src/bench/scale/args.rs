@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{Origin, Size};
 
-/// Said with a wrong command line.
+/// Shown for an invalid command line.
 const USAGE: &str = "bench scale [--quick] [--sizes 10,1000,1000p,40000x2500,...] [--source directory|kubernetes|both] \
                      [--svg FILE] [--flood [COUNT] | --rotate-all | --pods [COUNT]]";
 const SIZES: [usize; 5] = [10, 1_000, 3_000, 10_000, 40_000];
@@ -16,7 +16,7 @@ const FLOOD: usize = 100_000;
 /// Pods, a hundred of which a subset needs.
 const PODS: usize = 10_000;
 const QUICK_FLOOD: usize = 5_000;
-/// The largest size at which another build is run beside, unless `SEALGATE_OTHER_MAX` says so.
+/// The largest size at which another build is also run, unless `SEALGATE_OTHER_MAX` is set.
 const OTHER_MAX: usize = 3_000;
 
 /// What is done.
@@ -24,11 +24,11 @@ const OTHER_MAX: usize = 3_000;
 pub enum Mode {
     /// The rows of the table.
     Rows,
-    /// So many unknown server names, and so many unknown hosts.
+    /// This many unknown server names, and as many unknown hosts.
     Flood(usize),
     /// Every certificate once.
     RotateAll,
-    /// So many Pods, of which a subset needs some.
+    /// This many Pods, of which a subset needs some.
     Pods(usize),
 }
 
@@ -37,7 +37,7 @@ pub enum Mode {
 pub struct Options {
     /// Fewer rounds, smaller sizes.
     pub quick: bool,
-    /// The rows, or one of the tests of their own.
+    /// The rows, or one of the separate tests.
     pub mode: Mode,
     /// In this order.
     pub sizes: Vec<Size>,

@@ -1,4 +1,4 @@
-//! A folder is applied: a thousand objects at once.
+//! Applies a folder with a thousand objects at once.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use super::objects::{Route, entry, host};
 use super::poll::{appears, until};
 use super::stand::Stand;
 
-/// VirtualServices; as many services belong to them.
+/// The number of VirtualServices, and of their services.
 const ROUTES: usize = 500;
-/// Hosts that they are for.
+/// The number of their hosts.
 const HOSTS: usize = 20;
-/// After the last is served: publications that are still to come.
+/// Time for publications after the last one is served.
 const AFTER: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Bulk {
-    /// From the first that is written to the last that is served.
+    /// From writing the first until the last is served.
     pub(super) took: Duration,
     /// Until all were written.
     pub(super) written: Duration,
@@ -49,7 +49,7 @@ pub(super) async fn bulk(stand: &Stand) -> Result<Bulk> {
     let mut wrong = 0;
     stand.place.create_all(units).await?;
     let written = start.elapsed();
-    // The last first: when it is served, so are most, which takes no more than a look.
+    // The last one first: when it is served, most others are too, and one look at each is enough.
     for (at, route) in routes.iter().enumerate().rev() {
         let line = lines.get_mut(at % hosts).context("a host without a line")?;
         let path = route.path();
@@ -69,7 +69,7 @@ pub(super) async fn bulk(stand: &Stand) -> Result<Bulk> {
     })
 }
 
-/// The services first, as who writes them with care does.
+/// The services first, as a careful operator would write them.
 fn units(stand: &Stand, routes: &[Route]) -> Vec<(String, Value)> {
     let service = |route: &Route| {
         let object = entry(&route.name, stand.upstreams.port(0));

@@ -1,4 +1,4 @@
-//! The changes that are measured: each is written, and looked for.
+//! The measured changes: each is written, and then observed.
 
 use std::time::Instant;
 
@@ -24,12 +24,12 @@ pub(super) enum What {
     Rule,
     /// Another endpoint of an old service.
     Endpoint,
-    /// A new TLS host with a certificate of its own; its service is an old one.
+    /// A new TLS host with its own certificate, and an old service.
     Host,
 }
 
 impl What {
-    /// The beginning of the keys of its figures.
+    /// The prefix of the keys of its figures.
     pub(super) const fn key(self) -> &'static str {
         match self {
             Self::Route => "new_route",
@@ -41,12 +41,12 @@ impl What {
     }
 }
 
-/// What no earlier change had.
+/// A name that no earlier change had.
 fn named(turn: usize) -> String {
     format!("new-{turn}")
 }
 
-/// Where it is seen.
+/// Where the change is visible.
 fn place(stand: &Stand, what: What, turn: usize) -> Route {
     match what {
         // Spread over the hosts.
@@ -61,21 +61,21 @@ fn place(stand: &Stand, what: What, turn: usize) -> Route {
     }
 }
 
-/// What is written.
+/// What a change writes.
 #[derive(Debug, Default)]
 struct Writing {
     /// The file.
     unit: String,
-    /// What routes lead to: in the same file, or an object of its own that is there before.
+    /// The destinations of routes: in the same file, or separate objects that exist before.
     services: Vec<Value>,
     objects: Vec<Value>,
     secret: Option<(String, Leaf)>,
-    /// It stands in the place of an earlier one.
+    /// Whether it replaces an earlier one.
     is_change: bool,
 }
 
 impl Writing {
-    /// In an API server, where every object comes by itself, a service is there before a route to it.
+    /// In an API server, where every object comes separately, a service is created before a route to it.
     async fn prepare(&self, place: &Place) -> Result<()> {
         match place {
             Place::Directory(_) => Ok(()),
@@ -116,10 +116,10 @@ impl Writing {
     }
 }
 
-/// How it is told that it is served.
+/// How to recognize that it is served.
 #[derive(Clone, Debug)]
 enum Mark {
-    /// It answers at all.
+    /// It answers.
     Appears,
     /// By the version.
     Version(String),
@@ -152,7 +152,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// The next one; nothing is written yet.
+    /// Prepares the next one; nothing is written yet.
     pub(super) fn next(stand: &Stand, what: What) -> Result<Self> {
         let turn = stand.fresh();
         let route = place(stand, what, turn);
@@ -197,13 +197,13 @@ impl Change {
         })
     }
 
-    /// Writes it, without looking.
+    /// Writes it, without observing.
     pub(super) async fn carry_out(&self, stand: &Stand) -> Result<()> {
         self.writing.prepare(&stand.place).await?;
         self.writing.carry_out(&stand.place).await
     }
 
-    /// Writes it, and looks from that moment on until it is served.
+    /// Writes it, and observes from then on until it is served.
     pub(super) async fn timed(&mut self, stand: &Stand) -> Result<Seen> {
         let path = self.route.path();
         if let Some((_, leaf)) = &self.writing.secret {
@@ -219,7 +219,7 @@ impl Change {
             let write = self.writing.carry_out(&stand.place);
             return Ok(tokio::try_join!(write, until_host(&target, start))?.1);
         }
-        // The connection is there before.
+        // Connects before the measurement.
         self.line.get(&path).await?;
         self.writing.prepare(&stand.place).await?;
         let start = Instant::now();
@@ -234,7 +234,7 @@ impl Change {
         answer.is_ok_and(|answer| self.mark.kind(&answer) == Kind::New)
     }
 
-    /// Takes away what it brought.
+    /// Removes what it added.
     pub(super) async fn undo(self, stand: &Stand) -> Result<()> {
         self.writing.undo(&stand.place).await
     }

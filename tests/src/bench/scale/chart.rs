@@ -1,4 +1,4 @@
-//! The picture: figures over the number of routes, both axes logarithmic, as SVG by hand.
+//! The picture: figures over the number of routes, both axes logarithmic, written as SVG directly.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ const STEP: f64 = 400.0;
 /// A line's name, colour and figure.
 type Line = (&'static str, &'static str, &'static str);
 
-/// A line that has points: how it is drawn, and where.
+/// A line with points: its style and coordinates.
 struct Drawn {
     colour: &'static str,
     dash: &'static str,
@@ -27,7 +27,7 @@ struct Drawn {
 struct Panel {
     title: &'static str,
     lines: &'static [Line],
-    /// What others have published: name, routes, value.
+    /// Values published by others: name, routes, value.
     marks: &'static [(&'static str, f64, f64)],
 }
 
@@ -140,7 +140,7 @@ fn points(results: &Results, origin: Origin, side: Side, key: &str) -> Vec<(f64,
         .iter()
         .filter(|(place, _)| place.origin == origin && place.side == side && !place.size.policies);
     let known = own.filter_map(|(place, figures)| Some((place.size.routes as f64, figures.get(key)?)));
-    // A logarithm has no place for what is not measurable.
+    // A logarithmic axis cannot show 0.
     known.filter(|(_, value)| *value > 0.0).collect()
 }
 
@@ -233,7 +233,7 @@ fn line(svg: &mut String, x: &Scale, y: &Scale, Drawn { colour, dash, points }: 
     }
 }
 
-/// Which dashes are which.
+/// The legend of dashes.
 fn legend(svg: &mut String, results: &Results, origins: &[Origin]) {
     let mut left = LEFT;
     for (origin, side, dash, name) in &DASHES {

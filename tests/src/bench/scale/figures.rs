@@ -1,4 +1,4 @@
-//! What was measured at one size, by name; and the ratios that others read.
+//! The figures of one size, by name, and ratios for other programs.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::bench::Times;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
     values: BTreeMap<String, f64>,
-    /// What went wrong, in words.
+    /// What went wrong, as text.
     pub(super) remarks: Vec<String>,
 }
 
@@ -20,13 +20,13 @@ impl Figures {
         self.values.insert(key.to_owned(), value);
     }
 
-    /// What the agent and Envoy take, in MB.
+    /// Adds the memory of the agent and Envoy, in MB.
     pub(super) fn memory(&mut self, key: &str, (agent, envoy): (f64, f64)) {
         self.set(&format!("{key}_agent"), agent);
         self.set(&format!("{key}_envoy"), envoy);
     }
 
-    /// `KEY_p50`, `KEY_p99` and `KEY_max`, in ms; nothing without times.
+    /// Adds `KEY_p50`, `KEY_p99` and `KEY_max`, in ms; nothing without times.
     pub(super) fn times(&mut self, key: &str, times: &Times) {
         if times.count() == 0 {
             return;
@@ -45,7 +45,7 @@ impl Figures {
     }
 
     fn json(&self) -> Value {
-        // Ten thousandths are more than anything here is exact to.
+        // Nothing here is more precise than a ten-thousandth.
         let value = |value: f64| (value * 1e4).round() / 1e4;
         let values = self.values.iter();
         json!(
@@ -56,7 +56,7 @@ impl Figures {
     }
 }
 
-/// Where figures belong.
+/// What figures belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) origin: Origin,
@@ -84,7 +84,7 @@ const RATIOS: [(&str, &str, usize, usize); 11] = [
     ("new_host_1000_vs_10", "new_host_handshake_p50", 1_000, 10),
 ];
 
-/// What is compared at each size that was run with policies and without.
+/// The figures to compare at each size that was run with and without policies.
 const WITH_POLICIES: [&str; 10] = [
     "new_route_p50",
     "endpoint_p50",
@@ -116,7 +116,7 @@ impl Results {
         self.0.get(&Place { origin, size, side })?.get(key)
     }
 
-    /// The last line: ratios of the first source, those of the second with its name behind.
+    /// The last line: ratios of the first source, and those of the second with its name as a suffix.
     pub(super) fn json(&self, origins: &[Origin]) -> Value {
         let mut ratios = Map::new();
         for (at, origin) in origins.iter().enumerate() {

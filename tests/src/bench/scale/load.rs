@@ -16,7 +16,7 @@ use crate::client::{Tls, Version};
 const CONNECTIONS: usize = 100;
 const PER_SECOND: usize = 200;
 const PROBE_EVERY: Duration = Duration::from_millis(4);
-/// Failures that are told in words.
+/// How many failures are described.
 const TOLD: usize = 5;
 
 /// When a request was due, and how long from then to its answer.
@@ -37,7 +37,7 @@ pub(super) struct Load {
     _tasks: JoinSet<()>,
 }
 
-/// What was seen in some stretches of time.
+/// What was seen during some periods.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Window {
     /// Of the kept load.
@@ -47,12 +47,12 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// How many there were.
+    /// The number of answers.
     pub(super) fn answers(&self) -> f64 {
         (self.kept.count() + self.probe.count()) as f64
     }
 
-    /// Those of another stretch too.
+    /// Adds those of another period.
     pub(super) fn extend(&mut self, other: Self) {
         self.kept.extend(other.kept);
         self.probe.extend(other.probe);
@@ -117,10 +117,10 @@ impl Load {
         told.collect()
     }
 
-    /// It is one, and nothing failed while it came up.
+    /// Checks that there is enough load, and that nothing failed while it started.
     ///
     /// # Errors
-    /// It says what was not so.
+    /// The failed condition.
     pub(super) fn check(&self) -> Result<()> {
         ensure!(self.failed() == 0, "the load fails: {:?}", self.failures());
         let count = lock(&self.shared.kept).len();
@@ -131,7 +131,7 @@ impl Load {
 
 async fn keep(shared: Arc<Shared>, mut line: Line, path: String, first: Instant, period: Duration) {
     let mut tick = tokio::time::interval_at(first.into(), period);
-    // What is late is late: a request that waits for an earlier one has waited since it was due.
+    // Delays count: a request that waits for an earlier one has waited since it was due.
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
     loop {
         let due = tick.tick().await.into_std();

@@ -1,4 +1,4 @@
-//! One build of the agent and an Envoy beside it.
+//! One build of the agent, with an Envoy.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::client;
 use crate::kube::Guard;
 use crate::site::{free_port, program};
 
-/// What was built for ten hosts takes its time for thousands.
+/// A build that was made for ten hosts may be slow with thousands.
 const START: Duration = Duration::from_secs(600);
 const EVERY: Duration = Duration::from_millis(4);
 
@@ -57,7 +57,7 @@ impl Machine {
         self.folder.path()
     }
 
-    /// Starts the agent with these flags and variables; gives how long it took to be ready.
+    /// Starts the agent with these flags and variables; returns how long it took to be ready.
     pub(super) async fn start_agent(
         &mut self,
         flags: &[String],
@@ -112,7 +112,7 @@ impl Machine {
         self.watch_over()
     }
 
-    /// Both processes run.
+    /// Checks that both processes run.
     pub(super) fn check(&mut self) -> Result<()> {
         let mut processes = self.agent.iter_mut().chain(&mut self.envoy);
         let state = processes.try_for_each(Process::check);

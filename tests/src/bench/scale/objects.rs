@@ -29,17 +29,17 @@ pub(super) fn name(at: usize) -> String {
     format!("r-{at:05}")
 }
 
-/// What a route is asked by.
+/// The path of requests to a route.
 pub(super) fn path(name: &str) -> String {
     format!("/{name}/")
 }
 
-/// What a [`entry`] is called in routes.
+/// The name of an [`entry`] in routes.
 pub(super) fn entry_host(name: &str) -> String {
     format!("{name}.scale.local")
 }
 
-/// What a [`service`] is called in routes.
+/// The name of a [`service`] in routes.
 pub(super) fn service_host(name: &str) -> String {
     format!("{name}.{APPS}.svc.cluster.local")
 }
@@ -74,18 +74,18 @@ pub(super) fn plain_gateway() -> Value {
     istio("Gateway", EDGE, PLAIN, spec)
 }
 
-/// Where a route stands, and where it leads.
+/// A route's host and path, and its destination.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) name: String,
     pub(super) gateway: String,
     pub(super) host: String,
-    /// The service's name, as routes call it.
+    /// The service's name in routes.
     pub(super) service: String,
 }
 
 impl Route {
-    /// A route of a TLS host to the ServiceEntry of its own name.
+    /// A route of a TLS host to the ServiceEntry of the same name.
     pub(super) fn new(name: &str, at: usize) -> Self {
         Self {
             name: name.to_owned(),
@@ -105,7 +105,7 @@ impl Route {
         }
     }
 
-    /// What it is asked by.
+    /// The path of requests to it.
     pub(super) fn path(&self) -> String {
         path(&self.name)
     }
@@ -137,7 +137,7 @@ pub(super) fn entry(name: &str, port: u16) -> Value {
     istio("ServiceEntry", APPS, name, spec)
 }
 
-/// What a DestinationRule says of an [`entry`]: something of every part that costs a cluster, and two subsets.
+/// A DestinationRule for an [`entry`]: with every part that costs a cluster something, and two subsets.
 pub(super) fn policy(name: &str) -> Value {
     let spec = json!({
         "host": entry_host(name),

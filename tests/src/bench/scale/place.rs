@@ -1,4 +1,5 @@
-//! Where the objects lie: files in a folder, or an API server. What is changed later is a unit of its own: a file.
+//! Where the objects are: files in a folder, or an API server. Objects that change later are separate units, each in
+//! its own file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use super::Origin;
 use super::plane::Plane;
 use crate::pki::Leaf;
 
-/// Objects in one file of the first set.
+/// The number of objects in a file of the first set.
 const PER_FILE: usize = 500;
 
 /// See the module.
@@ -23,7 +24,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// With nothing in it; files lie under `folder`.
+    /// An empty place; files are in `folder`.
     pub(super) async fn start(origin: Origin, folder: &Path) -> Result<Self> {
         Ok(match origin {
             Origin::Directory => Self::Directory(Folder::new(folder)?),
@@ -38,7 +39,7 @@ impl Place {
             Self::Kubernetes(_) => vec![
                 "--source=kubernetes".to_owned(),
                 "--allow-local-upstreams=true".to_owned(),
-                // All hosts are one namespace's, and more than one should have.
+                // All hosts are in one namespace, which exceeds the default budgets.
                 "--budgets=destinations=100000,total-destinations=100000".to_owned(),
             ],
         }
@@ -96,7 +97,7 @@ impl Place {
         }
     }
 
-    /// Other objects of the same names in the place of a unit.
+    /// Replaces a unit with other objects of the same names.
     pub(super) async fn change(&self, unit: &str, objects: Vec<Value>) -> Result<()> {
         match self {
             Self::Directory(folder) => folder.write(unit, &objects),
@@ -104,7 +105,7 @@ impl Place {
         }
     }
 
-    /// Takes a unit away, with these objects in it.
+    /// Removes a unit, with these objects in it.
     pub(super) async fn remove(&self, unit: &str, objects: Vec<Value>) -> Result<()> {
         match self {
             Self::Directory(folder) => Ok(fs::remove_file(folder.file(unit))?),
@@ -128,7 +129,7 @@ impl Place {
         }
     }
 
-    /// Takes a Secret away.
+    /// Removes a Secret.
     pub(super) async fn remove_secret(&self, name: &str) -> Result<()> {
         match self {
             Self::Directory(folder) => Ok(fs::remove_dir_all(folder.secret(name))?),

@@ -1,4 +1,4 @@
-//! An API server with the manifests of `envoy/kubernetes`, and an agent's rights in it.
+//! An API server with the manifests of `envoy/kubernetes`, and an agent's permissions.
 
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub(super) struct Plane {
     secrets: Secrets,
     /// The agent's.
     pub(super) kubeconfig: PathBuf,
-    /// An address of this machine that an EndpointSlice may have, which one of loopback may not.
+    /// An address of this machine that is allowed in an EndpointSlice, where loopback is not.
     pub(super) address: Option<String>,
     _plane: ControlPlane,
 }
@@ -116,7 +116,7 @@ async fn at_once(requests: impl Iterator<Item = impl Future<Output = Result<()>>
         .await
 }
 
-/// Nothing is sent: the kernel only says from which address it would send. What goes to it stays in the machine.
+/// Nothing is sent: the kernel only says from which address it would send. Packets to that address stay in the machine.
 fn own_address() -> Option<String> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("198.51.100.1:9").ok()?;

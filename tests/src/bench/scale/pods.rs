@@ -1,4 +1,4 @@
-//! What Pods cost: those of a namespace, of which a few are in a subset's Service.
+//! The cost of Pods: those of a namespace, of which a few are in a subset's Service.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub(super) async fn pods(figures: &mut Figures, stand: &Stand, count: usize) -> 
     Ok(())
 }
 
-/// As a Deployment's is.
+/// A Pod like those of a Deployment.
 fn pod(at: usize) -> Value {
     json!({
         "apiVersion": "v1",
@@ -46,7 +46,7 @@ fn pod(at: usize) -> Value {
     })
 }
 
-/// A Service of some of them, its subset, and a route there.
+/// A Service with some of them, its subset, and a route to it.
 fn podded() -> Vec<Value> {
     let endpoint = |at: usize| {
         json!({

@@ -1,4 +1,4 @@
-//! Asks until the answer is the new one, and counts what came before it.
+//! Sends requests until the answer is the new one, and counts the answers before it.
 
 use std::time::{Duration, Instant};
 
@@ -10,25 +10,25 @@ use crate::client::{Answer, Connection, Tls};
 /// The longest wait for a change.
 pub(super) const LIMIT: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_millis(1);
-/// Answers after the first new one, all of which have to be new.
+/// Answers after the first new one, all of which must be new.
 const AFTER: usize = 10;
-/// For one attempt at a handshake with a host that may not be there yet.
+/// The timeout of a handshake with a host that may not exist yet.
 const ATTEMPT: Duration = Duration::from_millis(250);
-/// Wrong answers that are told in words.
+/// How many wrong answers are described.
 const TOLD: usize = 3;
 
-/// What an answer is.
+/// The kind of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// What is right before the change.
+    /// Right before the change.
     Old,
-    /// What is right after it.
+    /// Right after the change.
     New,
-    /// What is never right.
+    /// Never right.
     Wrong,
 }
 
-/// What was seen of one change.
+/// What was seen during one change.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     /// From the start to the end of the first new answer.
@@ -50,7 +50,7 @@ impl Seen {
     }
 }
 
-/// A route that is not there yet, and then answers.
+/// For a route that does not exist yet, and then answers.
 pub(super) fn appears(answer: &Answer) -> Kind {
     match answer.status {
         200 => Kind::New,
@@ -59,7 +59,7 @@ pub(super) fn appears(answer: &Answer) -> Kind {
     }
 }
 
-/// Asks a kept connection.
+/// Sends requests on a persistent connection.
 ///
 /// # Errors
 /// The new answer does not come.

@@ -1,4 +1,4 @@
-//! A process that is measured: its memory and its processor time.
+//! A measured process: its memory and processor time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::process::Pid;
 
-/// What Linux counts processes' time in.
+/// The unit in which Linux counts processes' time.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// In a process group of its own; it ends with the value.
@@ -20,7 +20,7 @@ pub(super) struct Process {
     child: Child,
 }
 
-/// What a process has taken of the processors.
+/// The processor time of a process.
 #[derive(Clone, Debug)]
 pub(super) struct Usage {
     /// In nanoseconds, of each thread that lives.
@@ -30,7 +30,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// What was taken from `earlier` until now: to the nanosecond, if no thread has ended meanwhile.
+    /// The time from `earlier` until now: to the nanosecond, if no thread has ended meanwhile.
     pub(super) fn since(&self, earlier: &Self) -> Duration {
         if earlier
             .threads
@@ -94,7 +94,7 @@ impl Process {
             threads.insert(number.context("a thread without number")?, running);
         }
         let stat = fs::read_to_string(self.proc().join("stat"))?;
-        // After the name, which may hold anything.
+        // After the name, which may contain anything.
         let fields = stat.rsplit(") ").next().context("stat")?;
         let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
         Ok(Usage {

@@ -1,4 +1,4 @@
-//! The table for people: one line per row and size, the other build beside.
+//! The table: one line per row and size, with the other build next to it.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::figures::{Figures, Place, Results};
 use super::{Origin, Side, Size};
 use crate::bench::say;
 
-/// What the figures of a row are called, and their keys.
+/// The names of a row's figures, and their keys.
 type Cells = &'static [(&'static str, &'static str)];
 
 /// The rows: title and cells.
@@ -180,7 +180,7 @@ const HOSTS_ENVOY: Cells = &[
     ("after", "hosts_after_envoy"),
 ];
 
-/// Says the lines of one size.
+/// Prints the lines of one size.
 pub(super) fn size(results: &Results, origin: Origin, size: Size) {
     let of = |side| results.0.get(&Place { origin, size, side });
     let own = of(Side::Own);
@@ -219,7 +219,7 @@ fn row(figures: &Figures, cells: Cells) -> Option<String> {
     Some(text.join("  "))
 }
 
-/// Three digits or so.
+/// Formats a number with about three digits.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         whole if whole == whole.trunc() || whole >= 100.0 => 0,

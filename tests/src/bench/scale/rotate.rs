@@ -19,7 +19,7 @@ const AT_ONCE: usize = 8;
 /// For one of them.
 const LIMIT: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_millis(3);
-/// Failures that are told in words.
+/// How many failures are described.
 const TOLD: usize = 5;
 
 /// What was seen.
@@ -64,8 +64,7 @@ pub(super) async fn all(figures: &mut Figures, stand: &Stand, load: &Load) -> Re
     Ok(())
 }
 
-/// From the writing to the first handshake that shows the new serial number. Until then the old certificate is right,
-/// and nothing else.
+/// From writing to the first handshake with the new serial number. Until then, only the old certificate is right.
 async fn rotate(stand: &Stand, at: usize, old: &Leaf) -> Result<Duration> {
     let host = host(at);
     let new = stand.authority.leaf(&[&host])?;

@@ -1,4 +1,4 @@
-//! The rows that are times: from the moment that something is written until it is served.
+//! The rows with times: from when something is written until it is served.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::bench::Times;
 /// The pause between two rounds, plus a random one of up to the same length, so that rounds do not align with timers of
 /// the agent.
 const PAUSE: Duration = Duration::from_millis(60);
-/// Wrong answers that are told in words.
+/// How many wrong answers are described.
 const TOLD: usize = 3;
 
 /// All rounds of one kind.

@@ -16,14 +16,14 @@ use super::visit::visit_all;
 use super::{Origin, Side, Size, chart, flood, pods, report, rotate};
 use crate::bench::say;
 
-/// From so many hosts on, memory is told a second time, when each was visited.
+/// From this many hosts on, memory is measured again after each host was visited.
 const VISITED_FROM: usize = 1_000;
 /// Changes of a series, for each of three kinds.
 const SERIES: usize = 30;
 const QUICK_SERIES: usize = 15;
-/// As long as the load takes to come up.
+/// How long the load takes to start.
 const LOAD_COMES: std::time::Duration = std::time::Duration::from_secs(3);
-/// What is changed beside the load, and what is timed.
+/// The kinds of changes under load.
 const SERIES_OF: [What; 3] = [What::Rule, What::Endpoint, What::Host];
 const ROWS_OF: [What; 5] = [
     What::Route,
@@ -36,7 +36,7 @@ const ROWS_OF: [What; 5] = [
 /// Does what the command line says; the last line that it prints is JSON.
 ///
 /// # Errors
-/// Nothing could be measured. What fails at one size is said there, and the others go on.
+/// Nothing could be measured. A failure at one size is reported there, and the others continue.
 pub async fn run(options: &Options) -> Result<()> {
     let mut results = Results::default();
     for origin in &options.origins {

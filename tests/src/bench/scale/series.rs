@@ -1,5 +1,5 @@
-//! What changes cost beside the load: processor time, and what the load feels. A quiet stretch comes first, in which
-//! the same is asked and nothing is written.
+//! The cost of changes under load: processor time, and the latency of the load. First, there is a quiet period with the
+//! same requests and without changes.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use super::stand::Stand;
 const EVERY: Duration = Duration::from_millis(200);
 /// How often the result is checked: rarely, because checks cost time, too.
 const LOOK: Duration = Duration::from_millis(20);
-/// What belongs to a change and comes after it: acknowledgements, counters.
+/// Time for acknowledgements and counters, which are part of a change but come after it.
 const AFTER: Duration = Duration::from_millis(60);
 
 /// See the module.
@@ -23,15 +23,15 @@ const AFTER: Duration = Duration::from_millis(60);
 pub(super) struct Series {
     /// The agent's processor time of one change, in ms, without the load's share.
     pub(super) agent: f64,
-    /// Envoy's.
+    /// The same for Envoy.
     pub(super) envoy: f64,
-    /// What the load felt without changes.
+    /// The load without changes.
     pub(super) quiet: Window,
-    /// And with them.
+    /// The load with changes.
     pub(super) changing: Window,
 }
 
-/// Processor time of both, from a moment on.
+/// Processor time of both, from a given time on.
 struct Meter<'s> {
     stand: &'s Stand,
     start: Instant,
@@ -57,11 +57,11 @@ impl<'s> Meter<'s> {
     }
 }
 
-/// So many changes of one kind.
+/// Makes this many changes of one kind.
 pub(super) async fn series(stand: &Stand, load: &Load, what: What, count: usize) -> Result<Series> {
     let quiet = Meter::start(stand)?;
     let mut made = vec![];
-    // Looks at what is not there yet, or not changed yet: what an answer costs hardly depends on that.
+    // Looks at something that does not exist or has not changed yet: the cost of an answer hardly depends on that.
     let mut idle = Change::next(
         stand,
         if what == What::Host {
@@ -95,7 +95,8 @@ pub(super) async fn series(stand: &Stand, load: &Load, what: What, count: usize)
         change.undo(stand).await?;
     }
     stand.calm().await?;
-    // A busy machine's probe asks less often: Envoy's share of the load goes by answers, the agent's by time.
+    // On a busy machine, the probe sends fewer requests: Envoy's share of the load is proportional to answers, the
+    // agent's to time.
     let answers = changing_window.answers() / quiet_window.answers().max(1.0);
     let time = changing_time.as_secs_f64() / quiet_time.as_secs_f64();
     Ok(Series {

@@ -1,4 +1,4 @@
-//! One build of the agent, its Envoy, and so many hosts and routes.
+//! One build of the agent, its Envoy, and a number of hosts and routes.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use crate::client::{Tls, Version};
 use crate::echo;
 use crate::pki::{Authority, Leaf};
 
-/// What was built for ten hosts takes its time for thousands.
+/// A build that was made for ten hosts may be slow with thousands.
 const START: Duration = Duration::from_secs(600);
 /// Memory is read when it has moved by less than a hundredth for this long.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -30,15 +30,15 @@ const CALM: Duration = Duration::from_secs(1);
 const DRAINED: Duration = Duration::from_secs(6);
 /// The longest wait: with other load on this machine, values never settle.
 const CALM_LIMIT: Duration = Duration::from_secs(30);
-/// The route whose rule changes, and the one whose endpoint moves; each lies in a file of its own.
+/// The route whose rule changes, and the one whose endpoint moves; each has its own file.
 pub(super) const RULE: &str = "rule";
 pub(super) const MOVED: &str = "moved";
 
-/// Two upstreams that say their names.
+/// Two upstreams that answer with their names.
 #[derive(Debug)]
 pub(super) struct Upstreams([u16; 2]);
 
-/// Their names, as the first line of their answers says.
+/// Their names, in the first line of their answers.
 pub(super) const UPSTREAMS: [&str; 2] = ["a", "b"];
 
 impl Upstreams {
@@ -70,7 +70,7 @@ pub(super) struct Stand {
     pub(super) tls: Tls,
     /// On loopback.
     pub(super) upstreams: Upstreams,
-    /// Where EndpointSlices may point.
+    /// The upstreams for EndpointSlices.
     far: Upstreams,
     next: AtomicUsize,
     /// How many times the endpoint was moved.
@@ -78,7 +78,7 @@ pub(super) struct Stand {
 }
 
 impl Stand {
-    /// With everything written, and nothing started.
+    /// Prepares one with everything written, and nothing started.
     pub(super) async fn prepare(binary: &Path, origin: Origin, size: Size) -> Result<Self> {
         let machine = Machine::new(binary)?;
         let place = Place::start(origin, machine.folder()).await?;
@@ -161,23 +161,23 @@ impl Stand {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The upstream that the endpoint moves to next: each time the other one.
+    /// The upstream that the endpoint moves to next, alternately.
     pub(super) fn next_upstream(&self) -> usize {
         (self.moves.fetch_add(1, Ordering::Relaxed) + 1) % UPSTREAMS.len()
     }
 
-    /// A service that was there before.
+    /// A service that existed before.
     pub(super) fn old_service(&self) -> String {
         entry_host(&name(0))
     }
 
-    /// Starts the agent; gives how long it took to be ready.
+    /// Starts the agent; returns how long it took to be ready.
     pub(super) async fn start_agent(&mut self) -> Result<Duration> {
         let (flags, variables) = (self.place.flags(), self.place.variables());
         self.machine.start_agent(&flags, &variables).await
     }
 
-    /// Starts Envoy; gives how long it took to the first right answer.
+    /// Starts Envoy; returns how long it took until the first right answer.
     pub(super) async fn start_envoy(&mut self) -> Result<Duration> {
         let start = Instant::now();
         self.machine.start_envoy()?;
@@ -201,7 +201,7 @@ impl Stand {
         }
     }
 
-    /// Resident, in MB, of the agent and of Envoy, once that moves no more.
+    /// Resident memory of the agent and of Envoy in MB, once it is stable.
     pub(super) async fn settled_memory(&self) -> Result<(f64, f64)> {
         let start = Instant::now();
         let mut before = self.machine.memory()?;
@@ -216,8 +216,8 @@ impl Stand {
         }
     }
 
-    /// Waits until what was done before has been worked off: nothing is published any more, what Envoy drains has
-    /// ended, and it takes as much of the processor in one second as in the other.
+    /// Waits until everything before is finished: nothing is published any more, Envoy has drained, and its processor
+    /// time is the same from one second to the next.
     pub(super) async fn calm(&self) -> Result<()> {
         let start = Instant::now();
         let mut published = self.machine.publications().await?;

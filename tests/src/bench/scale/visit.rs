@@ -11,7 +11,7 @@ use crate::pki::Leaf;
 /// Visitors at a time.
 const AT_ONCE: usize = 8;
 
-/// Visits all of them: the certificate has to be the host's own, and the answer right.
+/// Visits all of them: the certificate must be the host's, and the answer right.
 pub(super) async fn visit_all(stand: &Stand) -> Result<()> {
     let visits = stand.leaves.iter().enumerate();
     stream::iter(visits.map(|(at, leaf)| visit(stand, at, leaf)))

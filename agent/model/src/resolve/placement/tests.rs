@@ -96,7 +96,7 @@ fn what_has_more_of_the_locality_comes_first() {
         found,
         ["0 1 us/a/1: own", "1 1 asia/a/1: far", "1 1 eu/a/1: next"]
     );
-    // Nothing is near to what is nowhere, or if nobody asks.
+    // Nothing is near to a gateway without a locality, or without a policy.
     for (own, order) in [("", Order::Nearest(&SILENT)), ("us/a/1", Order::Equal)] {
         let found = arranged(&SPREAD, (own, ""), order);
         assert!(found.iter().all(|group| group.starts_with("0 ")), "{found:?}");
@@ -111,7 +111,7 @@ fn of_other_regions_the_next_one_comes_first() {
         found[3..],
         ["3 1 eu/a/1: next", "4 1 : nowhere", "4 1 asia/a/1: far"]
     );
-    // Of another region's gateway nothing is said.
+    // The policy does not mention the gateway's region.
     let found = arranged(&SPREAD[..3], ("sa/a/1", ""), Order::Nearest(&next));
     assert!(found.iter().all(|group| group.starts_with("0 ")), "{found:?}");
 }
@@ -135,7 +135,7 @@ fn the_first_label_that_differs_decides() {
             "2 1 us/a: none"
         ]
     );
-    // A value of its own counts instead of the gateway's.
+    // A given value counts instead of the gateway's.
     let order = near(&["version=v2"], &[]);
     assert_eq!(
         arranged(&endpoints, own, Order::Nearest(&order)),
@@ -147,7 +147,7 @@ fn the_first_label_that_differs_decides() {
         arranged(&endpoints, own, Order::Nearest(&order)),
         ["0 2 us/a: both first", "1 1 us/a: none", "2 1 eu/a: silent"]
     );
-    // Regions decide among those that are equal.
+    // The region decides among endpoints that are otherwise equal.
     let order = near(&["version"], &[("us", "eu")]);
     let found = arranged(&SPREAD, ("us/a/1", "version=v1"), Order::Nearest(&order));
     assert_eq!(found[0], "0 1 us/a/1: own");
@@ -155,7 +155,7 @@ fn the_first_label_that_differs_decides() {
         found[3..],
         ["3 1 eu/a/1: next", "4 1 : nowhere", "4 1 asia/a/1: far"]
     );
-    // A gateway of which nothing is known has no label that could differ.
+    // A gateway without known labels has none that could differ.
     let order = near(&["version"], &[]);
     assert_eq!(
         arranged(&endpoints[..3], ("", ""), Order::Nearest(&order)).len(),
@@ -201,7 +201,7 @@ fn shares_are_of_localities_and_what_has_none_gets_nothing() {
     let task = shares(&[("us/a/*", &[("eu/*", 10), ("us/a/*", 70), ("us/b/*", 20)])]);
     assert_eq!(
         arranged(&SPREAD, ("us/a/1", ""), Order::Shares(&task)),
-        // Those that one rule means divide its share by their weights, rounded up.
+        // The localities that one rule matches divide its share by their weights, rounded up.
         [
             "0 10 eu/a/1: next",
             "0 18 us/a/1: own",
@@ -209,11 +209,11 @@ fn shares_are_of_localities_and_what_has_none_gets_nothing() {
             "0 20 us/b/1: zone"
         ]
     );
-    // Of other gateways nothing is said.
+    // The policy does not mention the gateway's locality.
     let found = arranged(&SPREAD, ("eu/a/1", ""), Order::Shares(&task));
     assert_eq!(found.len(), SPREAD.len());
     assert!(found.iter().all(|group| group.starts_with("0 ")), "{found:?}");
-    // The first that means the gateway counts; every gateway is anywhere.
+    // The first entry that matches the gateway counts; `*` matches every gateway.
     let two = shares(&[("us/a/*", &[("us/a/1", 100)]), ("*", &[("*", 100)])]);
     assert_eq!(
         arranged(&SPREAD, ("us/a/9", ""), Order::Shares(&two)),

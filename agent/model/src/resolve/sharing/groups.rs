@@ -1,4 +1,4 @@
-//! Which servers could share a chain, and which of these groups does.
+//! Which servers could share a chain, and which group of them does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,8 +40,9 @@ impl Groups {
         }
     }
 
-    /// Of the groups that have so many servers (0 is never), or asked to, the one with the oldest server: whoever comes
-    /// later changes nothing. A server for `*` outside of it would take what the group's chain is there for.
+    /// Of the groups that have at least this many servers (0 for never), or that ask to share, the one with the oldest
+    /// server, so that later servers do not change the choice. A group without the port's server for `*` does not
+    /// qualify: that server would take the connections of its chain.
     pub(super) fn choose(&self, from: usize, catch_all: Option<&ServerId>) -> Option<Arc<str>> {
         let qualifies = |group: &Group| {
             let enough = from > 0 && group.members.len() >= from;

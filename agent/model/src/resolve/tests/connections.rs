@@ -1,4 +1,4 @@
-//! What hosts ask of the connections that they are asked for on.
+//! What hosts require of the connections on which they are requested.
 
 use sealgate_core::identity::{Connection, ConnectionOrigin, PoliciesConfig, ServerDemand};
 use sealgate_core::rules::TableConfig;
@@ -10,14 +10,15 @@ use crate::manifest;
 use crate::resolve::ConnectionPolicy;
 use crate::resolved::FilterChain;
 
-/// A server on port 443; with a bundle it demands certificates.
+/// A server on port 443; if mutual, it requires client certificates.
 fn server(host: &str, certificate: &str, is_mutual: bool) -> Value {
     let mode = if is_mutual { "MUTUAL" } else { "SIMPLE" };
     json!({"port": {"number": 443, "protocol": "HTTPS"}, "hosts": [host],
         "tls": {"mode": mode, "credentialName": certificate}})
 }
 
-/// The resolution of these Gateways: each has one server, and an annotation. So many equals share a chain; 0 is never.
+/// The resolution of these Gateways: each has one server and an annotation. From `on_demand_from` equal servers on,
+/// they share a chain; 0 for never.
 fn resolved(gateways: &[(Value, &str)], on_demand_from: usize) -> Resolver {
     let mut resolver = Resolver::new(Gateway {
         on_demand_from,
@@ -53,7 +54,7 @@ fn resolved(gateways: &[(Value, &str)], on_demand_from: usize) -> Resolver {
     resolver
 }
 
-/// What is demanded of connections on a port with these Gateways, by host.
+/// What is required of connections on a port with these Gateways, by host.
 fn demanded(gateways: &[(Value, &str)]) -> BTreeMap<String, ConnectionPolicy> {
     let resolver = resolved(gateways, 2);
     let demands = resolver.routes.table().all_demands();
@@ -83,7 +84,7 @@ fn a_port_of_equals_asks_nothing_of_connections() {
     assert!(with_open["o.example"].policy.is_none() && with_open["m.example"].policy.is_some());
 }
 
-/// What the filter is told of the port's servers.
+/// The filter's table of the port's servers.
 fn filters_table(resolver: &Resolver) -> RouteTable {
     let demands = resolver.routes.table().all_demands();
     let demands = demands.map(|((_, host), demand)| ServerDemand {
@@ -103,8 +104,8 @@ fn filters_table(resolver: &Resolver) -> RouteTable {
     RouteTable::from_configs([&config]).unwrap()
 }
 
-/// The chain that Envoy chooses for a server name: as it is but for its case, then by its suffixes from the longest on,
-/// then the one that names none. It strips neither a dot nor a port.
+/// The chain that Envoy chooses for a server name: first by the whole name, in lower case, then by its suffixes from
+/// the longest on, then the one without names. Envoy strips neither a dot nor a port.
 fn chosen<'c>(chains: &'c [Arc<FilterChain>], sni: &str) -> Option<&'c FilterChain> {
     let sni = sni.to_ascii_lowercase();
     let suffixes = sni.match_indices('.').filter(|(at, _)| *at > 0);
@@ -120,7 +121,7 @@ fn chosen<'c>(chains: &'c [Arc<FilterChain>], sni: &str) -> Option<&'c FilterCha
     })
 }
 
-/// The spellings of a name, and names that are nobody's.
+/// The spellings of a name, and names that no server has.
 fn spellings(host: &str) -> Vec<String> {
     let shown = host.replace('*', "any");
     vec![
@@ -136,8 +137,8 @@ fn spellings(host: &str) -> Vec<String> {
     ]
 }
 
-/// Every connection that can be made, by every spelling of every name, and every host that can be asked for on it, of
-/// servers of all modes by exact names, wildcards and `*`.
+/// Every possible connection, by every spelling of every name, and every host that can be requested on it, with servers
+/// of all modes for exact names, wildcards and `*`.
 #[test]
 fn a_connection_serves_the_hosts_of_what_its_own_chain_checked() {
     let modes = [
@@ -184,7 +185,7 @@ fn a_connection_serves_the_hosts_of_what_its_own_chain_checked() {
                 ..Connection::default()
             };
             for host in &hosts {
-                // A host means the server of its plain name, however it is spelled.
+                // However a host is spelled, it belongs to the server of its plain name.
                 let own = chosen(chains, &host.replace('*', "any")).unwrap();
                 let expected = own.policy == chain.policy;
                 for authority in spellings(host).into_iter().take(4) {
@@ -202,7 +203,7 @@ fn a_connection_serves_the_hosts_of_what_its_own_chain_checked() {
     assert_eq!((served, refused), (14_016, 34_656), "pairs");
 }
 
-/// The chain of a server has the name of its place: another one may have it now.
+/// The chain of a server is named after its place, so another server may have the name later.
 #[test]
 fn a_connection_outlives_its_servers_policy_and_no_other_servers() {
     let simple = [

@@ -1,5 +1,5 @@
-//! Which DestinationRules apply to a service: Istio's order of namespaces and hosts, how several are merged, and that a tenant's
-//! rule means its own services alone.
+//! Which DestinationRules apply to a service: Istio's order of namespaces and hosts, how several are merged, and that a
+//! tenant's rule applies only to its own services.
 
 use super::site::Site;
 use super::*;
@@ -35,7 +35,7 @@ fn route(name: &str, host: &str) -> String {
     )
 }
 
-/// A rule that limits connections, so that it is seen which one applies.
+/// A rule that limits connections, which shows which rule applies.
 fn rule(namespace: &str, name: &str, host: &str, connections: u32) -> String {
     rule_with(namespace, name, host, connections, "")
 }
@@ -83,7 +83,7 @@ fn the_most_specific_host_of_a_namespace_applies() {
         site.apply(&rule("team", &format!("r{connections}"), host, connections));
         assert_eq!(limits(&site), expected, "{host}");
     }
-    // Short names are of the rule's namespace.
+    // Short names belong to the rule's namespace.
     site.delete_in("team", Kind::DestinationRule, "r6");
     site.apply(&rule("team", "short", "app", 9));
     assert_eq!(limits(&site), [Some(8), Some(9)]);
@@ -104,7 +104,7 @@ fn namespaces_are_looked_up_in_istios_order() {
     assert_eq!(limit(&apart, ENTRY), Some(2));
     apart.apply(&rule("gw", "r", "*", 1));
     assert_eq!(limits(&apart), [Some(1), Some(1)]);
-    // Who exports it to others alone says nothing.
+    // A rule that is exported only to other namespaces does not apply.
     apart.apply(&rule_with("gw", "r", "*", 1, ", exportTo: [team]"));
     assert_eq!(limits(&apart), [Some(2), None]);
     apart.apply(&rule_with("team", "r", "*.test", 2, ", exportTo: ['.']"));
@@ -112,7 +112,7 @@ fn namespaces_are_looked_up_in_istios_order() {
     apart.apply(&rule_with("team", "r", "*.test", 2, ", exportTo: [gw]"));
     assert_eq!(limits(&apart), [Some(2), None]);
 
-    // Where the gateway's namespace is the root, what it has for everybody comes last, and what is its own first.
+    // If the gateway's namespace is also the root, its rules for all come last, and those that only it sees first.
     let mut same = site(Tenancy::Single, "gw");
     same.apply(&rule("gw", "r", ENTRY, 1));
     assert_eq!(limit(&same, ENTRY), Some(1));
@@ -146,7 +146,7 @@ fn what_is_said_of_rules_is_not_looked_up_for_endpoints_that_move() {
 fn rules_of_one_host_are_merged_and_those_of_others_are_not() {
     let mut site = site(Tenancy::Namespaces, "gw");
     let subset = |name: &str, version: &str| format!("{{name: {name}, labels: {{v: '{version}'}}}}");
-    // A directory has no times: the names say which is first.
+    // Objects from a directory have no age: the names decide the order.
     let text = |name: &str, rest: &str| {
         format!(
             "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: {name}, namespace: team}},
@@ -224,7 +224,7 @@ fn a_tenants_rule_means_its_own_services_alone() {
             }
         );
         assert_eq!(limits(&site), [None, None]);
-        // What is another's becomes its own with the host.
+        // When another namespace gets the host, its rule applies.
         site.delete_in("team", Kind::ServiceEntry, ENTRY);
         site.apply(&entry("other", ENTRY));
         assert_eq!(limits(&site), [Some(7), None]);
@@ -294,7 +294,7 @@ fn a_port_for_tls_without_a_rule_that_asks_for_it_is_named() {
     };
     site.apply(&tls("SIMPLE"));
     assert_eq!(site.codes(), []);
-    // Somebody has thought of it.
+    // The mode is set explicitly.
     site.apply(&tls("DISABLE"));
     assert_eq!(site.codes(), []);
     site.delete_in("team", Kind::DestinationRule, "tls");

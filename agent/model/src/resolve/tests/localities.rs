@@ -1,4 +1,4 @@
-//! Where the endpoints of Services are, which of them are used, and what DestinationRules make of that. The gateway is in
+//! Where the endpoints of Services are, which of them are used, and how DestinationRules change that. The gateway is in
 //! `r/z`.
 
 use super::site::Site;
@@ -91,7 +91,7 @@ fn pods_say_what_slices_cannot() {
         format!("{{{EJECTION}, loadBalancer: {{localityLbSetting: {{failover: [{{from: r, to: q}}]}}}}}}");
     site.apply(&rule(&failover));
     assert_eq!(site.needed(), ["default"]);
-    // Zones are of the gateway's region as long as nobody says otherwise.
+    // A zone belongs to the gateway's region unless a label says otherwise.
     assert_eq!(
         groups(&site),
         ["0 r/z: 10.0.0.2", "1 r/w: 10.0.0.1", "2 : 10.0.0.3"]
@@ -110,7 +110,7 @@ fn pods_say_what_slices_cannot() {
         groups(&site),
         ["0 r/z: 10.0.0.2", "1 r/z/s: 10.0.0.1", "2 q/v/s: 10.0.0.3"]
     );
-    // Who does not ask for them is told nothing by them.
+    // Hints have no effect on a Service that does not ask for them.
     site.apply(&rule(&format!("{{{EJECTION}}}")));
     assert_eq!(
         groups(&site),
@@ -165,7 +165,7 @@ fn a_service_may_wish_for_its_own_zone() {
     }
     site.apply(&service("networking.istio.io/traffic-distribution: any", ""));
     assert_eq!(groups(&site), alike);
-    // A DestinationRule decides before it.
+    // A DestinationRule takes precedence.
     site.apply(&service("", "trafficDistribution: PreferClose"));
     site.apply(&rule("{loadBalancer: {localityLbSetting: {enabled: false}}}"));
     assert_eq!(groups(&site), alike);
@@ -182,13 +182,13 @@ fn hints_for_the_own_zone_are_followed_where_all_endpoints_have_them() {
     assert_eq!(site.addresses(CLUSTER).len(), 3);
     site.apply(&service("service.kubernetes.io/topology-mode: Auto", ""));
     assert_eq!(groups(&site), ["0 r/x: 10.0.0.3", "0 r/z: 10.0.0.2"]);
-    // One without, and it is as if there were none.
+    // With one endpoint without hints, none count.
     site.apply(&slice("2", "{addresses: [10.0.0.4], zone: z}"));
     assert_eq!(site.addresses(CLUSTER).len(), 4);
-    // One that is not used does not matter.
+    // An endpoint that is not used does not matter.
     site.apply(&slice("2", "{addresses: [10.0.0.4], conditions: {ready: false}}"));
     assert_eq!(site.addresses(CLUSTER).len(), 2);
-    // Nor are they followed if none is for the zone, or a policy decides.
+    // They do not count either if none is for the zone, or if a policy decides.
     site.apply(&slice("1", &HINTED.replace("[{name: z}]", "[{name: x}]")));
     assert_eq!(site.addresses(CLUSTER).len(), 3);
     site.apply(&slice("1", HINTED));
@@ -202,7 +202,7 @@ fn hints_for_the_own_zone_are_followed_where_all_endpoints_have_them() {
 fn an_endpoint_that_is_about_to_end_is_used_if_no_other_is_left() {
     let mut site = site();
     for (conditions, expected) in [
-        // What is said of 10.0.0.1, beside a ready 10.0.0.2; and without it.
+        // The conditions of 10.0.0.1, and how many endpoints there are: with a ready 10.0.0.2, and without it.
         ("{}", [2, 1]),
         ("{ready: true}", [2, 1]),
         ("{ready: false}", [1, 0]),
@@ -210,7 +210,7 @@ fn an_endpoint_that_is_about_to_end_is_used_if_no_other_is_left() {
         ("{ready: false, serving: true, terminating: true}", [1, 1]),
         ("{ready: false, serving: false, terminating: true}", [1, 0]),
         ("{ready: false, terminating: true}", [1, 0]),
-        // Of a Service that publishes what is not ready.
+        // With a Service that publishes endpoints that are not ready.
         ("{ready: true, serving: true, terminating: true}", [2, 1]),
     ] {
         let one = format!("{{addresses: [10.0.0.1], conditions: {conditions}}}");
@@ -219,7 +219,7 @@ fn an_endpoint_that_is_about_to_end_is_used_if_no_other_is_left() {
         site.apply(&slice("1", &one));
         assert_eq!([both, site.addresses(CLUSTER).len()], expected, "{conditions}");
     }
-    // The ready ones of one zone count for all.
+    // If one zone has ready endpoints, those that are about to end are not used in any.
     let leaving =
         "{addresses: [10.0.0.1], zone: z, conditions: {ready: false, serving: true, terminating: true}}";
     site.apply(&slice(
@@ -254,7 +254,7 @@ fn an_endpoint_that_is_not_ready_is_missing_where_localities_count() {
     // Once few are healthy, Envoy would send requests there too.
     site.apply(&rule("{outlierDetection: {minHealthPercent: 50}}"));
     assert_eq!(healths(&site), seen(false));
-    // One that is in two slices is ready if it is in one.
+    // An endpoint in two slices is ready if either says so.
     site.apply(&rule(&format!("{{{EJECTION}}}")));
     site.apply(&slice("2", "{addresses: [10.0.0.1], zone: z}"));
     assert!(healths(&site).values().all(|ready| *ready));
@@ -273,13 +273,13 @@ fn a_pod_is_one_endpoint_whatever_families_it_has() {
         ("ipFamilies: [IPv6]", &["fd00::1", "fd00::2"]),
         ("clusterIP: 10.9.9.9", &["10.0.0.1", "10.0.0.2"]),
         ("clusterIP: 'fd09::9'", &["fd00::1", "fd00::2"]),
-        // A manifest that does not say it: what it lists is what it means.
+        // A manifest without `ipFamilies`: all that is listed counts.
         ("clusterIP: None", &["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"]),
     ] {
         site.apply(&service("", spec));
         assert_eq!(site.addresses(CLUSTER), expected, "{spec}");
     }
-    // None is left of the first family.
+    // The first family has no endpoints.
     site.apply(&service("", "ipFamilies: [IPv4, IPv6]"));
     site.apply(&slice("4", "{addresses: [10.0.0.1], conditions: {ready: false}}"));
     assert_eq!(site.addresses(CLUSTER), ["fd00::1", "fd00::2"]);

@@ -1,4 +1,4 @@
-//! A few manifests, and what becomes of them as they change.
+//! A few manifests, and what they resolve to as they change.
 
 use super::*;
 use crate::Code;
@@ -12,7 +12,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Of the usual gateway.
+    /// With the usual gateway.
     pub(super) fn new(text: &str) -> Self {
         let mut site = Self::of(Objects::default().gateway());
         site.apply(text);
@@ -28,13 +28,13 @@ impl Site {
         }
     }
 
-    /// Gives the clusters that changed.
+    /// Applies objects; returns the clusters that changed.
     pub(super) fn apply(&mut self, text: &str) -> Vec<String> {
         self.take(text);
         self.settle()
     }
 
-    /// Hands objects over, and nothing else.
+    /// Only hands objects over.
     pub(super) fn take(&mut self, text: &str) {
         let namespaces = Namespaces {
             gateway: "gw".to_owned(),
@@ -93,7 +93,7 @@ impl Site {
         endpoints.map(|endpoint| endpoint.address.as_str()).collect()
     }
 
-    /// What is said.
+    /// The codes of the findings.
     pub(super) fn codes(&self) -> Vec<Code> {
         let said = crate::ledger::listed(self.ledger.findings());
         said.iter().map(|finding| finding.code).collect()

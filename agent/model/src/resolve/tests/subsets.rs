@@ -1,4 +1,4 @@
-//! Subsets of a Service: which endpoints have the labels, and what is said where nobody knows.
+//! Subsets of a Service: which endpoints have the labels, and the findings when labels are unknown.
 
 use super::site::Site;
 use super::*;
@@ -31,7 +31,7 @@ fn site() -> Site {
     site
 }
 
-/// The addresses of the subset, and what is said of it.
+/// The addresses of the subset, and the findings about it.
 fn subset(site: &Site) -> (Vec<String>, Vec<Code>) {
     let addresses = site.addresses(CLUSTER);
     (addresses.into_iter().map(str::to_owned).collect(), site.codes())
@@ -50,7 +50,7 @@ fn a_subset_has_the_endpoints_whose_pods_have_all_of_its_labels() {
     assert_eq!(subset(&site), expected(&ALL, &[Code::SubsetNotCarriedOut]));
     assert_eq!(site.needed(), ["default"]);
 
-    // One pod is known, and with it that the others have no such labels as far as anybody knows.
+    // Once one pod is known, the others count as not having the labels.
     site.pod("one", "version: v1, tier: web, more: '1'");
     assert_eq!(subset(&site), expected(&["10.0.0.1"], &[]));
     site.pod("two", "version: v1");
@@ -58,7 +58,7 @@ fn a_subset_has_the_endpoints_whose_pods_have_all_of_its_labels() {
     site.pod("two", "version: v1, tier: web");
     assert_eq!(subset(&site), expected(&["10.0.0.1", "10.0.0.2"], &[]));
 
-    // Green, blue: nobody is left.
+    // Green, blue: no endpoint is left.
     site.pod("one", "version: v2, tier: web");
     assert_eq!(subset(&site), expected(&["10.0.0.2"], &[]));
     site.delete(Kind::Pod, "two");

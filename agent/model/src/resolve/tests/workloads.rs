@@ -1,4 +1,4 @@
-//! ServiceEntries that select WorkloadEntries, and the names that others are resolved by.
+//! ServiceEntries that select WorkloadEntries, and the names by which others are resolved.
 
 use super::site::Site;
 use super::*;
@@ -58,7 +58,7 @@ fn an_entry_has_the_workloads_of_its_namespace_with_all_of_its_labels() {
     assert_eq!(endpoints(&site), ("known", vec![]));
     assert_eq!(site.codes(), [Code::NoWorkload]);
 
-    // By labels of the spec, of the metadata, of both; those of the metadata count.
+    // By labels of the spec, of the metadata, or both; those of the metadata take precedence.
     site.apply(&workload(
         "team",
         "one",
@@ -107,7 +107,7 @@ fn an_entry_has_the_workloads_of_its_namespace_with_all_of_its_labels() {
         "resolution: STATIC, workloadSelector: {labels: {app: db}}",
     ));
     assert_eq!(endpoints(&site), ("known", vec!["10.0.0.6:8080".to_owned()]));
-    // None: like a Service's, an empty one selects nothing.
+    // An empty selector selects nothing, like a Service's.
     site.apply(&entry(
         "team",
         "resolution: STATIC, workloadSelector: {labels: {}}",
@@ -120,7 +120,7 @@ fn workloads_with_names_are_resolved_and_listed_endpoints_come_first() {
     let mut site = site();
     let dns = "resolution: DNS, workloadSelector: {labels: {app: vm}}";
     site.apply(&entry("team", dns));
-    // Its own name is no workload's.
+    // The entry's own name does not belong to a workload.
     assert_eq!(endpoints(&site), ("dns", vec![]));
     site.apply(&workload("team", "one", "app: vm", "address: one.test"));
     site.apply(&workload("team", "two", "app: vm", "address: 10.0.0.2"));

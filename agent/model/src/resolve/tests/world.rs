@@ -1,5 +1,5 @@
-//! A small world in which everything meets: few hosts, Gateways, VirtualServices and services, so that random changes
-//! touch each other all the time.
+//! A small world with few hosts, Gateways, VirtualServices and services, so that random changes often affect each
+//! other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const NAMESPACES: [&str; 2] = ["default", "team"];
 const SERVICES: [&str; 3] = ["app.default.svc.cluster.local", "web.test", "app"];
 const SECRETS: [&str; 3] = ["one", "two", "two-cacert"];
 
-/// One change: which kind of thing, which of its namesakes, and what it says from now on.
+/// One change: the kind of object, which one, and its new contents.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Op {
     kind: u8,
@@ -49,7 +49,7 @@ pub(super) struct World {
     pub(super) denied: BTreeSet<CredentialName>,
 }
 
-/// Choices, one after the other, from the bits of a number.
+/// A series of choices, from the bits of a number.
 struct Dice(u32);
 
 impl Dice {
@@ -265,7 +265,7 @@ fn virtual_service(dice: &mut Dice) -> Value {
     json!({ "spec": spec })
 }
 
-/// Rules for connections, of some.
+/// Rules for connections, for some VirtualServices.
 fn streams(spec: &mut Value, hosts: &[&str], dice: &mut Dice) {
     let route = |dice: &mut Dice| {
         let (one, two) = (dice.pick(&SERVICES), dice.pick(&SERVICES));

@@ -1,5 +1,5 @@
-//! What a Service itself wishes of where its requests go: `trafficDistribution` as Istio means it, and the hints of
-//! EndpointSlices as kube-proxy does.
+//! The preferences of a Service for where its requests go: `trafficDistribution` as Istio interprets it, and the hints
+//! of EndpointSlices as kube-proxy does.
 
 use k8s_openapi::api::core::v1::Service;
 
@@ -9,14 +9,14 @@ use crate::locality::{REGION_LABEL, SUB_ZONE_LABEL, ZONE_LABEL};
 use crate::resolve::placement::{NETWORK_LABEL, NODE_LABEL};
 use crate::resolved::{NearLabel, Nearness};
 
-/// Istio's own word for it, from before Kubernetes had one.
+/// Istio's annotation for it, from before Kubernetes had a field.
 const ANNOTATION: &str = "networking.istio.io/traffic-distribution";
 /// Asks for hints of zones, by the amount of processors there.
 const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 /// Its older name.
 const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
 
-/// What of its endpoints is near; none if all are alike.
+/// Which of its endpoints are near; none if all are equal.
 pub(super) fn wished(meta: &Meta, service: &Service) -> Option<Nearness> {
     let own = service.spec.as_ref()?.traffic_distribution.as_deref();
     let annotation = || meta.annotations.get(ANNOTATION).map(String::as_str);
@@ -46,8 +46,8 @@ fn labels(word: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Leaves the endpoints that are hinted at for a zone, if the Service asks for hints, all endpoints have them, and some are
-/// for this zone.
+/// Keeps only the endpoints with a hint for a zone, if the Service asks for hints, all endpoints have them, and some
+/// are for this zone.
 pub(super) fn follow_hints(meta: &Meta, zone: &str, endpoints: &mut Vec<PodEndpoint<'_>>) {
     let asks = [TOPOLOGY_MODE, TOPOLOGY_HINTS].iter().any(|name| {
         let mode = meta.annotations.get(*name);

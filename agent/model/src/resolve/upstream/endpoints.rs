@@ -11,14 +11,14 @@ use crate::locality::LocalityRef;
 use crate::resolve::placement::{PlacedEndpoint, Whereabouts};
 use crate::resolved::{Endpoint, EndpointHealth};
 
-/// The labels of an endpoint that say where it is, Istio's own first.
+/// The labels of an endpoint with its locality; Istio's takes precedence.
 pub(super) const LOCALITY_LABELS: [&str; 2] = ["topology.istio.io/locality", "istio-locality"];
 
 /// Whether an endpoint gets requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
     Ready,
-    /// If no other is left: it is about to end, and still answers.
+    /// Only if no other is left: it is terminating, but still answers.
     Leaving,
     /// Not yet, or not at present.
     NotReady,
@@ -44,8 +44,8 @@ impl<'e> PodEndpoint<'e> {
         self.readiness != Readiness::NotReady
     }
 
-    /// Where it is. The labels of its Pod count first; its zone is known without them. A zone is of one region, and so
-    /// without labels that is the gateway's: of another region nothing could be known without reading Nodes.
+    /// Where it is. The labels of its Pod count first; its zone is known without them. Without labels, its region is
+    /// that of the gateway: another one would be unknown without reading Nodes.
     pub(super) fn placed(self, pod: Option<&'e Meta>, own_region: &'e str) -> PlacedEndpoint<'e> {
         let label = |key: &str| {
             let value = pod.and_then(|pod| pod.labels.get(key)).map(String::as_str);
@@ -79,8 +79,8 @@ impl<'e> PodEndpoint<'e> {
     }
 }
 
-/// Those of the Service's first family of addresses. The other family has the same Pods once more: it counts if the first
-/// has none.
+/// The endpoints of the Service's first address family. The other family has the same Pods again: it counts if the
+/// first has none.
 pub(super) fn from_slices<'e>(
     slices: impl Iterator<Item = &'e EndpointSlice>,
     service: &Service,
@@ -98,7 +98,7 @@ pub(super) fn from_slices<'e>(
     }
 }
 
-/// None if the Service does not say: the API server always makes it do so.
+/// None if the Service does not say; the API server always sets it.
 fn is_ipv6_first(service: &Service) -> Option<bool> {
     let spec = service.spec.as_ref()?;
     let family = spec.ip_families.as_ref().and_then(|families| families.first());
@@ -147,8 +147,8 @@ fn from_slice<'e>(slice: &'e EndpointSlice, own: &ServicePort) -> Vec<PodEndpoin
         .collect()
 }
 
-/// None for those that are about to end and do not answer any more. What is not said of `ready` is yes, of `serving` the same as `ready`, and of
-/// `terminating` no.
+/// None for those that are terminating and no longer answer. `ready` is true by default, `serving` the same as `ready`,
+/// and `terminating` false.
 fn readiness(endpoint: &SliceEndpoint) -> Option<Readiness> {
     let conditions = endpoint.conditions.as_ref();
     let is_ready = conditions.and_then(|own| own.ready).unwrap_or(true);

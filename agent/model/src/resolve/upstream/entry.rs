@@ -25,7 +25,7 @@ enum Resolution {
 }
 
 impl Resolution {
-    /// Connections to a gateway have no other original destination than the gateway, so `NONE` is a name too.
+    /// For connections to a gateway, the original destination is the gateway itself, so `NONE` is also a name.
     fn of(entry: &ServiceEntrySpec) -> Self {
         match entry.resolution.as_deref() {
             Some("STATIC") => Self::Static,
@@ -35,8 +35,8 @@ impl Resolution {
     }
 }
 
-/// The port that a destination names, with the endpoints of a subset with these labels. `workloads` are those that the entry
-/// selects.
+/// The port that a destination names, with the endpoints of a subset with these labels. `workloads` are those that the
+/// entry selects.
 pub(super) fn find<'e>(
     of: &Use,
     entry: &'e ServiceEntrySpec,
@@ -76,7 +76,7 @@ fn source(resolution: Resolution, endpoints: &[PlacedEndpoint<'_>]) -> EndpointS
     }
 }
 
-/// The host itself, where DNS may know it.
+/// The host itself, if DNS may know it.
 fn own_name(
     of: &Use,
     entry: &ServiceEntrySpec,
@@ -105,7 +105,7 @@ fn own_name(
     })
 }
 
-/// What is said of an entry without an endpoint, `known` of which do not have the labels of a subset.
+/// The finding about an entry without endpoints; `known` is the number of those without the labels of the subset.
 fn empty(of: &Use, entry: &ServiceEntrySpec, known: usize) -> Option<Doubt> {
     if known > 0 && !of.subset.is_empty() {
         let message = format!(
@@ -124,7 +124,7 @@ fn empty(of: &Use, entry: &ServiceEntrySpec, known: usize) -> Option<Doubt> {
     })
 }
 
-/// Those that have all of these labels.
+/// The endpoints that have all of these labels.
 fn selected<'e>(
     all: &[&'e WorkloadEntry],
     own: &ServiceEntryPort,
@@ -158,7 +158,7 @@ fn selected<'e>(
         .collect()
 }
 
-/// What it says, else what its labels do.
+/// Its `locality`, or else that of its labels.
 fn locality(endpoint: &WorkloadEntry) -> LocalityRef<'_> {
     let own = endpoint.locality.as_deref().filter(|own| !own.is_empty());
     if let Some(own) = own {

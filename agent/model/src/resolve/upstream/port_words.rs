@@ -1,7 +1,6 @@
-//! What the protocol of a service's port says of requests to it: a Service's `appProtocol` or port name, or the `protocol`
-//! of a ServiceEntry.
+//! The protocol of a service's port: a Service's `appProtocol` or port name, or the `protocol` of a ServiceEntry.
 
-/// HTTP/2, be it with TLS or without.
+/// HTTP/2, with or without TLS.
 pub(super) fn is_http2(protocol: &str) -> bool {
     let protocol = protocol.to_ascii_lowercase();
     protocol == "kubernetes.io/h2c" || protocol.starts_with("http2") || protocol.starts_with("grpc")

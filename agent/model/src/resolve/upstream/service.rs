@@ -24,15 +24,15 @@ pub(super) struct ServiceView<'v> {
     pub(super) catalog: &'v Catalog,
     /// The labels of the subset.
     pub(super) labels: &'v SubsetLabels,
-    /// Whether Pods say more of its endpoints.
+    /// Whether labels of Pods say where its endpoints are.
     pub(super) has_pods: bool,
     /// Whether hints for zones count.
     pub(super) is_hinted: bool,
-    /// Whether endpoints that are not ready are missing in their localities.
+    /// Whether endpoints that are not ready count as missing in their localities.
     pub(super) counts_unready: bool,
 }
 
-/// What is known of the pods that a subset of a Service selects.
+/// What is known about the pods that a subset of a Service selects.
 enum PodsOfSubset<'p> {
     /// No subset, or one that selects all.
     All,
@@ -78,7 +78,7 @@ impl<'v> ServiceView<'v> {
         Some(from_endpoints(endpoints, own))
     }
 
-    /// The name that leads to it: its own, or another one.
+    /// The name that it is resolved by: its own, or another one.
     fn by_name(self, doubts: &mut Doubts) -> Option<PlacedEndpoint<'v>> {
         let (meta, of) = (self.meta, self.of);
         if !self.labels.is_empty() {
@@ -109,7 +109,7 @@ impl<'v> ServiceView<'v> {
         })
     }
 
-    /// The endpoints that the subset has of these; those that are about to end only if no other is left.
+    /// The endpoints of these that the subset has; terminating ones only if no other is left.
     fn of_subset(self, found: Vec<PodEndpoint<'v>>, doubts: &mut Doubts) -> Vec<PlacedEndpoint<'v>> {
         let ready = found.iter().filter(|own| own.is_ready()).count();
         let mut selected = self.selected(found, doubts);
@@ -166,7 +166,7 @@ impl<'v> ServiceView<'v> {
     }
 }
 
-/// As the API server wants it; an address is none.
+/// Whether it is a DNS name as the API server requires; an address is not.
 fn is_dns_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     validate::is_name_of_host(&name) && name.parse::<IpAddr>().is_err()

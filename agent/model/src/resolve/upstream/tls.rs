@@ -1,4 +1,4 @@
-//! Whether a destination is reached in TLS, and with which credentials.
+//! Whether TLS is used for a destination, and with which credentials.
 
 use super::{Doubt, UpstreamTerms};
 use crate::few::Few;
@@ -9,19 +9,19 @@ use crate::resolve::upstream_tls::{self, TlsRefusal};
 use crate::resolved::UpstreamTls;
 use crate::{Code, CredentialName};
 
-/// What is decided.
+/// The decision.
 #[derive(Debug, Default)]
 pub(super) struct TlsDecision {
-    /// None is plain text.
+    /// None for plain text.
     pub(super) tls: Option<UpstreamTls>,
-    /// TLS is asked for and cannot be had, so nothing may be sent.
+    /// The required TLS is impossible, so nothing may be sent.
     pub(super) is_lost: bool,
     pub(super) doubt: Option<Doubt>,
-    /// The credentials that it names, be they there or not, and those that are used in their place.
+    /// The credentials that it names, whether they exist or not, and those that are used in their place.
     pub(super) wants: Few<CredentialName>,
 }
 
-/// Decides it, for a destination that had this TLS before.
+/// Decides about a destination that had this TLS before.
 pub(super) fn decide(
     of: &Use,
     known: &Known,
@@ -37,7 +37,7 @@ pub(super) fn decide(
         Ok(Some(asked)) => asked,
         Err(refusal) => return lost(of, &refusal, Few::default()),
     };
-    // Also those that it may not have: so it is known once it may.
+    // Includes those that it may not use, to notice when it may.
     let wants: Few<_> = asked.credentials().collect();
     let namespace = &policy.tls_by.namespace;
     let is_denied = |name: &CredentialName| !(terms.world.may_name)(namespace, name);
@@ -69,8 +69,8 @@ pub(super) fn decide(
     }
 }
 
-/// No endpoint is given then. The cluster has TLS that no upstream can fulfil all the same: Envoy may get the endpoints of the
-/// next version while it still uses this one.
+/// There are no endpoints then. The cluster still has TLS that no upstream can fulfil: Envoy may get the endpoints of
+/// the next version while it still uses this one.
 fn lost(of: &Use, refusal: &TlsRefusal, wants: Few<CredentialName>) -> TlsDecision {
     let message = format!("{} at port {}: {}", of.host, of.port, refusal.message);
     TlsDecision {

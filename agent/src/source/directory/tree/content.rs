@@ -63,7 +63,7 @@ pub(super) fn secret(folder: &Path, file: ObjectRef, namespace: &str) -> SourceO
     }
 }
 
-/// A key pair that nothing is made of.
+/// A key pair that does not become a Secret.
 pub(super) fn unread(file: ObjectRef) -> SourceObject {
     let message = "this key and its certificate are ignored: a Secret needs tls.key and tls.crt, which can be links \
         to these files";

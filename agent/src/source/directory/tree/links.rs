@@ -10,13 +10,13 @@ use std::sync::Arc;
 /// As many as Linux itself follows.
 const MOST_LINKS: usize = 40;
 
-/// The way from a name to what it stands for.
+/// The way from a name to its target.
 #[derive(Debug)]
 pub(super) struct Way {
     /// The real path at its end, or why there is none.
     pub(super) end: io::Result<PathBuf>,
-    /// Real paths whose change may lead elsewhere or change the content: the links and what lies behind them, the file at
-    /// the end, and what is missing. None for a folder that no link leads to.
+    /// Real paths whose change may change the target or its content: the links and what is behind them, the file at the
+    /// end, and what is missing. None for a folder that no link leads to.
     pub(super) ties: Vec<Arc<Path>>,
 }
 

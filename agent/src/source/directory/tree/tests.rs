@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// What is seen without any event is what differs, and it is enough to look there again.
+/// Without events, a poll finds what differs, and visiting that again is enough.
 #[test]
 fn a_poll_finds_what_no_event_told() {
     let base = TempDir::new().unwrap();

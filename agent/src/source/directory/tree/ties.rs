@@ -14,12 +14,12 @@ use super::Visit;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ties {
     visits: BTreeMap<Arc<Path>, Few<Visit>>,
-    /// Real folders that came or went, or may have.
+    /// Real folders that were added or removed, or may have been.
     touched: BTreeSet<Arc<Path>>,
 }
 
 impl Ties {
-    /// From now on a change of these paths leads to a visit.
+    /// Makes a change of these paths lead to a visit.
     pub(super) fn tie(&mut self, visit: &Visit, paths: &[Arc<Path>]) {
         for path in paths {
             let visits = self.visits.entry(Arc::clone(path)).or_default();
@@ -28,7 +28,7 @@ impl Ties {
         }
     }
 
-    /// It no longer does.
+    /// Undoes [`Self::tie`].
     pub(super) fn untie(&mut self, visit: &Visit, paths: &[Arc<Path>]) {
         for path in paths {
             if let Some(visits) = self.visits.get_mut(path) {
@@ -56,7 +56,7 @@ impl Ties {
         below(&self.visits, folder).any(|(path, _)| path.parent() == Some(folder))
     }
 
-    /// The need for a watch of this folder may have changed.
+    /// Marks a folder whose need for a watch may have changed.
     pub(super) fn touch(&mut self, folder: Arc<Path>) {
         self.touched.insert(folder);
     }
@@ -69,7 +69,7 @@ impl Ties {
         }
     }
 
-    /// The folders that were touched since this was last asked.
+    /// The folders that were marked since the last call.
     pub(super) fn take_touched(&mut self) -> BTreeSet<Arc<Path>> {
         mem::take(&mut self.touched)
     }

@@ -1,8 +1,8 @@
-//! One Secret by a watch of its own.
+//! One Secret, with its own watch.
 //!
-//! What a connection has read stays in its receive buffers until something longer follows: so nothing of a replaced or deleted
-//! Secret may wait there. A list has a connection of its own, and a watch begins anew, on another one, soon after it told a
-//! change.
+//! What a connection has read stays in its receive buffers until something longer follows, and a replaced or deleted
+//! Secret must not remain there. So a list has its own connection, and a watch restarts on a new one soon after it
+//! reported a change.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::follow::{Delays, Heard, follow as follow_watch};
 use super::{Context, SecretNews};
 
-/// Changes that come sooner after each other are told by one watch: none of them waits for a new one.
+/// A watch restarts after this long without a change, so that several changes in a row do not wait for a new one.
 const QUIET: Duration = Duration::from_secs(5);
 
 pub(super) async fn follow(context: Context, name: String) {
@@ -44,7 +44,7 @@ pub(super) async fn follow(context: Context, name: String) {
     }
 }
 
-/// Waits for a change, and until no other one has followed for a while.
+/// Waits for a change, then until no other has followed for a while.
 async fn quiet_after_a_change(mut changes: watch::Receiver<()>) {
     if changes.changed().await.is_err() {
         return;
@@ -67,7 +67,7 @@ mod tests {
                 sleep(QUIET - Duration::from_secs(1)).await;
                 changed.send_replace(());
             }
-            // It stands as long as the watch does.
+            // It lives as long as the watch does.
             sleep(2 * QUIET).await;
         };
         tokio::select! {

@@ -1,5 +1,5 @@
-//! Many Secrets by one watch: that of the namespace's metadata says which of the wanted ones moved, and these are read
-//! by name. No other Secret's values are ever held.
+//! Many Secrets with one watch of the namespace's metadata, which says which of the wanted ones changed; these are read
+//! by name. Values of other Secrets are never in memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use super::wanted::SecretNames;
 use super::{Context, SecretNews};
 use crate::source::health::WatchState;
 
-/// Reads at one time: enough to be quick with a thousand, few enough to be polite.
+/// Concurrent reads: enough to be quick with a thousand, few enough to spare the API server.
 const READS: usize = 16;
 
-/// A wanted Secret that moved.
+/// A wanted Secret that changed.
 struct SecretMove {
     name: String,
     to: ResourceVersion,
 }
 
-/// What a read must not be older than; none is the newest there is. The API server answers for a version that it knows
-/// already without asking its store.
+/// The version that a read must not be older than; none for the newest. The API server answers without asking etcd if
+/// it already has the version.
 type ResourceVersion = Option<String>;
 
 pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<SecretNames>) {
@@ -70,7 +70,7 @@ pub(super) async fn follow(context: Context, mut wanted: watch::Receiver<SecretN
     }
 }
 
-/// Says which of the wanted ones moved.
+/// Reports which of the wanted ones changed.
 async fn watch_metadata(
     context: Context,
     wanted: watch::Receiver<SecretNames>,
@@ -104,7 +104,7 @@ struct SecretReader {
     wanted: watch::Receiver<SecretNames>,
     permits: Arc<Semaphore>,
     reads: JoinSet<String>,
-    /// Names that are being read, and where they moved since, if they did.
+    /// Names that are being read, and the version to which they have changed since, if any.
     reading: BTreeMap<String, Option<ResourceVersion>>,
 }
 
@@ -112,9 +112,9 @@ impl SecretReader {
     fn take(&mut self, told: Heard<SecretMove>) {
         let wanted = self.wanted.borrow().clone();
         match told {
-            // A deletion too: an earlier read that is still under way must not have the last word.
+            // Also after a deletion: the result of an earlier read that is still running must not be the last.
             Heard::Applied(moved) | Heard::Deleted(moved) => self.read(&moved.name, moved.to),
-            // What moved while nobody watched cannot be told apart: all are read again.
+            // Which ones changed while nothing was watched is unknown: all are read again.
             Heard::Listed(_) => {
                 self.context.tell(SecretNews::AtOnce(true));
                 wanted.iter().for_each(|name| self.read(name, None));
@@ -149,8 +149,8 @@ impl SecretReader {
     }
 }
 
-/// Reads one Secret, as often as it takes while it is wanted. One that cannot be read holds up no other: it waits without
-/// a permit.
+/// Reads one Secret, retrying while it is wanted. One that cannot be read does not delay others: it waits without a
+/// permit.
 async fn read(
     context: &Context,
     (name, mut version): (&str, ResourceVersion),
@@ -164,7 +164,7 @@ async fn read(
     let mut delays = Delays::new();
     while wanted.borrow().contains(name) {
         let permit = permits.acquire().await;
-        // Taken: it may be one that the API server never reaches, so a second try asks for the newest.
+        // Only once: the API server may never reach this version, so a retry asks for the newest.
         let params = GetParams {
             resource_version: version.take(),
         };

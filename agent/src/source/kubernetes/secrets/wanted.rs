@@ -1,5 +1,5 @@
-//! Which Secrets are wanted: those that the wanted credentials may come from, and for a while those that nobody wants any
-//! more.
+//! Which Secrets are wanted: those that the wanted credentials may come from and, for a while, those that are no longer
+//! wanted.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::deadlines::Deadlines;
 use crate::demand::Delta;
 
-/// The names as the watches see them while they change.
+/// The names, for the watches to follow.
 pub(super) type SecretNames = OrdSet<String>;
 
 /// See the module.
@@ -19,7 +19,7 @@ pub(super) type SecretNames = OrdSet<String>;
 pub(super) struct WantedSecrets {
     /// How many credentials may come from each.
     asked: BTreeMap<String, usize>,
-    /// Those that no credential may come from any more, and until when they are followed all the same.
+    /// Those that no credential may come from any more, and until when they are still followed.
     leaving: Deadlines<String, Instant>,
     names: SecretNames,
     told: watch::Sender<SecretNames>,
@@ -37,8 +37,8 @@ impl Default for WantedSecrets {
 }
 
 impl WantedSecrets {
-    /// Takes what changed of the credentials, and says which Secrets are new. Those of other namespaces are nobody's
-    /// business here. `until` is how long the others are followed.
+    /// Takes changes of the wanted credentials, and returns the newly wanted Secrets. Ignores other namespaces. Those
+    /// no longer wanted are followed until `until`.
     pub(super) fn change(
         &mut self,
         delta: &Delta<CredentialName>,
@@ -71,7 +71,7 @@ impl WantedSecrets {
         new
     }
 
-    /// Takes off those that lingered long enough.
+    /// Removes those that have been followed long enough.
     pub(super) fn let_go(&mut self, now: Instant) -> Vec<String> {
         let mut due = Vec::new();
         while let Some(name) = self.leaving.take_due(now) {
@@ -87,12 +87,12 @@ impl WantedSecrets {
         self.leaving.next()
     }
 
-    /// All of them.
+    /// All wanted Secrets.
     pub(super) fn names(&self) -> &SecretNames {
         &self.names
     }
 
-    /// Follows them.
+    /// A receiver that follows them.
     pub(super) fn follow(&self) -> watch::Receiver<SecretNames> {
         self.told.subscribe()
     }
@@ -137,7 +137,7 @@ mod tests {
         );
         assert_eq!(new, ["a", "b-cacert", "b"]);
         assert_eq!(all(&wanted), ["a", "b", "b-cacert"]);
-        // The pair too comes from `b`: it is wanted until both are not.
+        // The pair also comes from `b`, which is wanted as long as either is.
         let later = Instant::now() + Duration::from_secs(1);
         assert!(
             wanted

@@ -1,4 +1,4 @@
-//! Random exchanges with a naive proxy that knows nothing of how the agent works.
+//! Random exchanges with a naive proxy that does not know how the agent works.
 
 use proptest::prelude::*;
 
@@ -16,11 +16,11 @@ const EVERYTHING: u8 = 1 << NAMES.len();
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Subscribed and unsubscribed, a bit for each name, on a message that takes the nth open response or none.
+    /// Subscribed and unsubscribed names as bits, on a message that accepts the nth open response or none.
     Ask(u8, u8, usize),
-    /// Takes or refuses the nth open response.
+    /// Accepts or rejects the nth open response.
     Acknowledge(usize, bool),
-    /// A new stream; meanwhile something has vanished.
+    /// A new stream; meanwhile, something was removed.
     Reconnect(usize),
     Change(usize, u8),
     Remove(usize),
@@ -57,9 +57,9 @@ struct Proxy {
     has: BTreeMap<String, Version>,
     /// What was not answered yet, each with its names.
     open: Vec<(String, Vec<String>)>,
-    /// How often a name was refused together with others: as often it comes once more.
+    /// How many times a name was rejected together with others: it comes once more for each.
     suspected: BTreeMap<String, usize>,
-    /// What this message asks for: it may come, or be told absent, whatever came before.
+    /// What this message asks for: it may come or be reported absent, whatever came before.
     entitled: BTreeSet<String>,
 }
 
@@ -72,7 +72,7 @@ impl Proxy {
         }
     }
 
-    /// Says something, and notes what it means.
+    /// Sends a message, and notes its meaning.
     fn say(
         &mut self,
         on: &[&'static str],
@@ -85,7 +85,7 @@ impl Proxy {
             if *name == "*" {
                 self.wants_everything(false);
             } else if self.wants.remove(name) && self.everything {
-                // It waits for a word: is the resource part of everything?
+                // It waits for an answer: is the resource still part of everything?
                 self.has.remove(*name);
                 self.entitled.insert(name.to_string());
             }
@@ -163,7 +163,7 @@ impl Proxy {
         suspected.map(|times| *times -= 1).is_some()
     }
 
-    /// A response to be answered, and whether it is refused.
+    /// Answers a response; `refused` says how.
     fn take(&mut self, at: usize, refused: bool) -> String {
         if at >= self.open.len() {
             return String::new();
@@ -189,7 +189,8 @@ fn stored(kind: TypeUrl, at: usize) -> &'static str {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Nothing comes twice unasked, and at every moment nobody lacks what he asked for, or has what is gone.
+    /// Nothing comes twice without a request, and the proxy always has everything that it asked for, and nothing that
+    /// was removed.
     #[test]
     fn whatever_is_said_in_whatever_order(secrets: bool, steps in proptest::collection::vec(step(), 0..60)) {
         let kind = if secrets { TypeUrl::Secret } else { TypeUrl::Listener };

@@ -1,15 +1,15 @@
-//! Exchanges as data: what is said, and what is answered.
+//! Exchanges as data: messages and expected answers.
 
 use super::*;
 
 enum Step {
     /// Names subscribed and unsubscribed.
     Ask(&'static [&'static str], &'static [&'static str]),
-    /// A nonce, with names subscribed and unsubscribed on the same message.
+    /// Accepts a nonce, with names subscribed and unsubscribed in the same message.
     Take(&'static str, &'static [&'static str], &'static [&'static str]),
-    /// A nonce, refused, with names subscribed.
+    /// Rejects a nonce, with names subscribed.
     Refuse(&'static str, &'static [&'static str]),
-    /// A new stream: names subscribed, and what the proxy brings along.
+    /// A new stream: names subscribed, and what the proxy already has.
     Reconnect(&'static [&'static str], &'static [&'static str]),
     Set(&'static str, &'static str),
     Remove(&'static str),

@@ -1,4 +1,4 @@
-//! Where resident names are found again: by Secret, by name, by pattern, and by when they are due.
+//! Indexes of resident names: by Secret, by name, by pattern, and by when they are due.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use std::time::Instant;
 use super::resident::{Id, ProxyChain, Resident};
 use crate::xds::proxies::ProxyStream;
 
-/// Something of a name's, then which it is: who came first has the lower number.
+/// A property of names, then the name's number: earlier names have lower numbers.
 type Aged<K> = BTreeSet<(K, Id)>;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct ResidentIndex {
-    /// Each with the number of its names, and its connection to the registry.
+    /// The chains of proxies, each with the number of its names and its connection to the registry.
     places: BTreeMap<Arc<ProxyChain>, (usize, ProxyStream)>,
     secrets: BTreeSet<(Arc<str>, Id)>,
-    /// By chain and by the name read backwards, so that what a wildcard takes lies together.
+    /// By chain and by the reversed name, so that the names of a wildcard are adjacent.
     names: BTreeSet<(Arc<str>, Box<str>, Id)>,
     patterns: Aged<(Arc<ProxyChain>, Arc<str>)>,
     ages: Aged<Arc<ProxyChain>>,
@@ -86,7 +86,7 @@ impl ResidentIndex {
         all.take_while(move |(own, _)| own == secret).map(|(_, id)| *id)
     }
 
-    /// The names of a chain that a pattern takes.
+    /// The names of a chain that match a pattern.
     pub(super) fn within(&self, chain: &Arc<str>, pattern: &str) -> Vec<Id> {
         let (end, is_wildcard) = match pattern.strip_prefix('*') {
             Some(end) => (backwards(end), true),
@@ -99,18 +99,18 @@ impl ResidentIndex {
             .collect()
     }
 
-    /// The names of a pattern, those that came first first.
+    /// The names of a pattern, the oldest first.
     pub(super) fn of_pattern(&self, place: &Arc<ProxyChain>, pattern: &Arc<str>) -> impl Iterator<Item = Id> {
         let key = (Arc::clone(place), Arc::clone(pattern));
         aged(&self.patterns, key)
     }
 
-    /// The names of a place, those that came first first.
+    /// The names of a place, the oldest first.
     pub(super) fn oldest(&self, place: &Arc<ProxyChain>) -> impl Iterator<Item = Id> {
         aged(&self.ages, Arc::clone(place))
     }
 
-    /// Names whose time has come.
+    /// Names that are due.
     pub(super) fn due(&self, now: Instant) -> Vec<(Instant, Id)> {
         self.due.range(..=(now, Id::MAX)).copied().collect()
     }

@@ -1,4 +1,4 @@
-//! One name that a proxy holds, and what its stream is told of it.
+//! One name that a proxy has, and what its stream sends about it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,21 +18,21 @@ pub(in super::super) struct ProxyChain {
     pub(in super::super) chain: Arc<str>,
 }
 
-/// Who asks, and how it is told that there is an answer.
+/// The stream that asks, and how to wake it when there is an answer.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Asker {
     pub(in super::super) place: Arc<ProxyChain>,
     pub(in super::super) wake: Arc<Notify>,
 }
 
-/// What a stream is told, under the name as it was asked for.
+/// What a stream sends, under the name as it was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum SecretAnswer {
     Secret(Arc<str>, Arc<Resource>),
     Removed(Vec<u8>),
 }
 
-/// A name that a proxy holds, or is about to.
+/// A name that a proxy has, or is about to.
 #[derive(Debug)]
 pub(super) struct Resident {
     pub(super) place: Arc<ProxyChain>,
@@ -44,22 +44,22 @@ pub(super) struct Resident {
     pub(super) due: Instant,
     /// The last answer, and its nonce.
     pub(super) sent: Option<(u64, Version)>,
-    /// There is something to be sent.
+    /// Whether there is something to be sent.
     pub(super) pending: bool,
     pub(super) word: Word,
-    /// The proxy has a version that it took, and serves on with it whatever it refuses.
+    /// Whether the proxy has accepted a version, which it continues to serve even if it rejects another.
     pub(super) has_good: bool,
 }
 
 impl Resident {
-    /// There is something to be sent; until the proxy has taken it, it has not taken its Secret.
+    /// Notes that there is something to be sent; until the proxy has accepted it, it has not accepted its Secret.
     pub(super) fn wait(&mut self, words: &mut Words) {
         let pushed = self.sent.is_some();
         words.wait(&self.place.node, &self.secret, self.word, pushed);
         (self.word, self.pending) = (Word::Waiting, true);
     }
 
-    /// Takes the proxy's word on an answer, and says which version that was of; none if it is not the last answer's.
+    /// Takes the proxy's acknowledgement of an answer, and returns its version; none if it is not for the last answer.
     pub(super) fn acknowledge(&mut self, nonce: u64, is_refused: bool) -> Option<Version> {
         let (_, version) = self.sent.as_ref().filter(|(own, _)| *own == nonce)?;
         let version = Arc::clone(version);

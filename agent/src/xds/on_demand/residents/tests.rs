@@ -67,7 +67,7 @@ impl Bench {
         self.residents.ask(&asker, name.as_bytes(), brought, self.now)
     }
 
-    /// What the stream of a name is told, as text.
+    /// What the stream of a name sends, as text.
     fn answer(&mut self, id: Id) -> Option<String> {
         self.nonce += 1;
         Some(match self.residents.answer(id, self.nonce)? {
@@ -78,7 +78,7 @@ impl Bench {
         })
     }
 
-    /// A name that is asked for, answered and taken.
+    /// A name that was requested, answered and accepted.
     fn settled(&mut self, name: &str) -> Id {
         let id = self.ask(name).unwrap();
         self.answer(id).unwrap();
@@ -147,7 +147,7 @@ fn a_rotation_is_confirmed_by_the_slowest_name() {
         bench.residents.acknowledge(*id, bench.nonce, None);
     }
     assert_eq!(bench.held("ns/a"), Some((bench.version("ns/a"), false)));
-    // Whoever asks later does not make it slower.
+    // A later request does not make it slower.
     bench.settled("y.a.test");
     assert_eq!(bench.held("ns/a"), Some((bench.version("ns/a"), false)));
 }
@@ -159,7 +159,7 @@ fn who_comes_back_is_answered_and_what_it_missed_is_a_rotation() {
     for (brought, asked) in [(version.as_str(), true), ("older", false)] {
         let id = bench.ask_with("a.test", Some(brought)).unwrap();
         assert_eq!(bench.answer(id).as_deref(), Some("a.test=ns/a"));
-        // It has a version: what it refuses now ends nothing.
+        // It has a version, so a rejection does not end anything.
         bench.residents.acknowledge(id, bench.nonce, Some("bad"));
         assert_eq!(bench.answer(id), None);
         bench.residents.ask_again(id);
@@ -227,7 +227,7 @@ fn a_first_answer_that_is_refused_ends_the_wait() {
     bench.answer(id);
     bench.residents.acknowledge(id, bench.nonce, Some("bad"));
     assert_eq!(bench.answer(id).as_deref(), Some("a.test removed"));
-    // What it has it keeps, whatever comes later.
+    // It keeps what it has, whatever comes later.
     let id = bench.settled("a.test");
     bench.set("ns/a", "2");
     bench.answer(id);

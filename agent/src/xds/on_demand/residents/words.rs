@@ -1,16 +1,16 @@
-//! What proxies said of the Secrets that they hold under one name or several: the slowest name counts.
+//! Proxies' acknowledgements of Secrets that they have under one or several names: the slowest name counts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What a proxy said of the last answer.
+/// A proxy's acknowledgement of the last answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// Nothing yet.
+    /// None yet.
     Waiting,
-    /// That it took it.
+    /// Accepted.
     Taken,
-    /// That it did not.
+    /// Rejected.
     Refused,
 }
 
@@ -19,7 +19,7 @@ struct Count {
     names: usize,
     waiting: usize,
     refused: usize,
-    /// Some of them had another version before: this one was pushed.
+    /// Whether some of them had another version before, so that this one was pushed.
     pushed: bool,
 }
 
@@ -47,7 +47,7 @@ impl Count {
 pub(super) struct Words(HashMap<(Arc<str>, Arc<str>), Count>);
 
 impl Words {
-    /// One more name has this Secret.
+    /// Adds a name with this Secret.
     pub(super) fn join(&mut self, node: &Arc<str>, secret: &Arc<str>, word: Word) {
         let key = (Arc::clone(node), Arc::clone(secret));
         let count = self.0.entry(key).or_default();
@@ -57,7 +57,7 @@ impl Words {
         }
     }
 
-    /// One less; says whether it was the last.
+    /// Removes one; returns whether it was the last.
     pub(super) fn leave(&mut self, node: &Arc<str>, secret: &Arc<str>, word: Word) -> bool {
         let key = (Arc::clone(node), Arc::clone(secret));
         let Some(count) = self.0.get_mut(&key) else {
@@ -74,7 +74,7 @@ impl Words {
         is_last
     }
 
-    /// A name was answered; with another version than it had, if it was `pushed`.
+    /// Notes an answer to a name; `pushed` if it had another version before.
     pub(super) fn wait(&mut self, node: &Arc<str>, secret: &Arc<str>, before: Word, pushed: bool) {
         if let Some(count) = self.0.get_mut(&(Arc::clone(node), Arc::clone(secret))) {
             count.replace(before, Word::Waiting);
@@ -82,7 +82,8 @@ impl Words {
         }
     }
 
-    /// A proxy's word on a name. If with it all names have been taken, says so, and whether the version was pushed.
+    /// Takes a proxy's acknowledgement of a name. If all names are now accepted, returns whether the version was
+    /// pushed.
     pub(super) fn say(
         &mut self,
         node: &Arc<str>,

@@ -1,4 +1,4 @@
-//! Who is let in, and what becomes of a file that vanishes.
+//! Who may connect, and what happens if the file disappears.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as Client;
@@ -9,7 +9,7 @@ use super::super::{SocketConfig, bind};
 use super::*;
 
 const SOON: Duration = Duration::from_secs(10);
-/// A user and groups that nobody has.
+/// A user and groups that do not exist.
 const USER: u32 = 54_321;
 const GROUP: u32 = 54_322;
 const OTHER: u32 = 54_323;
@@ -22,7 +22,7 @@ fn config(path: PathBuf, mode: u32, group: Option<u32>) -> SocketConfig {
     }
 }
 
-/// Serves connections of whoever may be served: each is told a byte.
+/// Serves connections of permitted peers: each gets a byte.
 fn serve(mut socket: Socket) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         while let Ok(connection) = socket.accept().await {
@@ -35,7 +35,7 @@ fn serve(mut socket: Socket) -> tokio::task::JoinHandle<()> {
 /// Where the child of [`child`] finds the socket.
 const CHILD_SOCKET: &str = "SEALGATE_TEST_CHILD_SOCKET";
 
-/// This very program as another user with these groups, who may read it nowhere else than at its standard input.
+/// This program as another user with these groups, who can only read it from standard input.
 fn child(path: &Path, gid: u32, groups: &str) -> Child {
     let groups = match groups {
         "" => "--clear-groups".to_owned(),
@@ -81,7 +81,7 @@ const SERVED: Option<i32> = Some(2);
 const BY_THE_KERNEL: Option<i32> = Some(3);
 const BY_THE_AGENT: Option<i32> = Some(4);
 
-/// Needs root, to be somebody else.
+/// Needs root, to become another user.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_kernel_says_who_is_of_the_group_where_others_may_not_connect() {
     if !rustix::process::geteuid().is_root() {
@@ -94,7 +94,7 @@ async fn the_kernel_says_who_is_of_the_group_where_others_may_not_connect() {
         (0o660, OTHER, "", BY_THE_KERNEL),
         (0o600, GROUP, "", BY_THE_KERNEL),
         (0o666, GROUP, "", SERVED),
-        // The kernel has asked nothing, and does not tell which supplementary groups there are.
+        // The kernel has checked nothing, and does not reveal supplementary groups.
         (0o666, OTHER, "54322", BY_THE_AGENT),
         (0o666, OTHER, "", BY_THE_AGENT),
     ] {
@@ -139,7 +139,7 @@ async fn a_socket_that_somebody_opens_to_all_asks_who_it_is() {
     assert!(socket.is_for_all() && !socket.admits(None));
 }
 
-/// Waits until somebody is served there.
+/// Waits until connections are served there.
 async fn answers(path: &Path) {
     let end = tokio::time::Instant::now() + SOON;
     loop {
@@ -190,7 +190,7 @@ async fn what_another_has_put_there_stays() {
     let second = bind(&config(path.clone(), 0o600, None)).unwrap();
     first.look();
     assert_eq!(second.own_file().map(|file| file.ino()), Some(second.inode));
-    // It is gone, but its agent is not: the lock says so.
+    // The file is gone, but its agent is not, as the lock shows.
     fs::remove_file(&path).unwrap();
     first.look();
     assert!(

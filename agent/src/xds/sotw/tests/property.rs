@@ -1,4 +1,4 @@
-//! Random exchanges with a naive proxy that reads its responses when it likes.
+//! Random exchanges with a naive proxy that reads its responses at any time.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,11 +16,11 @@ const NAMES: [(&str, &str); 4] = [
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// The proxy wants these names, a bit each.
+    /// The proxy wants these names, as bits.
     Want(u8),
-    /// The proxy says the same again.
+    /// The proxy repeats its request.
     Repeat,
-    /// The proxy reads the next response, and takes or refuses it.
+    /// The proxy reads the next response, and accepts or rejects it.
     Read(bool),
     Change(usize, u8),
     Remove(usize),
@@ -39,16 +39,16 @@ fn step() -> impl Strategy<Value = Step> {
 
 type Content = BTreeMap<String, Vec<u8>>;
 
-/// A proxy that knows nothing of how the agent works.
+/// A proxy that does not know how the agent works.
 #[derive(Default)]
 struct Proxy {
     collection: bool,
-    /// It asks for all listeners, and goes on doing so.
+    /// It always asks for all listeners.
     everything: bool,
     wants: BTreeSet<&'static str>,
-    /// Wanted since the last response that had them: these may come, whatever came before.
+    /// Requested since the last response that had them: these may come, whatever came before.
     entitled: BTreeSet<String>,
-    /// What was put on the wire last, by name, for as long as the name is wanted.
+    /// What was sent last, by name, as long as the name is wanted.
     last: Content,
     has: Content,
     inbox: VecDeque<(String, Content)>,
@@ -75,7 +75,7 @@ impl Proxy {
         }
     }
 
-    /// Puts a response on the wire, and says what is wrong with it.
+    /// Sends a response, and returns what is wrong with it.
     fn receive(
         &mut self,
         response: Option<SotwResponse>,
@@ -133,7 +133,8 @@ fn stored(collection: bool, at: usize) -> &'static str {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Nothing comes twice unasked; once all is read, nobody lacks what he asked for; and no Secret response is empty.
+    /// Nothing comes twice without a request; once all is read, the proxy has everything that it asked for; and no
+    /// Secret response is empty.
     #[test]
     fn whatever_is_said_in_whatever_order(collection: bool, everything: bool, steps in proptest::collection::vec(step(), 0..60)) {
         let kind = if collection { TypeUrl::Listener } else { TypeUrl::Secret };

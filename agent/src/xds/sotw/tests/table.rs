@@ -1,4 +1,4 @@
-//! Exchanges as data: what is said, and what is answered.
+//! Exchanges as data: messages and expected answers.
 
 use super::*;
 

@@ -9,7 +9,7 @@ fn merged(root: &Value, own: &Value) -> Option<(Value, Vec<usize>)> {
     Some((without_defaults(&written), places))
 }
 
-/// Only what was given.
+/// Only the fields that were given.
 fn without_defaults(value: &Value) -> Value {
     match value {
         Value::Object(map) => {

@@ -1,9 +1,9 @@
-//! What no rule may write, and how much of it.
+//! What rules may not write, and limits.
 
 use super::*;
 use crate::names;
 
-/// Code and field of what refuses a rule; empty if nothing does.
+/// Code and field of the problems that reject a rule; empty if none does.
 fn refusals(json: &str) -> Vec<(ProblemCode, String)> {
     let problems = match convert(json) {
         Ok((_, problems)) | Err(problems) => problems,
@@ -49,7 +49,7 @@ fn what_the_gateway_vouches_for_no_rule_writes() {
                 ("remove", format!(r#"["{name}"]"#)),
             ] {
                 let headers = format!(r#""headers":{{"{direction}":{{"{operation}":{value}}}}}"#);
-                // Nobody obeys what is gone.
+                // Removing such a header is harmless.
                 let is_taken = operation == "remove" && names::owner(name) == Some(names::Owner::Envoy);
                 for (at, json) in [
                     ("", format!(r#"{{{headers},"route":[{destination}]}}"#)),
@@ -116,7 +116,7 @@ fn an_answer_that_has_no_body_is_given_none() {
     assert_eq!(refusals(early), [refused]);
 }
 
-/// A limit, the field that is refused beyond it, and a rule with so much of it.
+/// A limit, the field that is rejected beyond it, and a rule with this much of it.
 type LimitCase<'c> = (usize, &'c str, &'c dyn Fn(usize) -> String);
 
 #[test]

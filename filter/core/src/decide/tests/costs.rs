@@ -1,14 +1,14 @@
-//! What a request may cost, whatever the rules and whatever it asks for.
+//! The maximum cost of a request, whatever the rules and the request.
 
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::rules::PathRewrite;
 
-/// A worker has some ten times less of it: the tests are not optimized.
+/// A worker takes about a tenth of this: the tests are not optimized.
 const MUCH: Duration = Duration::from_secs(10);
 
-/// So many of half a megabyte are several times what is kept.
+/// This many patterns of half a megabyte are several times what is kept.
 const MANY: usize = 200;
 
 fn question(path: String) -> Question {
@@ -37,7 +37,7 @@ fn no_request_costs_more_than_its_budget_and_the_next_has_its_own() {
         Outcome::TooExpensive
     ));
     assert!(start.elapsed() < MUCH, "{:?}", start.elapsed());
-    // Without the others' states, which hold for every path.
+    // Without the states of other patterns, which are valid for every path.
     let cheap = question("/cheap/1".to_owned());
     let decided = (0..20).map(|_| table.decide(443, &cheap, |_| 0.5).outcome);
     assert!(matches!(decided.last(), Some(Outcome::Route(_))));
@@ -73,7 +73,7 @@ fn an_ordinary_request_takes_a_small_part_of_its_budget() {
 
 #[test]
 fn the_regexes_of_a_worker_take_so_much_memory_and_no_more() {
-    // Each by itself, and all of them for one path.
+    // Each separately, and all of them for one path.
     let many = |beginning: &dyn Fn(usize) -> String| {
         let rules = (0..MANY).map(|at| regex_rule(&format!("{}(?:[a-z]{{1000}}){{14}}{at}", beginning(at))));
         rules.collect::<Value>()
@@ -98,7 +98,7 @@ fn the_regexes_of_a_worker_take_so_much_memory_and_no_more() {
     }
 }
 
-/// A table as the agent would make none: the filter holds all the same.
+/// A table that the agent would not make: the filter still works.
 fn rewriting(pattern: &str, template: &str) -> RouteTable {
     let mut action = RouteAction {
         path: Some(PathRewrite::Regex(pattern.to_owned(), template.to_owned())),
@@ -137,7 +137,7 @@ fn what_a_rewrite_writes_is_never_too_long() {
     assert_eq!(outcome(&huge, path.clone()), Err("too long"));
     assert_eq!(outcome(&rewriting(".*", "\\0\\0\\0"), path.clone()), Ok(60_003));
     assert_eq!(outcome(&rewriting("a", "b"), "/a".repeat(100)), Ok(200));
-    // Every `a` looks for a `b` up to the end.
+    // Every `a` searches for a `b` up to the end.
     let start = Instant::now();
     assert_eq!(outcome(&rewriting("a.*b|a", "c"), path), Err("too expensive"));
     assert!(start.elapsed() < MUCH, "{:?}", start.elapsed());

@@ -1,11 +1,11 @@
-//! What ends a request before its upstream, in which order, and what is made of its path.
+//! What ends a request before its upstream, in which order, and how its path is rewritten.
 
 use serde_json::{Value, json};
 
 use super::{ask, table, to};
 use crate::table::RouteTable;
 
-/// A rule of one destination with a fault and a cross-origin policy.
+/// A rule with one destination, a fault and a cross-origin policy.
 fn faulty(fault: Value) -> RouteTable {
     let rules = json!([{
         "route": to("c"), "fault": fault, "corsPolicy": {"allowOrigins": [{"exact": "http://o"}]},

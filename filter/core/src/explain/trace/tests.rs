@@ -1,7 +1,7 @@
 use super::*;
 use crate::table::RouteTable;
 
-/// Every kind of condition, one rule each.
+/// Every kind of condition, each in its own rule.
 const TABLE: &str = r#"{"port":80,"virtual_hosts":[
     {"domains":["*.b.example","c.example"],"rules":[RULE]},
     {"domains":["*.example"],"rules":[

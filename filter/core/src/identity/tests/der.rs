@@ -1,4 +1,4 @@
-//! Writes certificates that no library would: signed by nobody, and with anything in them.
+//! Writes certificates that no library would write: unsigned, and with any contents.
 
 pub(super) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
@@ -17,7 +17,7 @@ fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     value(0x30, &parts.concat())
 }
 
-/// `2.5.4.LAST` with a string of this kind.
+/// The attribute `2.5.4.LAST`, with a string of this kind.
 pub(super) fn attribute(last: u8, tag: u8, content: &[u8]) -> Vec<u8> {
     sequence(&[value(6, &[0x55, 4, last]), value(tag, content)])
 }
@@ -28,7 +28,7 @@ pub(super) fn name(parts: &[Vec<Vec<u8>>]) -> Vec<u8> {
     sequence(&sets)
 }
 
-/// What is particular about a certificate.
+/// The fields in which certificates differ.
 pub(super) struct Certificate {
     pub(super) serial: Vec<u8>,
     pub(super) subject: Vec<u8>,

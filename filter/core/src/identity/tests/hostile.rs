@@ -1,4 +1,4 @@
-//! Certificates as no CA should issue them.
+//! Certificates that no CA should issue.
 
 use super::der::{Certificate, attribute, name};
 use super::*;
@@ -54,7 +54,7 @@ fn names_are_escaped_by_rfc_2253() {
         (0x1c, &[0, 1, 0xf6, 0], r"CN=\F0\9F\98\80"),
         (0x13, b"a*@", "CN=a*@"),
         (0x0c, b"", "CN="),
-        // Not of its kind, or of no kind of text.
+        // Invalid for its kind, or not a kind of text.
         (0x0c, b"\xff", "CN=#0C01FF"),
         (0x1e, b"odd", "CN=#1E036F6464"),
         (0x04, b"a", "CN=#040161"),
@@ -69,7 +69,7 @@ fn parts_are_in_reverse_and_of_several_values() {
     let parts = name(&[vec![attribute(6, 0x13, b"US")], several]);
     assert_eq!(subject(parts), "OU=c+CN=b,C=US");
     assert_eq!(subject(name(&[])), "");
-    // A kind of attribute that nobody knows.
+    // An unknown kind of attribute.
     assert_eq!(
         subject(name(&[vec![attribute(99, 0x0c, b"a")]])),
         "2.5.4.99=#0C0161"
@@ -145,7 +145,7 @@ fn what_does_not_fit_is_left_out_whole() {
         ..IdentityConfig::default()
     };
     let rendered = verified(&config, &certificate.der(), &[]);
-    // The subject twice, and the names twice; then there is no room for all of it a third time.
+    // The subject twice, and the names twice; then there is no room for them a third time.
     assert_eq!(rendered.left_out, ["client-cert"]);
     let xfcc = value(&rendered, "x-forwarded-client-cert").unwrap();
     assert_eq!(xfcc_reader::read(xfcc).unwrap()[0].len(), 202);

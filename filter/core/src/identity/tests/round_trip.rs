@@ -1,11 +1,11 @@
-//! Whatever a certificate holds, a reader gets back exactly that.
+//! Whatever a certificate contains, a reader gets back exactly that.
 
 use proptest::prelude::*;
 
 use super::der::{Certificate, attribute, name};
 use super::*;
 
-/// SANs made of what hurts: separators, quotes, escapes, controls, bytes that are no text.
+/// SANs made of difficult bytes: separators, quotes, escapes, controls, invalid text.
 fn san() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         any::<u8>(),
@@ -42,7 +42,7 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     decoded
 }
 
-/// A name's only value: RFC 2253, 3.
+/// Unescapes a name's only value: RFC 2253, 3.
 fn unescaped(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     let mut value = Vec::new();
@@ -104,7 +104,7 @@ proptest! {
             let all = of_kind(&sans, kind);
             let header = value(&rendered, &format!("x-client-cert-{name}"));
             let read: Vec<Vec<u8>> = header.map(|text| text.split(',').map(percent_decoded).collect()).unwrap_or_default();
-            // A single empty name is no value at all.
+            // A single empty name cannot be distinguished from no value.
             prop_assert_eq!(read, if all == [Vec::<u8>::new()] { Vec::new() } else { all });
         }
     }

@@ -1,5 +1,5 @@
-//! XFCC as a strict upstream reads it, by Envoy's documentation alone: elements are separated by commas, pairs by
-//! semicolons; a value in quotes may hold both, and a quote as `\"`. Knows nothing of the writer.
+//! Reads XFCC like a strict upstream, only by Envoy's documentation, independently of the writer: elements are
+//! separated by commas, pairs by semicolons; a value in quotes may contain both, and a quote as `\"`.
 
 /// The elements' keys and values.
 pub(super) fn read(text: &str) -> Option<Vec<Vec<(String, String)>>> {
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str) -> Option<Vec<Vec<(String, String)>>> {
     }
 }
 
-/// A value and what follows it.
+/// A value, and the rest.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find([',', ';']).unwrap_or(text.len());

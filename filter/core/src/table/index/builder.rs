@@ -1,4 +1,4 @@
-//! The flat radix tree, as it is written.
+//! Writing the flat radix tree.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use crate::matcher::ValueMatcher;
 use crate::regex::{digest, fit_together, literal_prefix};
 use crate::rules::MatchConfig;
 
-/// Fewer regexes are tried one after the other when their turn comes: often an earlier rule decides before.
+/// Fewer regexes are tried one by one when their turn comes: often, an earlier rule decides before.
 const FEW: usize = 8;
 
-/// Writes the index of all blocks in declared order; none is a rule that takes everything. Every pattern is a good one.
+/// Writes the index of all blocks in declared order; none is a rule that takes everything. All patterns must be valid.
 pub(in super::super) fn encode<'m>(
     blocks: impl Iterator<Item = Option<&'m MatchConfig>>,
     bytes: &mut Vec<u8>,
@@ -53,7 +53,7 @@ struct KeyDraft<'m> {
     regexes: Vec<(Position, &'m str)>,
 }
 
-/// What was written so far.
+/// The result so far.
 #[derive(Default)]
 struct Written<'b> {
     keys: Vec<&'b [u8]>,
@@ -85,7 +85,7 @@ impl<'m> Builder<'m> {
 }
 
 impl KeyDraft<'_> {
-    /// Where a set is not worth it, or would take too much memory, its patterns are tried one after the other.
+    /// If a set is not worthwhile, or would take too much memory, its patterns are tried one by one.
     fn dissolve_set(&mut self) {
         let patterns: Vec<&str> = self.regexes.iter().map(|(_, pattern)| *pattern).collect();
         if patterns.len() >= FEW && fit_together(&patterns) {
@@ -97,7 +97,7 @@ impl KeyDraft<'_> {
 }
 
 impl<'b> Written<'b> {
-    /// The keys come sorted. A record is as `keys.rs` has it.
+    /// Adds a key; they come sorted. `keys.rs` describes the record.
     fn add(&mut self, key: &'b [u8], draft: &KeyDraft<'_>) {
         let parent = self.parent(key);
         self.key_bytes.extend_from_slice(key);
@@ -119,7 +119,7 @@ impl<'b> Written<'b> {
         put(&mut self.records, self.positions.len() / 4);
     }
 
-    /// The longest key so far that `key` begins with: the last one or an ancestor of it, because they come sorted.
+    /// The longest key so far that `key` begins with: the last one or an ancestor of it, as they come sorted.
     fn parent(&self, key: &[u8]) -> usize {
         let mut next = self.keys.len();
         while let Some(at) = next.checked_sub(1) {

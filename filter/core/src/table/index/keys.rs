@@ -1,5 +1,5 @@
-//! The flat radix tree, as it is read: the number of keys, of their bytes and of their positions, then a record for
-//! each key, then the keys' bytes one after the other, then the positions.
+//! Reading the flat radix tree: the numbers of keys, of their bytes and of their positions, then a record for each key,
+//! then the bytes of all keys, then the positions.
 
 use std::ops::Range;
 
@@ -7,9 +7,9 @@ use super::super::bytes::{ByteReader, Corrupt, Numbers, field};
 use super::{CandidateSource, CandidateSources, RegexSet};
 use crate::regex::Digest;
 
-/// Where a key and each of its lists end, and its parent: the longest other key that this one begins with, counted
-/// from 1, or 0. Lists follow each other: blocks that want the path to be the key, those that want it to begin with it,
-/// and those with a regex whose every match begins with it, if there are many (behind the name of their set).
+/// The ends of a key and of each of its lists, and its parent: the longest other key that this one begins with, counted
+/// from 1, or 0. The lists are, in this order: blocks whose path must be the key, those whose path must begin with it,
+/// and those with a regex whose matches all begin with it, if there are many (after the name of their set).
 pub(super) const RECORD: usize = 20;
 pub(super) const KEY: usize = 0;
 pub(super) const EXACT: usize = 1;
@@ -17,7 +17,7 @@ pub(super) const PREFIX: usize = 2;
 pub(super) const REGEXES: usize = 3;
 pub(super) const PARENT: usize = 4;
 
-/// Words of a set's name.
+/// The number of words in a set's name.
 const NAME: usize = size_of::<Digest>() / 4;
 
 /// See the module.
@@ -51,7 +51,7 @@ impl<'t> Keys<'t> {
         self.records.is_empty()
     }
 
-    /// Everything that `path` can reach.
+    /// Collects all blocks that may match `path`.
     pub(super) fn collect(&self, path: &[u8], sources: &mut CandidateSources<'t>) -> Result<(), Corrupt> {
         let Some(last) = self.last_not_above(path)? else {
             return Ok(());
@@ -59,7 +59,8 @@ impl<'t> Keys<'t> {
         if last.key == path {
             sources.extend(self.list(self.exact(last)?)?);
         }
-        // An ancestor is what its descendants begin with: by its length alone one can tell whether the path does too.
+        // A key begins with its ancestors, so an ancestor's length is enough to know whether the path begins with it
+        // too.
         let common = last.key.iter().zip(path).take_while(|(a, b)| a == b).count();
         let mut next = Some(last);
         while let Some(node) = next {
@@ -92,7 +93,7 @@ impl<'t> Keys<'t> {
         Ok(KeyNode { at, record, key })
     }
 
-    /// Where what belongs to the key before ends.
+    /// The end of what belongs to the previous key.
     fn end_before(&self, at: usize, what: usize) -> Result<usize, Corrupt> {
         let Some(before) = at.checked_sub(1) else {
             return Ok(0);
@@ -120,7 +121,7 @@ impl<'t> Keys<'t> {
         Ok(Some(CandidateSource::Set(RegexSet { name, positions })))
     }
 
-    /// It stands before its children; one that does not would be a way without an end.
+    /// It must come before its children; otherwise, there could be a cycle.
     fn parent(&self, node: KeyNode<'t>) -> Result<Option<KeyNode<'t>>, Corrupt> {
         let Some(parent) = field(node.record, PARENT)?.checked_sub(1) else {
             return Ok(None);

@@ -5,7 +5,7 @@ use crate::rules::{
 use crate::table::block::HostBlock;
 use crate::table::view::HostView;
 
-/// Blocks by their uri; `!` in front ignores case.
+/// Blocks by their uri; a leading `!` ignores case.
 fn index(uris: &[(&str, &str)]) -> HostBlock {
     let blocks: Vec<MatchConfig> = uris
         .iter()
@@ -68,7 +68,7 @@ fn only_what_the_path_begins_with_is_a_candidate_and_in_declared_order() {
         ("", &[4]),
         ("*", &[4]),
     ] {
-        // A regex is tried wherever its literal beginning is there.
+        // A regex is tried if the path begins with its literal prefix.
         let expected: Vec<Position> = expected
             .iter()
             .copied()

@@ -1,4 +1,4 @@
-//! Makes a part's bytes.
+//! Encodes a part.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,36 +7,37 @@ use super::super::bytes::put;
 use super::super::key::{EntryKey, PARTS};
 use super::{MAGIC, RECORD, VERSION};
 
-/// A line of the table. A virtual host's domains and a server's are looked up by themselves: a host may be found by its
-/// name, and its demand by a wildcard.
+/// An entry of the table. The domains of virtual hosts and of servers are looked up separately: a host may be found by
+/// its name, and its demand by a wildcard.
 #[derive(Clone, Copy, Debug)]
 pub struct TableEntry<'a> {
     /// The Gateway's port number.
     pub port: u16,
     /// `name`, `*.suffix` or `*`, lower-case.
     pub domain: &'a str,
-    /// What there is of it.
+    /// The value.
     pub value: EntryValue<'a>,
 }
 
-/// What there is of a domain.
+/// The value for a domain.
 #[derive(Clone, Copy, Debug)]
 pub enum EntryValue<'a> {
     /// The routes of its virtual host.
     Host(&'a HostBlock),
-    /// What its server asks of a connection.
+    /// What its server requires of a connection.
     Demand {
-        /// Names the server, within the port: domains with the same name are of one server. It holds no space.
+        /// The name of the server, unique within the port: domains with the same name belong to one server. It contains
+        /// no spaces.
         server: &'a str,
         /// Its TLS policy; none if any connection will do.
         policy: Option<&'a str>,
     },
 }
 
-/// Assembles a part. Equal entries give equal bytes, in whatever order they come; equal blocks are there once.
+/// Assembles a part. The bytes do not depend on the order of the entries; equal blocks are stored once.
 ///
 /// # Errors
-/// A domain that is there twice or belongs to another part, or more than a part can hold.
+/// A domain that is duplicated or belongs to another part, or more entries than a part can have.
 pub fn encode_part<'a>(
     index: u16,
     entries: impl IntoIterator<Item = TableEntry<'a>>,

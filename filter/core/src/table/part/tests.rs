@@ -196,7 +196,7 @@ fn a_part_of_another_version_is_refused_and_the_former_one_stays() {
     table.install(good).unwrap();
 }
 
-/// Each byte of a part set to some other values: it is refused, or requests are decided somehow.
+/// With each byte of a part set to some other values, the part is rejected, or requests are decided somehow.
 #[test]
 fn whatever_the_bytes_are_nothing_panics() {
     let index = part_of(443, "a.example");

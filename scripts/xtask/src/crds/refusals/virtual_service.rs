@@ -1,4 +1,4 @@
-//! Of a VirtualService.
+//! The rules for VirtualServices.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{HOST, Refusal, cel, each, one_of, port};
 
 const NAME_OF_HOST: &str = r"^(\*\.)?[-_.A-Za-z0-9]+$";
 const DURATION: &str = "^([0-9.]+(h|m|s|ms|us|µs|ns))+$";
-/// Of one object: shorter ones cannot be written, so none holds more.
+/// The maximum number of rules in an object: even with the shortest ones, none can have more.
 const RULES: usize = 65_536;
 
 pub(super) fn refusals() -> Vec<Refusal> {
@@ -61,8 +61,8 @@ fn rule() -> Value {
     ])
 }
 
-/// That two of exact, prefix and regex are given cannot be said here: of matches there may be too many for CEL, and keywords
-/// take a null for a value.
+/// It is impossible to reject two of exact, prefix and regex here: there may be too many matches for CEL, and for
+/// keywords, a null is a value.
 fn matches() -> Vec<Refusal> {
     let regexes = [
         "http[].match[].uri.regex",

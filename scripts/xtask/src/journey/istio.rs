@@ -13,12 +13,15 @@ use crate::make_executable;
 
 const PAGE: &str = "docs/journeys/istio.md";
 const EXAMPLE: &str = "envoy/kubernetes/example";
-/// It has the example's objects, and accepts everything that can be parsed.
+/// It has the example's objects, accepts every file that has content, and knows the containers in those files.
 const KUBECTL: &str = r#"#!/bin/bash
 set -e
 previous=
 for word in "$@"; do
-  [ "$previous" != -f ] || [ -s "$word" ]
+  case "$previous" in
+    -f) [ -s "$word" ]; cat "$word" >> "$HOME/applied" ;;
+    -c) grep --quiet "name: $word\$" "$HOME/applied" ;;
+  esac
   previous=$word
 done
 case "$1" in

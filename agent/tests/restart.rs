@@ -115,12 +115,11 @@ fn objects_of_which_nothing_can_be_read_are_served_by_the_next_agent() {
 }
 
 /// A rule for the service of [`GOOD`] that asks for TLS, with this besides in its policy.
-fn tls_rule(more: &str) -> SourceObject {
-    let text = format!(
+fn tls_rule(more: &str) -> String {
+    format!(
         "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: d, namespace: default}}, spec: \
          {{host: s, subsets: [{{name: v1}}, {{name: v2}}], trafficPolicy: {{tls: {{mode: SIMPLE}}{more}}} }} }}"
-    );
-    read(&text).pop().unwrap()
+    )
 }
 
 /// Whether requests to the service of [`GOOD`] are in TLS.
@@ -137,7 +136,8 @@ fn is_tls(engine: &Engine) -> bool {
 fn the_tls_of_a_rule_that_is_not_served_as_it_is_outlives_agents() {
     let now = Instant::now();
     let bad = ", connectionPool: {tcp: {maxConnections: -7}}";
-    let name = tls_rule("").object_ref;
+    let rule = |more: &str| read(&tls_rule(more)).pop().unwrap();
+    let name = rule("").object_ref;
     let unread = || SourceObject::unread(name.clone());
     let stands_for = |rule: SourceObject| {
         let (mut first, _) = Engine::new(settings(false));
@@ -149,10 +149,10 @@ fn the_tls_of_a_rule_that_is_not_served_as_it_is_outlives_agents() {
         first.take_kept()
     };
     // The last is one that the agent before did not refuse.
-    let refused = tls_rule(bad).object.map(Arc::new);
+    let refused = rule(bad).object.map(Arc::new);
     for (case, kept_of_it, budgets) in [
-        ("refused", stands_for(tls_rule(bad)), ""),
-        ("no room", stands_for(tls_rule("")), "destination-rule-subsets=1"),
+        ("refused", stands_for(rule(bad)), ""),
+        ("no room", stands_for(rule("")), "destination-rule-subsets=1"),
         ("refused anew", BTreeMap::from([(name.clone(), refused)]), ""),
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -230,7 +230,7 @@ mod tests {
         });
         BookedRule {
             rank: RuleRank {
-                is_general: number % 3 > 0,
+                is_general: !number.is_multiple_of(3),
                 created: i64::try_from(number % 5).ok(),
                 name: ObjectRef::new(Kind::DestinationRule, "team", format!("r{number}")),
             },

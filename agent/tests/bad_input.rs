@@ -96,14 +96,14 @@ fn cases() -> Vec<Case> {
             "metadata.yaml",
             "apiVersion: v1\nkind: Service\nmetadata: []\n".to_owned(),
             "",
-            "metadata",
+            "metadata.name",
             "name",
         ),
         object(
             "name.yaml",
             "apiVersion: v1\nkind: Secret\nmetadata: {name: A/b}\n".to_owned(),
             "",
-            "metadata",
+            "metadata.name",
             "A/b",
         ),
         object(

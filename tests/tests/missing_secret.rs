@@ -35,7 +35,7 @@ async fn says(site: &Site, missing: &str) -> Result<()> {
     let attempt = || async {
         let status = site.status().await?;
         let refusals = status["refusals"].to_string();
-        let named = |name: &str| refusals.contains(&format!("no good Secret {name} yet"));
+        let named = |name: &str| refusals.contains(&format!("no valid Secret {name} yet"));
         ensure!(
             named(missing) && (missing.ends_with("late") != named("istio-system/other")),
             "{refusals}"

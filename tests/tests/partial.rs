@@ -273,7 +273,7 @@ async fn the_hosts_of_a_new_object_that_is_refused_answer_503() -> Result<()> {
     let gateways = (0..70).map(|at| format!("other{at}"));
     let gateways: Vec<_> = std::iter::once("edge".to_owned()).chain(gateways).collect();
     let all_closed = "; its hosts answer 503";
-    let the_rest = "; what the rules before http[1] do not take is answered with 503";
+    let the_rest = "; requests that no rule before http[1] matches get 503";
     let good: Answers<'_> = &[("/good", 200, "other"), ("/", 503, "")];
     let nothing: Answers<'_> = &[("/good", 503, ""), ("/", 503, "")];
     let cases = [

@@ -124,8 +124,8 @@ fn a_secret_of_that_name_elsewhere_is_named() -> Result<()> {
         &(secret + &edge(&server) + &routes(&format!("  - {OK}"))),
         &[(
             "error credential-not-ready Gateway istio-system/edge spec.servers[0].tls.credentialName",
-            "there is no good Secret istio-system/mine yet: a proxy that has none refuses connections; there is dev/mine, but \
-             Gateways name Secrets of the namespace istio-system",
+            "there is no valid Secret istio-system/mine yet: until there is, connections to its hosts fail, except on proxies \
+             that already have it; there is dev/mine, but Gateways name Secrets of the namespace istio-system",
         )],
     )
 }

@@ -50,7 +50,7 @@ pub fn certificates(meta: &Meta) -> Option<Result<Certificates, String>> {
         "" | "auto" => Ok(Certificates::Auto),
         "eager" => Ok(Certificates::Eager),
         "onDemand" => Ok(Certificates::OnDemand),
-        other => Err(format!("{other:?}: one of auto, eager, onDemand")),
+        other => Err(format!("{other:?} is not one of auto, eager, onDemand")),
     })
 }
 
@@ -64,7 +64,9 @@ pub fn escaped_slashes(meta: &Meta) -> Option<Result<EscapedSlashes, String>> {
         "reject" => Ok(EscapedSlashes::Refused),
         "redirect" => Ok(EscapedSlashes::Redirected),
         "unescape" => Ok(EscapedSlashes::Decoded),
-        other => Err(format!("{other:?}: one of keep, reject, redirect, unescape")),
+        other => Err(format!(
+            "{other:?} is not one of keep, reject, redirect, unescape"
+        )),
     })
 }
 
@@ -76,7 +78,7 @@ pub fn http3(meta: &Meta) -> Option<Result<bool, String>> {
     Some(match meta.annotations.get(HTTP3)?.trim() {
         "true" => Ok(true),
         "false" => Ok(false),
-        other => Err(format!("{other:?}: one of true, false")),
+        other => Err(format!("{other:?} is not one of true, false")),
     })
 }
 

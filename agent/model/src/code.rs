@@ -114,7 +114,7 @@ codes! {
             "a document has no `kind` or `apiVersion`; it may be truncated, so the file's previous objects stay in use"
             => "complete it";
         DuplicateObject = "duplicate-object" [Error]:
-            "two files define the same object; the first in path order is used" => "remove one";
+            "an object is defined twice; the first definition, by path and then by line, is used" => "remove one";
         BadPluginConfig = "bad-plugin-config" [Error]:
             "the configuration of a filter without an agent is not JSON or YAML, has an unknown key, or a value of the wrong \
              type; the filter rejects it"
@@ -161,8 +161,8 @@ codes! {
             => "restore it, or remove `ca.crt` from `NAME`";
         EmptyValues = "empty-values" []: "the values are still empty" => "nothing: the creator of the Secret will fill them in";
         ExpiresSoon = "expires-soon" [Warning]:
-            "a certificate, CA, revocation list (CRL) or OCSP staple is in the last tenth of its lifetime, or expires \
-             within 30 days"
+            "a certificate, CA, revocation list (CRL) or OCSP staple is in the last tenth of its lifetime, or in its \
+             last 30 days if that is shorter"
             => "renew it";
         NeverServedType = "never-served-type" []: "the Secret is a service account token or a Helm release" => "nothing";
         NoCertificateKeys = "no-certificate-keys" []: "the Secret has no certificate" => "nothing";

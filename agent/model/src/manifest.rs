@@ -40,7 +40,7 @@ pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<SourceObje
     let mut entries = Entries::new(&file);
     let documents = documents(text);
     if documents.len() > MOST_DOCUMENTS {
-        let message = format!("{} documents: at most {MOST_DOCUMENTS}", documents.len());
+        let message = format!("{} documents; the limit is {MOST_DOCUMENTS}", documents.len());
         return vec![refused(file, Code::FileTooLarge, None, message)];
     }
     for (line, document) in documents {
@@ -51,6 +51,7 @@ pub fn read(path: &str, bytes: &[u8], namespaces: &Namespaces) -> Vec<SourceObje
                 // Only the first line: what follows quotes the document, which may hold a key.
                 let text = error.to_string();
                 let reason = text.lines().next().unwrap_or_default();
+                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
                 let message = format!("document at line {}: {reason}", line + 1);
                 entries.push(refused(file.clone(), Code::InvalidYaml, None, message));
             }
@@ -130,14 +131,9 @@ fn objects(file: &ObjectRef, mut value: Value, namespaces: &Namespaces, entries:
     };
     let meta = match meta(&value, kind, namespaces) {
         Ok(meta) => meta,
-        Err(message) => {
+        Err((field, message)) => {
             decode::wipe(&mut value);
-            return entries.push(refused(
-                file.clone(),
-                Code::InvalidObject,
-                Some("metadata"),
-                message,
-            ));
+            return entries.push(refused(file.clone(), Code::InvalidObject, Some(field), message));
         }
     };
     entries.push(decode(kind, meta, value));
@@ -168,8 +164,13 @@ pub fn decode(kind: Kind, meta: Meta, value: Value) -> SourceObject {
     }
 }
 
-fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, String> {
-    let metadata = value.get("metadata").ok_or("there is none")?;
+/// What is wrong with an object's metadata: the field, and the reason.
+type MetaError = (&'static str, String);
+
+fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, MetaError> {
+    let metadata = value
+        .get("metadata")
+        .ok_or_else(|| ("metadata", "there is none".to_owned()))?;
     let text = |key: &str| {
         metadata
             .get(key)
@@ -177,12 +178,7 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
             .unwrap_or_default()
             .to_owned()
     };
-    let name = text("name");
-    if !is_name(&name) {
-        return Err(format!(
-            "name {name:?}: lower-case letters, digits, `-` and `.`, at most 253"
-        ));
-    }
+    let name = object_name(metadata, kind).map_err(|message| ("metadata.name", message))?;
     let default = match kind.row().home {
         Home::Gateway => &namespaces.gateway,
         Home::Other => namespaces.other,
@@ -191,9 +187,8 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| default.to_owned());
     if !is_name(&namespace) {
-        return Err(format!(
-            "namespace {namespace:?}: lower-case letters, digits and `-`"
-        ));
+        let message = format!("the {}'s namespace {namespace:?} must {NAME_RULE}", kind.as_str());
+        return Err(("metadata.namespace", message));
     }
     let strings = |key: &str| {
         let map = metadata.get(key).and_then(Value::as_object).into_iter().flatten();
@@ -211,6 +206,38 @@ fn meta(value: &Value, kind: Kind, namespaces: &Namespaces) -> Result<Meta, Stri
         annotations: strings("annotations"),
         created: created.ok().map(time::OffsetDateTime::unix_timestamp),
     })
+}
+
+/// What [`is_name`] asks for.
+const NAME_RULE: &str = "consist of lower-case letters, digits, `-` and `.`, start and end with a letter or digit, and have at \
+                         most 253 characters";
+
+/// An object's name. YAML reads some plain words as another type.
+fn object_name(metadata: &Value, kind: Kind) -> Result<String, String> {
+    let kind = kind.as_str();
+    let (given, what) = match metadata.get("name") {
+        None => return Err(format!("the {kind} has no name")),
+        Some(Value::String(name)) if is_name(name) => return Ok(name.clone()),
+        Some(Value::String(name)) => {
+            return Err(format!("the {kind}'s name {name:?} must {NAME_RULE}"));
+        }
+        Some(Value::Array(_)) => return Err(format!("the {kind}'s name is a list, not a string")),
+        Some(Value::Object(_)) => return Err(format!("the {kind}'s name is a map, not a string")),
+        // The value may be written otherwise: `n` is false too.
+        Some(Value::Bool(given)) => (
+            given.to_string(),
+            "a boolean in YAML (as are y, n, yes, no, on and off)",
+        ),
+        Some(Value::Number(given)) => (given.to_string(), "a number in YAML"),
+        Some(Value::Null) => {
+            return Err(format!(
+                "the {kind}'s name is null in YAML (as are ~ and nothing at all), not a string: write it in quotes"
+            ));
+        }
+    };
+    Err(format!(
+        "the {kind}'s name is `{given}`, {what}, not a string: write it in quotes"
+    ))
 }
 
 /// Whether it is a subdomain as RFC 1123 defines it.
@@ -318,6 +345,53 @@ mod tests {
     }
 
     const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n";
+
+    #[test]
+    fn a_name_of_another_type_is_shown_with_its_kind() {
+        let message = |name: &str| {
+            let text = format!("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{{name}}}\n");
+            let entries = entries(&text);
+            assert_eq!(entries[0].findings[0].field.as_deref(), Some("metadata.name"));
+            entries[0].findings[0].message.clone()
+        };
+        let boolean = |given: &str| {
+            format!(
+                "the Gateway's name is `{given}`, a boolean in YAML (as are y, n, yes, no, on and off), not a string: \
+                 write it in quotes"
+            )
+        };
+        for (name, expected) in [
+            ("name: true", boolean("true")),
+            ("name: n", boolean("false")),
+            (
+                "name: 123",
+                "the Gateway's name is `123`, a number in YAML, not a string: write it in quotes".to_owned(),
+            ),
+            (
+                "name: null",
+                "the Gateway's name is null in YAML (as are ~ and nothing at all), not a string: write it in quotes"
+                    .to_owned(),
+            ),
+            ("name: [a]", "the Gateway's name is a list, not a string".to_owned()),
+            ("labels: {}", "the Gateway has no name".to_owned()),
+            (
+                "name: A/b",
+                "the Gateway's name \"A/b\" must consist of lower-case letters, digits, `-` and `.`, start and end with \
+                 a letter or digit, and have at most 253 characters"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(message(name), expected);
+        }
+    }
+
+    #[test]
+    fn the_reason_of_broken_yaml_starts_with_the_line() {
+        let entries = entries("a: 1\na: 2\n");
+        let message = &entries[0].findings[0].message;
+        let expected = "document at line 1: line 2 column 1: duplicate mapping key";
+        assert!(message.starts_with(expected), "{message}");
+    }
 
     #[test]
     fn errors_name_the_place() {

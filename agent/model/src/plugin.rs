@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(
             found[0].to_string(),
-            "File f: routing.virtualServices[0].http[0].redirect.redirectCode: 200: one of 301, 302, 303, 307, 308 (bad-redirect)"
+            "File f: routing.virtualServices[0].http[0].redirect.redirectCode: 200 is not one of 301, 302, 303, 307, 308 (bad-redirect)"
         );
         let warned = check("f", b"identity: {misdirected: reject}");
         assert_eq!(

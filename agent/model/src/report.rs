@@ -45,7 +45,7 @@ impl ObjectReport {
     /// Refuses a field with more entries than a limit.
     pub(crate) fn at_most(&mut self, found: usize, limit: usize, field: impl Into<String>) {
         if found > limit {
-            let message = format!("{found} of them: the limit is {limit}");
+            let message = format!("{found} entries; the limit is {limit}");
             self.add(Severity::Error, Code::OverLimit, field.into(), message);
         }
     }

@@ -65,7 +65,7 @@ fn virtual_service(spec: &VirtualServiceSpec, findings: &[Finding]) -> Option<(V
     let words = match end {
         _ if spec.http.is_empty() => "its connections are closed".to_owned(),
         0 => "its hosts answer 503".to_owned(),
-        _ => format!("what the rules before http[{end}] do not take is answered with 503"),
+        _ => format!("requests that no rule before http[{end}] matches get 503"),
     };
     Some((stand_in, words))
 }

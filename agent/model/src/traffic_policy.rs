@@ -53,7 +53,7 @@ fn version(own: &ProxyProtocol, problems: &mut PolicyProblems) -> Option<ProxyPr
 fn share(own: &RetryBudget, problems: &mut PolicyProblems) -> RetryShare {
     let percent = own.percent.unwrap_or(20.0);
     if !(0.0..=100.0).contains(&percent) {
-        problems.refuse("retryBudget.percent", format!("{percent}: from 0 to 100"));
+        problems.refuse("retryBudget.percent", format!("{percent} is not from 0 to 100"));
     }
     RetryShare {
         percent: percent.clamp(0.0, 100.0),

@@ -39,7 +39,10 @@ fn missing_credential(
             Severity::Warning,
             "its hosts are served with the other certificates",
         ),
-        (false, false) => (Severity::Error, "a proxy that has none refuses connections"),
+        (false, false) => (
+            Severity::Error,
+            "until there is, connections to its hosts fail, except on proxies that already have it",
+        ),
     };
     let namesake = (world.namesake)(name).map(|other| {
         format!(
@@ -48,7 +51,7 @@ fn missing_credential(
         )
     });
     let message = format!(
-        "there is no good Secret {name} yet: {effect}{}",
+        "there is no valid Secret {name} yet: {effect}{}",
         namesake.unwrap_or_default()
     );
     let field = server.named.field(pair);

@@ -65,8 +65,8 @@ impl Gateway {
         let mut selector = spec.selector.iter();
         let (key, value) = selector.find(|(key, value)| self.labels.get(*key) != Some(*value))?;
         let own = match self.labels.get(key) {
-            Some(own) => format!("this gateway's is {own}"),
-            None => "this gateway has none (--gateway-labels)".to_owned(),
+            Some(own) => format!("the gateway has {key}={own}"),
+            None => format!("the gateway has no label {key}"),
         };
         Some(Finding {
             severity: Severity::Info,
@@ -74,7 +74,7 @@ impl Gateway {
             object: ObjectRef::new(Kind::Gateway, &*meta.namespace, &*meta.name),
             field: Some(format!("spec.selector[{key}]")),
             message: format!(
-                "it selects a gateway with the label {key}: {value}, and {own}: this gateway does not serve it"
+                "this gateway does not serve it: the selector wants {key}={value}, and {own} (--gateway-labels)"
             ),
         })
     }

@@ -104,7 +104,7 @@ fn refusals(own: &ClientTls) -> Vec<TlsRefusal> {
     refusals.extend(names(own));
     refusals.extend(secret(own));
     if refusals.is_empty() && is_mutual(own) && credential(own).is_none() {
-        let message = "MUTUAL needs the Secret of the certificate that the gateway shows";
+        let message = "MUTUAL needs `credentialName`: the Secret with the gateway's client certificate";
         refusals.push(TlsRefusal::new("credentialName", message));
     }
     refusals
@@ -128,7 +128,7 @@ fn names(own: &ClientTls) -> impl Iterator<Item = TlsRefusal> {
     });
     let count = own.subject_alt_names.len();
     let many = (count > SUBJECT_ALT_NAMES).then(|| {
-        let message = format!("{count} of them: the limit is {SUBJECT_ALT_NAMES}");
+        let message = format!("{count} entries; the limit is {SUBJECT_ALT_NAMES}");
         TlsRefusal::new("subjectAltNames", message)
     });
     sni.into_iter().chain(others).chain(many)

@@ -71,12 +71,12 @@ fn slow_start(own: &LoadBalancer, problems: &mut PolicyProblems) -> Option<SlowS
     let window = problems.duration("loadBalancer.warmup.duration", duration.as_ref(), 1.0);
     let minimum_percent = minimum_percent.unwrap_or(10.0);
     if !(0.0..=100.0).contains(&minimum_percent) {
-        let message = format!("{minimum_percent}: from 0 to 100");
+        let message = format!("{minimum_percent} is not from 0 to 100");
         problems.refuse("loadBalancer.warmup.minimumPercent", message);
     }
     let aggression = aggression.unwrap_or(1.0);
     if !(1.0..=1000.0).contains(&aggression) {
-        let message = format!("{aggression}: from 1 to 1000");
+        let message = format!("{aggression} is not from 1 to 1000");
         problems.refuse("loadBalancer.warmup.aggression", message);
     }
     Some(SlowStart {

@@ -22,7 +22,7 @@ pub(super) fn lower(own: &ConsistentHash, problems: &mut PolicyProblems) -> Opti
     );
     let table = table(own, problems);
     let by = value(own, problems);
-    let reason = "nothing of a request is named: each goes to any endpoint";
+    let reason = "no header, cookie, query parameter or source address is named: requests go to any endpoint";
     problems.no_effect(FIELD, by.is_none(), reason);
     Some(HashBalancing { by: by?, table })
 }
@@ -136,7 +136,7 @@ fn ring_size(field: &str, size: Option<u64>, problems: &mut PolicyProblems) -> u
     let fits = u32::try_from(size).ok();
     fits.filter(|size| *size <= HashTable::MOST_OF_RING)
         .unwrap_or_else(|| {
-            let message = format!("{size}: at most {}, as in Envoy", HashTable::MOST_OF_RING);
+            let message = format!("{size} is more than {}, Envoy's limit", HashTable::MOST_OF_RING);
             problems.refuse(format!("{FIELD}.{field}"), message);
             HashTable::RING
         })
@@ -150,7 +150,7 @@ fn maglev_size(size: Option<u64>, problems: &mut PolicyProblems) -> u32 {
     fits.filter(|size| *size <= HashTable::MOST_OF_MAGLEV && is_prime(*size))
         .unwrap_or_else(|| {
             let most = HashTable::MOST_OF_MAGLEV;
-            let message = format!("{size}: a prime number, at most {most}, as in Envoy");
+            let message = format!("{size} is not a prime number up to {most}");
             problems.refuse(format!("{FIELD}.maglev.tableSize"), message);
             HashTable::MAGLEV
         })

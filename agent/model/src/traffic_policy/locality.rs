@@ -87,7 +87,7 @@ fn refused(own: &LocalityBalancing, problems: &mut PolicyProblems) -> bool {
         ("failoverPriority", own.failover_priority.len(), LABELS),
     ] {
         if found > limit {
-            refusals.add(field, format!("{found} of them: the limit is {limit}"));
+            refusals.add(field, format!("{found} entries; the limit is {limit}"));
         }
     }
     if refusals.some {
@@ -120,7 +120,7 @@ fn distribution(own: &LocalityDistribution, field: &str, refusals: &mut SettingP
         if !(1..=100).contains(weight) {
             refusals.add(
                 &format!("{field}.to[{locality:?}]"),
-                format!("{weight}: from 1 to 100"),
+                format!("{weight} is not from 1 to 100"),
             );
             return;
         }

@@ -52,7 +52,7 @@ impl PolicyProblems {
             Some(ms) if (least_ms..=YEAR_MS).contains(&ms) => {
                 return Some(Duration::from_secs_f64(ms / 1000.0));
             }
-            Some(_) => format!("{text}: at least {least_ms}ms and at most a year"),
+            Some(_) => format!("{text} is not from {least_ms}ms to a year"),
             None => format!("{text:?} is not a duration such as 1.5s or 300ms"),
         };
         self.refuse(field, message);
@@ -67,7 +67,7 @@ impl PolicyProblems {
             .and_then(|value| u32::try_from(value).ok())
             .filter(|value| *value >= least);
         if count.is_none() {
-            self.refuse(field, format!("{value}: from {least} to {}", i32::MAX));
+            self.refuse(field, format!("{value} is not from {least} to {}", i32::MAX));
         }
         count
     }
@@ -77,7 +77,7 @@ impl PolicyProblems {
         let value = value?;
         let percent = u32::try_from(value).ok().filter(|value| *value <= 100);
         if percent.is_none() {
-            self.refuse(field, format!("{value}: from 0 to 100"));
+            self.refuse(field, format!("{value} is not from 0 to 100"));
         }
         percent
     }

@@ -54,7 +54,7 @@ pub(super) fn destination(to: &Destination, field: &str, report: &mut ObjectRepo
         refuse("subset", format!("{subset:?} is not the name of a subset"));
     }
     if let Some(port) = to.port.as_ref().filter(|port| !is_port(port.number)) {
-        refuse("port.number", format!("{}: from 1 to 65535", port.number));
+        refuse("port.number", format!("{} is not from 1 to 65535", port.number));
     }
 }
 

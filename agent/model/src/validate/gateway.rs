@@ -29,7 +29,7 @@ fn server(server: &Server, field: &str, report: &mut ObjectReport) {
         refuse(
             Code::BadPort,
             "port.number",
-            format!("{}: from 1 to 65535", server.port.number),
+            format!("{} is not from 1 to 65535", server.port.number),
         );
     }
     if server.hosts.is_empty() {

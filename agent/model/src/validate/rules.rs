@@ -33,7 +33,7 @@ fn rule(rule: &HttpRoute, place: &str, report: &mut ObjectReport) {
         let place = format!("{place}.match[{at}]");
         gateways(&block.gateways, &place, report);
         if let Some(port) = block.port.filter(|port| !is_port(*port)) {
-            let message = format!("{port}: from 1 to 65535");
+            let message = format!("{port} is not from 1 to 65535");
             report.add(Severity::Error, Code::BadPort, format!("{place}.port"), message);
         }
     }

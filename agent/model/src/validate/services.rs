@@ -66,11 +66,11 @@ fn policy(policy: Option<&TrafficPolicy>, place: &str, report: &mut ObjectReport
         let place = format!("{place}.portLevelSettings[{at}]");
         let number = port.port.as_ref().map(|port| port.number);
         if !number.is_some_and(is_port) {
-            refuse(
-                report,
-                format!("{place}.port.number"),
-                "from 1 to 65535".to_owned(),
-            );
+            let message = match number {
+                Some(number) => format!("{number} is not from 1 to 65535"),
+                None => "a number from 1 to 65535 is required".to_owned(),
+            };
+            refuse(report, format!("{place}.port.number"), message);
         }
         own_policy(&MergedPolicy::default().of_port(port), &place, report);
     }
@@ -140,7 +140,7 @@ pub(super) fn service_entry(spec: &ServiceEntrySpec, report: &mut ObjectReport) 
                 refuse(
                     report,
                     format!("spec.ports[{at}].{name}"),
-                    format!("{number}: from 1 to 65535"),
+                    format!("{number} is not from 1 to 65535"),
                 );
             }
         }
@@ -178,12 +178,12 @@ fn resolution(spec: &ServiceEntrySpec, report: &mut ObjectReport) {
         Some("DNS_ROUND_ROBIN") if spec.endpoints.len() < 2 => return,
         Some("DNS_ROUND_ROBIN") => "it takes one endpoint at most: with several, `DNS` is used",
         Some("NONE") => {
-            "connections to a gateway have no other destination than the gateway: the endpoints are used, or the host is \
-             resolved by DNS"
+            "treated as `DNS`: clients connect to the gateway, so there is no original destination; the endpoints are used, \
+             or the host is resolved"
         }
         Some("DYNAMIC_DNS") => {
-            "a client would choose the address, the gateway's own machine included: the host is resolved by DNS, and a \
-             wildcard is not"
+            "treated as `DNS`: otherwise a client could choose any address, even one of the gateway's own machine; a \
+             wildcard cannot be resolved"
         }
         Some(_) => "STATIC, DNS or DNS_ROUND_ROBIN: `DNS` is used",
     };
@@ -213,14 +213,14 @@ fn endpoint(own: &WorkloadEntry, field: &str, report: &mut ObjectReport) {
         refuse(
             report,
             format!("{field}.ports[{name:?}]"),
-            format!("{number}: from 1 to 65535"),
+            format!("{number} is not from 1 to 65535"),
         );
     }
     if let Some(weight) = own.weight.filter(|weight| !(1..=LARGEST_WEIGHT).contains(weight)) {
         refuse(
             report,
             format!("{field}.weight"),
-            format!("{weight}: from 1 to {LARGEST_WEIGHT}"),
+            format!("{weight} is not from 1 to {LARGEST_WEIGHT}"),
         );
     }
 }

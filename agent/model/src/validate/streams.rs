@@ -113,7 +113,7 @@ fn scope(names: &[String], port: Option<u32>, place: &str, report: &mut ObjectRe
     report.at_most(names.len(), GATEWAYS, format!("{place}.gateways"));
     gateways(names, place, report);
     if let Some(port) = port.filter(|port| !is_port(*port)) {
-        let message = format!("{port}: from 1 to 65535");
+        let message = format!("{port} is not from 1 to 65535");
         error(report, Code::BadPort, format!("{place}.port"), message);
     }
 }

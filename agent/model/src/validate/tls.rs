@@ -99,7 +99,7 @@ fn settings(tls: &ServerTls, refuse: &mut impl FnMut(Code, &str, String)) {
     }
     let count = tls.credential_names.len();
     if count > CREDENTIAL_NAMES {
-        let message = format!("{count} of them: the limit is {CREDENTIAL_NAMES}");
+        let message = format!("{count} entries; the limit is {CREDENTIAL_NAMES}");
         refuse(Code::OverLimit, "tls.credentialNames", message);
     }
     names::names(tls, refuse);

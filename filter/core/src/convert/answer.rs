@@ -16,7 +16,7 @@ pub(super) fn redirect(
         problems.refuse(
             ProblemCode::BadRedirect,
             "redirect.redirectCode",
-            format!("{status}: one of 301, 302, 303, 307, 308"),
+            format!("{status} is not one of 301, 302, 303, 307, 308"),
         );
     }
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -111,7 +111,7 @@ pub(super) fn direct(
         problems.refuse(
             ProblemCode::BadStatus,
             "directResponse.status",
-            format!("{}: from 200 to 599", direct.status),
+            format!("{} is not from 200 to 599", direct.status),
         );
     }
     let body = match direct.body.as_ref().map(|body| (&body.string, &body.bytes)) {

@@ -104,7 +104,7 @@ fn http_status(status: i64, problems: &mut Problems) -> Option<AbortStatus> {
         problems.refuse(
             ProblemCode::BadStatus,
             "fault.abort.httpStatus",
-            format!("{status}: from 200 to 599"),
+            format!("{status} is not from 200 to 599"),
         );
     }
     // Envoy's fault filter sends its text after every status, and clients would read it as the start of the next

@@ -26,7 +26,7 @@ pub const REGEXES: usize = 8 << 20;
 /// Checks a number.
 pub(super) fn count(found: usize, limit: usize, field: &str, problems: &mut Problems) {
     if found > limit {
-        let message = format!("{found} of them: the limit is {limit}");
+        let message = format!("{found} entries; the limit is {limit}");
         problems.refuse(ProblemCode::OverLimit, field, message);
     }
 }

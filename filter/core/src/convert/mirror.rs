@@ -58,7 +58,7 @@ pub(super) fn percent(share: Option<&Percent>, field: &str, problems: &mut Probl
         problems.refuse(
             ProblemCode::BadPercentage,
             field,
-            format!("{value}: from 0 to 100"),
+            format!("{value} is not from 0 to 100"),
         );
     }
     Some(value)

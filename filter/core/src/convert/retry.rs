@@ -10,7 +10,7 @@ pub(super) fn duration(text: &str, field: &str, problems: &mut Problems) -> Opti
         // More than a year makes no sense in a header.
         Some(ms) if (1.0..3.2e10).contains(&ms) => Some(ms as u64),
         Some(_) => {
-            let message = format!("{text}: at least 1ms and at most a year");
+            let message = format!("{text} is not from 1ms to a year");
             problems.refuse(ProblemCode::BadDuration, field, message);
             None
         }

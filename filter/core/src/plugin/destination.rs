@@ -54,7 +54,7 @@ fn one(to: &Destination, service: &GivenService, place: &str, report: &mut Plugi
             "without an agent nobody knows a service's ports: name one".to_owned(),
         ),
         Some(port) if !(1..=65535).contains(&port.number) => {
-            refuse("port.number", format!("{}: from 1 to 65535", port.number));
+            refuse("port.number", format!("{} is not from 1 to 65535", port.number));
         }
         Some(_) => {}
     }

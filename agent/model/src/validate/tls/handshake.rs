@@ -62,7 +62,7 @@ fn version(
     let text = given.as_deref().filter(|text| *text != AUTO).unwrap_or(default);
     let found = VERSIONS.iter().position(|version| *version == text);
     if found.is_none() {
-        let message = format!("{text:?}: one of {AUTO}, {}", VERSIONS.join(", "));
+        let message = format!("{text:?} is not one of {AUTO}, {}", VERSIONS.join(", "));
         report.add(
             Severity::Error,
             Code::BadTlsVersion,

@@ -287,7 +287,7 @@ fn an_address_that_others_reach_is_warned_of() {
     let warns = |agent: &Agent| {
         let log = agent.log();
         log.lines()
-            .any(|line| line.contains("WARN") && line.contains("asks for no password"))
+            .any(|line| line.contains("WARN") && line.contains("requires no token"))
     };
     assert!(warns(&Agent::start("0.0.0.0", &[])));
     assert!(!warns(&Agent::start("127.0.0.1", &[])));
@@ -388,6 +388,8 @@ fn a_part_of_the_status_is_what_was_asked_for() {
     for (bad, word) in [
         ("/api/status?fields=colour", "colour"),
         ("/api/status?limit=none", "limit=none"),
+        ("/api/objects?since=foo", "since=foo: expected a generation"),
+        ("/api/objects?colour=red", "colour"),
         ("/api/explain", "expected either question, or url"),
         ("/api/explain?url=http://a/&colour=red", "colour"),
         (

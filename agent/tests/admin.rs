@@ -376,6 +376,38 @@ fn commands_send_the_token() {
     }
 }
 
+/// `--dir` asks no agent, so the variable means nothing to it.
+#[test]
+fn commands_ask_the_agent_of_the_variable() {
+    let agent = Agent::start("0.0.0.0", &[]);
+    let run = |variable: &str, words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sealgate"))
+            .args(words)
+            .env("SEALGATE_ADMIN", variable)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let dir = format!("--dir={}", agent.folder.path().join("objects").display());
+    let all = format!("0.0.0.0:{}", agent.admin.port());
+    let flag = format!("--admin={}", agent.admin);
+    for words in [["status"], ["certs"]] {
+        let [command] = words;
+        assert_eq!(run(&all, &words), (Some(1), String::new()), "{command}");
+        assert_eq!(
+            run("off", &[command, &flag]),
+            (Some(1), String::new()),
+            "{command}"
+        );
+        for wrong in ["off", "nonsense"] {
+            let (code, said) = run(wrong, &words);
+            let wanted = format!("sealgate: SEALGATE_ADMIN={wrong}: ");
+            assert!(code == Some(2) && said.starts_with(&wanted), "{command}: {said}");
+        }
+    }
+    assert_eq!(run("off", &["certs", &dir]), (Some(1), String::new()));
+}
+
 #[test]
 fn a_part_of_the_status_is_what_was_asked_for() {
     let agent = Agent::start("127.0.0.1", &[]);

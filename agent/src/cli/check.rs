@@ -65,22 +65,25 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
 }
 
 fn of_objects(args: &CheckArgs) -> Result<CheckReport> {
-    let (engine, count) = input::load_counted(&args.input, &args.gateway)?;
+    let engine = input::load(&args.input, &args.gateway)?;
     let view = engine.view();
-    if let (Some(dir), 0) = (&args.input.dir, count) {
-        // If standard error is closed there is nobody to tell.
-        let _ = writeln!(io::stderr(), "sealgate: {}", nothing(dir));
-    }
-    Ok(CheckReport {
+    let report = CheckReport {
         findings: view.findings().iter().map(FindingStatus::from).collect(),
         credentials: report::credentials(&view),
         tenancy: Some(tenancy(&engine)),
-    })
+    };
+    let is_empty = view.objects.is_empty() && report.credentials.is_empty() && report.findings.is_empty();
+    if let Some(dir) = args.input.dir.as_deref().filter(|_| is_empty) {
+        warn_of_nothing(dir);
+    }
+    Ok(report)
 }
 
 /// It may be the wrong directory.
-fn nothing(dir: &Path) -> String {
-    format!("--dir {}: no manifests and no certificates found", dir.display())
+fn warn_of_nothing(dir: &Path) {
+    let text = format!("--dir {}: no manifests and no certificates found", dir.display());
+    // If standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "sealgate: {}", in_one_line(&text));
 }
 
 /// What a running agent says of what it has read.

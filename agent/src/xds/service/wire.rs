@@ -145,8 +145,9 @@ fn malformed(node: Option<&Node>, names: &[String]) -> Option<&'static str> {
         .then_some("a resource's name is too long")
 }
 
+/// Envoy ends some of its messages with a line feed.
 fn reason(status: RpcStatus) -> String {
-    status.message
+    status.message.trim_end().to_owned()
 }
 
 /// `DiscoveryResponse.resources`.

@@ -213,3 +213,17 @@ fn start(field: u32, len: usize, message: &mut Vec<u8>) {
 fn field_len(field: u32, len: usize) -> usize {
     key_len(field) + encoded_len_varint(len as u64) + len
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_ends_with_its_last_word() {
+        let status = RpcStatus {
+            message: "cannot bind '0.0.0.0:80': Address already in use\n".to_owned(),
+            ..RpcStatus::default()
+        };
+        assert_eq!(reason(status), "cannot bind '0.0.0.0:80': Address already in use");
+    }
+}

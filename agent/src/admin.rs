@@ -25,18 +25,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Query, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use self::events::Listeners;
 use self::objects::History;
-use self::query::StatusQuery;
+use self::query::{ObjectsQuery, StatusQuery};
 use crate::shared::Shared;
 
 /// What answers are built from.
@@ -58,7 +57,7 @@ pub async fn bind(address: SocketAddr, access: &AdminAccess) -> io::Result<TcpLi
     if !address.ip().is_loopback() && access.token.is_none() {
         tracing::warn!(
             %address,
-            "the admin interface asks for no password: anyone who can reach this address can read the names of all objects, \
+            "the admin interface requires no token: anyone who can reach this address can read the names of all objects, \
              hosts, certificates and proxies, and their errors (never a key); set --admin-token-file, or restrict access with \
              a network policy"
         );
@@ -142,21 +141,17 @@ async fn status_json(
     }
 }
 
-/// The query of `/api/objects`.
-#[derive(Deserialize)]
-struct ObjectsQuery {
-    /// The state that the client already has.
-    since: Option<u64>,
-}
-
 async fn objects_json(
     State(AdminSources { engine, history, .. }): State<AdminSources>,
-    Query(query): Query<ObjectsQuery>,
-) -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, "application/x-ndjson")],
-        objects::body(&history, &engine.view(), query.since),
-    )
+    RawQuery(query): RawQuery,
+) -> Response {
+    match ObjectsQuery::read(query.as_deref().unwrap_or_default()) {
+        Ok(query) => {
+            let body = objects::body(&history, &engine.view(), query.since);
+            ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
 }
 
 async fn events(State(sources): State<AdminSources>) -> Response {

@@ -300,7 +300,7 @@ pub struct BootstrapArgs {
     #[arg(long, default_value = "sealgate", value_parser = NonEmptyStringValueParser::new())]
     pub node_cluster: String,
     /// Port of Envoy's admin interface on loopback
-    #[arg(long, default_value_t = 15000)]
+    #[arg(long, default_value_t = 15000, value_parser = clap::value_parser!(u16).range(1..))]
     pub admin_port: u16,
     /// Which statistics Envoy keeps per destination
     #[arg(long, value_enum, default_value_t = ClusterStats::Few)]

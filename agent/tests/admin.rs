@@ -287,7 +287,7 @@ fn an_address_that_others_reach_is_warned_of() {
     let warns = |agent: &Agent| {
         let log = agent.log();
         log.lines()
-            .any(|line| line.contains("WARN") && line.contains("asks for no password"))
+            .any(|line| line.contains("WARN") && line.contains("requires no token"))
     };
     assert!(warns(&Agent::start("0.0.0.0", &[])));
     assert!(!warns(&Agent::start("127.0.0.1", &[])));
@@ -376,6 +376,38 @@ fn commands_send_the_token() {
     }
 }
 
+/// `--dir` asks no agent, so the variable means nothing to it.
+#[test]
+fn commands_ask_the_agent_of_the_variable() {
+    let agent = Agent::start("0.0.0.0", &[]);
+    let run = |variable: &str, words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sealgate"))
+            .args(words)
+            .env("SEALGATE_ADMIN", variable)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let dir = format!("--dir={}", agent.folder.path().join("objects").display());
+    let all = format!("0.0.0.0:{}", agent.admin.port());
+    let flag = format!("--admin={}", agent.admin);
+    for words in [["status"], ["certs"]] {
+        let [command] = words;
+        assert_eq!(run(&all, &words), (Some(1), String::new()), "{command}");
+        assert_eq!(
+            run("off", &[command, &flag]),
+            (Some(1), String::new()),
+            "{command}"
+        );
+        for wrong in ["off", "nonsense"] {
+            let (code, said) = run(wrong, &words);
+            let wanted = format!("sealgate: SEALGATE_ADMIN={wrong}: ");
+            assert!(code == Some(2) && said.starts_with(&wanted), "{command}: {said}");
+        }
+    }
+    assert_eq!(run("off", &["certs", &dir]), (Some(1), String::new()));
+}
+
 #[test]
 fn a_part_of_the_status_is_what_was_asked_for() {
     let agent = Agent::start("127.0.0.1", &[]);
@@ -388,6 +420,8 @@ fn a_part_of_the_status_is_what_was_asked_for() {
     for (bad, word) in [
         ("/api/status?fields=colour", "colour"),
         ("/api/status?limit=none", "limit=none"),
+        ("/api/objects?since=foo", "since=foo: expected a generation"),
+        ("/api/objects?colour=red", "colour"),
         ("/api/explain", "expected either question, or url"),
         ("/api/explain?url=http://a/&colour=red", "colour"),
         (

@@ -215,6 +215,16 @@ fn an_explanation_says_why_nothing_is_found() {
 }
 
 #[test]
+fn a_url_is_of_http() {
+    let folder = site();
+    let dir = folder.path().display().to_string();
+    let output = sealgate(&["explain", "--dir", &dir, "ftp://a.example/hello"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let wanted = "sealgate: URL ftp://a.example/hello: the scheme must be http or https\n";
+    assert_eq!((output.status.code(), &*said), (Some(2), wanted));
+}
+
+#[test]
 fn the_version_of_http_decides_what_becomes_of_a_url() {
     let folder = site();
     fs::write(folder.path().join("shop.yaml"), SHOP).unwrap();
@@ -387,6 +397,25 @@ fn check_says_what_is_wrong_and_how_much() {
 }
 
 #[test]
+fn check_says_that_there_is_nothing_and_leaves_no_space_behind_a_line() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path().display().to_string();
+    let check = || {
+        let output = sealgate(&["check", "--dir", &dir]);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let said = format!("sealgate: --dir {dir}: no manifests and no certificates found\n");
+    let counts = "0 errors, 0 warnings\n".to_owned();
+    assert_eq!(check(), (Some(0), counts, said));
+    fs::create_dir(folder.path().join("keyless")).unwrap();
+    fs::write(folder.path().join("keyless/tls.crt"), "x").unwrap();
+    let (code, text, said) = check();
+    assert_eq!((code, &*said), (Some(1), ""), "{text}");
+    assert!(text.lines().all(|line| line.trim_end() == line), "{text}");
+}
+
+#[test]
 fn check_says_of_a_plugins_configuration_what_the_filter_would() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("plugin.yaml");
@@ -425,6 +454,20 @@ fn check_says_of_a_plugins_configuration_what_the_filter_would() {
         "{text}"
     );
     assert!(text.ends_with("2 errors, 0 warnings\n"), "{text}");
+    let text = String::from_utf8(check("identity: {colour: red}\n", &[]).stdout).unwrap();
+    assert!(text.ends_with("\n1 error, 0 warnings\n"), "{text}");
+    let file = fs::File::open(&path).unwrap();
+    let mut piped = Command::new(env!("CARGO_BIN_EXE_sealgate"));
+    let piped = piped
+        .args(["check", "--plugin-config", "-"])
+        .stdin(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(piped.stdout).unwrap();
+    assert!(
+        text.starts_with("error: File standard input: identity.colour: "),
+        "{text}"
+    );
     let doubted = check("identity: {clientCert: chain}", &["--json"]);
     let report: Value = serde_json::from_slice(&doubted.stdout).unwrap();
     assert_eq!(doubted.status.code(), Some(0));

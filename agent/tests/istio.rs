@@ -153,6 +153,38 @@ fn mirrors_are_said_to_have_no_effect() {
     assert!(said.contains(wanted), "{said}");
 }
 
+/// Its Gateway may be in a file that was forgotten. Those of other gateways and of meshes are not meant.
+#[test]
+fn a_virtual_service_without_its_gateway_is_named() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut text = fs::read_to_string(path(SITE)).unwrap();
+    for (name, gateways) in [
+        ("mynginx", "[mesh, istio-system/mysdsgateway]"),
+        ("inside", "[mesh]"),
+    ] {
+        text = format!(
+            "{text}---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\n\
+             spec: {{hosts: [nginx.example], gateways: {gateways}, http: [{{redirect: {{uri: /}}}}]}}\n"
+        );
+    }
+    let file = folder.path().join("site.yaml");
+    fs::write(&file, text).unwrap();
+    let plugin = format!("wasm --plugin-config {FOLDER}/plugin.yaml");
+    for form in ["full", &*plugin] {
+        let output = run(&format!("{form} -f {}", file.display()));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{form}: {said}");
+        let wanted = "sealgate: VirtualService default/mynginx is not printed: none of its Gateways is in the input \
+                      (istio-system/mysdsgateway)";
+        assert!(said.lines().any(|line| line == wanted), "{form}: {said}");
+        assert_eq!(said.matches("is not printed").count(), 1, "{form}: {said}");
+        let objects = String::from_utf8(output.stdout).unwrap();
+        assert!(!objects.contains("mynginx"), "{form}: {objects}");
+        let before = "before you apply this, add the agent to istiod's mesh configuration";
+        assert_eq!(said.contains(before), form == "full", "{form}: {said}");
+    }
+}
+
 /// istiod cannot add its own cluster's breakers to what it is told.
 #[test]
 fn many_names_by_the_fixed_path_get_wider_breakers() {

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const RUN: &str = "run --source dir:DIR --socket DIR/xds.sock --filter DIR/filter.wasm --admin 192.0.2.1:1";
 
 /// The flags that are fine, the flag that is not, and its value.
-const WRONG: [(&str, &str, &str); 88] = [
+const WRONG: [(&str, &str, &str); 89] = [
     ("run", "--source", "nonsense"),
     ("run", "--source", "dir:"),
     ("run", "--source", "dir:/no/such/folder"),
@@ -76,6 +76,7 @@ const WRONG: [(&str, &str, &str); 88] = [
     (RUN, "--admin-token-file", "/dev/null"),
     ("bootstrap", "--admin-port", "65536"),
     ("bootstrap", "--admin-port", "x"),
+    ("bootstrap", "--admin-port", "0"),
     ("bootstrap", "--node-id", ""),
     ("bootstrap", "--node-cluster", ""),
     ("check", "--dir", "/no/such/folder"),
@@ -335,6 +336,11 @@ fn a_batch_without_a_reader_ends() {
 #[test]
 fn no_reader_is_no_error() {
     let site = Site::new();
+    // Without a manifest, `check` would say so.
+    let manifest = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\n\
+        spec: {selector: {istio: ingressgateway}, servers: [\
+        {port: {number: 80, name: h, protocol: HTTP}, hosts: [a.example]}]}\n";
+    fs::write(site.0.path().join("gateway.yaml"), manifest).unwrap();
     for words in [
         "check --dir DIR",
         "check --json --dir DIR",

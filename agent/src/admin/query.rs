@@ -1,4 +1,4 @@
-//! `/api/status?...`: a part of the status, for gateways with a large one.
+//! `/api/status?...`: a part of the status, for gateways with a large one. `/api/objects?since=...`: what has changed.
 
 use std::collections::BTreeSet;
 
@@ -42,6 +42,13 @@ pub(super) struct StatusQuery {
     after: Option<String>,
 }
 
+/// Which objects are requested.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ObjectsQuery {
+    /// The state that the client already has.
+    pub(super) since: Option<u64>,
+}
+
 /// Why a query is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(super) enum BadQuery {
@@ -55,8 +62,21 @@ pub(super) enum BadQuery {
     State(String),
     #[error("severity={0}: expected error or warning")]
     Severity(String),
+    #[error("since={0}: expected a generation, as in `begin`")]
+    Since(String),
     #[error("after: fields must name exactly one of these lists: {0}")]
     ManyLists(String),
+}
+
+impl ObjectsQuery {
+    /// Reads a query.
+    pub(super) fn read(query: &str) -> Result<Self, BadQuery> {
+        let mut own = Self::default();
+        for (_, value) in parameters(query, &["since"])? {
+            own.since = Some(value.parse().map_err(|_| BadQuery::Since(value))?);
+        }
+        Ok(own)
+    }
 }
 
 impl StatusQuery {
@@ -329,6 +349,22 @@ mod tests {
         ] {
             let error = StatusQuery::read(bad).unwrap_err().to_string();
             assert!(error.contains(word), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn objects_are_asked_for_since_a_generation() {
+        let since = |query| ObjectsQuery::read(query).map(|query| query.since);
+        assert_eq!((since(""), since("since=7")), (Ok(None), Ok(Some(7))));
+        for (bad, said) in [
+            ("since=foo", "since=foo: expected a generation, as in `begin`"),
+            ("since=", "since=: expected a generation, as in `begin`"),
+            (
+                "colour=red",
+                "there is no parameter \"colour\"; the known ones are since",
+            ),
+        ] {
+            assert_eq!(since(bad).unwrap_err().to_string(), said);
         }
     }
 }

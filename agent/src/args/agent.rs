@@ -9,9 +9,10 @@ use super::GatewayArgs;
 /// Which agent is asked.
 #[derive(Clone, Debug, Args)]
 pub struct AgentArgs {
-    /// Admin address of the running agent
-    #[arg(long, default_value = "127.0.0.1:15080", value_name = "ADDR")]
-    pub admin: String,
+    /// Admin address of the running agent [default: SEALGATE_ADMIN, else 127.0.0.1:15080]
+    // Not as clap's `env`, with which `--dir` would be in conflict.
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<String>,
     /// File with the token of the agent's --admin-token-file
     #[arg(long, env = "SEALGATE_ADMIN_TOKEN_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub admin_token_file: Option<PathBuf>,

@@ -31,7 +31,7 @@ impl InputArgs {
     /// The running agent, if that is what is asked.
     #[must_use]
     pub fn agent(&self) -> Option<AgentArgs> {
-        let admin = self.admin.clone()?;
+        let admin = Some(self.admin.clone()?);
         let admin_token_file = self.admin_token_file.clone();
         Some(AgentArgs {
             admin,

@@ -1,6 +1,8 @@
 //! A running agent, asked over its admin interface.
 
+use std::env;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +22,9 @@ use crate::admin::status::Status;
 use crate::admin::{TokenError, read_token};
 use crate::args::AgentArgs;
 
+/// Where the agent in the same environment listens, if nothing else is said.
+const VARIABLE: &str = "SEALGATE_ADMIN";
+const DEFAULT: &str = "127.0.0.1:15080";
 /// In which the agent has to take a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// In which it has to answer: the admin interface ends every connection after a minute.
@@ -31,6 +36,12 @@ pub(super) enum AgentError {
     /// Nobody listens there, or does not answer.
     #[error("--admin {0}: cannot reach the agent: {1}")]
     Unreachable(String, String),
+    /// It has no admin interface.
+    #[error("SEALGATE_ADMIN=off: the agent has no admin interface; name another agent with --admin")]
+    Off,
+    /// It cannot listen there.
+    #[error("SEALGATE_ADMIN={0}: expected ADDRESS:PORT or off")]
+    Variable(String),
     /// There is no runtime to ask with.
     #[error("cannot ask the agent: {0}")]
     Start(#[from] io::Error),
@@ -70,7 +81,7 @@ pub(super) struct AgentClient {
 impl AgentClient {
     pub(super) fn new(args: &AgentArgs) -> Result<Self, AgentError> {
         Ok(Self {
-            address: args.admin.clone(),
+            address: address(args.admin.as_deref())?,
             authorization: args.admin_token_file.as_deref().map(authorization).transpose()?,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -123,6 +134,34 @@ impl AgentClient {
             status => AgentError::Refused(address, status, said.to_owned()),
         })
     }
+}
+
+/// The address to ask: that of the flag, else that of the agent in the same environment.
+fn address(flag: Option<&str>) -> Result<String, AgentError> {
+    if let Some(address) = flag {
+        return Ok(address.to_owned());
+    }
+    match env::var_os(VARIABLE) {
+        Some(listens) if !listens.is_empty() => reachable(&listens.to_string_lossy()),
+        _ => Ok(DEFAULT.to_owned()),
+    }
+}
+
+/// How an agent is reached that listens there: at all addresses is also at loopback.
+fn reachable(listens: &str) -> Result<String, AgentError> {
+    if listens == "off" {
+        return Err(AgentError::Off);
+    }
+    let address: SocketAddr = listens
+        .parse()
+        .map_err(|_| AgentError::Variable(listens.to_owned()))?;
+    let port = address.port();
+    let address: SocketAddr = match address {
+        SocketAddr::V4(own) if own.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, port).into(),
+        SocketAddr::V6(own) if own.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, port).into(),
+        address => address,
+    };
+    Ok(address.to_string())
 }
 
 fn authorization(path: &Path) -> Result<HeaderValue, AgentError> {
@@ -200,4 +239,29 @@ async fn ask(sender: &mut AgentSender, request: AgentRequest<'_>) -> Result<Resp
 async fn whole(answer: Response<Incoming>) -> hyper::Result<Response<Bytes>> {
     let (head, body) = answer.into_parts();
     Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_reached_where_it_listens() {
+        for (listens, reached) in [
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("10.0.0.5:15080", "10.0.0.5:15080"),
+            ("0.0.0.0:15080", "127.0.0.1:15080"),
+            ("[::]:15080", "[::1]:15080"),
+        ] {
+            assert_eq!(reachable(listens).unwrap(), reached, "{listens}");
+        }
+        for (bad, said) in [
+            ("off", "no admin interface"),
+            ("localhost", "SEALGATE_ADMIN=localhost: "),
+        ] {
+            let error = reachable(bad).unwrap_err().to_string();
+            assert!(error.contains(said), "{bad}: {error}");
+        }
+        assert_eq!(address(Some("a:1")).unwrap(), "a:1");
+    }
 }

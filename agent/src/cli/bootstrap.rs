@@ -34,12 +34,18 @@ pub(super) fn render(args: &BootstrapArgs) -> Result<String> {
         "--socket {socket}: {} bytes, and a Unix socket's path has at most {LONGEST_SOCKET_PATH}",
         socket.len()
     );
-    Ok(TEMPLATE
+    Ok(without_head(TEMPLATE)
         .replace("\"${SOCKET}\"", &quoted(socket))
         .replace("${NODE_ID}", &quoted(&args.node_id))
         .replace("${NODE_CLUSTER}", &quoted(&args.node_cluster))
         .replace("${ADMIN_PORT}", &args.admin_port.to_string())
         .replace(" ${STATS_CONFIG}", &stats_config(args.cluster_stats)))
+}
+
+/// The template without its first comment, which is about the template.
+fn without_head(template: &str) -> String {
+    let lines = template.split_inclusive('\n');
+    lines.skip_while(|line| line.starts_with('#')).collect()
 }
 
 /// `envoy.config.metrics.v3.StatsConfig`, to stand behind its name. Of a `StatsMatcher` one list is all there can be:
@@ -113,7 +119,7 @@ mod tests {
             text.contains(r#"id: "a\"b""#) && text.contains("port_value: 15001"),
             "{text}"
         );
-        assert!(!text.replace("the ${...} ones", "").contains("${"), "{text}");
+        assert!(text.starts_with("node:\n") && !text.contains("${"), "{text}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use sealgate_model::tenancy::Tenancy;
 use serde::Serialize;
 
 use super::agent::AgentClient;
-use super::{Conclusion, input, print};
+use super::{Conclusion, input, plural, print};
 use crate::admin::status::{CredentialStatus, FindingStatus, SourceStatus};
 use crate::args::{AgentArgs, CheckArgs};
 use crate::engine::Engine;
@@ -67,11 +67,23 @@ pub(super) fn main(args: &CheckArgs) -> Result<Conclusion> {
 fn of_objects(args: &CheckArgs) -> Result<CheckReport> {
     let engine = input::load(&args.input, &args.gateway)?;
     let view = engine.view();
-    Ok(CheckReport {
+    let report = CheckReport {
         findings: view.findings().iter().map(FindingStatus::from).collect(),
         credentials: report::credentials(&view),
         tenancy: Some(tenancy(&engine)),
-    })
+    };
+    let is_empty = view.objects.is_empty() && report.credentials.is_empty() && report.findings.is_empty();
+    if let Some(dir) = args.input.dir.as_deref().filter(|_| is_empty) {
+        warn_of_nothing(dir);
+    }
+    Ok(report)
+}
+
+/// It may be the wrong directory.
+fn warn_of_nothing(dir: &Path) {
+    let text = format!("--dir {}: no manifests and no certificates found", dir.display());
+    // If standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "sealgate: {}", in_one_line(&text));
 }
 
 /// What a running agent says of what it has read.
@@ -156,12 +168,14 @@ fn text(report: &CheckReport) -> Result<String> {
             .map(|reason| format!(" ({reason})"))
             .unwrap_or_default();
         let names = credential.dns_names.join(" ");
-        let names = in_one_line(&names);
-        writeln!(
-            text,
-            "{} {}: {}{reason} {names}",
-            credential.kind, credential.name, credential.state
-        )?;
+        let line = format!(
+            "{} {}: {}{reason} {}",
+            credential.kind,
+            credential.name,
+            credential.state,
+            in_one_line(&names)
+        );
+        writeln!(text, "{}", line.trim_end())?;
     }
     if let Some(tenancy) = report.tenancy.as_ref().filter(|own| own.mode == "namespaces") {
         for claim in tenancy.claims.iter().filter(|claim| claim.host.is_some()) {
@@ -177,6 +191,7 @@ fn text(report: &CheckReport) -> Result<String> {
             .filter(|finding| finding.severity == severity)
             .count()
     };
-    writeln!(text, "{} errors, {} warnings", count("error"), count("warning"))?;
+    let [errors, warnings] = ["error", "warning"].map(|severity| plural(count(severity), severity));
+    writeln!(text, "{errors}, {warnings}")?;
     Ok(text)
 }

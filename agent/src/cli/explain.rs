@@ -99,11 +99,16 @@ fn question(args: &ExplainArgs) -> Result<Question> {
     };
     let url = args.url.as_deref().unwrap_or_default();
     let headers = args.headers.iter().map(String::as_str);
-    request(url, &args.method, headers, protocol).map_err(|error| match error {
+    let question = request(url, &args.method, headers, protocol).map_err(|error| match error {
         // What is left is of a flag.
         RequestError::Url(..) | RequestError::Relative(_) => anyhow!("{error}"),
         RequestError::Method(_) | RequestError::Header(_) | RequestError::HeaderName(..) => {
             anyhow!("--{error}")
         }
-    })
+    })?;
+    ensure!(
+        ["http", "https"].contains(&question.scheme.as_str()),
+        "URL {url}: the scheme must be http or https"
+    );
+    Ok(question)
 }

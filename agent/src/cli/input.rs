@@ -17,7 +17,7 @@ use crate::translate::Settings;
 /// Of standard input: what a large cluster's objects are as YAML.
 const LARGEST: u64 = 256 << 20;
 /// As findings call it.
-const STANDARD_INPUT: &str = "standard input";
+pub(super) const STANDARD_INPUT: &str = "standard input";
 
 /// The engine after what is asked was read.
 pub(super) fn load(input: &InputArgs, gateway: &GatewayArgs) -> Result<Engine> {

@@ -77,8 +77,8 @@ async fn serve(run: Run) -> Result<()> {
     engine.set_patience(PATIENCE);
     engine.know_files(files);
     let state = run.state_dir.as_deref();
-    let state = state.map(|folder| State::open(folder, run.state_keys));
-    let state = state.transpose().context("--state-dir")?;
+    let open = |folder| State::open(folder, run.state_keys).map_err(|error| state::unusable(folder, &error));
+    let state = state.map(open).transpose()?;
     let state = state.map(|(state, kept)| {
         state.tell(kept, &mut engine);
         state

@@ -7,17 +7,24 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use sealgate_model::{Finding, plugin};
 
+use super::input::{STANDARD_INPUT, is_standard_input};
+
 /// What there is to say of it.
 ///
 /// # Errors
 /// It cannot be read.
 pub(super) fn findings(file: &Path) -> Result<Vec<Finding>> {
     let bytes = read(file).with_context(|| format!("--plugin-config {}", file.display()))?;
-    Ok(plugin::check(&file.display().to_string(), &bytes))
+    let name = if is_standard_input(file) {
+        STANDARD_INPUT.to_owned()
+    } else {
+        file.display().to_string()
+    };
+    Ok(plugin::check(&name, &bytes))
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
-    if file.as_os_str() != "-" {
+    if !is_standard_input(file) {
         return fs::read(file);
     }
     let mut bytes = Vec::new();

@@ -94,6 +94,7 @@ pub(super) fn manifests(args: &IstioFullArgs) -> Result<Manifests, IstioError> {
             .map(|own| rebound(own, &input.gateways)),
     );
     let mut notes = vec![sds::NAME_PROVIDER.to_owned()];
+    notes.extend(input.notes());
     notes.extend(input.virtual_services.iter().flat_map(mirrors));
     Ok(Manifests { objects, notes })
 }

@@ -22,6 +22,8 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Where objects without a namespace belong, but for Gateways.
 const OTHER_NAMESPACE: &str = "default";
+/// What a VirtualService names for the proxies of a mesh, which are no Gateway.
+const MESH: &str = "mesh";
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -30,6 +32,10 @@ pub(super) struct Input {
     pub(super) gateways: Vec<UserGateway>,
     /// Those that are bound to one of them.
     pub(super) virtual_services: Vec<UserObject>,
+    /// VirtualServices that are bound to no Gateway that was read.
+    unbound: Vec<UserObject>,
+    /// The Gateways that select another gateway, by namespace and name.
+    others: Vec<(String, String)>,
 }
 
 /// A Gateway.
@@ -75,15 +81,32 @@ impl Input {
                 selector: site.selector_text(),
             });
         }
+        input.leave_out();
+        Ok(input)
+    }
+
+    /// Leaves out the VirtualServices that are not bound to this gateway.
+    fn leave_out(&mut self) {
         let Self {
             gateways,
             virtual_services,
-        } = &mut input;
-        virtual_services.retain(|own| {
+            unbound,
+            others,
+        } = self;
+        let is_bound = |own: &UserObject| {
             own.gateways()
                 .any(|name| gateways.iter().any(|gateway| gateway.is(&name)))
-        });
-        Ok(input)
+        };
+        let is_others = |own: &UserObject| own.gateways().any(|name| others.contains(&name));
+        let all = std::mem::take(virtual_services).into_iter();
+        let (bound, rest): (Vec<_>, Vec<_>) = all.partition(is_bound);
+        *virtual_services = bound;
+        *unbound = rest.into_iter().filter(|own| !is_others(own)).collect();
+    }
+
+    /// What there is to say of VirtualServices that are left out because their Gateways were not read.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        self.unbound.iter().filter_map(UserObject::without_gateways)
     }
 
     fn take(&mut self, value: Value, site: &Site) -> Result<(), ObjectRefusal> {
@@ -95,6 +118,10 @@ impl Input {
             let mut selector = gateway.spec.selector.iter();
             if selector.all(|(key, value)| site.selector.get(key) == Some(value)) {
                 self.gateways.push(gateway);
+            } else {
+                let meta = &gateway.own.meta;
+                self.others
+                    .push((meta.namespace.to_string(), meta.name.to_string()));
             }
         }
         Ok(())
@@ -163,6 +190,19 @@ impl UserObject {
     pub(super) fn gateway(&self, name: &str) -> (String, String) {
         let (namespace, name) = gateway_name(name, &self.meta.namespace);
         (namespace.to_owned(), name.to_owned())
+    }
+
+    /// That none of a VirtualService's Gateways was read; nothing if it is for a mesh alone.
+    fn without_gateways(&self) -> Option<String> {
+        let names = self.gateways().filter(|(_, name)| name != MESH);
+        let names = names.map(|(namespace, name)| format!("{namespace}/{name}"));
+        let names: Vec<String> = names.collect();
+        let text = format!(
+            "{} is not printed: none of its Gateways is in the input ({})",
+            self.object,
+            names.join(", ")
+        );
+        (!names.is_empty()).then_some(text)
     }
 
     /// What our agent would refuse it for.

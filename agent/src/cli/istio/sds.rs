@@ -23,8 +23,8 @@ const SCHEME: &str = "sds://";
 /// What pilot-agent itself serves.
 const ISTIOS_OWN: &str = "builtin://";
 /// What no object can do.
-pub(super) const NAME_PROVIDER: &str =
-    "istiod's mesh configuration has to name the agent once: `sealgate istio sds --mesh-config` prints it";
+pub(super) const NAME_PROVIDER: &str = "before you apply this, add the agent to istiod's mesh configuration: \
+    `sealgate istio sds --mesh-config` prints it";
 /// Envoy's breakers let 1,024 streams to a cluster wait, and each name has one of its own.
 const MOST_STREAMS: u32 = 100_000;
 /// With so many names the fixed path needs wider breakers too. istiod's own cluster has Envoy's.

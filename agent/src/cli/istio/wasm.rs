@@ -37,6 +37,7 @@ pub(super) fn manifests(args: &IstioWasmArgs) -> Result<Manifests, IstioError> {
     let config = plugin_config(args.plugin_config.as_deref(), &input)?;
     let identity = identity(&config, args.plugin_config.as_deref())?;
     let mut notes = checked(&config, args.plugin_config.as_deref())?;
+    notes.extend(input.notes());
     let mut guard = Guard {
         keeps_peer_metadata: args.listener.keep_peer_metadata,
         ..Guard::default()

@@ -11,6 +11,9 @@ use crate::one_line::OneLine;
 
 const VARIABLE: &str = "SEALGATE_LOG";
 const DEFAULT: &str = "info";
+/// What the library that watches files says of a folder that is gone is of no use: the agent says what becomes of it.
+/// A directive of the user's for the same target comes later, and replaces it.
+const QUIET: &str = "notify=error";
 /// The Kubernetes client quotes what it cannot parse, which may be a Secret: these words are never logged. What failed,
 /// the agent says itself, once.
 const NEVER_LOGGED: [&str; 2] = ["kube_client::client=off", "kube_runtime::watcher=off"];
@@ -64,7 +67,15 @@ fn parse(text: &str) -> Result<EnvFilter> {
     }
     let text = directives.join(",");
     let text = if text.is_empty() { DEFAULT } else { &text };
-    EnvFilter::builder().parse(text).context("not understood")
+    let is_off = |word: &&str| {
+        word.parse::<LevelFilter>()
+            .is_ok_and(|level| level == LevelFilter::OFF)
+    };
+    let quiet = if directives.iter().any(is_off) { "" } else { QUIET };
+    let text = format!("{quiet},{text}");
+    EnvFilter::builder()
+        .parse(text.trim_start_matches(','))
+        .context("not understood")
 }
 
 #[cfg(test)]
@@ -92,5 +103,23 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_library_that_watches_files_is_quiet_unless_it_is_asked() {
+        for (text, expected) in [
+            ("", "notify=error"),
+            ("debug", "notify=error"),
+            ("info,notify=debug", "notify=debug"),
+            ("notify=warn,info", "notify=warn"),
+        ] {
+            let filter = parse(text).unwrap().to_string();
+            let own: Vec<_> = filter
+                .split(',')
+                .filter(|own| own.starts_with("notify"))
+                .collect();
+            assert_eq!(own, [expected], "{text}: {filter}");
+        }
+        assert_eq!(parse("off").unwrap().to_string(), "off");
     }
 }

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow};
+#[cfg(feature = "kubernetes")]
+use anyhow::Context as _;
+use anyhow::{Result, anyhow};
 use sealgate_model::manifest::Namespaces;
 use sealgate_model::{ObjectRef, SecretObject, Step};
 use tokio::sync::{mpsc, watch};
 
+use super::state::unusable;
 use crate::config::{Run, Source};
 use crate::credential::{self, CredentialOutcome, CredentialPolicy};
 use crate::demand::DemandWatch;
@@ -32,8 +35,8 @@ pub(super) async fn start(
         Source::Directory(root) => {
             // Whoever reads files reads them all, in a thread that takes its events along when it ends.
             drop((demand, pods, vital));
-            let unread = run.state_dir.as_deref().map(KeptUnread::open);
-            let unread = unread.transpose().context("--state-dir")?;
+            let open = |folder| KeptUnread::open(folder).map_err(|error| unusable(folder, &error));
+            let unread = run.state_dir.as_deref().map(open).transpose()?;
             let names = unread.iter().flat_map(|(_, names)| names.keys());
             let files = names.map(|file| ObjectRef::file(file.as_str())).collect();
             directory(root, &run.gateway.namespace)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::anyhow;
 use sealgate_model::{CredentialName, SourceObject};
 
 use crate::claim_log::{ClaimLog, StateError};
@@ -28,6 +29,16 @@ pub(super) struct KeptState {
     credentials: Vec<RememberedCredential>,
     held_back: Vec<RememberedBlame>,
     bundles: BTreeMap<CredentialName, String>,
+}
+
+/// An error of `--state-dir`, with what it is about by its name in the folder.
+pub(super) fn unusable(folder: &Path, error: &StateError) -> anyhow::Error {
+    let StateError { path, error } = error;
+    let flag = format!("--state-dir {}", folder.display());
+    match path.strip_prefix(folder) {
+        Ok(name) if !name.as_os_str().is_empty() => anyhow!("{flag}: cannot use {}: {error}", name.display()),
+        _ => anyhow!("{flag}: {error}"),
+    }
 }
 
 impl State {
@@ -70,5 +81,29 @@ impl State {
         self.credentials.note(engine.take_held());
         self.held_back.note(engine.take_held_back());
         self.bundles.note(engine.take_own_versions());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_begins_with_the_flag_and_its_folder() {
+        for (path, said) in [
+            ("/proc/foo", "--state-dir /proc/foo: entity not found"),
+            (
+                "/proc/foo/files",
+                "--state-dir /proc/foo: cannot use files: entity not found",
+            ),
+        ] {
+            let error = StateError {
+                path: path.into(),
+                error: io::ErrorKind::NotFound.into(),
+            };
+            assert_eq!(unusable(Path::new("/proc/foo"), &error).to_string(), said);
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn render(report: &StatusReport) -> String {
     );
     page.line("proxies", &counts(&report.proxy_states));
     page.list("", shown(&report.proxies, proxy).flatten());
-    page.line("findings", &counts(&report.severities));
+    page.line("findings", &severities(&report.severities));
     page.list("", shown(&report.refusals, |own| vec![finding(own)]).flatten());
     let expiring = shown(&report.expiring, |own| {
         let days = own.days_left.unwrap_or_default();
@@ -90,7 +90,16 @@ fn counts<K: AsRef<str>>(counts: &BTreeMap<K, usize>) -> String {
     let all = counts
         .iter()
         .map(|(word, count)| format!("{count} {}", word.as_ref()));
-    let all: Vec<String> = all.collect();
+    listed(all.collect())
+}
+
+/// `2 errors, 1 warning`.
+fn severities(counts: &BTreeMap<String, usize>) -> String {
+    let all = counts.iter().map(|(word, count)| plural(*count, word));
+    listed(all.collect())
+}
+
+fn listed(all: Vec<String>) -> String {
     if all.is_empty() {
         "none".to_owned()
     } else {

@@ -1,5 +1,6 @@
 //! The API client: with the service account in a cluster, with a kubeconfig elsewhere.
 
+use std::io;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -18,7 +19,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// Not in a cluster, and no kubeconfig.
-    #[error("neither a kubeconfig ({kubeconfig}) nor a cluster's service account ({in_cluster})")]
+    #[error("{}, and {}", unusable(.kubeconfig), not_inside(.in_cluster))]
     NoConfig {
         /// What is wrong with the kubeconfig.
         kubeconfig: KubeconfigError,
@@ -26,14 +27,37 @@ pub enum ClientError {
         in_cluster: InClusterError,
     },
     /// A context was given, and cannot be used.
-    #[error("--kube-context {0}: {1}")]
+    #[error("--kube-context {}: {}", .0, unusable(.1))]
     Context(String, KubeconfigError),
     /// A kubeconfig was given, and cannot be used.
-    #[error("KUBECONFIG: {0}")]
+    #[error("KUBECONFIG: {}", unusable(.0))]
     Kubeconfig(KubeconfigError),
     /// The client cannot be built from the configuration.
     #[error("Kubernetes client: {0}")]
     Build(#[from] kube::Error),
+}
+
+/// Why a kubeconfig cannot be used. The library quotes its path twice.
+fn unusable(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, path) if error.kind() == io::ErrorKind::NotFound => {
+            format!("no kubeconfig at {}", path.display())
+        }
+        KubeconfigError::ReadConfig(error, path) => {
+            format!("cannot read the kubeconfig at {}: {error}", path.display())
+        }
+        error => error.to_string(),
+    }
+}
+
+/// Why a cluster's service account cannot be used.
+fn not_inside(error: &InClusterError) -> String {
+    match error {
+        InClusterError::ReadEnvironmentVariable(_) => {
+            "not inside a cluster (KUBERNETES_SERVICE_HOST is not set)".to_owned()
+        }
+        error => format!("no service account of a cluster: {error}"),
+    }
 }
 
 /// Makes a client. If a context or `KUBECONFIG` is given, it is used or is an error; otherwise, a pod's service account
@@ -89,5 +113,26 @@ async fn config(context: Option<&str>) -> Result<Config, ClientError> {
             kubeconfig,
             in_cluster,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_plainly() {
+        let missing =
+            |kind: io::ErrorKind| KubeconfigError::ReadConfig(kind.into(), "/root/.kube/config".into());
+        let error = ClientError::NoConfig {
+            kubeconfig: missing(io::ErrorKind::NotFound),
+            in_cluster: InClusterError::ReadEnvironmentVariable(std::env::VarError::NotPresent),
+        };
+        let wanted = "no kubeconfig at /root/.kube/config, and not inside a cluster \
+                      (KUBERNETES_SERVICE_HOST is not set)";
+        assert_eq!(error.to_string(), wanted);
+        let error = ClientError::Kubeconfig(missing(io::ErrorKind::PermissionDenied));
+        let wanted = "KUBECONFIG: cannot read the kubeconfig at /root/.kube/config: permission denied";
+        assert_eq!(error.to_string(), wanted);
     }
 }

@@ -145,8 +145,9 @@ fn malformed(node: Option<&Node>, names: &[String]) -> Option<&'static str> {
         .then_some("a resource's name is too long")
 }
 
+/// Envoy ends some of its messages with a line feed.
 fn reason(status: RpcStatus) -> String {
-    status.message
+    status.message.trim_end().to_owned()
 }
 
 /// `DiscoveryResponse.resources`.
@@ -211,4 +212,18 @@ fn start(field: u32, len: usize, message: &mut Vec<u8>) {
 
 fn field_len(field: u32, len: usize) -> usize {
     key_len(field) + encoded_len_varint(len as u64) + len
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_ends_with_its_last_word() {
+        let status = RpcStatus {
+            message: "cannot bind '0.0.0.0:80': Address already in use\n".to_owned(),
+            ..RpcStatus::default()
+        };
+        assert_eq!(reason(status), "cannot bind '0.0.0.0:80': Address already in use");
+    }
 }

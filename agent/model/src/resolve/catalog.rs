@@ -422,13 +422,13 @@ impl Catalog {
                         known.strangers.insert(name.clone());
                     }
                 }
-                Object::ServiceEntry(_, spec) => put(&mut known.entries, &rank, spec, there),
+                Object::ServiceEntry(_, spec) => put(&mut known.entries, &rank, there.then_some(spec)),
                 Object::DestinationRule(meta, spec) => {
-                    let rule = Arc::new(KnownRule::new(name, spec));
-                    put(&mut known.rules, name, &rule, there);
+                    let rule = there.then(|| Arc::new(KnownRule::new(name, spec)));
+                    put(&mut known.rules, name, rule.as_ref());
                     self.book_rule(&host, (meta, name), spec, there);
                 }
-                Object::EndpointSlice(_, slice) => put(&mut known.slices, name, slice, there),
+                Object::EndpointSlice(_, slice) => put(&mut known.slices, name, there.then_some(slice)),
                 Object::Service(meta, service) => {
                     known.service = there.then(|| (Arc::clone(meta), Arc::clone(service)));
                 }
@@ -511,19 +511,19 @@ pub(super) fn doubt(place: &ObjectRef, spot: Spot, code: Code, message: String) 
     }
 }
 
-fn put<K: Ord + Clone, T>(all: &mut Vec<(K, Arc<T>)>, name: &K, value: &Arc<T>, there: bool) {
+fn put<K: Ord + Clone, T>(all: &mut Vec<(K, Arc<T>)>, name: &K, value: Option<&Arc<T>>) {
     let found = all.binary_search_by(|(own, _)| own.cmp(name));
-    match (found, there) {
-        (Ok(at), false) => drop(all.remove(at)),
-        (Err(at), true) => {
+    match (found, value) {
+        (Ok(at), None) => drop(all.remove(at)),
+        (Err(at), Some(value)) => {
             few::insert(all, at, (name.clone(), Arc::clone(value)));
         }
-        (Ok(at), true) => {
+        (Ok(at), Some(value)) => {
             if let Some(own) = all.get_mut(at) {
                 own.1 = Arc::clone(value);
             }
         }
-        (Err(_), false) => {}
+        (Err(_), None) => {}
     }
 }
 
